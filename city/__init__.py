@@ -1,0 +1,1 @@
+"""The words of the city: frozen values and enums, standard library only."""

@@ -1,0 +1,119 @@
+"""Allowed time: limits, pauses, deadlines, and the versioned working calendar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+
+from city.errors import InvalidInput
+
+
+class LimitUnit(StrEnum):
+    """Units of an allowed time (domain.md 2.7)."""
+
+    URGENT_HOUR = "urgent_hour"  # runs always, nights and holidays
+    WORK_HOUR = "work_hour"  # 60 counted minutes inside the working windows
+    WORK_DAY = "work_day"  # 8 counted hours inside the working windows
+    NATURAL_DAY = "natural_day"  # 24 h, runs always
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much time is allowed, e.g. 4 work_hour. May be a fraction (0.5 work_day)."""
+
+    amount: float
+    unit: LimitUnit
+
+    def __post_init__(self) -> None:
+        if not 0 < self.amount <= 10_000:
+            raise InvalidInput("limit", self.amount, "must be above 0 and at most 10000")
+
+    def __str__(self) -> str:
+        return f"{self.amount:g} {self.unit.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A clock stood still from `start` to `end` (None: still paused); every clock obeys it."""
+
+    start: datetime
+    end: datetime | None
+    reason: str = ""
+    approved_by: str = ""
+
+
+# Working windows of mainland China city management (domain.md 0, [S9] weak source):
+# a calendar version carries its own, this is the default for new ones.
+DEFAULT_WINDOWS: tuple[tuple[time, time], ...] = (
+    (time(8), time(12)),
+    (time(14), time(18)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkCalendar:
+    """Which days count, in which windows. `exceptions` maps a day to working or not; other
+    days follow the week (Mon-Fri work). Known only up to `known_until`, inclusive."""
+
+    code: str
+    version: int
+    exceptions: dict[date, bool]
+    known_until: date
+    timezone: str = "Asia/Shanghai"
+    windows: tuple[tuple[time, time], ...] = DEFAULT_WINDOWS
+
+    def is_working_day(self, day: date) -> bool:
+        return self.exceptions.get(day, day.weekday() < 5)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedDay:
+    date: date
+    minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When a clock ends and how it was counted, day by day."""
+
+    due_at: datetime
+    calendar_code: str
+    calendar_version: int
+    counted: tuple[CountedDay, ...]
+    beyond_calendar: bool  # falls after the last known year: weekends only, warn a person
+
+
+class ClockKind(StrEnum):
+    """The clocks of an incident (domain.md 2.2)."""
+
+    VERIFY = "verify"
+    FILE = "file"
+    DISPATCH = "dispatch"
+    ACKNOWLEDGE = "acknowledge"
+    HANDLE = "handle"
+    CHECK = "check"
+
+
+class Standing(StrEnum):
+    RUNNING = "running"
+    DUE_SOON = "due_soon"
+    OVERDUE = "overdue"
+    PAUSED = "paused"
+    MET = "met"
+    MET_LATE = "met_late"
+
+
+def as_minutes(limit: Limit) -> float:
+    """Counted minutes of a limit: 1 work_day = 480, 1 natural_day = 1440."""
+    per_unit = {
+        LimitUnit.URGENT_HOUR: 60,
+        LimitUnit.WORK_HOUR: 60,
+        LimitUnit.WORK_DAY: 480,
+        LimitUnit.NATURAL_DAY: 1440,
+    }
+    return limit.amount * per_unit[limit.unit]
+
+
+def as_timedelta(limit: Limit) -> timedelta:
+    return timedelta(minutes=as_minutes(limit))

@@ -1,0 +1,48 @@
+"""Every error Gridwarden raises on purpose; each one is handled somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class GridwardenError(Exception):
+    """Base of all deliberate errors; the message is written for the person who reads it."""
+
+
+class InvalidInput(GridwardenError):
+    """A value from outside is not acceptable; names the field and the value."""
+
+    def __init__(self, field: str, value: object, problem: str) -> None:
+        super().__init__(f"{field}: {problem} (got {value!r})")
+        self.field = field
+        self.value = value
+        self.problem = problem
+
+
+class NotFound(GridwardenError):
+    """What was asked for does not exist."""
+
+    def __init__(self, what: str, key: object) -> None:
+        super().__init__(f"no {what} {key!r}")
+        self.what = what
+        self.key = key
+
+
+class Conflict(GridwardenError):
+    """The action does not fit the current state; says what is, and what is allowed."""
+
+    def __init__(
+        self, problem: str, *, current: Mapping[str, Any], allowed: Sequence[str] = ()
+    ) -> None:
+        super().__init__(problem)
+        self.current = dict(current)
+        self.allowed = list(allowed)
+
+
+class Forbidden(GridwardenError):
+    """The caller's role may not do this."""
+
+
+class Unavailable(GridwardenError):
+    """A server we depend on is away; the caller may try again."""

@@ -1,0 +1,21 @@
+"""Who is asking: a signed-in user, a token, or the system itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from city.incident import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`name` is written into every event; tokens appear as `token:NAME`."""
+
+    name: str
+    role: Role
+    district: str
+    squad: str | None = None
+
+
+def system_caller(district: str) -> Caller:
+    return Caller("system", Role.SYSTEM, district)
