@@ -1,0 +1,82 @@
+"""Child processes of `gridwarden up`: started, restarted when they die, ended with the parent."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h: signal for a child when its parent dies
+# A child that dies is started again after 1, 2, 4 ... seconds, at most this many.
+RESTART_MAX_S = 30.0
+# A child that lived this long is healthy; its next restart is quick again.
+HEALTHY_S = 60.0
+STOP_TIMEOUT_S = 10.0
+
+
+@dataclass
+class Child:
+    name: str
+    arguments: list[str]
+    environ: Mapping[str, str]
+    log_file: Path
+    started: float = 0.0
+    deaths: int = 0
+    restart_at: float = 0.0
+    popen: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        with self.log_file.open("ab") as output:
+            self.popen = subprocess.Popen(  # noqa: S603 - our own command line
+                [sys.executable, "-m", "app.cli", *self.arguments],
+                env=dict(self.environ),
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C reaches the parent only, which stops in order
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, no threads yet
+            )
+        self.started = time.monotonic()
+
+    def watch(self) -> None:
+        """Restart the child if it died, with growing pauses."""
+        now = time.monotonic()
+        if self.popen is not None:
+            code = self.popen.poll()
+            if code is None:
+                return
+            self.deaths = 1 if now - self.started > HEALTHY_S else self.deaths + 1
+            pause = min(2.0 ** (self.deaths - 1), RESTART_MAX_S)
+            log.warning(
+                "%s ended with code %s; starting it again in %g s (log: %s)",
+                self.name, code, pause, self.log_file,
+            )  # fmt: skip
+            self.popen, self.restart_at = None, now + pause
+        elif now >= self.restart_at:
+            self.start()
+
+    def stop(self) -> None:
+        if self.popen is None or self.popen.poll() is not None:
+            return
+        self.popen.send_signal(signal.SIGTERM)
+        try:
+            self.popen.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            log.warning("%s did not stop in %g s; ending it", self.name, STOP_TIMEOUT_S)
+            self.popen.kill()
+            self.popen.wait()
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() == 1:  # the parent died before prctl took effect
+        os._exit(1)

@@ -1,0 +1,356 @@
+"""The verbs that do one piece of work and end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alerts import backtest as backtesting
+from alerts import rules as rule_files
+from alerts import steps as alert_steps
+from app import doctor as doctoring
+from app.settings import Settings, load_settings
+from city.errors import InvalidInput
+from city.incident import Role
+from db import calendars, events, ledger, rejects, users
+from db.pool import Connection, connect
+from dispatch import by_hand
+from ingest import decode as decoding
+from ingest import device_import
+from ingest import steps as ingest_steps
+
+ROLES = [role.value for role in Role if role is not Role.SYSTEM]
+
+
+def add_work_commands(cli: click.Group) -> None:
+    """Hang every verb of this module below the main command."""
+    for command in (
+        device, user, token, rules, ledger_group, audit, decode, sla, reject, calendar, doctor
+    ):  # fmt: skip
+        cli.add_command(command)
+
+
+def installation(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--data-dir` and hands the command its `Settings` first."""
+
+    @click.option(
+        "--data-dir", "own_data_dir", type=click.Path(path_type=Path, file_okay=False)
+    )
+    @click.pass_obj
+    def wrapped(data_dir: Path | None, own_data_dir: Path | None, **arguments: Any) -> Any:
+        return command(load_settings(own_data_dir or data_dir), **arguments)
+
+    wrapped.__name__ = command.__name__
+    wrapped.__doc__ = command.__doc__
+    wrapped.__click_params__ = [  # type: ignore[attr-defined]
+        *getattr(command, "__click_params__", []),
+        *getattr(wrapped, "__click_params__", []),
+    ]
+    return wrapped
+
+
+@contextmanager
+def transaction(settings: Settings) -> Iterator[Connection]:
+    """A connection for one command: committed at the end, undone on any error."""
+    with connect(settings.database_url, application="gridwarden cli") as conn:
+        yield conn
+
+
+def parse_time(text: str | None, field: str, default: datetime) -> datetime:
+    """RFC 3339 with an offset; without one the machine's own zone is meant."""
+    if text is None:
+        return default
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError as error:
+        raise InvalidInput(field, text, "must be a time like 2026-11-22T08:00:00+08:00") from error
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=1, default=str))
+
+
+@click.group()
+def device() -> None:
+    """Registry of devices."""
+
+
+@device.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Report what is wrong, write nothing.")
+@installation
+def device_import_command(settings: Settings, file: Path, dry_run: bool) -> None:
+    """Register devices from FILE (.csv or .geojson)."""
+    with transaction(settings) as conn:
+        report = device_import.import_file(conn, file, dry_run=dry_run, now=datetime.now(UTC))
+        if dry_run:
+            conn.rollback()
+    click.echo(report.as_text())
+    sys.exit(1 if report.faults else 0)
+
+
+@click.group()
+def user() -> None:
+    """People who sign in."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), required=True)
+@click.option("--squad", default=None, help="Code of the squad, for a squad leader.")
+@installation
+def user_add(settings: Settings, name: str, role: str, squad: str | None) -> None:
+    """Add a user; the password is read from standard input."""
+    password = sys.stdin.readline().rstrip("\n")
+    with transaction(settings) as conn:
+        users.add_user(
+            conn, name, password, Role(role),
+            district=settings.district, squad=squad, now=datetime.now(UTC),
+        )  # fmt: skip
+    click.echo(f"user {name} may sign in as {role}")
+
+
+@click.group()
+def token() -> None:
+    """Tokens for scripts that use the API."""
+
+
+@token.command("create")
+@click.option("--name", required=True)
+@click.option("--role", type=click.Choice(ROLES), required=True)
+@click.option("--squad", default=None, help="Code of the squad, for a squad leader's token.")
+@installation
+def token_create(settings: Settings, name: str, role: str, squad: str | None) -> None:
+    """Create an API token and print it, once."""
+    with transaction(settings) as conn:
+        secret = users.create_token(
+            conn, name, Role(role),
+            district=settings.district, squad=squad, now=datetime.now(UTC),
+        )  # fmt: skip
+    click.echo(secret)
+
+
+@click.group()
+def rules() -> None:
+    """Alarm rules."""
+
+
+@rules.command("check")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def rules_check(file: Path) -> None:
+    """Validate a rule file; nothing is stored."""
+    rule = rule_files.parse_rule(file.read_text(encoding="utf-8"))
+    click.echo(f"{file}: rule {rule.code} is valid")
+
+
+@rules.command("apply")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@installation
+def rules_apply(settings: Settings, file: Path) -> None:
+    """Put a rule file in force as a new version."""
+    with transaction(settings) as conn:
+        applied = alert_steps.apply_rules(
+            conn, "cli", [file.read_text(encoding="utf-8")], datetime.now(UTC)
+        )
+    click.echo("\n".join(applied) or "unchanged: this text is already in force")
+
+
+@rules.command("backtest")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--from", "from_text", required=True)
+@click.option("--to", "to_text", default=None)
+@installation
+def rules_backtest(settings: Settings, file: Path, from_text: str, to_text: str | None) -> None:
+    """Say what the rule would have raised on stored readings."""
+    now = datetime.now(UTC)
+    rule = rule_files.parse_rule(file.read_text(encoding="utf-8"))
+    with transaction(settings) as conn:
+        found = backtesting.backtest(
+            conn, rule, parse_time(from_text, "--from", now), parse_time(to_text, "--to", now)
+        )
+    print_json([asdict(item) for item in found])
+
+
+@click.group("ledger")
+def ledger_group() -> None:
+    """Ingest accounts."""
+
+
+@ledger_group.command("verify")
+@click.option("--from", "from_text", default=None)
+@click.option("--to", "to_text", default=None)
+@click.option("--json", "as_json", is_flag=True)
+@installation
+def ledger_verify(
+    settings: Settings, from_text: str | None, to_text: str | None, as_json: bool
+) -> None:
+    """received = stored + duplicate + rejected, per feed and minute; exit 1 where not."""
+    now = datetime.now(UTC)
+    start = parse_time(from_text, "--from", datetime(1970, 1, 1, tzinfo=UTC))
+    with transaction(settings) as conn:
+        wrong = ledger.verify(conn, start, parse_time(to_text, "--to", now))
+        totals = ledger.totals(conn, start, parse_time(to_text, "--to", now))
+    if as_json:
+        print_json({"balanced": not wrong, "totals": totals, "wrong": [asdict(w) for w in wrong]})
+    else:
+        for row in totals:
+            click.echo(
+                "{feed:<16} received {received} = stored {stored} + duplicate {duplicate}"
+                " + rejected {rejected}".format(**row)
+            )
+        for item in wrong:
+            click.echo(f"does not balance: {item}")
+        click.echo("the ledger does not balance" if wrong else "the ledger balances")
+    sys.exit(1 if wrong else 0)
+
+
+@click.group()
+def audit() -> None:
+    """The event log."""
+
+
+@audit.command("verify")
+@click.option("--json", "as_json", is_flag=True)
+@installation
+def audit_verify(settings: Settings, as_json: bool) -> None:
+    """Recompute the hash chain of the event log; exit 1 at the first broken row."""
+    with transaction(settings) as conn:
+        report = events.verify_chain(conn)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        click.echo(report.problem or f"{report.events} events, the chain is whole")
+    sys.exit(1 if report.broken_at else 0)
+
+
+@click.command()
+@click.option("--format", "format_name", default="auto", show_default=True)
+@click.option("--topic", default="", help="MQTT topic that the message came with.")
+@click.option("--model", default=None, help="Device model, e.g. milesight-gs101.")
+@click.option("--codec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.File("rb"))
+def decode(
+    format_name: str, topic: str, model: str | None, codec: Path | None, file: Any
+) -> None:
+    """Parse one message by hand and print what was understood; nothing is stored."""
+    result = decoding.decode_by_hand(
+        topic,
+        file.read(),
+        format=format_name,
+        model=model,
+        codec_js=codec.read_text(encoding="utf-8") if codec else None,
+        received_at=datetime.now(UTC),
+    )
+    print_json(result)
+    understood = result["readings"] or result["events"] or not result["rejects"]
+    sys.exit(0 if understood else 1)
+
+
+@click.group()
+def sla() -> None:
+    """Deadlines by hand."""
+
+
+@sla.command("due")
+@click.option("--start", required=True)
+@click.option("--limit", "limit_text", required=True, help='For example "4 work_hour".')
+@click.option("--pause", "pauses", multiple=True, metavar="FROM/TO")
+@click.option("--calendar", "calendar_code", default="CN", show_default=True)
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), default=None)
+@click.pass_obj
+def sla_due(
+    default_dir: Path | None,
+    start: str,
+    limit_text: str,
+    pauses: tuple[str, ...],
+    calendar_code: str,
+    data_dir: Path | None,
+) -> None:
+    """When a clock that started then ends, and how it was counted day by day."""
+    calendar = stored_calendar(data_dir or default_dir, calendar_code)
+    print_json(by_hand.due_by_hand(start, limit_text, list(pauses), calendar))
+
+
+def stored_calendar(data_dir: Path | None, code: str) -> Any:
+    """The installation's calendar where one runs, else the one that ships with the product."""
+    try:
+        settings = load_settings(data_dir)
+    except InvalidInput:
+        if code != calendars.CHINA:
+            raise
+        return calendars.build_china_calendar()
+    with transaction(settings) as conn:
+        return calendars.current_calendar(conn, code)
+
+
+@click.group()
+def calendar() -> None:
+    """Working calendars."""
+
+
+@calendar.command("load")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--calendar", "calendar_code", default=calendars.CHINA, show_default=True)
+@installation
+def calendar_load(settings: Settings, file: Path, calendar_code: str) -> None:
+    """Add the days of FILE (date,working,note) as a new version of the calendar."""
+    with transaction(settings) as conn:
+        stored = calendars.load_days(
+            conn, calendar_code, file.read_text(encoding="utf-8"), str(file), datetime.now(UTC)
+        )
+    click.echo(f"{stored.code} version {stored.version}, known until {stored.known_until}")
+
+
+@click.group()
+def reject() -> None:
+    """Quarantined messages."""
+
+
+@reject.command("list")
+@click.option("--format", "format_name", default=None)
+@click.option("--limit", default=50, show_default=True)
+@installation
+def reject_list(settings: Settings, format_name: str | None, limit: int) -> None:
+    """Newest first: when, format, device, reason, detail."""
+    with transaction(settings) as conn:
+        rows = rejects.list_rejects(conn, format=format_name, limit=limit)
+    for row in rows:
+        click.echo(
+            f"{row.id}  {row.received_at:%Y-%m-%dT%H:%M:%SZ}  {row.format}  {row.device or '-'}"
+            f"  {row.reason}  {row.detail}  [{row.topic}]"
+        )
+
+
+@reject.command("replay")
+@click.option("--format", "format_name", default=None)
+@installation
+def reject_replay(settings: Settings, format_name: str | None) -> None:
+    """Try quarantined messages again after a fix; what still fails stays."""
+    done = failed = 0
+    with transaction(settings) as conn:
+        ids = [r.id for r in rejects.list_rejects(conn, format=format_name, limit=100_000)]
+    for reject_id in ids:
+        with transaction(settings) as conn:
+            if ingest_steps.replay_reject(conn, reject_id, datetime.now(UTC)):
+                done += 1
+            else:
+                failed += 1
+    click.echo(f"replayed {done}, still refused {failed}")
+
+
+@click.command()
+@installation
+def doctor(settings: Settings) -> None:
+    """Check every connection, version, clock, disk and broker limit; exit 1 on a fault."""
+    findings = doctoring.examine(settings)
+    for finding in findings:
+        click.echo(f"{'ok   ' if finding.ok else 'FAULT'} {finding.what}: {finding.text}")
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)

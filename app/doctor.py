@@ -1,0 +1,110 @@
+"""Looks at an installation as an engineer on call would: one line a finding."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.settings import ROOT, Settings
+from city.errors import GridwardenError
+from db import calendars, live, migrate
+from db.pool import connect, first_line
+from ingest import mqtt
+
+# More than this between our clock and the database's makes alarm times doubtful.
+CLOCK_SKEW_MAX_S = 2.0
+DISK_FREE_MIN_BYTES = 2_000_000_000
+# Batches older than this that nobody evaluated mean that the engine stands still.
+BACKLOG_MAX_S = 30
+CALENDAR_WARN_DAYS = 60
+
+
+@dataclass(frozen=True)
+class Finding:
+    ok: bool
+    what: str
+    text: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All findings; a check that cannot run is a fault that says why."""
+    checks: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
+        ("database", _database),
+        ("redis", _redis),
+        ("mqtt", _broker),
+        ("disk", _disk),
+    )
+    findings: list[Finding] = []
+    for name, check in checks:
+        try:
+            findings.extend(check(settings))
+        except (GridwardenError, OSError) as error:
+            findings.append(Finding(False, name, first_line(error)))
+    return findings
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    with connect(settings.database_url, application="gridwarden doctor") as conn:
+        row = conn.execute(
+            """
+            SELECT current_setting('server_version'),
+                   (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
+                   current_setting('timescaledb.license', true),
+                   clock_timestamp()
+            """
+        ).fetchone()
+        assert row is not None, "a SELECT without FROM gives one row"
+        version, timescale, licence, database_now = row
+        yield Finding(
+            timescale is not None,
+            "database",
+            f"PostgreSQL {version}, TimescaleDB {timescale or 'is missing'} ({licence})",
+        )
+        skew = abs((database_now - datetime.now(UTC)).total_seconds())
+        yield Finding(skew <= CLOCK_SKEW_MAX_S, "clock", f"{skew:.1f} s from the database's")
+        pending = migrate.pending(settings.database_url)
+        yield Finding(
+            not pending, "schema", f"missing {', '.join(pending)}" if pending else "is the newest"
+        )
+        if pending:
+            return
+        waiting = conn.execute(
+            """
+            SELECT count(*), coalesce(extract(epoch FROM now() - min(committed_at)), 0)
+            FROM ingest_batch WHERE evaluated_at IS NULL
+            """
+        ).fetchone()
+        assert waiting is not None, "an aggregate gives one row"
+        yield Finding(
+            waiting[1] <= BACKLOG_MAX_S,
+            "evaluation",
+            f"{waiting[0]} batches wait, the oldest for {float(waiting[1]):.0f} s",
+        )
+        known = calendars.current_calendar(conn, calendars.CHINA).known_until
+        days = (known - datetime.now(UTC).date()).days
+        yield Finding(
+            days >= CALENDAR_WARN_DAYS,
+            "calendar",
+            f"working days known until {known}; load the next year with `gridwarden calendar load`"
+            if days < CALENDAR_WARN_DAYS
+            else f"working days known until {known}",
+        )
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    version = live.server_version(settings.redis_url)
+    yield Finding(version is not None, "redis", version or "does not answer")
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    for ok, text in mqtt.examine_broker(settings.mqtt_url):
+        yield Finding(ok, "mqtt", text)
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = ROOT if ROOT.exists() else Path("/")
+    free = shutil.disk_usage(folder).free
+    yield Finding(free >= DISK_FREE_MIN_BYTES, "disk", f"{free / 1e9:.1f} GB free at {folder}")

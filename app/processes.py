@@ -1,0 +1,128 @@
+"""What each long-running command does: build settings, run the loop, stop on a signal."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from alerts import steps as alert_steps
+from alerts import worker as alert_worker
+from app import scheduler
+from app.settings import Settings
+from dashboard import serve
+from dashboard.ports import Ports
+from dispatch import steps as dispatch_steps
+from dispatch import worker as dispatch_worker
+from ingest import device_import
+from ingest import worker as ingest_worker
+from simulator import publish
+
+log = logging.getLogger(__name__)
+
+
+def stop_on_signal() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def run_ingest(settings: Settings, stop: threading.Event) -> None:
+    ingest_worker.run(
+        ingest_worker.IngestSettings(
+            mqtt_url=settings.mqtt_url,
+            database_url=settings.database_url,
+            redis_url=settings.redis_url,
+            worker_name=settings.worker,
+        ),
+        stop,
+    )
+
+
+def run_engine(settings: Settings, stop: threading.Event) -> None:
+    """Alarm evaluation and incident opening, a thread each; the end of one ends both."""
+    _run_together(
+        stop,
+        alerts=lambda: alert_worker.run(
+            alert_worker.EngineSettings(
+                database_url=settings.database_url, redis_url=settings.redis_url
+            ),
+            stop,
+        ),
+        dispatch=lambda: dispatch_worker.run(
+            dispatch_worker.DispatchSettings(
+                database_url=settings.database_url, redis_url=settings.redis_url
+            ),
+            stop,
+        ),
+    )
+
+
+def run_scheduler(settings: Settings, stop: threading.Event) -> None:
+    scheduler.run(settings, stop)
+
+
+def run_serve(settings: Settings, stop: threading.Event) -> None:
+    serve.run(
+        serve.ServeSettings(
+            database_url=settings.database_url,
+            redis_url=settings.redis_url,
+            secret_key=settings.secret_key,
+            host=settings.http_host,
+            port=settings.http_port,
+        ),
+        build_ports(),
+        stop,
+    )
+
+
+def run_simulate(settings: Settings, stop: threading.Event, **options: Any) -> None:
+    publish.run(
+        publish.SimulatorSettings(
+            mqtt_url=settings.mqtt_url, database_url=settings.database_url, **options
+        ),
+        stop,
+    )
+
+
+def build_ports() -> Ports:
+    """What the dashboard may do to alarms and incidents; it cannot import them itself."""
+    return Ports(
+        act=dispatch_steps.act,
+        report=dispatch_steps.report,
+        view=dispatch_steps.view,
+        rank_squads=dispatch_steps.rank_squads,
+        add_evidence=dispatch_steps.add_evidence,
+        acknowledge=alert_steps.acknowledge,
+        shelve=alert_steps.shelve,
+        unshelve=alert_steps.unshelve,
+        reset=alert_steps.reset,
+        review_video_event=alert_steps.review_video_event,
+        import_devices=device_import.import_file,
+    )
+
+
+def _run_together(stop: threading.Event, **loops: Callable[[], None]) -> None:
+    def guarded(name: str, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except Exception:
+            log.exception("%s stopped", name)
+            failed.append(name)
+        finally:
+            stop.set()
+
+    failed: list[str] = []
+    threads = [
+        threading.Thread(target=guarded, args=item, name=item[0]) for item in loops.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise SystemExit(1)

@@ -1,0 +1,104 @@
+"""The clock of the city: APScheduler only ticks, every due time is a row in the database."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from alerts import steps as alert_steps
+from app.settings import Settings
+from db import events, live, rollups
+from db.pool import Connection, Pool, connect_when_ready, first_line, is_away, open_pool, transaction
+from dispatch import steps as dispatch_steps
+
+log = logging.getLogger(__name__)
+
+# Only the process that holds this advisory lock ticks; another waits and takes over.
+LEADER_LOCK = 0x6772_6965
+# How often a waiting scheduler asks whether the leader has gone.
+STANDBY_S = 2.0
+
+Job = Callable[[Connection, datetime], object]
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Wait to become the leader, tick until told to stop, start over when the database goes."""
+    while not stop.is_set():
+        lock = connect_when_ready(
+            settings.database_url, log.warning, application="scheduler lock", stopped=stop.wait
+        )
+        try:
+            if _lead(lock, stop):
+                log.info("leading: alarms, deadlines and roll-ups tick here")
+                _tick_until_lost(settings, lock, stop)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.warning("database lost (%s); another scheduler may lead now", first_line(error))
+        finally:
+            lock.close()
+
+
+def _lead(lock: Connection, stop: threading.Event) -> bool:
+    waiting = False
+    while not stop.is_set():
+        row = lock.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()
+        lock.commit()
+        if row and row[0]:
+            return True
+        if not waiting:
+            log.info("another scheduler leads; waiting")
+            waiting = True
+        stop.wait(STANDBY_S)
+    return False
+
+
+def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event) -> None:
+    pool = open_pool(settings.database_url, max_size=4, application="scheduler")
+    redis = live.open_redis(settings.redis_url)
+    scheduler = BackgroundScheduler(
+        executors={"default": ThreadPoolExecutor(4)},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        timezone=UTC,
+    )
+    for name, seconds, job in JOBS:
+        scheduler.add_job(_run_job, "interval", (name, job, pool, redis), seconds=seconds, id=name)
+    scheduler.start()
+    try:
+        while not stop.wait(STANDBY_S):
+            lock.execute("SELECT 1")  # raises when the session, and with it the lock, is gone
+            lock.commit()
+    finally:
+        scheduler.shutdown(wait=True)
+        pool.close()
+        redis.close()
+
+
+def _run_job(name: str, job: Job, pool: Pool, redis: live.Redis) -> None:
+    """One tick in one transaction; a failing job is logged and ticks again next time."""
+    try:
+        with transaction(pool) as conn:
+            before = events.last_seq(conn)
+            job(conn, datetime.now(UTC))
+            after = events.last_seq(conn)
+        if after != before:
+            live.publish_event_seq(redis, after)
+            live.wake(redis, "dispatch")
+    except Exception as error:
+        if is_away(error):
+            log.warning("%s: %s", name, first_line(error))
+        else:
+            log.exception("%s failed", name)
+
+
+JOBS: tuple[tuple[str, float, Job], ...] = (
+    ("alarm timers", 1, alert_steps.tick),
+    ("deadlines", 1, dispatch_steps.tick_deadlines),
+    ("roll-ups", 20, rollups.refresh),
+    ("retention", 3600, rollups.drop_old),
+)

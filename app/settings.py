@@ -1,0 +1,100 @@
+"""Where everything is: from the environment, or from the running installation's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from city.errors import InvalidInput
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_DATA_DIR = ROOT / ".stack" / "data"
+ENDPOINTS_FILE = "endpoints.json"
+SECRET_FILE = "secret_key"  # noqa: S105 - the name of a file
+DEMO_DISTRICT = "460107"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Addresses and secrets of one installation."""
+
+    database_url: str
+    mqtt_url: str
+    redis_url: str
+    secret_key: str
+    district: str = DEMO_DISTRICT
+    http_host: str = "127.0.0.1"
+    http_port: int = 8050
+    worker: str = "worker-1"
+    http_url: str = ""
+
+
+def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Addresses in the environment win, one by one; the rest comes from `endpoints.json`."""
+    folder = data_dir or Path(environ.get("GRIDWARDEN_DATA_DIR") or DEFAULT_DATA_DIR)
+    found = _endpoints(folder)
+    return Settings(
+        database_url=_address(environ, "GRIDWARDEN_DATABASE_URL", found.get("postgres"), folder),
+        mqtt_url=_address(environ, "GRIDWARDEN_MQTT_URL", found.get("mqtt"), folder),
+        redis_url=_address(environ, "GRIDWARDEN_REDIS_URL", found.get("redis"), folder),
+        secret_key=secret(environ, "GRIDWARDEN_SECRET_KEY") or _stored_secret(folder),
+        district=environ.get("GRIDWARDEN_DISTRICT", DEMO_DISTRICT),
+        http_host=environ.get("GRIDWARDEN_HTTP_HOST", "127.0.0.1"),
+        http_port=_number(environ, "GRIDWARDEN_HTTP_PORT", 8050),
+        worker=environ.get("GRIDWARDEN_WORKER", "worker-1"),
+        http_url=found.get("http", ""),
+    )
+
+
+def secret(environ: Mapping[str, str], name: str) -> str | None:
+    """The value of NAME, or the contents of the file that NAME_FILE points to."""
+    if value := environ.get(name):
+        return value
+    if path := environ.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise InvalidInput(f"{name}_FILE", path, f"cannot be read: {error.strerror}") from error
+    return None
+
+
+def create_secret(folder: Path) -> str:
+    """The installation's signing key: made once, kept readable by its owner only."""
+    path = folder / SECRET_FILE
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(48))
+    return path.read_text().strip()
+
+
+def _endpoints(folder: Path) -> dict[str, str]:
+    path = folder / ENDPOINTS_FILE
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _stored_secret(folder: Path) -> str:
+    path = folder / SECRET_FILE
+    return path.read_text().strip() if path.exists() else ""
+
+
+def _address(environ: Mapping[str, str], name: str, stored: str | None, folder: Path) -> str:
+    value = secret(environ, name) or stored
+    if not value:
+        raise InvalidInput(
+            name, "", f"is not set, and {folder / ENDPOINTS_FILE} is not there: is it running?"
+        )
+    return value
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name, str(default))
+    if not text.isdigit():
+        raise InvalidInput(name, text, "must be a whole number")
+    return int(text)

@@ -1,0 +1,197 @@
+"""`gridwarden up`: the embedded stack and every process on one machine, in the foreground."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import stack
+from alerts import steps as alert_steps
+from app.children import Child
+from app.settings import DEMO_DISTRICT, ENDPOINTS_FILE, create_secret
+from city.errors import Unavailable
+from city.incident import Role
+from db import seeds, users
+from db.migrate import migrate
+from db.pool import connect
+
+log = logging.getLogger(__name__)
+
+DEFAULT_HTTP_PORT = 8050
+# How long the web server may take to say that it is ready.
+READY_TIMEOUT_S = 60.0
+LOGINS_FILE = "demo-logins.json"
+LOG_FILE_MAX_BYTES = 20_000_000
+
+# One login a role, so that the whole loop can be walked by hand.
+DEMO_USERS: tuple[tuple[str, Role], ...] = (
+    ("admin", Role.ADMIN),
+    ("dispatcher", Role.DISPATCHER),
+    ("squad", Role.SQUAD_LEADER),
+    ("checker", Role.CHECKER),
+    ("engineer", Role.GAS_ENGINEER),
+    ("leader", Role.LEADER),
+    ("viewer", Role.VIEWER),
+)
+Say = Callable[[str], None]
+
+
+def up(
+    data_dir: Path, *, demo: bool, http_port: int | None, say: Say, stop: threading.Event
+) -> None:
+    """Start everything, print where it is, stay until `stop`, then stop everything."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / ENDPOINTS_FILE).unlink(missing_ok=True)
+    with stack.running(data_dir, progress=say) as services:
+        endpoints = services.endpoints
+        say("preparing the database")
+        prepare_database(endpoints.postgres, demo=demo)
+        logins = demo_logins(endpoints.postgres, data_dir) if demo else {}
+        port = free_port(http_port)
+        environ = child_environ(endpoints, create_secret(data_dir), port)
+        children = plan_children(data_dir, environ, demo=demo)
+        try:
+            for child in children:
+                child.start()
+            address = f"http://127.0.0.1:{port}"
+            wait_until_ready(address, children, stop)
+            write_endpoints(data_dir, endpoints, address)
+            announce(say, address, endpoints, logins, data_dir)
+            while not stop.wait(1.0):
+                for child in children:
+                    child.watch()
+        finally:
+            say("stopping")
+            (data_dir / ENDPOINTS_FILE).unlink(missing_ok=True)
+            for child in reversed(children):
+                child.stop()
+
+
+def prepare_database(url: str, *, demo: bool) -> None:
+    """Schema, reference rows, default rules and, for a demo, the district. Safe to repeat."""
+    migrate(url)
+    now = datetime.now(UTC)
+    with connect(url, application="gridwarden seed") as conn:
+        seeds.seed_reference(conn, now)
+        if demo:
+            seeds.seed_demo(conn, now)
+        alert_steps.apply_rules(conn, "system", alert_steps.default_rules(), now)
+        conn.commit()
+
+
+def demo_logins(url: str, data_dir: Path) -> dict[str, str]:
+    """Generated once, kept in the data folder for its owner only, printed at every start."""
+    path = data_dir / LOGINS_FILE
+    logins: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    now = datetime.now(UTC)
+    with connect(url, application="gridwarden seed") as conn:
+        squad = conn.execute("SELECT code FROM squad WHERE demo ORDER BY code LIMIT 1").fetchone()
+        for name, role in DEMO_USERS:
+            if users.find_user(conn, name) is not None and name in logins:
+                continue
+            logins.setdefault(name, secrets.token_urlsafe(9))
+            users.add_user(
+                conn,
+                name,
+                logins[name],
+                role,
+                district=DEMO_DISTRICT,
+                squad=squad[0] if squad and role is Role.SQUAD_LEADER else None,
+                now=now,
+            )
+        conn.commit()
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(logins, indent=1))
+    return logins
+
+
+def free_port(wanted: int | None) -> int:
+    """The wanted port or the next free one above it; a port asked for by number must be free."""
+    for port in range(wanted or DEFAULT_HTTP_PORT, (wanted or DEFAULT_HTTP_PORT) + 200):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Unavailable(f"no free port from {wanted or DEFAULT_HTTP_PORT} upwards")
+
+
+def child_environ(endpoints: stack.Endpoints, secret_key: str, port: int) -> dict[str, str]:
+    """The environment of every child: the same names that a container deployment sets."""
+    return {
+        **os.environ,
+        "GRIDWARDEN_DATABASE_URL": endpoints.postgres,
+        "GRIDWARDEN_MQTT_URL": endpoints.mqtt,
+        "GRIDWARDEN_REDIS_URL": endpoints.redis,
+        "GRIDWARDEN_SECRET_KEY": secret_key,
+        "GRIDWARDEN_HTTP_PORT": str(port),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def plan_children(data_dir: Path, environ: Mapping[str, str], *, demo: bool) -> list[Child]:
+    """The processes of one machine, in starting order; stopped in the opposite order."""
+    logs = data_dir / "logs"
+    logs.mkdir(exist_ok=True)
+    names = ["engine", "scheduler", "serve", "ingest", *(["simulate"] if demo else [])]
+    children = []
+    for name in names:
+        path = logs / f"{name}.log"
+        if path.exists() and path.stat().st_size > LOG_FILE_MAX_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+        children.append(Child(name, [name], environ, path))
+    return children
+
+
+def wait_until_ready(address: str, children: list[Child], stop: threading.Event) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not stop.wait(0.2):
+        for child in children:
+            child.watch()
+        try:
+            with urllib.request.urlopen(f"{address}/readyz", timeout=2):  # noqa: S310 - loopback
+                return
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > deadline:
+                logs = children[0].log_file.parent
+                raise Unavailable(
+                    f"the web server did not become ready in {READY_TIMEOUT_S:g} s; see {logs}"
+                ) from None
+
+
+def write_endpoints(data_dir: Path, endpoints: stack.Endpoints, http: str) -> None:
+    """Appears whole or not at all: other commands read it to find this installation."""
+    body = {
+        "http": http,
+        "mqtt": endpoints.mqtt,
+        "postgres": endpoints.postgres,
+        "redis": endpoints.redis,
+        "edition": endpoints.edition,
+    }
+    draft = data_dir / f".{ENDPOINTS_FILE}"
+    draft.write_text(json.dumps(body, indent=1))
+    draft.replace(data_dir / ENDPOINTS_FILE)
+
+
+def announce(
+    say: Say, address: str, endpoints: stack.Endpoints, logins: Mapping[str, str], data_dir: Path
+) -> None:
+    say("")
+    say(f"Gridwarden is running at {address}")
+    say(f"  MQTT {endpoints.mqtt}   logs {data_dir / 'logs'}")
+    for name, role in DEMO_USERS:
+        if name in logins:
+            say(f"  {name:<12}{logins[name]:<16}{role.value}")
+    say("Ctrl-C stops everything.")

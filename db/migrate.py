@@ -1,0 +1,50 @@
+"""Bring a database to the newest schema: versioned SQL, one runner at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from yoyo import get_backend, read_migrations
+
+from db import editions
+from db.pool import connect
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+# Key of the advisory lock that migrating processes queue on. yoyo's own lock is a row, which
+# a killed process leaves behind for ever; an advisory lock ends with its session.
+MIGRATE_LOCK = 0x6772_6964
+
+
+def migrate(url: str) -> list[str]:
+    """Apply what is missing, one process at a time; returns the names of what was applied."""
+    with connect(url, application="gridwarden migrate", autocommit=True) as conn:
+        conn.execute("SELECT pg_advisory_lock(%s)", (MIGRATE_LOCK,))
+        applied = _apply_missing(url)
+        editions.apply(conn)
+    return applied
+
+
+def _apply_missing(url: str) -> list[str]:
+    backend = get_backend(yoyo_url(url))
+    try:
+        missing = backend.to_apply(read_migrations(str(MIGRATIONS)))
+        backend.apply_migrations(missing)
+        return [m.id for m in missing]
+    finally:
+        backend.connection.close()
+
+
+def pending(url: str) -> list[str]:
+    """Names of migrations that the database has not seen."""
+    backend = get_backend(yoyo_url(url))
+    try:
+        return [m.id for m in backend.to_apply(read_migrations(str(MIGRATIONS)))]
+    finally:
+        backend.connection.close()
+
+
+def yoyo_url(url: str) -> str:
+    """yoyo picks psycopg 3 by the scheme `postgresql+psycopg`."""
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)

@@ -1,0 +1,100 @@
+"""Connections to PostgreSQL: one way to open them, one error family when it is away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from city.errors import Unavailable
+
+Connection = psycopg.Connection[Any]
+Pool = ConnectionPool[Connection]
+
+# How long a caller waits for a free connection before it is told that the database is away.
+CHECKOUT_TIMEOUT_S = 5.0
+# Pause between attempts while the database does not answer at start.
+RETRY_S = 2.0
+
+
+def connect(url: str, *, application: str = "gridwarden", autocommit: bool = False) -> Connection:
+    """Open one connection in UTC; raises `Unavailable` in one sentence when nobody answers."""
+    try:
+        conn = psycopg.connect(
+            url, application_name=application, autocommit=autocommit, connect_timeout=5
+        )
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"database does not answer: {first_line(error)}") from error
+    _prepare(conn)
+    return conn
+
+
+def connect_when_ready(
+    url: str,
+    say: Callable[[str], None],
+    *,
+    application: str = "gridwarden",
+    stopped: Callable[[float], bool] | None = None,
+) -> Connection:
+    """Open a connection, saying once a try why not; `stopped(seconds)` waits and may give up."""
+    wait = stopped or _sleep
+    while True:
+        try:
+            return connect(url, application=application)
+        except Unavailable as error:
+            say(f"{error}; trying again in {RETRY_S:g} s")
+            if wait(RETRY_S):
+                raise
+
+
+def open_pool(url: str, *, max_size: int = 8, application: str = "gridwarden") -> Pool:
+    """A pool that connects on first use and checks connections before it lends them."""
+    return ConnectionPool(
+        url,
+        min_size=0,
+        max_size=max_size,
+        timeout=CHECKOUT_TIMEOUT_S,
+        kwargs={"application_name": application, "connect_timeout": 5},
+        configure=_prepare,
+        check=ConnectionPool.check_connection,
+        open=True,
+        name=application,
+    )
+
+
+@contextmanager
+def transaction(pool: Pool) -> Iterator[Connection]:
+    """Lend a connection for one transaction: committed on success, rolled back on any error."""
+    try:
+        with pool.connection() as conn:
+            yield conn
+    except PoolTimeout as error:
+        raise Unavailable("database does not answer") from error
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"database: {first_line(error)}") from error
+
+
+def is_away(error: BaseException) -> bool:
+    """True for errors of the connection, where the same work may succeed later."""
+    return isinstance(error, psycopg.OperationalError | PoolTimeout | Unavailable)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text; libpq writes several."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _prepare(conn: Connection) -> None:
+    autocommit = conn.autocommit
+    conn.autocommit = True
+    conn.execute("SET timezone TO 'UTC'")
+    conn.autocommit = autocommit
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
