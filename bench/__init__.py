@@ -1,0 +1,1 @@
+"""Repeatable measurements, with peers in the same run."""

@@ -1,0 +1,100 @@
+"""Real servers for the tests: one stack a run, one fresh database a test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import stack as embedded
+from app.up import prepare_database
+from db.pool import Connection, Pool, connect, open_pool
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = "gw_template"
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[embedded.Running]:
+    """TimescaleDB, Mosquitto and Redis of this test run; stop, kill or restart them at will."""
+    data_dir = ROOT / ".stack" / "tests" / str(os.getpid())
+    data_dir.mkdir(parents=True)
+    try:
+        with embedded.running(data_dir) as running:
+            yield running
+    finally:
+        shutil.rmtree(data_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(stack: embedded.Running) -> str:
+    """A migrated and seeded database that nobody connects to, made once and then copied."""
+    maintenance = stack.endpoints.postgres
+    url = with_database(maintenance, TEMPLATE)
+    with psycopg.connect(maintenance, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {TEMPLATE}")
+    prepare_database(url, demo=True)
+    with psycopg.connect(maintenance, autocommit=True) as conn:
+        # TimescaleDB's background workers connect to every database that allows it, and a
+        # database with a connection cannot be copied.
+        conn.execute(f"ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false")
+        conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            (TEMPLATE,),
+        )
+    return maintenance
+
+
+@pytest.fixture
+def database_url(template: str) -> Iterator[str]:
+    """Address of a fresh copy of the seeded database."""
+    name = f"gw_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(template, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
+        conn.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    yield with_database(template, name)
+    with psycopg.connect(template, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Connection]:
+    """One open transaction on a fresh database; undone at the end unless the test commits."""
+    with connect(database_url) as conn:
+        yield conn
+        conn.rollback()
+
+
+@pytest.fixture
+def pool(database_url: str) -> Iterator[Pool]:
+    opened = open_pool(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def mqtt_url(stack: embedded.Running) -> str:
+    return stack.endpoints.mqtt
+
+
+@pytest.fixture
+def redis_url(stack: embedded.Running) -> str:
+    return stack.endpoints.redis
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def with_database(url: str, name: str) -> str:
+    """The same server, another database."""
+    head, _, tail = url.rpartition("/")
+    query = tail.partition("?")[2]
+    return f"{head}/{name}" + (f"?{query}" if query else "")
