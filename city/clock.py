@@ -104,6 +104,24 @@ class Standing(StrEnum):
     MET_LATE = "met_late"
 
 
+def standing(
+    due_at: datetime,
+    warn_at: datetime,
+    now: datetime,
+    *,
+    met_at: datetime | None = None,
+    paused_at: datetime | None = None,
+) -> Standing:
+    """How a clock stands; one that runs out exactly now is still in time."""
+    if met_at is not None:
+        return Standing.MET if met_at <= due_at else Standing.MET_LATE
+    if paused_at is not None:
+        return Standing.PAUSED
+    if now > due_at:
+        return Standing.OVERDUE
+    return Standing.DUE_SOON if now >= warn_at else Standing.RUNNING
+
+
 def as_minutes(limit: Limit) -> float:
     """Counted minutes of a limit: 1 work_day = 480, 1 natural_day = 1440."""
     per_unit = {

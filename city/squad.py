@@ -16,6 +16,16 @@ class Shift:
     start: time
     end: time
 
+    def covers(self, local: datetime) -> bool:
+        """Whether a local wall-clock time is in this shift; the weekday is that of the start."""
+        today, clock = local.isoweekday(), local.time()
+        if self.start < self.end:
+            return today in self.weekdays and self.start <= clock < self.end
+        yesterday = (today + 5) % 7 + 1
+        return (today in self.weekdays and clock >= self.start) or (
+            yesterday in self.weekdays and clock < self.end
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Squad:
@@ -30,3 +40,7 @@ class Squad:
     position: LonLat | None
     position_at: datetime | None
     open_incidents: int
+
+    def is_on_duty(self, local: datetime) -> bool:
+        """Whether any shift covers this local wall-clock time."""
+        return any(shift.covers(local) for shift in self.shifts)

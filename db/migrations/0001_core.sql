@@ -36,6 +36,7 @@ CREATE TABLE unit_grid (
     grid_row    int NOT NULL,
     west double precision NOT NULL, south double precision NOT NULL,
     east double precision NOT NULL, north double precision NOT NULL,
+    source      text NOT NULL DEFAULT '',     -- by which rule the cell got its community
     UNIQUE (district, grid_column, grid_row)
 );
 
@@ -309,6 +310,10 @@ CREATE TABLE squad_duty_grid (
     PRIMARY KEY (squad, duty_grid)
 );
 
+-- Last five digits of a case number. A sequence never waits for another transaction; numbers
+-- of a transaction that was undone stay unused.
+CREATE SEQUENCE incident_number MAXVALUE 99999 CYCLE;
+
 CREATE TABLE incident (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     number      text NOT NULL UNIQUE,         -- case number people quote
@@ -399,8 +404,14 @@ CREATE TABLE deadline (
     paused_at   timestamptz,
     met_at      timestamptz,
     stopped_at  timestamptz,                  -- no longer needed (returned, cancelled)
+    escalated   text NOT NULL DEFAULT '' CHECK (escalated IN ('', 'yellow', 'red')),
+    escalate_at timestamptz,                  -- when the next card falls due
     UNIQUE (incident_id, clock, attempt)
 );
+CREATE INDEX deadline_running ON deadline (incident_id, due_at)
+    WHERE met_at IS NULL AND stopped_at IS NULL;
+CREATE INDEX deadline_escalate ON deadline (escalate_at)
+    WHERE met_at IS NULL AND stopped_at IS NULL AND paused_at IS NULL AND escalate_at IS NOT NULL;
 CREATE INDEX deadline_warn ON deadline (warn_at)
     WHERE met_at IS NULL AND stopped_at IS NULL AND paused_at IS NULL AND warned_at IS NULL;
 CREATE INDEX deadline_due ON deadline (due_at)
@@ -416,6 +427,8 @@ CREATE TABLE pause (
     approved_by text NOT NULL
 );
 CREATE UNIQUE INDEX pause_one_live ON pause (incident_id) WHERE ended_at IS NULL;
+CREATE INDEX pause_resume ON pause (resume_due_at) WHERE ended_at IS NULL;
+CREATE INDEX pause_incident ON pause (incident_id);
 
 CREATE TABLE evidence (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -433,6 +446,7 @@ CREATE TABLE evidence (
     uploaded_at timestamptz NOT NULL,
     UNIQUE (incident_id, stage, sha256)
 );
+CREATE INDEX evidence_same_file ON evidence (sha256);
 
 CREATE TABLE work_calendar (
     code        text NOT NULL,
