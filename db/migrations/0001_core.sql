@@ -476,7 +476,13 @@ CREATE TABLE app_user (
     district    text NOT NULL REFERENCES district,
     display_name text NOT NULL DEFAULT '',
     created_at  timestamptz NOT NULL,
-    disabled_at timestamptz
+    disabled_at timestamptz,
+    sessions_from timestamptz                 -- sign-ins before this moment no longer count
+);
+CREATE TABLE session_end (                    -- signed-out sessions whose cookie may still be around
+    sid         text PRIMARY KEY,
+    name        text NOT NULL,
+    ended_at    timestamptz NOT NULL
 );
 CREATE TABLE api_token (
     name        text PRIMARY KEY,

@@ -1,0 +1,241 @@
+"""Who may sign in: users with argon2 passwords, ended sessions, and API tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+from psycopg.rows import class_row
+
+from city.errors import InvalidInput
+from city.incident import Role
+from city.person import Caller
+from db.pool import Connection
+
+# Short passwords fall to guessing, very long ones only cost hashing time.
+PASSWORD_LENGTH = range(8, 257)
+NAME_LENGTH = range(1, 65)
+TOKEN_PREFIX = "gw_"
+TOKEN_BYTES = 32
+PEOPLE = frozenset(Role) - {Role.SYSTEM}
+
+_HASHER = PasswordHasher()
+# Checked against when the name is unknown, so that the answer takes as long as for a known one.
+_NOBODY = _HASHER.hash(secrets.token_hex(16))
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who may sign in; `district` bounds everything they see."""
+
+    name: str
+    role: Role
+    squad: str | None
+    district: str
+    display_name: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "role", Role(self.role))
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(self.name, self.role, self.district, self.squad)
+
+
+def add_user(
+    conn: Connection,
+    name: str,
+    password: str,
+    role: str,
+    district: str,
+    now: datetime,
+    *,
+    squad: str | None = None,
+    display_name: str = "",
+) -> User:
+    """Create a user; raises `InvalidInput` naming the field that is not acceptable."""
+    _check_name(name)
+    wanted = _checked_role(role, squad)
+    row = conn.execute(
+        """
+        INSERT INTO app_user (name, password_hash, role, squad, district, display_name, created_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s)
+        ON CONFLICT (name) DO NOTHING
+        RETURNING name
+        """,
+        (name, hash_password(password), wanted, squad, district, display_name, now),
+    ).fetchone()
+    if row is None:
+        raise InvalidInput("name", name, "is taken")
+    return User(name, wanted, squad, district, display_name)
+
+
+def set_password(conn: Connection, name: str, password: str, now: datetime) -> bool:
+    """Change a password and end every session of its owner; False if there is no such user."""
+    changed = conn.execute(
+        "UPDATE app_user SET password_hash = %s, sessions_from = %s WHERE name = %s",
+        (hash_password(password), now, name),
+    )
+    return changed.rowcount == 1
+
+
+def disable_user(conn: Connection, name: str, now: datetime) -> bool:
+    """Shut a user out; sessions end with the next request."""
+    changed = conn.execute(
+        "UPDATE app_user SET disabled_at = %s WHERE name = %s AND disabled_at IS NULL",
+        (now, name),
+    )
+    return changed.rowcount == 1
+
+
+def list_users(conn: Connection, district: str) -> list[User]:
+    """Everybody who may sign in, by name."""
+    with conn.cursor(row_factory=class_row(User)) as cursor:
+        return cursor.execute(
+            """
+            SELECT name, role, squad, district, display_name FROM app_user
+            WHERE district = %s AND disabled_at IS NULL ORDER BY name
+            """,
+            (district,),
+        ).fetchall()
+
+
+def verify(conn: Connection, name: str, password: str) -> User | None:
+    """The user if name and password fit; takes as long for an unknown name."""
+    row = conn.execute(
+        "SELECT password_hash FROM app_user WHERE name = %s AND disabled_at IS NULL",
+        (name,),
+    ).fetchone()
+    if not password_fits(row[0] if row else _NOBODY, password) or row is None:
+        return None
+    with conn.cursor(row_factory=class_row(User)) as cursor:
+        return cursor.execute(
+            "SELECT name, role, squad, district, display_name FROM app_user WHERE name = %s",
+            (name,),
+        ).fetchone()
+
+
+def hash_password(password: str) -> str:
+    """argon2id with the library's parameters; refuses lengths that make no sense."""
+    if len(password) not in PASSWORD_LENGTH:
+        raise InvalidInput(
+            "password",
+            "…",
+            f"must have {PASSWORD_LENGTH.start} to {PASSWORD_LENGTH.stop - 1} characters",
+        )
+    return _HASHER.hash(password)
+
+
+def password_fits(digest: str, password: str) -> bool:
+    """True if the password made this hash; an unreadable hash fits nothing."""
+    if len(password) not in PASSWORD_LENGTH:
+        return False
+    try:
+        return _HASHER.verify(digest, password)
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+def find_session(conn: Connection, sid: str, name: str, issued_at: datetime) -> User | None:
+    """The owner of a session that has not been ended, disabled or outdated by a new password."""
+    with conn.cursor(row_factory=class_row(User)) as cursor:
+        return cursor.execute(
+            """
+            SELECT name, role, squad, district, display_name FROM app_user
+            WHERE name = %(name)s
+              AND disabled_at IS NULL
+              AND (sessions_from IS NULL OR sessions_from <= %(issued_at)s)
+              AND NOT EXISTS (SELECT FROM session_end WHERE sid = %(sid)s)
+            """,
+            {"name": name, "sid": sid, "issued_at": issued_at},
+        ).fetchone()
+
+
+def end_session(conn: Connection, sid: str, name: str, now: datetime) -> None:
+    """Sign out: the cookie is worth nothing from now on, wherever a copy of it is."""
+    conn.execute(
+        """
+        INSERT INTO session_end (sid, name, ended_at) VALUES (%s, %s, %s)
+        ON CONFLICT (sid) DO NOTHING
+        """,
+        (sid, name, now),
+    )
+
+
+def forget_ended_sessions(conn: Connection, before: datetime) -> int:
+    """Drop sign-outs so old that their cookies have run out anyway."""
+    return conn.execute("DELETE FROM session_end WHERE ended_at < %s", (before,)).rowcount
+
+
+def create_token(
+    conn: Connection,
+    name: str,
+    role: str,
+    district: str,
+    now: datetime,
+    *,
+    squad: str | None = None,
+) -> str:
+    """Create an API token and return it; only its SHA-256 is kept."""
+    _check_name(name)
+    wanted = _checked_role(role, squad)
+    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    row = conn.execute(
+        """
+        INSERT INTO api_token (name, role, squad, district, token_sha256, created_at)
+        VALUES (%s, %s, %s, %s, %s, %s)
+        ON CONFLICT (name) DO NOTHING
+        RETURNING name
+        """,
+        (name, wanted, squad, district, _token_digest(token), now),
+    ).fetchone()
+    if row is None:
+        raise InvalidInput("name", name, "is taken")
+    return token
+
+
+def revoke_token(conn: Connection, name: str, now: datetime) -> bool:
+    """Make a token worthless; False if there is no live one of that name."""
+    changed = conn.execute(
+        "UPDATE api_token SET revoked_at = %s WHERE name = %s AND revoked_at IS NULL",
+        (now, name),
+    )
+    return changed.rowcount == 1
+
+
+def find_token(conn: Connection, token: str) -> Caller | None:
+    """Whoever holds this token, or None."""
+    row = conn.execute(
+        """
+        SELECT name, role, district, squad FROM api_token
+        WHERE token_sha256 = %s AND revoked_at IS NULL
+        """,
+        (_token_digest(token),),
+    ).fetchone()
+    if row is None:
+        return None
+    return Caller(f"token:{row[0]}", Role(row[1]), row[2], row[3])
+
+
+def _token_digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _check_name(name: str) -> None:
+    if len(name) not in NAME_LENGTH or not name.isprintable() or " " in name or ":" in name:
+        raise InvalidInput(
+            "name", name, "must have 1 to 64 printable characters without space or colon"
+        )
+
+
+def _checked_role(role: str, squad: str | None) -> Role:
+    if role not in PEOPLE:
+        raise InvalidInput("role", role, "must be one of " + ", ".join(sorted(PEOPLE)))
+    wanted = Role(role)
+    if wanted is Role.SQUAD_LEADER and not squad:
+        raise InvalidInput("squad", squad, "a squad leader needs a squad")
+    return wanted
