@@ -1,0 +1,16 @@
+"""The embedded default: TimescaleDB, Mosquitto and Redis on this machine without Docker."""
+
+from stack.errors import StackError
+from stack.home import StackHome, provision
+from stack.runtime import Endpoints, RunningStack, running
+from stack.services import Services
+
+__all__ = [
+    "Endpoints",
+    "RunningStack",
+    "Services",
+    "StackError",
+    "StackHome",
+    "provision",
+    "running",
+]

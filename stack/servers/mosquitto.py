@@ -1,0 +1,80 @@
+"""Mosquitto 2, the MQTT broker."""
+
+import signal
+import socket
+from pathlib import Path
+
+from stack.ports import LOOPBACK
+from stack.site import Site
+from stack.tuning import MIB
+
+PROBE_SECONDS = 1.0
+
+# Loopback only, hence without passwords. Mosquitto's own default keeps 1,000 messages for a
+# client that is away and drops the rest without a word: here the bound is memory, as a number.
+# QoS 0 is queued too, because most sensors publish with it and a restart of the ingest process
+# must not cost readings. 2 MiB per message lets a 1 MiB payload reach us, to be rejected by name.
+# A client that stays away for two weeks is forgotten, or its queue would stay for ever.
+CONFIGURATION = """\
+# Written at every start.
+listener {port} {loopback}
+allow_anonymous true
+set_tcp_nodelay true
+
+persistence true
+persistence_location {folder}/
+autosave_interval 10
+persistent_client_expiration 14d
+
+max_queued_messages 0
+max_queued_bytes {queue_bytes}
+max_inflight_messages 10000
+queue_qos0_messages true
+message_size_limit {message_bytes}
+
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+connection_messages false
+log_timestamp_format %Y-%m-%dT%H:%M:%S
+"""
+
+
+class Mosquitto:
+    """The MQTT broker."""
+
+    name = "mosquitto"
+    usual_port = 1883
+    program = "mosquitto"
+    stop_signal = signal.SIGTERM  # saves its queues and sessions, then ends
+
+    def mark(self, site: Site) -> Path:
+        return site.folder(self.name) / "mosquitto.conf"
+
+    def prepare(self, site: Site, port: int, prefix: list[str]) -> None:
+        folder = site.make_folder(site.folder(self.name))
+        text = CONFIGURATION.format(
+            port=port,
+            loopback=LOOPBACK,
+            folder=folder,
+            queue_bytes=site.tuning.mqtt_queue_mib * MIB,
+            message_bytes=2 * MIB,
+        )
+        site.write(self.mark(site), text)
+
+    def command(self, site: Site) -> list[str]:
+        return [str(site.home.program("mosquitto")), "-c", str(self.mark(site))]
+
+    def is_ready(self, site: Site, port: int) -> bool:
+        try:
+            socket.create_connection((LOOPBACK, port), PROBE_SECONDS).close()
+        except OSError:
+            return False
+        return True
+
+    def complete(self, site: Site, port: int) -> None:
+        """Nothing: the configuration file says it all."""
+
+    def address(self, site: Site, port: int) -> str:
+        return f"mqtt://{LOOPBACK}:{port}"
