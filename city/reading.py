@@ -115,6 +115,23 @@ class Reading:
             raise InvalidInput(self.metric, self.value, "must be a finite number")
 
 
+@dataclass(frozen=True, slots=True)
+class RawValue:
+    """One named value as a vendor's message carries it, before units and names are judged.
+
+    `value` is a number, a truth value or text; `sent` is what stood in the message where that
+    differs ("3.384 V"). Normalisation turns those that the device's model knows into readings.
+    """
+
+    name: str
+    value: float | bool | str
+    ts: datetime
+    ts_from: TimeSource
+    unit: str = ""
+    sent: Any = None
+    quality: Quality = Quality.GOOD
+
+
 class EventPhase(StrEnum):
     NEW = "new"
     UPDATE = "update"
@@ -175,6 +192,7 @@ class Decoded:
     message_class: MessageClass
     device: str = ""
     readings: tuple[Reading, ...] = ()
+    values: tuple[RawValue, ...] = ()  # in the vendor's names: readings only after normalisation
     events: tuple[VideoEvent, ...] = ()
     statuses: tuple[StatusReport, ...] = ()
     positions: tuple[SquadPosition, ...] = ()
