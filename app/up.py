@@ -52,8 +52,7 @@ def up(
     """Start everything, print where it is, stay until `stop`, then stop everything."""
     data_dir.mkdir(parents=True, exist_ok=True)
     (data_dir / ENDPOINTS_FILE).unlink(missing_ok=True)
-    with stack.running(data_dir, progress=say) as services:
-        endpoints = services.endpoints
+    with stack.running(data_dir, progress=say) as endpoints:
         say("preparing the database")
         prepare_database(endpoints.postgres, demo=demo)
         logins = demo_logins(endpoints.postgres, data_dir) if demo else {}

@@ -21,8 +21,8 @@ TEMPLATE = "gw_template"
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[embedded.Running]:
-    """TimescaleDB, Mosquitto and Redis of this test run; stop, kill or restart them at will."""
+def servers() -> Iterator[embedded.RunningStack]:
+    """TimescaleDB, Mosquitto and Redis of this test run, and where they are."""
     data_dir = ROOT / ".stack" / "tests" / str(os.getpid())
     data_dir.mkdir(parents=True)
     try:
@@ -33,9 +33,15 @@ def stack() -> Iterator[embedded.Running]:
 
 
 @pytest.fixture(scope="session")
-def template(stack: embedded.Running) -> str:
+def stack(servers: embedded.RunningStack) -> embedded.Services:
+    """The servers themselves: stop, kill or restart them at will."""
+    return servers.services
+
+
+@pytest.fixture(scope="session")
+def template(servers: embedded.RunningStack) -> str:
     """A migrated and seeded database that nobody connects to, made once and then copied."""
-    maintenance = stack.endpoints.postgres
+    maintenance = servers.postgres
     url = with_database(maintenance, TEMPLATE)
     with psycopg.connect(maintenance, autocommit=True) as conn:
         conn.execute(f"CREATE DATABASE {TEMPLATE}")
@@ -79,13 +85,13 @@ def pool(database_url: str) -> Iterator[Pool]:
 
 
 @pytest.fixture
-def mqtt_url(stack: embedded.Running) -> str:
-    return stack.endpoints.mqtt
+def mqtt_url(servers: embedded.RunningStack) -> str:
+    return servers.mqtt
 
 
 @pytest.fixture
-def redis_url(stack: embedded.Running) -> str:
-    return stack.endpoints.redis
+def redis_url(servers: embedded.RunningStack) -> str:
+    return servers.redis
 
 
 @pytest.fixture

@@ -81,8 +81,10 @@ CREATE TABLE reading (
     raw_value   text,                         -- what was sent, where it differs from `value`
     raw_unit    text
 );
-SELECT create_hypertable('reading', 'ts', chunk_time_interval => interval '1 day',
-                         create_default_indexes => false);
+DO $$ BEGIN
+    PERFORM create_hypertable('reading', 'ts', chunk_time_interval => interval '1 day',
+                              create_default_indexes => false);
+END $$;
 CREATE UNIQUE INDEX reading_once ON reading (device_id, metric_id, ts);
 CREATE INDEX reading_ts ON reading USING brin (ts) WITH (autosummarize = on);
 
@@ -519,7 +521,7 @@ CREATE TABLE event (
 CREATE INDEX event_subject ON event (subject, seq);
 CREATE INDEX event_at ON event (at);
 CREATE TABLE event_head (
-    only        boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton   boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     seq         bigint NOT NULL,
     hash        bytea NOT NULL
 );
