@@ -1,0 +1,1 @@
+"""Alarms and reports become incidents, and incidents are closed inside their limits."""
