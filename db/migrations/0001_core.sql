@@ -366,6 +366,7 @@ CREATE INDEX incident_open ON incident (district, opened_at)
     WHERE state NOT IN ('closed', 'rejected', 'cancelled', 'merged');
 CREATE INDEX incident_squad ON incident (squad, state);
 CREATE INDEX incident_opened ON incident (opened_at);
+CREATE INDEX incident_closed ON incident (closed_at) WHERE closed_at IS NOT NULL;
 
 CREATE TABLE incident_alarm (
     alarm_id    bigint PRIMARY KEY REFERENCES alarm,
