@@ -13,6 +13,8 @@ from city.errors import InvalidInput
 # Units that run at night and on holidays too (domain.md 2.7).
 ALWAYS_RUNNING = frozenset({LimitUnit.URGENT_HOUR, LimitUnit.NATURAL_DAY})
 ONE_DAY = timedelta(days=1)
+# Counting gives up here: a calendar without a window would never end (dates stop at 9999).
+LAST_YEAR = 9990
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +33,20 @@ class Span:
 def counted_spans(
     start: datetime, unit: LimitUnit, calendar: WorkCalendar, pauses: Sequence[Pause]
 ) -> Iterator[Span]:
-    """Counted time from `start` on, in order and without end; empty spans are left out."""
+    """Counted time from `start` on, in order; without end unless a pause is still open."""
     start = as_utc(start, "start")
-    pauses = sorted(pauses, key=lambda pause: pause.start)
+    closed = sorted(
+        (as_utc(p.start, "pause"), as_utc(p.end, "pause")) for p in pauses if p.end is not None
+    )
+    halted = min((as_utc(p.start, "pause") for p in pauses if p.end is None), default=None)
     day = start.astimezone(ZoneInfo(calendar.timezone)).date()
-    while True:
+    while day.year < LAST_YEAR:
         for span in _spans_of_day(day, unit, calendar):
-            if span.end > start:
-                clipped = Span(day, max(span.start, start), span.end)
-                yield from _less_pauses(clipped, pauses)
-        if day.year >= 9990:  # a pause that never ends: the caller would wait for ever
-            return
+            if halted is not None and span.start >= halted:
+                return
+            clipped = Span(day, max(span.start, start), min(span.end, halted or span.end))
+            if clipped.start < clipped.end:
+                yield from _less_pauses(clipped, closed)
         day += ONE_DAY
 
 
@@ -56,11 +61,9 @@ def _spans_of_day(day: date, unit: LimitUnit, calendar: WorkCalendar) -> Iterato
             yield Span(day, _instant(day, opens, zone), _instant(day, closes, zone))
 
 
-def _less_pauses(span: Span, pauses: Sequence[Pause]) -> Iterator[Span]:
+def _less_pauses(span: Span, pauses: Sequence[tuple[datetime, datetime]]) -> Iterator[Span]:
     at = span.start
-    for pause in pauses:
-        pause_end = as_utc(pause.end, "pause") if pause.end else span.end
-        pause_start = as_utc(pause.start, "pause")
+    for pause_start, pause_end in pauses:
         if pause_end <= at or pause_start >= span.end:
             continue
         if pause_start > at:
@@ -68,8 +71,7 @@ def _less_pauses(span: Span, pauses: Sequence[Pause]) -> Iterator[Span]:
         at = pause_end
         if at >= span.end:
             return
-    if at < span.end:
-        yield Span(span.day, at, span.end)
+    yield Span(span.day, at, span.end)
 
 
 def _instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
