@@ -62,7 +62,7 @@ def database_url(template: str) -> Iterator[str]:
     """Address of a fresh copy of the seeded database."""
     name = f"gw_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(template, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log")
         conn.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     yield with_database(template, name)
     with psycopg.connect(template, autocommit=True) as conn:
