@@ -7,12 +7,13 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from city.place import LonLat, UnitGrid
 from db.seeds import grid
 from db.seeds.geography import streets
-from db.seeds.street_network import METRES_LAT, METRES_LON, TOWN_CENTRE_M, TOWN_RADIUS_M
+from db.seeds.grid import METRES_LAT, METRES_LON, TOWN_CENTRE_M, TOWN_RADIUS_M
 
 SEED = 460107
 GAS_COUNT, MANHOLE_COUNT, CAMERA_COUNT = 1_600, 1_400, 100
@@ -133,7 +134,7 @@ def _placer() -> Placer:
 def locate(street: Street, distance_m: float, offset_m: float) -> tuple[float, float]:
     """Metres east and north of the grid's corner, `distance_m` along the street."""
     left = distance_m
-    for (ax, ay), (bx, by) in zip(street.metres, street.metres[1:], strict=False):
+    for (ax, ay), (bx, by) in pairwise(street.metres):
         step = math.hypot(bx - ax, by - ay)
         if left <= step:
             east, north = (bx - ax) / step, (by - ay) / step
@@ -150,7 +151,7 @@ def _read_streets() -> list[Street]:
             ((lon - grid.GRID_WEST) * METRES_LON, (lat - grid.GRID_SOUTH) * METRES_LAT)
             for lon, lat in feature["geometry"]["coordinates"]
         )
-        length = sum(math.dist(a, b) for a, b in zip(metres, metres[1:], strict=False))
+        length = sum(math.dist(a, b) for a, b in pairwise(metres))
         name = properties["name_zh"].removesuffix("（演示）")
         network.append(Street(properties["code"], name, properties["class"], metres, length))
     return network

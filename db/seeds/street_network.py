@@ -12,19 +12,25 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import shapely
 from shapely.geometry import LineString
 from shapely.geometry.base import BaseGeometry
 
-from db.seeds.grid import GRID_SOUTH, GRID_WEST, STREETS_FILE, demo_grid
+from db.seeds.grid import (
+    GRID_SOUTH,
+    GRID_WEST,
+    METRES_LAT,
+    METRES_LON,
+    STREETS_FILE,
+    TOWN_CENTRE_M,
+    TOWN_RADIUS_M,
+    demo_grid,
+)
 
 SEED = 460107
-
-# Metres in one degree at 19.98 deg north (WGS 84, good to 0.1 % inside the district).
-METRES_LON = 104_660.0
-METRES_LAT = 110_690.0
 
 # The raster of crossings, metres; every fourth line in both directions is an arterial.
 SPACING_M = 195.0
@@ -34,8 +40,6 @@ TURN_DEG = -9.0
 # Enough lines to cover the district's north after turning.
 LINES = range(-16, 68)
 
-TOWN_CENTRE_M = (2_400.0, 6_600.0)  # Fucheng, in the raster's metres
-TOWN_RADIUS_M = 2_600.0
 SIDE_STREETS_IN_TOWN = 0.86  # chance that a block's side street is there
 SIDE_STREETS_OUTSIDE = 0.42
 # A clipped rest shorter than this is no street.
@@ -43,12 +47,14 @@ SHORTEST_M = 120.0
 # Streets keep this far from the grid's edge, so that what stands beside them lies in a cell.
 EDGE_M = 30.0
 
-FIRST = "和he 安an 泰tai 康kang 永yong 嘉jia 瑞rui 祥xiang 庆qing 福fu 昌chang 盛sheng 明ming " + (
-    "景jing 清qing 秀xiu 锦jin 华hua 文wen 德de 仁ren 信xin 智zhi 朗lang"
-)
-SECOND = "宁ning 平ping 丰feng 源yuan 达da 顺shun 荣rong 岭ling 湖hu 泉quan 林lin 园yuan 桥qiao " + (
-    "江jiang 溪xi 陵ling 坡po 塘tang 洲zhou 湾wan"
-)
+FIRST = """
+    和he 安an 泰tai 康kang 永yong 嘉jia 瑞rui 祥xiang 庆qing 福fu 昌chang 盛sheng 明ming
+    景jing 清qing 秀xiu 锦jin 华hua 文wen 德de 仁ren 信xin 智zhi 朗lang
+"""
+SECOND = """
+    宁ning 平ping 丰feng 源yuan 达da 顺shun 荣rong 岭ling 湖hu 泉quan 林lin 园yuan 桥qiao
+    江jiang 溪xi 陵ling 坡po 塘tang 洲zhou 湾wan
+"""
 SUFFIXES = {
     "east_west": ("大道", "Avenue"),
     "north_south": ("路", "Road"),
@@ -135,7 +141,7 @@ def _clip(line: LineString, area: BaseGeometry) -> list[LineString]:
 def length_m(coordinates: Any) -> float:
     """Length of a lon/lat line in metres."""
     places = [(lon * METRES_LON, lat * METRES_LAT) for lon, lat in coordinates]
-    return sum(math.dist(a, b) for a, b in zip(places, places[1:], strict=False))
+    return sum(math.dist(a, b) for a, b in pairwise(places))
 
 
 def _names() -> Iterator[tuple[str, str]]:
