@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import Any
 
@@ -156,25 +156,26 @@ class WallSquad:
     lat: float | None
     kind: str
     open_incidents: int
-    shifts: tuple[Shift, ...]
+    shifts: tuple[Shift, ...] = ()
 
 
 def list_squads(conn: Connection, district: str) -> list[WallSquad]:
     """All active squads by code."""
     shifts = _shifts(conn, district)
-    rows: list[tuple[Any, ...]] = conn.execute(
-        """
-        SELECT s.code, s.name_zh, s.name_en, s.lon, s.lat, s.kind, count(i.id)
-        FROM squad s
-        LEFT JOIN incident i ON i.squad = s.code AND i.district = s.district
-             AND i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
-        WHERE s.district = %s AND s.active
-        GROUP BY s.code
-        ORDER BY s.code
-        """,
-        (district,),
-    ).fetchall()
-    return [WallSquad(*row, tuple(shifts.get(row[0], ()))) for row in rows]
+    with conn.cursor(row_factory=class_row(WallSquad)) as cursor:
+        rows = cursor.execute(
+            """
+            SELECT s.code, s.name_zh, s.name_en, s.lon, s.lat, s.kind, count(i.id) AS open_incidents
+            FROM squad s
+            LEFT JOIN incident i ON i.squad = s.code AND i.district = s.district
+                 AND i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
+            WHERE s.district = %s AND s.active
+            GROUP BY s.code
+            ORDER BY s.code
+            """,
+            (district,),
+        ).fetchall()
+    return [replace(row, shifts=tuple(shifts.get(row.code, ()))) for row in rows]
 
 
 def _shifts(conn: Connection, district: str) -> dict[str, list[Shift]]:
