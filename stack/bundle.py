@@ -40,17 +40,28 @@ def bundle_key(bundle: Bundle, machine: str) -> str:
 def provide(bundle: Bundle, folder: Path, progress: Callable[[str], None]) -> Path:
     """The bundle's root under `folder`, fetched and linked if it is not yet there."""
     root = folder / bundle.name
-    link_key = f"{root} {bundle.programs}"
-    if _stamp(root / LINKED) == link_key and _stamp(root / FETCHED) == _key(bundle):
+    if is_provided(bundle, folder):
         return root
     with _set_up_lock(folder):
         if _stamp(root / FETCHED) != _key(bundle):
             _fetch(bundle, root, progress)
-        if _stamp(root / LINKED) != link_key:
+        if _stamp(root / LINKED) != _link_key(bundle, root):
             progress(f"linking {bundle.name}")
             relink(root, [root / program for program in bundle.programs])
-            (root / LINKED).write_text(link_key)
+            (root / LINKED).write_text(_link_key(bundle, root))
     return root
+
+
+def is_provided(bundle: Bundle, folder: Path) -> bool:
+    """Whether the bundle is there, up to date, and linked for the folder it lies in."""
+    root = folder / bundle.name
+    return _stamp(root / FETCHED) == _key(bundle) and _stamp(root / LINKED) == _link_key(
+        bundle, root
+    )
+
+
+def _link_key(bundle: Bundle, root: Path) -> str:
+    return f"{root} {bundle.programs}"
 
 
 def _key(bundle: Bundle) -> str:

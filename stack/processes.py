@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,16 +34,13 @@ def was_started_as(words: tuple[str, ...], program: str, argument: str) -> bool:
     return bool(words) and Path(words[0]).name == program and argument in words[1:]
 
 
-def find_started(program: str, argument: str) -> list[Found]:
-    """Running processes that were started as `…/program … argument …`.
-
-    The argument is an absolute path inside a data folder, so nobody else's server has it.
-    """
+def find(matches: Callable[[tuple[str, ...]], bool]) -> list[Found]:
+    """Running processes whose words match, without ourselves."""
     found = []
     for entry in PROC.iterdir():
-        if entry.name.isdigit():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
             words = _words(int(entry.name))
-            if was_started_as(words, program, argument):
+            if words and matches(words):
                 found.append(Found(int(entry.name), words))
     return found
 

@@ -4,11 +4,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 
 from stack.account import launch_prefix
 from stack.errors import StackError
 from stack.ports import choose_port, is_free, read_ports, write_ports
-from stack.processes import end, find_started, kill_with_children
+from stack.processes import end, find, kill_with_children, was_started_as
 from stack.servers.base import Server
 from stack.servers.registry import SERVERS
 from stack.site import Site, last_log_line, open_log
@@ -73,9 +74,13 @@ class Services:
         return _server(name).address(self._site, self._ports[name])
 
     def end_leftovers(self) -> None:
-        """End servers of this data folder that a killed Gridwarden left behind."""
+        """End servers of this data folder that a killed Gridwarden left behind.
+
+        They are known by a path inside the data folder, which nobody else's server was given.
+        """
         for server in reversed(_chosen(None)):
-            for found in find_started(server.program, str(server.mark(self._site))):
+            mark = str(server.mark(self._site))
+            for found in find(partial(was_started_as, program=server.program, argument=mark)):
                 self._progress(f"stopping {server.name} of an earlier start (process {found.pid})")
                 end(found, server.stop_signal, STOP_SECONDS)
 
