@@ -1,0 +1,210 @@
+"""Clocks of incidents and the pauses that stop them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from city.clock import ClockKind, Limit, LimitUnit, Pause, Standing, standing
+from db.pool import Connection
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """One attempt of one clock. `id` is 0 until it is stored."""
+
+    id: int
+    district: str
+    incident_id: int
+    clock: str
+    attempt: int
+    started_at: datetime
+    limit_amount: float
+    limit_unit: str
+    calendar: str
+    calendar_version: int
+    due_at: datetime
+    beyond_calendar: bool
+    counted: list[dict[str, Any]]  # {"date", "minutes"}
+    warn_at: datetime
+    warned_at: datetime | None = None
+    overdue_at: datetime | None = None
+    paused_at: datetime | None = None
+    met_at: datetime | None = None
+    stopped_at: datetime | None = None
+    escalated: str = ""
+    escalate_at: datetime | None = None
+
+    @property
+    def kind(self) -> ClockKind:
+        return ClockKind(self.clock)
+
+    @property
+    def limit(self) -> Limit:
+        return Limit(self.limit_amount, LimitUnit(self.limit_unit))
+
+    @property
+    def runs(self) -> bool:
+        """Neither met nor stopped; it may be paused."""
+        return self.met_at is None and self.stopped_at is None
+
+    def standing(self, now: datetime) -> Standing:
+        return standing(
+            self.due_at, self.warn_at, now, met_at=self.met_at, paused_at=self.paused_at
+        )
+
+
+def insert_deadline(conn: Connection, deadline: Deadline) -> None:
+    """Start a clock."""
+    conn.execute(
+        """
+        INSERT INTO deadline (
+            district, incident_id, clock, attempt, started_at, limit_amount, limit_unit,
+            calendar, calendar_version, due_at, beyond_calendar, counted, warn_at, escalate_at,
+            overdue_at)
+        VALUES (
+            %(district)s, %(incident_id)s, %(clock)s, %(attempt)s, %(started_at)s,
+            %(limit_amount)s, %(limit_unit)s, %(calendar)s, %(calendar_version)s, %(due_at)s,
+            %(beyond_calendar)s, %(counted)s, %(warn_at)s, %(escalate_at)s, %(overdue_at)s)
+        """,
+        {**vars(deadline), "counted": Jsonb(deadline.counted)},
+    )
+
+
+def update_deadline(conn: Connection, deadline: Deadline) -> None:
+    """Write what may change of a clock; the caller has written, or will write, the event."""
+    conn.execute(
+        """
+        UPDATE deadline SET
+            limit_amount = %(limit_amount)s, calendar_version = %(calendar_version)s,
+            due_at = %(due_at)s, beyond_calendar = %(beyond_calendar)s, counted = %(counted)s,
+            warn_at = %(warn_at)s, warned_at = %(warned_at)s, overdue_at = %(overdue_at)s,
+            paused_at = %(paused_at)s, met_at = %(met_at)s, stopped_at = %(stopped_at)s,
+            escalated = %(escalated)s, escalate_at = %(escalate_at)s
+        WHERE id = %(id)s
+        """,
+        {**vars(deadline), "counted": Jsonb(deadline.counted)},
+    )
+
+
+def list_deadlines(conn: Connection, incident_id: int) -> list[Deadline]:
+    """Every attempt of every clock of an incident, in the order they were started."""
+    with conn.cursor(row_factory=class_row(Deadline)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, district, incident_id, clock, attempt, started_at, limit_amount,
+                   limit_unit, calendar, calendar_version, due_at, beyond_calendar, counted,
+                   warn_at, warned_at, overdue_at, paused_at, met_at, stopped_at, escalated,
+                   escalate_at
+            FROM deadline WHERE incident_id = %s ORDER BY started_at, id
+            """,
+            (incident_id,),
+        ).fetchall()
+
+
+def claim_incidents_with_due_clocks(conn: Connection, now: datetime, limit: int) -> list[int]:
+    """Lock some incidents that have a moment to act on; others' locks are passed over."""
+    rows = conn.execute(
+        """
+        SELECT i.id FROM incident i
+        WHERE i.id IN (
+            SELECT incident_id FROM deadline
+            WHERE warn_at <= %(now)s AND met_at IS NULL AND stopped_at IS NULL
+              AND paused_at IS NULL AND warned_at IS NULL
+            UNION
+            SELECT incident_id FROM deadline
+            WHERE due_at < %(now)s AND met_at IS NULL AND stopped_at IS NULL
+              AND paused_at IS NULL AND overdue_at IS NULL
+            UNION
+            SELECT incident_id FROM deadline
+            WHERE escalate_at <= %(now)s AND met_at IS NULL AND stopped_at IS NULL
+              AND paused_at IS NULL AND escalate_at IS NOT NULL
+            UNION
+            SELECT incident_id FROM pause
+            WHERE resume_due_at <= %(now)s AND ended_at IS NULL
+        )
+        ORDER BY i.id
+        LIMIT %(limit)s
+        FOR UPDATE OF i SKIP LOCKED
+        """,
+        {"now": now, "limit": limit},
+    )
+    return [row[0] for row in rows]
+
+
+def claim_incidents_to_recount(conn: Connection, limit: int) -> list[int]:
+    """Lock incidents with a clock counted beyond its calendar that a newer version covers."""
+    rows = conn.execute(
+        """
+        SELECT i.id FROM incident i
+        WHERE EXISTS (
+            SELECT FROM deadline d
+            JOIN work_calendar c ON c.code = d.calendar AND c.version > d.calendar_version
+            WHERE d.incident_id = i.id AND d.beyond_calendar
+              AND d.met_at IS NULL AND d.stopped_at IS NULL AND d.paused_at IS NULL)
+          AND i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
+        ORDER BY i.id
+        LIMIT %s
+        FOR UPDATE OF i SKIP LOCKED
+        """,
+        (limit,),
+    )
+    return [row[0] for row in rows]
+
+
+@dataclass(frozen=True)
+class PauseRow:
+    """All clocks of an incident stood still; an open one has no end yet."""
+
+    id: int
+    incident_id: int
+    started_at: datetime
+    ended_at: datetime | None
+    resume_due_at: datetime | None
+    reason: str
+    approved_by: str
+
+    def as_pause(self) -> Pause:
+        return Pause(self.started_at, self.ended_at, self.reason, self.approved_by)
+
+
+def list_pauses(conn: Connection, incident_id: int) -> list[PauseRow]:
+    """Pauses of an incident, oldest first."""
+    with conn.cursor(row_factory=class_row(PauseRow)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, incident_id, started_at, ended_at, resume_due_at, reason, approved_by
+            FROM pause WHERE incident_id = %s ORDER BY started_at, id
+            """,
+            (incident_id,),
+        ).fetchall()
+
+
+def insert_pause(
+    conn: Connection,
+    incident_id: int,
+    started_at: datetime,
+    resume_due_at: datetime,
+    reason: str,
+    approved_by: str,
+) -> None:
+    """Stop every clock of an incident until a date."""
+    conn.execute(
+        """
+        INSERT INTO pause (incident_id, started_at, resume_due_at, reason, approved_by)
+        VALUES (%s, %s, %s, %s, %s)
+        """,
+        (incident_id, started_at, resume_due_at, reason, approved_by),
+    )
+
+
+def end_pause(conn: Connection, incident_id: int, ended_at: datetime) -> None:
+    """The clocks run again."""
+    conn.execute(
+        "UPDATE pause SET ended_at = %s WHERE incident_id = %s AND ended_at IS NULL",
+        (ended_at, incident_id),
+    )

@@ -1,0 +1,133 @@
+"""Squads: who they are, when they are on duty, where they are and how much they carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Any
+
+from psycopg.rows import class_row
+
+from city.errors import InvalidInput
+from city.place import LonLat
+from city.squad import Shift, Squad
+from db.pool import Connection
+
+
+@dataclass(frozen=True)
+class _SquadRow:
+    code: str
+    district: str
+    name_zh: str
+    name_en: str
+    kind: str
+    skills: list[str]
+    lon: float | None
+    lat: float | None
+    position_at: datetime | None
+    open_incidents: int
+    duty_grids: list[str]
+    shifts: list[dict[str, Any]]
+
+    def as_squad(self) -> Squad:
+        at = LonLat(self.lon, self.lat) if self.lon is not None and self.lat is not None else None
+        return Squad(
+            code=self.code,
+            district=self.district,
+            name_zh=self.name_zh,
+            name_en=self.name_en,
+            kind=self.kind,
+            skills=frozenset(self.skills),
+            duty_grids=frozenset(self.duty_grids),
+            shifts=tuple(_shift(row) for row in self.shifts),
+            position=at,
+            position_at=self.position_at,
+            open_incidents=self.open_incidents,
+        )
+
+
+def _shift(row: dict[str, Any]) -> Shift:
+    return Shift(
+        frozenset(row["weekdays"]),
+        time.fromisoformat(row["start_at"]),
+        time.fromisoformat(row["end_at"]),
+    )
+
+
+def list_squads(conn: Connection, district: str, code: str | None = None) -> list[Squad]:
+    """Active squads of a district, with shifts, duty grids and the incidents they carry now."""
+    with conn.cursor(row_factory=class_row(_SquadRow)) as cursor:
+        rows = cursor.execute(
+            """
+            SELECT s.code, s.district, s.name_zh, s.name_en, s.kind, s.skills, s.lon, s.lat,
+                   s.position_at, coalesce(o.open_incidents, 0) AS open_incidents,
+                   coalesce(g.duty_grids, '{}') AS duty_grids, coalesce(t.shifts, '[]') AS shifts
+            FROM squad s
+            LEFT JOIN (
+                SELECT squad, count(*) AS open_incidents FROM incident
+                WHERE state IN ('dispatched', 'acknowledged', 'on_site') GROUP BY squad
+            ) o ON o.squad = s.code
+            LEFT JOIN (
+                SELECT squad, array_agg(duty_grid) AS duty_grids FROM squad_duty_grid
+                GROUP BY squad
+            ) g ON g.squad = s.code
+            LEFT JOIN (
+                SELECT squad, jsonb_agg(jsonb_build_object(
+                    'weekdays', weekdays, 'start_at', start_at, 'end_at', end_at)) AS shifts
+                FROM squad_shift GROUP BY squad
+            ) t ON t.squad = s.code
+            WHERE s.district = %(district)s AND s.active
+              AND (%(code)s::text IS NULL OR s.code = %(code)s)
+            ORDER BY s.code
+            """,
+            {"district": district, "code": code},
+        ).fetchall()
+    return [row.as_squad() for row in rows]
+
+
+def find_squad(conn: Connection, district: str, code: str) -> Squad:
+    """One active squad of a district, by the code a person gave."""
+    found = list_squads(conn, district, code)
+    if not found:
+        raise InvalidInput("squad", code, "is not an active squad of this district")
+    return found[0]
+
+
+def insert_squad(conn: Connection, squad: Squad, *, phone: str = "", demo: bool = False) -> bool:
+    """Store a squad with its shifts and duty grids once; False if it is already there."""
+    at = squad.position
+    inserted = conn.execute(
+        """
+        INSERT INTO squad (code, district, name_zh, name_en, kind, skills, phone, lon, lat,
+                           position_at, demo)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        ON CONFLICT (code) DO NOTHING
+        """,
+        (squad.code, squad.district, squad.name_zh, squad.name_en, squad.kind,
+         sorted(squad.skills), phone, at.lon if at else None, at.lat if at else None,
+         squad.position_at, demo),
+    )  # fmt: skip
+    if inserted.rowcount == 0:
+        return False
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO squad_shift (squad, weekdays, start_at, end_at) VALUES (%s, %s, %s, %s)",
+            [(squad.code, sorted(s.weekdays), s.start, s.end) for s in squad.shifts],
+        )
+        cursor.executemany(
+            "INSERT INTO squad_duty_grid (squad, duty_grid) VALUES (%s, %s)",
+            [(squad.code, grid) for grid in sorted(squad.duty_grids)],
+        )
+    return True
+
+
+def update_position(conn: Connection, code: str, at: LonLat, reported_at: datetime) -> bool:
+    """Move a squad; an older report than the one we have changes nothing."""
+    moved = conn.execute(
+        """
+        UPDATE squad SET lon = %s, lat = %s, position_at = %s
+        WHERE code = %s AND (position_at IS NULL OR position_at <= %s)
+        """,
+        (at.lon, at.lat, reported_at, code, reported_at),
+    )
+    return moved.rowcount == 1
