@@ -194,15 +194,18 @@ CREATE UNIQUE INDEX rule_in_force ON rule (code) WHERE retired_at IS NULL;
 
 -- A condition on its way in (on-delay) or out (off-delay) of an alarm: time lives in rows.
 CREATE TABLE rule_timer (
-    condition   text PRIMARY KEY,             -- rule code / device code
+    condition   text PRIMARY KEY,             -- rule code / device code / severity or "off"
     rule_code   text NOT NULL,
     device_id   int NOT NULL REFERENCES device,
     direction   text NOT NULL CHECK (direction IN ('on', 'off')),
+    severity    smallint CHECK (severity BETWEEN 1 AND 4), -- level an on-delay leads to
     started_at  timestamptz NOT NULL,         -- time of the first reading that said so
+    received_at timestamptz NOT NULL,         -- and when it was received
     due_at      timestamptz NOT NULL,
     reason      jsonb NOT NULL
 );
 CREATE INDEX rule_timer_due ON rule_timer (due_at);
+CREATE INDEX rule_timer_device ON rule_timer (device_id);
 
 CREATE TABLE alarm (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

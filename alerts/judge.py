@@ -1,0 +1,248 @@
+"""One reading of one device against one rule: what follows, and why. Pure.
+
+Between limit and clear limit nothing changes (hysteresis). An on-delay or off-delay is a
+`Timer`: a value that becomes a row, so that it outlives every process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from alerts.reasons import turned_by, value_reason
+from alerts.rules import Comparison, Level, Rule
+from city.alarm import Reason, Severity
+from city.reading import Quality
+
+# A message that says it is a simulation, or old history, raises and clears nothing.
+NEVER_JUDGED = (Quality.LATE, Quality.SIMULATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading of the rule's metric."""
+
+    ts: datetime
+    received_at: datetime
+    value: float
+    quality: int = Quality.GOOD
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A condition on its way in (severity set) or out (severity None) of an alarm."""
+
+    rule_code: str
+    device_id: int
+    severity: Severity | None
+    started_at: datetime
+    received_at: datetime
+    due_at: datetime
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known before the reading: the live alarm of the condition, this rule's timers."""
+
+    active: Severity | None = None  # severity of the alarm while its condition is present
+    owned: bool = False  # this rule raised the alarm, so this rule may clear it
+    active_since: datetime | None = None
+    timers: Mapping[Severity | None, Timer] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    severity: Severity
+    reason: Reason
+    sensed_at: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    timer: Timer
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    severity: Severity | None
+
+
+Outcome = Raise | Clear | Start | Stop
+
+
+def judge(
+    rule: Rule,
+    device_id: int,
+    attributes: Mapping[str, Any],
+    standing: Standing,
+    sample: Sample,
+) -> Iterator[Outcome]:
+    """What a reading changes; the caller has dealt with what fell due before it (`fall_due`).
+
+    A suspect reading (warm-up, fault code) may raise but never clears: a faulty detector must
+    not end a gas alarm.
+    """
+    if sample.quality in NEVER_JUDGED or sample.received_at - sample.ts > rule.max_age:
+        return
+    limits = [limit_of(level, attributes) for level in rule.levels]
+    if limits[0] is None:
+        return
+    baseline = baseline_of(rule, attributes)
+    signal = sample.value if baseline is None else turned_by(sample.value, baseline, rule)
+    tripped = [
+        (level, limit)
+        for level, limit in zip(rule.levels, limits, strict=True)
+        if limit is not None and trips(rule.comparison, signal, limit)
+    ]
+    yield from _stop_beaten(standing.timers, {level.severity for level, _ in tripped}, sample)
+    if tripped:
+        yield from _trip(rule, device_id, standing, sample, tripped, baseline)
+    elif sample.quality != Quality.SUSPECT:
+        yield from _quiet(rule, device_id, standing, sample, signal, limits[0])
+
+
+def fall_due(rule: Rule, standing: Standing, at: datetime) -> Iterator[Outcome]:
+    """Timers of the rule that have run out by `at`; the condition held all that time."""
+    for severity, timer in standing.timers.items():
+        if not _falls_due(rule, timer, at):
+            continue
+        yield Stop(severity)
+        if severity is None:
+            yield Clear(timer.due_at)
+        else:
+            yield Raise(severity, timer.reason, timer.started_at, timer.received_at)
+
+
+def trips(comparison: Comparison | None, signal: Any, limit: Any) -> Any:
+    """Whether a value, or an array of values, is past the limit."""
+    if comparison is Comparison.AT_OR_ABOVE:
+        return signal >= limit
+    if comparison is Comparison.AT_OR_BELOW:
+        return signal <= limit
+    if comparison is Comparison.BELOW:
+        return signal < limit
+    if comparison is Comparison.EQUALS:
+        return signal == limit
+    return signal > limit
+
+
+def limit_of(level: Level, attributes: Mapping[str, Any]) -> float | None:
+    """The level's limit for this device; None: this device has none."""
+    if not level.limit_attribute:
+        return level.limit
+    return as_number(attributes.get(level.limit_attribute))
+
+
+def baseline_of(rule: Rule, attributes: Mapping[str, Any]) -> float | None:
+    """The device's own zero, for rules that measure a distance from it."""
+    if not rule.baseline_attribute:
+        return None
+    return as_number(attributes.get(rule.baseline_attribute)) or 0.0
+
+
+def as_number(value: object) -> float | None:
+    """A number from a device's attributes; anything else counts as not given."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
+
+
+def is_clear(rule: Rule, signal: float, limit: float) -> bool:
+    """Whether a value that trips nothing is far enough from the limit to end the alarm."""
+    if rule.clear_limit is not None:
+        bound = rule.clear_limit
+    elif rule.clear_share is not None:
+        bound = rule.clear_share * limit
+    else:
+        return True
+    if rule.comparison in (Comparison.AT_OR_BELOW, Comparison.BELOW):
+        return signal > bound
+    return signal < bound
+
+
+def _falls_due(rule: Rule, timer: Timer, at: datetime) -> bool:
+    return timer.due_at <= at and not (timer.severity is None and rule.clear_needs_reading)
+
+
+def _stop_beaten(
+    timers: Mapping[Severity | None, Timer], tripped: set[Severity], sample: Sample
+) -> Iterator[Outcome]:
+    """On-delays of levels that this reading no longer reaches; an older reading stops none."""
+    for severity, timer in timers.items():
+        if severity is not None and severity not in tripped and timer.started_at <= sample.ts:
+            yield Stop(severity)
+
+
+def _trip(
+    rule: Rule,
+    device_id: int,
+    standing: Standing,
+    sample: Sample,
+    tripped: list[tuple[Level, float]],
+    baseline: float | None,
+) -> Iterator[Outcome]:
+    if None in standing.timers:
+        yield Stop(None)
+    reached = standing.active
+    for level, limit in reversed(tripped):  # the worst first: it covers the milder ones
+        if reached is not None and reached <= level.severity:
+            continue
+        reason = value_reason(rule, sample.value, limit, sample.ts, baseline)
+        if not level.on_delay:
+            reached = level.severity
+            yield Raise(level.severity, reason, sample.ts, sample.received_at)
+        elif level.severity not in standing.timers:
+            yield Start(_timer(rule, device_id, level.severity, level.on_delay, sample, reason))
+    for severity in standing.timers:
+        if severity is not None and reached is not None and reached <= severity:
+            yield Stop(severity)
+
+
+def _quiet(
+    rule: Rule,
+    device_id: int,
+    standing: Standing,
+    sample: Sample,
+    signal: float,
+    limit: float,
+) -> Iterator[Outcome]:
+    running = standing.timers.get(None)
+    if not is_clear(rule, signal, limit):
+        if running is not None:
+            yield Stop(None)
+        return
+    if standing.active is None or not standing.owned or _is_older(sample, standing):
+        return
+    if not rule.off_delay:
+        yield Clear(sample.ts)
+    elif running is None:
+        reason = value_reason(rule, sample.value, limit, sample.ts)
+        yield Start(_timer(rule, device_id, None, rule.off_delay, sample, reason))
+    elif running.due_at <= sample.ts:
+        yield Stop(None)
+        yield Clear(sample.ts)
+
+
+def _timer(
+    rule: Rule,
+    device_id: int,
+    severity: Severity | None,
+    delay: timedelta,
+    sample: Sample,
+    reason: Reason,
+) -> Timer:
+    due_at = sample.ts + delay
+    return Timer(rule.code, device_id, severity, sample.ts, sample.received_at, due_at, reason)
+
+
+def _is_older(sample: Sample, standing: Standing) -> bool:
+    return standing.active_since is not None and sample.ts <= standing.active_since

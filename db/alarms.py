@@ -1,0 +1,207 @@
+"""Alarms and their changes: one live alarm per condition, every change a hand-over row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from city.alarm import AlarmState, Severity
+from db.pool import Connection
+
+# Rules are judged by one transaction at a time, in the order of arrival: two engines that
+# judge the same device at once could clear an alarm before it is raised.
+ALARM_LOCK = 0x616C_726D
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A row of `alarm`; `id` is 0 until it is stored."""
+
+    id: int
+    district: str
+    condition: str
+    rule_code: str
+    rule_version: int
+    category: str
+    device_id: int | None
+    camera_event: str | None
+    severity: Severity
+    state: AlarmState
+    opens_incident: bool
+    reason: dict[str, Any]
+    sensed_at: datetime
+    received_at: datetime
+    raised_at: datetime
+    lon: float
+    lat: float
+    unit_grid: str | None
+    demo: bool
+    cleared_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    ended_at: datetime | None = None
+    shelved_until: datetime | None = None
+    shelved_by: str | None = None
+    shelve_reason: str | None = None
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "severity", Severity(self.severity))
+        object.__setattr__(self, "state", AlarmState(self.state))
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    alarm_id: int
+    kind: str
+    at: datetime
+
+
+def lock_alarms(conn: Connection) -> None:
+    """Wait until no other transaction judges rules; held until the commit."""
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (ALARM_LOCK,))
+
+
+def list_live_alarms(
+    conn: Connection, *, device_ids: Sequence[int] = (), conditions: Sequence[str] = ()
+) -> list[Alarm]:
+    """Live alarms of these devices or conditions, locked until the commit."""
+    with conn.cursor(row_factory=class_row(Alarm)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, district, condition, rule_code, rule_version, category, device_id,
+                   camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
+                   raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
+                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason, version
+            FROM alarm
+            WHERE state <> 'normal' AND (device_id = ANY(%s) OR condition = ANY(%s))
+            ORDER BY id
+            FOR UPDATE
+            """,
+            (list(device_ids), list(conditions)),
+        ).fetchall()
+
+
+def list_live_alarms_of_rules(conn: Connection, rule_codes: Sequence[str]) -> list[Alarm]:
+    """Live alarms that these rules raised, locked until the commit."""
+    with conn.cursor(row_factory=class_row(Alarm)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, district, condition, rule_code, rule_version, category, device_id,
+                   camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
+                   raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
+                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason, version
+            FROM alarm
+            WHERE state <> 'normal' AND rule_code = ANY(%s)
+            ORDER BY id
+            FOR UPDATE
+            """,
+            (list(rule_codes),),
+        ).fetchall()
+
+
+def list_shelved_until(conn: Connection, now: datetime) -> list[Alarm]:
+    """Live alarms whose shelving has run out, locked until the commit."""
+    with conn.cursor(row_factory=class_row(Alarm)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, district, condition, rule_code, rule_version, category, device_id,
+                   camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
+                   raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
+                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason, version
+            FROM alarm
+            WHERE shelved_until <= %s AND state <> 'normal'
+            ORDER BY id
+            FOR UPDATE
+            """,
+            (now,),
+        ).fetchall()
+
+
+def find_alarm(conn: Connection, alarm_id: int) -> Alarm | None:
+    """One alarm by its id, locked until the commit."""
+    with conn.cursor(row_factory=class_row(Alarm)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, district, condition, rule_code, rule_version, category, device_id,
+                   camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
+                   raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
+                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason, version
+            FROM alarm WHERE id = %s
+            FOR UPDATE
+            """,
+            (alarm_id,),
+        ).fetchone()
+
+
+def list_attention(conn: Connection, rule_codes: Sequence[str]) -> list[int]:
+    """Devices whose every reading matters: a live alarm, or a delay that runs."""
+    rows = conn.execute(
+        """
+        SELECT device_id FROM alarm
+        WHERE state <> 'normal' AND device_id IS NOT NULL AND rule_code = ANY(%(codes)s)
+        UNION
+        SELECT device_id FROM rule_timer WHERE rule_code = ANY(%(codes)s)
+        """,
+        {"codes": list(rule_codes)},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def insert_alarm(conn: Connection, alarm: Alarm) -> int:
+    """Store a new alarm; a second live one of the same condition is refused by the index."""
+    row = conn.execute(
+        """
+        INSERT INTO alarm (district, condition, rule_code, rule_version, category, device_id,
+                           camera_event, severity, state, opens_incident, reason, sensed_at,
+                           received_at, raised_at, lon, lat, unit_grid, demo, cleared_at,
+                           acknowledged_at, acknowledged_by, ended_at, version)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+                %s, %s, %s, %s)
+        RETURNING id
+        """,
+        (
+            alarm.district, alarm.condition, alarm.rule_code, alarm.rule_version, alarm.category,
+            alarm.device_id, alarm.camera_event, int(alarm.severity), alarm.state.value,
+            alarm.opens_incident, Jsonb(alarm.reason), alarm.sensed_at, alarm.received_at,
+            alarm.raised_at, alarm.lon, alarm.lat, alarm.unit_grid, alarm.demo, alarm.cleared_at,
+            alarm.acknowledged_at, alarm.acknowledged_by, alarm.ended_at, alarm.version,
+        ),
+    ).fetchone()  # fmt: skip
+    assert row is not None
+    return int(row[0])
+
+
+def update_alarm(conn: Connection, alarm: Alarm) -> None:
+    """Write what may change during an alarm's life."""
+    conn.execute(
+        """
+        UPDATE alarm
+        SET rule_code = %s, rule_version = %s, category = %s, severity = %s, state = %s,
+            reason = %s, cleared_at = %s, acknowledged_at = %s, acknowledged_by = %s,
+            ended_at = %s, shelved_until = %s, shelved_by = %s, shelve_reason = %s, version = %s
+        WHERE id = %s
+        """,
+        (
+            alarm.rule_code, alarm.rule_version, alarm.category, int(alarm.severity),
+            alarm.state.value, Jsonb(alarm.reason), alarm.cleared_at, alarm.acknowledged_at,
+            alarm.acknowledged_by, alarm.ended_at, alarm.shelved_until, alarm.shelved_by,
+            alarm.shelve_reason, alarm.version, alarm.id,
+        ),
+    )  # fmt: skip
+
+
+def insert_changes(conn: Connection, changes: Sequence[ChangeRow]) -> None:
+    """Hand changes over to the next stage, in order."""
+    if not changes:
+        return
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO alarm_change (alarm_id, kind, at) VALUES (%s, %s, %s)",
+            [(c.alarm_id, c.kind, c.at) for c in changes],
+        )

@@ -1,0 +1,252 @@
+"""What evaluation reads and claims: waiting batches, the watched devices, who fell silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from db.pool import Connection
+
+# `setting` rows of the ticker belong to no district.
+TICKER_KEY = "alerts.ticker"
+# How many of the newest batches are looked at for the time of the last message: with several
+# ingest workers the newest row is not always the newest message.
+NEWEST_BATCHES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingBatch:
+    """A claimed batch; `payload` is empty when it brought no readings."""
+
+    id: int
+    payload: bytes | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedDevice:
+    """What rules need to know of a device."""
+
+    id: int
+    code: str
+    district: str
+    kind: str
+    gas: str | None
+    lon: float
+    lat: float
+    unit_grid: str | None
+    attributes: dict[str, Any]
+    report_interval_s: int
+    demo: bool
+    out_of_service_since: datetime | None
+    return_due_at: datetime | None
+
+    def is_watched(self, now: datetime) -> bool:
+        """Out of service is always until a time; after it the device counts again."""
+        since = self.out_of_service_since
+        if since is None or since > now:
+            return True
+        return self.return_due_at is not None and self.return_due_at <= now
+
+
+@dataclass(frozen=True, slots=True)
+class SilentDevice:
+    id: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LampRow:
+    """A lamp's newest values with their times; None: never reported."""
+
+    device_id: int
+    lamp_on: float | None
+    lamp_on_at: datetime | None
+    lamp_on_received_at: datetime | None
+    power_w: float | None
+    power_at: datetime | None
+    power_received_at: datetime | None
+    dim_pct: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningSince:
+    """`devices` starts again whenever the whole feed was away."""
+
+    feed: datetime
+    devices: datetime
+
+
+def claim_batch(conn: Connection, now: datetime, max_attempts: int) -> WaitingBatch | None:
+    """The oldest batch that waits, locked until the commit; another worker skips it."""
+    with conn.cursor(row_factory=class_row(WaitingBatch)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, payload, attempts FROM ingest_batch
+            WHERE evaluated_at IS NULL AND not_before <= %s AND attempts < %s
+            ORDER BY id
+            LIMIT 1
+            FOR UPDATE SKIP LOCKED
+            """,
+            (now, max_attempts),
+        ).fetchone()
+
+
+def mark_evaluated(conn: Connection, batch_id: int, now: datetime) -> None:
+    """The batch is done; its readings live on in `reading`."""
+    conn.execute(
+        "UPDATE ingest_batch SET evaluated_at = %s, payload = NULL WHERE id = %s",
+        (now, batch_id),
+    )
+
+
+def postpone_batch(conn: Connection, batch_id: int, not_before: datetime) -> None:
+    """A batch that failed waits; the others go on."""
+    conn.execute(
+        "UPDATE ingest_batch SET attempts = attempts + 1, not_before = %s WHERE id = %s",
+        (not_before, batch_id),
+    )
+
+
+def list_watched_devices(
+    conn: Connection, ids: Sequence[int] | None = None
+) -> list[WatchedDevice]:
+    """All devices, or those of `ids`."""
+    with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
+                   report_interval_s, demo, out_of_service_since, return_due_at
+            FROM device
+            WHERE %(ids)s::int[] IS NULL OR id = ANY(%(ids)s)
+            """,
+            {"ids": None if ids is None else list(ids)},
+        ).fetchall()
+
+
+def find_last_receipt(conn: Connection) -> datetime | None:
+    """When anything at all was last received; None: nothing ever was."""
+    row = conn.execute(
+        """
+        SELECT max(received_to) FROM (
+            SELECT received_to FROM ingest_batch ORDER BY id DESC LIMIT %s
+        ) newest
+        """,
+        (NEWEST_BATCHES,),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def list_silent_devices(
+    conn: Connection, kinds: Sequence[str], intervals: float, *, since: datetime, now: datetime
+) -> list[SilentDevice]:
+    """Devices that reported before and have not for `intervals` of their reporting interval.
+
+    Nobody is silent for longer than we have been listening, which is since `since`.
+    """
+    with conn.cursor(row_factory=class_row(SilentDevice)) as cursor:
+        return cursor.execute(
+            """
+            SELECT d.id, heard.last_at
+            FROM device d
+            JOIN (
+                SELECT device_id, max(received_at) AS last_at FROM device_latest GROUP BY device_id
+            ) heard ON heard.device_id = d.id
+            WHERE (%(kinds)s::text[] = '{}' OR d.kind = ANY(%(kinds)s))
+              AND greatest(heard.last_at, %(since)s)
+                  + d.report_interval_s * %(intervals)s * interval '1 second' < %(now)s
+            ORDER BY d.id
+            """,
+            {"kinds": list(kinds), "intervals": intervals, "since": since, "now": now},
+        ).fetchall()
+
+
+def list_lamps(
+    conn: Connection,
+    kinds: Sequence[str],
+    power_share: float,
+    *,
+    dark: bool,
+    watched: Sequence[int],
+) -> list[LampRow]:
+    """Lamps whose newest values say dark (when asked for), and the watched ones whatever."""
+    with conn.cursor(row_factory=class_row(LampRow)) as cursor:
+        return cursor.execute(
+            """
+            SELECT d.id AS device_id, lamp.value AS lamp_on, lamp.ts AS lamp_on_at,
+                   lamp.received_at AS lamp_on_received_at, power.value AS power_w,
+                   power.ts AS power_at, power.received_at AS power_received_at,
+                   dim.value AS dim_pct
+            FROM device d
+            LEFT JOIN device_latest lamp ON lamp.device_id = d.id AND lamp.metric_id = 40
+            LEFT JOIN device_latest power ON power.device_id = d.id AND power.metric_id = 42
+            LEFT JOIN device_latest dim ON dim.device_id = d.id AND dim.metric_id = 41
+            WHERE d.kind = ANY(%(kinds)s)
+              AND (lamp.value IS NOT NULL OR power.value IS NOT NULL)
+              AND (d.id = ANY(%(watched)s::int[])
+                   OR (%(dark)s AND (
+                       lamp.value = 0
+                       OR power.value < %(share)s * coalesce(dim.value, 100) / 100
+                          * CASE WHEN jsonb_typeof(d.attributes -> 'rated_power_w') = 'number'
+                                 THEN (d.attributes ->> 'rated_power_w')::float8 END)))
+            ORDER BY d.id
+            """,
+            {
+                "kinds": list(kinds),
+                "share": power_share,
+                "dark": dark,
+                "watched": list(watched),
+            },
+        ).fetchall()
+
+
+def find_centre(conn: Connection) -> tuple[str, float, float] | None:
+    """District with the most devices and the middle of them: where a city-wide alarm is shown."""
+    return conn.execute(
+        """
+        SELECT district, avg(lon), avg(lat) FROM device
+        GROUP BY district ORDER BY count(*) DESC, district LIMIT 1
+        """
+    ).fetchone()
+
+
+def take_turn(
+    conn: Connection, now: datetime, every: timedelta, gap: timedelta
+) -> ListeningSince | None:
+    """Whether the slow part of a tick is due; answers since when we have been listening.
+
+    After a gap in ticking (the installation was off) listening begins anew: what was missed
+    meanwhile says nothing about the devices.
+    """
+    row = conn.execute(
+        "SELECT value, updated_at FROM setting WHERE district = '' AND key = %s FOR UPDATE",
+        (TICKER_KEY,),
+    ).fetchone()
+    if row is not None and now - row[1] < every:
+        return None
+    since = ListeningSince(now, now)
+    if row is not None and now - row[1] < gap:
+        since = ListeningSince(*(datetime.fromisoformat(row[0][k]) for k in ("feed", "devices")))
+    save_listening(conn, since, now)
+    return since
+
+
+def save_listening(conn: Connection, since: ListeningSince, now: datetime) -> None:
+    """Remember since when silence can be told from not having listened."""
+    conn.execute(
+        """
+        INSERT INTO setting (district, key, value, updated_at) VALUES ('', %s, %s, %s)
+        ON CONFLICT (district, key)
+        DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at
+        """,
+        (
+            TICKER_KEY,
+            Jsonb({"feed": since.feed.isoformat(), "devices": since.devices.isoformat()}),
+            now,
+        ),
+    )
