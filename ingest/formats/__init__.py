@@ -1,0 +1,67 @@
+"""Wire formats: one pure file each, and the table of those that are understood.
+
+To add a format, touch these files and no others:
+
+1. `ingest/formats/<name>.py`: `NAME`, `SUBSCRIPTIONS` (MQTT topic filters), `_matches(topic)`,
+   `_fits(body)` and `_parse(topic, payload, received_at) -> Decoded`, gathered in one `Format`.
+   The parser does no I/O and reads no clock. It leaves by returning, or by raising `Refused`
+   with one of the reasons of `city.reading`; one bad field is a partial rejection beside the
+   values that can be used. JSON comes through `body.parse_object`, times through `times`,
+   decoded vendor objects through `values.flatten`.
+2. `ingest/formats/__init__.py`: the import and one line in `FORMATS` (order is the order in
+   which `recognise` asks), and a line in `ALIASES` for names people know it by.
+3. `ingest/models/<model>.toml` for each device model whose names are not canonical, and
+   `<model>.js` beside it if its payload is bytes (see `ingest/models/__init__.py`).
+4. `tests/unit/ingest/test_format_<name>.py`, with payloads of your own making in
+   `tests/fixtures/formats/<name>/`; one of each class of message, one of each way to be broken.
+5. `tests/unit/ingest/test_corpus.py`: the format's ids in `SUPPORTED`, so that every real
+   sample of it is compared from then on.
+6. `docs/formats.md`: topics, identity, which time is taken, what is kept and what is not.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ingest.formats.chirpstack import CHIRPSTACK
+from ingest.formats.format import PAYLOAD_LIMIT, Format
+from ingest.formats.frigate import FRIGATE
+from ingest.formats.native import NATIVE
+from ingest.formats.ttn import TTN
+
+__all__ = ["ALIASES", "FORMATS", "PAYLOAD_LIMIT", "Format", "recognise"]
+
+FORMATS: dict[str, Format] = {
+    "native": NATIVE,
+    "chirpstack": CHIRPSTACK,
+    "ttn": TTN,
+    "frigate": FRIGATE,
+}
+
+# Other names by which people know a format.
+ALIASES: dict[str, str] = {
+    "gridwarden": "native",
+    "chirpstack-v4": "chirpstack",
+    "chirpstack-v3": "chirpstack",
+    "tts": "ttn",
+    "ttn-v3": "ttn",
+    "the-things-stack": "ttn",
+    "thethingsstack": "ttn",
+    "frigate-nvr": "frigate",
+}
+
+
+def recognise(topic: str, payload: bytes) -> Format | None:
+    """The format of a message: by its topic, else by what its body looks like."""
+    for wire_format in FORMATS.values():
+        if wire_format.matches(topic):
+            return wire_format
+    if len(payload) > PAYLOAD_LIMIT:
+        return None
+    try:
+        body = msgspec.json.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if not isinstance(body, dict):
+        return None
+    return next((known for known in FORMATS.values() if known.fits(body)), None)
