@@ -1,0 +1,144 @@
+"""The Dash app on the Flask server: one layout function a screen, callbacks that are shims."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import flask
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+
+from city.person import Caller
+from city.reading import METRICS
+from dashboard import i18n, ids, theme
+from dashboard.auth import current_caller
+from dashboard.pages import console, frame, kpi, squad, wall
+from dashboard.pages.frame import View
+
+ASSETS = Path(__file__).parent / "assets"
+TIMEZONE = "Asia/Shanghai"  # the one official time of every district we know
+
+LAYOUTS = {"wall": wall.layout, "console": console.layout, "squad": squad.layout, "kpi": kpi.layout}
+
+INDEX = """<!DOCTYPE html>
+<html lang="{lang}" data-theme="{theme}" data-mantine-color-scheme="{theme}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
+<meta name="theme-color" content="{colour}">
+<title>{title}</title>
+<link rel="icon" href="{icon}" type="image/svg+xml">
+<style>{variables}</style>
+{css}
+<script type="application/json" id="gw-page">{page}</script>
+</head>
+<body>
+{app_entry}
+<footer>{config}{scripts}{renderer}</footer>
+</body>
+</html>"""
+
+
+class GridwardenApp(Dash):
+    """Dash whose first HTML already knows language, theme and person: no flash, no English."""
+
+    def interpolate_index(self, **parts: Any) -> str:
+        lang, shade = chosen_language(), chosen_theme()
+        t = i18n.texts(lang)
+        return INDEX.format(
+            lang="zh-CN" if lang == i18n.CHINESE else "en",
+            theme=shade,
+            colour=theme.PALETTES[shade]["surface"],
+            title=t("app.name"),
+            icon=self.get_asset_url("icon.svg"),
+            variables=theme.css_variables(shade),
+            css=parts["css"],
+            page=page_json(current_caller(), lang, shade, self.get_asset_url("live-worker.js")),
+            app_entry=parts["app_entry"],
+            config=parts["config"],
+            scripts=parts["scripts"],
+            renderer=parts["renderer"],
+        )
+
+
+def chosen_language() -> str:
+    """The language of this request, from its cookie."""
+    lang = flask.request.cookies.get("lang", "")
+    return lang if lang in i18n.LANGUAGES else i18n.CHINESE
+
+
+def chosen_theme() -> str:
+    """Dark or light, from the request's cookie."""
+    shade = flask.request.cookies.get("theme", "")
+    return shade if shade in theme.THEMES else theme.DARK
+
+
+def page_json(caller: Caller, lang: str, shade: str, worker: str) -> str:
+    """What the browser's scripts need before Dash has drawn anything. A data block: no script
+    runs, so the content security policy needs no exception for it."""
+    page = {
+        "lang": lang,
+        "theme": shade,
+        "timezone": TIMEZONE,
+        "worker": worker,
+        "user": {"name": caller.name, "role": caller.role, "squad": caller.squad},
+        "units": {metric.name: metric.unit for metric in METRICS.values()},
+        "texts": dict(i18n.texts(lang).entries),
+    }
+    return json.dumps(page, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def mount(server: flask.Flask) -> Dash:
+    """Put the screens at `/wall`, `/console`, `/squad` and `/kpi`; `/` leads to the own one."""
+    app = GridwardenApp(
+        "dashboard",
+        server=server,
+        assets_folder=str(ASSETS),
+        assets_ignore=r"live-worker\.js",
+        suppress_callback_exceptions=True,
+        serve_locally=True,
+        update_title="",
+        title="Gridwarden",
+        compress=False,
+    )
+    app.layout = html.Div([dcc.Location(id=ids.LOCATION), html.Div(id=ids.CONTENT)])
+    server.before_request(redirect_home)
+    register_frame(app, str(server.config.get("TILE_URL") or ""))
+    for page in (console, squad, kpi):
+        page.register(app)
+    return app
+
+
+def redirect_home() -> Any:
+    """`/` is nobody's screen: send the person to the one of their role."""
+    if flask.request.path == "/" and flask.request.method == "GET":
+        return flask.redirect(frame.home_of(current_caller().role))
+    return None
+
+
+def register_frame(app: Dash, tile_url: str) -> None:
+    """The screen of the address, and the start of its script once it stands."""
+
+    @app.callback(Output(ids.CONTENT, "children"), Input(ids.LOCATION, "pathname"))
+    def show(pathname: str) -> Component:
+        return render_screen(request_view(tile_url), pathname)
+
+    app.clientside_callback(
+        ClientsideFunction("gw", "start"), Output(ids.STARTED, "data"), Input(ids.PAGE, "data")
+    )
+
+
+def request_view(tile_url: str = "") -> View:
+    """For whom this request is answered."""
+    return View(current_caller(), i18n.texts(chosen_language()), chosen_theme(), tile_url)
+
+
+def render_screen(view: View, pathname: str) -> Component:
+    """The screen at this path, if the person may see it."""
+    screen = (pathname or "").strip("/")
+    if screen in LAYOUTS and frame.may_open(view.caller.role, screen):
+        return LAYOUTS[screen](view)
+    missing = html.Main(html.P(view.t("nav.not_found")), id="main", className="gw-missing")
+    return frame.render_page(view, "", [frame.render_header(view, ""), missing], "gw-fixed")

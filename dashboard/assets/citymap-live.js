@@ -1,0 +1,63 @@
+/* Feeds the map from the live picture. Every screen with a map calls `gw.showOnMap()` once. */
+(function () {
+  'use strict';
+  const gw = window.gw;
+
+  /* A cell wears the worst severity of its live alarms and open incidents. */
+  function cellStates() {
+    const worst = new Map();
+    const add = (code, severity) => { if (code && severity) worst.set(code, Math.min(severity, worst.get(code) || 9)); };
+    for (const i of gw.live.incidents.values()) add(i.unit_grid, i.severity);
+    for (const a of gw.live.alarms.values()) if (!a.shelved) add(a.unit_grid, a.severity);
+    return worst;
+  }
+
+  let shown = new Map();
+  function cells(whole) {
+    const now = cellStates();
+    if (whole) gw.map.setCells([...now], true);
+    else {
+      const changed = [...now].filter(([code, s]) => shown.get(code) !== s);
+      for (const code of shown.keys()) if (!now.has(code)) changed.push([code, 0]);
+      gw.map.setCells(changed);
+    }
+    shown = now;
+  }
+
+  /* Red alarms that nobody has acknowledged pulse; shelved ones do not. */
+  gw.critical = () => [...gw.live.alarms.values()]
+    .filter(a => a.severity === 1 && !a.shelved && (a.state === 'unacknowledged' || a.state === 'returned_unacknowledged'))
+    .sort((a, b) => b.raised - a.raised);
+
+  function pulses() {
+    gw.map.setPulses(gw.critical().slice(0, 30).map(a => ({ lon: a.lon, lat: a.lat, severity: a.severity, text: gw.reason(a.reason) })));
+  }
+
+  function drawMap(m) {
+    // dash-leaflet's GeoJSON wants a collection: a bare geometry throws inside it.
+    const collection = geometry => ({ type: 'FeatureCollection', features: geometry ? [{ type: 'Feature', properties: {}, geometry }] : [] });
+    gw.setProp('map-outline', collection(m.district.outline), 'data');
+    if (m.streets) gw.setProp('map-streets', m.streets, 'data');
+    gw.map.load(m);
+  }
+  function everything() {
+    gw.map.setDevices([...gw.live.devices.values()], true);
+    gw.map.setIncidents([...gw.live.incidents.values()]);
+    gw.map.setSquads([...gw.live.squads.values()]);
+    cells(true);
+    pulses();
+  }
+
+  gw.showOnMap = function () {
+    gw.live.on('map', drawMap);
+    gw.live.on('snapshot', everything);
+    gw.live.on('devices', f => gw.map.setDevices(f.d));
+    gw.live.on('change', c => {
+      if (c.incidents.length || c.gone.length) gw.map.setIncidents([...gw.live.incidents.values()]);
+      if (c.squads.length) gw.map.setSquads([...gw.live.squads.values()]);
+      if (c.incidents.length || c.gone.length || c.alarms.length || c.alarmsGone.length) { cells(false); pulses(); }
+    });
+    if (gw.live.map) drawMap(gw.live.map);
+    if (gw.live.ready) everything();
+  };
+})();

@@ -1,0 +1,147 @@
+/* The live picture: one snapshot over HTTP, then deltas over SSE, kept here for every part of
+   the page. Listeners get changes, never the whole: `gw.live.on(name, fn)` with
+   snapshot | change {incidents, gone, alarms, alarmsGone, squads, kpi, kinds} | devices [...] | link. */
+(function () {
+  'use strict';
+  const gw = window.gw;
+  const OFFSET_SAMPLES = 60;
+  const HIDDEN_MS = 20000; // hidden longer than this: frames may have been frozen away, start anew
+  const PLAIN_SILENCE_MS = 25000;
+
+  const live = (gw.live = {
+    state: 'connecting', at: 0, ready: false, rev: 0, map: null, demo: false,
+    devices: new Map(), incidents: new Map(), alarms: new Map(), squads: new Map(),
+    kpi: null, latency: null,
+  });
+  const listeners = {};
+  live.on = (name, fn) => { (listeners[name] = listeners[name] || []).push(fn); };
+  function tell(name, value) { for (const fn of listeners[name] || []) fn(value); }
+
+  /* Server clock. A message is under way for a while, so `now - arrival` is at most the true
+     offset: the largest of the last samples is the best estimate. */
+  const samples = [];
+  function clockSample(now) {
+    if (!now) return;
+    samples.push(now - Date.now());
+    if (samples.length > OFFSET_SAMPLES) samples.shift();
+    gw.offset = Math.max(...samples);
+  }
+
+  function setLink(state) {
+    if (live.state === state) return;
+    live.state = state;
+    document.documentElement.dataset.link = state;
+    tell('link', state);
+  }
+
+  /* --- snapshot ------------------------------------------------------------------------ */
+  let stream = 'connecting', loading = false, again = false, waiting = [], retryTimer = 0;
+
+  async function getJson(url) {
+    const answer = await fetch(url, { headers: { Accept: 'application/json' }, credentials: 'same-origin' });
+    // A redirect to the sign-in page arrives as 200 and HTML.
+    if (answer.status === 401 || answer.redirected) throw Object.assign(new Error('signed out'), { signedOut: true });
+    if (!answer.ok) throw new Error('HTTP ' + answer.status);
+    return answer.json();
+  }
+
+  async function load() {
+    if (loading) { again = true; return; }
+    loading = true;
+    clearTimeout(retryTimer);
+    try {
+      if (!live.map) { live.map = await getJson('/live/map'); tell('map', live.map); }
+      take(await getJson('/live/snapshot'));
+      setLink(stream);
+      if (stream === 'lost') retryTimer = setTimeout(load, 5000); // no stream: poll until it is back
+    } catch (error) {
+      setLink(error.signedOut ? 'signed_out' : 'lost');
+      retryTimer = setTimeout(load, 3000 + Math.random() * 2000);
+    }
+    loading = false;
+    if (again) { again = false; load(); }
+  }
+
+  function take(s) {
+    clockSample(s.now);
+    live.rev = s.rev; live.demo = s.demo; live.at = gw.now(); live.ready = true;
+    live.devices = new Map(s.devices.map(d => [d[0], d]));
+    live.incidents = new Map(s.incidents.map(i => [i.id, i]));
+    live.alarms = new Map(s.alarms.map(a => [a.id, a]));
+    live.squads = new Map(s.squads.map(q => [q[0], q]));
+    live.kpi = s.kpi; live.latency = s.latency;
+    tell('snapshot', live);
+    const held = waiting; waiting = [];
+    held.forEach(frame);
+  }
+  live.reload = load;
+
+  /* --- frames -------------------------------------------------------------------------- */
+  function frame(f) {
+    clockSample(f.now);
+    if (!live.ready || loading) { if (f.t !== 'now') waiting.push(f); return; }
+    live.at = gw.now();
+    if (f.t === 'dev') { for (const d of f.d) live.devices.set(d[0], d); tell('devices', f); }
+    if (f.t === 'ev' && f.rev > live.rev) event(f);
+  }
+  function event(f) {
+    live.rev = f.rev;
+    for (const i of f.incidents || []) live.incidents.set(i.id, i);
+    for (const id of f.gone || []) live.incidents.delete(id);
+    for (const a of f.alarms || []) live.alarms.set(a.id, a);
+    for (const id of f.alarms_gone || []) live.alarms.delete(id);
+    for (const q of f.squads || []) live.squads.set(q[0], q);
+    if (f.kpi) live.kpi = f.kpi;
+    tell('change', { kinds: f.kinds || [], incidents: f.incidents || [], gone: f.gone || [],
+      alarms: f.alarms || [], alarmsGone: f.alarms_gone || [], squads: f.squads || [], kpi: f.kpi });
+  }
+
+  function receive(message) {
+    if (message.k === 'frame') frame(JSON.parse(message.v));
+    if (message.k === 'resync') load();
+    if (message.k === 'link') {
+      stream = message.v;
+      // Device values carry no revision: what was missed in a gap comes only with a snapshot.
+      if (stream === 'live' || stream === 'lost') load();
+      if (stream === 'lost' && live.state !== 'signed_out') setLink('lost');
+    }
+  }
+
+  /* --- transport ----------------------------------------------------------------------- */
+  function withWorker() {
+    const worker = new SharedWorker(gw.page.worker, 'gridwarden');
+    worker.port.onmessage = e => receive(e.data);
+    worker.port.postMessage({ url: location.origin + '/events' });
+    addEventListener('pagehide', () => worker.port.postMessage({ bye: 1 }));
+    addEventListener('pageshow', e => { if (e.persisted) location.reload(); });
+  }
+  /* Phones often have no SharedWorker: the same stream, this page's own. */
+  function withoutWorker() {
+    let source = null, last = '', wait = 1000, heard = 0;
+    function open() {
+      heard = Date.now();
+      source = new EventSource('/events' + (last ? '?last=' + encodeURIComponent(last) : ''));
+      source.onopen = () => { wait = 1000; heard = Date.now(); receive({ k: 'link', v: 'live' }); };
+      source.onmessage = e => { heard = Date.now(); last = e.lastEventId || last; receive({ k: 'frame', v: e.data }); };
+      source.addEventListener('resync', () => receive({ k: 'resync' }));
+      source.onerror = () => { receive({ k: 'link', v: 'lost' }); if (source.readyState === 2) later(); };
+    }
+    function later() { source.close(); heard = Date.now() + wait; setTimeout(open, wait); wait = Math.min(wait * 2, 10000); }
+    open();
+    setInterval(() => { if (Date.now() - heard > PLAIN_SILENCE_MS) { receive({ k: 'link', v: 'lost' }); later(); } }, 5000);
+  }
+
+  live.start = function () {
+    if (live.started) return;
+    live.started = true;
+    document.documentElement.dataset.link = live.state;
+    if (window.SharedWorker) withWorker(); else withoutWorker();
+    load();
+    let hiddenAt = 0;
+    document.addEventListener('visibilitychange', () => {
+      if (document.hidden) hiddenAt = Date.now();
+      else if (Date.now() - hiddenAt > HIDDEN_MS) load();
+    });
+    addEventListener('online', load);
+  };
+})();

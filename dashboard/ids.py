@@ -1,0 +1,65 @@
+"""Every component id, once: pages, callbacks, the browser's scripts and its tests agree here."""
+
+from __future__ import annotations
+
+# Frame
+LOCATION = "location"
+PAGE = "page"  # store: which screen this is; its arrival starts the screen's script
+STARTED = "started"  # store: written when the script runs
+CONTENT = "content"
+
+# Map
+MAP = "map"
+MAP_OUTLINE = "map-outline"
+MAP_STREETS = "map-streets"
+
+# Headline figures, filled in the browser
+KPI_OPEN = "kpi-open"
+KPI_OPEN_NOTE = "kpi-open-note"
+KPI_HANDLING = "kpi-handling"
+KPI_HANDLING_NOTE = "kpi-handling-note"
+KPI_IN_TIME = "kpi-in-time"
+KPI_IN_TIME_NOTE = "kpi-in-time-note"
+KPI_DEVICES = "kpi-devices"
+KPI_DEVICES_NOTE = "kpi-devices-note"
+
+# Wall
+WALL_INCIDENTS = "wall-incidents"
+WALL_INCIDENT_COUNT = "wall-incident-count"
+WALL_ALARMS = "wall-alarms"
+WALL_ALARM_COUNT = "wall-alarm-count"
+WALL_CRITICAL = "wall-critical"
+WALL_CLOCK = "wall-clock"
+WALL_DATE = "wall-date"
+LATENCY = "latency"
+LINK = "link-state"
+STALE_PICTURE = "stale-picture"
+DEMO_MARK = "demo-mark"
+
+# Console
+QUEUE = "queue"
+QUEUE_FILTER = "queue-filter"
+QUEUE_FAMILY = "queue-family"
+QUEUE_SEARCH = "queue-search"
+QUEUE_COUNT = "queue-count"
+SELECTED = "selected"  # store: {"id", "at"}: the incident in the detail panel
+DETAIL = "detail"
+VIDEO_TICK = "video-tick"  # store: changes when the list of video events should be read again
+VIDEO_LIST = "video-list"
+VIDEO_COUNT = "video-count"
+REPORT_DIALOG = "report-dialog"
+KEYS_DIALOG = "keys-dialog"
+
+# Squad
+TASKS_TICK = "tasks-tick"
+TASKS = "tasks"
+SQUAD_VIEW = "squad-view"
+
+# KPI
+KPI_PERIOD = "kpi-period"
+KPI_DATES = "kpi-dates"
+KPI_BY = "kpi-by"
+KPI_BODY = "kpi-body"
+
+# Messages to the person: live regions for screen readers too
+NOTICE = "notice"

@@ -1,0 +1,1 @@
+"""One module a screen, each with a `layout` and the callbacks it needs."""
