@@ -39,6 +39,7 @@ CREATE TABLE unit_grid (
     source      text NOT NULL DEFAULT '',     -- by which rule the cell got its community
     UNIQUE (district, grid_column, grid_row)
 );
+CREATE INDEX unit_grid_box ON unit_grid USING gist (box(point(west, south), point(east, north)));
 
 CREATE TABLE metric (
     id          smallint PRIMARY KEY,
@@ -71,6 +72,15 @@ CREATE TABLE device (
 CREATE UNIQUE INDEX device_external ON device (format, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX device_kind ON device (district, kind);
 
+-- Ingest keeps the registry in memory and reads it again when told.
+CREATE FUNCTION device_was_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('device_changed', '');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER device_changed AFTER INSERT OR UPDATE OR DELETE ON device
+    FOR EACH STATEMENT EXECUTE FUNCTION device_was_changed();
+
 CREATE TABLE reading (
     ts          timestamptz NOT NULL,
     device_id   int NOT NULL,
@@ -86,7 +96,7 @@ DO $$ BEGIN
                               create_default_indexes => false);
 END $$;
 CREATE UNIQUE INDEX reading_once ON reading (device_id, metric_id, ts);
-CREATE INDEX reading_ts ON reading USING brin (ts) WITH (autosummarize = on);
+CREATE INDEX reading_ts ON reading USING brin (ts, received_at) WITH (autosummarize = on);
 
 CREATE TABLE device_latest (
     device_id   int NOT NULL,
@@ -538,10 +548,12 @@ END $$;
 CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event
     FOR EACH STATEMENT EXECUTE FUNCTION event_is_append_only();
 
--- Minutes whose roll-up must be made (again); used by the Apache edition.
+-- Minutes whose roll-up must be made (again); used by the Apache edition. Every batch adds rows of
+-- its own: a shared row could be taken by a refresh that does not see the batch's readings yet.
 CREATE TABLE rollup_due (
-    minute      timestamptz PRIMARY KEY
+    minute      timestamptz NOT NULL
 );
+CREATE INDEX rollup_due_minute ON rollup_due (minute);
 
 CREATE TABLE setting (
     district    text NOT NULL,
