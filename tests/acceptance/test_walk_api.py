@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import subprocess
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +14,9 @@ import httpx
 from PIL import Image
 
 from city.incident import Role
+from db.pool import connect
 
-from .conftest import Installation, wait_for
+from bench.installation import Installation, mosquitto_pub, wait_for
 
 
 def test_a_gas_reading_becomes_a_case_that_people_close(installation: Installation) -> None:
@@ -63,7 +65,7 @@ def test_an_on_off_detector_over_chirpstack_opens_a_case(installation: Installat
     device = next(
         d
         for d in api.get("/devices", params={"kind": "gas", "limit": 1000}).json()["items"]
-        if d["format"] == "chirpstack-v4"
+        if d["format"] == "chirpstack"
     )
     uplink = chirpstack_uplink(device["external_id"], bytes.fromhex("058e01060101070100"))
     installation.publish(f"application/a1/device/{device['external_id']}/event/up", uplink)
@@ -156,9 +158,6 @@ def publish_large(installation: Installation, topic: str, body: str | dict[str, 
     if len(text) < 100_000:
         installation.publish(topic, text)
         return
-    from .conftest import mosquitto_pub
-    import subprocess
-
     port = installation.mqtt.rpartition(":")[2]
     subprocess.run(
         [mosquitto_pub(), "-h", "127.0.0.1", "-p", port, "-q", "1", "-t", topic, "-s"],
@@ -186,8 +185,6 @@ def version(api: httpx.Client, incident_id: int) -> int:
 
 def squad_of(installation: Installation) -> str:
     """The squad that the test's squad leader belongs to."""
-    from db.pool import connect
-
     with connect(installation.postgres) as conn:
         row = conn.execute("SELECT squad FROM app_user WHERE name = 'squad'").fetchone()
     assert row is not None, "the demo has a squad leader"
