@@ -9,7 +9,14 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from city.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
+from city.errors import (
+    Conflict,
+    Forbidden,
+    GridwardenError,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +28,11 @@ RETRY_AFTER_S = 5
 SHOWN_VALUE_LENGTH = 200
 
 
-class Unauthenticated(Exception):
+class Unauthenticated(GridwardenError):
     """Nobody is signed in, or the token is worth nothing."""
 
 
-class Malformed(Exception):
+class Malformed(GridwardenError):
     """The body is not JSON at all."""
 
 
@@ -112,5 +119,5 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    log.exception("%s %s failed", request.method, request.path, exc_info=error)
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
     return problem(500, "internal", "Something broke on our side", "The fault has been logged.")

@@ -1,0 +1,349 @@
+"""The live channel: one follower a process and district, one frame built for all its viewers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from city.errors import NotFound, Unavailable
+from dashboard.audience import Audience
+from dashboard.board import DeviceBoard
+from dashboard.geometry import centre_of
+from dashboard.snapshot import (
+    Counted,
+    Fresh,
+    Packed,
+    Picture,
+    Touched,
+    apply_fresh,
+    kpi_json,
+    ms,
+    pack,
+    sse,
+    touched_by,
+)
+from dashboard.sun import is_night
+from db import kpi as kpi_rows
+from db import walls as wall_rows
+from db.events import last_seq, list_events
+from db.live import Redis, follow
+from db.pool import Connection, Pool, transaction
+
+log = logging.getLogger(__name__)
+
+# Events read at a time.
+PAGE = 500
+# Device values are merged and sent at most five times a second.
+DEVICE_FRAME_S = 0.2
+# How often states that change with time alone are looked at: silence, today's figures, night.
+SWEEP_S = 5.0
+# Device values are read again from the database this often, and sooner when no frames come.
+RELOAD_S = 60.0
+RELOAD_WITHOUT_FRAMES_S = 10.0
+# A snapshot may serve everybody who asks within this time, if no event came meanwhile.
+SNAPSHOT_S = 1.0
+# How long a stopping process waits for its two threads.
+STOP_S = 3.0
+
+
+class Wall:
+    """Follows the event log and the device frames of one district for all viewers of a process."""
+
+    def __init__(self, pool: Pool, redis: Redis, district: wall_rows.District) -> None:
+        self._pool = pool
+        self._redis = redis
+        self._district = district
+        self._zone = ZoneInfo(district.timezone)
+        self._centre = centre_of(district.outline)
+        self._picture = Picture(self._zone)
+        self._board = DeviceBoard()
+        self._lock = threading.RLock()  # picture and board
+        self._turn = threading.Lock()  # one catch-up at a time
+        self._packing = threading.Lock()
+        self.audience = Audience()
+        self._pending: dict[int, list[Any]] = {}
+        self._today: kpi_rows.KpiRow | None = None
+        self._head = kpi_rows.Headline(0, 0, 0, 0, 0)
+        self._packed: tuple[int, float, Packed] | None = None
+        self._last_frame = 0.0
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    # Life
+
+    def start(self) -> None:
+        """Read everything once, then follow."""
+        self._load()
+        for name, loop in (("wall-follow", self._follow), ("wall-pace", self._pace)):
+            thread = threading.Thread(target=self._guarded, args=(loop,), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """End every stream and both threads."""
+        self.stop_soon()
+        for thread in self._threads:
+            thread.join(STOP_S)
+
+    def stop_soon(self) -> None:
+        """The part of `stop` that does not wait; a signal handler may call it."""
+        self._stop.set()
+        self.audience.close()
+
+    @property
+    def alive(self) -> bool:
+        return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    @property
+    def rev(self) -> int:
+        return self._picture.rev
+
+    # Viewers
+
+    def stream(self, last: int | None, still_welcome: Callable[[], bool]) -> Iterator[bytes]:
+        """The body of an event stream from revision `last` on."""
+        if last is not None and last > self.rev:
+            self.catch_up()  # the screen came from a process that is ahead of this one
+        return self.audience.stream(last, still_welcome, self._now_frame)
+
+    def snapshot(self) -> Packed:
+        """Built once for all who ask within a second and between two events."""
+        found = self._packed
+        if found and found[0] == self.rev and time.monotonic() - found[1] < SNAPSHOT_S:
+            return found[2]
+        with self._packing:
+            found = self._packed
+            if found and found[0] == self.rev and time.monotonic() - found[1] < SNAPSHOT_S:
+                return found[2]
+            started = time.monotonic()
+            body = self.snapshot_json()
+            self.audience.tally.snapshots_built += 1
+            packed = pack(body)
+            self._packed = (body["rev"], started, packed)
+            return packed
+
+    def snapshot_json(self) -> dict[str, Any]:
+        """The current picture as plain values."""
+        now = datetime.now(UTC)
+        with self._lock:
+            body: dict[str, Any] = self._picture.as_json(
+                now, self._board.rows(), self._board.delay_ms()
+            )
+            return body
+
+    # Following
+
+    def catch_up(self) -> None:
+        """Read the event log from where we are and send what it changed."""
+        with self._turn:
+            while self._catch_up_page():
+                pass
+
+    def _catch_up_page(self) -> bool:
+        now = datetime.now(UTC)
+        with transaction(self._pool) as conn:
+            events = list_events(conn, after=self.rev, limit=PAGE)
+            if not events:
+                return False
+            touched = touched_by(
+                (e.kind, e.subject) for e in events if e.district == self._district.code
+            )
+            fresh = self._read_touched(conn, touched) if touched.kinds else None
+            if fresh:
+                self._head = self._read_headline(conn, now)
+            if any(kind.startswith("device.") for kind in touched.kinds):
+                self._reload_devices(conn, now)
+        with self._lock:
+            if fresh is None:
+                self._picture.rev = events[-1].seq
+                self.audience.pass_over(events[-1].seq)
+            else:
+                self._tell(fresh, events[-1].seq, now)
+        return len(events) == PAGE
+
+    def _read_touched(self, conn: Connection, touched: Touched) -> Fresh:
+        code = self._district.code
+        ids = sorted(touched.incidents)
+        return Fresh(
+            touched,
+            wall_rows.list_incidents(conn, code, ids=ids) if ids else [],
+            wall_rows.list_alarms(conn, code, ids=sorted(touched.alarms), incident_ids=ids),
+            wall_rows.list_squads(conn, code),
+        )
+
+    def _tell(self, fresh: Fresh, rev: int, now: datetime) -> None:
+        frame = apply_fresh(self._picture, fresh, rev, now)
+        self._queue_devices(self._board.set_severities(self._picture.severities(now), _ms(now)))
+        self._refresh_kpi(now)
+        frame["kpi"] = self._picture.kpi
+        encoded = sse(frame, rev=rev)
+        self._flush_devices(now)
+        self.audience.send(encoded, rev=rev)
+
+    def _take_devices(self, frame: dict[str, Any]) -> None:
+        now = datetime.now(UTC)
+        with self._lock:
+            self._last_frame = time.monotonic()
+            self._queue_devices(self._board.apply(frame, _ms(now)))
+
+    def _queue_devices(self, rows: list[list[Any]]) -> None:
+        for row in rows:
+            self._pending[row[0]] = row
+
+    def _flush_devices(self, now: datetime) -> None:
+        if not self._pending:
+            return
+        rows, self._pending = list(self._pending.values()), {}
+        self.audience.send(sse({"t": "dev", "now": _ms(now), "pushed": _ms(now), "d": rows}))
+
+    # Loops
+
+    def _guarded(self, loop: Callable[[], None]) -> None:
+        """Run a loop for the life of the process; a fault costs a second, not the screens."""
+        while not self._stop.is_set():
+            try:
+                loop()
+            except Unavailable as error:
+                log.warning("walls wait for the database: %s", error)
+            except Exception:
+                self.audience.tally.faults += 1
+                log.exception("the live channel failed and starts again")
+            self._stop.wait(1.0)
+
+    def _follow(self) -> None:
+        for kind, content in follow(self._redis, self._stop):
+            if kind == "device":
+                self._take_devices(content)
+            elif kind == "tick" or content > self.rev:
+                self.catch_up()
+
+    def _pace(self) -> None:
+        swept = reloaded = time.monotonic()
+        while not self._stop.wait(DEVICE_FRAME_S):
+            clock = time.monotonic()
+            now = datetime.now(UTC)
+            with self._lock:
+                self._flush_devices(now)
+            if clock - swept >= SWEEP_S:
+                swept = clock
+                self._sweep(now)
+            quiet = clock - self._last_frame > RELOAD_WITHOUT_FRAMES_S
+            if clock - reloaded >= (RELOAD_WITHOUT_FRAMES_S if quiet else RELOAD_S):
+                reloaded = clock
+                with transaction(self._pool) as conn:
+                    self._reload_devices(conn, now)
+
+    def _sweep(self, now: datetime) -> None:
+        with transaction(self._pool) as conn:
+            today = self._read_today(conn, now)
+            head = self._read_headline(conn, now)
+        with self._lock:
+            self._today, self._head = today, head
+            worst = self._picture.severities(now)  # shelving may have run out
+            self._queue_devices(self._board.set_severities(worst, _ms(now)))
+            self._queue_devices(self._board.sweep(_ms(now)))
+            before = self._picture.kpi
+            self._refresh_kpi(now)
+            if self._picture.kpi != before:
+                self.audience.send(self._now_frame(kpi=self._picture.kpi))
+
+    def _now_frame(self, **more: Any) -> bytes:
+        return sse({"t": "now", "now": _ms(datetime.now(UTC)), **more})
+
+    # Reading
+
+    def _load(self) -> None:
+        now = datetime.now(UTC)
+        code = self._district.code
+        with transaction(self._pool) as conn:
+            rev = last_seq(conn)
+            incidents = wall_rows.list_incidents(conn, code)
+            alarms = wall_rows.list_alarms(conn, code)
+            squads = wall_rows.list_squads(conn, code)
+            self._today, self._head = self._read_today(conn, now), self._read_headline(conn, now)
+            self._picture.demo = wall_rows.has_demo_rows(conn, code)
+            self._reload_devices(conn, now)
+        with self._lock:
+            self._picture.incidents = {row.id: row for row in incidents}
+            self._picture.alarms = {row.id: row for row in alarms}
+            self._picture.squads = {row.code: row for row in squads}
+            self._picture.rev = rev
+            self.audience.begin(rev)
+            self._board.set_severities(self._picture.severities(now), _ms(now))
+            self._refresh_kpi(now)
+
+    def _reload_devices(self, conn: Connection, now: datetime) -> None:
+        rows = wall_rows.list_devices(conn, self._district.code)
+        with self._lock:
+            self._queue_devices(self._board.load(rows, _ms(now)))
+
+    def _read_today(self, conn: Connection, now: datetime) -> kpi_rows.KpiRow | None:
+        found = kpi_rows.list_kpi(conn, self._district.code, self._midnight(now), now, "district")
+        return found[0] if found else None
+
+    def _read_headline(self, conn: Connection, now: datetime) -> kpi_rows.Headline:
+        return kpi_rows.headline(conn, self._district.code, self._midnight(now), now)
+
+    def _refresh_kpi(self, now: datetime) -> None:
+        reporting, total = self._board.reporting(_ms(now))
+        lit, said = self._board.lit(_ms(now)) if is_night(now, self._centre) else (0, 0)
+        self._picture.kpi = kpi_json(
+            self._head, self._today, Counted(reporting, total, lit, said),
+            len(self._picture.alarms),
+        )  # fmt: skip
+
+    def _midnight(self, now: datetime) -> datetime:
+        local = now.astimezone(self._zone)
+        return local.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+class Walls:
+    """The walls of a process, one a district, each started when somebody first looks."""
+
+    def __init__(self, pool: Pool, redis: Redis) -> None:
+        self._pool = pool
+        self._redis = redis
+        self._walls: dict[str, Wall] = {}
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def of(self, district: str) -> Wall:
+        """The running wall of a district; raises `NotFound` or `Unavailable`."""
+        with self._lock:
+            wall = self._walls.get(district)
+            if wall is None:
+                with transaction(self._pool) as conn:
+                    found = wall_rows.find_district(conn, district)
+                if found is None or self._stopped:
+                    raise NotFound("district", district)
+                wall = Wall(self._pool, self._redis, found)
+                wall.start()
+                self._walls[district] = wall
+            return wall
+
+    def all(self) -> list[Wall]:
+        return list(self._walls.values())
+
+    def stop_soon(self) -> None:
+        """End all streams without waiting."""
+        self._stopped = True
+        for wall in self.all():
+            wall.stop_soon()
+
+    def stop(self) -> None:
+        self._stopped = True
+        for wall in self.all():
+            wall.stop()
+
+
+def _ms(now: datetime) -> int:
+    return ms(now) or 0
