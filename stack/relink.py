@@ -13,13 +13,19 @@ def relink(root: Path, programs: Iterable[Path]) -> None:
     """Point each program at the loader and the libraries under `root`, then prove that they fit.
 
     The rpath is the old kind (`--force-rpath`): the newer runpath does not reach the libraries of
-    the libraries.
+    the libraries. A library with a path of its own would look into the system's folders.
     """
     loader = _loader(root)
     libraries = loader.parent
+    # A few packages keep libraries of libraries one folder further down.
+    nested = sorted({path.parent for path in libraries.glob("*/lib*.so*")})
+    shared = ":".join(map(str, [libraries, *nested]))
+    for library in libraries.glob("lib*.so*"):
+        if not library.is_symlink() and _patchelf("--print-rpath", library):
+            _patchelf("--force-rpath", "--set-rpath", shared, library)
     for program in programs:
-        paths = f"{libraries}:{program.parent}"
-        _patch("--set-interpreter", str(loader), "--force-rpath", "--set-rpath", paths, program)
+        own = f"{shared}:{program.parent}"
+        _patchelf("--set-interpreter", loader, "--force-rpath", "--set-rpath", own, program)
         _check(loader, program)
 
 
@@ -30,7 +36,7 @@ def _loader(root: Path) -> Path:
     return found[0]
 
 
-def _patch(*arguments: str | Path) -> None:
+def _patchelf(*arguments: str | Path) -> str:
     beside_python = str(Path(sys.executable).parent)
     patchelf = which("patchelf", path=beside_python) or which("patchelf")
     if patchelf is None:
@@ -38,6 +44,7 @@ def _patch(*arguments: str | Path) -> None:
     done = subprocess.run([patchelf, *map(str, arguments)], capture_output=True, text=True)
     if done.returncode != 0:
         raise StackError(f"patchelf failed on {arguments[-1]}: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 def _check(loader: Path, program: Path) -> None:
