@@ -12,7 +12,8 @@ from enum import StrEnum
 from city.clock import ClockKind
 from city.incident import Action, IncidentState, Role
 
-A, S = Action, IncidentState  # short, for the table
+A = Action  # short, for the table
+S = IncidentState
 
 
 class Need(StrEnum):

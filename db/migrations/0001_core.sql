@@ -262,6 +262,7 @@ CREATE TABLE alarm_change (                   -- hand-over to dispatch
     not_before  timestamptz NOT NULL DEFAULT '-infinity'
 );
 CREATE INDEX alarm_change_waiting ON alarm_change (id) WHERE taken_at IS NULL;
+CREATE INDEX alarm_change_order ON alarm_change (alarm_id, id) WHERE taken_at IS NULL;
 
 CREATE TABLE incident_category (
     code        text NOT NULL,                -- code inside the code system, e.g. 05-02, 0111

@@ -1,0 +1,186 @@
+"""The hand-over from alarms to dispatch, and the alarms of an incident."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+
+from db.pool import Connection
+
+
+@dataclass(frozen=True)
+class WaitingChange:
+    """An alarm change that dispatch has to act on, with the alarm as it is now."""
+
+    id: int
+    kind: str
+    at: datetime
+    attempts: int
+    alarm_id: int
+    district: str
+    condition: str
+    rule_code: str
+    category: str
+    severity: int
+    state: str
+    opens_incident: bool
+    shelved_until: datetime | None
+    reason: dict[str, Any]
+    sensed_at: datetime
+    device_id: int | None
+    device_code: str | None
+    device_name: str | None
+    camera_event: str | None
+    lon: float
+    lat: float
+    demo: bool
+
+    @property
+    def condition_stands(self) -> bool:
+        return self.state in ("unacknowledged", "acknowledged")
+
+
+def claim_change(conn: Connection, now: datetime) -> WaitingChange | None:
+    """Lock the oldest waiting change; one alarm's changes are taken in their order."""
+    with conn.cursor(row_factory=class_row(WaitingChange)) as cursor:
+        return cursor.execute(
+            """
+            SELECT c.id, c.kind, c.at, c.attempts, a.id AS alarm_id, a.district, a.condition,
+                   a.rule_code, a.category, a.severity, a.state, a.opens_incident,
+                   a.shelved_until, a.reason, a.sensed_at, a.device_id,
+                   device.code AS device_code, device.name AS device_name, a.camera_event,
+                   a.lon, a.lat, a.demo
+            FROM alarm_change c
+            JOIN alarm a ON a.id = c.alarm_id
+            LEFT JOIN device ON device.id = a.device_id
+            WHERE c.taken_at IS NULL AND c.not_before <= %s
+              AND NOT EXISTS (
+                  SELECT FROM alarm_change earlier
+                  WHERE earlier.alarm_id = c.alarm_id AND earlier.taken_at IS NULL
+                    AND earlier.id < c.id)
+            ORDER BY c.id
+            LIMIT 1
+            FOR UPDATE OF c SKIP LOCKED
+            """,
+            (now,),
+        ).fetchone()
+
+
+def mark_taken(conn: Connection, change_id: int, now: datetime) -> None:
+    """Done; in the same transaction as what was done."""
+    conn.execute("UPDATE alarm_change SET taken_at = %s WHERE id = %s", (now, change_id))
+
+
+def mark_failed(conn: Connection, change_id: int, not_before: datetime) -> None:
+    """Not now: the change waits for its next attempt and the rest goes on."""
+    conn.execute(
+        "UPDATE alarm_change SET attempts = attempts + 1, not_before = %s WHERE id = %s",
+        (not_before, change_id),
+    )
+
+
+def link_alarm(conn: Connection, alarm_id: int, incident_id: int) -> None:
+    """An alarm belongs to one incident: the last one that it opened or joined."""
+    conn.execute(
+        """
+        INSERT INTO incident_alarm (alarm_id, incident_id) VALUES (%s, %s)
+        ON CONFLICT (alarm_id) DO UPDATE SET incident_id = excluded.incident_id
+        """,
+        (alarm_id, incident_id),
+    )
+
+
+def move_alarms(conn: Connection, from_incident: int, to_incident: int) -> int:
+    """A merged incident hands its alarms over."""
+    moved = conn.execute(
+        "UPDATE incident_alarm SET incident_id = %s WHERE incident_id = %s",
+        (to_incident, from_incident),
+    )
+    return moved.rowcount
+
+
+def find_incident_of(conn: Connection, alarm_id: int) -> int | None:
+    """The incident that an alarm belongs to."""
+    row = conn.execute(
+        "SELECT incident_id FROM incident_alarm WHERE alarm_id = %s", (alarm_id,)
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+@dataclass(frozen=True)
+class IncidentAlarm:
+    """An alarm of an incident, with what its rule calls clear."""
+
+    id: int
+    condition: str
+    rule_code: str
+    severity: int
+    state: str
+    reason: dict[str, Any]
+    sensed_at: datetime
+    raised_at: datetime
+    cleared_at: datetime | None
+    ended_at: datetime | None
+    device_id: int | None
+    device_code: str | None
+    report_interval_s: int | None
+    metric_id: int | None
+    comparison: str | None
+    clear_limit: float | None
+
+    @property
+    def condition_stands(self) -> bool:
+        return self.state in ("unacknowledged", "acknowledged")
+
+
+def list_alarms_of(conn: Connection, incident_id: int) -> list[IncidentAlarm]:
+    """Alarms of an incident, oldest first."""
+    with conn.cursor(row_factory=class_row(IncidentAlarm)) as cursor:
+        return cursor.execute(
+            """
+            SELECT a.id, a.condition, a.rule_code, a.severity, a.state, a.reason, a.sensed_at,
+                   a.raised_at, a.cleared_at, a.ended_at, a.device_id,
+                   device.code AS device_code, device.report_interval_s,
+                   metric.id AS metric_id, rule.definition ->> 'comparison' AS comparison,
+                   (rule.definition ->> 'clear_limit')::float8 AS clear_limit
+            FROM incident_alarm link
+            JOIN alarm a ON a.id = link.alarm_id
+            LEFT JOIN device ON device.id = a.device_id
+            LEFT JOIN metric ON metric.name = a.reason ->> 'metric'
+            LEFT JOIN rule ON rule.code = a.rule_code AND rule.version = a.rule_version
+            WHERE link.incident_id = %s
+            ORDER BY a.id
+            """,
+            (incident_id,),
+        ).fetchall()
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """What a sensor measured in a stretch of time; empty when it did not report."""
+
+    count: int
+    lowest: float | None
+    highest: float | None
+    newest_at: datetime | None
+
+
+def extremes(
+    conn: Connection, device_id: int, metric_id: int, start: datetime, end: datetime
+) -> Extremes:
+    """Lowest and highest trustworthy reading; suspect and simulated values prove nothing."""
+    with conn.cursor(row_factory=class_row(Extremes)) as cursor:
+        row = cursor.execute(
+            """
+            SELECT count(*) AS count, min(value) AS lowest, max(value) AS highest,
+                   max(ts) AS newest_at
+            FROM reading
+            WHERE device_id = %s AND metric_id = %s AND ts > %s AND ts <= %s AND quality <= 2
+            """,
+            (device_id, metric_id, start, end),
+        ).fetchone()
+    assert row is not None
+    return row
