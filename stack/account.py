@@ -57,17 +57,27 @@ def launch_prefix(account: Account | None, folders: Iterable[Path]) -> list[str]
         raise StackError("setpriv is missing; type `apt-get install util-linux`.")
     prefix = ["setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
     closed = next((f for folder in folders if (f := first_closed(folder, account))), None)
-    if closed is None:
-        keep = "-all"
-    elif (capability := _capability()) is not None:
-        keep = f"-all,+{capability}"
-    else:
+    if closed is not None:
+        prefix += _keep(_capability(), closed, account)
+    return [*prefix, "--no-new-privs", "--"]
+
+
+def _keep(capability: str | None, closed: Path, account: Account) -> list[str]:
+    """Options of setpriv that let the server keep this capability and no other."""
+    if capability is None:
         raise StackError(
             f"The servers run as {account.name}, who may not enter {closed}; move the checkout "
             f"to a folder open to all, such as /srv, or type `chmod o+x {closed}`."
         )
-    caps = [f"--bounding-set={keep}", f"--inh-caps={keep}", f"--ambient-caps={keep}"]
-    return [*prefix, "--no-new-privs", *caps, "--"]
+    keep = f"-all,+{capability}"
+    # Without the secure bit access(2), by which initdb looks for its programs, ignores the
+    # capability.
+    return [
+        "--securebits=+no_setuid_fixup",
+        f"--bounding-set={keep}",
+        f"--inh-caps={keep}",
+        f"--ambient-caps={keep}",
+    ]
 
 
 def first_closed(folder: Path, account: Account) -> Path | None:
