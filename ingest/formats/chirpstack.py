@@ -83,6 +83,7 @@ _OTHER_EVENTS = frozenset({"join", "ack", "txack", "log", "error", "location", "
 def _uplink(event: str, device: str, body: dict[str, Any], received_at: datetime) -> Decoded:
     stamp = _stamp(body, received_at)
     raw, rejects = frame_bytes(body.get("data"), "data")
+    fport = port(body.get("fPort"), "fPort")
     link = link_record(
         frame_counter(body.get("fCnt")),
         _gateways(body),
@@ -95,7 +96,7 @@ def _uplink(event: str, device: str, body: dict[str, Any], received_at: datetime
     if flat.values or flat.rejects:
         message_class = MessageClass.TELEMETRY
     else:
-        message_class = MessageClass.UNDECODED if raw else MessageClass.OTHER
+        message_class = MessageClass.UNDECODED if raw or fport else MessageClass.OTHER
     return Decoded(
         NAME,
         message_class,
@@ -103,7 +104,7 @@ def _uplink(event: str, device: str, body: dict[str, Any], received_at: datetime
         values=flat.values,
         rejects=(*rejects, *refusal, *flat.rejects),
         raw_bytes=raw,
-        fport=port(body.get("fPort"), "fPort"),
+        fport=fport,
         link=link,
     )
 
@@ -139,9 +140,7 @@ def _status(event: str, device: str, body: dict[str, Any], received_at: datetime
             detail = f"batteryLevel: must be 0 to 100 % (got {shown(level)})"
             rejects = (Reject(REASON_RANGE, detail),)
     report = StatusReport(device, True, stamp.ts, stamp.ts_from, attributes)
-    return Decoded(
-        NAME, MessageClass.STATUS, device, readings, statuses=(report,), rejects=rejects
-    )
+    return Decoded(NAME, MessageClass.STATUS, device, readings, statuses=(report,), rejects=rejects)
 
 
 def _battery(device: str, percent: float, stamp: Stamp) -> Reading:

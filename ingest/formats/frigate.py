@@ -163,9 +163,7 @@ def _plain(parts: list[str], topic: str, payload: bytes, received_at: datetime) 
 _QUIET = frozenset({"review_status", "classification", "ptz", "ptz_autotracker", "notifications"})
 
 
-def _camera_value(
-    camera: str, parts: list[str], payload: bytes, received_at: datetime
-) -> Decoded:
+def _camera_value(camera: str, parts: list[str], payload: bytes, received_at: datetime) -> Decoded:
     """Counts of objects, motion and sound of one camera or zone."""
     try:
         text = _word(payload, "/".join(parts))

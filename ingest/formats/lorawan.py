@@ -77,9 +77,7 @@ def gateway(name: Any, rssi: Any, snr: Any, time: datetime | None) -> dict[str, 
     return entry
 
 
-def link_record(
-    frame: int, gateways: Iterable[dict[str, Any]], **extra: Any
-) -> dict[str, Any]:
+def link_record(frame: int, gateways: Iterable[dict[str, Any]], **extra: Any) -> dict[str, Any]:
     """Frame counter, receptions and the best signal: one frame, however many gateways."""
     kept = list(gateways)
     link: dict[str, Any] = {"frame": frame, "gateways": kept}

@@ -118,20 +118,22 @@ def _readings(
     for name, value in sent.items():
         metric = known.get(name)
         number = value if type(value) is float else _number(value, metric)
-        if metric is not None and number is not None and metric.low <= number <= metric.high:
-            if metric.unit != "0/1" or number in (0.0, 1.0):
-                readings.append(
-                    _reading(
-                        device, name, number, metric.unit, ts, ts_from,
-                        name, value, metric.unit, quality,
-                    )
-                )  # fmt: skip
-                continue
-        rejects.append(_refusal(name, value, metric, number, kind))
+        if metric is None or number is None or not _possible(number, metric):
+            rejects.append(_refusal(name, value, metric, number, kind))
+        else:
+            unit = metric.unit
+            readings.append(
+                _reading(device, name, number, unit, ts, ts_from, name, value, unit, quality)
+            )
         if len(rejects) + len(readings) >= READING_LIMIT:
             rejects.append(Reject(REASON_FIELD, f"readings: more than {READING_LIMIT} metrics"))
             break
     return tuple(readings)
+
+
+def _possible(number: float, metric: Metric) -> bool:
+    """The metric can have this value; NaN and Infinity are within no range."""
+    return metric.low <= number <= metric.high and (metric.unit != "0/1" or number in (0.0, 1.0))
 
 
 def _number(value: Any, metric: Metric | None) -> float | None:

@@ -97,12 +97,13 @@ def _uplink(device: str, body: dict[str, Any], key: str, received_at: datetime) 
         raise Refused(REASON_FIELD, f"{key}: must be an object (got {shown(message)})")
     stamp = _stamp(body, message, received_at)
     raw, rejects = frame_bytes(message.get("frm_payload"), "frm_payload")
+    fport = port(message.get("f_port"), "f_port")
     flat = _decoded_payload(message, stamp)
     readings = _normalized(device, message, stamp)
     if flat.values or flat.rejects or readings:
         message_class = MessageClass.TELEMETRY
     else:
-        message_class = MessageClass.UNDECODED if raw else MessageClass.OTHER
+        message_class = MessageClass.UNDECODED if raw or fport else MessageClass.OTHER
     return Decoded(
         NAME,
         message_class,
@@ -111,7 +112,7 @@ def _uplink(device: str, body: dict[str, Any], key: str, received_at: datetime) 
         flat.values,
         rejects=(*rejects, *flat.rejects),
         raw_bytes=raw,
-        fport=port(message.get("f_port"), "f_port"),
+        fport=fport,
         link=_link(body, message, stamp),
     )
 
@@ -125,6 +126,7 @@ def _link(body: Mapping[str, Any], message: Mapping[str, Any], stamp: Stamp) -> 
         device_id=as_text(ids.get("device_id")),
         time=stamp.ts.isoformat(),
         time_from=stamp.ts_from.value,
+        quality=int(stamp.quality) or None,
         last_battery_pct=as_number(battery.get("value")),
         warnings=[as_text(w) for w in as_list(message.get("decoded_payload_warnings"))[:8]] or None,
     )
@@ -166,9 +168,7 @@ def _normalized_reading(device: str, value: RawValue) -> Reading | None:
     )  # fmt: skip
 
 
-def _stamp(
-    body: Mapping[str, Any], message: Mapping[str, Any], received_at: datetime
-) -> Stamp:
+def _stamp(body: Mapping[str, Any], message: Mapping[str, Any], received_at: datetime) -> Stamp:
     """The network server's time of receipt, then the application server's, then a gateway's.
 
     Gateway clocks come last here: in captured streams they are years behind, while both

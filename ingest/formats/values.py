@@ -36,7 +36,7 @@ UNITS = frozenset(
     "°C ℃ °F ℉ K Cel mm cm m km in ft ° deg lx lux g mg kg s ms min h d dB dBm m/s km/h l L m3 m³ "
     "uS/cm µS/cm μS/cm mS/cm uS µg/m3 ug/m3 mg/m3 mg/m³ µg/m³ W/m2 W/m² pH NTU".split()
 )
-_NUMBER = re.compile(r"([+-]?\d{1,%d}(?:\.\d{1,%d})?)\s*(\S{0,6})" % (DIGIT_LIMIT, DIGIT_LIMIT))
+_NUMBER = re.compile(rf"([+-]?\d{{1,{DIGIT_LIMIT}}}(?:\.\d{{1,{DIGIT_LIMIT}}})?)\s*(\S{{0,6}})")
 _TRUTHS = {"true": True, "false": False}
 
 
@@ -86,9 +86,7 @@ def _unwrapped(decoded: Mapping[str, Any]) -> Mapping[str, Any]:
     return decoded
 
 
-def _walk(
-    node: Any, name: str, stamp: Stamp, depth: int
-) -> Iterator[tuple[str, Any, Stamp]]:
+def _walk(node: Any, name: str, stamp: Stamp, depth: int) -> Iterator[tuple[str, Any, Stamp]]:
     """Leaves with their names; history points bring their own stamp."""
     if depth > NESTING_LIMIT or node is None:
         return
@@ -135,9 +133,7 @@ def _walk_list(
             yield from _walk(item, "", stamp, depth + 1)
 
 
-def _walk_history(
-    points: list[Any], stamp: Stamp, depth: int
-) -> Iterator[tuple[str, Any, Stamp]]:
+def _walk_history(points: list[Any], stamp: Stamp, depth: int) -> Iterator[tuple[str, Any, Stamp]]:
     """Points a device had stored: their own time, and never an alarm."""
     for point in points:
         if not isinstance(point, dict):

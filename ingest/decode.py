@@ -1,0 +1,238 @@
+"""Parse one message by hand: what `gridwarden decode` prints. Nothing is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from city.errors import InvalidInput
+from city.reading import (
+    REASON_FORMAT,
+    REASON_TIME_FUTURE,
+    Decoded,
+    MessageClass,
+    RawValue,
+    Reading,
+    Reject,
+    SquadPosition,
+    StatusReport,
+    VideoEvent,
+)
+from ingest.formats import ALIASES, FORMATS, Format, recognise
+from ingest.models import DeviceModel, load_model, model_names
+from ingest.normalize import FORMAT_MODELS, Normalized, interpret, nothing_known
+from ingest.quality import is_in_future
+
+# Messages taken from a file of one message a line.
+LINE_LIMIT = 10_000
+
+
+def decode_by_hand(
+    topic: str,
+    payload: bytes,
+    *,
+    format: str = "auto",
+    model: str | None = None,
+    codec_js: str | None = None,
+    received_at: datetime,
+) -> dict[str, Any]:
+    """The message as JSON (contract: `gridwarden decode`), with the times that it carries.
+
+    Without a model every value is shown under the name it has; `stored` says whether ingest
+    would keep it. A file of one JSON message a line is read as that many messages.
+    """
+    chosen = _format(format)
+    device_model = _model(model, codec_js)
+    lines = _lines(payload)
+    results = [_decode_one(chosen, topic, line, device_model, received_at) for line in lines]
+    if len(results) == 1:
+        return results[0]
+    return _joined(results)
+
+
+def rejected_everything(result: dict[str, Any]) -> bool:
+    """Nothing of the message could be used: the command ends with 1."""
+    used = ("readings", "events", "statuses", "positions")
+    return bool(result["rejects"]) and not any(result[key] for key in used)
+
+
+def _format(name: str) -> Format | None:
+    if name == "auto":
+        return None
+    lowered = name.lower()
+    known = FORMATS.get(ALIASES.get(lowered, lowered))
+    if known is None:
+        raise InvalidInput("format", name, f"must be auto or one of {sorted(FORMATS)}")
+    return known
+
+
+def _model(name: str | None, codec_js: str | None) -> DeviceModel | None:
+    """The named model, with another codec if one is given; a codec alone has no names to map."""
+    model = load_model(name) if name else None
+    if name and model is None:
+        raise InvalidInput("model", name, f"must be one of {sorted(model_names())}")
+    if codec_js is None:
+        return model
+    if model is None:
+        model = DeviceModel("", "codec given by hand", "any", 3600, {})
+    return replace(model, codec=codec_js)
+
+
+def _lines(payload: bytes) -> list[bytes]:
+    """The messages of a file: one, unless every line is a JSON object of its own."""
+    lines = [line for line in payload.split(b"\n", LINE_LIMIT) if line.strip()]
+    whole = (line.strip().startswith(b"{") and line.strip().endswith(b"}") for line in lines)
+    return lines if len(lines) > 1 and all(whole) else [payload]
+
+
+def _decode_one(
+    chosen: Format | None,
+    topic: str,
+    payload: bytes,
+    model: DeviceModel | None,
+    received_at: datetime,
+) -> dict[str, Any]:
+    wire_format = chosen or recognise(topic, payload)
+    if wire_format is None:
+        reject = Reject(REASON_FORMAT, "neither topic nor body is of a known format")
+        return _result(Decoded("", MessageClass.INVALID, rejects=(reject,)), None, received_at)
+    decoded = wire_format.parse(topic, payload, received_at)
+    if model is None:
+        model = load_model(FORMAT_MODELS.get(decoded.format, ""))
+    return _result(decoded, model, received_at)
+
+
+def _result(decoded: Decoded, model: DeviceModel | None, received_at: datetime) -> dict[str, Any]:
+    """One message as JSON. Values that the model does not know are shown beside the readings;
+    where a model was named and knows none at all, they stand apart from what is rejected."""
+    content = _in_time(interpret(decoded, model, None), received_at)
+    unknown = nothing_known(content) if model is not None else None
+    rejects = (*content.rejects, unknown) if unknown else content.rejects
+    others = [_value_json(decoded.device, value) for value in content.kept_out]
+    readings = [_reading_json(reading) for reading in content.readings]
+    result: dict[str, Any] = {
+        "format": decoded.format,
+        "class": content.message_class.value,
+        "device": decoded.device,
+        "readings": readings if unknown else readings + others,
+        "events": [_event_json(event) for event in content.events],
+        "statuses": [_status_json(status) for status in content.statuses],
+        "positions": [_position_json(position) for position in content.positions],
+        "rejects": [{"reason": r.reason, "detail": r.detail} for r in rejects],
+        "link": decoded.link,
+    }
+    if unknown:
+        result["unmapped"] = others
+    if decoded.raw_bytes:
+        result |= {"fport": decoded.fport, "frame": decoded.raw_bytes.hex()}
+    return result
+
+
+def _in_time(content: Normalized, received_at: datetime) -> Normalized:
+    """Only what is not in the future; old times are shown as they are, unlike in ingest."""
+    late = [r.ts for r in content.readings if is_in_future(r.ts, received_at)]
+    late += [e.start_at for e in content.events if is_in_future(e.start_at, received_at)]
+    late += [p.ts for p in content.positions if is_in_future(p.ts, received_at)]
+    late += [v.ts for v in content.kept_out if is_in_future(v.ts, received_at)]
+    if not late:
+        return content
+    detail = f"{late[0].isoformat()} is after the time of receipt {received_at.isoformat()}"
+    return replace(
+        content,
+        readings=tuple(r for r in content.readings if r.ts not in late),
+        events=tuple(e for e in content.events if e.start_at not in late),
+        positions=tuple(p for p in content.positions if p.ts not in late),
+        kept_out=tuple(v for v in content.kept_out if v.ts not in late),
+        rejects=(*content.rejects, Reject(REASON_TIME_FUTURE, detail)),
+    )
+
+
+def _joined(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Several messages as one answer: lists put together, the messages counted by class."""
+    classes = [result["class"] for result in results]
+    joined: dict[str, Any] = {
+        "format": results[0]["format"],
+        "class": max(set(classes), key=classes.count),
+        "messages": len(results),
+        "classes": {name: classes.count(name) for name in sorted(set(classes))},
+    }
+    for key in ("readings", "events", "statuses", "positions", "rejects"):
+        joined[key] = [item for result in results for item in result[key]]
+    return joined
+
+
+def _reading_json(reading: Reading) -> dict[str, Any]:
+    return {
+        "device": reading.device,
+        "metric": reading.metric,
+        "value": reading.value,
+        "unit": reading.unit,
+        "raw_name": reading.raw_name,
+        "raw_value": reading.raw_value,
+        "raw_unit": reading.raw_unit,
+        "ts": _time_json(reading.ts),
+        "ts_from": reading.ts_from.value,
+        "quality": reading.quality.name.lower(),
+        "stored": True,
+    }
+
+
+def _value_json(device: str, value: RawValue) -> dict[str, Any]:
+    """A value under its vendor's name: ingest would count it and keep it out."""
+    number = float(value.value) if isinstance(value.value, bool) else value.value
+    return {
+        "device": device,
+        "metric": value.name,
+        "value": number,
+        "unit": value.unit,
+        "raw_name": value.name,
+        "raw_value": value.value if value.sent is None else value.sent,
+        "raw_unit": value.unit,
+        "ts": _time_json(value.ts),
+        "ts_from": value.ts_from.value,
+        "quality": value.quality.name.lower(),
+        "stored": False,
+    }
+
+
+def _event_json(event: VideoEvent) -> dict[str, Any]:
+    return {
+        "camera": event.camera,
+        "id": event.event_id,
+        "type": event.type,
+        "phase": event.phase.value,
+        "start": _time_json(event.start_at),
+        "end": None if event.end_at is None else _time_json(event.end_at),
+        "confidence": event.confidence,
+        "bbox": None if event.bbox is None else list(event.bbox),
+        "snapshot": event.snapshot,
+        "model": event.model,
+        "version": event.model_version,
+        "attributes": event.attributes,
+    }
+
+
+def _status_json(status: StatusReport) -> dict[str, Any]:
+    return {
+        "device": status.device,
+        "online": status.online,
+        "ts": _time_json(status.ts),
+        "ts_from": status.ts_from.value,
+        "attributes": status.attributes,
+    }
+
+
+def _position_json(position: SquadPosition) -> dict[str, Any]:
+    return {
+        "squad": position.squad,
+        "lon": position.lon,
+        "lat": position.lat,
+        "accuracy_m": position.accuracy_m,
+        "ts": _time_json(position.ts),
+    }
+
+
+def _time_json(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,273 @@
+"""From what a message says to what is stored: canonical names, units, ranges and times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from city.reading import (
+    REASON_DEVICE_UNKNOWN,
+    REASON_DISTRICT,
+    REASON_KIND,
+    REASON_METRIC_UNKNOWN,
+    REASON_TIME_FUTURE,
+    Decoded,
+    MessageClass,
+    Quality,
+    RawValue,
+    Reading,
+    Reject,
+    SquadPosition,
+    StatusReport,
+    TimeSource,
+    VideoEvent,
+)
+from ingest.codec import CodecFailed, run_codec
+from ingest.formats.values import Stamp, flatten
+from ingest.models import DeviceModel, load_model
+from ingest.quality import is_implausibly_old, is_in_future
+from ingest.translate import Translated, translate
+from ingest.units import percent_lel
+
+# The model of formats whose names are the same for every device.
+FORMAT_MODELS = {"frigate": "frigate"}
+# Values that are not measurements of now: their old times are right and stay.
+_KEEPS_TIME = (Quality.LATE, Quality.SIMULATED)
+# How a topic's kind and a registered kind correspond where they differ.
+_KIND_OF_TOPIC = {"video": "camera"}
+# Names listed in a rejection; enough to find the codec that wrote them.
+NAMES_SHOWN = 12
+
+
+class RegisteredDevice(Protocol):
+    """The registry's row of a device, as far as it bears on its readings."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def district(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def gas(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Normalized:
+    """What of a message is stored, and what was refused. `kept_out` are values that no
+    canonical metric exists for: counted, not refused."""
+
+    message_class: MessageClass
+    readings: tuple[Reading, ...] = ()
+    rejects: tuple[Reject, ...] = ()
+    events: tuple[VideoEvent, ...] = ()
+    statuses: tuple[StatusReport, ...] = ()
+    positions: tuple[SquadPosition, ...] = ()
+    kept_out: tuple[RawValue, ...] = ()
+    known: bool = True  # some name was known to the model, be it as "no reading"
+
+
+def normalize(
+    decoded: Decoded, device: RegisteredDevice | None, received_at: datetime
+) -> Normalized:
+    """Canonical readings, events and reports of one message of a registered device."""
+    message_class = decoded.message_class
+    if message_class in (MessageClass.INVALID, MessageClass.OTHER):
+        return Normalized(message_class, rejects=decoded.rejects)
+    if message_class is MessageClass.POSITION or decoded.link.get("bridge"):
+        return _timed(Normalized(
+            message_class, rejects=decoded.rejects,
+            statuses=decoded.statuses, positions=decoded.positions,
+        ), received_at)  # fmt: skip
+    problem = _unknown(decoded) if device is None else _mismatch(decoded, device)
+    if problem is not None or device is None:
+        rejects = (*decoded.rejects, problem) if problem else decoded.rejects
+        return Normalized(MessageClass.INVALID, rejects=rejects)
+    model = load_model(device.model or FORMAT_MODELS.get(decoded.format, ""))
+    content = interpret(decoded, model, device.gas)
+    problem = nothing_known(content)
+    if problem is not None:
+        return replace(content, message_class=MessageClass.INVALID, rejects=(problem,))
+    return _timed(content, received_at)
+
+
+def interpret(decoded: Decoded, model: DeviceModel | None, gas: str | None) -> Normalized:
+    """Apply the device's model (and its codec) to a message; times are not judged yet."""
+    if not decoded.values and not decoded.raw_bytes:
+        readings = _with_derived(decoded.readings, gas)
+        events = _typed_events(decoded.events, model)
+        return Normalized(
+            decoded.message_class, readings, decoded.rejects, events,
+            decoded.statuses, decoded.positions,
+        )  # fmt: skip
+    found, message_class = _translated(decoded, model, gas)
+    own = {reading.metric for reading in found.readings}
+    readings = (*found.readings, *(r for r in decoded.readings if r.metric not in own))
+    return Normalized(
+        message_class, _with_derived(readings, gas), (*decoded.rejects, *found.rejects),
+        statuses=decoded.statuses, kept_out=found.kept_out, known=found.known,
+    )  # fmt: skip
+
+
+def nothing_known(content: Normalized) -> Reject | None:
+    """The rejection of a message of which the model knows not one name."""
+    if content.readings or content.rejects or content.known or not content.kept_out:
+        return None
+    names = ", ".join(value.name for value in content.kept_out[:NAMES_SHOWN])
+    detail = f"no value has a canonical name or one that the device's model knows: {names}"
+    return Reject(REASON_METRIC_UNKNOWN, detail)
+
+
+def _translated(
+    decoded: Decoded, model: DeviceModel | None, gas: str | None
+) -> tuple[Translated, MessageClass]:
+    """The network server's decoded values if the model knows any of them, else our codec's."""
+    found = translate(decoded.device, decoded.values, model, gas)
+    if found.readings or not decoded.raw_bytes or model is None or not model.codec:
+        return found, decoded.message_class
+    stamp = frame_stamp(decoded)
+    try:
+        output = run_codec(model.codec, decoded.raw_bytes, decoded.fport, stamp.ts)
+    except CodecFailed as failure:
+        return replace(found, rejects=(*found.rejects, failure.reject)), decoded.message_class
+    flat = flatten(output, stamp)
+    again = translate(decoded.device, flat.values, model, gas)
+    again = replace(again, rejects=(*flat.rejects, *again.rejects))
+    return again, MessageClass.TELEMETRY if flat.values else decoded.message_class
+
+
+def frame_stamp(decoded: Decoded) -> Stamp:
+    """When the frame arrived, from the link record of a LoRaWAN format."""
+    if decoded.values:
+        first = decoded.values[0]
+        return Stamp(first.ts, first.ts_from, first.quality)
+    link = decoded.link
+    quality = Quality(link.get("quality", Quality.GOOD))
+    return Stamp(datetime.fromisoformat(link["time"]), TimeSource(link["time_from"]), quality)
+
+
+def _unknown(decoded: Decoded) -> Reject:
+    return Reject(REASON_DEVICE_UNKNOWN, f"no {decoded.format} device {decoded.device!r}")
+
+
+def _mismatch(decoded: Decoded, device: RegisteredDevice) -> Reject | None:
+    """The topic of a native message names district and kind; the registry has the say."""
+    district = decoded.link.get("district")
+    if district is not None and district != device.district:
+        detail = f"topic says district {district!r}, {device.code} is in {device.district!r}"
+        return Reject(REASON_DISTRICT, detail)
+    kind = decoded.link.get("kind")
+    if kind is not None and _KIND_OF_TOPIC.get(kind, kind) != device.kind:
+        detail = f"topic says kind {kind!r}, {device.code} is a {device.kind!r} device"
+        return Reject(REASON_KIND, detail)
+    return None
+
+
+def _with_derived(readings: tuple[Reading, ...], gas: str | None) -> tuple[Reading, ...]:
+    """Readings in %vol of a known gas get a %LEL reading beside them: the rules' limits are
+    %LEL. The raw name, value and unit stay with it."""
+    if not gas or any(reading.metric == "ch4_pct_lel" for reading in readings):
+        return readings
+    derived = [percent_lel(r, gas) for r in readings if r.metric == "ch4_pct_vol"]
+    return (*readings, *(reading for reading in derived if reading is not None))
+
+
+def _typed_events(
+    events: tuple[VideoEvent, ...], model: DeviceModel | None
+) -> tuple[VideoEvent, ...]:
+    """Events under our own names for what was seen; the vendor's class stays beside."""
+    if model is None or not model.classes or not events:
+        return events
+    return tuple(
+        replace(
+            event,
+            type=model.classes[event.type.lower()],
+            attributes={"label": event.type, **event.attributes},
+        )
+        if event.type.lower() in model.classes
+        else event
+        for event in events
+    )
+
+
+def _timed(content: Normalized, received_at: datetime) -> Normalized:
+    """Refuse what lies in the future, give live values of a wrong clock the time of receipt."""
+    if _all_plausible(content, received_at):
+        if content.rejects and not content.readings:
+            return replace(content, message_class=MessageClass.INVALID)
+        return content
+    rejects = list(content.rejects)
+    readings = tuple(_plausible_readings(content.readings, received_at, rejects))
+    events = tuple(_plausible_events(content.events, received_at, rejects))
+    positions = []
+    for position in content.positions:
+        if is_in_future(position.ts, received_at):
+            rejects.append(_future(position.ts, received_at))
+        else:
+            positions.append(position)
+    nothing_left = not (readings or events or positions or content.statuses)
+    return replace(
+        content,
+        message_class=MessageClass.INVALID if nothing_left else content.message_class,
+        readings=readings,
+        rejects=tuple(dict.fromkeys(rejects)),
+        events=events,
+        statuses=tuple(_plausible_status(status, received_at) for status in content.statuses),
+        positions=tuple(positions),
+    )
+
+
+def _all_plausible(content: Normalized, received_at: datetime) -> bool:
+    """The usual case, told fast: one time for all readings, and a good one."""
+    if content.events or content.positions or content.statuses:
+        return False
+    last: datetime | None = None
+    for reading in content.readings:
+        if reading.ts is last:
+            continue
+        last = reading.ts
+        if is_in_future(last, received_at) or is_implausibly_old(last, received_at):
+            return False
+    return True
+
+
+def _plausible_readings(
+    readings: Sequence[Reading], received_at: datetime, rejects: list[Reject]
+) -> Iterable[Reading]:
+    for reading in readings:
+        if is_in_future(reading.ts, received_at):
+            rejects.append(_future(reading.ts, received_at))
+        elif is_implausibly_old(reading.ts, received_at) and reading.quality not in _KEEPS_TIME:
+            quality = max(reading.quality, Quality.CLOCK_REPLACED)
+            yield replace(reading, ts=received_at, ts_from=TimeSource.RECEIVED, quality=quality)
+        else:
+            yield reading
+
+
+def _plausible_events(
+    events: Sequence[VideoEvent], received_at: datetime, rejects: list[Reject]
+) -> Iterable[VideoEvent]:
+    for event in events:
+        if is_in_future(event.start_at, received_at):
+            rejects.append(_future(event.start_at, received_at))
+        elif event.end_at is not None and is_in_future(event.end_at, received_at):
+            rejects.append(_future(event.end_at, received_at))
+            yield replace(event, end_at=received_at)
+        else:
+            yield event
+
+
+def _plausible_status(status: StatusReport, received_at: datetime) -> StatusReport:
+    """That a device spoke is true whatever its clock says."""
+    if is_in_future(status.ts, received_at) or is_implausibly_old(status.ts, received_at):
+        return replace(status, ts=received_at, ts_from=TimeSource.RECEIVED)
+    return status
+
+
+def _future(ts: datetime, received_at: datetime) -> Reject:
+    ahead = f"{ts.isoformat()} is after the time of receipt {received_at.isoformat()}"
+    return Reject(REASON_TIME_FUTURE, ahead)
