@@ -220,7 +220,11 @@ def _quiet(
         if running is not None:
             yield Stop(None)
         return
-    if standing.active is None or not standing.owned or _is_older(sample, standing):
+    if standing.active is None or not standing.owned:
+        if running is not None:  # the alarm it was for is over
+            yield Stop(None)
+        return
+    if _is_older(sample, standing):
         return
     if not rule.off_delay:
         yield Clear(sample.ts)

@@ -30,6 +30,7 @@ class Watch(StrEnum):
     SILENCE = "silence"  # a device that used to report and no longer does
     FEED = "feed"  # nothing arrives from anybody
     LAMP = "lamp"  # a lamp that should be lit and is not
+    VIDEO = "video"  # a video event that a person confirmed
 
 
 class Comparison(StrEnum):
@@ -59,6 +60,7 @@ class LampTerms:
     power_share: float  # of rated power times dimming level
     group_min: int  # dark lamps of one cabinet that make one alarm
     group_severity: Severity
+    group_category: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Rule:
     metric: Metric | None = None
     comparison: Comparison | None = None
     gas: str = ""  # only devices of this gas
+    category_attribute: str = ""  # a device may name its own category (type of cover)
     baseline_attribute: str = ""
     clear_limit: float | None = None
     clear_share: float | None = None  # of the mildest limit, where that differs by device
@@ -110,7 +113,7 @@ def rule_from(table: Mapping[str, Any], file: str = "rule", version: int = 0) ->
     fields = Fields(table, file)
     watch = Watch(fields.one_of("watch", [w.value for w in Watch], default="reading"))
     code = fields.code("code")
-    common = {
+    common: dict[str, Any] = {
         "code": code,
         "version": version,
         "title_zh": fields.text("title_zh"),
@@ -119,6 +122,7 @@ def rule_from(table: Mapping[str, Any], file: str = "rule", version: int = 0) ->
         "kinds": frozenset(fields.texts("kind")),
         "condition": fields.code("condition", default=code),
         "category": fields.text("category"),
+        "category_attribute": fields.code("category_attribute", default=""),
         "opens_incident": fields.flag("opens_incident"),
         "levels": _levels(fields, watch),
         "source": fields.text("source"),
@@ -168,6 +172,7 @@ def _lamp_terms(fields: Fields) -> LampTerms:
         power_share=fields.number("power_share", low=0.01, high=1),
         group_min=int(fields.number("group_min", low=2, high=10_000)),
         group_severity=SEVERITIES[fields.one_of("group_severity", list(SEVERITIES))],
+        group_category=fields.text("group_category"),
     )
 
 

@@ -68,9 +68,17 @@ def lock_alarms(conn: Connection) -> None:
 
 
 def list_live_alarms(
-    conn: Connection, *, device_ids: Sequence[int] = (), conditions: Sequence[str] = ()
+    conn: Connection,
+    *,
+    device_ids: Sequence[int] = (),
+    conditions: Sequence[str] = (),
+    rule_codes: Sequence[str] = (),
+    shelved_until: datetime | None = None,
 ) -> list[Alarm]:
-    """Live alarms of these devices or conditions, locked until the commit."""
+    """Live alarms of these devices, conditions or rules, or with shelving that ends by a time.
+
+    They are locked until the commit.
+    """
     with conn.cursor(row_factory=class_row(Alarm)) as cursor:
         return cursor.execute(
             """
@@ -79,47 +87,13 @@ def list_live_alarms(
                    raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
                    acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason, version
             FROM alarm
-            WHERE state <> 'normal' AND (device_id = ANY(%s) OR condition = ANY(%s))
+            WHERE state <> 'normal'
+              AND (device_id = ANY(%s::int[]) OR condition = ANY(%s::text[])
+                   OR rule_code = ANY(%s::text[]) OR shelved_until <= %s::timestamptz)
             ORDER BY id
             FOR UPDATE
             """,
-            (list(device_ids), list(conditions)),
-        ).fetchall()
-
-
-def list_live_alarms_of_rules(conn: Connection, rule_codes: Sequence[str]) -> list[Alarm]:
-    """Live alarms that these rules raised, locked until the commit."""
-    with conn.cursor(row_factory=class_row(Alarm)) as cursor:
-        return cursor.execute(
-            """
-            SELECT id, district, condition, rule_code, rule_version, category, device_id,
-                   camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
-                   raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
-                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason, version
-            FROM alarm
-            WHERE state <> 'normal' AND rule_code = ANY(%s)
-            ORDER BY id
-            FOR UPDATE
-            """,
-            (list(rule_codes),),
-        ).fetchall()
-
-
-def list_shelved_until(conn: Connection, now: datetime) -> list[Alarm]:
-    """Live alarms whose shelving has run out, locked until the commit."""
-    with conn.cursor(row_factory=class_row(Alarm)) as cursor:
-        return cursor.execute(
-            """
-            SELECT id, district, condition, rule_code, rule_version, category, device_id,
-                   camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
-                   raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
-                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason, version
-            FROM alarm
-            WHERE shelved_until <= %s AND state <> 'normal'
-            ORDER BY id
-            FOR UPDATE
-            """,
-            (now,),
+            (list(device_ids), list(conditions), list(rule_codes), shelved_until),
         ).fetchall()
 
 
@@ -139,6 +113,12 @@ def find_alarm(conn: Connection, alarm_id: int) -> Alarm | None:
         ).fetchone()
 
 
+def find_live(conn: Connection, condition: str) -> Alarm | None:
+    """The live alarm of a condition, if there is one."""
+    found = list_live_alarms(conn, conditions=[condition])
+    return found[0] if found else None
+
+
 def list_attention(conn: Connection, rule_codes: Sequence[str]) -> list[int]:
     """Devices whose every reading matters: a live alarm, or a delay that runs."""
     rows = conn.execute(
@@ -153,47 +133,59 @@ def list_attention(conn: Connection, rule_codes: Sequence[str]) -> list[int]:
     return [row[0] for row in rows]
 
 
-def insert_alarm(conn: Connection, alarm: Alarm) -> int:
-    """Store a new alarm; a second live one of the same condition is refused by the index."""
-    row = conn.execute(
-        """
-        INSERT INTO alarm (district, condition, rule_code, rule_version, category, device_id,
-                           camera_event, severity, state, opens_incident, reason, sensed_at,
-                           received_at, raised_at, lon, lat, unit_grid, demo, cleared_at,
-                           acknowledged_at, acknowledged_by, ended_at, version)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-                %s, %s, %s, %s)
-        RETURNING id
-        """,
-        (
-            alarm.district, alarm.condition, alarm.rule_code, alarm.rule_version, alarm.category,
-            alarm.device_id, alarm.camera_event, int(alarm.severity), alarm.state.value,
-            alarm.opens_incident, Jsonb(alarm.reason), alarm.sensed_at, alarm.received_at,
-            alarm.raised_at, alarm.lon, alarm.lat, alarm.unit_grid, alarm.demo, alarm.cleared_at,
-            alarm.acknowledged_at, alarm.acknowledged_by, alarm.ended_at, alarm.version,
-        ),
-    ).fetchone()  # fmt: skip
-    assert row is not None
-    return int(row[0])
+def insert_alarms(conn: Connection, new: Sequence[Alarm]) -> list[int]:
+    """Store new alarms, answering their ids in order; a second live one of the same condition
+    is refused by the index."""
+    if not new:
+        return []
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO alarm (district, condition, rule_code, rule_version, category, device_id,
+                               camera_event, severity, state, opens_incident, reason, sensed_at,
+                               received_at, raised_at, lon, lat, unit_grid, demo, cleared_at,
+                               acknowledged_at, acknowledged_by, ended_at, version)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+                    %s, %s, %s, %s)
+            RETURNING id
+            """,
+            [
+                (
+                    a.district, a.condition, a.rule_code, a.rule_version, a.category, a.device_id,
+                    a.camera_event, int(a.severity), a.state.value, a.opens_incident,
+                    Jsonb(a.reason), a.sensed_at, a.received_at, a.raised_at, a.lon, a.lat,
+                    a.unit_grid, a.demo, a.cleared_at, a.acknowledged_at, a.acknowledged_by,
+                    a.ended_at, a.version,
+                )
+                for a in new
+            ],
+            returning=True,
+        )  # fmt: skip
+        return [row[0] for result in cursor.results() for row in result.fetchall()]
 
 
-def update_alarm(conn: Connection, alarm: Alarm) -> None:
+def update_alarms(conn: Connection, changed: Sequence[Alarm]) -> None:
     """Write what may change during an alarm's life."""
-    conn.execute(
-        """
-        UPDATE alarm
-        SET rule_code = %s, rule_version = %s, category = %s, severity = %s, state = %s,
-            reason = %s, cleared_at = %s, acknowledged_at = %s, acknowledged_by = %s,
-            ended_at = %s, shelved_until = %s, shelved_by = %s, shelve_reason = %s, version = %s
-        WHERE id = %s
-        """,
-        (
-            alarm.rule_code, alarm.rule_version, alarm.category, int(alarm.severity),
-            alarm.state.value, Jsonb(alarm.reason), alarm.cleared_at, alarm.acknowledged_at,
-            alarm.acknowledged_by, alarm.ended_at, alarm.shelved_until, alarm.shelved_by,
-            alarm.shelve_reason, alarm.version, alarm.id,
-        ),
-    )  # fmt: skip
+    if not changed:
+        return
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            UPDATE alarm
+            SET rule_code = %s, rule_version = %s, severity = %s, state = %s, reason = %s,
+                cleared_at = %s, acknowledged_at = %s, acknowledged_by = %s, ended_at = %s,
+                shelved_until = %s, shelved_by = %s, shelve_reason = %s, version = %s
+            WHERE id = %s
+            """,
+            [
+                (
+                    a.rule_code, a.rule_version, int(a.severity), a.state.value, Jsonb(a.reason),
+                    a.cleared_at, a.acknowledged_at, a.acknowledged_by, a.ended_at,
+                    a.shelved_until, a.shelved_by, a.shelve_reason, a.version, a.id,
+                )
+                for a in changed
+            ],
+        )  # fmt: skip
 
 
 def insert_changes(conn: Connection, changes: Sequence[ChangeRow]) -> None:

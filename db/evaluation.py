@@ -113,9 +113,7 @@ def postpone_batch(conn: Connection, batch_id: int, not_before: datetime) -> Non
     )
 
 
-def list_watched_devices(
-    conn: Connection, ids: Sequence[int] | None = None
-) -> list[WatchedDevice]:
+def list_watched_devices(conn: Connection, ids: Sequence[int] | None = None) -> list[WatchedDevice]:
     """All devices, or those of `ids`."""
     with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
         return cursor.execute(

@@ -22,6 +22,13 @@ class RuleRow:
     definition: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class NewestVersion:
+    version: int
+    source: str
+    applied_by: str
+
+
 def default_texts() -> dict[str, str]:
     """The rule files that ship with the product, by file name."""
     return {p.name: p.read_text(encoding="utf-8") for p in sorted(DEFAULTS.glob("*.toml"))}
@@ -52,12 +59,16 @@ def list_versions_in_force(conn: Connection, now: datetime) -> frozenset[tuple[s
     return frozenset((row[0], row[1]) for row in rows)
 
 
-def find_newest(conn: Connection, code: str) -> tuple[int, str, datetime | None] | None:
-    """Version, text and retirement of the newest version of a rule."""
-    return conn.execute(
-        "SELECT version, source, retired_at FROM rule WHERE code = %s ORDER BY version DESC LIMIT 1",
-        (code,),
-    ).fetchone()
+def find_newest(conn: Connection, code: str) -> NewestVersion | None:
+    """The newest version of a rule, in force or not."""
+    with conn.cursor(row_factory=class_row(NewestVersion)) as cursor:
+        return cursor.execute(
+            """
+            SELECT version, source, applied_by FROM rule
+            WHERE code = %s ORDER BY version DESC LIMIT 1
+            """,
+            (code,),
+        ).fetchone()
 
 
 def insert_version(

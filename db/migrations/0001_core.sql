@@ -139,6 +139,7 @@ CREATE TABLE video_event (
     PRIMARY KEY (camera_id, event_id)
 );
 CREATE INDEX video_event_pending ON video_event (start_at) WHERE review = 'pending';
+CREATE INDEX video_event_open ON video_event (end_due_at) WHERE phase <> 'end';
 
 -- One row a committed batch: hand-over to evaluation, and the batch's place in the ledger.
 CREATE TABLE ingest_batch (

@@ -1,0 +1,262 @@
+"""What people do: acknowledge, shelve, reset an alarm, judge a video event, apply rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from alerts.book import ACTIVE, AlarmBook, Place, refused
+from alerts.known import load_rules
+from alerts.lifecycle import Input
+from alerts.rules import Rule, Watch, as_definition, parse_rule
+from alerts.save import save
+from alerts.video import judge_confirmed, type_of
+from city.alarm import AlarmState
+from city.errors import Conflict, Forbidden, InvalidInput, NotFound
+from city.event import NewEvent
+from city.incident import Role
+from city.person import Caller
+from db import alarms, evaluation, rules, video_reviews
+from db.alarms import Alarm
+from db.events import append_events
+from db.pool import Connection
+from db.video_reviews import ReviewedEvent
+
+# Shelving is always for a time (IEC 62682; a day is the example of the standard).
+SHELVE_LONGEST = timedelta(hours=24)
+DESK = frozenset({Role.ADMIN, Role.DISPATCHER, Role.GAS_ENGINEER, Role.SYSTEM})
+# Declaring a gas alarm over although its sensor has not said so is an engineer's decision.
+GAS_RESET = frozenset({Role.ADMIN, Role.GAS_ENGINEER, Role.SYSTEM})
+GAS_CONDITION = "gas/"
+REVIEWERS = frozenset({Role.ADMIN, Role.DISPATCHER, Role.CHECKER, Role.SYSTEM})
+VERDICTS = ("confirmed", "dismissed")
+# Whoever ships the product; what an operator applied is never replaced by a default.
+SHIPPED = "system"
+
+
+def acknowledge(
+    conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
+) -> Alarm:
+    """Somebody has seen the alarm and will act."""
+    return _act(conn, caller, alarm_id, version, Input.ACKNOWLEDGE, now)
+
+
+def shelve(
+    conn: Connection,
+    caller: Caller,
+    alarm_id: int,
+    version: int,
+    until: datetime,
+    reason: str,
+    now: datetime,
+) -> Alarm:
+    """Mute an alarm for a time of at most a day; who and why are kept."""
+    if not now < until <= now + SHELVE_LONGEST:
+        longest = SHELVE_LONGEST // timedelta(hours=1)
+        raise InvalidInput("until", until, f"must be after now and within {longest} hours")
+    if not reason.strip():
+        raise InvalidInput("reason", reason, "is needed to shelve an alarm")
+    facts = {"until": until.isoformat(), "why": reason.strip()}
+    return _act(
+        conn, caller, alarm_id, version, Input.SHELVE, now, facts,
+        shelved_until=until, shelved_by=caller.name, shelve_reason=reason.strip(),
+    )  # fmt: skip
+
+
+def unshelve(conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime) -> Alarm:
+    """End shelving early."""
+    return _act(
+        conn, caller, alarm_id, version, Input.UNSHELVE, now, {"why": "person"},
+        shelved_until=None,
+    )  # fmt: skip
+
+
+def reset(conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime) -> Alarm:
+    """Declare an alarm over; one whose condition still stands needs the right role for gas."""
+    return _act(conn, caller, alarm_id, version, Input.RESET, now)
+
+
+def review_video_event(
+    conn: Connection,
+    caller: Caller,
+    camera_id: int,
+    event_id: str,
+    verdict: str,
+    note: str,
+    now: datetime,
+) -> Alarm | None:
+    """Confirm or dismiss what a camera reported; only a confirmed event becomes an alarm."""
+    _need_role(caller, REVIEWERS)
+    if verdict not in VERDICTS:
+        raise InvalidInput("verdict", verdict, f"must be one of {', '.join(VERDICTS)}")
+    event = video_reviews.find_event(conn, camera_id, event_id)
+    if event is None or not _sees(caller, event.district):
+        raise NotFound("video event", event_id)
+    if event.review != "pending":
+        current = {"review": event.review, "reviewed_by": event.reviewed_by}
+        raise Conflict(f"the event is {event.review} already", current=current)
+    book = AlarmBook(now)
+    category = _confirm(conn, book, event, caller) if verdict == "confirmed" else None
+    video_reviews.mark_reviewed(
+        conn, event,
+        verdict=verdict, category=category, note=note, reviewed_by=caller.name, now=now,
+    )  # fmt: skip
+    entry = _review_entry(event, verdict, category, note, caller, now)
+    append_events(conn, [entry, *save(conn, book)])
+    return alarms.find_live(conn, _video_condition(event)) if verdict == "confirmed" else None
+
+
+def apply_rules(
+    conn: Connection,
+    caller_name: str,
+    toml_texts: Mapping[str, str] | Iterable[str],
+    now: datetime,
+) -> list[str]:
+    """Put rule files in force as new versions; a text that is in force already is skipped."""
+    if not isinstance(toml_texts, Mapping):
+        toml_texts = {f"rule file {i}": text for i, text in enumerate(toml_texts, start=1)}
+    parsed = [(parse_rule(text, name), text) for name, text in toml_texts.items()]
+    events, applied = [], []
+    for rule, text in parsed:
+        version = _store(conn, rule, text, caller_name, now)
+        if version is not None:
+            applied.append(f"{rule.code} version {version}")
+            events.append(_rule_entry(conn, rule, version, caller_name, now))
+    append_events(conn, events)
+    return applied
+
+
+def _act(
+    conn: Connection,
+    caller: Caller,
+    alarm_id: int,
+    version: int,
+    wanted: Input,
+    now: datetime,
+    facts: Mapping[str, Any] | None = None,
+    **columns: Any,
+) -> Alarm:
+    """Load, check, change and save one alarm for a person."""
+    _need_role(caller, DESK)
+    alarm = alarms.find_alarm(conn, alarm_id)
+    if alarm is None or not _sees(caller, alarm.district):
+        raise NotFound("alarm", alarm_id)
+    if alarm.version != version:
+        raise refused(alarm, f"the alarm has changed: it is at version {alarm.version}")
+    if alarm.state is AlarmState.NORMAL:
+        raise refused(alarm, "the alarm is over")
+    if wanted is Input.UNSHELVE and alarm.shelved_until is None:
+        raise refused(alarm, "the alarm is not shelved")
+    if (
+        wanted is Input.RESET
+        and alarm.state in ACTIVE
+        and alarm.condition.startswith(GAS_CONDITION)
+    ):
+        _need_role(caller, GAS_RESET)
+    book = AlarmBook(now, [alarm])
+    changed = book.act(alarm.condition, wanted, caller.name, facts, **columns)
+    append_events(conn, save(conn, book))
+    return changed
+
+
+def _confirm(conn: Connection, book: AlarmBook, event: ReviewedEvent, caller: Caller) -> str:
+    """Raise the alarm of a confirmed event; the person who confirmed it has seen it."""
+    rule = next((r for r in load_rules(conn, book.now).values() if r.watch is Watch.VIDEO), None)
+    if rule is None:
+        raise Conflict("no rule for video events is in force", current={})
+    known = type_of(event)
+    place = Place(
+        name=event.camera,
+        district=event.district,
+        lon=event.lon,
+        lat=event.lat,
+        unit_grid=event.unit_grid,
+        demo=event.demo,
+        device_id=event.camera_id,
+        category=known.category,
+    )
+    condition = _video_condition(event)
+    book.raise_alarm(
+        rule,
+        place,
+        judge_confirmed(rule, event, known, caller.name),
+        condition=condition,
+        camera_event=event.event_id,
+        actor=caller.name,
+    )
+    book.act(condition, Input.ACKNOWLEDGE, caller.name)
+    return known.category
+
+
+def _video_condition(event: ReviewedEvent) -> str:
+    return f"video/{event.camera}/{event.event_id}"
+
+
+def _review_entry(
+    event: ReviewedEvent,
+    verdict: str,
+    category: str | None,
+    note: str,
+    caller: Caller,
+    now: datetime,
+) -> NewEvent:
+    return NewEvent(
+        at=now,
+        district=event.district,
+        kind=f"video.{verdict}",
+        subject=f"video:{event.camera}/{event.event_id}",
+        actor=caller.name,
+        payload={
+            "camera": event.camera,
+            "camera_id": event.camera_id,
+            "event_id": event.event_id,
+            "type": event.type,
+            "category": category,
+            "note": note,
+        },
+    )
+
+
+def _store(conn: Connection, rule: Rule, text: str, caller_name: str, now: datetime) -> int | None:
+    """Store a version; None where nothing changes."""
+    newest = rules.find_newest(conn, rule.code)
+    if newest is not None and newest.source == text:
+        return None
+    if newest is not None and caller_name == SHIPPED and newest.applied_by != SHIPPED:
+        return None
+    version = newest.version + 1 if newest else 1
+    rules.insert_version(
+        conn,
+        code=rule.code,
+        version=version,
+        source=text,
+        definition=as_definition(text),
+        # What was in force in the past stays as it was.
+        valid_from=max(rule.valid_from, now) if newest else rule.valid_from,
+        applied_by=caller_name,
+    )
+    return version
+
+
+def _rule_entry(
+    conn: Connection, rule: Rule, version: int, caller_name: str, now: datetime
+) -> NewEvent:
+    centre = evaluation.find_centre(conn)
+    return NewEvent(
+        at=now,
+        district=centre[0] if centre else "",
+        kind="rule.applied",
+        subject=f"rule:{rule.code}",
+        actor=caller_name,
+        payload={"rule": rule.code, "version": version, "title_en": rule.title_en},
+    )
+
+
+def _need_role(caller: Caller, allowed: frozenset[Role]) -> None:
+    if caller.role not in allowed:
+        raise Forbidden(f"role {caller.role.value} may not do this")
+
+
+def _sees(caller: Caller, district: str) -> bool:
+    return caller.role is Role.SYSTEM or caller.district == district

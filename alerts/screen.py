@@ -1,0 +1,204 @@
+"""Picks the few readings of a batch that matter, as whole arrays. Pure.
+
+A reading matters when it trips a rule, or when its device has a live alarm or a running
+delay; everything else never becomes a Python object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.judge import NEVER_JUDGED, as_number, baseline_of, trips
+from alerts.rules import Rule, Watch
+from city.reading import METRICS
+from db.evaluation import WatchedDevice
+from db.readings import as_microseconds
+from db.walls import SHOWN_METRICS
+
+MICROSECOND = timedelta(microseconds=1)
+FOREVER = np.iinfo(np.int64).max
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+# Place of each metric in the order of what a device's dot shows; a metric not shown is last.
+RANK = np.full(256, len(SHOWN_METRICS), dtype=np.int64)
+for _rank, _name in enumerate(SHOWN_METRICS):
+    RANK[METRICS[_name].id] = _rank
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A batch's readings, each column on its own: packed rows are slow to compare."""
+
+    device_id: NDArray[np.int32]
+    metric_id: NDArray[np.int16]
+    quality: NDArray[np.int8]
+    ts_us: Ints
+    received_us: Ints
+    value: Floats
+
+    def __len__(self) -> int:
+        return len(self.device_id)
+
+    def keep(self, rows: NDArray[Any]) -> Columns:
+        """Only these rows."""
+        return Columns(
+            self.device_id[rows],
+            self.metric_id[rows],
+            self.quality[rows],
+            self.ts_us[rows],
+            self.received_us[rows],
+            self.value[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """One reading rule over all devices, indexed by device id."""
+
+    rule: Rule
+    applies: Flags
+    limit: Floats | float
+    baseline: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The watched devices as arrays, indexed by device id."""
+
+    size: int
+    known: Flags
+    away_from_us: Ints  # out of service from here
+    away_until_us: Ints
+    lenses: Mapping[int, Sequence[Lens]]  # by metric id
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Rows that one rule must judge one by one."""
+
+    rule: Rule
+    rows: NDArray[np.intp]
+
+
+def split(packed: NDArray[Any]) -> Columns:
+    """Packed rows as columns."""
+    return Columns(
+        *(np.ascontiguousarray(packed[name]) for name in Columns.__slots__)  # same names
+    )
+
+
+def build_fleet(devices: Collection[WatchedDevice], rules: Iterable[Rule]) -> Fleet:
+    """Prepare devices and rules for screening; made anew when either changes."""
+    size = max((d.id for d in devices), default=0) + 1
+    known = np.zeros(size, dtype=bool)
+    away_from = np.full(size, FOREVER)
+    away_until = np.full(size, FOREVER)
+    for device in devices:
+        known[device.id] = True
+        if device.out_of_service_since is not None:
+            away_from[device.id] = as_microseconds(device.out_of_service_since)
+        if device.return_due_at is not None:
+            away_until[device.id] = as_microseconds(device.return_due_at)
+    lenses: dict[int, list[Lens]] = {}
+    for rule in rules:
+        if rule.watch is Watch.READING and rule.metric is not None:
+            lenses.setdefault(rule.metric.id, []).append(_lens(rule, devices, size))
+    return Fleet(size, known, away_from, away_until, lenses)
+
+
+def screen(columns: Columns, fleet: Fleet, attention: Collection[int], now: datetime) -> list[Hit]:
+    """Rows to judge, by rule. `attention`: devices of which every reading matters."""
+    watched = np.zeros(fleet.size, dtype=bool)
+    watched[[d for d in attention if d < fleet.size]] = True
+    hits = []
+    for metric_id, lenses in fleet.lenses.items():
+        rows = np.flatnonzero(columns.metric_id == metric_id)
+        if not len(rows):
+            continue
+        part = columns.keep(rows)
+        in_service = serving(part.device_id, fleet, now)
+        for lens in lenses:
+            applies = lens.applies[part.device_id] & in_service
+            wanted = applies & (watched[part.device_id] | _raises(part, lens))
+            if wanted.any():
+                hits.append(Hit(lens.rule, rows[wanted]))
+    return hits
+
+
+def serving(device_id: NDArray[np.int32], fleet: Fleet, now: datetime) -> Flags:
+    """Which of these devices are not out of service."""
+    now_us = as_microseconds(now)
+    away: Flags = (fleet.away_from_us[device_id] <= now_us) & (
+        now_us < fleet.away_until_us[device_id]
+    )
+    return ~away
+
+
+def known_rows(columns: Columns, fleet: Fleet) -> Flags:
+    """Rows whose device is in the fleet."""
+    inside = columns.device_id < fleet.size
+    known: Flags = inside & fleet.known[np.where(inside, columns.device_id, 0)]
+    return known
+
+
+def shown_rows(columns: Columns) -> NDArray[np.intp]:
+    """One row a device: its newest value of the metric that its dot on the map shows."""
+    rank = RANK[columns.metric_id]
+    shown = np.flatnonzero((rank < len(SHOWN_METRICS)) & _usable(columns))
+    order = shown[np.lexsort((-columns.ts_us[shown], rank[shown], columns.device_id[shown]))]
+    devices = columns.device_id[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = devices[1:] != devices[:-1]
+    return order[first]
+
+
+def _usable(columns: Columns) -> Flags:
+    usable: Flags = ~np.isin(columns.quality, [int(q) for q in NEVER_JUDGED])
+    return usable
+
+
+def _raises(part: Columns, lens: Lens) -> Flags:
+    limit = lens.limit if isinstance(lens.limit, float) else lens.limit[part.device_id]
+    signal = part.value
+    if lens.baseline is not None:
+        apart = np.abs(signal - lens.baseline[part.device_id])
+        turns = lens.rule.metric is not None and lens.rule.metric.unit == "°"
+        signal = np.minimum(apart, 360 - apart) if turns else apart
+    fresh = part.received_us - part.ts_us <= lens.rule.max_age // MICROSECOND
+    raises: Flags = trips(lens.rule.comparison, signal, limit) & fresh & _usable(part)
+    return raises
+
+
+def _lens(rule: Rule, devices: Collection[WatchedDevice], size: int) -> Lens:
+    applies = np.zeros(size, dtype=bool)
+    attribute = rule.levels[0].limit_attribute
+    limits = np.full(size, np.nan)
+    baselines = np.zeros(size) if rule.baseline_attribute else None
+    for device in devices:
+        if not applies_to(rule, device):
+            continue
+        applies[device.id] = True
+        if attribute:
+            limits[device.id] = as_number(device.attributes.get(attribute))
+        if baselines is not None:
+            baselines[device.id] = baseline_of(rule, device.attributes)
+    fixed = rule.levels[0].limit
+    return Lens(rule, applies, limits if fixed is None else fixed, baselines)
+
+
+def applies_to(rule: Rule, device: WatchedDevice) -> bool:
+    """Whether a rule is about this device."""
+    if rule.kinds and device.kind not in rule.kinds:
+        return False
+    if rule.gas and device.gas != rule.gas:
+        return False
+    attribute = rule.levels[0].limit_attribute
+    return not attribute or as_number(device.attributes.get(attribute)) is not None

@@ -1,0 +1,24 @@
+"""The steps of the alarm engine, in one place for those who call them. Nothing else is public.
+
+Each does one unit of work inside the caller's transaction: load, decide, save, append events.
+"""
+
+from __future__ import annotations
+
+from alerts.actions import acknowledge, apply_rules, reset, review_video_event, shelve, unshelve
+from alerts.evaluate import Evaluation, evaluate_next_batch
+from alerts.ticks import tick
+from db.rules import default_texts as default_rules
+
+__all__ = [
+    "Evaluation",
+    "acknowledge",
+    "apply_rules",
+    "default_rules",
+    "evaluate_next_batch",
+    "reset",
+    "review_video_event",
+    "shelve",
+    "tick",
+    "unshelve",
+]
