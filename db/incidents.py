@@ -136,7 +136,7 @@ def update_incident(conn: Connection, incident: Incident) -> None:
 
 def find(conn: Connection, incident_id: int, district: str | None = None) -> Incident:
     """One incident, of a given district if one is named."""
-    return _one(_list(conn, [incident_id], district), incident_id)
+    return _one(list_by_id(conn, [incident_id], district), incident_id)
 
 
 def find_for_update(conn: Connection, incident_id: int, district: str | None = None) -> Incident:
@@ -154,7 +154,7 @@ def lock(conn: Connection, ids: Sequence[int], district: str | None = None) -> l
         """,
         {"ids": list(ids), "district": district},
     )
-    return _list(conn, ids, district)
+    return list_by_id(conn, ids, district)
 
 
 def _one(found: list[Incident], incident_id: int) -> Incident:
@@ -163,7 +163,8 @@ def _one(found: list[Incident], incident_id: int) -> Incident:
     return found[0]
 
 
-def _list(conn: Connection, ids: Sequence[int], district: str | None) -> list[Incident]:
+def list_by_id(conn: Connection, ids: Sequence[int], district: str | None) -> list[Incident]:
+    """Incidents by id, in that order; what does not exist is left out."""
     with conn.cursor(row_factory=class_row(Incident)) as cursor:
         return cursor.execute(
             """
@@ -288,6 +289,7 @@ def list_incidents(
     since: datetime | None = None,
     until: datetime | None = None,
     only_open: bool = False,
+    ids: Sequence[int] | None = None,
     before_id: int | None = None,
     limit: int | None = 100,
 ) -> list[ListedIncident]:
@@ -325,6 +327,7 @@ def list_incidents(
               AND (%(severity)s::int IS NULL OR i.severity = %(severity)s)
               AND (%(since)s::timestamptz IS NULL OR i.opened_at >= %(since)s)
               AND (%(until)s::timestamptz IS NULL OR i.opened_at < %(until)s)
+              AND (%(ids)s::bigint[] IS NULL OR i.id = ANY(%(ids)s))
               AND (%(before_id)s::bigint IS NULL OR i.id < %(before_id)s)
             ORDER BY i.id DESC
             LIMIT %(limit)s
@@ -340,6 +343,7 @@ def list_incidents(
                 "since": since,
                 "until": until,
                 "only_open": only_open,
+                "ids": None if ids is None else list(ids),
                 "before_id": before_id,
                 "limit": limit,
             },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from psycopg.rows import class_row
 
@@ -47,6 +48,10 @@ class DistrictRow:
     code: str
     timezone: str
     outline: dict[str, Any] = field(repr=False)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
 
 
 def find_district(conn: Connection, code: str) -> DistrictRow:

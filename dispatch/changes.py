@@ -1,0 +1,78 @@
+"""What an action writes into the incident itself. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from city.incident import Action, IncidentState
+from city.person import Caller
+from db.incidents import Incident
+from dispatch.requests import ActionRequest
+
+Fields = dict[str, Any]
+Writer = Callable[[Incident, Caller, ActionRequest, datetime], Fields]
+
+# A new round of handling starts without the traces of the last one; the log keeps them.
+NO_ROUND: Fields = {
+    "acknowledged_at": None,
+    "arrived_at": None,
+    "handled_at": None,
+    "handled_by": None,
+    "checking_at": None,
+    "checked_by": None,
+    "released_by": None,
+    "released_at": None,
+}
+NO_SQUAD: Fields = {"squad": None, "dispatched_at": None}
+
+WRITERS: dict[Action, Writer] = {
+    Action.FILE: lambda i, c, r, now: {"filed_at": now},
+    Action.REJECT: lambda i, c, r, now: {"outcome": r.outcome or "rejected"},
+    Action.DISPATCH: lambda i, c, r, now: {**NO_ROUND, "squad": r.squad, "dispatched_at": now},
+    Action.ACKNOWLEDGE: lambda i, c, r, now: {"acknowledged_at": now},
+    Action.RETURN_BACK: lambda i, c, r, now: {
+        **NO_ROUND,
+        **NO_SQUAD,
+        "return_count": i.return_count + 1,
+    },
+    Action.ARRIVE: lambda i, c, r, now: {"arrived_at": now},
+    Action.HANDLE: lambda i, c, r, now: {"handled_at": now, "handled_by": c.name},
+    Action.CHECK: lambda i, c, r, now: {"checking_at": now, "checked_by": c.name},
+    Action.REWORK: lambda i, c, r, now: {
+        **NO_ROUND,
+        "dispatched_at": now,
+        "rework_count": i.rework_count + 1,
+    },
+    Action.RELEASE: lambda i, c, r, now: {"released_by": c.name, "released_at": now},
+    Action.CLOSE: lambda i, c, r, now: {
+        "closed_at": now,
+        "checked_by": c.name,
+        "outcome": r.outcome or "resolved",
+    },
+    Action.POSTPONE: lambda i, c, r, now: {"postpone_count": i.postpone_count + 1},
+    Action.SUSPEND: lambda i, c, r, now: {"resume_state": i.state.value},
+    Action.RESUME: lambda i, c, r, now: {"resume_state": None},
+    Action.MERGE: lambda i, c, r, now: {"merged_into": r.into, "outcome": "merged"},
+    Action.REOPEN: lambda i, c, r, now: {
+        **NO_ROUND,
+        **NO_SQUAD,
+        "closed_at": None,
+        "outcome": None,
+    },
+    Action.CANCEL: lambda i, c, r, now: {
+        "outcome": r.outcome or "cancelled",
+        "resume_state": None,
+    },
+}
+
+
+def changed(
+    incident: Incident, to: IncidentState, caller: Caller, request: ActionRequest, now: datetime
+) -> Incident:
+    """The incident after the action; its version is raised by the database."""
+    writer = WRITERS.get(request.action)
+    fields = writer(incident, caller, request, now) if writer else {}
+    return replace(incident, state=to, **fields)

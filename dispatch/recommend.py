@@ -1,0 +1,138 @@
+"""Which squad to send: a ranking whose every point is explained; a person decides. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from city.place import LonLat, distance_m
+from city.squad import Squad
+
+# Roads are longer than the straight line; a usual city factor.
+DETOUR = 1.3
+# Door to door in city traffic.
+SPEED_KMH = 25.0
+# A position older than this says where the squad was, not where it is.
+POSITION_FRESH = timedelta(minutes=15)
+# Points: the order of the field is travel time first, then whose grid it is, then workload.
+TRAVEL_POINTS, GRID_POINTS, WORKLOAD_POINTS = 50.0, 30.0, 20.0
+# At this travel time a squad gets no more points for being near.
+FAR_MINUTES = 30.0
+# Squads that inspect others' work are not sent to do it (督察中队).
+NEVER_SENT = frozenset({"inspection"})
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One fact behind a ranking, in both languages."""
+
+    code: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A squad with its score (0 to 100) and the parts it is made of."""
+
+    squad: str
+    name_zh: str
+    name_en: str
+    kind: str
+    eligible: bool  # on duty and able
+    score: float
+    parts: dict[str, float]  # travel, grid, workload
+    on_duty: bool
+    has_skill: bool
+    owns_grid: bool
+    distance_m: float | None
+    travel_minutes: float | None
+    open_incidents: int
+    reasons: tuple[Why, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def rank(
+    skill: str,
+    at: LonLat,
+    duty_grid: str | None,
+    squads: Iterable[Squad],
+    now: datetime,
+    local_now: datetime,
+) -> list[Recommendation]:
+    """Squads in the order in which they should be asked; those not eligible come last."""
+    scored = [
+        _score(squad, skill, at, duty_grid, now, local_now)
+        for squad in squads
+        if squad.kind not in NEVER_SENT
+    ]
+    return sorted(scored, key=lambda r: (not r.eligible, -r.score, r.squad))
+
+
+def _score(
+    squad: Squad,
+    skill: str,
+    at: LonLat,
+    duty_grid: str | None,
+    now: datetime,
+    local_now: datetime,
+) -> Recommendation:
+    on_duty = squad.is_on_duty(local_now)
+    has_skill = skill in squad.skills
+    owns_grid = duty_grid is not None and duty_grid in squad.duty_grids
+    distance = distance_m(squad.position, at) if squad.position else None
+    minutes = None if distance is None else distance * DETOUR / (SPEED_KMH * 1000 / 60)
+    parts = {
+        "travel": round(_travel_points(minutes), 1),
+        "grid": GRID_POINTS if owns_grid else 0.0,
+        "workload": round(WORKLOAD_POINTS / (1 + squad.open_incidents), 1),
+    }
+    return Recommendation(
+        squad=squad.code,
+        name_zh=squad.name_zh,
+        name_en=squad.name_en,
+        kind=squad.kind,
+        eligible=on_duty and has_skill,
+        score=round(sum(parts.values()), 1),
+        parts=parts,
+        on_duty=on_duty,
+        has_skill=has_skill,
+        owns_grid=owns_grid,
+        distance_m=None if distance is None else round(distance),
+        travel_minutes=None if minutes is None else round(minutes, 1),
+        open_incidents=squad.open_incidents,
+        reasons=tuple(_reasons(squad, on_duty, has_skill, owns_grid, minutes, now)),
+    )
+
+
+def _travel_points(minutes: float | None) -> float:
+    if minutes is None:
+        return 0.0
+    return TRAVEL_POINTS * max(0.0, 1 - minutes / FAR_MINUTES)
+
+
+def _reasons(
+    squad: Squad,
+    on_duty: bool,
+    has_skill: bool,
+    owns_grid: bool,
+    minutes: float | None,
+    now: datetime,
+) -> Iterable[Why]:
+    yield (Why("on_duty", "当班", "on duty") if on_duty else Why("off_duty", "不当班", "off duty"))
+    if not has_skill:
+        yield Why("lacks_skill", "不具备所需专业", "lacks the skill")
+    if owns_grid:
+        yield Why("owns_grid", "责任网格内", "its own duty grid")
+    if minutes is None:
+        yield Why("no_position", "位置未知", "position unknown")
+    else:
+        yield Why("travel", f"约{minutes:.0f}分钟到达", f"about {minutes:.0f} min away")
+        if squad.position_at is not None and now - squad.position_at > POSITION_FRESH:
+            yield Why("position_old", "位置较旧", "position is old")
+    carries = squad.open_incidents
+    yield Why("workload", f"在办{carries}件", f"{carries} open")

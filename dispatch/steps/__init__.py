@@ -1,0 +1,22 @@
+"""The units of work of the incident core: load, decide, save, one transaction of the caller's.
+
+Lock order everywhere: hand-over row, opening lock, incident rows by id, the rest, and the
+event log last.
+"""
+
+from dispatch.steps.acting import act
+from dispatch.steps.alarms import take_alarm_change
+from dispatch.steps.evidence import add_evidence
+from dispatch.steps.reporting import report
+from dispatch.steps.ticking import tick_deadlines
+from dispatch.steps.viewing import rank_squads, view
+
+__all__ = [
+    "act",
+    "add_evidence",
+    "rank_squads",
+    "report",
+    "take_alarm_change",
+    "tick_deadlines",
+    "view",
+]

@@ -1,0 +1,246 @@
+"""What people, and the clockwork, do to an incident."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from city.clock import ClockKind, Limit, Pause
+from city.errors import NotFound
+from city.event import NewEvent
+from city.incident import Action, IncidentState, Source
+from city.person import Caller, system_caller
+from db import alarm_changes, assignments, deadlines, incidents
+from db.deadlines import Deadline
+from db.events import append_events
+from db.incidents import Incident
+from db.pool import Connection
+from dispatch import clocks
+from dispatch.changes import changed
+from dispatch.clocks import ClockChanges
+from dispatch.escalate import notice
+from dispatch.guard import admit
+from dispatch.machine import EVENT_KINDS, Step, target
+from dispatch.requests import ActionRequest
+from dispatch.steps.loading import Loaded, load
+from dispatch.steps.opening import NewMatter, open_incident
+from dispatch.steps.telling import calendar_warnings, clock_facts, event
+
+
+def act(
+    conn: Connection, caller: Caller, incident_id: int, request: ActionRequest, now: datetime
+) -> None:
+    """Do one action on one incident, or raise and change nothing."""
+    merges = request.action is Action.MERGE and request.into is not None
+    wanted = [incident_id, request.into] if merges and request.into else [incident_id]
+    locked = {i.id: i for i in incidents.lock(conn, wanted, caller.district)}
+    if incident_id not in locked:
+        raise NotFound("incident", incident_id)
+    append_events(conn, perform(conn, caller, locked[incident_id], request, now))
+
+
+def perform(
+    conn: Connection, caller: Caller, incident: Incident, request: ActionRequest, now: datetime
+) -> list[NewEvent]:
+    """The same on an incident that is locked already; gives the events to append."""
+    loaded = load(conn, incident, now, request)
+    step = admit(incident, caller, request, loaded.facts, now)
+    noticed, looked_at = notice_clocks(conn, incident, loaded, now)
+    loaded = replace(loaded, facts=replace(loaded.facts, deadlines=looked_at))
+    to = target(step, incident.state, _resume_state(incident))
+    after = changed(incident, to, caller, request, now)
+    incidents.update_incident(conn, after)
+    moved = _move_clocks(conn, incident, request, step, loaded, now)
+    more = _follow_up(conn, caller, incident, after, request, loaded, now)
+    known_until = loaded.terms.calendar.known_until.isoformat()
+    return [
+        *noticed,
+        _told(incident, after, caller, request, moved, now),
+        *calendar_warnings(after, moved, known_until, caller, now),
+        *more,
+    ]
+
+
+def notice_clocks(
+    conn: Connection, incident: Incident, loaded: Loaded, now: datetime
+) -> tuple[list[NewEvent], list[Deadline]]:
+    """Say once of each running clock what has become true of it, and store that it was said."""
+    events, looked_at = [], []
+    for deadline in loaded.facts.deadlines:
+        noticed = notice(deadline, now, loaded.terms.calendar, loaded.terms.pauses)
+        looked_at.append(noticed.deadline)
+        if noticed.deadline != deadline:
+            deadlines.update_deadline(conn, noticed.deadline)
+        events += [
+            event(
+                incident,
+                kind,
+                system_caller(incident.district),
+                now,
+                **clock_facts(noticed.deadline),
+                state=incident.state.value,
+                squad=incident.squad,
+            )
+            for kind in noticed.kinds
+        ]
+    return events, looked_at
+
+
+def _told(
+    before: Incident,
+    after: Incident,
+    caller: Caller,
+    request: ActionRequest,
+    moved: ClockChanges,
+    now: datetime,
+) -> NewEvent:
+    return event(
+        after,
+        EVENT_KINDS[request.action],
+        caller,
+        now,
+        action=request.action.value,
+        **{"from": before.state.value, "to": after.state.value},
+        version=before.version + 1,
+        squad=after.squad or before.squad,
+        note=request.note.strip(),
+        reason=request.reason.strip(),
+        outcome=after.outcome,
+        until=request.until.isoformat() if request.until else None,
+        into=request.into,
+        category=request.category,
+        clocks=moved.told,
+    )
+
+
+def _resume_state(incident: Incident) -> IncidentState | None:
+    return IncidentState(incident.resume_state) if incident.resume_state else None
+
+
+def _move_clocks(
+    conn: Connection,
+    incident: Incident,
+    request: ActionRequest,
+    step: Step,
+    loaded: Loaded,
+    now: datetime,
+) -> ClockChanges:
+    facts, terms = loaded.facts, loaded.terms
+    if request.action is Action.POSTPONE:
+        handling = clocks.running(facts.deadlines, ClockKind.HANDLE)
+        assert handling is not None, "the guard asked for a running handling clock"
+        changes = clocks.postpone(handling, facts.category.limit, now, terms)
+    else:
+        if request.action is Action.RESUME:
+            terms = replace(terms, pauses=_end_pause(conn, incident.id, loaded, now))
+        carried = _carried_over(request, loaded)
+        changes = clocks.apply_clocks(step.clocks, facts.deadlines, now, terms, carried)
+    for deadline in changes.changed:
+        deadlines.update_deadline(conn, deadline)
+    for deadline in changes.new:
+        deadlines.insert_deadline(conn, deadline)
+    return changes
+
+
+def _end_pause(
+    conn: Connection, incident_id: int, loaded: Loaded, now: datetime
+) -> tuple[Pause, ...]:
+    """End the open pause, on its resume date if we are late to notice; gives all pauses."""
+    dates = [p.resume_due_at for p in loaded.facts.pauses if p.ended_at is None]
+    deadlines.end_pause(conn, incident_id, min([now, *(d for d in dates if d is not None)]))
+    return tuple(row.as_pause() for row in deadlines.list_pauses(conn, incident_id))
+
+
+def _carried_over(request: ActionRequest, loaded: Loaded) -> Limit | None:
+    """A squad that returned an incident and gets it again goes on with the time it had left."""
+    facts = loaded.facts
+    if request.action is not Action.DISPATCH or facts.last_squad != request.squad:
+        return None
+    return clocks.left_after_return(facts.deadlines, loaded.terms.calendar, loaded.terms.pauses)
+
+
+def _follow_up(
+    conn: Connection,
+    caller: Caller,
+    before: Incident,
+    after: Incident,
+    request: ActionRequest,
+    loaded: Loaded,
+    now: datetime,
+) -> list[NewEvent]:
+    """Rows of other tables that an action writes, and the events about other incidents."""
+    action = request.action
+    if action in ENDS_ASSIGNMENT:
+        assignments.end_assignment(conn, before.id, now, action.value)
+    if action in STARTS_ASSIGNMENT:
+        assert after.squad is not None
+        assignments.start_assignment(conn, before.id, after.squad, caller.name, now)
+    elif action in (Action.ACKNOWLEDGE, Action.ARRIVE):
+        assignments.mark_assignment(conn, after)
+    elif action is Action.SUSPEND:
+        assert request.until is not None
+        deadlines.insert_pause(
+            conn, before.id, now, request.until, request.reason.strip(), caller.name
+        )
+    elif action is Action.CANCEL and before.state is IncidentState.SUSPENDED:
+        deadlines.end_pause(conn, before.id, now)
+    elif action is Action.MERGE:
+        return _absorb(conn, caller, before, loaded, now)
+    elif action is Action.SPLIT:
+        return _split(conn, caller, before, request, loaded, now)
+    return []
+
+
+ENDS_ASSIGNMENT = frozenset(
+    {Action.RETURN_BACK, Action.REWORK, Action.CLOSE, Action.CANCEL, Action.MERGE}
+)
+STARTS_ASSIGNMENT = frozenset({Action.DISPATCH, Action.REWORK})
+
+
+def _absorb(
+    conn: Connection, caller: Caller, merged: Incident, loaded: Loaded, now: datetime
+) -> list[NewEvent]:
+    into = loaded.facts.target
+    assert into is not None, "the guard asked for an open incident"
+    alarms = alarm_changes.move_alarms(conn, merged.id, into.id)
+    severity = min(into.severity, merged.severity)
+    incidents.update_incident(conn, replace(into, severity=severity))
+    return [
+        event(
+            into,
+            "incident.absorbed",
+            caller,
+            now,
+            absorbed=merged.id,
+            absorbed_number=merged.number,
+            alarms=alarms,
+            severity=severity,
+            version=into.version + 1,
+        )
+    ]
+
+
+def _split(
+    conn: Connection,
+    caller: Caller,
+    parent: Incident,
+    request: ActionRequest,
+    loaded: Loaded,
+    now: datetime,
+) -> list[NewEvent]:
+    category = loaded.facts.new_category
+    assert category is not None, "the guard asked for a category"
+    matter = NewMatter(
+        category=category,
+        source=Source.SPLIT,
+        state=IncidentState.FILED,
+        severity=category.severity,
+        at=parent.at,
+        description=request.note.strip(),
+        device_id=parent.device_id,
+        split_from=parent.id,
+        demo=parent.demo,
+    )
+    opened = open_incident(conn, caller, matter, now)
+    assert opened is not None, "without a condition nothing stands in the way"
+    return opened.events

@@ -1,0 +1,205 @@
+"""Alarm changes become incidents: join the open one of the same matter, or open one."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from city.alarm import AlarmChangeKind
+from city.errors import Unavailable
+from city.event import NewEvent
+from city.incident import IncidentState, Source
+from city.person import Caller, system_caller
+from city.place import LonLat
+from db import alarm_changes, categories, incidents
+from db.alarm_changes import WaitingChange
+from db.categories import Category
+from db.events import append_events
+from db.incidents import Incident
+from db.pool import Connection, is_away
+from dispatch.grouping import SIMILAR_TIME, Candidate, find_similar
+from dispatch.steps.loading import GAS_RELEASE
+from dispatch.steps.opening import NewMatter, open_incident
+from dispatch.steps.telling import event
+
+log = logging.getLogger(__name__)
+
+# A change that failed waits 1, 2, 4 … s, up to ten minutes.
+LONGEST_WAIT_S = 600
+
+# Changes after which somebody must be on the matter.
+OPENING = frozenset(
+    {
+        AlarmChangeKind.RAISED,
+        AlarmChangeKind.ESCALATED,
+        AlarmChangeKind.RETRIPPED,
+        AlarmChangeKind.UNSHELVED,
+    }
+)
+
+
+def take_alarm_change(conn: Connection, now: datetime) -> bool:
+    """Act on the oldest waiting alarm change; False when none waits. The caller commits."""
+    change = alarm_changes.claim_change(conn, now)
+    if change is None:
+        return False
+    try:
+        with conn.transaction():  # a savepoint: the claim survives a failure
+            events = _events_for(conn, change, now)
+            alarm_changes.mark_taken(conn, change.id, now)
+            append_events(conn, events)
+    except Exception as error:
+        if is_away(error):
+            raise
+        wait_s = min(LONGEST_WAIT_S, 2**change.attempts)
+        log.exception("alarm change %s failed, next attempt in %s s", change.id, wait_s)
+        alarm_changes.mark_failed(conn, change.id, now + timedelta(seconds=wait_s))
+    return True
+
+
+def _events_for(conn: Connection, change: WaitingChange, now: datetime) -> list[NewEvent]:
+    kind = AlarmChangeKind(change.kind)
+    if kind not in OPENING or not _opens(change, kind, now):
+        return _note(conn, change, now)
+    category = categories.find_in_force(conn, change.category)
+    incidents.lock_opening(conn, change.district, category.family)
+    joined = _join(conn, change, category, now)
+    if joined is not None:
+        return joined
+    opened = open_incident(conn, system_caller(change.district), _matter(change, category), now)
+    if opened is None:
+        # Another transaction opened it without the opening lock: the index held.
+        joined = _join(conn, change, category, now)
+        if joined is None:
+            raise Unavailable(f"the incident of {change.condition} was just closed: once more")
+        return joined
+    alarm_changes.link_alarm(conn, change.alarm_id, opened.incident.id)
+    return opened.events
+
+
+def _opens(change: WaitingChange, kind: AlarmChangeKind, now: datetime) -> bool:
+    """A muted alarm opens nothing; when it is unmuted and still stands, it does."""
+    if not change.opens_incident:
+        return False
+    if kind is AlarmChangeKind.UNSHELVED:
+        return change.condition_stands
+    return change.shelved_until is None or change.shelved_until <= now
+
+
+def _note(conn: Connection, change: WaitingChange, now: datetime) -> list[NewEvent]:
+    """A change that asks nobody to do anything is noted on the open incident, if there is one."""
+    incident_id = alarm_changes.find_incident_of(conn, change.alarm_id)
+    if incident_id is None:
+        return []
+    incident = incidents.find_for_update(conn, incident_id)
+    return [_told(incident, change, "incident.alarm_changed", now)] if incident.is_open else []
+
+
+def _join(
+    conn: Connection, change: WaitingChange, category: Category, now: datetime
+) -> list[NewEvent] | None:
+    """Join the open incident of this condition or a similar one; None when there is none."""
+    found = _open_incident_for(conn, change, category)
+    if found is None:
+        return None
+    incident, because = found
+    if not incident.is_open:
+        return None
+    known = alarm_changes.find_incident_of(conn, change.alarm_id) == incident.id
+    alarm_changes.link_alarm(conn, change.alarm_id, incident.id)
+    updated = replace(incident, severity=min(incident.severity, change.severity))
+    if GAS_RELEASE in category.closing_evidence and incident.released_at is not None:
+        updated = replace(updated, released_at=None, released_by=None)
+    if updated != incident:
+        incidents.update_incident(conn, updated)
+    return _joined_events(incident, updated, change, because, known, now)
+
+
+def _open_incident_for(
+    conn: Connection, change: WaitingChange, category: Category
+) -> tuple[Incident, str] | None:
+    same = incidents.find_open_by_condition(conn, change.condition)
+    if same is not None:
+        return incidents.find_for_update(conn, same), "same_condition"
+    neighbours = incidents.list_neighbours(
+        conn, change.district, category.family, change.at - SIMILAR_TIME
+    )
+    candidate = Candidate(
+        change.category,
+        category.family,
+        change.device_id,
+        LonLat(change.lon, change.lat),
+        change.at,
+    )
+    similar = find_similar(candidate, neighbours)
+    if similar is None:
+        return None
+    return incidents.find_for_update(conn, similar.incident_id), similar.because
+
+
+def _joined_events(
+    before: Incident,
+    after: Incident,
+    change: WaitingChange,
+    because: str,
+    known: bool,
+    now: datetime,
+) -> list[NewEvent]:
+    events = []
+    if not known:
+        events.append(_told(after, change, "incident.alarm_joined", now, because=because))
+    elif change.kind != AlarmChangeKind.RAISED:
+        events.append(_told(after, change, "incident.alarm_changed", now))
+    if after.severity != before.severity:
+        events.append(
+            _told(
+                after, change, "incident.escalated", now,
+                severity_before=before.severity, version=before.version + 1,
+            )
+        )  # fmt: skip
+    if before.released_at is not None and after.released_at is None:
+        events.append(_told(after, change, "incident.release_voided", now))
+    return events
+
+
+def _told(
+    incident: Incident, change: WaitingChange, kind: str, now: datetime, **more: object
+) -> NewEvent:
+    caller: Caller = system_caller(change.district)
+    return event(
+        incident,
+        kind,
+        caller,
+        now,
+        alarm=change.alarm_id,
+        change=change.kind,
+        changed_at=change.at.isoformat(),
+        condition=change.condition,
+        device=change.device_code,
+        severity=change.severity,
+        **more,
+    )
+
+
+def _matter(change: WaitingChange, category: Category) -> NewMatter:
+    """A sensor's alarm, or a video event that a person confirmed: verified, so filed at once."""
+    return NewMatter(
+        category=category,
+        source=Source.VIDEO if change.camera_event else Source.SENSOR,
+        state=IncidentState.FILED,
+        severity=change.severity,
+        at=LonLat(change.lon, change.lat),
+        condition=change.condition,
+        device_id=change.device_id,
+        device_name=change.device_name or "",
+        demo=change.demo,
+        told={
+            "alarm": change.alarm_id,
+            "change": change.kind,
+            "condition": change.condition,
+            "device": change.device_code,
+            "sensed_at": change.sensed_at.isoformat(),
+            "alarm_reason": change.reason,
+        },
+    )

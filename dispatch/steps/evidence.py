@@ -1,0 +1,111 @@
+"""Photos and documents handed in for an incident."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from city.errors import Conflict, Forbidden, InvalidInput
+from city.incident import Role
+from city.person import Caller
+from city.place import distance_m
+from db import evidence, incidents, places
+from db.events import append_events
+from db.evidence import NewEvidence
+from db.incidents import Incident
+from db.pool import Connection
+from dispatch.guard import FILE_EVIDENCE, allowed, current_state
+from dispatch.photos import FileFacts, inspect_file
+from dispatch.steps.telling import event
+
+MAX_NAME = 200
+ONLOOKERS = frozenset({Role.VIEWER, Role.LEADER})
+
+
+def add_evidence(
+    conn: Connection,
+    caller: Caller,
+    incident_id: int,
+    stage: str,
+    filename: str,
+    media_type: str,
+    content: bytes,
+    now: datetime,
+) -> int:
+    """Store a file once and give its id; the same file again changes nothing."""
+    incident = incidents.find(conn, incident_id, caller.district)
+    _check(incident, caller, stage)
+    zone = places.find_district(conn, incident.district).zone
+    facts = inspect_file(content, media_type, zone)
+    new = _row(incident, caller, stage, filename, content, facts, now)
+    evidence_id, is_new = evidence.insert_evidence(conn, new)
+    if is_new:
+        elsewhere = evidence.list_uses_elsewhere(conn, incident.id, new.sha256)
+        told = event(
+            incident,
+            "incident.evidence_added",
+            caller,
+            now,
+            evidence=evidence_id,
+            stage=stage,
+            filename=new.filename,
+            media_type=new.media_type,
+            size_bytes=len(content),
+            sha256=new.sha256.hex(),
+            taken_at=facts.taken_at.isoformat() if facts.taken_at else None,
+            metres_away=_metres_away(incident, facts),
+            also_in=elsewhere,
+        )
+        append_events(conn, [told])
+    return evidence_id
+
+
+def _check(incident: Incident, caller: Caller, stage: str) -> None:
+    if stage not in FILE_EVIDENCE:
+        raise InvalidInput("stage", stage, f"must be one of {', '.join(sorted(FILE_EVIDENCE))}")
+    if caller.role in ONLOOKERS:
+        raise Forbidden(f"a {caller.role.value} may not hand in evidence")
+    if caller.role is Role.SQUAD_LEADER and incident.squad != caller.squad:
+        raise Forbidden(f"incident {incident.number} is not with squad {caller.squad}")
+    if caller.role is Role.SQUAD_LEADER and stage == "check_photo":
+        raise Forbidden("nobody checks their own work")
+    if not incident.is_open:
+        raise Conflict(
+            f"incident {incident.number} is {incident.state.value}",
+            current=current_state(incident),
+            allowed=allowed(incident, caller),
+        )
+
+
+def _row(
+    incident: Incident,
+    caller: Caller,
+    stage: str,
+    filename: str,
+    content: bytes,
+    facts: FileFacts,
+    now: datetime,
+) -> NewEvidence:
+    # Only the last part of a path, and nothing a terminal or a header could trip over.
+    name = filename.replace("\\", "/").rpartition("/")[2]
+    shown = "".join(c for c in name if c.isprintable())[:MAX_NAME]
+    return NewEvidence(
+        incident_id=incident.id,
+        stage=stage,
+        filename=shown or stage,
+        media_type=facts.media_type,
+        sha256=hashlib.sha256(content).digest(),
+        content=content,
+        taken_at=facts.taken_at,
+        lon=facts.taken_from.lon if facts.taken_from else None,
+        lat=facts.taken_from.lat if facts.taken_from else None,
+        uploaded_by=caller.name,
+        uploaded_at=now,
+    )
+
+
+def _metres_away(incident: Incident, facts: FileFacts) -> int | None:
+    """How far from the incident the picture says it was taken."""
+    if facts.taken_from is None:
+        return None
+    return round(distance_m(incident.at, facts.taken_from))

@@ -1,0 +1,152 @@
+"""Load what the decisions about one incident need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from city.clock import ClockKind, Pause
+from city.incident import Action
+from db import (
+    alarm_changes,
+    assignments,
+    calendars,
+    categories,
+    deadlines,
+    evidence,
+    incidents,
+    places,
+    squads,
+)
+from db.alarm_changes import IncidentAlarm
+from db.categories import Category
+from db.incidents import Incident
+from db.pool import Connection
+from dispatch.clocks import Terms
+from dispatch.gas import GasStanding, Watched, judge_gas
+from dispatch.guard import Facts
+from dispatch.requests import ActionRequest
+
+GAS_RELEASE = "gas_release"
+# Photos that count only for the round of handling in which they were handed in.
+ROUND_STAGES = frozenset({"photo_after", "check_photo"})
+# Fallback where a device has no reporting interval (cameras).
+DEFAULT_INTERVAL = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The facts about an incident and the terms of its clocks."""
+
+    facts: Facts
+    terms: Terms
+    alarms: Sequence[IncidentAlarm]
+
+
+def load(
+    conn: Connection, incident: Incident, now: datetime, request: ActionRequest | None = None
+) -> Loaded:
+    """Everything that judging an action, or showing the incident, needs."""
+    category = categories.find(conn, incident.category, incident.category_version)
+    alarms = alarm_changes.list_alarms_of(conn, incident.id)
+    pauses = deadlines.list_pauses(conn, incident.id)
+    zone = places.find_district(conn, incident.district).zone
+    facts = Facts(
+        category=category,
+        deadlines=deadlines.list_deadlines(conn, incident.id),
+        pauses=pauses,
+        evidence=_stages_of_this_round(conn, incident),
+        gas=load_gas(conn, incident, category, alarms, now),
+        alarms_standing=sum(alarm.condition_stands for alarm in alarms),
+        local_now=now.astimezone(zone),
+        twin=_twin(conn, incident),
+        last_squad=assignments.last_squad_sent(conn, incident.id),
+    )
+    if request is not None:
+        facts = _with_named(conn, incident, request, facts)
+    closed = tuple(pause.as_pause() for pause in pauses if pause.ended_at is not None)
+    terms = load_terms(conn, incident.district, incident.id, category, closed)
+    return Loaded(facts, terms, alarms)
+
+
+def load_terms(
+    conn: Connection,
+    district: str,
+    incident_id: int,
+    category: Category,
+    pauses: tuple[Pause, ...] = (),
+) -> Terms:
+    """Calendar and limits in force for an incident's clocks."""
+    return Terms(
+        district=district,
+        incident_id=incident_id,
+        calendar=calendars.calendar_of(conn, district),
+        limits={**categories.stage_limits(conn), ClockKind.HANDLE: category.limit},
+        pauses=pauses,
+    )
+
+
+def _with_named(
+    conn: Connection, incident: Incident, request: ActionRequest, facts: Facts
+) -> Facts:
+    """The squad, category or incident that the request names, as far as its action takes one."""
+    if request.action is Action.DISPATCH and request.squad:
+        return replace(facts, squad=squads.find_squad(conn, incident.district, request.squad))
+    if request.action is Action.SPLIT and request.category:
+        return replace(facts, new_category=categories.find_in_force(conn, request.category))
+    if request.action is Action.MERGE and request.into is not None:
+        found = incidents.list_by_id(conn, [request.into], incident.district)
+        return replace(facts, target=found[0] if found else None)
+    return facts
+
+
+def _stages_of_this_round(conn: Connection, incident: Incident) -> frozenset[str]:
+    """Stages with a file; a photo of the work before a rework does not show the rework."""
+    since = incident.dispatched_at
+    return frozenset(
+        stored.stage
+        for stored in evidence.list_evidence(conn, incident.id)
+        if stored.stage not in ROUND_STAGES or since is None or stored.uploaded_at >= since
+    )
+
+
+def _twin(conn: Connection, incident: Incident) -> int | None:
+    if incident.condition is None or incident.is_open:
+        return None
+    return incidents.find_open_by_condition(conn, incident.condition)
+
+
+def load_gas(
+    conn: Connection,
+    incident: Incident,
+    category: Category,
+    alarms: Sequence[IncidentAlarm],
+    now: datetime,
+) -> GasStanding:
+    """How the gas condition of an incident stands; cheap where the category asks for none."""
+    needed = GAS_RELEASE in category.closing_evidence
+    period = timedelta(minutes=category.gas_free_minutes)
+    watched = [_watch(conn, alarm, period, now) for alarm in alarms] if needed else []
+    return judge_gas(needed, period, watched, incident.released_at, now)
+
+
+def _watch(conn: Connection, alarm: IncidentAlarm, period: timedelta, now: datetime) -> Watched:
+    interval = timedelta(seconds=alarm.report_interval_s) if alarm.report_interval_s else None
+    seen = None
+    if alarm.device_id is not None and alarm.metric_id is not None:
+        seen = alarm_changes.extremes(conn, alarm.device_id, alarm.metric_id, now - period, now)
+    return Watched(
+        device=alarm.device_code or alarm.condition,
+        stands=alarm.condition_stands,
+        cleared_at=alarm.cleared_at,
+        ended_at=alarm.ended_at,
+        limit=alarm.reason.get("limit"),
+        clear_limit=alarm.clear_limit,
+        comparison=alarm.comparison or "",
+        readings=seen.count if seen else 0,
+        lowest=seen.lowest if seen else None,
+        highest=seen.highest if seen else None,
+        newest_at=seen.newest_at if seen else None,
+        report_interval=interval or DEFAULT_INTERVAL,
+    )

@@ -1,0 +1,65 @@
+"""What time does to incidents: reminders, overdue marks, cards, and suspensions that end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from city.event import NewEvent
+from city.incident import Action, IncidentState
+from city.person import system_caller
+from db import deadlines, incidents
+from db.events import append_events
+from db.incidents import Incident
+from db.pool import Connection
+from dispatch.clocks import ClockChanges, recount
+from dispatch.requests import ActionRequest
+from dispatch.steps.acting import notice_clocks, perform
+from dispatch.steps.loading import load
+from dispatch.steps.telling import event
+
+# Incidents looked at in one transaction; the next tick takes the next ones.
+BATCH = 50
+
+
+def tick_deadlines(conn: Connection, now: datetime) -> int:
+    """Act on every moment that has come; gives the number of incidents touched."""
+    ids = deadlines.claim_incidents_with_due_clocks(conn, now, BATCH)
+    events = []
+    for incident in incidents.list_by_id(conn, ids, None):
+        events += _tick(conn, incident, now)
+    stale = deadlines.claim_incidents_to_recount(conn, BATCH)
+    for incident in incidents.list_by_id(conn, stale, None):
+        events += _recount(conn, incident, now)
+    append_events(conn, events)
+    return len(ids) + len(stale)
+
+
+def _tick(conn: Connection, incident: Incident, now: datetime) -> list[NewEvent]:
+    loaded = load(conn, incident, now)
+    open_pauses = [p for p in loaded.facts.pauses if p.ended_at is None]
+    ends = [p.resume_due_at for p in open_pauses if p.resume_due_at is not None]
+    if incident.state is IncidentState.SUSPENDED and ends and ends[0] <= now:
+        resume = ActionRequest(Action.RESUME, incident.version, reason="suspension ended")
+        return perform(conn, system_caller(incident.district), incident, resume, now)
+    events, _ = notice_clocks(conn, incident, loaded, now)
+    return events
+
+
+def _recount(conn: Connection, incident: Incident, now: datetime) -> list[NewEvent]:
+    """A newer calendar knows days that a due time had to guess: count again and say so."""
+    loaded = load(conn, incident, now)
+    system = system_caller(incident.district)
+    changes = ClockChanges()
+    for deadline in loaded.facts.deadlines:
+        if not (deadline.runs and deadline.beyond_calendar and deadline.paused_at is None):
+            continue
+        counted = recount(deadline, deadline.limit, loaded.terms)
+        deadlines.update_deadline(conn, counted)
+        changes.tell(
+            "recounted",
+            counted,
+            due_before=deadline.due_at.isoformat(),
+            calendar_version_before=deadline.calendar_version,
+            calendar_version=counted.calendar_version,
+        )
+    return [event(incident, "incident.clocks_recounted", system, now, clocks=changes.told)]

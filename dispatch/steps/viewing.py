@@ -1,0 +1,102 @@
+"""An incident as a caller sees it: what it is, how its clocks stand, what can be done now."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from city.clock import WorkCalendar
+from city.incident import IncidentState
+from city.person import Caller
+from db import calendars, categories, evidence, incidents, places, squads
+from db.deadlines import Deadline
+from db.events import list_events
+from db.incidents import Incident
+from db.pool import Connection
+from dispatch import sla
+from dispatch.guard import Facts, is_own, judge
+from dispatch.machine import TABLE, Need, actions_of, target
+from dispatch.recommend import Recommendation, rank
+from dispatch.steps.loading import load
+from dispatch.views import ActionView, ClockView, IncidentView
+
+# Entries of the timeline shown with an incident.
+TIMELINE = 500
+
+
+def view(conn: Connection, caller: Caller, incident_id: int, now: datetime) -> IncidentView:
+    """One incident of the caller's district."""
+    incident = incidents.find(conn, incident_id, caller.district)
+    loaded = load(conn, incident, now)
+    listed = incidents.list_incidents(conn, incident.district, ids=[incident.id])[0]
+    return IncidentView(
+        incident=incident,
+        listed=listed,
+        category=loaded.facts.category,
+        actions=tuple(_actions(incident, caller, loaded.facts)),
+        clocks=tuple(_clocks(conn, incident, loaded.facts.deadlines, now)),
+        pauses=tuple(loaded.facts.pauses),
+        gas=loaded.facts.gas,
+        alarms=tuple(loaded.alarms),
+        evidence=tuple(evidence.list_evidence(conn, incident.id)),
+        timeline=tuple(list_events(conn, subject=incident.subject, limit=TIMELINE)),
+        now=now,
+    )
+
+
+def _actions(incident: Incident, caller: Caller, facts: Facts) -> list[ActionView]:
+    """What the table gives this caller, with what is still missing of each."""
+    before = IncidentState(incident.resume_state) if incident.resume_state else None
+    views = []
+    for action in actions_of(incident.state, caller.role):
+        if not is_own(incident, caller, action):
+            continue
+        step = TABLE[incident.state, action]
+        refusals = [(need, judge(need, incident, caller, facts)) for need in step.needs]
+        standing = any(need is Need.ALARM_OVER and refusal for need, refusal in refusals)
+        views.append(
+            ActionView(
+                action=action,
+                to=target(step, incident.state, before),
+                # A note makes up for a sensor that still reports.
+                needs=(*step.fields, Need.NOTE) if standing else step.fields,
+                refusals=tuple(r for n, r in refusals if r and n is not Need.ALARM_OVER),
+            )
+        )
+    return views
+
+
+def _clocks(conn: Connection, incident: Incident, deadlines: Any, now: datetime) -> list[ClockView]:
+    known: dict[tuple[str, int], WorkCalendar] = {}
+    views = []
+    for deadline in deadlines:
+        key = (deadline.calendar, deadline.calendar_version)
+        if key not in known:
+            known[key] = calendars.find_calendar(conn, *key)
+        views.append(_clock(deadline, known[key], now))
+    return views
+
+
+def _clock(deadline: Deadline, calendar: WorkCalendar, now: datetime) -> ClockView:
+    left: timedelta | None = None
+    if deadline.runs:
+        left = sla.remaining(
+            deadline.due_at, now, deadline.limit.unit, calendar, deadline.paused_at
+        )
+    return ClockView(deadline, None if deadline.stopped_at else deadline.standing(now), left)
+
+
+def rank_squads(conn: Connection, incident_id: int, now: datetime) -> list[Recommendation]:
+    """Squads of the incident's district in the order in which to ask them."""
+    incident = incidents.find(conn, incident_id)
+    category = categories.find(conn, incident.category, incident.category_version)
+    place = places.place_at(conn, incident.district, incident.at)
+    zone = places.find_district(conn, incident.district).zone
+    return rank(
+        category.skill,
+        incident.at,
+        place.duty_grid,
+        squads.list_squads(conn, incident.district),
+        now,
+        now.astimezone(zone),
+    )

@@ -1,0 +1,56 @@
+"""The loop that turns waiting alarm changes into incidents."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from db.events import last_seq
+from db.live import POLL_S, Wakeups, open_redis, publish_event_seq
+from db.pool import Pool, is_away, open_pool, transaction
+from dispatch.steps import take_alarm_change
+
+log = logging.getLogger(__name__)
+
+# Pause after an error, so that a server that is away is not asked in a tight loop.
+ERROR_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchSettings:
+    database_url: str
+    redis_url: str
+
+
+def run(settings: DispatchSettings, stop: threading.Event) -> None:
+    """Take changes until `stop` is set; any crash leaves the change waiting for the next worker."""
+    client = open_redis(settings.redis_url)
+    wakeups = Wakeups(client, "dispatch")
+    pool = open_pool(settings.database_url, max_size=1, application="gridwarden dispatch")
+    try:
+        while not stop.is_set():
+            try:
+                seq = take_one(pool)
+            except Exception as error:
+                log.log(
+                    logging.WARNING if is_away(error) else logging.ERROR,
+                    "dispatch stopped short: %s", error, exc_info=not is_away(error),
+                )  # fmt: skip
+                stop.wait(ERROR_PAUSE_S)
+                continue
+            if seq is None:
+                wakeups.wait(POLL_S, stop)
+            else:
+                publish_event_seq(client, seq)
+    finally:
+        wakeups.close()
+        client.close()
+        pool.close()
+
+
+def take_one(pool: Pool) -> int | None:
+    """One change in one transaction; gives the log's newest number, None if nothing waited."""
+    with transaction(pool) as conn:
+        return last_seq(conn) if take_alarm_change(conn, datetime.now(UTC)) else None
