@@ -36,14 +36,14 @@ class Child:
 
     def start(self) -> None:
         with self.log_file.open("ab") as output:
-            self.popen = subprocess.Popen(  # noqa: S603 - our own command line
+            self.popen = subprocess.Popen(
                 [sys.executable, "-m", "app.cli", *self.arguments],
                 env=dict(self.environ),
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C reaches the parent only, which stops in order
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, no threads yet
+                preexec_fn=_die_with_parent,
             )
         self.started = time.monotonic()
 

@@ -41,11 +41,9 @@ def add_work_commands(cli: click.Group) -> None:
 def installation(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--data-dir` and hands the command its `Settings` first."""
 
-    @click.option(
-        "--data-dir", "own_data_dir", type=click.Path(path_type=Path, file_okay=False)
-    )
+    @click.option("--data-dir", "own_data_dir", type=click.Path(path_type=Path, file_okay=False))
     @click.pass_obj
-    def wrapped(data_dir: Path | None, own_data_dir: Path | None, **arguments: Any) -> Any:
+    def wrapped(data_dir: Path | None, /, own_data_dir: Path | None, **arguments: Any) -> Any:
         return command(load_settings(own_data_dir or data_dir), **arguments)
 
     wrapped.__name__ = command.__name__
@@ -237,9 +235,7 @@ def audit_verify(settings: Settings, as_json: bool) -> None:
 @click.option("--model", default=None, help="Device model, e.g. milesight-gs101.")
 @click.option("--codec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("file", type=click.File("rb"))
-def decode(
-    format_name: str, topic: str, model: str | None, codec: Path | None, file: Any
-) -> None:
+def decode(format_name: str, topic: str, model: str | None, codec: Path | None, file: Any) -> None:
     """Parse one message by hand and print what was understood; nothing is stored."""
     result = decoding.decode_by_hand(
         topic,
@@ -250,8 +246,7 @@ def decode(
         received_at=datetime.now(UTC),
     )
     print_json(result)
-    understood = result["readings"] or result["events"] or not result["rejects"]
-    sys.exit(0 if understood else 1)
+    sys.exit(1 if decoding.rejected_everything(result) else 0)
 
 
 @click.group()
@@ -284,11 +279,11 @@ def stored_calendar(data_dir: Path | None, code: str) -> Any:
     try:
         settings = load_settings(data_dir)
     except InvalidInput:
-        if code != calendars.CHINA:
+        if code != calendars.DEFAULT_CODE:
             raise
         return calendars.build_china_calendar()
     with transaction(settings) as conn:
-        return calendars.current_calendar(conn, code)
+        return calendars.find_calendar(conn, code)
 
 
 @click.group()
@@ -298,14 +293,14 @@ def calendar() -> None:
 
 @calendar.command("load")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--calendar", "calendar_code", default=calendars.CHINA, show_default=True)
+@click.option("--calendar", "calendar_code", default=calendars.DEFAULT_CODE, show_default=True)
 @installation
 def calendar_load(settings: Settings, file: Path, calendar_code: str) -> None:
     """Add the days of FILE (date,working,note) as a new version of the calendar."""
     with transaction(settings) as conn:
-        stored = calendars.load_days(
-            conn, calendar_code, file.read_text(encoding="utf-8"), str(file), datetime.now(UTC)
-        )
+        days = calendars.parse_calendar_file(file.read_text(encoding="utf-8"), file.suffix)
+        stored = calendars.extend_calendar(calendars.find_calendar(conn, calendar_code), days)
+        calendars.insert_calendar(conn, stored, str(file), datetime.now(UTC))
     click.echo(f"{stored.code} version {stored.version}, known until {stored.known_until}")
 
 

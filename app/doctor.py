@@ -19,6 +19,7 @@ CLOCK_SKEW_MAX_S = 2.0
 DISK_FREE_MIN_BYTES = 2_000_000_000
 # Batches older than this that nobody evaluated mean that the engine stands still.
 BACKLOG_MAX_S = 30
+# Office notices for the next year come in November: time to ask for them.
 CALENDAR_WARN_DAYS = 60
 
 
@@ -83,10 +84,10 @@ def _database(settings: Settings) -> Iterator[Finding]:
             "evaluation",
             f"{waiting[0]} batches wait, the oldest for {float(waiting[1]):.0f} s",
         )
-        known = calendars.current_calendar(conn, calendars.CHINA).known_until
+        known = calendars.find_calendar(conn, calendars.DEFAULT_CODE).known_until
         days = (known - datetime.now(UTC).date()).days
         yield Finding(
-            days >= CALENDAR_WARN_DAYS,
+            days >= 0,
             "calendar",
             f"working days known until {known}; load the next year with `gridwarden calendar load`"
             if days < CALENDAR_WARN_DAYS

@@ -16,6 +16,7 @@ from dashboard import serve
 from dashboard.ports import Ports
 from dispatch import steps as dispatch_steps
 from dispatch import worker as dispatch_worker
+from dispatch.requests import ActionRequest, ReportRequest
 from ingest import device_import
 from ingest import worker as ingest_worker
 from simulator import publish
@@ -92,6 +93,8 @@ def run_simulate(settings: Settings, stop: threading.Event, **options: Any) -> N
 def build_ports() -> Ports:
     """What the dashboard may do to alarms and incidents; it cannot import them itself."""
     return Ports(
+        action_request=ActionRequest,
+        report_request=ReportRequest,
         act=dispatch_steps.act,
         report=dispatch_steps.report,
         view=dispatch_steps.view,
@@ -117,9 +120,7 @@ def _run_together(stop: threading.Event, **loops: Callable[[], None]) -> None:
             stop.set()
 
     failed: list[str] = []
-    threads = [
-        threading.Thread(target=guarded, args=item, name=item[0]) for item in loops.items()
-    ]
+    threads = [threading.Thread(target=guarded, args=item, name=item[0]) for item in loops.items()]
     for thread in threads:
         thread.start()
     for thread in threads:

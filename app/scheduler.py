@@ -13,7 +13,15 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from alerts import steps as alert_steps
 from app.settings import Settings
 from db import events, live, rollups
-from db.pool import Connection, Pool, connect_when_ready, first_line, is_away, open_pool, transaction
+from db.pool import (
+    Connection,
+    Pool,
+    connect_when_ready,
+    first_line,
+    is_away,
+    open_pool,
+    transaction,
+)
 from dispatch import steps as dispatch_steps
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from city.errors import InvalidInput
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DATA_DIR = ROOT / ".stack" / "data"
 ENDPOINTS_FILE = "endpoints.json"
-SECRET_FILE = "secret_key"  # noqa: S105 - the name of a file
+SECRET_FILE = "secret_key"
 DEMO_DISTRICT = "460107"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-import platform
 import os
+import platform
 import sys
 from datetime import UTC, datetime
 from pathlib import Path

@@ -49,7 +49,9 @@ def run(seconds: int | None = None) -> dict[str, Any]:
     result: dict[str, Any] = {"alarms": len(stored), "painted": len(painted)}
     result |= percentiles("publish_to_alarm_ms", [stored[d][0] - sent[d] for d in stored])
     result |= percentiles("publish_to_incident_ms", [stored[d][1] - sent[d] for d in stored])
-    result |= percentiles("publish_to_painted_ms", [painted[d] - sent[d] for d in painted if d in sent])
+    result |= percentiles(
+        "publish_to_painted_ms", [painted[d] - sent[d] for d in painted if d in sent]
+    )
     return result
 
 
@@ -101,7 +103,9 @@ def committed(installation: Installation, codes: list[str]) -> dict[str, tuple[f
             """,
             (codes,),
         ).fetchall()
-    return {code: (alarm.timestamp() * 1000, opened.timestamp() * 1000) for code, alarm, opened in rows}
+    return {
+        code: (alarm.timestamp() * 1000, opened.timestamp() * 1000) for code, alarm, opened in rows
+    }
 
 
 def percentiles(name: str, values: list[float]) -> dict[str, float]:
@@ -109,5 +113,3 @@ def percentiles(name: str, values: list[float]) -> dict[str, float]:
         return {}
     cuts = statistics.quantiles(values, n=100, method="inclusive")
     return {f"{name}_p50": cuts[49], f"{name}_p99": cuts[98]}
-
-

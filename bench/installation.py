@@ -29,7 +29,7 @@ READY_TIMEOUT_S = 90
 T = TypeVar("T")
 
 
-class DidNotHappen(AssertionError):
+class DidNotHappenError(AssertionError):
     """What was waited for did not come in time."""
 
 
@@ -102,7 +102,7 @@ def read_endpoints(
     started: subprocess.Popen[bytes], data_dir: Path, log: str
 ) -> dict[str, str] | None:
     if started.poll() is not None:
-        raise DidNotHappen(f"gridwarden up ended: {Path(log).read_text()}")
+        raise DidNotHappenError(f"gridwarden up ended: {Path(log).read_text()}")
     path = data_dir / "endpoints.json"
     return dict(json.loads(path.read_text())) if path.exists() else None
 
@@ -139,16 +139,14 @@ def furnish(data_dir: Path, endpoints: dict[str, str]) -> Installation:
     )
 
 
-def wait_for(
-    look: Callable[[], T | None], timeout_s: float = 10.0, pause_s: float = 0.05
-) -> T:
+def wait_for(look: Callable[[], T | None], timeout_s: float = 10.0, pause_s: float = 0.05) -> T:
     """The first true answer of `look`; fails when there is none in time."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if found := look():
             return found
         time.sleep(pause_s)
-    raise DidNotHappen(f"nothing within {timeout_s:g} s from {look}")
+    raise DidNotHappenError(f"nothing within {timeout_s:g} s from {look}")
 
 
 def mosquitto_pub() -> str:

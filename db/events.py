@@ -28,9 +28,16 @@ def append_events(conn: Connection, events: Sequence[NewEvent]) -> list[Event]:
         digest = chain_hash(prev, seq, new)
         appended.append(
             Event(
-                seq, new.at, new.district, new.kind, new.subject, new.actor, new.payload,
-                prev, digest,
-            )  # fmt: skip
+                seq,
+                new.at,
+                new.district,
+                new.kind,
+                new.subject,
+                new.actor,
+                new.payload,
+                prev,
+                digest,
+            )
         )
         prev = digest
     with conn.cursor() as cursor:
@@ -40,10 +47,19 @@ def append_events(conn: Connection, events: Sequence[NewEvent]) -> list[Event]:
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
             """,
             [
-                (e.seq, e.at, e.district, e.kind, e.subject, e.actor, Jsonb(e.payload),
-                 e.prev_hash, e.hash)
+                (
+                    e.seq,
+                    e.at,
+                    e.district,
+                    e.kind,
+                    e.subject,
+                    e.actor,
+                    Jsonb(e.payload),
+                    e.prev_hash,
+                    e.hash,
+                )
                 for e in appended
-            ],  # fmt: skip
+            ],
         )
     conn.execute("UPDATE event_head SET seq = %s, hash = %s", (seq, prev))
     return appended

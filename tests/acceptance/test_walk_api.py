@@ -13,10 +13,9 @@ from typing import Any
 import httpx
 from PIL import Image
 
+from bench.installation import Installation, mosquitto_pub, wait_for
 from city.incident import Role
 from db.pool import connect
-
-from bench.installation import Installation, mosquitto_pub, wait_for
 
 
 def test_a_gas_reading_becomes_a_case_that_people_close(installation: Installation) -> None:
@@ -94,7 +93,7 @@ def test_bad_messages_are_kept_with_their_reason_and_the_next_good_one_flows(
         "json_invalid": (topic, "{not json"),
         "topic_unknown": ("city/v1/460107/gas/telemetry", "{}"),
         "device_unknown": ("city/v1/460107/gas/NOBODY/telemetry", telemetry(ch4_pct_lel=1.0)),
-        "number_not_finite": (topic, '{"ts": %d, "readings": {"ch4_pct_lel": NaN}}' % epoch_ms()),
+        "number_not_finite": (topic, f'{{"ts": {epoch_ms()}, "readings": {{"ch4_pct_lel": NaN}}}}'),
         "time_in_future": (topic, telemetry(ts="2099-01-01T00:00:00Z", ch4_pct_lel=1.0)),
         "payload_too_large": (topic, json.dumps({"ts": 1, "pad": "x" * 100_000}) + " " * 900_000),
     }
