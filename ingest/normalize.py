@@ -170,7 +170,10 @@ def _mismatch(decoded: Decoded, device: RegisteredDevice) -> Reject | None:
 def _with_derived(readings: tuple[Reading, ...], gas: str | None) -> tuple[Reading, ...]:
     """Readings in %vol of a known gas get a %LEL reading beside them: the rules' limits are
     %LEL. The raw name, value and unit stay with it."""
-    if not gas or any(reading.metric == "ch4_pct_lel" for reading in readings):
+    if not gas:
+        return readings
+    metrics = [reading.metric for reading in readings]
+    if "ch4_pct_vol" not in metrics or "ch4_pct_lel" in metrics:
         return readings
     derived = [percent_lel(r, gas) for r in readings if r.metric == "ch4_pct_vol"]
     return (*readings, *(reading for reading in derived if reading is not None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from city.reading import (
@@ -39,6 +40,8 @@ SUBSCRIPTIONS = (
     "city/v1/+/squad/+/position",
     "city/v1/+/light/+/command/ack",
 )
+# Topics whose parts are remembered: more than the devices of a district, some 10 MB.
+TOPICS_REMEMBERED = 32_768
 # Readings looked at in one message: every canonical metric twice over.
 READING_LIMIT = 64
 
@@ -59,20 +62,30 @@ KIND_METRICS: dict[str, dict[str, Metric]] = {
 }  # fmt: skip
 
 
+_Reader = Callable[[str, str, str, dict[str, Any], datetime], Decoded]
+
+
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
-    parts = topic.split("/")
-    if len(parts) < 6 or parts[0] != "city" or parts[1] != "v1":
+    district, kind, device, reader = _address(topic)
+    try:
+        return reader(district, kind, device, parse_object(payload), received_at)
+    except Refused as refusal:
+        refusal.device = device
+        raise
+
+
+@lru_cache(maxsize=TOPICS_REMEMBERED)
+def _address(topic: str) -> tuple[str, str, str, _Reader]:
+    """District, kind and device of a topic, and what reads its messages."""
+    prefix, _, rest = topic.partition(PREFIX)
+    parts = rest.split("/", 3)
+    if prefix or len(parts) < 4:
         raise Refused(REASON_TOPIC, f"not a topic of the native format: {topic[:200]!r}")
-    _, _, district, kind, device, *rest = parts
-    what = "/".join(rest)
+    district, kind, device, what = parts
     reader = _READERS.get((kind, what)) or _READERS.get(("", what))
     if reader is None:
         raise Refused(REASON_TOPIC, f"not a topic of the native format: {topic[:200]!r}")
-    try:
-        return reader(district, kind, identity(device, "topic"), parse_object(payload), received_at)
-    except Refused as refusal:
-        refusal.device = refusal.device or device
-        raise
+    return district, kind, identity(device, "topic"), reader
 
 
 def _telemetry(
@@ -97,10 +110,7 @@ def _telemetry(
         statuses = (StatusReport(device, True, ts, ts_from, {"fault": fault}),)
     used = readings or statuses
     message_class = MessageClass.TELEMETRY if used else MessageClass.INVALID
-    return Decoded(
-        NAME, message_class, device, readings,
-        statuses=statuses, rejects=tuple(rejects), link=link,
-    )  # fmt: skip
+    return _decoded(message_class, device, readings, statuses, tuple(rejects), link)
 
 
 def _readings(
@@ -118,10 +128,14 @@ def _readings(
     for name, value in sent.items():
         metric = known.get(name)
         number = value if type(value) is float else _number(value, metric)
-        if metric is None or number is None or not _possible(number, metric):
+        if (
+            metric is None
+            or number is None
+            or not metric.low <= number <= metric.high  # NaN is within no range
+            or ((unit := metric.unit) == "0/1" and number not in (0.0, 1.0))
+        ):
             rejects.append(_refusal(name, value, metric, number, kind))
         else:
-            unit = metric.unit
             readings.append(
                 _reading(device, name, number, unit, ts, ts_from, name, value, unit, quality)
             )
@@ -129,11 +143,6 @@ def _readings(
             rejects.append(Reject(REASON_FIELD, f"readings: more than {READING_LIMIT} metrics"))
             break
     return tuple(readings)
-
-
-def _possible(number: float, metric: Metric) -> bool:
-    """The metric can have this value; NaN and Infinity are within no range."""
-    return metric.low <= number <= metric.high and (metric.unit != "0/1" or number in (0.0, 1.0))
 
 
 def _number(value: Any, metric: Metric | None) -> float | None:
@@ -161,9 +170,9 @@ def _refusal(
     return Reject(REASON_RANGE, f"{field}: must be {limits} (got {shown(value)})")
 
 
-# A frozen dataclass sets each of its ten fields through object.__setattr__, which was half of
-# the time a message took. The slots themselves do it in a third. `_readings` has checked that
-# the value is finite, which is all that the constructor would do besides.
+# A frozen dataclass sets each of its fields through object.__setattr__, which was half of the
+# time a message took. The slots themselves do it in a third. `_readings` has checked that the
+# value is finite, which is all that the constructor would do besides.
 _new = object.__new__
 _set = [Reading.__dict__[field].__set__ for field in Reading.__slots__]
 _set_device, _set_metric, _set_value, _set_unit, _set_ts = _set[:5]
@@ -186,6 +195,31 @@ def _reading(
     _set_raw_unit(reading, raw_unit)
     _set_quality(reading, quality)
     return reading
+
+
+_set_of = {field: Decoded.__dict__[field].__set__ for field in Decoded.__slots__}
+_set_class, _set_owner, _set_readings, _set_statuses, _set_rejects, _set_link = (
+    _set_of.pop(field)
+    for field in ("message_class", "device", "readings", "statuses", "rejects", "link")
+)
+_EMPTY = Decoded(NAME, MessageClass.TELEMETRY)
+_DEFAULTS = [(setter, getattr(_EMPTY, field)) for field, setter in _set_of.items()]
+
+
+def _decoded(
+    message_class: MessageClass, device: str, readings: tuple[Reading, ...],
+    statuses: tuple[StatusReport, ...], rejects: tuple[Reject, ...], link: dict[str, Any],
+) -> Decoded:  # fmt: skip
+    decoded = _new(Decoded)
+    for setter, default in _DEFAULTS:
+        setter(decoded, default)
+    _set_class(decoded, message_class)
+    _set_owner(decoded, device)
+    _set_readings(decoded, readings)
+    _set_statuses(decoded, statuses)
+    _set_rejects(decoded, rejects)
+    _set_link(decoded, link)
+    return decoded
 
 
 def _status(
@@ -268,7 +302,6 @@ def _command(
     return Decoded(NAME, MessageClass.OTHER, device, link=link)
 
 
-_Reader = Callable[[str, str, str, dict[str, Any], datetime], Decoded]
 _READERS: dict[tuple[str, str], _Reader] = {
     ("", "telemetry"): _telemetry,
     ("", "status"): _status,

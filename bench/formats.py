@@ -1,0 +1,139 @@
+"""How long one message takes to parse and to normalise, by format: `python bench/formats.py`.
+
+Prints a table; `--json FILE` also writes the figures. One process, one core, best of several
+rounds, because a shared machine only ever makes a round slower. `--seconds` is the time a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from city.reading import Decoded
+from ingest.codec import close_sandbox
+from ingest.formats import FORMATS
+from ingest.normalize import normalize
+
+FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures" / "formats"
+ROUNDS = 5
+NATIVE = (
+    b'{"ts":"2026-03-04T05:06:07.123Z","seq":1733,"readings":{"ch4_pct_lel":1.5,'
+    b'"temperature_c":21.4,"humidity_pct":55.0,"battery_pct":88}}'
+)
+RECEIVED_AT = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class BenchDevice:
+    """As much of a registry row as normalisation looks at."""
+
+    code: str
+    kind: str
+    district: str = "460107"
+    model: str = ""
+    gas: str | None = "methane"
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    format: str
+    topic: str
+    payload: bytes
+    device: BenchDevice
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Microseconds a message, and messages a second of parse and normalise together."""
+
+    name: str
+    payload_bytes: int
+    readings: int
+    parse_us: float
+    normalize_us: float
+    messages_per_second: int
+
+
+def cases() -> list[Case]:
+    """One typical message of each format."""
+    eui = "application/1/device/24e1000000000001/event/up"
+    return [
+        Case("native, 4 readings", "native", "city/v1/460107/gas/GD-000123/telemetry", NATIVE,
+             BenchDevice("GD-000123", "gas")),
+        Case("ChirpStack, decoded", "chirpstack", eui, _fixture("chirpstack/up-decoded.json"),
+             BenchDevice("GD-1", "manhole", model="milesight-em400")),
+        Case("ChirpStack, bytes and codec", "chirpstack", eui,
+             _fixture("chirpstack/up-bytes.json"),
+             BenchDevice("GD-2", "gas", model="milesight-gs101")),
+        Case("The Things Stack, decoded", "ttn", "v3/app@tenant/devices/d/up",
+             _fixture("ttn/up-decoded.json"), BenchDevice("GD-3", "manhole", model="dingtek-dc413")),
+        Case("Frigate event", "frigate", "frigate/events", _fixture("frigate/event-new.json"),
+             BenchDevice("CAM-1", "camera")),
+    ]  # fmt: skip
+
+
+def _fixture(name: str) -> bytes:
+    return (FIXTURES / name).read_bytes()
+
+
+def measure(case: Case, seconds: float) -> Figure:
+    """Time one case."""
+    wire_format = FORMATS[case.format]
+    decoded = wire_format.parse(case.topic, case.payload, RECEIVED_AT)
+    content = normalize(decoded, case.device, RECEIVED_AT)
+    if content.rejects or not (content.readings or content.events):
+        raise SystemExit(f"{case.name}: is not accepted: {content.rejects}")
+
+    def parse() -> Decoded:
+        return wire_format.parse(case.topic, case.payload, RECEIVED_AT)
+
+    parse_us = _best(parse, seconds)
+    normalize_us = _best(lambda: normalize(decoded, case.device, RECEIVED_AT), seconds)
+    return Figure(
+        case.name, len(case.payload), len(content.readings) + len(content.events),
+        round(parse_us, 2), round(normalize_us, 2), round(1e6 / (parse_us + normalize_us)),
+    )  # fmt: skip
+
+
+def _best(run: Callable[[], object], seconds: float) -> float:
+    """Microseconds a call in the fastest round."""
+    calls = 1
+    while _time(run, calls) < seconds / 4:
+        calls *= 2
+    return min(_time(run, calls) for _ in range(ROUNDS)) / calls * 1e6
+
+
+def _time(run: Callable[[], object], calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        run()
+    return time.perf_counter() - start
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure every case and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    figures = [measure(case, options.seconds) for case in cases()]
+    close_sandbox()
+    columns = ("bytes", "values", "parse µs", "norm. µs", "msg/s")
+    print(f"{'message':<30}" + "".join(f"{column:>10}" for column in columns))
+    for f in figures:
+        print(
+            f"{f.name:<30}{f.payload_bytes:>10}{f.readings:>10}{f.parse_us:>10.1f}"
+            f"{f.normalize_us:>10.1f}{f.messages_per_second:>10,}"
+        )
+    if options.json:
+        options.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
+
+
+if __name__ == "__main__":
+    main()
