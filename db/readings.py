@@ -254,6 +254,16 @@ class HistoryPoint:
     quality: int | None  # of a single reading
 
 
+def list_latest_times(conn: Connection) -> list[tuple[int, int, int]]:
+    """(device, metric, microseconds since 1970) of every latest value."""
+    return conn.execute(
+        """
+        SELECT device_id, metric_id::int, (extract(epoch FROM ts) * 1000000)::bigint
+        FROM device_latest
+        """
+    ).fetchall()
+
+
 def list_history(
     conn: Connection,
     device_id: int,

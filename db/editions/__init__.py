@@ -23,7 +23,8 @@ def has_background_workers(conn: Connection) -> bool:
     row = conn.execute(
         """
         SELECT EXISTS (
-            SELECT FROM pg_stat_activity WHERE backend_type = 'TimescaleDB Background Worker Launcher'
+            SELECT FROM pg_stat_activity
+            WHERE backend_type = 'TimescaleDB Background Worker Launcher'
         )
         """
     ).fetchone()

@@ -1,0 +1,255 @@
+"""The registry of devices: who may report, under which identity, standing where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Notify, sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from db.pool import Connection
+
+# Told by a trigger of the device table when a transaction that changed it commits.
+CHANGED_CHANNEL = "device_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredDevice:
+    """What ingest needs to know of a device to understand its messages."""
+
+    id: int
+    code: str
+    kind: str
+    district: str
+    model: str
+    gas: str | None
+    format: str
+    external_id: str | None
+    attributes: dict[str, Any]
+    timezone: str
+
+
+def list_registered(conn: Connection) -> list[RegisteredDevice]:
+    """The whole registry."""
+    with conn.cursor(row_factory=class_row(RegisteredDevice)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, device.code, kind, district, model, gas, format, external_id, attributes,
+                   timezone
+            FROM device JOIN district ON district.code = device.district
+            """
+        ).fetchall()
+
+
+def find_registered(conn: Connection, identities: Sequence[str]) -> list[RegisteredDevice]:
+    """Devices with one of these codes or external identities, whatever their format."""
+    with conn.cursor(row_factory=class_row(RegisteredDevice)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, device.code, kind, district, model, gas, format, external_id, attributes,
+                   timezone
+            FROM device JOIN district ON district.code = device.district
+            WHERE device.code = ANY(%(names)s) OR external_id = ANY(%(names)s)
+            """,
+            {"names": list(identities)},
+        ).fetchall()
+
+
+class RegistryChanges:
+    """Notices on one connection that the registry changed, in any process."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._seen = False
+        self._conn = conn
+        conn.add_notify_handler(self._note)
+        conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANGED_CHANNEL)))
+
+    def _note(self, notify: Notify) -> None:
+        self._seen = self._seen or notify.channel == CHANGED_CHANNEL
+
+    def take(self) -> bool:
+        """True once after a change. Asks the server, so it also finds a dead connection."""
+        self._conn.execute("SELECT 1")
+        seen, self._seen = self._seen, False
+        return seen
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The unit grid a place lies in, and what that grid belongs to."""
+
+    code: str
+    street: str
+    community: str
+
+
+def find_cells(conn: Connection, places: Sequence[tuple[float, float]]) -> list[Cell | None]:
+    """For each (lon, lat) the unit grid it lies in; a west or south edge belongs to the grid."""
+    rows = conn.execute(
+        """
+        SELECT place.number, grid.code, grid.street, grid.community
+        FROM unnest(%s::float8[], %s::float8[]) WITH ORDINALITY AS place (lon, lat, number)
+        JOIN unit_grid AS grid
+          ON box(point(grid.west, grid.south), point(grid.east, grid.north))
+             @> box(point(place.lon, place.lat), point(place.lon, place.lat))
+         AND place.lon >= grid.west AND place.lon < grid.east
+         AND place.lat >= grid.south AND place.lat < grid.north
+        """,
+        ([lon for lon, _ in places], [lat for _, lat in places]),
+    )
+    cells: list[Cell | None] = [None] * len(places)
+    for number, code, street, community in rows:
+        cells[number - 1] = Cell(code, street, community)
+    return cells
+
+
+@dataclass(frozen=True, slots=True)
+class NewDevice:
+    """A device to register."""
+
+    code: str
+    district: str
+    kind: str
+    model: str
+    format: str
+    external_id: str | None
+    name: str
+    lon: float
+    lat: float
+    cell: Cell | None
+    gas: str | None
+    report_interval_s: int
+    attributes: dict[str, Any]
+
+
+def insert_devices(conn: Connection, devices: Sequence[NewDevice], now: datetime) -> None:
+    """Register devices; a code or external identity that exists is an error."""
+    with (
+        conn.cursor() as cursor,
+        cursor.copy(
+            """
+            COPY device (code, district, kind, model, format, external_id, name, lon, lat,
+                         unit_grid, street, community, gas, report_interval_s, attributes,
+                         created_at)
+            FROM STDIN
+            """
+        ) as copy,
+    ):
+        for d in devices:
+            place = (d.cell.code, d.cell.street, d.cell.community) if d.cell else (None,) * 3
+            copy.write_row(
+                (
+                    *(d.code, d.district, d.kind, d.model, d.format, d.external_id, d.name),
+                    *(d.lon, d.lat, *place, d.gas, d.report_interval_s, Jsonb(d.attributes), now),
+                )
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TakenNames:
+    """What registered devices already use, to tell a newcomer apart from them."""
+
+    codes: frozenset[str]
+    external_ids: frozenset[tuple[str, str]]  # (format, external_id)
+    places: frozenset[tuple[float, float]]
+
+
+def list_taken(conn: Connection) -> TakenNames:
+    """Codes, external identities and places of every registered device."""
+    rows = conn.execute("SELECT code, format, external_id, lon, lat FROM device").fetchall()
+    return TakenNames(
+        frozenset(row[0] for row in rows),
+        frozenset((row[1], row[2]) for row in rows if row[2] is not None),
+        frozenset((row[3], row[4]) for row in rows),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DistrictOutline:
+    code: str
+    outline: dict[str, Any]  # GeoJSON geometry
+
+
+def list_districts(conn: Connection) -> list[DistrictOutline]:
+    """Every district with its outline."""
+    with conn.cursor(row_factory=class_row(DistrictOutline)) as cursor:
+        return cursor.execute("SELECT code, outline FROM district ORDER BY code").fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLink:
+    """What a device, its gateway or its Last Will said about its being there."""
+
+    device_id: int
+    online: bool | None
+    reported_at: datetime
+    attributes: dict[str, Any]
+
+
+def upsert_links(conn: Connection, links: Sequence[DeviceLink]) -> set[int]:
+    """Keep the newest word on each device; ids of the devices for which it was news."""
+    if not links:
+        return set()
+    newest = {link.device_id: link for link in sorted(links, key=lambda link: link.reported_at)}
+    ordered = [newest[device_id] for device_id in sorted(newest)]
+    rows = conn.execute(
+        """
+        INSERT INTO device_link AS link (device_id, online, reported_at, attributes)
+        SELECT * FROM unnest(%s::int[], %s::boolean[], %s::timestamptz[], %s::jsonb[])
+        ON CONFLICT (device_id) DO UPDATE
+        SET online = coalesce(excluded.online, link.online),
+            reported_at = excluded.reported_at, attributes = excluded.attributes
+        WHERE excluded.reported_at > link.reported_at
+        RETURNING device_id
+        """,
+        (
+            [link.device_id for link in ordered],
+            [link.online for link in ordered],
+            [link.reported_at for link in ordered],
+            [Jsonb(link.attributes) for link in ordered],
+        ),
+    )
+    return {row[0] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class SquadPlace:
+    """Where a squad said it is."""
+
+    squad: str
+    lon: float
+    lat: float
+    at: datetime
+
+
+def list_squad_districts(conn: Connection) -> dict[str, str]:
+    """Squads whose positions are accepted, with their districts."""
+    return dict(conn.execute("SELECT code, district FROM squad").fetchall())
+
+
+def update_squad_places(conn: Connection, places: Sequence[SquadPlace]) -> set[str]:
+    """Move squads forward in time, never back; codes of those that moved."""
+    if not places:
+        return set()
+    newest = {place.squad: place for place in sorted(places, key=lambda place: place.at)}
+    ordered = [newest[code] for code in sorted(newest)]
+    rows = conn.execute(
+        """
+        UPDATE squad SET lon = place.lon, lat = place.lat, position_at = place.at
+        FROM unnest(%s::text[], %s::float8[], %s::float8[], %s::timestamptz[])
+             AS place (squad, lon, lat, at)
+        WHERE code = place.squad AND (position_at IS NULL OR position_at < place.at)
+        RETURNING code
+        """,
+        (
+            [place.squad for place in ordered],
+            [place.lon for place in ordered],
+            [place.lat for place in ordered],
+            [place.at for place in ordered],
+        ),
+    )
+    return {row[0] for row in rows}

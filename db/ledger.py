@@ -1,0 +1,242 @@
+"""The ingest accounts: every message is stored, a duplicate or rejected, and the sums agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg.rows import class_row, dict_row
+
+from db.pool import Connection
+
+ALL_FEEDS = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """Messages of one feed received in one minute, as one batch accounted for them."""
+
+    feed: str
+    minute: datetime
+    received: int
+    stored: int
+    duplicate: int
+    rejected: int
+    without_values: int
+    readings_stored: int
+    readings_duplicate: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """A batch about to be committed; `payload` holds its new readings, if it has any."""
+
+    worker: str
+    received_from: datetime
+    received_to: datetime
+    readings_stored: int
+    payload: bytes | None
+
+
+def insert_batch(
+    conn: Connection, batch: NewBatch, entries: Sequence[LedgerEntry], now: datetime
+) -> int:
+    """Write the batch and its ledger entries; a batch without readings counts as evaluated."""
+    row = conn.execute(
+        """
+        INSERT INTO ingest_batch
+            (worker, received_from, received_to, received, stored, duplicate, rejected,
+             readings_stored, payload, evaluated_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        RETURNING id
+        """,
+        (
+            batch.worker,
+            batch.received_from,
+            batch.received_to,
+            sum(entry.received for entry in entries),
+            sum(entry.stored for entry in entries),
+            sum(entry.duplicate for entry in entries),
+            sum(entry.rejected for entry in entries),
+            batch.readings_stored,
+            batch.payload,
+            None if batch.payload else now,
+        ),
+    ).fetchone()
+    assert row is not None, "INSERT RETURNING gives the row"
+    _insert_entries(conn, row[0], entries)
+    return int(row[0])
+
+
+def _insert_entries(conn: Connection, batch_id: int, entries: Sequence[LedgerEntry]) -> None:
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO ingest_ledger
+                (batch_id, feed, minute, received, stored, duplicate, rejected, without_values,
+                 readings_stored, readings_duplicate)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            """,
+            [
+                (batch_id, e.feed, e.minute, e.received, e.stored, e.duplicate, e.rejected,
+                 e.without_values, e.readings_stored, e.readings_duplicate)
+                for e in entries
+            ],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Imbalance:
+    """A minute whose accounts do not agree with each other or with what is stored."""
+
+    feed: str
+    minute: datetime
+    what: str  # messages, readings, rejects
+    expected: int
+    found: int
+
+    def __str__(self) -> str:
+        when = f"{self.minute:%Y-%m-%dT%H:%MZ}"
+        return f"{when} {self.feed}: {self.what}: ledger {self.expected}, found {self.found}"
+
+
+def verify(conn: Connection, from_: datetime, to: datetime) -> list[Imbalance]:
+    """Minutes that do not balance: messages and rejects by feed, readings over all feeds.
+
+    One statement, hence one moment: it holds while ingest goes on storing.
+    """
+    with conn.cursor(row_factory=class_row(Imbalance)) as cursor:
+        return cursor.execute(
+            """
+            WITH kept AS (
+                SELECT feed, minute, sum(received)::bigint AS received,
+                       sum(stored + duplicate + rejected)::bigint AS accounted,
+                       sum(rejected)::bigint AS rejected, sum(readings_stored)::bigint AS readings
+                FROM ingest_ledger
+                WHERE minute >= %(from)s AND minute < %(to)s
+                GROUP BY feed, minute
+            ), quarantined AS (
+                SELECT format AS feed, date_trunc('minute', received_at) AS minute,
+                       count(*) AS rejected
+                FROM reject
+                WHERE whole_message AND replayed_at IS NULL
+                  AND received_at >= %(from)s AND received_at < %(to)s
+                GROUP BY 1, 2
+            ), booked AS (
+                SELECT minute, sum(readings)::bigint AS readings FROM kept GROUP BY minute
+            ), seen AS (
+                SELECT date_trunc('minute', received_at) AS minute, count(*) AS readings
+                FROM reading
+                WHERE received_at >= %(from)s AND received_at < %(to)s
+                GROUP BY 1
+            ), compared AS (
+                SELECT feed, minute, 'messages' AS what, received AS expected, accounted AS found
+                FROM kept
+                UNION ALL
+                SELECT feed, minute, 'rejects', coalesce(kept.rejected, 0),
+                       coalesce(quarantined.rejected, 0)
+                FROM kept FULL JOIN quarantined USING (feed, minute)
+                UNION ALL
+                SELECT %(all)s, minute, 'readings', coalesce(booked.readings, 0),
+                       coalesce(seen.readings, 0)
+                FROM booked FULL JOIN seen USING (minute)
+            )
+            SELECT * FROM compared WHERE expected <> found ORDER BY minute, feed, what
+            """,
+            {"from": floor_minute(from_), "to": _ceil_minute(to), "all": ALL_FEEDS},
+        ).fetchall()
+
+
+def totals(conn: Connection, from_: datetime, to: datetime) -> list[dict[str, Any]]:
+    """Sums by feed over a range of minutes."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            """
+            SELECT feed, sum(received)::bigint AS received,
+                   sum(stored)::bigint AS stored,
+                   sum(duplicate)::bigint AS duplicate, sum(rejected)::bigint AS rejected,
+                   sum(without_values)::bigint AS without_values,
+                   sum(readings_stored)::bigint AS readings_stored,
+                   sum(readings_duplicate)::bigint AS readings_duplicate
+            FROM ingest_ledger
+            WHERE minute >= %s AND minute < %s
+            GROUP BY feed ORDER BY feed
+            """,
+            (floor_minute(from_), to),
+        ).fetchall()
+
+
+def list_entries(
+    conn: Connection, from_: datetime, to: datetime, *, feed: str | None = None, limit: int = 1000
+) -> list[LedgerEntry]:
+    """One line per feed and minute, newest first."""
+    with conn.cursor(row_factory=class_row(LedgerEntry)) as cursor:
+        return cursor.execute(
+            """
+            SELECT feed, minute, sum(received)::bigint AS received,
+                   sum(stored)::bigint AS stored,
+                   sum(duplicate)::bigint AS duplicate, sum(rejected)::bigint AS rejected,
+                   sum(without_values)::bigint AS without_values,
+                   sum(readings_stored)::bigint AS readings_stored,
+                   sum(readings_duplicate)::bigint AS readings_duplicate
+            FROM ingest_ledger
+            WHERE minute >= %(from)s AND minute < %(to)s
+              AND (%(feed)s::text IS NULL OR feed = %(feed)s)
+            GROUP BY feed, minute
+            ORDER BY minute DESC, feed
+            LIMIT %(limit)s
+            """,
+            {"from": floor_minute(from_), "to": to, "feed": feed, "limit": limit},
+        ).fetchall()
+
+
+def fold_batches(conn: Connection, before: datetime) -> int:
+    """Replace evaluated batches by one a worker and hour; returns how many rows went.
+
+    A busy worker commits forty batches a second. The sums per feed and minute stay; what is
+    given up is which batch brought a message.
+    """
+    return conn.execute(
+        """
+        WITH old AS (
+            SELECT id, worker, date_trunc('hour', received_from) AS hour
+            FROM ingest_batch
+            WHERE evaluated_at IS NOT NULL AND payload IS NULL AND committed_at < %s
+        ), busy AS (
+            SELECT worker, hour FROM old GROUP BY worker, hour HAVING count(*) > 1
+        ), folded AS (
+            INSERT INTO ingest_batch (worker, received_from, received_to, committed_at, received,
+                                      stored, duplicate, rejected, readings_stored, evaluated_at)
+            SELECT old.worker, min(received_from), max(received_to), max(committed_at),
+                   sum(received), sum(stored), sum(duplicate), sum(rejected),
+                   sum(readings_stored), max(evaluated_at)
+            FROM old JOIN busy USING (worker, hour) JOIN ingest_batch AS batch ON batch.id = old.id
+            GROUP BY old.worker, hour
+            RETURNING id, worker, date_trunc('hour', received_from) AS hour
+        ), entries AS (
+            INSERT INTO ingest_ledger (batch_id, feed, minute, received, stored, duplicate,
+                                       rejected, without_values, readings_stored,
+                                       readings_duplicate)
+            SELECT folded.id, feed, minute, sum(received), sum(stored), sum(duplicate),
+                   sum(rejected), sum(without_values), sum(readings_stored),
+                   sum(readings_duplicate)
+            FROM folded JOIN old USING (worker, hour) JOIN ingest_ledger ON batch_id = old.id
+            GROUP BY folded.id, feed, minute
+        )
+        DELETE FROM ingest_batch USING old JOIN busy USING (worker, hour)
+        WHERE ingest_batch.id = old.id
+        """,
+        (before,),
+    ).rowcount
+
+
+def floor_minute(moment: datetime) -> datetime:
+    """The start of the minute."""
+    return moment.replace(second=0, microsecond=0)
+
+
+def _ceil_minute(moment: datetime) -> datetime:
+    floor = floor_minute(moment)
+    return floor if floor == moment else floor + timedelta(minutes=1)

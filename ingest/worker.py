@@ -1,0 +1,165 @@
+"""The ingest loop: take messages from the broker, store them, acknowledge them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from city.errors import Unavailable
+from db import live
+from db.pool import Connection, connect_when_ready, first_line, is_away
+from ingest.batch import Message, build_batch, decode_messages, identities, refuse_message
+from ingest.formats import FORMATS
+from ingest.mqtt import Inbox
+from ingest.registry import RegistryReader
+from ingest.steps import NewestKnown, Stored, store_batch
+
+log = logging.getLogger(__name__)
+
+# How often the loop looks at `stop` while nothing arrives.
+IDLE_S = 0.5
+# A database that answers but refuses work (starting, full, read-only) is asked again after this.
+RETRY_S = 1.0
+# The database could not store this one message, whatever else came with it.
+REASON_STORE = "store_failed"
+
+
+@dataclass(frozen=True)
+class IngestSettings:
+    """One ingest worker. The name must stay the same over restarts and be its own: the broker
+    keeps a session, with the messages that wait, under it."""
+
+    mqtt_url: str
+    database_url: str
+    redis_url: str
+    worker_name: str = "worker-1"
+    # Messages under way at once: two batches to store and one to read meanwhile.
+    receive_maximum: int = 6000
+    # A larger batch stores no faster and is slower to evaluate.
+    batch_size: int = 2000
+    # Wait for company after the first message of a batch: at most so much later is an alarm,
+    # at most 40 commits a second are made.
+    batch_ms: int = 25
+
+
+def run(settings: IngestSettings, stop: threading.Event) -> None:
+    """Store messages until told to stop; servers that go away are waited for."""
+    filters = [topic for wire_format in FORMATS.values() for topic in wire_format.subscriptions]
+    client_id = f"gridwarden-ingest-{settings.worker_name}"
+    inbox = Inbox(settings.mqtt_url, client_id, filters, settings.receive_maximum, log.info)
+    worker = _Worker(settings, stop)
+    inbox.start()
+    try:
+        while not stop.is_set():
+            _store_next(worker, inbox, settings, IDLE_S)
+        inbox.stop_taking()
+        while _store_next(worker, inbox, settings, 0.0):
+            pass
+    except Unavailable:
+        log.warning("stopped while the database was away; unstored messages stay with the broker")
+    finally:
+        inbox.close()
+        worker.close()
+
+
+def _store_next(worker: _Worker, inbox: Inbox, settings: IngestSettings, wait_s: float) -> bool:
+    messages = inbox.take(settings.batch_size, settings.batch_ms / 1000, wait_s)
+    if messages:
+        worker.store(messages)
+        inbox.acknowledge(messages)
+    return bool(messages)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """Messages to store together; with a refusal, the one message to quarantine for it."""
+
+    messages: Sequence[Message]
+    refusal: str = ""
+
+    def apart(self, error: Exception) -> list[_Parcel]:
+        """Something in here cannot be stored: halve until it is alone. The first half is last,
+        because the last is stored next."""
+        middle = len(self.messages) // 2
+        if middle:
+            return [_Parcel(self.messages[middle:]), _Parcel(self.messages[:middle])]
+        return [_Parcel(self.messages, f"{type(error).__name__}: {first_line(error)}")]
+
+
+class _Worker:
+    """Connections of one worker, and the stubbornness to store what it was given."""
+
+    def __init__(self, settings: IngestSettings, stop: threading.Event) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._conn: Connection | None = None
+        self._redis = live.open_redis(settings.redis_url)
+        self._redis_answers = True
+
+    def store(self, messages: Sequence[Message]) -> None:
+        """Return when all are committed; raises `Unavailable` only when told to stop."""
+        waiting = [_Parcel(messages)]
+        while waiting:
+            parcel = waiting.pop()
+            try:
+                self._tell(self._store(parcel, self._connection()))
+            except Exception as error:
+                if self._conn is None or is_away(error) or parcel.refusal:
+                    self._lose_connection(error)
+                    waiting.append(_Parcel(parcel.messages))
+                else:
+                    waiting += parcel.apart(error)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        if self._conn is not None:
+            self._conn.close()
+        self._redis.close()
+
+    def _store(self, parcel: _Parcel, conn: Connection) -> Stored:
+        name = self._settings.worker_name
+        if parcel.refusal:
+            log.error("quarantined a message of %s: %s", parcel.messages[0].topic, parcel.refusal)
+            batch = refuse_message(parcel.messages[0], REASON_STORE, parcel.refusal)
+            return store_batch(conn, batch, datetime.now(UTC), worker=name)
+        decoded = decode_messages(parcel.messages)
+        at = time.monotonic()
+        self._registry.current(conn, at)
+        self._registry.meet(conn, identities(decoded), at)
+        batch = build_batch(parcel.messages, decoded, self._registry.registry)
+        return store_batch(conn, batch, datetime.now(UTC), worker=name, newest=self._newest)
+
+    def _connection(self) -> Connection:
+        if self._conn is None:
+            conn = connect_when_ready(
+                self._settings.database_url, log.warning,
+                application="ingest", stopped=self._stop.wait,
+            )  # fmt: skip
+            conn.autocommit = True  # transactions are the steps' own
+            self._registry = RegistryReader(conn, time.monotonic())
+            self._newest = NewestKnown(conn)
+            self._conn = conn
+        return self._conn
+
+    def _lose_connection(self, error: Exception) -> None:
+        log.warning("database: %s; storing again in %g s", first_line(error), RETRY_S)
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+        if self._stop.wait(RETRY_S):
+            raise Unavailable("stopped") from error
+
+    def _tell(self, stored: Stored) -> None:
+        answered = not stored.readings or live.wake(self._redis, "evaluate")
+        if stored.event_seq is not None:
+            answered &= live.publish_event_seq(self._redis, stored.event_seq)
+        if answered != self._redis_answers:
+            self._redis_answers = answered
+            if answered:
+                log.info("redis answers again")
+            else:
+                log.warning("redis is away: evaluation finds batches by itself, a second later")
