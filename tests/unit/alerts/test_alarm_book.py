@@ -1,0 +1,175 @@
+"""The book of alarms: one live alarm per condition, whatever rules and people do to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from alerts.book import AlarmBook, place_of
+from alerts.evaluate import judge_sample
+from alerts.judge import Raise, Sample
+from alerts.lifecycle import Input
+from alerts.reasons import value_reason
+from alerts.rules import Rule, parse_rule
+from city.alarm import AlarmState, Severity
+from city.errors import Conflict
+from db.alarms import Alarm
+from db.evaluation import WatchedDevice
+from db.rules import default_texts
+
+T0 = datetime(2026, 5, 1, 8, tzinfo=UTC)
+DEVICE = WatchedDevice(
+    id=3, code="GAS-3", district="460107", kind="gas", gas="methane", lon=110.4, lat=19.8,
+    unit_grid="460107001001001", attributes={}, report_interval_s=120, demo=True,
+    out_of_service_since=None, return_due_at=None,
+)  # fmt: skip
+LEL = parse_rule(default_texts()["gas-lel.toml"])
+VOLUME = parse_rule(default_texts()["gas-methane-vol.toml"])
+DETECTOR = parse_rule(default_texts()["gas-detector.toml"])
+OPEN = parse_rule(default_texts()["manhole-open.toml"])
+
+
+def feed(book: AlarmBook, rule: Rule, *readings: tuple[float, float]) -> None:
+    for seconds, value in readings:
+        ts = T0 + timedelta(seconds=seconds)
+        judge_sample(book, rule, DEVICE, Sample(ts, ts, value))
+
+
+def kinds(book: AlarmBook) -> list[str]:
+    return [change.kind.value for page in book.pages for change in page.changes]
+
+
+def stored(book: AlarmBook) -> AlarmBook:
+    """The same alarms and timers, as the next transaction would find them."""
+    alarms = [replace(page.alarm, id=n) for n, page in enumerate(book.pages, start=1)]
+    live = [a for a in alarms if a.state is not AlarmState.NORMAL]
+    return AlarmBook(book.now, live, book.started.values())
+
+
+def only(book: AlarmBook) -> Alarm:
+    (page,) = book.pages
+    return page.alarm
+
+
+def test_a_thousand_identical_readings_are_one_alarm_with_one_change() -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, *[(0.001 * i, 30.0) for i in range(1000)])
+    assert kinds(book) == ["raised"]
+    assert only(book).version == 1
+    assert only(book).condition == "gas/GAS-3"
+
+
+def test_a_worse_reading_escalates_the_same_alarm_and_a_milder_one_does_not_soften_it() -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, (0, 25), (10, 70), (20, 30))
+    assert kinds(book) == ["raised", "escalated"]
+    assert only(book).severity is Severity.RED
+    assert only(book).version == 2
+
+
+def test_three_gas_metrics_of_one_device_are_one_alarm() -> None:
+    book = AlarmBook(T0)
+    feed(book, DETECTOR, (0, 1))
+    feed(book, LEL, (0, 60))
+    feed(book, VOLUME, (0, 3.0))
+    assert kinds(book) == ["raised", "escalated"]
+    assert only(book).rule_code == "gas-lel"
+
+
+def test_only_the_rule_that_holds_the_alarm_clears_it() -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, (0, 60))
+    feed(book, DETECTOR, (10, 0), (700, 0))
+    assert only(book).state is AlarmState.UNACKNOWLEDGED
+    feed(book, LEL, (800, 0), (1200, 0))
+    assert only(book).state is AlarmState.RETURNED
+
+
+def test_an_acknowledged_alarm_that_gets_worse_needs_a_look_again() -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, (0, 25))
+    book.act("gas/GAS-3", Input.ACKNOWLEDGE, "li")
+    assert only(book).acknowledged_by == "li"
+    feed(book, LEL, (10, 70))
+    assert only(book).state is AlarmState.UNACKNOWLEDGED
+    assert only(book).acknowledged_by is None
+
+
+def test_a_condition_that_returns_before_anybody_looked_is_the_same_alarm() -> None:
+    book = AlarmBook(T0)
+    feed(book, OPEN, (0, 1), (10, 0), (80, 1))
+    assert kinds(book) == ["raised", "cleared", "retripped"]
+    assert only(book).state is AlarmState.UNACKNOWLEDGED
+    assert only(book).cleared_at is None
+
+
+def test_a_condition_that_returns_after_the_alarm_was_over_is_a_new_alarm() -> None:
+    book = AlarmBook(T0)
+    feed(book, OPEN, (0, 1))
+    book.act("cover/GAS-3", Input.ACKNOWLEDGE, "li")
+    feed(book, OPEN, (10, 0), (80, 1))
+    assert [page.alarm.state for page in book.pages] == [
+        AlarmState.NORMAL,
+        AlarmState.UNACKNOWLEDGED,
+    ]
+    assert book.pages[0].alarm.ended_at == T0
+
+
+def test_an_off_delay_survives_the_end_of_the_transaction() -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, (0, 25), (60, 5))
+    later = stored(book)
+    feed(later, LEL, (361, 5))
+    assert kinds(later) == ["cleared"]
+    assert later.stopped == {"gas-lel/GAS-3/off"}
+
+
+def test_a_timer_that_began_and_ended_in_one_transaction_leaves_no_trace() -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, (0, 25), (60, 5), (70, 15))
+    assert not book.started
+    assert not book.stopped
+
+
+def test_a_person_is_told_what_is_possible_when_an_action_does_not_fit() -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, (0, 25))
+    with pytest.raises(Conflict) as caught:
+        book.act("gas/GAS-3", Input.RESET, "li")
+    assert caught.value.allowed == ["acknowledge", "shelve"]
+    assert caught.value.current["state"] == "unacknowledged"
+
+
+def test_a_worse_condition_ends_shelving() -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, (0, 25))
+    until = T0 + timedelta(hours=4)
+    book.act("gas/GAS-3", Input.SHELVE, "li", shelved_until=until, shelved_by="li")
+    feed(book, LEL, (10, 30))
+    assert only(book).shelved_until == until
+    feed(book, LEL, (20, 70))
+    assert kinds(book) == ["raised", "shelved", "escalated", "unshelved"]
+    assert only(book).shelved_until is None
+
+
+def test_an_alarm_carries_place_category_and_whether_it_is_invented() -> None:
+    cover = replace(DEVICE, kind="manhole", attributes={"cover_code": "0102"})
+    book = AlarmBook(T0)
+    judge_sample(book, OPEN, cover, Sample(T0, T0, 1.0))
+    alarm = only(book)
+    assert (alarm.category, alarm.lon, alarm.lat) == ("0102", 110.4, 19.8)
+    assert alarm.unit_grid == "460107001001001"
+    assert alarm.demo
+    assert place_of(replace(cover, attributes={"cover_code": 5}), OPEN).category is None
+
+
+def test_a_milder_raise_of_a_returned_alarm_keeps_the_worst_severity() -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, (0, 70), (10, 0), (400, 0))
+    assert only(book).state is AlarmState.RETURNED
+    reason = value_reason(LEL, 25, 20, T0)
+    book.raise_alarm(LEL, place_of(DEVICE, LEL), Raise(Severity.ORANGE, reason, T0, T0))
+    assert only(book).severity is Severity.RED
+    assert only(book).state is AlarmState.UNACKNOWLEDGED

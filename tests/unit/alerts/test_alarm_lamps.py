@@ -1,0 +1,167 @@
+"""Dark lamps: by night only, after a delay, and one alarm for a cabinet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from alerts.judge import Start, Stop, Timer
+from alerts.lamps import (
+    LampAlarm,
+    LampClear,
+    LampState,
+    Seen,
+    judge_cabinet,
+    judge_lamps,
+    lamp_reason,
+    see_lamp,
+)
+from alerts.rules import parse_rule
+from city.alarm import Severity
+from db.evaluation import LampRow, WatchedDevice
+from db.rules import default_texts
+
+RULE = parse_rule(default_texts()["lamp-dark.toml"])
+NIGHT = datetime(2026, 5, 1, 14, tzinfo=UTC)  # 22:00 in Haikou
+NOON = datetime(2026, 5, 1, 4, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def lamp(number: int, cabinet: str = "CAB-1") -> WatchedDevice:
+    return WatchedDevice(
+        id=number, code=f"LT-{number}", district="460107", kind="light", gas=None,
+        lon=110.4 + number / 1e4, lat=19.8, unit_grid=f"46010700100100{number % 10}",
+        attributes={"cabinet": cabinet, "rated_power_w": 100}, report_interval_s=300, demo=True,
+        out_of_service_since=None, return_due_at=None,
+    )  # fmt: skip
+
+
+def row(
+    on: float | None, power: float | None = None, dim: float | None = None,
+    at: datetime = NIGHT, received_at: datetime | None = None,
+) -> LampRow:  # fmt: skip
+    heard = received_at or at
+    return LampRow(
+        device_id=1,
+        lamp_on=on,
+        lamp_on_at=None if on is None else at,
+        lamp_on_received_at=None if on is None else heard,
+        power_w=power,
+        power_at=None if power is None else at,
+        power_received_at=None if power is None else heard,
+        dim_pct=dim,
+    )
+
+
+def state(lamp_row: LampRow, now: datetime = NIGHT) -> LampState:
+    return see_lamp(RULE, lamp(1), lamp_row, None, now).state
+
+
+def test_a_lamp_is_dark_by_its_state_or_by_its_power_at_the_dimming_level() -> None:
+    assert state(row(0)) is LampState.DARK
+    assert state(row(1, 79.0)) is LampState.DARK  # below 80 % of 100 W
+    assert state(row(1, 81.0)) is LampState.LIT
+    assert state(row(1, 41.0, dim=50)) is LampState.LIT
+    assert state(row(1, 39.0, dim=50)) is LampState.DARK
+    assert state(row(None, 10.0)) is LampState.DARK
+    assert state(row(1)) is LampState.LIT
+
+
+def test_a_lamp_without_rated_power_is_judged_by_its_state_alone() -> None:
+    plain = replace(lamp(1), attributes={})
+    assert see_lamp(RULE, plain, row(1, 5.0), None, NIGHT).state is LampState.LIT
+
+
+def test_by_day_a_dark_lamp_is_as_it_should_be() -> None:
+    assert state(row(0, at=NOON), NOON) is LampState.OFF
+
+
+def test_within_the_grace_after_sunset_nobody_asks() -> None:
+    sunset_about = datetime(2026, 5, 1, 11, 5, tzinfo=UTC)
+    assert state(row(0, at=sunset_about), sunset_about) is LampState.OFF
+
+
+def test_a_lamp_that_has_not_reported_lately_is_unknown_not_dark() -> None:
+    assert state(row(0, at=NIGHT - 16 * MINUTE)) is LampState.OFF
+    assert state(row(0, at=NIGHT - 14 * MINUTE)) is LampState.DARK
+
+
+def test_a_late_report_from_before_dusk_does_not_make_a_lamp_dark() -> None:
+    assert state(row(0, at=NOON, received_at=NIGHT)) is LampState.OFF
+
+
+def dark(number: int, since_min: float | None, cabinet: str = "CAB-1") -> Seen:
+    device = lamp(number, cabinet)
+    seen = Seen(device, LampState.DARK, "灯具关闭", "the lamp is off", 0.0, None, NIGHT, NIGHT)
+    if since_min is None:
+        return seen
+    began = NIGHT - since_min * MINUTE
+    timer = Timer(
+        RULE.code, number, Severity.BLUE, began, began, began + 5 * MINUTE, lamp_reason(RULE, seen)
+    )
+    return replace(seen, dark_since=timer)
+
+
+def alarms(lamps: list[Seen], live: tuple[str, ...] = ()) -> list[str]:
+    outcomes = judge_lamps(RULE, lamps, dict.fromkeys(live, NIGHT), NIGHT)
+    return [o.condition for o in outcomes if isinstance(o, LampAlarm)]
+
+
+def test_a_dark_lamp_waits_five_minutes() -> None:
+    outcomes = list(judge_lamps(RULE, [dark(1, None)], {}, NIGHT))
+    ((device, start),) = [o for o in outcomes if isinstance(o, tuple)]
+    assert isinstance(start, Start)
+    assert start.timer.due_at == NIGHT + 5 * MINUTE
+    assert device.code == "LT-1"
+    assert len(outcomes) == 1
+    assert alarms([dark(1, 4.9)]) == []
+    assert alarms([dark(1, 5)]) == ["lamp/LT-1"]
+
+
+def test_five_dark_lamps_of_a_cabinet_are_one_alarm_with_the_lamps_as_children() -> None:
+    lamps = [dark(1, 5), *[dark(i, 1) for i in range(2, 6)]]
+    (found,) = [o for o in judge_lamps(RULE, lamps, {}, NIGHT) if isinstance(o, LampAlarm)]
+    assert found.condition == "lamp-cabinet/CAB-1"
+    assert found.outcome.severity is Severity.YELLOW
+    assert found.outcome.reason.facts["children"] == ["LT-1", "LT-2", "LT-3", "LT-4", "LT-5"]
+    assert found.place.category == "0137-area"
+    assert found.place.device_id is None
+    assert abs(found.place.lon - lamp(3).lon) < 1e-9
+
+
+def test_two_hundred_dark_lamps_of_one_cabinet_are_still_one_alarm() -> None:
+    assert alarms([dark(i, 6) for i in range(1, 201)]) == ["lamp-cabinet/CAB-1"]
+
+
+def test_four_dark_lamps_are_four_alarms_and_other_cabinets_do_not_count() -> None:
+    lamps = [dark(i, 6) for i in range(1, 5)] + [dark(9, 6, cabinet="CAB-2")]
+    assert sorted(alarms(lamps)) == [
+        "lamp/LT-1",
+        "lamp/LT-2",
+        "lamp/LT-3",
+        "lamp/LT-4",
+        "lamp/LT-9",
+    ]
+
+
+def test_while_the_cabinet_has_its_alarm_no_lamp_of_it_gets_one() -> None:
+    assert alarms([dark(i, 6) for i in range(1, 4)], live=("lamp-cabinet/CAB-1",)) == []
+
+
+def test_a_lamp_that_lights_up_ends_its_delay_and_its_alarm() -> None:
+    lit = replace(dark(1, 20), state=LampState.LIT)
+    outcomes = list(judge_lamps(RULE, [lit], {"lamp/LT-1": NIGHT}, NIGHT))
+    assert LampClear("lamp/LT-1") in outcomes
+    assert (lit.device, Stop(Severity.BLUE)) in outcomes
+
+
+def test_at_dawn_a_lamp_without_an_alarm_is_forgotten_and_one_with_an_alarm_is_not() -> None:
+    off = replace(dark(1, 2), state=LampState.OFF)
+    assert list(judge_lamps(RULE, [off], {}, NIGHT)) == [(off.device, Stop(Severity.BLUE))]
+    assert list(judge_lamps(RULE, [off], {"lamp/LT-1": NIGHT}, NIGHT)) == []
+    assert list(judge_lamps(RULE, [off], {"lamp-cabinet/CAB-1": NIGHT}, NIGHT)) == []
+
+
+def test_a_cabinet_clears_when_fewer_than_half_of_the_lamps_that_make_one_are_dark() -> None:
+    assert list(judge_cabinet(RULE, "lamp-cabinet/CAB-1", 3)) == []
+    assert list(judge_cabinet(RULE, "lamp-cabinet/CAB-1", 2)) == [LampClear("lamp-cabinet/CAB-1")]

@@ -1,0 +1,193 @@
+"""Screening whole batches: only readings that matter come out, and none of those is missed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from alerts.judge import Raise, Sample, Standing, Start, judge
+from alerts.rules import Rule, parse_rule
+from alerts.screen import (
+    Columns,
+    Fleet,
+    applies_to,
+    build_fleet,
+    known_rows,
+    screen,
+    shown_rows,
+    split,
+)
+from city.reading import METRICS, Quality
+from db.evaluation import WatchedDevice
+from db.readings import BATCH_DTYPE, as_microseconds
+from db.rules import default_texts
+
+NOW = datetime(2026, 5, 1, 8, tzinfo=UTC)
+RULES = [parse_rule(text, name) for name, text in default_texts().items()]
+
+
+def device(number: int, kind: str, **changes: object) -> WatchedDevice:
+    base = WatchedDevice(
+        id=number, code=f"D-{number}", district="460107", kind=kind, gas=None, lon=110.4,
+        lat=19.8, unit_grid=None, attributes={}, report_interval_s=300, demo=False,
+        out_of_service_since=None, return_due_at=None,
+    )  # fmt: skip
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def batch(*rows: tuple[int, str, float] | tuple[int, str, float, int, float]) -> Columns:
+    """Rows of (device, metric, value[, quality, age in seconds])."""
+    packed = np.zeros(len(rows), BATCH_DTYPE)
+    for i, row in enumerate(rows):
+        quality, age = (row[3], row[4]) if len(row) == 5 else (0, 0.0)
+        received = as_microseconds(NOW)
+        packed[i] = (
+            row[0],
+            METRICS[row[1]].id,
+            quality,
+            received - int(age * 1e6),
+            received,
+            row[2],
+        )
+    return split(packed)
+
+
+def found(columns: Columns, fleet: Fleet, attention: tuple[int, ...] = ()) -> set[tuple[str, int]]:
+    hits = screen(columns, fleet, attention, NOW)
+    return {(hit.rule.code, row) for hit in hits for row in hit.rows.tolist()}
+
+
+FLEET = build_fleet(
+    [
+        device(1, "gas", gas="methane"),
+        device(2, "gas"),
+        device(3, "manhole", attributes={"tilt_baseline_deg": 170, "water_limit_cm": 80}),
+        device(4, "manhole"),
+        device(5, "light"),
+    ],
+    RULES,
+)
+
+
+def test_only_readings_past_a_limit_come_out() -> None:
+    columns = batch((1, "ch4_pct_lel", 19), (1, "ch4_pct_lel", 20), (2, "ch4_pct_lel", 55))
+    assert found(columns, FLEET) == {("gas-lel", 1), ("gas-lel", 2)}
+
+
+def test_a_rule_looks_only_at_its_kind_of_device_and_its_gas() -> None:
+    columns = batch((5, "ch4_pct_lel", 90), (2, "ch4_pct_vol", 4), (1, "ch4_pct_vol", 4))
+    assert found(columns, FLEET) == {("gas-methane-vol", 2)}
+
+
+def test_limits_and_baselines_are_those_of_the_device() -> None:
+    columns = batch(
+        (3, "water_level_cm", 81),
+        (4, "water_level_cm", 500),  # no site limit: never judged
+        (3, "tilt_deg", -178),  # 12 degrees from 170, the short way round
+        (3, "tilt_deg", -170),  # 20 degrees
+        (4, "tilt_deg", 16),
+    )
+    assert found(columns, FLEET) == {
+        ("manhole-water", 0),
+        ("manhole-tilt", 3),
+        ("manhole-tilt", 4),
+    }
+
+
+def test_late_simulated_and_old_readings_do_not_come_out() -> None:
+    columns = batch(
+        (2, "o2_pct_vol", 10, Quality.LATE, 0),
+        (2, "o2_pct_vol", 10, Quality.SIMULATED, 0),
+        (2, "o2_pct_vol", 10, 0, 7200),
+        (2, "o2_pct_vol", 10, Quality.CLOCK_REPLACED, 0),
+    )
+    assert found(columns, FLEET) == {("gas-oxygen-low", 3)}
+
+
+def test_every_reading_of_a_device_with_an_alarm_comes_out() -> None:
+    columns = batch((1, "ch4_pct_lel", 1), (2, "ch4_pct_lel", 1))
+    assert found(columns, FLEET, attention=(2,)) == {("gas-lel", 1)}
+    assert found(columns, FLEET, attention=(999,)) == set()
+
+
+@pytest.mark.parametrize(
+    ("since", "back", "watched"),
+    [
+        (NOW - timedelta(hours=1), None, False),
+        (NOW + timedelta(hours=1), None, True),
+        (NOW - timedelta(hours=2), NOW - timedelta(hours=1), True),
+        (NOW - timedelta(hours=1), NOW + timedelta(hours=1), False),
+    ],
+)
+def test_a_device_out_of_service_is_not_judged_until_it_is_due_back(
+    since: datetime, back: datetime | None, watched: bool
+) -> None:
+    away = device(1, "gas", out_of_service_since=since, return_due_at=back)
+    columns = batch((1, "ch4_pct_lel", 90))
+    assert bool(found(columns, build_fleet([away], RULES), attention=(1,))) is watched
+    assert away.is_watched(NOW) is watched
+
+
+def test_readings_of_unknown_devices_are_told_apart() -> None:
+    columns = batch((1, "ch4_pct_lel", 1), (9, "ch4_pct_lel", 90), (100_000, "ch4_pct_lel", 90))
+    assert known_rows(columns, FLEET).tolist() == [True, False, False]
+
+
+def test_a_dot_shows_the_newest_value_of_its_first_metric() -> None:
+    columns = batch(
+        (1, "ch4_pct_lel", 5, 0, 10),
+        (1, "ch4_pct_lel", 6, 0, 5),
+        (1, "battery_pct", 90),
+        (3, "tilt_deg", 2),
+        (3, "cover_open", 0, 0, 60),
+        (5, "rssi_dbm", -90),
+        (2, "ch4_pct_lel", 9, Quality.LATE, 0),
+    )
+    assert sorted(shown_rows(columns).tolist()) == [1, 4]
+
+
+def test_screening_misses_nothing_that_judging_one_by_one_would_raise() -> None:
+    rng = np.random.default_rng(7)
+    devices = [
+        device(
+            i,
+            str(rng.choice(["gas", "manhole", "light"])),
+            gas=[None, "methane", "lpg"][int(rng.integers(3))],
+            attributes={"tilt_baseline_deg": float(rng.uniform(-180, 180)), "water_limit_cm": 90},
+        )
+        for i in range(1, 40)
+    ]
+    ranges = {
+        "ch4_pct_lel": (0, 60), "ch4_pct_vol": (0, 3), "gas_alarm": (0, 1), "o2_pct_vol": (15, 22),
+        "tilt_deg": (-180, 180), "cover_open": (0, 1), "flooded": (0, 1),
+        "water_level_cm": (0, 200),
+    }  # fmt: skip
+    rows = []
+    for _ in range(3000):
+        metric = str(rng.choice(list(ranges)))
+        low, high = ranges[metric]
+        value = float(rng.integers(low, high + 1)) if high == 1 else float(rng.uniform(low, high))
+        quality, age = int(rng.choice([0, 0, 0, 1, 2, 3, 4])), float(rng.choice([0, 60, 7200, 1e6]))
+        rows.append((int(rng.integers(1, 40)), metric, value, quality, age))
+    columns = batch(*rows)
+    one_by_one = {
+        (rule.code, i)
+        for i, row in enumerate(rows)
+        for rule in RULES
+        if trips_alone(rule, devices[row[0] - 1], row)
+    }
+    assert found(columns, build_fleet(devices, RULES)) == one_by_one
+    assert len(one_by_one) > 100
+
+
+def trips_alone(
+    rule: Rule, watched: WatchedDevice, row: tuple[int, str, float, int, float]
+) -> bool:
+    if rule.metric is None or rule.metric.name != row[1] or not applies_to(rule, watched):
+        return False
+    sample = Sample(NOW - timedelta(seconds=row[4]), NOW, row[2], row[3])
+    outcomes = judge(rule, watched.id, watched.attributes, Standing(), sample)
+    return any(isinstance(outcome, Raise | Start) for outcome in outcomes)
