@@ -1,0 +1,1 @@
+"""A repeatable city: the same seed and the same start give the same messages."""
