@@ -46,8 +46,9 @@ def provide(bundle: Bundle, folder: Path, progress: Callable[[str], None]) -> Pa
         if _stamp(root / FETCHED) != _key(bundle):
             _fetch(bundle, root, progress)
         if _stamp(root / LINKED) != _link_key(bundle, root):
-            progress(f"linking {bundle.name}")
-            relink(root, [root / program for program in bundle.programs])
+            if bundle.programs:
+                progress(f"linking {bundle.name}")
+                relink(root, [root / program for program in bundle.programs])
             (root / LINKED).write_text(_link_key(bundle, root))
     return root
 
