@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from db.seeds.simulated import SimulatedDevice
-from simulator.model import MAINS_V, STANDBY_W, Values, lamp_values
+from simulator.model import STANDBY_W, Values
 
 # The values of one report with an episode in them; the time is since the episode's start.
 Effect = Callable[[SimulatedDevice, Values, timedelta], Values]
 
-LEAK_RISE = timedelta(seconds=90)
+LEAK_RISE = timedelta(seconds=60)
 LEAK_HOLD = timedelta(minutes=7)  # until the repair
 LEAK_DECAY = timedelta(minutes=3)
 # An on/off detector (Milesight GS101) switches at this level, %LEL.
@@ -125,10 +125,10 @@ def lamp_out(device: str, starts_at: datetime) -> Episode:
     return Episode((device,), starts_at, timedelta(minutes=40), timedelta(seconds=60), effect)
 
 
-def day_burn(device: str, starts_at: datetime) -> Episode:
-    """A lamp burns by day."""
+def lamp_leak(device: str, starts_at: datetime) -> Episode:
+    """Current leaks to the pole of a lamp, lit or not."""
 
     def effect(device: SimulatedDevice, values: Values, since: timedelta) -> Values:
-        return lamp_values(device, values.get("voltage_v", MAINS_V), 100.0)
+        return {"leakage_ma": float(device.attributes.get("leakage_limit_ma", 30)) * 1.6}
 
-    return Episode((device,), starts_at, timedelta(minutes=30), timedelta(seconds=60), effect)
+    return Episode((device,), starts_at, timedelta(minutes=12), timedelta(seconds=30), effect)

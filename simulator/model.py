@@ -68,11 +68,7 @@ def _light(seed: int, device: SimulatedDevice, at: datetime, sky: LonLat) -> Val
     voltage = MAINS_V + 4 * drift(seed, at, 2_000, device.attributes.get("cabinet", ""), "v")
     lit = weather.lamps_due(_minute(at), sky)
     dim = weather.dim_pct(at) if lit else 0.0
-    return lamp_values(device, voltage, dim, 0.02 * drift(seed, at, 1_500, device.code, "w"))
-
-
-def lamp_values(device: SimulatedDevice, voltage: float, dim: float, spread: float = 0.0) -> Values:
-    """A lamp at a dimming level; 0 is off. `spread` is the relative deviation of its power."""
+    spread = 0.02 * drift(seed, at, 1_500, device.code, "w")
     rated = float(device.attributes.get("rated_power_w", 150))
     power = rated * dim / 100 * (1 + spread) if dim else STANDBY_W
     return {
@@ -81,7 +77,7 @@ def lamp_values(device: SimulatedDevice, voltage: float, dim: float, spread: flo
         "power_w": power,
         "voltage_v": voltage,
         "current_a": power / (voltage * LAMP_POWER_FACTOR),
-        "leakage_ma": 0.8 + 0.6 * spread,
+        "leakage_ma": 0.8 + 20 * spread,
     }
 
 

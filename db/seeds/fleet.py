@@ -49,6 +49,9 @@ CAMERA_DETECTS = (
     ("road_occupation", "sundry_stack"),
     ("water_gather", "hawker"),
 )
+# Labels of a Frigate model trained for the street.
+FRIGATE_LABELS = ("garbage", "vendor")
+LEAKAGE_LIMIT_MA = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +213,6 @@ def _manholes(network: list[Street], place: Placer) -> Iterator[PlannedDevice]:
             lat=lonlat.lat,
             cell=cell,
             report_interval_s=REPORT_INTERVAL_S["manhole"],
-            model="demo-manhole" if lorawan else "",
             format="ttn" if lorawan else "native",
             external_id=f"{MANHOLE_EUI}{number:06x}" if lorawan else None,
             attributes={
@@ -245,6 +247,7 @@ def _lamps(network: list[Street], place: Placer) -> Iterator[PlannedDevice]:
                 attributes={
                     "cabinet": f"CAB-{cabinet:03d}",
                     "rated_power_w": RATED_POWER_W[cabinet % len(RATED_POWER_W)],
+                    "leakage_limit_ma": LEAKAGE_LIMIT_MA,
                     "road": "main",
                     "street": street.code,
                 },
@@ -268,7 +271,7 @@ def _cameras(network: list[Street], place: Placer) -> Iterator[PlannedDevice]:
             format="frigate" if frigate else "native",
             external_id=f"demo_street_{number:03d}" if frigate else None,
             attributes={
-                "detects": ["person", "car"] if frigate else CAMERA_DETECTS[number % 5],
+                "detects": FRIGATE_LABELS if frigate else CAMERA_DETECTS[number % 5],
                 "street": spot.street.code,
             },
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from datetime import datetime, time
 from typing import Any
 
@@ -12,6 +13,7 @@ from db.pool import Connection
 from db.seeds import grid
 from db.seeds.geography import duty_grid_code
 from db.seeds.reference import TABLES
+from db.squads import insert_squad
 
 
 def read_squads() -> list[Squad]:
@@ -24,9 +26,7 @@ def read_squads() -> list[Squad]:
 def seed_squads(conn: Connection, now: datetime) -> None:
     """Put in squads that are missing; one that is there keeps its shifts, grids and place."""
     for squad in read_squads():
-        if _insert_squad(conn, squad, now):
-            _insert_shifts(conn, squad)
-            _insert_grids(conn, squad)
+        insert_squad(conn, replace(squad, position_at=now), demo=True)
 
 
 def _shift(row: dict[str, Any]) -> Shift:
@@ -53,38 +53,4 @@ def _squad(row: dict[str, Any], shifts: tuple[Shift, ...]) -> Squad:
         position=LonLat(*row["home"]),
         position_at=None,
         open_incidents=0,
-    )
-
-
-def _insert_squad(conn: Connection, squad: Squad, now: datetime) -> bool:
-    place = squad.position
-    inserted = conn.execute(
-        """
-        INSERT INTO squad (code, district, name_zh, name_en, kind, skills, lon, lat, position_at,
-                           demo)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, true)
-        ON CONFLICT DO NOTHING
-        """,
-        (
-            *(squad.code, squad.district, squad.name_zh, squad.name_en, squad.kind),
-            sorted(squad.skills),
-            *((place.lon, place.lat) if place else (None, None)),
-            now,
-        ),
-    )
-    return inserted.rowcount == 1
-
-
-def _insert_shifts(conn: Connection, squad: Squad) -> None:
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO squad_shift (squad, weekdays, start_at, end_at) VALUES (%s, %s, %s, %s)",
-            [(squad.code, sorted(s.weekdays), s.start, s.end) for s in squad.shifts],
-        )
-
-
-def _insert_grids(conn: Connection, squad: Squad) -> None:
-    conn.execute(
-        "INSERT INTO squad_duty_grid (squad, duty_grid) SELECT %s, unnest(%s::text[])",
-        (squad.code, sorted(squad.duty_grids)),
     )

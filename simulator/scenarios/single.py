@@ -14,8 +14,8 @@ from simulator.scenarios.happening import Happening
 LEAD = timedelta(seconds=20)
 # A leak's peak: over the high limit of 50 %LEL, now and then over the 80 that call for all.
 PEAKS_PCT_LEL = (62.0, 34.0, 68.0, 58.0, 88.0)
-# Frigate knows only the labels of its model; the native cameras name what the city looks for.
-FRIGATE_LABELS = ("person", "car")
+# What a camera without a list of its own reports.
+UNKNOWN_SIGHT = "hawker"
 
 Maker = Callable[[Cast, datetime, random.Random], Happening | None]
 
@@ -36,7 +36,7 @@ def cabinet_outages(cast: Cast, start: datetime, rng: random.Random) -> Iterator
 
 
 def lamp_faults(cast: Cast, start: datetime, rng: random.Random) -> Iterator[Happening]:
-    """A lamp that is dark by night or burns by day, every ten minutes."""
+    """A lamp that is dark by night or leaks current by day, every ten minutes."""
     return _again(lamp_fault, cast, start, rng, timedelta(minutes=10))
 
 
@@ -86,12 +86,12 @@ def outage(cast: Cast, at: datetime, rng: random.Random) -> Happening | None:
 
 
 def lamp_fault(cast: Cast, at: datetime, rng: random.Random) -> Happening | None:
-    """Dark by night, lit by day."""
+    """Dark by night; by day, when a dark lamp is as it should be, current leaks."""
     device = cast.pick(rng, "light")
     if device is None:
         return None
     by_night = weather.lamps_due(at.replace(second=0, microsecond=0), cast.centre)
-    return (episodes.lamp_out if by_night else episodes.day_burn)(device.code, at)
+    return (episodes.lamp_out if by_night else episodes.lamp_leak)(device.code, at)
 
 
 def sighting(cast: Cast, at: datetime, rng: random.Random) -> Happening | None:
@@ -99,7 +99,7 @@ def sighting(cast: Cast, at: datetime, rng: random.Random) -> Happening | None:
     camera = cast.pick(rng, "camera")
     if camera is None:
         return None
-    detects = camera.attributes.get("detects") or FRIGATE_LABELS
+    detects = camera.attributes.get("detects") or (UNKNOWN_SIGHT,)
     return episodes.Observation(
         camera=camera.code,
         type=rng.choice(list(detects)),
