@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 # Frames kept for screens that were away for a moment; at 10 changes a second over 3 minutes.
@@ -132,7 +132,7 @@ class Audience:
 
     def stream(
         self, last: int | None, still_welcome: Callable[[], bool], now_frame: Callable[[], bytes]
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """The body of an event stream; ends when its viewer may not watch any more."""
         viewer, missed = self.join(last)
         try:

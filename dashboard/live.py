@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from city.errors import NotFound, Unavailable
 from dashboard.audience import Audience
 from dashboard.board import DeviceBoard
+from dashboard.city_map import CityMap
 from dashboard.geometry import centre_of
 from dashboard.snapshot import (
     Counted,
@@ -33,6 +34,7 @@ from db import walls as wall_rows
 from db.events import last_seq, list_events
 from db.live import Redis, follow
 from db.pool import Connection, Pool, transaction
+from db.squads import list_squads
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ class Wall:
         self._head = kpi_rows.Headline(0, 0, 0, 0, 0)
         self._packed: tuple[int, float, Packed] | None = None
         self._last_frame = 0.0
+        self.map = CityMap(pool, district)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -96,6 +99,11 @@ class Wall:
         self.audience.close()
 
     @property
+    def code(self) -> str:
+        """Code of the district."""
+        return self._district.code
+
+    @property
     def alive(self) -> bool:
         return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
 
@@ -109,7 +117,9 @@ class Wall:
 
     # Viewers
 
-    def stream(self, last: int | None, still_welcome: Callable[[], bool]) -> Iterator[bytes]:
+    def stream(
+        self, last: int | None, still_welcome: Callable[[], bool]
+    ) -> Generator[bytes, None, None]:
         """The body of an event stream from revision `last` on."""
         if last is not None and last > self.rev:
             self.catch_up()  # the screen came from a process that is ahead of this one
@@ -177,7 +187,7 @@ class Wall:
             touched,
             wall_rows.list_incidents(conn, code, ids=ids) if ids else [],
             wall_rows.list_alarms(conn, code, ids=sorted(touched.alarms), incident_ids=ids),
-            wall_rows.list_squads(conn, code),
+            list_squads(conn, code),
         )
 
     def _tell(self, fresh: Fresh, rev: int, now: datetime) -> None:
@@ -268,7 +278,7 @@ class Wall:
             rev = last_seq(conn)
             incidents = wall_rows.list_incidents(conn, code)
             alarms = wall_rows.list_alarms(conn, code)
-            squads = wall_rows.list_squads(conn, code)
+            squads = list_squads(conn, code)
             self._today, self._head = self._read_today(conn, now), self._read_headline(conn, now)
             self._picture.demo = wall_rows.has_demo_rows(conn, code)
             self._reload_devices(conn, now)

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from city.clock import standing
+from city.squad import Squad
 from db.kpi import Headline, KpiRow
-from db.walls import WallAlarm, WallIncident, WallSquad
+from db.walls import WallAlarm, WallIncident
 
 # The snapshot is compressed once for all viewers; level 5 is within 5 % of the smallest.
 GZIP_LEVEL = 5
@@ -85,14 +86,19 @@ def is_shelved(row: WallAlarm, now: datetime) -> bool:
     return row.shelved_until is not None and row.shelved_until > now
 
 
-def squad_json(row: WallSquad, now: datetime, zone: ZoneInfo) -> list[Any]:
+def squad_json(row: Squad, now: datetime, zone: ZoneInfo) -> list[Any]:
     """[code, name_zh, name_en, lon, lat, on_duty, open_incidents, kind]."""
-    local = now.astimezone(zone)
-    on_duty = any(shift.covers(local) for shift in row.shifts)
+    at = row.position
     return [
-        row.code, row.name_zh, row.name_en, row.lon, row.lat, on_duty,
-        row.open_incidents, row.kind,
-    ]  # fmt: skip
+        row.code,
+        row.name_zh,
+        row.name_en,
+        at.lon if at else None,
+        at.lat if at else None,
+        row.is_on_duty(now.astimezone(zone)),
+        row.open_incidents,
+        row.kind,
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,7 @@ class Picture:
     demo: bool = False
     incidents: dict[int, WallIncident] = field(default_factory=dict)
     alarms: dict[int, WallAlarm] = field(default_factory=dict)
-    squads: dict[str, WallSquad] = field(default_factory=dict)
+    squads: dict[str, Squad] = field(default_factory=dict)
     kpi: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self, now: datetime, devices: list[list[Any]], latency_ms: float | None) -> Any:
@@ -196,7 +202,7 @@ class Fresh:
     touched: Touched
     incidents: Sequence[WallIncident]
     alarms: Sequence[WallAlarm]
-    squads: Sequence[WallSquad]
+    squads: Sequence[Squad]
 
 
 def apply_fresh(picture: Picture, fresh: Fresh, rev: int, now: datetime) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -24,8 +25,6 @@ TOKEN_BYTES = 32
 PEOPLE = frozenset(Role) - {Role.SYSTEM}
 
 _HASHER = PasswordHasher()
-# Checked against when the name is unknown, so that the answer takes as long as for a known one.
-_NOBODY = _HASHER.hash(secrets.token_hex(16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,18 @@ def disable_user(conn: Connection, name: str, now: datetime) -> bool:
     return changed.rowcount == 1
 
 
+def find_user(conn: Connection, name: str) -> User | None:
+    """The user of this name who may sign in."""
+    with conn.cursor(row_factory=class_row(User)) as cursor:
+        return cursor.execute(
+            """
+            SELECT name, role, squad, district, display_name FROM app_user
+            WHERE name = %s AND disabled_at IS NULL
+            """,
+            (name,),
+        ).fetchone()
+
+
 def list_users(conn: Connection, district: str) -> list[User]:
     """Everybody who may sign in, by name."""
     with conn.cursor(row_factory=class_row(User)) as cursor:
@@ -110,13 +121,15 @@ def verify(conn: Connection, name: str, password: str) -> User | None:
         "SELECT password_hash FROM app_user WHERE name = %s AND disabled_at IS NULL",
         (name,),
     ).fetchone()
-    if not password_fits(row[0] if row else _NOBODY, password) or row is None:
+    if not password_fits(row[0] if row else _nobody(), password) or row is None:
         return None
-    with conn.cursor(row_factory=class_row(User)) as cursor:
-        return cursor.execute(
-            "SELECT name, role, squad, district, display_name FROM app_user WHERE name = %s",
-            (name,),
-        ).fetchone()
+    return find_user(conn, name)
+
+
+@cache
+def _nobody() -> str:
+    """A hash nobody's password fits: an unknown name takes as long as a known one."""
+    return _HASHER.hash(secrets.token_hex(16))
 
 
 def hash_password(password: str) -> str:

@@ -1,15 +1,14 @@
-"""What the walls show: current rows of incidents, alarms, squads and devices, and the map."""
+"""What the walls show: current rows of incidents, alarms and devices, and the map."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, time
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg.rows import class_row
 
-from city.squad import Shift
 from db.pool import Connection
 
 # Which of a device's metrics its dot on the map shows: the first of these that it reports.
@@ -146,55 +145,6 @@ def list_alarms(
 
 
 @dataclass(frozen=True, slots=True)
-class WallSquad:
-    """A squad, where it is, its shifts and how many incidents it has."""
-
-    code: str
-    name_zh: str
-    name_en: str
-    lon: float | None
-    lat: float | None
-    kind: str
-    open_incidents: int
-    shifts: tuple[Shift, ...] = ()
-
-
-def list_squads(conn: Connection, district: str) -> list[WallSquad]:
-    """All active squads by code."""
-    shifts = _shifts(conn, district)
-    with conn.cursor(row_factory=class_row(WallSquad)) as cursor:
-        rows = cursor.execute(
-            """
-            SELECT s.code, s.name_zh, s.name_en, s.lon, s.lat, s.kind, count(i.id) AS open_incidents
-            FROM squad s
-            LEFT JOIN incident i ON i.squad = s.code AND i.district = s.district
-                 AND i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
-            WHERE s.district = %s AND s.active
-            GROUP BY s.code
-            ORDER BY s.code
-            """,
-            (district,),
-        ).fetchall()
-    return [replace(row, shifts=tuple(shifts.get(row.code, ()))) for row in rows]
-
-
-def _shifts(conn: Connection, district: str) -> dict[str, list[Shift]]:
-    rows: list[tuple[str, list[int], time, time]] = conn.execute(
-        """
-        SELECT squad, weekdays, start_at, end_at FROM squad_shift
-        JOIN squad ON squad.code = squad_shift.squad
-        WHERE squad.district = %s
-        ORDER BY squad, start_at
-        """,
-        (district,),
-    ).fetchall()
-    found: dict[str, list[Shift]] = {}
-    for squad, weekdays, start, end in rows:
-        found.setdefault(squad, []).append(Shift(frozenset(weekdays), start, end))
-    return found
-
-
-@dataclass(frozen=True, slots=True)
 class WallDevice:
     """A device with the newest value of the metric its dot shows, and when it was last heard."""
 
@@ -285,14 +235,6 @@ def map_cells(conn: Connection, district: str) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
-def map_streets(conn: Connection, district: str) -> dict[str, Any] | None:
-    """The street network (GeoJSON FeatureCollection) that the district was set up with, if any."""
-    row = conn.execute(
-        "SELECT value FROM setting WHERE district = %s AND key = 'map.streets'", (district,)
-    ).fetchone()
-    return row[0] if row else None
-
-
 def community_names(conn: Connection, district: str) -> dict[str, str]:
     """Name of every community and street by its official code."""
     rows = conn.execute(
@@ -309,9 +251,7 @@ def map_stamp(conn: Connection, district: str) -> str:
         SELECT (SELECT md5(string_agg(concat_ws(' ', id, code, kind, lon, lat, unit_grid, name),
                                       ',' ORDER BY id))
                 FROM device WHERE district = %(d)s) || '-' ||
-               (SELECT count(*) FROM unit_grid WHERE district = %(d)s) || '-' ||
-               coalesce((SELECT updated_at::text FROM setting
-                         WHERE district = %(d)s AND key = 'map.streets'), '')
+               (SELECT count(*) FROM unit_grid WHERE district = %(d)s)
         """,
         {"d": district},
     ).fetchone()

@@ -1,0 +1,81 @@
+"""Reading change requests and writing answers: versions, repeated requests, JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from flask import Response, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from city.errors import InvalidInput, NotFound
+from dashboard.bodies import BIGINT_MAX, INT_MAX, T, decode_body
+from dashboard.load import Once
+from db.idempotency import StoredAnswer
+
+KEY_LENGTH = range(1, 201)
+# Time a screen may wait for its answer; longer bodies than this are no JSON of ours.
+JSON_LIMIT = 256 * 1024
+
+
+def json_answer(body: Any, status: int = 200) -> Response:
+    """A JSON response; a version becomes its entity tag."""
+    response = Response(msgspec.json.encode(body), status, content_type="application/json")
+    if isinstance(body, dict) and isinstance(body.get("version"), int):
+        response.headers["ETag"] = f'"{body["version"]}"'
+    return response
+
+
+def stored_answer(answer: StoredAnswer) -> Response:
+    return json_answer(answer.body, answer.status)
+
+
+def read_body(kind: type[T]) -> T:
+    """The JSON body of this request with `If-Match` taken into its version."""
+    if request.mimetype not in ("application/json", ""):
+        raise UnsupportedMediaType("send application/json")
+    raw = request.get_data(cache=True)
+    if len(raw) > JSON_LIMIT:
+        raise InvalidInput("body", len(raw), f"must be at most {JSON_LIMIT} bytes")
+    body = decode_body(raw, kind)
+    matched = if_match()
+    if matched is not None and "version" in body.__struct_fields__:
+        known = body.version  # type: ignore[attr-defined]
+        if known is not None and known != matched:
+            raise InvalidInput("version", known, f"is not the If-Match of {matched}")
+        body.version = matched  # type: ignore[attr-defined]
+    return body
+
+
+def if_match() -> int | None:
+    """The version in `If-Match`, with or without quotes."""
+    text = request.headers.get("If-Match")
+    if text is None:
+        return None
+    bare = text.strip().removeprefix("W/").strip('"')
+    if not (bare.isascii() and bare.isdigit()) or int(bare) > INT_MAX:
+        raise InvalidInput("If-Match", text, "must be the version, a whole number")
+    return int(bare)
+
+
+def read_once(parts: Sequence[bytes] | None = None) -> Once | None:
+    """The Idempotency-Key and what it stands for; `parts` replace the body of an upload."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if len(key) not in KEY_LENGTH or not key.isprintable():
+        raise InvalidInput("Idempotency-Key", key, "must have 1 to 200 printable characters")
+    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode())
+    digest.update(request.headers.get("If-Match", "").encode() + b"\n")
+    for part in parts if parts is not None else [request.get_data(cache=True)]:
+        digest.update(hashlib.sha256(part).digest())
+    return Once(key, digest.digest())
+
+
+def known_id(what: str, number: int) -> int:
+    """A number no row can have is a row that does not exist."""
+    if number > BIGINT_MAX:
+        raise NotFound(what, number)
+    return number

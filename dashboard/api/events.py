@@ -1,0 +1,117 @@
+"""`/events`: the event log from a cursor, as a list or as a stream that follows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from city.errors import InvalidInput
+from city.event import Event
+from dashboard.api.answers import json_answer
+from dashboard.api.params import DEFAULT_LIMIT, LIMITS, read_args
+from dashboard.audience import Audience
+from dashboard.auth import current_caller, still_welcome
+from dashboard.bodies import BIGINT_MAX
+from dashboard.load import as_plain
+from dashboard.parts import parts
+from dashboard.streams import event_stream
+from db.events import list_events
+from db.pool import Pool, transaction
+
+PAGE = 500
+# A follower hears from us at least this often, so that both sides notice a dead line.
+KEEP_ALIVE_S = 10.0
+
+events = Blueprint("events", __name__)
+
+
+@events.get("/events")
+def get_events() -> Response:
+    """Events after a sequence number, oldest first; `Accept: text/event-stream` follows."""
+    args = read_args(("after", "cursor", "limit", "subject"))
+    after = read_sequence("after", request.headers.get("Last-Event-ID") or args.get("after", "0"))
+    after = max(after, read_sequence("cursor", args.get("cursor", "0")))
+    district, subject = current_caller().district, args.get("subject")
+    if request.accept_mimetypes.best_match(["application/json", "text/event-stream"]) == (
+        "text/event-stream"
+    ):
+        frames = _follow(
+            parts().pool,
+            parts().walls.of(district).audience,
+            after,
+            subject=subject,
+            district=district,
+            welcome=still_welcome(),
+        )
+        return event_stream(frames, parts().places)
+    limit = read_sequence("limit", args.get("limit", str(DEFAULT_LIMIT)))
+    if limit not in LIMITS:
+        raise InvalidInput("limit", limit, f"must be from {LIMITS.start} to {LIMITS.stop - 1}")
+    with transaction(parts().pool) as conn:
+        rows = list_events(conn, after=after, limit=limit + 1, subject=subject, district=district)
+    shown = rows[:limit]
+    following = str(shown[-1].seq) if len(rows) > limit else None
+    return json_answer({"items": [event_json(row) for row in shown], "next": following})
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """An event with its place in the hash chain."""
+    return {
+        "seq": event.seq,
+        "at": as_plain(event.at),
+        "district": event.district,
+        "kind": event.kind,
+        "subject": event.subject,
+        "actor": event.actor,
+        "payload": event.payload,
+        "prev_hash": bytes(event.prev_hash).hex(),
+        "hash": bytes(event.hash).hex(),
+    }
+
+
+def _follow(
+    pool: Pool,
+    audience: Audience,
+    after: int,
+    *,
+    subject: str | None,
+    district: str,
+    welcome: Callable[[], bool],
+) -> Generator[bytes, None, None]:
+    """The live channel only says that there is something new; the events come from the log."""
+    viewer, _ = audience.join(None)
+    try:
+        said = time.monotonic()
+        yield b"retry: 2000\n\n"
+        while not viewer.ended and not viewer.dropped:
+            while rows := _read(pool, after, subject, district):
+                after = rows[-1].seq
+                said = time.monotonic()
+                yield b"".join(
+                    b"id: %d\ndata: %s\n\n" % (row.seq, msgspec.json.encode(event_json(row)))
+                    for row in rows
+                )
+            viewer.take(1.0)
+            if time.monotonic() - said >= KEEP_ALIVE_S:
+                if not welcome():
+                    return
+                said = time.monotonic()
+                yield b": still here\n\n"
+    finally:
+        audience.leave(viewer)
+
+
+def _read(pool: Pool, after: int, subject: str | None, district: str) -> list[Event]:
+    with transaction(pool) as conn:
+        return list_events(conn, after=after, limit=PAGE, subject=subject, district=district)
+
+
+def read_sequence(name: str, text: str) -> int:
+    """A sequence number of the event log."""
+    if not (text.isascii() and text.isdigit()) or int(text) > BIGINT_MAX:
+        raise InvalidInput(name, text, "must be a whole number")
+    return int(text)

@@ -1,0 +1,135 @@
+"""`/healthz`, `/readyz` and `/metrics`: for the people and programs that run the server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from city.errors import Unavailable
+from dashboard.api.answers import json_answer
+from dashboard.parts import Parts, parts
+from db.kpi import IngestLag, ingest_lag
+from db.live import publish
+from db.pool import transaction
+
+# Seconds; the wall's own budget from commit to paint is one second.
+LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+# Nobody listens here: publishing tells whether Redis answers.
+PROBE_CHANNEL = "gw:probe"
+
+health = Blueprint("health", __name__)
+
+
+@health.get("/healthz")
+def healthz() -> Response:
+    """This process answers."""
+    return json_answer({"ok": True})
+
+
+@health.get("/readyz")
+def readyz() -> Response:
+    """Ready, or the reasons why not. Without Redis the screens are slower, not wrong."""
+    reasons, notes = [], []
+    try:
+        lag = _lag(parts())
+        if lag.oldest_waiting_s is not None and lag.oldest_waiting_s > 60:
+            notes.append(f"evaluation is {lag.oldest_waiting_s:.0f} s behind")
+    except Unavailable as error:
+        reasons.append(str(error))
+    if not publish(parts().redis, PROBE_CHANNEL, b""):
+        notes.append("redis does not answer: screens ask the database every second")
+    notes += [f"a wall's follower is not running: {wall.code}" for wall in parts().walls.all()
+              if not wall.alive]  # fmt: skip
+    status = 503 if reasons else 200
+    return json_answer({"ready": not reasons, "reasons": reasons, "notes": notes}, status)
+
+
+@health.get("/metrics")
+def metrics() -> Response:
+    """In the format of Prometheus."""
+    return Response(generate_latest(parts().registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def count_requests(server: Flask, registry: CollectorRegistry) -> None:
+    """Count and time every request by route, method and status."""
+    requests = Counter(
+        "gridwarden_http_requests", "Requests answered", ["method", "route", "status"],
+        registry=registry,
+    )  # fmt: skip
+    seconds = Histogram(
+        "gridwarden_http_request_seconds", "Time to the first byte of the answer", ["route"],
+        buckets=LATENCY_BUCKETS, registry=registry,
+    )  # fmt: skip
+
+    def begin() -> None:
+        g.began = time.perf_counter()
+
+    def finish(response: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else "none"
+        requests.labels(request.method, route, response.status_code).inc()
+        if (began := g.get("began")) is not None:
+            seconds.labels(route).observe(time.perf_counter() - began)
+        return response
+
+    server.before_request(begin)
+    server.after_request(finish)
+
+
+class LiveCollector:
+    """Reads the live channel and the database whenever somebody scrapes."""
+
+    def __init__(self, found: Parts) -> None:
+        self._parts = found
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything that is a state, not a count of requests."""
+        yield _gauge("gridwarden_sse_viewers", "Open event streams", self._parts.places.taken)
+        walls = self._parts.walls.all()
+        for name, text in (
+            ("frames_built", "Frames built, each once for all viewers"),
+            ("frames_sent", "Frames handed to viewers"),
+            ("snapshots_built", "Snapshots built"),
+            ("viewers_dropped", "Viewers that could not keep up"),
+            ("faults", "Faults of the live channel that were survived"),
+        ):
+            total = sum(getattr(wall.audience.tally, name) for wall in walls)
+            yield _counter(f"gridwarden_live_{name}", text, total)
+        try:
+            lag = _lag(self._parts)
+        except Unavailable:
+            yield _gauge("gridwarden_database_up", "1 if the database answers", 0)
+            return
+        yield _gauge("gridwarden_database_up", "1 if the database answers", 1)
+        yield _counter("gridwarden_events", "Events in the log", lag.last_event)
+        yield _gauge("gridwarden_ingest_batches_waiting", "Batches not evaluated yet",
+                     lag.batches_waiting)  # fmt: skip
+        yield _gauge("gridwarden_alarm_changes_waiting", "Alarm changes not taken by dispatch yet",
+                     lag.alarm_changes_waiting)  # fmt: skip
+        for name, text, value in (
+            ("last_commit_age", "Age of the newest committed batch", lag.last_commit_age_s),
+            ("receive_to_commit", "First message to commit, newest batch", lag.receive_to_commit_s),
+            ("evaluation_lag", "Age of the oldest batch not evaluated", lag.oldest_waiting_s or 0),
+        ):
+            if value is not None:
+                yield _gauge(f"gridwarden_ingest_{name}_seconds", text, value)
+
+
+def _lag(found: Parts) -> IngestLag:
+    with transaction(found.pool) as conn:
+        return ingest_lag(conn, datetime.now(UTC))
+
+
+def _gauge(name: str, text: str, value: Any) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _counter(name: str, text: str, value: Any) -> Metric:
+    return CounterMetricFamily(name, text, value=value)

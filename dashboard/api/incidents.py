@@ -1,0 +1,140 @@
+"""`/incidents`: the queue, one incident, reporting, actions, recommendations and evidence."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from flask import Blueprint, Response, request
+
+from city.errors import InvalidInput, NotFound
+from city.incident import FINAL_STATES, IncidentState
+from dashboard import load
+from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
+from dashboard.api.params import cursor_key, page, read_args, read_list_query
+from dashboard.auth import current_caller
+from dashboard.bodies import ActionBody, ReportBody, check_text
+from dashboard.parts import parts
+from db import evidence as evidence_rows
+from db import incidents as incident_rows
+from db.pool import transaction
+
+FILTERS: dict[str, type] = {
+    "state": str, "open": bool, "squad": str, "category": str, "family": str, "device": str,
+    "severity": int,
+}  # fmt: skip
+# Only these are shown inside the browser; everything else is a download.
+SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+
+incidents = Blueprint("incidents", __name__)
+
+
+@incidents.get("/incidents")
+def list_incidents() -> Response:
+    query = read_list_query(FILTERS)
+    key = cursor_key(query, int)
+    wanted = dict(query.filters)
+    states = _states(wanted.pop("state", None), wanted.pop("open", None))
+    with transaction(parts().pool) as conn:
+        rows = incident_rows.list_incidents(
+            conn,
+            current_caller().district,
+            states=states,
+            since=query.since,
+            before_id=key[0] if key else None,
+            limit=query.limit + 1,
+            **wanted,
+        )
+    return json_answer(page(rows, query.limit, lambda row: [row.id]))
+
+
+def _states(state: str | None, is_open: bool | None) -> list[str] | None:
+    """The states asked for; several are separated by commas."""
+    words = state.split(",") if state is not None else None
+    for word in words or ():
+        if word not in set(IncidentState):
+            raise InvalidInput("state", word, "must be one of " + ", ".join(IncidentState))
+    if is_open is None:
+        return words
+    matching = [s.value for s in IncidentState if (s not in FINAL_STATES) == is_open]
+    return [word for word in matching if words is None or word in words]
+
+
+@incidents.post("/incidents")
+def report_incident() -> Response:
+    answer = load.open_incident(current_caller(), read_body(ReportBody), read_once())
+    response = stored_answer(answer)
+    response.headers["Location"] = f"/api/v1/incidents/{answer.body['id']}"
+    return response
+
+
+@incidents.get("/incidents/<int:incident_id>")
+def get_incident(incident_id: int) -> Response:
+    read_args(())
+    return json_answer(load.incident_facts(current_caller(), known_id("incident", incident_id)))
+
+
+@incidents.post("/incidents/<int:incident_id>/actions")
+def act(incident_id: int) -> Response:
+    body = read_body(ActionBody)
+    number = known_id("incident", incident_id)
+    return stored_answer(load.act(current_caller(), number, body, read_once()))
+
+
+@incidents.get("/incidents/<int:incident_id>/recommendations")
+def recommend(incident_id: int) -> Response:
+    read_args(())
+    number = known_id("incident", incident_id)
+    return json_answer({"items": load.recommendations(current_caller(), number), "next": None})
+
+
+@incidents.post("/incidents/<int:incident_id>/evidence")
+def add_evidence(incident_id: int) -> Response:
+    """multipart/form-data with `stage` and `file`."""
+    stage = check_text("stage", request.form.get("stage", ""))
+    file = request.files.get("file")
+    if not stage:
+        raise InvalidInput("stage", None, "is missing")
+    if file is None or not file.filename:
+        raise InvalidInput("file", None, "is missing: send multipart/form-data")
+    content = file.read()
+    name = check_text("file", file.filename)
+    once = read_once([stage.encode(), name.encode(), content])
+    return stored_answer(
+        load.attach(
+            current_caller(),
+            known_id("incident", incident_id),
+            (stage, name, check_text("file", file.mimetype), content),
+            once,
+        )
+    )
+
+
+@incidents.get("/incidents/<int:incident_id>/evidence")
+def list_evidence(incident_id: int) -> Response:
+    read_args(())
+    number = known_id("incident", incident_id)
+    with transaction(parts().pool) as conn:
+        incident_rows.find(conn, number, current_caller().district)
+        rows = evidence_rows.list_evidence(conn, number)
+    items = [{**load.as_plain(row), "sha256": row.sha256.hex()} for row in rows]
+    return json_answer({"items": items, "next": None})
+
+
+@incidents.get("/incidents/<int:incident_id>/evidence/<int:evidence_id>")
+def get_evidence(incident_id: int, evidence_id: int) -> Response:
+    """The file itself; never run by the browser, whatever it says it is."""
+    with transaction(parts().pool) as conn:
+        stored = evidence_rows.find_content(conn, known_id("evidence", evidence_id))
+    if stored.incident_id != incident_id or stored.district != current_caller().district:
+        raise NotFound("evidence", evidence_id)
+    shown = stored.media_type in SHOWN_TYPES
+    response = Response(
+        stored.content, content_type=stored.media_type if shown else "application/octet-stream"
+    )
+    how = "inline" if shown else "attachment"
+    response.headers["Content-Disposition"] = f"{how}; filename*=UTF-8''{quote(stored.filename)}"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    response.headers["ETag"] = f'"{stored.sha256.hex()}"'
+    response.make_conditional(request)
+    return response

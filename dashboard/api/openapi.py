@@ -1,0 +1,275 @@
+"""`/openapi.json`: the API described from the very types that it answers with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response
+
+from dashboard.api import accounts, incidents
+from dashboard.api.answers import json_answer
+from dashboard.api.shapes import (
+    CategoryItem,
+    EventItem,
+    EvidenceItem,
+    IncidentAnswer,
+    LedgerTotal,
+    Problem,
+    RecommendationItem,
+    RejectItem,
+)
+from dashboard.bodies import ActionBody, ReportBody, ReviewBody, ShelveBody, VersionBody
+from dashboard.key_figures import KpiAnswer, SquadItem
+from db import listings
+from db.incidents import ListedIncident
+from db.kpi import GROUPINGS
+from db.ledger import Imbalance, LedgerEntry
+from db.readings import HistoryPoint
+
+openapi = Blueprint("openapi", __name__)
+
+TITLE = "Gridwarden"
+VERSION = "1"
+ANSWERS = {
+    "401": "Nobody is signed in, or the token is worth nothing",
+    "403": "The caller's role may not do this",
+    "404": "There is no such thing in the caller's district",
+    "409": "The current state does not allow it; shows the state and what it allows",
+    "422": "A field or parameter is not acceptable; names it",
+    "503": "A server we need is away; nothing was done",
+}
+WORDS = {str: "string", int: "integer", bool: "boolean"}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method on one path."""
+
+    method: str
+    path: str
+    summary: str
+    answer: type | None = None
+    listed: bool = False  # the answer is a page of `answer`
+    body: type | None = None
+    query: dict[str, dict[str, Any]] = field(default_factory=dict)
+    status: str = "200"
+    upload: bool = False
+    answer_types: tuple[str, ...] = ("application/json",)
+
+
+def _text(description: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
+    return {"description": description, "required": required, "schema": {"type": "string"} | schema}
+
+
+def _moment(description: str) -> dict[str, Any]:
+    return _text(description, format="date-time")
+
+
+def _filters(columns: dict[str, type]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"description": f"only with this {name}", "schema": {"type": WORDS[kind]}}
+        for name, kind in columns.items()
+    }
+
+
+LIMIT = {
+    "limit": {
+        "description": "items of a page",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+    }
+}
+CURSOR = {"cursor": _text("`next` of the page before")}
+SINCE = {"since": _moment("only what happened at or after this time")}
+PAGING = {**LIMIT, **CURSOR, **SINCE}
+PERIOD = {"from": _moment("begin"), "to": _moment("end, not included")}
+
+OPERATIONS = (
+    Operation("get", "/devices", "Registered devices with their newest values",
+              listings.ListedDevice, listed=True,
+              query={**PAGING, **_filters(listings.DEVICE_FILTERS)}),
+    Operation("get", "/devices/{code}", "One device", listings.ListedDevice),
+    Operation("get", "/devices/{code}/readings",
+              "History of one metric; min and max of a bucket keep every peak", HistoryPoint,
+              listed=True,
+              query={"metric": _text("canonical metric", required=True), **PERIOD,
+                     "bucket": _text("raw, or a length like 1m, 15m, 1h, 1d"),
+                     **LIMIT, **CURSOR}),
+    Operation("get", "/alarms", "Alarms with rule, reason and IEC 62682 state",
+              listings.ListedAlarm, listed=True,
+              query={**PAGING, **_filters(listings.ALARM_FILTERS)}),
+    Operation("get", "/alarms/{id}", "One alarm", listings.ListedAlarm),
+    *(Operation("post", f"/alarms/{{id}}/{verb}", f"{verb.capitalize()} an alarm",
+                listings.ListedAlarm, body=VersionBody)
+      for verb in ("acknowledge", "unshelve", "reset")),
+    Operation("post", "/alarms/{id}/shelve", "Mute an alarm until a time, with a reason",
+              listings.ListedAlarm, body=ShelveBody),
+    Operation("get", "/incidents", "Incidents, newest first", ListedIncident, listed=True,
+              query={**PAGING, **_filters(incidents.FILTERS)}),
+    Operation("post", "/incidents", "Report a matter", IncidentAnswer, body=ReportBody,
+              status="201"),
+    Operation("get", "/incidents/{id}", "One incident with clocks and possible actions",
+              IncidentAnswer),
+    Operation("post", "/incidents/{id}/actions", "Act on an incident", IncidentAnswer,
+              body=ActionBody),
+    Operation("get", "/incidents/{id}/recommendations", "Squads to send, best first",
+              RecommendationItem, listed=True),
+    Operation("get", "/incidents/{id}/evidence", "Files of an incident", EvidenceItem,
+              listed=True),
+    Operation("post", "/incidents/{id}/evidence", "Hand in a photo or document", IncidentAnswer,
+              status="201", upload=True),
+    Operation("get", "/incidents/{id}/evidence/{evidence_id}", "The file itself",
+              answer_types=("image/jpeg", "image/png", "application/octet-stream")),
+    Operation("get", "/squads", "Squads with position, duty and load", SquadItem, listed=True,
+              query={**PAGING, **_filters(accounts.SQUAD_FILTERS)}),
+    Operation("get", "/categories", "Categories a person may choose", CategoryItem, listed=True),
+    Operation("get", "/kpi", "Key figures with the counts behind every ratio", KpiAnswer,
+              query={**PERIOD, "by": _text("grouping", enum=list(GROUPINGS))}),
+    Operation("get", "/events", "The event log from a cursor; as an event stream it follows it",
+              EventItem, listed=True,
+              query={"after": {"description": "last sequence number already seen",
+                               "schema": {"type": "integer", "minimum": 0}},
+                     "subject": _text("only of this subject, e.g. incident:17"),
+                     **LIMIT, **CURSOR},
+              answer_types=("application/json", "text/event-stream")),
+    Operation("get", "/ledger", "Ingest accounts by feed and minute", LedgerEntry, listed=True,
+              query={**PERIOD, "feed": _text("only this wire format"), **LIMIT}),
+    Operation("get", "/rejects", "Quarantined messages", RejectItem, listed=True,
+              query={**PAGING, **_filters(accounts.REJECT_FILTERS)}),
+    Operation("get", "/video-events", "What cameras reported", listings.ListedVideoEvent,
+              listed=True, query={**PAGING, **_filters(listings.VIDEO_FILTERS)}),
+    Operation("post", "/video-events/{camera}/{event_id}/review",
+              "Confirm or dismiss what a camera reported", listings.ListedVideoEvent,
+              body=ReviewBody),
+)  # fmt: skip
+
+
+@openapi.get("/openapi.json")
+def get_openapi() -> Response:
+    """OpenAPI 3.1; open to everybody, it tells nothing about the city."""
+    return json_answer(build_document())
+
+
+@cache
+def build_document() -> dict[str, Any]:
+    """The whole description."""
+    types = {op.answer for op in OPERATIONS} | {op.body for op in OPERATIONS}
+    known = sorted(
+        (kind for kind in types | {Problem, LedgerTotal, Imbalance} if kind is not None),
+        key=lambda kind: kind.__name__,
+    )
+    _, components = msgspec.json.schema_components(
+        known, ref_template="#/components/schemas/{name}"
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for op in OPERATIONS:
+        paths.setdefault(op.path, {})[op.method] = _operation(op)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": TITLE, "version": VERSION, "license": {"name": "Apache-2.0"}},
+        "servers": [{"url": "/api/v1"}],
+        "security": [{"token": []}, {"session": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "session"},
+            },
+        },
+    }
+
+
+def _operation(op: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "summary": op.summary,
+        "operationId": _operation_id(op),
+        "parameters": [*_path_parameters(op.path), *_query_parameters(op.query), *_headers(op)],
+        "responses": {
+            op.status: {
+                "description": "Done",
+                "content": {kind: _content(op, kind) for kind in op.answer_types},
+            },
+            **{
+                status: {
+                    "description": text,
+                    "content": {"application/problem+json": {"schema": _ref(Problem)}},
+                }
+                for status, text in ANSWERS.items()
+            },
+        },
+    }
+    if op.body is not None:
+        schema = {"schema": _ref(op.body)}
+        described["requestBody"] = {"required": True, "content": {"application/json": schema}}
+    if op.upload:
+        described["requestBody"] = {"required": True, "content": {"multipart/form-data": _UPLOAD}}
+    return described
+
+
+_UPLOAD = {
+    "schema": {
+        "type": "object",
+        "required": ["stage", "file"],
+        "properties": {
+            "stage": {"type": "string"},
+            "file": {"type": "string", "contentMediaType": "application/octet-stream"},
+        },
+    }
+}
+
+
+def _content(op: Operation, kind: str) -> dict[str, Any]:
+    if kind != "application/json" or op.answer is None:
+        return {}
+    if not op.listed:
+        return {"schema": _ref(op.answer)}
+    return {
+        "schema": {
+            "type": "object",
+            "required": ["items", "next"],
+            "properties": {
+                "items": {"type": "array", "items": _ref(op.answer)},
+                "next": {"type": ["string", "null"]},
+            },
+        }
+    }
+
+
+def _ref(kind: type) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+
+
+def _operation_id(op: Operation) -> str:
+    words = [part.strip("{}").replace("-", "_") for part in op.path.split("/") if part]
+    return "_".join([op.method, *words])
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "integer" if name in ("id", "evidence_id") else "string"},
+        }
+        for name in names
+    ]
+
+
+def _query_parameters(query: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"name": name, "in": "query", **rest} for name, rest in query.items()]
+
+
+def _headers(op: Operation) -> list[dict[str, Any]]:
+    if op.method == "get":
+        return []
+    repeat = _text("makes a repeated request one change")
+    found = [{"name": "Idempotency-Key", "in": "header", **repeat}]
+    if op.body is not None and "version" in op.body.__struct_fields__:  # type: ignore[attr-defined]
+        match = _text("the version the change is meant for, instead of `version`")
+        found.append({"name": "If-Match", "in": "header", **match})
+    return found

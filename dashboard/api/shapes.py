@@ -1,0 +1,247 @@
+"""What the API answers with, where no row of the database says it already; read by OpenAPI."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from city.clock import CountedDay
+from city.incident import Action, IncidentState, Source
+from db.listings import ListedAlarm
+
+
+class Problem(msgspec.Struct, kw_only=True):
+    """RFC 9457. `field` and `value` with 422, `current` and `allowed` with 409."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    field: str | msgspec.UnsetType = msgspec.UNSET
+    value: str | float | bool | msgspec.UnsetType | None = msgspec.UNSET
+    problem: str | msgspec.UnsetType = msgspec.UNSET
+    current: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    allowed: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class StepItem(msgspec.Struct, kw_only=True):
+    """An action of the caller's role, where it leads, what it must say, what it waits for."""
+
+    action: Action
+    to: IncidentState
+    needs: list[str]
+    waiting_for: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ClockItem(msgspec.Struct, kw_only=True):
+    """One attempt of a clock: its limit, when it is due, how it stands, how it was counted."""
+
+    clock: str
+    attempt: int
+    limit: str
+    limit_amount: float
+    limit_unit: str
+    started_at: datetime
+    due_at: datetime
+    warn_at: datetime
+    standing: str
+    remaining_minutes: float | None
+    overdue_at: datetime | None
+    met_at: datetime | None
+    paused_at: datetime | None
+    stopped_at: datetime | None
+    card: str | None
+    calendar: str
+    calendar_version: int
+    beyond_calendar: bool
+    counted: list[CountedDay]
+
+
+class EvidenceItem(msgspec.Struct, kw_only=True):
+    """A file without its content; that is at `/incidents/{id}/evidence/{evidence_id}`."""
+
+    id: int
+    incident_id: int
+    stage: str
+    filename: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    taken_at: datetime | None
+    lon: float | None
+    lat: float | None
+    uploaded_by: str
+    uploaded_at: datetime
+
+
+class TimelineItem(msgspec.Struct, kw_only=True):
+    """One entry of the incident's part of the event log."""
+
+    seq: int
+    at: datetime
+    kind: str
+    actor: str
+    payload: dict[str, Any]
+
+
+class IncidentAnswer(msgspec.Struct, kw_only=True):
+    """One incident with everything around it."""
+
+    id: int
+    number: str
+    version: int
+    state: IncidentState
+    resume_state: IncidentState | None
+    severity: int
+    source: Source
+    condition: str | None
+    family: str
+    category: str
+    category_version: int
+    category_zh: str
+    category_en: str
+    category_facts: dict[str, Any]
+    title_zh: str
+    title_en: str
+    description: str
+    lon: float
+    lat: float
+    unit_grid: str | None
+    street: str | None
+    street_name: str | None
+    community: str | None
+    community_name: str | None
+    device: str | None
+    squad: str | None
+    squad_zh: str | None
+    squad_en: str | None
+    opened_at: datetime
+    filed_at: datetime | None
+    dispatched_at: datetime | None
+    acknowledged_at: datetime | None
+    arrived_at: datetime | None
+    handled_at: datetime | None
+    checking_at: datetime | None
+    closed_at: datetime | None
+    outcome: str | None
+    rework_count: int
+    return_count: int
+    postpone_count: int
+    reported_by: str
+    handled_by: str | None
+    checked_by: str | None
+    released_by: str | None
+    released_at: datetime | None
+    merged_into: int | None
+    split_from: int | None
+    demo: bool
+    clock: str | None
+    due_at: datetime | None
+    actions: list[Action]
+    offered: list[Action]
+    steps: list[StepItem]
+    waiting: list[StepItem]
+    clocks: list[ClockItem]
+    pauses: list[dict[str, Any]]
+    gas: dict[str, Any] | None
+    alarms: list[ListedAlarm]
+    evidence: list[EvidenceItem]
+    events: list[TimelineItem]
+    now: datetime
+
+
+class Why(msgspec.Struct, kw_only=True):
+    """One fact behind a ranking."""
+
+    code: str
+    zh: str
+    en: str
+
+
+class RecommendationItem(msgspec.Struct, kw_only=True):
+    """A squad with its score (0 to 100) and the parts it is made of."""
+
+    squad: str
+    name_zh: str
+    name_en: str
+    kind: str
+    eligible: bool
+    score: float
+    parts: dict[str, float]
+    on_duty: bool
+    has_skill: bool
+    owns_grid: bool
+    distance_m: float | None
+    travel_minutes: float | None
+    open_incidents: int
+    reasons: list[Why]
+
+
+class EventItem(msgspec.Struct, kw_only=True):
+    """One entry of the event log with its place in the hash chain."""
+
+    seq: int
+    at: datetime
+    district: str
+    kind: str
+    subject: str
+    actor: str
+    payload: dict[str, Any]
+    prev_hash: str
+    hash: str
+
+
+class RejectItem(msgspec.Struct, kw_only=True):
+    """A quarantined message; `raw` is Base64 and may have been cut."""
+
+    id: int
+    received_at: datetime
+    format: str
+    topic: str
+    device: str
+    reason: str
+    detail: str
+    raw: str
+    raw_size: int
+    raw_is_complete: bool
+    whole_message: bool
+    replayed_at: datetime | None
+
+
+class CategoryItem(msgspec.Struct, kw_only=True):
+    """A category a person may choose."""
+
+    code: str
+    version: int
+    code_system: str
+    class_: str = msgspec.field(name="class")
+    family: str
+    name_zh: str
+    name_en: str
+    filing_condition_zh: str
+    filing_condition_en: str
+    handle_limit: float
+    handle_unit: str
+    severity: int
+    skill: str
+    closing_evidence: list[str]
+    gas_free_minutes: int
+    source: str
+    valid_from: str
+    valid_to: str | None
+
+
+class LedgerTotal(msgspec.Struct, kw_only=True):
+    """Sums of one feed over the period."""
+
+    feed: str
+    received: int
+    stored: int
+    duplicate: int
+    rejected: int
+    without_values: int
+    readings_stored: int
+    readings_duplicate: int

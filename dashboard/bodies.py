@@ -1,0 +1,136 @@
+"""What clients may send: JSON bodies as structs that refuse anything else."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from city.errors import InvalidInput
+from city.incident import Action, Source
+from dashboard.problems import Malformed
+
+T = TypeVar("T", bound="Body")
+
+# PostgreSQL's int and bigint: larger numbers cannot name anything.
+INT_MAX = 2**31 - 1
+BIGINT_MAX = 2**63 - 1
+
+_PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(?P<name>[^`]*)`")
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A request body; unknown members are refused, so a typo never goes unnoticed."""
+
+
+class ActionBody(Body):
+    """One action on an incident, on the version the person was looking at."""
+
+    action: Action
+    version: int | None = None
+    note: str = ""
+    squad: str | None = None
+    category: str | None = None
+    reason: str = ""
+    until: datetime | None = None
+    into: int | None = None
+    outcome: str | None = None
+
+
+class ReportBody(Body):
+    """A matter reported by a person; coordinates in degrees."""
+
+    category: str
+    lon: float
+    lat: float
+    description: str = ""
+    source: Source = Source.HOTLINE
+    title: str = ""
+    severity: int | None = None
+    reporter: str = ""
+    device: str | None = None
+
+
+class VersionBody(Body):
+    """A change that needs nothing but the version it is meant for."""
+
+    version: int | None = None
+
+
+class ShelveBody(Body):
+    """Mute an alarm until a time, with a reason."""
+
+    until: datetime
+    reason: str
+    version: int | None = None
+
+
+class ReviewBody(Body):
+    """A person's verdict on a video event."""
+
+    verdict: str
+    note: str = ""
+
+
+def decode_body(raw: bytes, kind: type[T]) -> T:
+    """From JSON bytes; `Malformed` when it is not JSON, `InvalidInput` naming a bad field."""
+    try:
+        found = msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        raise _as_invalid(error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"not JSON: {error}") from error
+    return _checked(found)
+
+
+def convert_body(values: dict[str, Any], kind: type[T]) -> T:
+    """The same from plain values, as callbacks hand them over."""
+    try:
+        found = msgspec.convert(values, type=kind)
+    except msgspec.ValidationError as error:
+        raise _as_invalid(error) from error
+    return _checked(found)
+
+
+def required_version(version: int | None) -> int:
+    """A change must say which version it is meant for."""
+    if version is None:
+        raise InvalidInput("version", None, 'is missing: send it in the body or as If-Match: "3"')
+    return version
+
+
+def check_text(field: str, text: str) -> str:
+    """PostgreSQL has no NUL character, and half a surrogate pair is no text."""
+    if "\0" in text:
+        raise InvalidInput(field, text, "must not contain NUL characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(field, ascii(text), "is not valid Unicode") from error
+    return text
+
+
+def _checked(body: T) -> T:
+    for name in body.__struct_fields__:
+        value = getattr(body, name)
+        if isinstance(value, str):
+            check_text(name, value)
+        elif isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise InvalidInput(name, value.isoformat(), "needs a time zone offset")
+            setattr(body, name, value.astimezone(UTC))
+        elif isinstance(value, int) and not isinstance(value, bool) and abs(value) > INT_MAX:
+            raise InvalidInput(name, value, "is too large")
+    return body
+
+
+def _as_invalid(error: msgspec.ValidationError) -> InvalidInput:
+    text = str(error)
+    path = _PATH.search(text)
+    named = _NAMED.match(text)
+    parts = [path["path"] if path else "", named["name"] if named else ""]
+    field = ".".join(part for part in parts if part) or "body"
+    return InvalidInput(field, None, _PATH.sub("", text))

@@ -1,0 +1,169 @@
+"""Key figures and squads as the API shows them: ratios with their counts, no ratio of nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from city.errors import InvalidInput
+from city.squad import Squad
+from db.kpi import KpiRow
+from db.walls import District
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    """`num` of `den`; `ratio` is null when there was nothing to count."""
+
+    num: int
+    den: int
+    ratio: float | None
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """How long a step took, in seconds; null when nothing was measured."""
+
+    count: int
+    median_s: float | None
+    p90_s: float | None
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """The figures of one group in a period."""
+
+    key: str
+    name_zh: str
+    name_en: str
+    opened: int
+    filed: int
+    handled: int
+    closed: int
+    reworked: int
+    returned: int
+    handling: Ratio
+    handling_in_time: Ratio
+    in_time: Ratio
+    times: dict[str, Spread]
+
+
+class KpiAnswer(msgspec.Struct, frozen=True):
+    """Figures by group, and of everything together."""
+
+    from_: datetime = msgspec.field(name="from")
+    to: datetime
+    by: str
+    total: Figures | None
+    groups: list[Figures]
+
+
+STEPS = (
+    "alarm_to_dispatch",
+    "dispatch_to_acknowledge",
+    "acknowledge_to_arrive",
+    "dispatch_to_handled",
+    "open_to_closed",
+)
+
+
+def check_span(start: datetime, end: datetime, longest: timedelta) -> None:
+    """Refuses periods that end before they start, or take in all of history."""
+    if end <= start:
+        raise InvalidInput("to", end.isoformat(), "must be after from")
+    if end - start > longest:
+        raise InvalidInput("from", start.isoformat(), f"is more than {longest.days} days before to")
+
+
+def build_figures(
+    groups: Sequence[KpiRow], total: Sequence[KpiRow], start: datetime, end: datetime, by: str
+) -> KpiAnswer:
+    """The answer of the KPI question."""
+    return KpiAnswer(
+        from_=start,
+        to=end,
+        by=by,
+        total=figures(total[0]) if total else None,
+        groups=[figures(row) for row in groups],
+    )
+
+
+def figures(row: KpiRow) -> Figures:
+    """One group."""
+    return Figures(
+        key=row.key,
+        name_zh=row.name_zh,
+        name_en=row.name_en,
+        opened=row.opened,
+        filed=row.filed,
+        handled=row.handled,
+        closed=row.closed,
+        reworked=row.reworked,
+        returned=row.returned,
+        handling=ratio(row.handled, row.due_to_handle),
+        handling_in_time=ratio(row.handled_in_time, row.due_to_handle),
+        in_time=ratio(row.closed_in_time, row.due_to_close),
+        times={
+            step: Spread(
+                getattr(row, f"{step}_count"),
+                getattr(row, f"{step}_median_s"),
+                getattr(row, f"{step}_p90_s"),
+            )
+            for step in STEPS
+        },
+    )
+
+
+def ratio(num: int, den: int) -> Ratio:
+    """Never 100 % of nothing."""
+    return Ratio(num, den, num / den if den else None)
+
+
+class SquadItem(msgspec.Struct, frozen=True):
+    """A squad, where it is, whether it is on duty and how much it carries."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    kind: str
+    skills: list[str]
+    duty_grids: list[str]
+    shifts: list[dict[str, Any]]
+    lon: float | None
+    lat: float | None
+    position_at: datetime | None
+    on_duty: bool
+    open_incidents: int
+
+
+def squad_item(row: Squad, local: datetime) -> dict[str, Any]:
+    """A squad at a local wall-clock time."""
+    item = SquadItem(
+        code=row.code,
+        name_zh=row.name_zh,
+        name_en=row.name_en,
+        kind=row.kind,
+        skills=sorted(row.skills),
+        duty_grids=sorted(row.duty_grids),
+        shifts=[
+            {
+                "weekdays": sorted(shift.weekdays),
+                "start": f"{shift.start:%H:%M}",
+                "end": f"{shift.end:%H:%M}",
+            }
+            for shift in row.shifts
+        ],
+        lon=row.position.lon if row.position else None,
+        lat=row.position.lat if row.position else None,
+        position_at=row.position_at,
+        on_duty=row.is_on_duty(local),
+        open_incidents=row.open_incidents,
+    )
+    plain: dict[str, Any] = msgspec.to_builtins(item)
+    return plain
+
+
+def zone_of(district: District | None) -> ZoneInfo:
+    """The local time of a district."""
+    return ZoneInfo(district.timezone if district else "UTC")

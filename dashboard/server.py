@@ -1,0 +1,85 @@
+"""The Flask server: API, live channel, sign-in and health, with the Dash screens on top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from dashboard import app as screens
+from dashboard import auth, sign_in
+from dashboard.api.accounts import accounts
+from dashboard.api.alarms import alarms
+from dashboard.api.devices import devices
+from dashboard.api.events import events
+from dashboard.api.health import LiveCollector, count_requests, health
+from dashboard.api.incidents import incidents
+from dashboard.api.live import live
+from dashboard.api.openapi import openapi
+from dashboard.api.video import video
+from dashboard.gate import Gate
+from dashboard.live import Walls
+from dashboard.parts import EXTENSION, DemoLogin, Parts
+from dashboard.ports import Ports
+from dashboard.problems import register_problems
+from dashboard.streams import Places
+from db.live import Redis
+from db.pool import Pool
+
+API = "/api/v1"
+# A photo of a modern phone is up to about 12 MB.
+LARGEST_REQUEST_BYTES = 25 * 1024 * 1024
+DEFAULT_STREAMS = 300
+
+
+def create_server(
+    pool: Pool,
+    redis: Redis,
+    ports: Ports,
+    secret_key: str,
+    *,
+    demo_logins: Sequence[DemoLogin] = (),
+    streams: int = DEFAULT_STREAMS,
+    trusted_proxies: int = 0,
+    tile_url: str = "",
+) -> Flask:
+    """The whole web application; nothing is connected to before the first request.
+
+    `streams` is how many screens may follow at once, `trusted_proxies` how many reverse
+    proxies stand in front and say who is really asking.
+    """
+    server = Flask("dashboard", static_folder=None, template_folder="templates")
+    server.config.update(
+        SECRET_KEY=secret_key,
+        MAX_CONTENT_LENGTH=LARGEST_REQUEST_BYTES,
+        MAX_FORM_MEMORY_SIZE=LARGEST_REQUEST_BYTES,
+        TILE_URL=tile_url,
+        TRAP_HTTP_EXCEPTIONS=False,
+    )
+    if trusted_proxies:
+        server.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            server.wsgi_app, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=trusted_proxies
+        )
+    found = Parts(
+        pool=pool,
+        redis=redis,
+        ports=ports,
+        walls=Walls(pool, redis),
+        gate=Gate(pool, secret_key),
+        places=Places(streams),
+        demo_logins=tuple(demo_logins),
+    )
+    server.extensions[EXTENSION] = found
+    found.registry.register(LiveCollector(found))
+    count_requests(server, found.registry)
+    register_problems(server)
+    script_hashes: list[str] = []
+    auth.install(server, lambda: script_hashes)
+    sign_in.add_sign_in(server, redis)
+    for blueprint in (devices, alarms, incidents, accounts, video, events, openapi):
+        server.register_blueprint(blueprint, url_prefix=API)
+    for blueprint in (live, health):
+        server.register_blueprint(blueprint)
+    script_hashes += screens.mount(server).csp_hashes()
+    return server

@@ -1,0 +1,323 @@
+"""Pages of devices, alarms and video events as the API lists them; no locks are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+
+from city.errors import NotFound
+from db.pool import Connection
+
+DEVICE_FILTERS: dict[str, type] = {
+    "kind": str, "model": str, "format": str, "external_id": str, "gas": str, "street": str,
+    "community": str, "unit_grid": str, "demo": bool, "out_of_service": bool,
+}  # fmt: skip
+ALARM_FILTERS: dict[str, type] = {
+    "state": str, "severity": int, "category": str, "rule": str, "device": str,
+    "unit_grid": str, "incident_id": int, "live": bool, "demo": bool,
+}  # fmt: skip
+VIDEO_FILTERS: dict[str, type] = {
+    "review": str, "type": str, "category": str, "camera": str, "phase": str,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LatestReading:
+    """The newest value of one metric; `age_s` is counted from the sensor's own time."""
+
+    metric: str
+    unit: str
+    value: float
+    ts: datetime
+    received_at: datetime
+    age_s: float
+    quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDevice:
+    """A registered device with its newest values."""
+
+    id: int
+    code: str
+    kind: str
+    model: str
+    format: str
+    external_id: str | None
+    name: str
+    lon: float
+    lat: float
+    unit_grid: str | None
+    street: str | None
+    community: str | None
+    gas: str | None
+    report_interval_s: int
+    attributes: dict[str, Any]
+    out_of_service_since: datetime | None
+    return_due_at: datetime | None
+    online: bool | None
+    online_at: datetime | None
+    demo: bool
+    created_at: datetime
+    latest: list[LatestReading] = field(default_factory=list)
+
+
+def list_devices(
+    conn: Connection,
+    district: str,
+    now: datetime,
+    *,
+    filters: Mapping[str, Any],
+    since: datetime | None,
+    after: str | None,
+    limit: int,
+) -> list[ListedDevice]:
+    """Devices by code from `after` on; `since`: only those that measured something since then."""
+    with conn.cursor(row_factory=class_row(ListedDevice)) as cursor:
+        devices = cursor.execute(
+            """
+            SELECT d.id, d.code, d.kind, d.model, d.format, d.external_id, d.name, d.lon, d.lat,
+                   d.unit_grid, d.street, d.community, d.gas, d.report_interval_s, d.attributes,
+                   d.out_of_service_since, d.return_due_at, link.online,
+                   link.reported_at AS online_at, d.demo, d.created_at
+            FROM device d
+            LEFT JOIN device_link link ON link.device_id = d.id
+            WHERE d.district = %(district)s
+              AND (%(code)s::text IS NULL OR d.code = %(code)s)
+              AND (%(after)s::text IS NULL OR d.code > %(after)s)
+              AND (%(kind)s::text IS NULL OR d.kind = %(kind)s)
+              AND (%(model)s::text IS NULL OR d.model = %(model)s)
+              AND (%(format)s::text IS NULL OR d.format = %(format)s)
+              AND (%(external_id)s::text IS NULL OR d.external_id = %(external_id)s)
+              AND (%(gas)s::text IS NULL OR d.gas = %(gas)s)
+              AND (%(street)s::text IS NULL OR d.street = %(street)s)
+              AND (%(community)s::text IS NULL OR d.community = %(community)s)
+              AND (%(unit_grid)s::text IS NULL OR d.unit_grid = %(unit_grid)s)
+              AND (%(demo)s::boolean IS NULL OR d.demo = %(demo)s)
+              AND (%(out_of_service)s::boolean IS NULL
+                   OR (d.out_of_service_since IS NOT NULL) = %(out_of_service)s)
+              AND (%(since)s::timestamptz IS NULL OR EXISTS (
+                   SELECT FROM device_latest WHERE device_id = d.id AND ts >= %(since)s))
+            ORDER BY d.code
+            LIMIT %(limit)s
+            """,
+            {
+                **dict.fromkeys(DEVICE_FILTERS), "code": None, **filters,
+                "district": district, "since": since, "after": after, "limit": limit,
+            },
+        ).fetchall()  # fmt: skip
+    latest = _latest(conn, [device.id for device in devices], now)
+    return [replace(device, latest=latest.get(device.id, [])) for device in devices]
+
+
+def find_device(conn: Connection, district: str, code: str, now: datetime) -> ListedDevice:
+    """One device of the district by its code."""
+    found = list_devices(
+        conn, district, now, filters={"code": code}, since=None, after=None, limit=1
+    )
+    if not found:
+        raise NotFound("device", code)
+    return found[0]
+
+
+def _latest(
+    conn: Connection, device_ids: Sequence[int], now: datetime
+) -> dict[int, list[LatestReading]]:
+    rows = conn.execute(
+        """
+        SELECT device_id, m.name, m.unit, value, ts, received_at, quality
+        FROM device_latest JOIN metric m ON m.id = metric_id
+        WHERE device_id = ANY(%s)
+        ORDER BY device_id, metric_id
+        """,
+        (list(device_ids),),
+    )
+    found: dict[int, list[LatestReading]] = {}
+    for device_id, metric, unit, value, ts, received_at, quality in rows:
+        age_s = (now - ts).total_seconds()
+        found.setdefault(device_id, []).append(
+            LatestReading(metric, unit, value, ts, received_at, age_s, quality)
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAlarm:
+    """An alarm with rule, reason and all its times."""
+
+    id: int
+    condition: str
+    rule: str
+    rule_version: int
+    category: str
+    device: str | None
+    camera_event: str | None
+    severity: int
+    state: str
+    reason: dict[str, Any]
+    sensed_at: datetime
+    received_at: datetime
+    raised_at: datetime
+    committed_at: datetime
+    cleared_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    ended_at: datetime | None
+    shelved_until: datetime | None
+    shelved_by: str | None
+    shelve_reason: str | None
+    lon: float
+    lat: float
+    unit_grid: str | None
+    incident_id: int | None
+    demo: bool
+    version: int
+
+
+def list_alarms(
+    conn: Connection,
+    district: str,
+    *,
+    filters: Mapping[str, Any],
+    since: datetime | None,
+    before: int | None,
+    limit: int,
+) -> list[ListedAlarm]:
+    """Alarms, newest first, from `before` on; `since`: only those raised since then."""
+    with conn.cursor(row_factory=class_row(ListedAlarm)) as cursor:
+        return cursor.execute(
+            """
+            SELECT a.id, a.condition, a.rule_code AS rule, a.rule_version, a.category,
+                   device.code AS device, a.camera_event, a.severity, a.state, a.reason,
+                   a.sensed_at, a.received_at, a.raised_at, a.committed_at, a.cleared_at,
+                   a.acknowledged_at, a.acknowledged_by, a.ended_at, a.shelved_until,
+                   a.shelved_by, a.shelve_reason, a.lon, a.lat, a.unit_grid, link.incident_id,
+                   a.demo, a.version
+            FROM alarm a
+            LEFT JOIN device ON device.id = a.device_id
+            LEFT JOIN incident_alarm link ON link.alarm_id = a.id
+            WHERE a.district = %(district)s
+              AND (%(id)s::bigint IS NULL OR a.id = %(id)s)
+              AND (%(before)s::bigint IS NULL OR a.id < %(before)s)
+              AND (%(since)s::timestamptz IS NULL OR a.raised_at >= %(since)s)
+              AND (%(state)s::text IS NULL OR a.state = %(state)s)
+              AND (%(severity)s::int IS NULL OR a.severity = %(severity)s)
+              AND (%(category)s::text IS NULL OR a.category = %(category)s)
+              AND (%(rule)s::text IS NULL OR a.rule_code = %(rule)s)
+              AND (%(device)s::text IS NULL OR device.code = %(device)s)
+              AND (%(unit_grid)s::text IS NULL OR a.unit_grid = %(unit_grid)s)
+              AND (%(incident_id)s::bigint IS NULL OR link.incident_id = %(incident_id)s)
+              AND (%(live)s::boolean IS NULL OR (a.state <> 'normal') = %(live)s)
+              AND (%(demo)s::boolean IS NULL OR a.demo = %(demo)s)
+            ORDER BY a.id DESC
+            LIMIT %(limit)s
+            """,
+            {
+                **dict.fromkeys(ALARM_FILTERS), "id": None, **filters,
+                "district": district, "since": since, "before": before, "limit": limit,
+            },
+        ).fetchall()  # fmt: skip
+
+
+def find_alarm(conn: Connection, district: str, alarm_id: int) -> ListedAlarm:
+    """One alarm of the district."""
+    found = list_alarms(conn, district, filters={"id": alarm_id}, since=None, before=None, limit=1)
+    if not found:
+        raise NotFound("alarm", alarm_id)
+    return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedVideoEvent:
+    """What a camera's analytics reported and what a person made of it."""
+
+    camera_id: int
+    camera: str
+    camera_name: str
+    event_id: str
+    type: str
+    category: str | None
+    category_zh: str | None
+    category_en: str | None
+    phase: str
+    start_at: datetime
+    end_at: datetime | None
+    confidence: float | None
+    bbox: list[float] | None
+    snapshot: str
+    model: str
+    model_version: str
+    attributes: dict[str, Any]
+    received_at: datetime
+    lon: float
+    lat: float
+    unit_grid: str | None
+    review: str
+    reviewed_by: str | None
+    reviewed_at: datetime | None
+    review_note: str | None
+    demo: bool
+
+
+def list_video_events(
+    conn: Connection,
+    district: str,
+    *,
+    filters: Mapping[str, Any],
+    since: datetime | None = None,
+    before: tuple[datetime, int, str] | None = None,
+    limit: int,
+) -> list[ListedVideoEvent]:
+    """Video events, newest first, from `before` (start, camera id, event id) on."""
+    before_start, before_camera, before_event = before or (None, None, None)
+    with conn.cursor(row_factory=class_row(ListedVideoEvent)) as cursor:
+        return cursor.execute(
+            """
+            SELECT v.camera_id, d.code AS camera, d.name AS camera_name, v.event_id, v.type,
+                   v.category, c.name_zh AS category_zh, c.name_en AS category_en, v.phase,
+                   v.start_at, v.end_at, v.confidence, v.bbox, v.snapshot, v.model,
+                   v.model_version, v.attributes, v.received_at, d.lon, d.lat, d.unit_grid,
+                   v.review, v.reviewed_by, v.reviewed_at, v.review_note, d.demo
+            FROM video_event v
+            JOIN device d ON d.id = v.camera_id
+            LEFT JOIN incident_category c ON c.code = v.category AND c.valid_to IS NULL
+            WHERE v.district = %(district)s
+              AND (%(camera_id)s::int IS NULL OR v.camera_id = %(camera_id)s)
+              AND (%(event_id)s::text IS NULL OR v.event_id = %(event_id)s)
+              AND (%(review)s::text IS NULL OR v.review = %(review)s)
+              AND (%(type)s::text IS NULL OR v.type = %(type)s)
+              AND (%(category)s::text IS NULL OR v.category = %(category)s)
+              AND (%(camera)s::text IS NULL OR d.code = %(camera)s)
+              AND (%(phase)s::text IS NULL OR v.phase = %(phase)s)
+              AND (%(since)s::timestamptz IS NULL OR v.start_at >= %(since)s)
+              AND (%(before_start)s::timestamptz IS NULL
+                   OR (v.start_at, v.camera_id, v.event_id)
+                      < (%(before_start)s, %(before_camera)s, %(before_event)s))
+            ORDER BY v.start_at DESC, v.camera_id DESC, v.event_id DESC
+            LIMIT %(limit)s
+            """,
+            {
+                **dict.fromkeys(VIDEO_FILTERS), "camera_id": None, "event_id": None, **filters,
+                "district": district, "since": since, "before_start": before_start,
+                "before_camera": before_camera, "before_event": before_event, "limit": limit,
+            },
+        ).fetchall()  # fmt: skip
+
+
+def find_camera_id(conn: Connection, district: str, camera: str) -> int:
+    """Row number of a device of the district, by its code, else by the number itself."""
+    row = conn.execute(
+        """
+        SELECT id FROM device
+        WHERE district = %(district)s AND (code = %(camera)s OR id::text = %(camera)s)
+        ORDER BY code = %(camera)s DESC LIMIT 1
+        """,
+        {"district": district, "camera": camera},
+    ).fetchone()
+    if row is None:
+        raise NotFound("camera", camera)
+    return int(row[0])
