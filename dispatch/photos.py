@@ -15,7 +15,7 @@ from city.place import LonLat
 
 MAX_BYTES = 10 * 1024 * 1024
 # Larger pictures are refused before they are decoded (40 megapixels is a large phone camera).
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 50_000_000
 PDF = "application/pdf"
 IMAGES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
@@ -43,17 +43,25 @@ def _inspect_image(content: bytes, media_type: str, zone: tzinfo) -> FileFacts:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=list(IMAGES)) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise InvalidInput("file", image.size, "has too many pixels")
-                found = IMAGES[image.format or ""]
-                _same_type(found, media_type)
+            found = _verified_type(content)
+            _same_type(found, media_type)
+            # Opened again: `verify` and reading a PNG's EXIF exclude each other.
+            with Image.open(io.BytesIO(content)) as image:
+                image.draft("RGB", (64, 64))  # a JPEG is decoded small, but to its end
+                image.load()
                 exif = image.getexif()
-                image.verify()
+                return FileFacts(found, _taken_at(exif, zone), _taken_from(exif))
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
-        problem = "must be a JPEG, PNG or WebP image or a PDF"
+        problem = "must be an undamaged JPEG, PNG or WebP image or a PDF"
         raise InvalidInput("file", media_type, problem) from error
-    return FileFacts(found, _taken_at(exif, zone), _taken_from(exif))
+
+
+def _verified_type(content: bytes) -> str:
+    with Image.open(io.BytesIO(content), formats=list(IMAGES)) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise InvalidInput("file", image.size, "has too many pixels")
+        image.verify()
+        return IMAGES[image.format or ""]
 
 
 def _same_type(found: str, said: str) -> None:

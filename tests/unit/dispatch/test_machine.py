@@ -1,0 +1,233 @@
+"""The life of an incident, pair by pair: what is in the table can be done, nothing else can."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import product
+
+import pytest
+
+from city.clock import ClockKind
+from city.errors import Conflict, Forbidden, InvalidInput
+from city.incident import FINAL_STATES, Action, IncidentState, Role, Source
+from city.person import Caller
+from city.squad import Shift, Squad
+from db.categories import Category
+from db.deadlines import Deadline
+from db.incidents import Incident
+from dispatch.changes import changed
+from dispatch.gas import GasStanding
+from dispatch.guard import Facts, admit
+from dispatch.machine import EVENT_KINDS, TABLE, Need, Same, actions_of, target
+from dispatch.picture import render_mermaid, render_table
+from dispatch.requests import ActionRequest
+
+NOW = datetime(2026, 7, 15, 4, 0, tzinfo=UTC)
+PAIRS = list(product(IncidentState, Action))
+
+CATEGORY = Category(
+    "05-02", 1, "test", "event", "gas", "燃气泄漏", "Gas leak", "", "", 1, "urgent_hour", 1,
+    "gas", ["photo_after", "check_photo", "gas_release"], 30, "test", date(2025, 1, 1),
+)  # fmt: skip
+ALWAYS = Shift(frozenset(range(1, 8)), time(0), time(0))
+SQUAD = Squad(
+    "G1", "460107", "燃气队", "Gas squad", "gas", frozenset({"gas"}), frozenset(), (ALWAYS,),
+    None, None, 0,
+)  # fmt: skip
+
+
+def an_incident(state: IncidentState) -> Incident:
+    return Incident(
+        id=1, number="4601072026071500001", district="460107", condition="gas/1",
+        category="05-02", category_version=1, source=Source.SENSOR, state=state, severity=1,
+        title_zh="", title_en="", description="", lon=110.3, lat=20.0, unit_grid=None,
+        street=None, community=None, device_id=None, opened_at=NOW, reported_by="system",
+        squad="G1", handled_by="chen", version=5,
+        resume_state="on_site" if state is IncidentState.SUSPENDED else None,
+    )  # fmt: skip
+
+
+HANDLING = Deadline(
+    id=1, district="460107", incident_id=1, clock="handle", attempt=1, started_at=NOW,
+    limit_amount=1, limit_unit="urgent_hour", calendar="CN", calendar_version=1,
+    due_at=NOW + timedelta(hours=1), beyond_calendar=False, counted=[],
+    warn_at=NOW + timedelta(minutes=48),
+)  # fmt: skip
+FREE = GasStanding(needed=True, quiet=True, released=True, free=True, reason="gas_free")
+GOOD = Facts(
+    category=CATEGORY,
+    deadlines=[HANDLING],
+    pauses=[],
+    evidence=frozenset({"photo_after", "check_photo"}),
+    gas=FREE,
+    alarms_standing=0,
+    local_now=NOW,
+    squad=SQUAD,
+    target=replace(an_incident(IncidentState.FILED), id=2),
+    new_category=CATEGORY,
+)
+
+
+def full_request(action: Action) -> ActionRequest:
+    return ActionRequest(
+        action=action, version=5, note="n", squad="G1", category="05-02", reason="r",
+        until=NOW + timedelta(days=1), into=2,
+    )  # fmt: skip
+
+
+def someone(role: Role) -> Caller:
+    return Caller("zhao", role, "460107", "G1" if role is Role.SQUAD_LEADER else None)
+
+
+@pytest.mark.parametrize(("state", "action"), PAIRS)
+def test_every_pair_is_done_or_refused_as_the_table_says(
+    state: IncidentState, action: Action
+) -> None:
+    step = TABLE.get((state, action))
+    incident = an_incident(state)
+    for role in Role:
+        caller = someone(role)
+        if step is None:
+            with pytest.raises(Conflict) as refused:
+                admit(incident, caller, full_request(action), GOOD, NOW)
+            assert refused.value.current["state"] == state.value
+            assert set(refused.value.allowed) == {a.value for a in actions_of(state, role)}
+        elif role not in step.roles:
+            with pytest.raises(Forbidden):
+                admit(incident, caller, full_request(action), GOOD, NOW)
+        else:
+            assert admit(incident, caller, full_request(action), GOOD, NOW) is step
+            to = target(step, state, IncidentState.ON_SITE)
+            after = changed(incident, to, caller, full_request(action), NOW)
+            assert after.state is to
+
+
+@pytest.mark.parametrize(("state", "action"), list(TABLE))
+def test_every_field_a_step_needs_is_asked_for_by_name(
+    state: IncidentState, action: Action
+) -> None:
+    step = TABLE[state, action]
+    caller = someone(min(step.roles))
+    for need in step.fields:
+        empty = "" if need in (Need.NOTE, Need.REASON) else None
+        request = replace(full_request(action), **{need.value: empty})
+        with pytest.raises(InvalidInput) as refused:
+            admit(an_incident(state), caller, request, GOOD, NOW)
+        assert refused.value.field == need.value
+
+
+BAD_FACTS: dict[Need, tuple[Facts, type[Exception]]] = {
+    Need.PHOTO_AFTER: (replace(GOOD, evidence=frozenset()), InvalidInput),
+    Need.EVIDENCE: (replace(GOOD, evidence=frozenset({"photo_after"})), InvalidInput),
+    Need.GAS_CASE: (replace(GOOD, gas=replace(FREE, needed=False)), Conflict),
+    Need.GAS_QUIET: (
+        replace(GOOD, gas=replace(FREE, quiet=False, reason="alarm_stands")),
+        Conflict,
+    ),
+    Need.GAS_FREE: (
+        replace(GOOD, gas=replace(FREE, free=False, reason="release_missing")),
+        Conflict,
+    ),
+    Need.NOT_OVERDUE: (replace(GOOD, local_now=NOW + timedelta(hours=2)), Conflict),
+    Need.NO_TWIN: (replace(GOOD, twin=9), Conflict),
+}
+
+
+@pytest.mark.parametrize("need", list(BAD_FACTS))
+def test_every_fact_a_step_needs_is_checked(need: Need) -> None:
+    facts, error = BAD_FACTS[need]
+    tried = 0
+    for (state, action), step in TABLE.items():
+        if need in step.needs:
+            tried += 1
+            caller = someone(min(step.roles))
+            with pytest.raises(error):
+                admit(an_incident(state), caller, full_request(action), facts, NOW)
+    assert tried
+
+
+def test_the_handler_and_the_handlers_squad_do_not_check() -> None:
+    incident = an_incident(IncidentState.HANDLED)
+    request = full_request(Action.CHECK)
+    with pytest.raises(Forbidden, match="own work"):
+        admit(incident, Caller("chen", Role.CHECKER, "460107"), request, GOOD, NOW)
+    with pytest.raises(Forbidden, match="squad G1"):
+        admit(incident, Caller("zhao", Role.CHECKER, "460107", "G1"), request, GOOD, NOW)
+
+
+def test_a_standing_alarm_is_closed_over_only_with_a_note() -> None:
+    incident = an_incident(IncidentState.CHECKING)
+    facts = replace(GOOD, alarms_standing=1)
+    silent = replace(full_request(Action.CLOSE), note="")
+    with pytest.raises(Conflict, match="still reports"):
+        admit(incident, someone(Role.CHECKER), silent, facts, NOW)
+    assert admit(incident, someone(Role.CHECKER), full_request(Action.CLOSE), facts, NOW)
+
+
+def test_a_stale_version_is_refused_before_anything_else() -> None:
+    stale = replace(full_request(Action.CLOSE), version=4)
+    with pytest.raises(Conflict, match="version 5") as refused:
+        admit(an_incident(IncidentState.CHECKING), someone(Role.VIEWER), stale, GOOD, NOW)
+    assert refused.value.current["version"] == 5
+
+
+def test_a_final_state_is_left_only_by_reopening() -> None:
+    for (state, action), step in TABLE.items():
+        if state in FINAL_STATES and action is not Action.REOPEN:
+            assert step.to is Same.STATE
+
+
+def test_every_state_can_be_reached_and_left_towards_an_end() -> None:
+    edges: dict[IncidentState, set[IncidentState]] = {state: set() for state in IncidentState}
+    for (state, action), step in TABLE.items():
+        if action is not Action.REOPEN:
+            edges[state].add(target(step, state, IncidentState.ON_SITE))
+    start = {IncidentState.REPORTED}
+    assert reachable(start, edges) == set(IncidentState)
+    for state in IncidentState:
+        assert reachable({state}, edges) & FINAL_STATES
+
+
+def reachable(
+    start: set[IncidentState], edges: dict[IncidentState, set[IncidentState]]
+) -> set[IncidentState]:
+    seen = set(start)
+    while more := {to for state in seen for to in edges[state]} - seen:
+        seen |= more
+    return seen
+
+
+def test_clocks_start_where_a_person_has_to_act_and_are_met_by_that_act() -> None:
+    met_by = {kind: set() for kind in ClockKind}
+    started_by = {kind: set() for kind in ClockKind}
+    for (_, action), step in TABLE.items():
+        for kind in step.clocks.met:
+            met_by[kind].add(action)
+        for kind in step.clocks.start:
+            started_by[kind].add(action)
+    assert met_by[ClockKind.FILE] == {Action.FILE, Action.VERIFY}
+    assert met_by[ClockKind.VERIFY] == {Action.FILE}
+    assert met_by[ClockKind.DISPATCH] == {Action.DISPATCH}
+    assert met_by[ClockKind.ACKNOWLEDGE] == {Action.ACKNOWLEDGE}
+    assert met_by[ClockKind.HANDLE] == {Action.HANDLE}
+    assert met_by[ClockKind.CHECK] == {Action.CLOSE, Action.REWORK}
+    assert started_by[ClockKind.HANDLE] == {Action.DISPATCH, Action.REWORK}
+
+
+def test_every_action_is_in_the_table_and_has_a_word_in_the_log() -> None:
+    assert {action for _, action in TABLE} == set(Action) == set(EVENT_KINDS)
+    assert len(set(EVENT_KINDS.values())) == len(EVENT_KINDS)
+
+
+def test_the_picture_shows_every_step() -> None:
+    picture = render_mermaid()
+    assert picture.startswith("stateDiagram-v2\n")
+    table = render_table()
+    for (state, action), step in TABLE.items():
+        assert f"| {state.value} | {action.value} |" in table
+        if action is not Action.COMMENT and not isinstance(step.to, Same):
+            assert any(
+                line.startswith(f"    {state.value} --> {step.to.value}: ") and action.value in line
+                for line in picture.splitlines()
+            )
