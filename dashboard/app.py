@@ -12,13 +12,13 @@ from dash.development.base_component import Component
 
 from city.person import Caller
 from city.reading import METRICS
-from dashboard import i18n, ids, theme
+from dashboard import i18n, ids, load, theme
 from dashboard.auth import current_caller
+from dashboard.i18n.times import TIMEZONE
 from dashboard.pages import console, frame, kpi, squad, wall
 from dashboard.pages.frame import View
 
 ASSETS = Path(__file__).parent / "assets"
-TIMEZONE = "Asia/Shanghai"  # the one official time of every district we know
 
 LAYOUTS = {"wall": wall.layout, "console": console.layout, "squad": squad.layout, "kpi": kpi.layout}
 
@@ -45,7 +45,7 @@ class GridwardenApp(Dash):
     """Dash whose first HTML already knows language, theme and person: no flash, no English."""
 
     def interpolate_index(self, **parts: Any) -> str:
-        lang, shade = chosen_language(), chosen_theme()
+        lang, shade = frame.chosen_language(), frame.chosen_theme()
         t = i18n.texts(lang)
         return INDEX.format(
             lang="zh-CN" if lang == i18n.CHINESE else "en",
@@ -63,18 +63,6 @@ class GridwardenApp(Dash):
         )
 
 
-def chosen_language() -> str:
-    """The language of this request, from its cookie."""
-    lang = flask.request.cookies.get("lang", "")
-    return lang if lang in i18n.LANGUAGES else i18n.CHINESE
-
-
-def chosen_theme() -> str:
-    """Dark or light, from the request's cookie."""
-    shade = flask.request.cookies.get("theme", "")
-    return shade if shade in theme.THEMES else theme.DARK
-
-
 def page_json(caller: Caller, lang: str, shade: str, worker: str) -> str:
     """What the browser's scripts need before Dash has drawn anything. A data block: no script
     runs, so the content security policy needs no exception for it."""
@@ -85,6 +73,7 @@ def page_json(caller: Caller, lang: str, shade: str, worker: str) -> str:
         "worker": worker,
         "user": {"name": caller.name, "role": caller.role, "squad": caller.squad},
         "units": {metric.name: metric.unit for metric in METRICS.values()},
+        "categories": [[row["code"], row["name_zh"], row["name_en"]] for row in load.categories()],
         "texts": dict(i18n.texts(lang).entries),
     }
     return json.dumps(page, ensure_ascii=False).replace("<", "\\u003c")
@@ -123,16 +112,11 @@ def register_frame(app: Dash, tile_url: str) -> None:
 
     @app.callback(Output(ids.CONTENT, "children"), Input(ids.LOCATION, "pathname"))
     def show(pathname: str) -> Component:
-        return render_screen(request_view(tile_url), pathname)
+        return render_screen(frame.request_view(tile_url), pathname)
 
     app.clientside_callback(
         ClientsideFunction("gw", "start"), Output(ids.STARTED, "data"), Input(ids.PAGE, "data")
     )
-
-
-def request_view(tile_url: str = "") -> View:
-    """For whom this request is answered."""
-    return View(current_caller(), i18n.texts(chosen_language()), chosen_theme(), tile_url)
 
 
 def render_screen(view: View, pathname: str) -> Component:

@@ -7,6 +7,7 @@ LOCATION = "location"
 PAGE = "page"  # store: which screen this is; its arrival starts the screen's script
 STARTED = "started"  # store: written when the script runs
 CONTENT = "content"
+DISTRICT_NAME = "district-name"
 
 # Map
 MAP = "map"

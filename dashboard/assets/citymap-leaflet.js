@@ -59,7 +59,12 @@
       else if (e.key === '0' || e.key === 'Home') city.whole();
       else if (e.key === 'Enter' && city.focused) { const row = city.find(city.focused); if (row) city.fire('pick', { ...city.focused, row }); }
     });
-    new ResizeObserver(() => map.invalidateSize({ animate: false })).observe(box);
+    // Until a person moves the map it shows the whole district, whatever the size of its box.
+    let moved = false;
+    map.on('dragstart', () => { moved = true; });
+    box.addEventListener('wheel', () => { moved = true; }, { passive: true });
+    city.on('focus', () => { moved = true; });
+    new ResizeObserver(() => { map.invalidateSize({ animate: false }); if (!moved) city.whole(); }).observe(box);
     city.whole();
   }
 

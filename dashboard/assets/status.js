@@ -35,11 +35,14 @@
     if (e) e.hidden = !gw.live.demo;
   }
 
+  function showDistrict(m) { gw.setText(document.getElementById('district-name'), gw.pick(m.district, 'name')); }
+
   gw.showStatus = function () {
+    gw.live.on('map', showDistrict);
     gw.live.on('link', () => { showLink(); showAge(); });
     gw.live.on('snapshot', () => { showDemo(); showAge(); });
     showLink(); showDemo();
-    gw.every(1000, () => { showClock(); showAge(); });
+    gw.every(1000, () => { showClock(); showAge(); tickSince(); });
   };
 
   gw.showKpi = function () {
@@ -54,6 +57,35 @@
     gw.setProp('kpi-devices', gw.number(k.devices.reporting));
     gw.setProp('kpi-devices-note', gw.t('kpi.devices_note', { total: gw.number(k.devices.total), alarms: k.alarms_live, lit: gw.percent(k.lit) }));
   };
+
+  gw.deviceName = function (alarm) {
+    const k = gw.map.deviceIndex.get(alarm.device_id);
+    return (k !== undefined && gw.map.devices[k].name) || alarm.device || '';
+  };
+
+  /* A red alarm that nobody has acknowledged takes the top of the map until somebody has. */
+  let shown = '';
+  gw.showCritical = function () {
+    const host = document.getElementById('wall-critical'), all = gw.critical(), a = all[0];
+    document.documentElement.dataset.critical = a ? 'yes' : 'no';
+    host.hidden = !a;
+    const key = a ? [a.id, a.version, all.length].join(':') : '';
+    if (key === shown) return;
+    shown = key;
+    if (!a) { host.replaceChildren(); return; }
+    const k = gw.map.deviceIndex.get(a.device_id), kind = k === undefined ? '' : gw.map.devices[k].kind;
+    const incident = gw.live.incidents.get(a.incident_id);
+    host.replaceChildren(
+      gw.el('strong', '', gw.t(kind === 'gas' || (incident && incident.family === 'gas') ? 'wall.gas_alarm' : 'wall.red_alarm')),
+      gw.el('span', 'gw-critical-what', gw.reason(a.reason)),
+      gw.el('span', 'gw-critical-where', [gw.deviceName(a), incident ? ' · ' + gw.place(incident) : '']),
+      gw.el('span', 'gw-critical-since', '', { 'data-since': a.raised }),
+      ...(all.length > 1 ? [gw.el('span', 'gw-critical-more', gw.t('wall.critical_more', { n: all.length }))] : []));
+    tickSince();
+  };
+  function tickSince() {
+    for (const e of document.querySelectorAll('[data-since]')) gw.setText(e, gw.t('wall.unacknowledged_since', { age: gw.age(gw.now() - e.dataset.since) }));
+  }
 
   /* A message to the person, also read aloud. Bad news stays until it is closed. */
   gw.notice = function (text, kind) {

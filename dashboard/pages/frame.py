@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import dash_leaflet as dl
 import dash_mantine_components as dmc
+import flask
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from city.incident import Role
 from city.person import Caller
 from dashboard import ids, theme
-from dashboard.i18n import Texts
+from dashboard.auth import current_caller
+from dashboard.i18n import CHINESE, LANGUAGES, Texts, texts
 
 # Which screens a role may open; the first one is its home.
 SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
@@ -38,6 +40,23 @@ class View:
     t: Texts
     theme: str
     tile_url: str = ""
+
+
+def chosen_language() -> str:
+    """The language of this request, from its cookie."""
+    lang = flask.request.cookies.get("lang", "")
+    return lang if lang in LANGUAGES else CHINESE
+
+
+def chosen_theme() -> str:
+    """Dark or light, from the request's cookie."""
+    shade = flask.request.cookies.get("theme", "")
+    return shade if shade in theme.THEMES else theme.DARK
+
+
+def request_view(tile_url: str = "") -> View:
+    """For whom this request is answered."""
+    return View(current_caller(), texts(chosen_language()), chosen_theme(), tile_url)
 
 
 def home_of(role: Role) -> str:
@@ -73,7 +92,12 @@ def render_header(view: View, screen: str, *middle: Component) -> Component:
     return html.Header(
         [
             html.Div(
-                [html.Span(className="gw-mark"), html.H1(t("app.name"))], className="gw-brand"
+                [
+                    html.Span(className="gw-mark"),
+                    html.H1(t("app.name")),
+                    html.Span(id=ids.DISTRICT_NAME),
+                ],
+                className="gw-brand",
             ),
             render_navigation(view, screen),
             html.Span(className="gw-push"),
@@ -178,7 +202,7 @@ def render_map(view: View, *, zoom_buttons: bool) -> Component:
         zoom=FIRST_ZOOM,
         minZoom=4,
         maxZoom=19,
-        zoomSnap=0.25,
+        zoomSnap=0.1,
         zoomDelta=0.5,
         wheelPxPerZoomLevel=120,
         attributionControl=False,

@@ -84,12 +84,12 @@
     return (hours ? hours + ':' : '') + two(Math.floor((s % 3600) / 60)) + ':' + two(s % 60);
   };
 
-  /* How an incident's clock stands right now; `due_soon` comes from the server. */
+  /* How an incident's clock stands right now; the server says from when it counts as due soon. */
   gw.standing = function (incident, now) {
     if (!incident.due || !incident.clock) return 'none';
     if (incident.standing === 'paused') return 'paused';
     if (incident.due < now) return 'overdue';
-    return incident.standing === 'due_soon' ? 'due_soon' : 'running';
+    return incident.standing === 'due_soon' || (incident.warn && incident.warn <= now) ? 'due_soon' : 'running';
   };
   gw.countdownText = function (incident, now) {
     const standing = gw.standing(incident, now);
@@ -129,8 +129,8 @@
   gw.place = r => [gw.placeName(r.street_name), gw.placeName(r.community_name)].filter(Boolean).join(' ') || r.unit_grid || '';
 
   /* Worst first, then what is due first (a paused clock waits), then the newest. */
-  const due = i => (i.clock && i.due && i.standing !== 'paused' ? i.due : Number.MAX_SAFE_INTEGER);
-  gw.byUrgency = (a, b) => a.severity - b.severity || due(a) - due(b) || b.opened - a.opened;
+  gw.dueMoment = i => (i.clock && i.due && i.standing !== 'paused' ? i.due : Number.MAX_SAFE_INTEGER);
+  gw.byUrgency = (a, b) => a.severity - b.severity || gw.dueMoment(a) - gw.dueMoment(b) || b.opened - a.opened;
 
   gw.every = function (ms, work) { work(); return setInterval(() => { if (!document.hidden) work(); }, ms); };
 

@@ -1,0 +1,197 @@
+/* The console: queue rows straight into the grid's API, one selected incident, keys for everything. */
+(function () {
+  'use strict';
+  const gw = window.gw;
+  const $ = id => document.getElementById(id);
+
+  /* --- grid cells, called by name from the column definitions ---------------------------- */
+  const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
+  cells.GwSeverity = p => React.createElement('span', { className: 'gw-sev', 'data-severity': p.value, title: gw.word('severity', p.value) }, gw.word('severity_mark', p.value));
+  cells.GwDue = p => React.createElement('span', { className: 'gw-due', 'data-standing': gw.standing(p.data, gw.now()) }, gw.countdownText(p.data, gw.now()));
+
+  /* Row ids must be strings; the countdown column sorts by the moment, a paused clock last. */
+  const row = i => ({ ...i, id: String(i.id), title: gw.pick(i, 'title'), place: gw.place(i), stateName: gw.word('state', i.state),
+    squadName: gw.pick(i, 'squad') || gw.t('wall.unassigned'), dueSort: gw.dueMoment(i) });
+
+  let api = null, wanted = null, filter = 'all', family = '';
+
+  const STAGES = {
+    all: () => true,
+    to_file: i => i.state === 'reported' || i.state === 'verifying',
+    to_dispatch: i => i.state === 'filed',
+    in_hand: i => ['dispatched', 'acknowledged', 'on_site', 'suspended'].includes(i.state),
+    to_check: i => i.state === 'handled' || i.state === 'checking',
+    gas_release: i => i.family === 'gas' && ['on_site', 'handled', 'checking'].includes(i.state),
+    overdue: i => gw.standing(i, gw.now()) === 'overdue',
+  };
+  const passes = i => STAGES[filter](i) && (!family || i.family === family);
+
+  function fill() {
+    if (!api || !gw.live.ready) return;
+    api.setGridOption('rowData', [...gw.live.incidents.values()].map(row));
+    counts();
+    if (gw.selected) mark(gw.selected);
+  }
+  function update(c) {
+    if (!api) return;
+    const known = c.incidents.filter(i => api.getRowNode(String(i.id)));
+    const fresh = c.incidents.filter(i => !known.includes(i));
+    const gone = c.gone.map(String).filter(id => api.getRowNode(id));
+    api.applyTransactionAsync({ add: fresh.map(row), update: known.map(row), remove: gone.map(id => ({ id })) });
+    counts();
+    if (gw.selected && (c.incidents.some(i => i.id === gw.selected) || c.gone.includes(gw.selected))) refresh();
+    if (c.kinds.some(k => k.startsWith('video.'))) videos();
+  }
+  let counting = 0;
+  function counts() {
+    clearTimeout(counting);
+    counting = setTimeout(() => {
+      const all = [...gw.live.incidents.values()];
+      gw.setText($('queue-count'), String(all.length));
+      for (const chip of document.querySelectorAll('[data-filter]'))
+        gw.setText(chip.querySelector('.gw-chip-count'), String(all.filter(STAGES[chip.dataset.filter]).length));
+    }, 150);
+  }
+
+  /* dash-ag-grid makes its API some time after the page stands. */
+  function whenGrid(fn) {
+    const found = window.dash_ag_grid && document.querySelector('#queue .ag-root') && dash_ag_grid.getApi('queue');
+    if (found) fn(found); else setTimeout(() => whenGrid(fn), 60);
+  }
+  function startGrid(found) {
+    api = found;
+    api.updateGridOptions({ isExternalFilterPresent: () => filter !== 'all' || !!family, doesExternalFilterPass: node => passes(node.data) });
+    api.addEventListener('selectionChanged', () => { const r = api.getSelectedRows()[0]; if (r) select(Number(r.id), 'queue'); });
+    api.addEventListener('cellKeyDown', e => { if (e.event.key === 'Enter') e.node.setSelected(true, true); });
+    fill();
+    gw.every(1000, () => api.refreshCells({ columns: ['dueSort'], force: true, suppressFlash: true })); // rendered rows only
+  }
+
+  /* --- selection ------------------------------------------------------------------------ */
+  function mark(id) {
+    const node = api && api.getRowNode(String(id));
+    if (!node) return;
+    if (!node.isSelected()) node.setSelected(true, true);
+    api.ensureNodeVisible(node);
+  }
+  function select(id, from) {
+    if (gw.selected === id) return;
+    gw.selected = id;
+    gw.setProp('selected', { id, at: Date.now() }, 'data');
+    if (from !== 'queue') mark(id);
+    if (from !== 'map') gw.map.focus({ kind: 'incident', id }, 14.5);
+    else { gw.map.focused = { kind: 'incident', id }; gw.map.redrawTop(); }
+    history.replaceState(null, '', '#' + id);
+  }
+  gw.select = select;
+  /* A half-written dialog is outside the panel, but its version would go stale under it: wait. */
+  let later = false, refreshing = 0;
+  function refresh() {
+    if (gw.dialogOpen()) { later = true; return; }
+    clearTimeout(refreshing);
+    refreshing = setTimeout(() => gw.setProp('selected', { id: gw.selected, at: Date.now() }, 'data'), 120);
+  }
+  function step(by) {
+    const rows = [];
+    api.forEachNodeAfterFilterAndSort(n => rows.push(Number(n.data.id)));
+    if (rows.length) select(rows[Math.min(rows.length - 1, Math.max(0, rows.indexOf(gw.selected) + by))], 'keys');
+  }
+
+  /* --- lists and filters ---------------------------------------------------------------- */
+  let asked = 0;
+  function videos() {
+    clearTimeout(asked);
+    asked = setTimeout(() => gw.setProp('video-tick', Date.now(), 'data'), 300);
+  }
+  function videoCount() {
+    const list = document.querySelector('#video-list [data-count]');
+    gw.setText($('video-count'), list ? list.dataset.count : '');
+  }
+  function tab(name) {
+    for (const b of document.querySelectorAll('[data-tab]')) b.setAttribute('aria-selected', String(b.dataset.tab === name));
+    for (const p of document.querySelectorAll('[data-panel]')) p.hidden = p.dataset.panel !== name;
+  }
+  function choose(name) {
+    filter = name;
+    for (const b of document.querySelectorAll('[data-filter]')) b.setAttribute('aria-pressed', String(b.dataset.filter === name));
+    if (api) api.onFilterChanged();
+  }
+
+  async function verdict(button) {
+    const item = button.closest('[data-camera]'), value = button.dataset.verdict;
+    const url = `/api/v1/video-events/${encodeURIComponent(item.dataset.camera)}/${encodeURIComponent(item.dataset.event)}/review`;
+    const answer = await gw.send('POST', url, { verdict: value, note: '' }, item.key = item.key || gw.newKey());
+    if (!answer.ok) { gw.notice(await gw.problem(answer), 'bad'); return; }
+    gw.notice(gw.t('video.' + value));
+    videos();
+  }
+  async function acknowledge(button) {
+    const alarm = gw.live.alarms.get(Number(button.dataset.alarm));
+    if (!alarm) { refresh(); return; }
+    const answer = await gw.send('POST', `/api/v1/alarms/${alarm.id}/acknowledge`, { version: alarm.version }, gw.newKey());
+    if (!answer.ok) gw.notice(await gw.problem(answer), 'bad'); else gw.notice(gw.t('alarm.acknowledged'));
+    refresh();
+  }
+
+  function showKeys() {
+    const rows = [['J / K', 'keys.next'], ['A–Z', 'keys.actions'], ['1–5', 'keys.squads'], ['/', 'keys.search'], ['V', 'keys.tabs'],
+      ['+ / -', 'keys.confirm'], ['M', 'keys.map'], ['R', 'keys.report'], ['Esc', 'keys.close']];
+    gw.dialog({ title: gw.t('keys.title'), fields: [], button: gw.t('close_dialog'), submit: async () => '' })
+      .querySelector('h2').after(gw.el('dl', 'gw-keys', rows.flatMap(([key, text]) => [gw.el('dt', '', gw.el('kbd', '', key)), gw.el('dd', '', gw.t(text))])));
+  }
+
+  /* --- keys ----------------------------------------------------------------------------- */
+  const COMMANDS = { report: () => gw.reportMatter(), keys: showKeys };
+  const KEYS = {
+    j: () => step(1), k: () => step(-1), '/': () => $('queue-search').focus(), m: () => gw.map.leaflet.getContainer().focus(),
+    v: () => tab(document.querySelector('[data-panel=video]').hidden ? 'video' : 'queue'),
+  };
+  function onKey(e) {
+    if (e.ctrlKey || e.metaKey || e.altKey || gw.dialogOpen() || gw.picking) return;
+    if (e.target.closest('input, textarea, select, [contenteditable]')) { if (e.key === 'Escape') e.target.blur(); return; }
+    const onMap = e.target.closest('.leaflet-container');
+    const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
+    if (onMap && '+-[]0'.includes(key)) return; // the map's own
+    const button = [...document.querySelectorAll('[data-key]')].find(b => b.dataset.key === key && b.offsetParent);
+    if (KEYS[key]) { e.preventDefault(); KEYS[key](); } else if (button) { e.preventDefault(); button.click(); }
+  }
+
+  function onClick(e) {
+    const b = e.target.closest('button');
+    if (!b) return;
+    if (b.dataset.filter) choose(b.dataset.filter);
+    if (b.dataset.tab) tab(b.dataset.tab);
+    if (b.dataset.command) COMMANDS[b.dataset.command]();
+    if (b.dataset.verdict) gw.once(b, () => verdict(b));
+    if (b.dataset.alarm) gw.once(b, () => acknowledge(b));
+  }
+
+  gw.screens.console = function () {
+    gw.showOnMap();
+    gw.showStatus();
+    whenGrid(startGrid);
+    gw.live.on('snapshot', () => { fill(); gw.showCritical(); videos(); if (gw.selected) refresh(); });
+    gw.live.on('change', c => { update(c); gw.showCritical(); });
+    gw.every(1000, () => gw.tickDue());
+    gw.map.on('pick', hit => {
+      if (gw.picking) return;
+      if (hit.kind === 'incident') select(hit.id, 'map');
+      const about = hit.kind === 'device' && [...gw.live.incidents.values()].find(i => i.device === hit.row.code);
+      if (about) select(about.id, 'map');
+    });
+    gw.actionDone = () => refresh();
+    gw.actionFailed = () => refresh();
+    gw.dialogClosed = () => { if (later) { later = false; refresh(); } };
+    document.addEventListener('keydown', onKey);
+    document.addEventListener('click', onClick);
+    $('queue-search').addEventListener('input', e => api && api.setGridOption('quickFilterText', e.target.value));
+    $('queue-family').addEventListener('change', e => { family = e.target.value; if (api) api.onFilterChanged(); });
+    new MutationObserver(() => gw.hydrate($('detail'))).observe($('detail'), { childList: true, subtree: true });
+    new MutationObserver(videoCount).observe($('video-list'), { childList: true, subtree: true });
+    const pressed = document.querySelector('[data-filter][aria-pressed=true]');
+    choose(pressed ? pressed.dataset.filter : 'all');
+    const first = Number(location.hash.slice(1));
+    if (first) gw.live.on('snapshot', () => { if (!gw.selected) select(first, 'address'); });
+    gw.live.start();
+  };
+})();

@@ -1,0 +1,68 @@
+/* Brings the parts of the detail panel to life: running clocks and the device's last hour. */
+(function () {
+  'use strict';
+  const gw = window.gw;
+  const HOUR_MS = 3600000, W = 480, H = 96, PAD = 4;
+
+  /* Called after every drawing of the panel. The mutation of a spark's own inside is no new drawing. */
+  gw.hydrate = function (host) {
+    for (const e of host.querySelectorAll('[data-spark]')) {
+      const key = [e.dataset.spark, e.dataset.metric].join('|');
+      if (e.shown === key && e.firstChild && Date.now() - e.shownAt < 15000) continue;
+      e.shown = key; e.shownAt = Date.now();
+      spark(e);
+    }
+    gw.tickDue();
+  };
+
+  /* Standings that run: "处置中 04:31" counts down where it stands. */
+  gw.tickDue = function () {
+    const now = gw.now();
+    for (const e of document.querySelectorAll('[data-due]')) {
+      const due = Date.parse(e.dataset.due);
+      if (!due) continue;
+      const late = due < now;
+      if (late && e.dataset.standing !== 'overdue') e.dataset.standing = 'overdue';
+      gw.setText(e, late ? gw.t('wall.overdue_by', { age: gw.countdown(now - due) }) : gw.countdown(due - now));
+    }
+  };
+
+  /* One-minute buckets, drawn by their maximum: a short peak is what raised the alarm. */
+  async function spark(host) {
+    const to = gw.now(), from = to - HOUR_MS, { spark: device, metric } = host.dataset;
+    const url = `/api/v1/devices/${encodeURIComponent(device)}/readings?metric=${metric}&from=${new Date(from).toISOString()}&to=${new Date(to).toISOString()}&bucket=1m`;
+    const answer = await gw.send('GET', url);
+    if (!host.isConnected) return;
+    const limit = host.dataset.limit === '' ? NaN : Number(host.dataset.limit);
+    const points = ((answer.body || {}).items || []).map(i => [Date.parse(i.ts), i.max]).filter(p => isFinite(p[0]) && isFinite(p[1])).sort((a, b) => a[0] - b[0]);
+    if (!answer.ok || !points.length) { host.replaceChildren(gw.el('p', 'gw-empty', gw.t(answer.ok ? 'spark.no_readings' : 'spark.not_read'))); return; }
+    host.replaceChildren(caption(metric, points, limit), plot(points, limit, from, to, metric));
+  }
+
+  function caption(metric, points, limit) {
+    const values = points.map(p => p[1]), say = v => gw.value(metric, v);
+    return gw.el('p', 'gw-spark-note', [gw.el('b', '', `${gw.word('metric', metric)} · ${gw.t('spark.last_hour')}`), ' ',
+      gw.t('spark.range', { low: say(Math.min(...values)), high: say(Math.max(...values)), last: say(values[values.length - 1]) }),
+      isFinite(limit) ? ' · ' + gw.t('spark.limit', { limit: say(limit) }) : '']);
+  }
+
+  const svg = (tag, attributes) => {
+    const e = document.createElementNS('http://www.w3.org/2000/svg', tag);
+    for (const name in attributes) e.setAttribute(name, attributes[name]);
+    return e;
+  };
+
+  function plot(points, limit, from, to, metric) {
+    const values = points.map(p => p[1]).concat(isFinite(limit) ? [limit] : []);
+    let low = Math.min(...values), high = Math.max(...values);
+    if (high === low) { high += 1; low -= 1; }
+    const x = t => PAD + (W - 2 * PAD) * (t - from) / (to - from), y = v => H - PAD - (H - 2 * PAD) * (v - low) / (high - low);
+    const picture = svg('svg', { viewBox: `0 0 ${W} ${H}`, role: 'img', preserveAspectRatio: 'none', 'aria-label': gw.word('metric', metric) });
+    if (isFinite(limit)) picture.append(svg('line', { x1: 0, x2: W, y1: y(limit), y2: y(limit), class: 'gw-spark-limit' }));
+    const d = points.map((p, k) => (k ? 'L' : 'M') + x(p[0]).toFixed(1) + ' ' + y(p[1]).toFixed(1)).join('');
+    picture.append(svg('path', { d, class: 'gw-spark-line' }));
+    const last = points[points.length - 1];
+    picture.append(svg('circle', { cx: x(last[0]), cy: y(last[1]), r: 3.5, class: 'gw-spark-dot' }));
+    return picture;
+  }
+})();
