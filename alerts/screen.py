@@ -115,10 +115,13 @@ def build_fleet(devices: Collection[WatchedDevice], rules: Iterable[Rule]) -> Fl
 
 
 def screen(columns: Columns, fleet: Fleet, attention: Collection[int], now: datetime) -> list[Hit]:
-    """Rows to judge, by rule. `attention`: devices of which every reading matters."""
+    """Rows to judge, by rule: all of a device that trips anything or is in `attention`.
+
+    All, because the good reading after a bad one in the same batch must clear the alarm.
+    """
     watched = np.zeros(fleet.size, dtype=bool)
     watched[[d for d in attention if d < fleet.size]] = True
-    hits = []
+    looks: list[tuple[Lens, NDArray[np.intp], NDArray[np.int32], Flags]] = []
     for metric_id, lenses in fleet.lenses.items():
         rows = np.flatnonzero(columns.metric_id == metric_id)
         if not len(rows):
@@ -127,9 +130,13 @@ def screen(columns: Columns, fleet: Fleet, attention: Collection[int], now: date
         in_service = serving(part.device_id, fleet, now)
         for lens in lenses:
             applies = lens.applies[part.device_id] & in_service
-            wanted = applies & (watched[part.device_id] | _raises(part, lens))
-            if wanted.any():
-                hits.append(Hit(lens.rule, rows[wanted]))
+            watched[part.device_id[applies & _raises(part, lens)]] = True
+            looks.append((lens, rows, part.device_id, applies))
+    hits = []
+    for lens, rows, device_id, applies in looks:
+        wanted = applies & watched[device_id]
+        if wanted.any():
+            hits.append(Hit(lens.rule, rows[wanted]))
     return hits
 
 
