@@ -28,6 +28,7 @@ from db.seeds.grid import (
     TOWN_CENTRE_M,
     TOWN_RADIUS_M,
     demo_grid,
+    outline,
 )
 
 SEED = 460107
@@ -44,7 +45,7 @@ SIDE_STREETS_IN_TOWN = 0.86  # chance that a block's side street is there
 SIDE_STREETS_OUTSIDE = 0.42
 # A clipped rest shorter than this is no street.
 SHORTEST_M = 120.0
-# Streets keep this far from the grid's edge, so that what stands beside them lies in a cell.
+# Streets keep this far from the edge of grid and district: what stands beside them lies inside.
 EDGE_M = 30.0
 
 FIRST = """
@@ -93,7 +94,7 @@ def build_streets() -> dict[str, Any]:
 
 def _area() -> BaseGeometry:
     cells = [shapely.box(c.grid.west, c.grid.south, c.grid.east, c.grid.north) for c in demo_grid()]
-    return shapely.unary_union(cells).buffer(-EDGE_M / METRES_LAT)
+    return shapely.unary_union(cells).intersection(outline()).buffer(-EDGE_M / METRES_LAT)
 
 
 def _courses() -> Iterator[Course]:
