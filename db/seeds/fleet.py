@@ -43,14 +43,14 @@ COVER_CODES = (
 )  # mostly sewage and rainwater, then water supply, power, telecom
 # What a camera's analytics look for, as `type` of its events.
 CAMERA_DETECTS = (
-    ("hawker", "outstore"),
-    ("illegal_parking", "bicycle_misparking"),
-    ("exposed_garbage", "overflowed_garbage"),
-    ("road_occupation", "sundry_stack"),
-    ("water_gather", "hawker"),
+    ["hawker", "outstore"],
+    ["illegal_parking", "bicycle_misparking"],
+    ["exposed_garbage", "overflowed_garbage"],
+    ["road_occupation", "sundry_stack"],
+    ["water_gather", "hawker"],
 )
 # Labels of a Frigate model trained for the street.
-FRIGATE_LABELS = ("garbage", "vendor")
+FRIGATE_LABELS = ["garbage", "vendor"]
 LEAKAGE_LIMIT_MA = 30
 
 
