@@ -14,8 +14,7 @@ from city.errors import InvalidInput
 from city.reading import Quality
 from db.events import list_events, verify_chain
 from db.pool import Connection, connect
-
-from .conftest import DISTRICT, Engine
+from tests.integration.alerts.engine_city import DISTRICT, Engine
 
 MS = timedelta(milliseconds=1)
 
