@@ -101,9 +101,12 @@ class _Sandbox:
             return answer
 
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._owner != os.getpid():
-            self._child = None  # a fork's copy of the parent's child is not ours to talk to
-        if self._child is None or self._child.poll() is not None:
+        if self._child is not None and self._owner != os.getpid():
+            _close_pipes(self._child)  # a fork's copy of the parent's child is not ours
+            self._child = None
+        if self._child is not None and self._child.poll() is not None:
+            self._end()
+        if self._child is None:
             self._owner = os.getpid()
             self._child = subprocess.Popen(
                 [sys.executable, "-I", str(SANDBOX)],
@@ -121,10 +124,7 @@ class _Sandbox:
             return
         with contextlib.suppress(OSError):
             child.kill()
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        _close_pipes(child)
         child.wait()
 
     def close(self) -> None:
@@ -132,6 +132,13 @@ class _Sandbox:
         with self._lock:
             if self._owner == os.getpid():
                 self._end()
+
+
+def _close_pipes(child: subprocess.Popen[bytes]) -> None:
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
 
 
 def _exchange(child: subprocess.Popen[bytes], line: bytes, limit_s: float) -> bytes:

@@ -123,7 +123,7 @@ def _walk_list(
 ) -> Iterator[tuple[str, Any, Stamp]]:
     if _is_byte_list(node):
         return
-    for index, item in enumerate(node):
+    for index, item in enumerate(node[:VALUE_LIMIT]):
         record = _as_record(item)
         if record is not None:
             yield record[0], record[1], stamp
@@ -135,7 +135,7 @@ def _walk_list(
 
 def _walk_history(points: list[Any], stamp: Stamp, depth: int) -> Iterator[tuple[str, Any, Stamp]]:
     """Points a device had stored: their own time, and never an alarm."""
-    for point in points:
+    for point in points[:VALUE_LIMIT]:
         if not isinstance(point, dict):
             continue
         field = next((key for key in POINT_TIMES if key in point), None)
