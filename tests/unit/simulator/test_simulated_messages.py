@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -182,4 +183,4 @@ def test_noise_is_repeatable_even_and_smooth() -> None:
     assert 0.47 < sum(many) / len(many) < 0.53
     course = [drift(1, AT + timedelta(seconds=n), 600, "x") for n in range(3_000)]
     assert all(-1 <= value <= 1 for value in course)
-    assert max(abs(b - a) for a, b in zip(course, course[1:], strict=False)) < 0.02
+    assert max(abs(b - a) for a, b in pairwise(course)) < 0.02

@@ -147,16 +147,12 @@ def test_an_opened_cover_tilts_far_from_its_baseline_and_comes_back(small: Cast)
     device = small.by_code[surge.devices[0]]
     assert device.format == "native"
     baseline = device.attributes["tilt_baseline_deg"]
-    tilts = [
-        value for _, value in values_of(small, device.code, "tilt_deg", scenario="cover-after-rain")
-    ]
-    levels = [
-        value
-        for _, value in values_of(small, device.code, "water_level_cm", scenario="cover-after-rain")
-    ]
-    assert max(tilts) - baseline > 15
-    assert abs(tilts[-1] - baseline) < 2
-    assert max(levels) > device.attributes["water_limit_cm"] > levels[-1]
+    tilts = values_of(small, device.code, "tilt_deg", scenario="cover-after-rain")
+    levels = values_of(small, device.code, "water_level_cm", scenario="cover-after-rain")
+    limit = device.attributes["water_limit_cm"]
+    assert max(tilt for _, tilt in tilts) - baseline > 15
+    assert abs(tilts[-1][1] - baseline) < 2
+    assert max(level for _, level in levels) > limit > levels[-1][1]
 
 
 def test_lamps_burn_by_night_only(small: Cast) -> None:
