@@ -77,6 +77,11 @@ def parse_broker(url: str) -> Broker:
     )
 
 
+def client_id_of(worker_name: str) -> str:
+    """The name under which the broker keeps a worker's session."""
+    return f"gridwarden-ingest-{worker_name}"
+
+
 class _Client(paho.Client):
     """paho with fewer system calls and objects a message: reads ahead, takes a PUBLISH apart
     without building what nobody reads, acknowledges many messages in one packet."""

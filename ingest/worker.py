@@ -14,7 +14,7 @@ from db import live
 from db.pool import Connection, connect_when_ready, first_line, is_away
 from ingest.batch import Message, build_batch, decode_messages, identities, refuse_message
 from ingest.formats import FORMATS
-from ingest.mqtt import Inbox
+from ingest.mqtt import Inbox, client_id_of
 from ingest.registry import RegistryReader
 from ingest.steps import NewestKnown, Stored, store_batch
 
@@ -49,7 +49,7 @@ class IngestSettings:
 def run(settings: IngestSettings, stop: threading.Event) -> None:
     """Store messages until told to stop; servers that go away are waited for."""
     filters = [topic for wire_format in FORMATS.values() for topic in wire_format.subscriptions]
-    client_id = f"gridwarden-ingest-{settings.worker_name}"
+    client_id = client_id_of(settings.worker_name)
     inbox = Inbox(settings.mqtt_url, client_id, filters, settings.receive_maximum, log.info)
     worker = _Worker(settings, stop)
     inbox.start()
@@ -107,7 +107,7 @@ class _Worker:
             parcel = waiting.pop()
             try:
                 self._tell(self._store(parcel, self._connection()))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - what it is decides what happens to it
                 if self._conn is None or is_away(error) or parcel.refusal:
                     self._lose_connection(error)
                     waiting.append(_Parcel(parcel.messages))
