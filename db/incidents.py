@@ -13,9 +13,6 @@ from city.incident import FINAL_STATES, IncidentState, Source
 from city.place import LonLat
 from db.pool import Connection
 
-# Namespace of the advisory locks that serialise the opening of incidents.
-OPENING_LOCK = 0x6F70_656E
-
 
 @dataclass(frozen=True)
 class Incident:
@@ -180,57 +177,6 @@ def list_by_id(conn: Connection, ids: Sequence[int], district: str | None) -> li
             """,
             {"ids": list(ids), "district": district},
         ).fetchall()
-
-
-def find_open_by_condition(conn: Connection, condition: str) -> int | None:
-    """The open incident of a condition, not locked."""
-    row = conn.execute(
-        """
-        SELECT id FROM incident
-        WHERE condition = %s AND state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
-        """,
-        (condition,),
-    ).fetchone()
-    return None if row is None else int(row[0])
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """An open incident that might be the same matter."""
-
-    id: int
-    number: str
-    category: str
-    family: str
-    device_id: int | None
-    lon: float
-    lat: float
-    opened_at: datetime
-
-
-def list_neighbours(
-    conn: Connection, district: str, family: str, since: datetime
-) -> list[Neighbour]:
-    """Open incidents of a family that were opened not before `since`."""
-    with conn.cursor(row_factory=class_row(Neighbour)) as cursor:
-        return cursor.execute(
-            """
-            SELECT i.id, i.number, i.category, c.family, i.device_id, i.lon, i.lat, i.opened_at
-            FROM incident i
-            JOIN incident_category c ON c.code = i.category AND c.version = i.category_version
-            WHERE i.district = %s AND c.family = %s AND i.opened_at >= %s
-              AND i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
-            ORDER BY i.id
-            """,
-            (district, family, since),
-        ).fetchall()
-
-
-def lock_opening(conn: Connection, district: str, family: str) -> None:
-    """Queue behind other openings of this family, so that two similar ones become one."""
-    conn.execute(
-        "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (OPENING_LOCK, f"{district}/{family}")
-    )
 
 
 @dataclass(frozen=True)

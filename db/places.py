@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,26 +43,21 @@ def place_at(conn: Connection, district: str, at: LonLat) -> Place:
     return row or Place()
 
 
-@dataclass(frozen=True)
-class DistrictRow:
-    code: str
-    timezone: str
-    outline: dict[str, Any] = field(repr=False)
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
-
-
-def find_district(conn: Connection, code: str) -> DistrictRow:
-    """Time zone and outline (GeoJSON geometry) of a district."""
-    with conn.cursor(row_factory=class_row(DistrictRow)) as cursor:
-        row = cursor.execute(
-            "SELECT code, timezone, outline FROM district WHERE code = %s", (code,)
-        ).fetchone()
+def zone_of(conn: Connection, district: str) -> ZoneInfo:
+    """Time zone of a district."""
+    row = conn.execute("SELECT timezone FROM district WHERE code = %s", (district,)).fetchone()
     if row is None:
-        raise NotFound("district", code)
-    return row
+        raise NotFound("district", district)
+    return ZoneInfo(row[0])
+
+
+def outline_of(conn: Connection, district: str) -> dict[str, Any]:
+    """Outline of a district as a GeoJSON geometry."""
+    row = conn.execute("SELECT outline FROM district WHERE code = %s", (district,)).fetchone()
+    if row is None:
+        raise NotFound("district", district)
+    outline: dict[str, Any] = row[0]
+    return outline
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from city.place import LonLat, distance_m
-from db.incidents import Neighbour
+from db.openings import Neighbour
 
 # A "similar case" (domain.md 0, [S9] weak source).
 SIMILAR_DISTANCE_M = 50.0

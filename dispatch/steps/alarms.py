@@ -12,7 +12,7 @@ from city.event import NewEvent
 from city.incident import IncidentState, Source
 from city.person import Caller, system_caller
 from city.place import LonLat
-from db import alarm_changes, categories, incidents
+from db import alarm_changes, categories, incidents, openings
 from db.alarm_changes import WaitingChange
 from db.categories import Category
 from db.events import append_events
@@ -63,7 +63,7 @@ def _events_for(conn: Connection, change: WaitingChange, now: datetime) -> list[
     if kind not in OPENING or not _opens(change, kind, now):
         return _note(conn, change, now)
     category = categories.find_in_force(conn, change.category)
-    incidents.lock_opening(conn, change.district, category.family)
+    openings.lock_opening(conn, change.district, category.family)
     joined = _join(conn, change, category, now)
     if joined is not None:
         return joined
@@ -119,18 +119,13 @@ def _join(
 def _open_incident_for(
     conn: Connection, change: WaitingChange, category: Category
 ) -> tuple[Incident, str] | None:
-    same = incidents.find_open_by_condition(conn, change.condition)
+    same = openings.find_open_by_condition(conn, change.condition)
     if same is not None:
         return incidents.find_for_update(conn, same), "same_condition"
-    neighbours = incidents.list_neighbours(
-        conn, change.district, category.family, change.at - SIMILAR_TIME
-    )
-    candidate = Candidate(
-        change.category,
-        category.family,
-        change.device_id,
-        LonLat(change.lon, change.lat),
-        change.at,
+    at = LonLat(change.lon, change.lat)
+    candidate = Candidate(change.category, category.family, change.device_id, at, change.at)
+    neighbours = openings.list_neighbours(
+        conn, change.district, category.family, change.at - SIMILAR_TIME, at, change.device_id
     )
     similar = find_similar(candidate, neighbours)
     if similar is None:

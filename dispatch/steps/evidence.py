@@ -35,7 +35,7 @@ def add_evidence(
     """Store a file once and give its id; the same file again changes nothing."""
     incident = incidents.find(conn, incident_id, caller.district)
     _check(incident, caller, stage)
-    zone = places.find_district(conn, incident.district).zone
+    zone = places.zone_of(conn, incident.district)
     facts = inspect_file(content, media_type, zone)
     new = _row(incident, caller, stage, filename, content, facts, now)
     evidence_id, is_new = evidence.insert_evidence(conn, new)

@@ -16,6 +16,7 @@ from db import (
     deadlines,
     evidence,
     incidents,
+    openings,
     places,
     squads,
 )
@@ -51,7 +52,7 @@ def load(
     category = categories.find(conn, incident.category, incident.category_version)
     alarms = alarm_changes.list_alarms_of(conn, incident.id)
     pauses = deadlines.list_pauses(conn, incident.id)
-    zone = places.find_district(conn, incident.district).zone
+    zone = places.zone_of(conn, incident.district)
     facts = Facts(
         category=category,
         deadlines=deadlines.list_deadlines(conn, incident.id),
@@ -114,7 +115,7 @@ def _stages_of_this_round(conn: Connection, incident: Incident) -> frozenset[str
 def _twin(conn: Connection, incident: Incident) -> int | None:
     if incident.condition is None or incident.is_open:
         return None
-    return incidents.find_open_by_condition(conn, incident.condition)
+    return openings.find_open_by_condition(conn, incident.condition)
 
 
 def load_gas(

@@ -57,14 +57,13 @@ def open_incident(
     conn: Connection, caller: Caller, matter: NewMatter, now: datetime
 ) -> Opened | None:
     """Store it with its clock; None when its condition has an open incident already."""
-    district = places.find_district(conn, caller.district)
-    place = places.place_at(conn, district.code, matter.at)
-    local = now.astimezone(district.zone)
+    place = places.place_at(conn, caller.district, matter.at)
+    local = now.astimezone(places.zone_of(conn, caller.district))
     new_id = incidents.insert_incident(conn, _row(matter, place, caller, now), f"{local:%Y%m%d}")
     if new_id is None:
         return None
     incident = incidents.find(conn, new_id)
-    terms = load_terms(conn, district.code, new_id, matter.category)
+    terms = load_terms(conn, caller.district, new_id, matter.category)
     started = apply_clocks(Clocks(start=(FIRST_CLOCK[matter.state],)), (), now, terms)
     for deadline in started.new:
         deadlines.insert_deadline(conn, deadline)

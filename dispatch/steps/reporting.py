@@ -10,7 +10,7 @@ from city.errors import Forbidden, InvalidInput
 from city.incident import IncidentState, Role, Source
 from city.person import Caller
 from city.place import LonLat
-from db import categories, incidents, places
+from db import categories, openings, places
 from db.categories import Category
 from db.events import append_events
 from db.places import DeviceRow
@@ -73,7 +73,7 @@ def _check(caller: Caller, request: ReportRequest) -> None:
 
 
 def _check_inside(conn: Connection, district: str, at: LonLat) -> None:
-    outline = shape(places.find_district(conn, district).outline)
+    outline = shape(places.outline_of(conn, district))
     if not outline.covers(Point(at.lon, at.lat)):
         raise InvalidInput("lon", (at.lon, at.lat), f"lies outside district {district}")
 
@@ -93,9 +93,9 @@ def _similar(
     at: LonLat,
     now: datetime,
 ) -> str | None:
-    neighbours = incidents.list_neighbours(
-        conn, caller.district, category.family, now - SIMILAR_TIME
-    )
     candidate = Candidate(request.category, category.family, device.id if device else None, at, now)
+    neighbours = openings.list_neighbours(
+        conn, caller.district, category.family, now - SIMILAR_TIME, at, candidate.device_id
+    )
     similar = find_similar(candidate, neighbours)
     return similar.number if similar else None

@@ -91,7 +91,7 @@ def rank_squads(conn: Connection, incident_id: int, now: datetime) -> list[Recom
     incident = incidents.find(conn, incident_id)
     category = categories.find(conn, incident.category, incident.category_version)
     place = places.place_at(conn, incident.district, incident.at)
-    zone = places.find_district(conn, incident.district).zone
+    zone = places.zone_of(conn, incident.district)
     return rank(
         category.skill,
         incident.at,

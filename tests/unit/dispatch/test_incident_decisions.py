@@ -12,7 +12,7 @@ from city.place import LonLat
 from city.squad import Shift, Squad
 from db.calendars import build_china_calendar
 from db.deadlines import Deadline
-from db.incidents import Neighbour
+from db.openings import Neighbour
 from dispatch.clocks import Terms, left_after_return, postpone, start_clock
 from dispatch.escalate import DUE_SOON, OVERDUE, RED_CARD, YELLOW_CARD, notice
 from dispatch.gas import GasStanding, Watched, judge_gas
