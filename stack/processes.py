@@ -52,6 +52,24 @@ def _words(pid: int) -> tuple[str, ...]:
         return ()
 
 
+def listens(pid: int, port: int) -> bool:
+    """Whether this very process accepts connections on the TCP port (IPv4)."""
+    sockets = {f"socket:[{inode}]" for inode in _listening_sockets(port)}
+    try:
+        handles = (PROC / str(pid) / "fd").iterdir()
+        return any(str(handle.readlink()) in sockets for handle in handles)
+    except OSError:  # it ended, or closed a handle, while we looked
+        return False
+
+
+def _listening_sockets(port: int) -> list[str]:
+    """Inodes of the sockets in state LISTEN (0A) on this port."""
+    lines = (PROC / "net" / "tcp").read_text().splitlines()[1:]
+    columns = [line.split() for line in lines]
+    suffix = f":{port:04X}"
+    return [row[9] for row in columns if row[3] == "0A" and row[1].endswith(suffix)]
+
+
 def kill_with_children(pid: int) -> None:
     """Kill a process and its direct children at one stroke, and wait until all are gone."""
     handles = [handle for each in (pid, *_children_of(pid)) if (handle := _open(each)) is not None]

@@ -9,7 +9,7 @@ from functools import partial
 from stack.account import launch_prefix
 from stack.errors import StackError
 from stack.ports import choose_port, is_free, read_ports, write_ports
-from stack.processes import end, find, kill_with_children, was_started_as
+from stack.processes import end, find, kill_with_children, listens, was_started_as
 from stack.servers.base import Server
 from stack.servers.registry import SERVERS
 from stack.site import Site, last_log_line, open_log
@@ -127,7 +127,8 @@ class Services:
         process = self._running[server.name] = self._launch(server)
         began = said = time.monotonic()
         while process.poll() is None:
-            if server.is_ready(self._site, port) and process.poll() is None:
+            # Another start on this machine may have got the port first and answer in our place.
+            if server.is_ready(self._site, port) and listens(process.pid, port):
                 return True
             now = time.monotonic()
             if now - began > READY_SECONDS:

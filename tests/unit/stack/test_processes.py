@@ -1,10 +1,11 @@
 """Telling our own servers from everybody else's."""
 
 import os
+import socket
 
 import pytest
 
-from stack.processes import find, parse_cmdline, was_started_as
+from stack.processes import find, listens, parse_cmdline, was_started_as
 
 MARK = "/srv/gridwarden/.stack/data/postgres"
 
@@ -34,3 +35,11 @@ def test_the_words_of_a_command_line_end_in_zeros() -> None:
 
 def test_we_never_find_ourselves() -> None:
     assert os.getpid() not in [found.pid for found in find(lambda _words: True)]
+
+
+def test_the_process_that_listens_is_told_from_one_that_does_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert listens(os.getpid(), port)
+        assert not listens(os.getppid(), port)
+    assert not listens(os.getpid(), port)
