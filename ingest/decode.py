@@ -108,7 +108,7 @@ def _result(decoded: Decoded, model: DeviceModel | None, received_at: datetime) 
     """One message as JSON. Values that the model does not know are shown beside the readings;
     where a model was named and knows none at all, they stand apart from what is rejected."""
     content = _in_time(interpret(decoded, model, None), received_at)
-    unknown = nothing_known(content) if model is not None else None
+    unknown = nothing_known(content) if model is not None and model.name else None
     rejects = (*content.rejects, unknown) if unknown else content.rejects
     others = [_value_json(decoded.device, value) for value in content.kept_out]
     readings = [_reading_json(reading) for reading in content.readings]

@@ -40,7 +40,7 @@ def translate(
     chosen: dict[tuple[str, datetime], tuple[int, Reading]] = {}
     rejects: list[Reject] = []
     kept_out: list[RawValue] = []
-    known = False
+    known = not values
     for value in values:
         rule = _rule(value.name, model)
         if rule is None:

@@ -50,7 +50,9 @@ def test_warnings_are_no_errors() -> None:
 
 
 def test_a_codec_written_as_a_module_works() -> None:
-    code = "const decodeUplink = (i) => ({data: {n: i.bytes.length}}); module.exports = {decodeUplink}"
+    code = (
+        "const decodeUplink = (i) => ({data: {n: i.bytes.length}}); module.exports = {decodeUplink}"
+    )
     assert run_codec(code, b"123", None, NOW) == {"n": 3}
     code = "exports.decodeUplink = function () { console.log('x'); return {data: {ok: true}} }"
     assert run_codec(code, b"", 1, NOW) == {"ok": True}
