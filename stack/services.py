@@ -23,7 +23,7 @@ STILL_WAITING_SECONDS = 10.0
 STOP_SECONDS = 60.0
 
 # Somebody else may take the chosen port before our server does; then another one is chosen.
-PORT_ATTEMPTS = 3
+PORT_ATTEMPTS = 10
 
 
 class Services:
