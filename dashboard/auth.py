@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from flask import Flask, Response, g, redirect, request, session
 from flask.sessions import SecureCookieSessionInterface
 
-from city.errors import Forbidden, Unavailable
+from city.errors import Forbidden, NotFound, Unavailable
 from city.incident import Role
 from city.person import Caller
 from dashboard.gate import Key, SessionKey
@@ -26,6 +26,8 @@ CSRF_HEADER = "X-CSRFToken"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"})
 OPEN_FOLDERS = ("/assets/", "/_dash-component-suites/")
+# Dash's rule for its pages.
+ANY_PAGE = "/<path:path>"
 # These answer with a status, never with a redirect to a page.
 MACHINE_PATHS = ("/api/", "/live/", "/events", "/_dash-", "/_reload-hash")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -110,7 +112,8 @@ def guard() -> Any:
         return None
     header = request.headers.get("Authorization", "")
     if header:
-        return _guard_token(header)
+        _guard_token(header)
+        return _refuse_unknown_path()
     key = SessionKey.of(session)
     caller = parts().gate.caller(key) if key else None
     if key is None or caller is None:
@@ -119,7 +122,7 @@ def guard() -> Any:
     if request.method not in SAFE_METHODS:
         refuse_foreign_origin()
         _check_csrf(key)
-    return None
+    return _refuse_unknown_path()
 
 
 def _guard_token(header: str) -> None:
@@ -128,6 +131,13 @@ def _guard_token(header: str) -> None:
     if caller is None:
         raise Unauthenticated("this token is not known or was revoked")
     g.caller, g.key = caller, token.strip()
+
+
+def _refuse_unknown_path() -> None:
+    """Dash answers every path that nobody else wants with a page; a program wants a 404."""
+    rule = request.url_rule
+    if rule is not None and rule.rule == ANY_PAGE and request.path.startswith(MACHINE_PATHS):
+        raise NotFound("path", request.path)
 
 
 def _turn_away() -> Any:

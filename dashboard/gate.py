@@ -93,3 +93,8 @@ class Gate:
     def csrf_token(self, key: SessionKey) -> str:
         """Bound to the session: a token of one session is worth nothing in another."""
         return hmac.new(self._secret, b"csrf:" + key.sid.encode(), hashlib.sha256).hexdigest()
+
+    def forget(self) -> None:
+        """Look everybody up again."""
+        with self._lock:
+            self._known.clear()

@@ -118,8 +118,7 @@ def test_a_new_password_ends_the_sessions_of_the_old_one(site) -> None:
         session = client.cookies["session"]
         with site.pool.connection() as conn:
             assert users.set_password(conn, "moving", "another long one", datetime.now(UTC))
-        with site.parts.gate._lock:
-            site.parts.gate._known.clear()  # as after a few seconds
+        site.parts.gate.forget()  # as after a few seconds
         client.cookies.clear()
         client.cookies.set("session", session)
         assert client.get("/live/snapshot").status_code == 401
