@@ -155,16 +155,16 @@ class TakenNames:
 
     codes: frozenset[str]
     external_ids: frozenset[tuple[str, str]]  # (format, external_id)
-    places: frozenset[tuple[float, float]]
+    places: frozenset[tuple[str, float, float]]  # (kind, lon, lat)
 
 
 def list_taken(conn: Connection) -> TakenNames:
     """Codes, external identities and places of every registered device."""
-    rows = conn.execute("SELECT code, format, external_id, lon, lat FROM device").fetchall()
+    rows = conn.execute("SELECT code, format, external_id, kind, lon, lat FROM device").fetchall()
     return TakenNames(
         frozenset(row[0] for row in rows),
         frozenset((row[1], row[2]) for row in rows if row[2] is not None),
-        frozenset((row[3], row[4]) for row in rows),
+        frozenset((row[3], row[4], row[5]) for row in rows),
     )
 
 

@@ -54,6 +54,7 @@ def run(settings: IngestSettings, stop: threading.Event) -> None:
     worker = _Worker(settings, stop)
     inbox.start()
     try:
+        worker.store([])  # connects now, so that the first message need not wait for it
         while not stop.is_set():
             _store_next(worker, inbox, settings, IDLE_S)
         inbox.stop_taking()
@@ -106,7 +107,9 @@ class _Worker:
         while waiting:
             parcel = waiting.pop()
             try:
-                self._tell(self._store(parcel, self._connection()))
+                conn = self._connection()
+                if parcel.messages:
+                    self._tell(self._store(parcel, conn))
             except Exception as error:  # noqa: BLE001 - what it is decides what happens to it
                 if self._conn is None or is_away(error) or parcel.refusal:
                     self._lose_connection(error)
