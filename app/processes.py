@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from alerts import steps as alert_steps
 from alerts import worker as alert_worker
 from app import scheduler
+from app.people import DEMO_USERS
 from app.settings import Settings
 from dashboard import serve
+from dashboard.parts import DemoLogin
 from dashboard.ports import Ports
 from dispatch import steps as dispatch_steps
 from dispatch import worker as dispatch_worker
@@ -75,9 +79,22 @@ def run_serve(settings: Settings, stop: threading.Event) -> None:
             secret_key=settings.secret_key,
             host=settings.http_host,
             port=settings.http_port,
+            demo_logins=demo_logins(settings.demo_logins_file),
         ),
         build_ports(),
         stop,
+    )
+
+
+def demo_logins(path: str) -> tuple[DemoLogin, ...]:
+    """The logins of `DEMO_USERS` as the sign-in page offers them; none outside a demonstration."""
+    if not path:
+        return ()
+    passwords: dict[str, str] = json.loads(Path(path).read_text())
+    return tuple(
+        DemoLogin(name, passwords[name], role.value)
+        for name, role in DEMO_USERS
+        if name in passwords
     )
 
 

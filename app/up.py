@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 import socket
 import threading
 import time
@@ -18,10 +17,10 @@ from pathlib import Path
 import stack
 from alerts import steps as alert_steps
 from app.children import Child
-from app.settings import DEMO_DISTRICT, ENDPOINTS_FILE, create_secret
+from app.people import DEMO_USERS, LOGINS_FILE, demo_logins
+from app.settings import ENDPOINTS_FILE, create_secret
 from city.errors import Unavailable
-from city.incident import Role
-from db import seeds, users
+from db import seeds
 from db.migrate import migrate
 from db.pool import connect
 
@@ -30,19 +29,8 @@ log = logging.getLogger(__name__)
 DEFAULT_HTTP_PORT = 8050
 # How long the web server may take to say that it is ready.
 READY_TIMEOUT_S = 60.0
-LOGINS_FILE = "demo-logins.json"
 LOG_FILE_MAX_BYTES = 20_000_000
 
-# One login a role, so that the whole loop can be walked by hand.
-DEMO_USERS: tuple[tuple[str, Role], ...] = (
-    ("admin", Role.ADMIN),
-    ("dispatcher", Role.DISPATCHER),
-    ("squad", Role.SQUAD_LEADER),
-    ("checker", Role.CHECKER),
-    ("engineer", Role.GAS_ENGINEER),
-    ("leader", Role.LEADER),
-    ("viewer", Role.VIEWER),
-)
 Say = Callable[[str], None]
 
 
@@ -58,6 +46,8 @@ def up(
         logins = demo_logins(endpoints.postgres, data_dir) if demo else {}
         port = free_port(http_port)
         environ = child_environ(endpoints, create_secret(data_dir), port)
+        if demo:
+            environ["GRIDWARDEN_DEMO_LOGINS_FILE"] = str(data_dir / LOGINS_FILE)
         children = plan_children(data_dir, environ, demo=demo)
         try:
             for child in children:
@@ -86,32 +76,6 @@ def prepare_database(url: str, *, demo: bool) -> None:
             seeds.seed_demo(conn, now)
         alert_steps.apply_rules(conn, "system", alert_steps.default_rules(), now)
         conn.commit()
-
-
-def demo_logins(url: str, data_dir: Path) -> dict[str, str]:
-    """Generated once, kept in the data folder for its owner only, printed at every start."""
-    path = data_dir / LOGINS_FILE
-    logins: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    now = datetime.now(UTC)
-    with connect(url, application="gridwarden seed") as conn:
-        squad = conn.execute("SELECT code FROM squad WHERE demo ORDER BY code LIMIT 1").fetchone()
-        for name, role in DEMO_USERS:
-            if users.find_user(conn, name) is not None and name in logins:
-                continue
-            logins.setdefault(name, secrets.token_urlsafe(9))
-            users.add_user(
-                conn,
-                name,
-                logins[name],
-                role,
-                district=DEMO_DISTRICT,
-                squad=squad[0] if squad and role is Role.SQUAD_LEADER else None,
-                now=now,
-            )
-        conn.commit()
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(logins, indent=1))
-    return logins
 
 
 def free_port(wanted: int | None) -> int:

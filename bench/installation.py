@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 
 import httpx
 
-from app.up import demo_logins, prepare_database
+from app.people import demo_logins
+from app.up import prepare_database
 from city.incident import Role
 from db import users
 from db.pool import connect
