@@ -1,16 +1,14 @@
-"""How long one message takes to parse and to normalise, by format: `python bench/formats.py`.
+"""How long one message takes to parse and to normalise, by format: `python -m bench formats`.
 
-Prints a table; `--json FILE` also writes the figures. One process, one core, best of several
-rounds, because a shared machine only ever makes a round slower. `--seconds` is the time a round.
+One process, one core, best of several rounds, because a shared machine only ever makes a round
+slower. Nothing is stored.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,7 +70,8 @@ def cases() -> list[Case]:
              _fixture("chirpstack/up-bytes.json"),
              BenchDevice("GD-2", "gas", model="milesight-gs101")),
         Case("The Things Stack, decoded", "ttn", "v3/app@tenant/devices/d/up",
-             _fixture("ttn/up-decoded.json"), BenchDevice("GD-3", "manhole", model="dingtek-dc413")),
+             _fixture("ttn/up-decoded.json"),
+             BenchDevice("GD-3", "manhole", model="dingtek-dc413")),
         Case("Frigate event", "frigate", "frigate/events", _fixture("frigate/event-new.json"),
              BenchDevice("CAM-1", "camera")),
     ]  # fmt: skip
@@ -116,13 +115,9 @@ def _time(run: Callable[[], object], calls: int) -> float:
     return time.perf_counter() - start
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure every case and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=0.5)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args(arguments)
-    figures = [measure(case, options.seconds) for case in cases()]
+def run(seconds: float = 0.5) -> dict[str, float | int]:
+    """Measure every case, print the table, return the figures by name."""
+    figures = [measure(case, seconds) for case in cases()]
     close_sandbox()
     columns = ("bytes", "values", "parse µs", "norm. µs", "msg/s")
     print(f"{'message':<30}" + "".join(f"{column:>10}" for column in columns))
@@ -131,9 +126,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{f.name:<30}{f.payload_bytes:>10}{f.readings:>10}{f.parse_us:>10.1f}"
             f"{f.normalize_us:>10.1f}{f.messages_per_second:>10,}"
         )
-    if options.json:
-        options.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
+    result: dict[str, float | int] = {}
+    for f in figures:
+        result[f"{f.name}: parse µs"] = f.parse_us
+        result[f"{f.name}: normalise µs"] = f.normalize_us
+        result[f"{f.name}: messages/s"] = f.messages_per_second
+    return result
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -60,6 +60,12 @@ def as_number(value: Any) -> float | None:
     return None
 
 
+def as_finite(value: Any) -> float | None:
+    """The value as a float if it is a finite JSON number, else None: for optional fields."""
+    number = as_number(value)
+    return number if number is not None and math.isfinite(number) else None
+
+
 def as_dict(value: Any) -> dict[str, Any]:
     """The value if it is a JSON object, else an empty one: for optional parts of a body."""
     return value if isinstance(value, dict) else {}

@@ -17,7 +17,15 @@ from city.reading import (
     StatusReport,
     TimeSource,
 )
-from ingest.formats.body import as_dict, as_number, as_text, identity, parse_object, shown
+from ingest.formats.body import (
+    as_dict,
+    as_finite,
+    as_number,
+    as_text,
+    identity,
+    parse_object,
+    shown,
+)
 from ingest.formats.format import Format, Refused, guarded
 from ingest.formats.lorawan import (
     eui_text,
@@ -125,7 +133,7 @@ def _status(event: str, device: str, body: dict[str, Any], received_at: datetime
     stamp = _stamp(body, received_at)
     external = body.get("externalPowerSource") is True
     attributes: dict[str, Any] = {"external_power": external}
-    margin = as_number(body.get("margin"))
+    margin = as_finite(body.get("margin"))
     if margin is not None:
         attributes["margin_db"] = margin
     readings: tuple[Reading, ...] = ()

@@ -20,7 +20,16 @@ from city.reading import (
     TimeSource,
     VideoEvent,
 )
-from ingest.formats.body import as_dict, as_list, as_number, as_text, identity, parse_object, shown
+from ingest.formats.body import (
+    as_dict,
+    as_finite,
+    as_list,
+    as_number,
+    as_text,
+    identity,
+    parse_object,
+    shown,
+)
 from ingest.formats.format import Format, Refused, guarded
 from ingest.formats.times import from_epoch
 
@@ -291,8 +300,8 @@ def _attributes(
         if isinstance(source.get(field), str):
             kept[field] = as_text(source[field], 1000)
     for field in numbers:
-        number = as_number(source.get(field))
-        if number is not None and math.isfinite(number):
+        number = as_finite(source.get(field))
+        if number is not None:
             kept[field] = number
     for field in lists:
         entries = source.get(field)
@@ -302,10 +311,8 @@ def _attributes(
 
 
 def _plain_entry(entry: Any) -> str | float | None:
-    number = as_number(entry)
-    if number is not None:
-        return number if math.isfinite(number) else None
-    return as_text(entry) or None
+    number = as_finite(entry)
+    return number if number is not None else as_text(entry) or None
 
 
 def _matches(topic: str) -> bool:

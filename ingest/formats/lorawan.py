@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from city.reading import REASON_FIELD, Reject
-from ingest.formats.body import as_list, as_number, as_text
+from ingest.formats.body import as_finite, as_list, as_number, as_text
 from ingest.formats.format import Refused
 
 # Gateways kept in the link record; a frame in a dense network is heard by about ten.
@@ -69,8 +68,8 @@ def gateway(name: Any, rssi: Any, snr: Any, time: datetime | None) -> dict[str, 
     """One reception of a frame, as it is kept in the link record."""
     entry: dict[str, Any] = {"gateway": as_text(name)}
     for key, value in (("rssi_dbm", rssi), ("snr_db", snr)):
-        number = as_number(value)
-        if number is not None and math.isfinite(number):
+        number = as_finite(value)
+        if number is not None:
             entry[key] = number
     if time is not None:
         entry["time"] = time.isoformat()

@@ -28,6 +28,7 @@ from city.reading import (
     VideoEvent,
 )
 from ingest.formats.body import as_number, as_text, identity, kind_of, parse_object, shown
+from ingest.formats.fast import build_decoded, build_reading
 from ingest.formats.format import Format, Refused, guarded
 from ingest.formats.times import parse_time
 
@@ -110,7 +111,7 @@ def _telemetry(
         statuses = (StatusReport(device, True, ts, ts_from, {"fault": fault}),)
     used = readings or statuses
     message_class = MessageClass.TELEMETRY if used else MessageClass.INVALID
-    return _decoded(message_class, device, readings, statuses, tuple(rejects), link)
+    return build_decoded(NAME, message_class, device, readings, statuses, tuple(rejects), link)
 
 
 def _readings(
@@ -137,7 +138,7 @@ def _readings(
             rejects.append(_refusal(name, value, metric, number, kind))
         else:
             readings.append(
-                _reading(device, name, number, unit, ts, ts_from, name, value, unit, quality)
+                build_reading(device, name, number, unit, ts, ts_from, name, value, unit, quality)
             )
         if len(rejects) + len(readings) >= READING_LIMIT:
             rejects.append(Reject(REASON_FIELD, f"readings: more than {READING_LIMIT} metrics"))
@@ -168,58 +169,6 @@ def _refusal(
         return Reject(REASON_RANGE, f"{field}: must be 0 or 1 (got {shown(value)})")
     limits = f"{metric.low:g} to {metric.high:g} {metric.unit}"
     return Reject(REASON_RANGE, f"{field}: must be {limits} (got {shown(value)})")
-
-
-# A frozen dataclass sets each of its fields through object.__setattr__, which was half of the
-# time a message took. The slots themselves do it in a third. `_readings` has checked that the
-# value is finite, which is all that the constructor would do besides.
-_new = object.__new__
-_set = [Reading.__dict__[field].__set__ for field in Reading.__slots__]
-_set_device, _set_metric, _set_value, _set_unit, _set_ts = _set[:5]
-_set_ts_from, _set_raw_name, _set_raw_value, _set_raw_unit, _set_quality = _set[5:]
-
-
-def _reading(
-    device: str, metric: str, value: float, unit: str, ts: datetime, ts_from: TimeSource,
-    raw_name: str, raw_value: Any, raw_unit: str, quality: Quality,
-) -> Reading:  # fmt: skip
-    reading = _new(Reading)
-    _set_device(reading, device)
-    _set_metric(reading, metric)
-    _set_value(reading, value)
-    _set_unit(reading, unit)
-    _set_ts(reading, ts)
-    _set_ts_from(reading, ts_from)
-    _set_raw_name(reading, raw_name)
-    _set_raw_value(reading, raw_value)
-    _set_raw_unit(reading, raw_unit)
-    _set_quality(reading, quality)
-    return reading
-
-
-_set_of = {field: Decoded.__dict__[field].__set__ for field in Decoded.__slots__}
-_set_class, _set_owner, _set_readings, _set_statuses, _set_rejects, _set_link = (
-    _set_of.pop(field)
-    for field in ("message_class", "device", "readings", "statuses", "rejects", "link")
-)
-_EMPTY = Decoded(NAME, MessageClass.TELEMETRY)
-_DEFAULTS = [(setter, getattr(_EMPTY, field)) for field, setter in _set_of.items()]
-
-
-def _decoded(
-    message_class: MessageClass, device: str, readings: tuple[Reading, ...],
-    statuses: tuple[StatusReport, ...], rejects: tuple[Reject, ...], link: dict[str, Any],
-) -> Decoded:  # fmt: skip
-    decoded = _new(Decoded)
-    for setter, default in _DEFAULTS:
-        setter(decoded, default)
-    _set_class(decoded, message_class)
-    _set_owner(decoded, device)
-    _set_readings(decoded, readings)
-    _set_statuses(decoded, statuses)
-    _set_rejects(decoded, rejects)
-    _set_link(decoded, link)
-    return decoded
 
 
 def _status(

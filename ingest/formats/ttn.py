@@ -17,7 +17,7 @@ from city.reading import (
     Reject,
     TimeSource,
 )
-from ingest.formats.body import as_dict, as_list, as_number, as_text, identity, parse_object, shown
+from ingest.formats.body import as_dict, as_finite, as_list, as_text, identity, parse_object, shown
 from ingest.formats.format import Format, Refused, guarded
 from ingest.formats.lorawan import (
     eui_text,
@@ -127,7 +127,7 @@ def _link(body: Mapping[str, Any], message: Mapping[str, Any], stamp: Stamp) -> 
         time=stamp.ts.isoformat(),
         time_from=stamp.ts_from.value,
         quality=int(stamp.quality) or None,
-        last_battery_pct=as_number(battery.get("value")),
+        last_battery_pct=as_finite(battery.get("value")),
         warnings=[as_text(w) for w in as_list(message.get("decoded_payload_warnings"))[:8]] or None,
     )
 

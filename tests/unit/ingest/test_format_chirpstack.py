@@ -163,7 +163,7 @@ def test_all_other_events_are_counted_only(event: str) -> None:
         decoded = parse(topic, fixture(f"{event}.json"))
         assert decoded.message_class is MessageClass.OTHER
         assert (decoded.device, decoded.link["event"]) == ("24e1000000000001", event)
-        assert decoded.readings == decoded.values == decoded.rejects == ()
+        assert (decoded.values, decoded.readings, decoded.rejects) == ((), (), ())
 
 
 def test_a_codec_error_of_the_network_server_can_be_read_from_the_link() -> None:

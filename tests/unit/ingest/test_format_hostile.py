@@ -67,7 +67,7 @@ def take_in(topic: str, payload: bytes) -> list[Decoded]:
             assert decoded.rejects
             assert all(reject.reason and reject.detail for reject in decoded.rejects)
     recognise(topic, payload)
-    json.dumps(decode_by_hand(topic, payload, received_at=NOW))
+    json.dumps(decode_by_hand(topic, payload, received_at=NOW), allow_nan=False)
     return results
 
 

@@ -110,7 +110,7 @@ def test_joins_and_downlink_events_are_counted_only(name: str) -> None:
     decoded = parse(UP, fixture(name))
     assert decoded.message_class is MessageClass.OTHER
     assert decoded.device == "70b3d50000000017"
-    assert decoded.values == decoded.readings == decoded.rejects == ()
+    assert (decoded.values, decoded.readings, decoded.rejects) == ((), (), ())
     assert recognise("any/topic", (FIXTURES / name).read_bytes()) is FORMATS["ttn"]
 
 
