@@ -39,8 +39,13 @@ class Timer:
     severity: Severity | None
     started_at: datetime
     received_at: datetime
-    due_at: datetime
+    due_at: datetime  # by our clock, for ticks
     reason: Reason
+
+    @property
+    def ripe_at(self) -> datetime:
+        """The same moment by the clock of the device, for its own later readings."""
+        return self.started_at + (self.due_at - min(self.started_at, self.received_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +115,20 @@ def judge(
         yield from _quiet(rule, device_id, standing, sample, signal, limits[0])
 
 
-def fall_due(rule: Rule, standing: Standing, at: datetime) -> Iterator[Outcome]:
-    """Timers of the rule that have run out by `at`; the condition held all that time."""
+def fall_due(
+    rule: Rule, standing: Standing, at: datetime, *, device_clock: bool = True
+) -> Iterator[Outcome]:
+    """Timers of the rule that have run out by `at`; the condition held all that time.
+
+    `at` is the time of a reading, by the clock of its device, or `now` of a tick.
+    """
     for severity, timer in standing.timers.items():
-        if not _falls_due(rule, timer, at):
+        due_at = timer.ripe_at if device_clock else timer.due_at
+        if due_at > at or (severity is None and rule.clear_needs_reading):
             continue
         yield Stop(severity)
         if severity is None:
-            yield Clear(timer.due_at)
+            yield Clear(due_at)
         else:
             yield Raise(severity, timer.reason, timer.started_at, timer.received_at)
 
@@ -167,10 +178,6 @@ def is_clear(rule: Rule, signal: float, limit: float) -> bool:
     if rule.comparison in (Comparison.AT_OR_BELOW, Comparison.BELOW):
         return signal > bound
     return signal < bound
-
-
-def _falls_due(rule: Rule, timer: Timer, at: datetime) -> bool:
-    return timer.due_at <= at and not (timer.severity is None and rule.clear_needs_reading)
 
 
 def _stop_beaten(
@@ -231,7 +238,7 @@ def _quiet(
     elif running is None:
         reason = value_reason(rule, sample.value, limit, sample.ts)
         yield Start(_timer(rule, device_id, None, rule.off_delay, sample, reason))
-    elif running.due_at <= sample.ts:
+    elif running.ripe_at <= sample.ts:
         yield Stop(None)
         yield Clear(sample.ts)
 
@@ -244,7 +251,8 @@ def _timer(
     sample: Sample,
     reason: Reason,
 ) -> Timer:
-    due_at = sample.ts + delay
+    # A device whose clock is ahead must not make us wait for its time to come.
+    due_at = min(sample.ts, sample.received_at) + delay
     return Timer(rule.code, device_id, severity, sample.ts, sample.received_at, due_at, reason)
 
 

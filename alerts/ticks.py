@@ -72,7 +72,8 @@ def run_out_timers(conn: Connection, book: AlarmBook, rules: Rules, now: datetim
     load_book(conn, book, devices, [rule.code for rule in reading])
     for device in evaluation.list_watched_devices(conn, devices):
         for rule in reading:
-            for outcome in list(fall_due(rule, book.standing(rule, device), now)):
+            standing = book.standing(rule, device)
+            for outcome in list(fall_due(rule, standing, now, device_clock=False)):
                 if device.is_watched(now) or isinstance(outcome, Stop):
                     book.apply(rule, device, outcome)
 

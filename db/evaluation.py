@@ -10,6 +10,7 @@ from typing import Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from city.reading import METRICS
 from db.pool import Connection
 
 # `setting` rows of the ticker belong to no district.
@@ -181,9 +182,12 @@ def list_lamps(
                    power.ts AS power_at, power.received_at AS power_received_at,
                    dim.value AS dim_pct
             FROM device d
-            LEFT JOIN device_latest lamp ON lamp.device_id = d.id AND lamp.metric_id = 40
-            LEFT JOIN device_latest power ON power.device_id = d.id AND power.metric_id = 42
-            LEFT JOIN device_latest dim ON dim.device_id = d.id AND dim.metric_id = 41
+            LEFT JOIN device_latest lamp
+                   ON lamp.device_id = d.id AND lamp.metric_id = %(lamp_on)s
+            LEFT JOIN device_latest power
+                   ON power.device_id = d.id AND power.metric_id = %(power_w)s
+            LEFT JOIN device_latest dim
+                   ON dim.device_id = d.id AND dim.metric_id = %(dim_pct)s
             WHERE d.kind = ANY(%(kinds)s)
               AND (lamp.value IS NOT NULL OR power.value IS NOT NULL)
               AND (d.id = ANY(%(watched)s::int[])
@@ -199,6 +203,7 @@ def list_lamps(
                 "share": power_share,
                 "dark": dark,
                 "watched": list(watched),
+                **{name: METRICS[name].id for name in ("lamp_on", "power_w", "dim_pct")},
             },
         ).fetchall()
 

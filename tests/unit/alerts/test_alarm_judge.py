@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alerts.backtest import WouldRaise, replay
-from alerts.judge import Raise, Sample, Standing, Start, Timer, judge
+from alerts.judge import Raise, Sample, Standing, Start, Timer, fall_due, judge
 from alerts.rules import Rule, parse_rule
 from city.alarm import Severity
 from city.reading import Quality
@@ -207,3 +207,17 @@ def test_a_leftover_off_delay_is_dropped_when_its_alarm_is_over() -> None:
     assert isinstance(begun, Start)
     timers: dict[Severity | None, Timer] = {None: begun.timer}
     assert len(raised(gas, at(120, 3), Standing(timers=timers))) == 1
+
+
+def test_a_clock_that_is_ahead_neither_shortens_nor_lengthens_a_delay() -> None:
+    tilt = shipped("manhole-tilt")
+    ahead_s = -540.0  # received nine minutes "before" it was measured
+    (start,) = raised(tilt, at(0, 25, late_s=ahead_s))
+    assert isinstance(start, Start)
+    received_at = T0 + timedelta(seconds=ahead_s)
+    assert start.timer.due_at == received_at + timedelta(seconds=30)
+    standing = Standing(timers={Severity.YELLOW: start.timer})
+    assert not list(fall_due(tilt, standing, T0 + timedelta(seconds=29)))
+    assert len(list(fall_due(tilt, standing, T0 + timedelta(seconds=30)))) == 2
+    due = start.timer.due_at
+    assert len(list(fall_due(tilt, standing, due, device_clock=False))) == 2
