@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -47,10 +48,19 @@ SWEEP_S = 5.0
 # Device values are read again from the database this often, and sooner when no frames come.
 RELOAD_S = 60.0
 RELOAD_WITHOUT_FRAMES_S = 10.0
-# A snapshot may serve everybody who asks within this time, if no event came meanwhile.
+# A snapshot in which nothing has changed still grows old: the standing of clocks does.
 SNAPSHOT_S = 1.0
 # How long a stopping process waits for its two threads.
 STOP_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _PackedSnapshot:
+    """`stamp` is the revision and the count of device changes that it shows."""
+
+    begun: float
+    stamp: tuple[int, int]
+    packed: Packed
 
 
 class Wall:
@@ -71,7 +81,8 @@ class Wall:
         self._pending: dict[int, list[Any]] = {}
         self._today: kpi_rows.KpiRow | None = None
         self._head = kpi_rows.Headline(0, 0, 0, 0, 0)
-        self._packed: tuple[int, float, Packed] | None = None
+        self._packed: _PackedSnapshot | None = None
+        self._device_changes = 0
         self._last_frame = 0.0
         self.map = CityMap(pool, district)
         self._stop = threading.Event()
@@ -126,20 +137,20 @@ class Wall:
         return self.audience.stream(last, still_welcome, self._now_frame)
 
     def snapshot(self) -> Packed:
-        """Built once for all who ask within a second and between two events."""
-        found = self._packed
-        if found and found[0] == self.rev and time.monotonic() - found[1] < SNAPSHOT_S:
-            return found[2]
+        """Built once for all who ask meanwhile; nobody gets one from before they asked."""
+        asked = time.monotonic()
         with self._packing:
             found = self._packed
-            if found and found[0] == self.rev and time.monotonic() - found[1] < SNAPSHOT_S:
-                return found[2]
-            started = time.monotonic()
-            body = self.snapshot_json()
-            self.audience.tally.snapshots_built += 1
-            packed = pack(body)
-            self._packed = (body["rev"], started, packed)
-            return packed
+            if found is None or (found.begun < asked and not self._still_right(found)):
+                begun, stamp = time.monotonic(), (self.rev, self._device_changes)
+                found = _PackedSnapshot(begun, stamp, pack(self.snapshot_json()))
+                self._packed = found
+                self.audience.tally.snapshots_built += 1
+            return found.packed
+
+    def _still_right(self, found: _PackedSnapshot) -> bool:
+        age = time.monotonic() - found.begun
+        return age < SNAPSHOT_S and found.stamp == (self.rev, self._device_changes)
 
     def snapshot_json(self) -> dict[str, Any]:
         """The current picture as plain values."""
@@ -206,6 +217,7 @@ class Wall:
             self._queue_devices(self._board.apply(frame, _ms(now)))
 
     def _queue_devices(self, rows: list[list[Any]]) -> None:
+        self._device_changes += len(rows)
         for row in rows:
             self._pending[row[0]] = row
 
