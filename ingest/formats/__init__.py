@@ -16,7 +16,6 @@ To add a format, touch these files and no others:
    `tests/fixtures/formats/<name>/`; one of each class of message, one of each way to be broken.
 5. `tests/unit/ingest/test_corpus.py`: the format's ids in `SUPPORTED`, so that every real
    sample of it is compared from then on.
-6. `docs/formats.md`: topics, identity, which time is taken, what is kept and what is not.
 """
 
 from __future__ import annotations
