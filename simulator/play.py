@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import count
+from types import MappingProxyType
 
+from city.place import LonLat
 from db.seeds.simulated import SimulatedDevice
 from simulator import messages
 from simulator.cast import Cast
 from simulator.episodes import Episode, Observation
 from simulator.messages import Message, Sighting
 from simulator.model import measure
-from simulator.noise import share
+from simulator.noise import drift, share
 from simulator.scenarios import Happening, Scenario
-from simulator.walk import REPORT_EVERY_S, Patrol, plan_patrol
+from simulator.walk import REPORT_EVERY_S, Patrol, plan_patrol, step_towards
 
 # Every device reports once in this time after the start, so that the map fills.
 FILL_S = 18.0
@@ -25,9 +27,18 @@ FILL_S = 18.0
 Turn = Callable[[datetime], tuple[list[Message], datetime | None]]
 
 
-def play(cast: Cast, scenario: Scenario, seed: int, start: datetime) -> Iterator[Message]:
-    """All messages from `start` on; the same arguments give the same messages."""
-    stage = _Stage(cast, seed)
+def play(
+    cast: Cast,
+    scenario: Scenario,
+    seed: int,
+    start: datetime,
+    destinations: Mapping[str, LonLat] = MappingProxyType({}),
+) -> Iterator[Message]:
+    """All messages from `start` on; the same arguments give the same messages.
+
+    `destinations` is where squads are called to; it may change while the play goes on.
+    """
+    stage = _Stage(cast, seed, destinations)
     stage.fill(start)
     stage.follow(scenario(cast, start, random.Random(seed)))
     stage.patrol(start)
@@ -37,9 +48,11 @@ def play(cast: Cast, scenario: Scenario, seed: int, start: datetime) -> Iterator
 class _Stage:
     """The agenda of turns, and the episodes that are under way."""
 
-    def __init__(self, cast: Cast, seed: int) -> None:
+    def __init__(self, cast: Cast, seed: int, destinations: Mapping[str, LonLat]) -> None:
         self._cast = cast
         self._seed = seed
+        self._destinations = destinations
+        self._squads_at: dict[str, LonLat] = {}
         self._agenda: list[tuple[datetime, int, Turn]] = []
         self._order = count()
         self._under_way: dict[str, list[Episode]] = {}
@@ -130,8 +143,10 @@ class _Stage:
             over = at >= seen.ends_at
             phase = "end" if over else "update" if at > seen.starts_at else "new"
             ended = seen.ends_at if over else None
+            # The analytics grow surer or less sure from picture to picture.
+            confidence = seen.confidence + 0.06 * drift(self._seed, at, 60, event_id)
             sighting = Sighting(
-                event_id, seen.type, phase, seen.starts_at, ended, seen.confidence, seen.bbox
+                event_id, seen.type, phase, seen.starts_at, ended, round(confidence, 3), seen.bbox
             )
             again_at = None if over else min(at + seen.update_every, seen.ends_at)
             return [messages.video(camera, sighting, at)], again_at
@@ -143,9 +158,11 @@ class _Stage:
 
         def report(at: datetime) -> tuple[list[Message], datetime]:
             again_at = at + timedelta(seconds=REPORT_EVERY_S)
-            place = patrol.place_at(self._seed, at)
-            if place is None:
+            there = self._destinations.get(squad.code) or patrol.place_at(self._seed, at)
+            if there is None:
                 return [], again_at
+            place = step_towards(self._squads_at.get(squad.code), there, REPORT_EVERY_S)
+            self._squads_at[squad.code] = place
             message = messages.position(squad.district, squad.code, place.lon, place.lat, at)
             return [message], again_at
 

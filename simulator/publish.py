@@ -14,7 +14,8 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from city.errors import InvalidInput, Unavailable
-from db.pool import connect_when_ready
+from city.place import LonLat
+from db.pool import connect_when_ready, open_pool, transaction
 from db.seeds import simulated
 from db.seeds.squads import read_squads
 from simulator.cast import Cast
@@ -32,6 +33,8 @@ KEEP = timedelta(seconds=60)
 # Longest wait at a time, so that a stop is noticed.
 STEP_S = 0.5
 RECONNECT_S = (1, 10)
+# Squads notice a call this often.
+DISPATCH_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,9 @@ def run(settings: SimulatorSettings, stop: threading.Event) -> None:
     try:
         if _wait_for_broker(client, stop):
             log.info("playing %s with %d devices", name, len(cast.devices))
-            _perform(client, play(cast, SCENARIOS[name], settings.seed, datetime.now(UTC)), stop)
+            destinations = _follow_dispatch(settings.database_url, stop)
+            start = datetime.now(UTC)
+            _perform(client, play(cast, SCENARIOS[name], settings.seed, start, destinations), stop)
     finally:
         client.disconnect()
         client.loop_stop()
@@ -72,6 +77,29 @@ def assemble(settings: SimulatorSettings, stop: threading.Event) -> Cast:
         settings.database_url, log.warning, application="gridwarden simulate", stopped=stop.wait
     ) as conn:
         return Cast(tuple(simulated.list_simulated_devices(conn)), tuple(read_squads()))
+
+
+def _follow_dispatch(database_url: str, stop: threading.Event) -> dict[str, LonLat]:
+    """Where squads are called to, kept up to date by a thread until `stop`."""
+    destinations: dict[str, LonLat] = {}
+
+    def follow() -> None:
+        pool = open_pool(database_url, max_size=1, application="gridwarden simulate")
+        while not stop.wait(DISPATCH_EVERY_S):
+            try:
+                with transaction(pool) as conn:
+                    called = simulated.list_destinations(conn)
+            except Unavailable as error:
+                log.debug("where squads are called to is not known: %s", error)
+                continue
+            for squad in destinations.keys() - called.keys():
+                del destinations[squad]
+            destinations.update(called)
+        pool.close()
+
+    if database_url:
+        threading.Thread(target=follow, name="dispatch", daemon=True).start()
+    return destinations
 
 
 def _perform(client: Client, messages: Iterator[Message], stop: threading.Event) -> None:

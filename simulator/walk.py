@@ -1,4 +1,4 @@
-"""Where squads are: on duty they go from one place on the streets to the next."""
+"""Where squads are: on duty they patrol the streets, or go to the incident they accepted."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from simulator.weather import LOCAL
 # A squad goes from one place to the next in this time, and reports its position this often.
 LEG_S = 240.0
 REPORT_EVERY_S = 30.0
+# A squad does not go faster than this, whatever it is called to.
+TOP_SPEED_M_PER_S = 12.0
 # Patrols stay around the squad's home.
 REACH_M = 1_200.0
 
@@ -40,6 +42,20 @@ class Patrol:
 
     def _stop(self, seed: int, leg: int) -> LonLat:
         return self.places[int(share(seed, self.squad.code, leg) * len(self.places))]
+
+
+def step_towards(here: LonLat | None, there: LonLat, seconds: float) -> LonLat:
+    """Where a squad is after some seconds on its way; without a place yet it is there."""
+    if here is None:
+        return there
+    way = distance_m(here, there)
+    reach = TOP_SPEED_M_PER_S * seconds
+    if way <= reach:
+        return there
+    part = reach / way
+    return LonLat(
+        here.lon + (there.lon - here.lon) * part, here.lat + (there.lat - here.lat) * part
+    )
 
 
 def plan_patrol(squad: Squad, cast: Cast) -> Patrol:

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from city.place import LonLat
 from db.pool import Connection
 from db.seeds import grid
 from db.seeds.fleet import build_fleet
@@ -38,6 +39,22 @@ def list_simulated_devices(conn: Connection) -> list[SimulatedDevice]:
             ORDER BY code
             """
         ).fetchall()
+
+
+def list_destinations(conn: Connection) -> dict[str, LonLat]:
+    """Where demo squads are under way: the place of the oldest incident each has accepted."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT ON (a.squad) a.squad, i.lon, i.lat
+        FROM assignment a
+        JOIN incident i ON i.id = a.incident_id
+        JOIN squad s ON s.code = a.squad
+        WHERE a.ended_at IS NULL AND a.acknowledged_at IS NOT NULL AND s.demo
+          AND i.state IN ('acknowledged', 'on_site')
+        ORDER BY a.squad, a.assigned_at
+        """
+    )
+    return {squad: LonLat(lon, lat) for squad, lon, lat in rows}
 
 
 def planned_devices() -> list[SimulatedDevice]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
+from city.place import LonLat
 from db import categories
 from db.pool import Connection
 from db.seeds import seed_demo, seed_reference
 from db.seeds.fleet import build_fleet
-from db.seeds.simulated import list_simulated_devices, planned_devices
+from db.seeds.simulated import list_destinations, list_simulated_devices, planned_devices
 from db.squads import list_squads
 
 TABLES = (
@@ -130,3 +131,27 @@ def test_the_simulator_finds_the_planned_devices_and_none_that_is_real(
     db.execute("UPDATE device SET out_of_service_since = %s WHERE code = 'GAS-000002'", (now,))
     codes = {device.code for device in list_simulated_devices(db)}
     assert codes == {d.code for d in build_fleet()} - {"GAS-000001", "GAS-000002"}
+
+
+def test_a_squad_under_way_is_known_by_the_place_of_its_oldest_incident(
+    db: Connection, now: datetime
+) -> None:
+    for number, state, lon in (("1", "acknowledged", 110.36), ("2", "on_site", 110.37)):
+        db.execute(
+            """
+            WITH opened AS (
+                INSERT INTO incident (number, district, category, category_version, source, state,
+                    severity, title_zh, title_en, lon, lat, opened_at, reported_by)
+                VALUES (%s, '460107', '05-02', 1, 'patrol', %s, 1, '甲', 'A', %s, 19.98, %s, 'x')
+                RETURNING id
+            )
+            INSERT INTO assignment (incident_id, squad, assigned_by, assigned_at, acknowledged_at)
+            SELECT id, 'SQ-14', 'x', %s, %s FROM opened
+            """,
+            (number, state, lon, now, now + timedelta(seconds=int(number)), now),
+        )
+    assert list_destinations(db) == {"SQ-14": LonLat(110.36, 19.98)}
+    db.execute("UPDATE incident SET state = 'handled' WHERE number = '1'")
+    assert list_destinations(db) == {"SQ-14": LonLat(110.37, 19.98)}
+    db.execute("UPDATE assignment SET ended_at = %s", (now,))
+    assert list_destinations(db) == {}

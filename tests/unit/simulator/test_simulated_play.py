@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from city.place import LonLat, distance_m
 from db.seeds.simulated import SimulatedDevice, planned_devices
 from db.seeds.squads import read_squads
 from simulator.cast import Cast
@@ -211,6 +212,23 @@ def test_squads_move_while_on_duty_and_say_nothing_while_off(small: Cast) -> Non
             places.setdefault(message.topic.split("/")[4], set()).add((body["lon"], body["lat"]))
     assert "SQ-11" not in places
     assert any(len(seen) > 3 for seen in places.values())
+
+
+def test_a_squad_that_is_called_goes_there_no_faster_than_it_can(small: Cast) -> None:
+    called: dict[str, LonLat] = {}
+    way = []
+    for message in play(small, SCENARIOS["calm"], 1, START, called):
+        if message.at > START + timedelta(minutes=12):
+            break
+        if message.topic.endswith("/squad/SQ-01/position"):
+            body = json.loads(message.payload)
+            way.append(LonLat(body["lon"], body["lat"]))
+        if message.at > START + timedelta(seconds=60):
+            called["SQ-01"] = LonLat(110.3900, 19.9600)
+    steps = [distance_m(a, b) for a, b in itertools.pairwise(way)]
+    assert max(steps) <= 12 * 30 + 1
+    assert distance_m(way[0], LonLat(110.3900, 19.9600)) > 2_000
+    assert distance_m(way[-1], LonLat(110.3900, 19.9600)) < 1
 
 
 @pytest.mark.parametrize("kind", ["gas", "manhole", "light", "camera"])
