@@ -54,11 +54,12 @@ KEYS_DIALOG = "keys-dialog"
 # Squad
 TASKS_TICK = "tasks-tick"
 TASKS = "tasks"
-SQUAD_VIEW = "squad-view"
+SQUAD_NAME = "squad-name"
 
 # KPI
 KPI_PERIOD = "kpi-period"
 KPI_DATES = "kpi-dates"
+KPI_DATES_BOX = "kpi-dates-box"
 KPI_BY = "kpi-by"
 KPI_BODY = "kpi-body"
 

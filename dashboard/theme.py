@@ -28,6 +28,8 @@ PALETTES: dict[str, dict[str, str]] = {
         "accent": "#4cc3ae",
         "on-accent": "#06231e",
         "accent-soft": "#12363a",
+        "series-2": "#7fa3b5",
+        "on-series": "#06151d",
         "red": "#ff5257",
         "orange": "#ff9838",
         "yellow": "#ffd54a",
@@ -54,6 +56,8 @@ PALETTES: dict[str, dict[str, str]] = {
         "accent": "#0b766a",
         "on-accent": "#ffffff",
         "accent-soft": "#d8efeb",
+        "series-2": "#4a7284",
+        "on-series": "#ffffff",
         "red": "#c81e2b",
         "orange": "#f28a14",
         "yellow": "#f7cb15",
@@ -72,7 +76,7 @@ PALETTES: dict[str, dict[str, str]] = {
 }
 
 # Colours of chart series that mean no severity, in order.
-SERIES = ("accent", "ok", "muted")
+SERIES = ("accent", "series-2", "muted")
 
 SEVERITY_NAMES = {1: "red", 2: "orange", 3: "yellow", 4: "blue"}
 
@@ -95,10 +99,17 @@ def mantine_theme(theme: str) -> dict[str, Any]:
         "fontFamily": FONT_STACK,
         "primaryColor": "accent",
         "primaryShade": 6,
-        "colors": {"accent": [accent] * 10},
+        "colors": {"accent": [accent] * 10, "dark": mantine_dark()},
         "defaultRadius": "sm",
         "autoContrast": True,
     }
+
+
+def mantine_dark() -> list[str]:
+    """Mantine's ten dark shades, text to ground, in our blue-grey instead of its neutral grey."""
+    p = PALETTES[DARK]
+    names = ("text", "text", "muted", "faint", "line", "line", "raised", "surface", "bg", "bg")
+    return [p[name] for name in names]
 
 
 def grid_theme(theme: str) -> dict[str, str]:
@@ -135,7 +146,7 @@ def chart_layout(theme: str) -> dict[str, Any]:
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT_STACK, "color": p["muted"], "size": 13},
-        "margin": {"l": 8, "r": 16, "t": 8, "b": 8},
+        "margin": {"l": 8, "r": 16, "t": 40, "b": 8},
         "xaxis": dict(axis),
         "yaxis": dict(axis),
         "hoverlabel": {
@@ -143,6 +154,6 @@ def chart_layout(theme: str) -> dict[str, Any]:
             "bordercolor": p["line"],
             "font": {"color": p["text"], "family": FONT_STACK},
         },
-        "legend": {"orientation": "h", "y": 1.12, "x": 0},
+        "legend": {"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0},
         "colorway": [p[name] for name in SERIES],
     }

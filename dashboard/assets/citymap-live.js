@@ -7,10 +7,13 @@
   function cellStates() {
     const worst = new Map();
     const add = (code, severity) => { if (code && severity) worst.set(code, Math.min(severity, worst.get(code) || 9)); };
-    for (const i of gw.live.incidents.values()) add(i.unit_grid, i.severity);
+    for (const i of incidents()) add(i.unit_grid, i.severity);
     for (const a of gw.live.alarms.values()) if (!a.shelved) add(a.unit_grid, a.severity);
     return worst;
   }
+
+  let keep = () => true; // a phone shows its own squad's incidents only
+  const incidents = () => [...gw.live.incidents.values()].filter(keep);
 
   let shown = new Map();
   function cells(whole) {
@@ -42,18 +45,19 @@
   }
   function everything() {
     gw.map.setDevices([...gw.live.devices.values()], true);
-    gw.map.setIncidents([...gw.live.incidents.values()]);
+    gw.map.setIncidents(incidents());
     gw.map.setSquads([...gw.live.squads.values()]);
     cells(true);
     pulses();
   }
 
-  gw.showOnMap = function () {
+  gw.showOnMap = function (filter) {
+    if (filter) keep = filter;
     gw.live.on('map', drawMap);
     gw.live.on('snapshot', everything);
     gw.live.on('devices', f => gw.map.setDevices(f.d));
     gw.live.on('change', c => {
-      if (c.incidents.length || c.gone.length) gw.map.setIncidents([...gw.live.incidents.values()]);
+      if (c.incidents.length || c.gone.length) gw.map.setIncidents(incidents());
       if (c.squads.length) gw.map.setSquads([...gw.live.squads.values()]);
       if (c.incidents.length || c.gone.length || c.alarms.length || c.alarmsGone.length) { cells(false); pulses(); }
     });

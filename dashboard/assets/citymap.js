@@ -317,7 +317,8 @@
 
   P.whole = function () {
     if (!this.leaflet || !this.bbox) return;
-    const [w, s, e, n] = this.bbox;
+    const [w, s, e, n] = this.bbox, box = this.leaflet.getSize();
+    if (!box.x || !box.y) return; // a hidden map has no zoom that fits: NaN from then on
     this.leaflet.fitBounds([[s, w], [n, e]], { animate: false, padding: [10, 10] });
   };
 

@@ -61,9 +61,17 @@
     controls.set(f.name, e);
     const label = f.label || gw.word('field', f.name);
     const parts = [gw.el('span', '', label + (f.required ? ' *' : '')), e];
+    if (f.type === 'photo') parts.splice(1, 1, photoButton(e)); // a bare file field speaks the browser's language, not ours
     if (f.hint) parts.push(gw.el('small', '', f.hint));
     if (f.type === 'photo') parts.push(preview(e));
     return gw.el('label', 'gw-field', parts);
+  }
+
+  function photoButton(input) {
+    const name = gw.el('span', 'gw-photo-name', '');
+    input.classList.add('gw-hidden-input');
+    input.addEventListener('change', () => gw.setText(name, input.files[0] ? input.files[0].name : ''));
+    return gw.el('span', 'gw-photo-line', [input, gw.el('span', 'gw-button', gw.t('photo.take')), name]);
   }
 
   function preview(input) {

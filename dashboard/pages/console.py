@@ -160,12 +160,12 @@ def render_grid(view: View) -> Component:
     text = {"filter": "agTextColumnFilter"}
     mark = {"filter": False, "cellClass": "gw-cell-mark", "sort": "asc"}
     columns: list[dict[str, Any]] = [
-        column(t, "severity", 0.6, 48, cellRenderer="GwSeverity", sortIndex=0, **mark),
+        column(t, "severity", 0.65, 48, cellRenderer="GwSeverity", sortIndex=0, **mark),
         column(t, "title", 2.4, 100, tooltipField="title", **text),
         column(t, "place", 1.5, 60, tooltipField="place", **text),
-        column(t, "stateName", 0.9, 60, **text),
+        column(t, "stateName", 1.0, 60, **text),
         column(t, "squadName", 1.1, 70, cellClassRules=UNASSIGNED, **text),
-        column(t, "dueSort", 1.4, 84, cellRenderer="GwDue", sortIndex=1, **mark),
+        column(t, "dueSort", 1.55, 92, cellRenderer="GwDue", sortIndex=1, **mark),
     ]
     return dag.AgGrid(
         id=ids.QUEUE,

@@ -1,4 +1,4 @@
-"""The incident beside the queue: facts, reason, plot, clocks, actions, squads, evidence, timeline."""
+"""The incident beside the queue: facts, reason, clocks, actions, squads, evidence, timeline."""
 
 from __future__ import annotations
 
