@@ -17,7 +17,8 @@ GROUPINGS = ("district", "street", "squad", "category")
 class KpiRow:
     """Figures of one group. A time is in seconds, None where nothing was measured.
 
-    due_to_handle   handling clocks met in the period, or run out in it and not met by its end
+    due_to_handle   handling clocks met in the period, or run out in it and not met by its end;
+                    a suspended one runs out for nobody
     handled         of these, met; handled_in_time: met by their due time
     due_to_close    incidents closed in the period, or open at its end with a handling or
                     checking clock that ran out in it
@@ -84,7 +85,7 @@ def list_kpi(
                        i.state = 'closed' AND i.closed_at >= %(start)s AND i.closed_at < %(end)s
                            AS closed_in,
                        h.met_at >= %(start)s AND h.met_at < %(end)s AS met_in,
-                       h.due_at >= %(start)s AND h.due_at < %(end)s
+                       h.paused_at IS NULL AND h.due_at >= %(start)s AND h.due_at < %(end)s
                            AND coalesce(h.met_at, %(end)s) >= %(end)s AS ran_out_in,
                        h.met_at <= h.due_at AS met_in_time,
                        coalesce(c.met_late, false) AS met_late,
@@ -93,7 +94,7 @@ def list_kpi(
                        alarmed.raised_at
                 FROM incident i
                 LEFT JOIN LATERAL (
-                    SELECT due_at, met_at FROM deadline
+                    SELECT due_at, met_at, paused_at FROM deadline
                     WHERE incident_id = i.id AND clock = 'handle' AND stopped_at IS NULL
                     ORDER BY attempt DESC LIMIT 1
                 ) h ON true
