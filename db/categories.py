@@ -14,6 +14,9 @@ from db.pool import Connection
 # Allowed time of a stage that has no row of its own (domain.md 8, [S8] weak source).
 DEFAULT_LIMIT = Limit(4, LimitUnit.WORK_HOUR)
 
+# The word among `closing_evidence` that asks for a gas engineer.
+GAS_RELEASE = "gas_release"
+
 
 @dataclass(frozen=True)
 class Category:
@@ -37,6 +40,11 @@ class Category:
     source: str
     valid_from: date
     valid_to: date | None = None
+
+    @property
+    def needs_release(self) -> bool:
+        """Closes only gas-free and with a gas engineer's release."""
+        return GAS_RELEASE in self.closing_evidence
 
     @property
     def limit(self) -> Limit:

@@ -41,6 +41,7 @@ class Neighbour:
     lon: float
     lat: float
     opened_at: datetime
+    needs_release: bool  # closes only with a gas engineer's release
 
 
 def list_neighbours(
@@ -55,7 +56,8 @@ def list_neighbours(
     with conn.cursor(row_factory=class_row(Neighbour)) as cursor:
         return cursor.execute(
             """
-            SELECT i.id, i.number, i.category, c.family, i.device_id, i.lon, i.lat, i.opened_at
+            SELECT i.id, i.number, i.category, c.family, i.device_id, i.lon, i.lat, i.opened_at,
+                   'gas_release' = ANY(c.closing_evidence) AS needs_release
             FROM incident i
             JOIN incident_category c ON c.code = i.category AND c.version = i.category_version
             WHERE i.district = %(district)s AND c.family = %(family)s

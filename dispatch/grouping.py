@@ -23,6 +23,7 @@ class Candidate:
     device_id: int | None
     at: LonLat
     when: datetime
+    needs_release: bool = False  # must not end up under a category that closes without one
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ def find_similar(candidate: Candidate, open_incidents: Iterable[Neighbour]) -> S
 
 def _match(candidate: Candidate, other: Neighbour) -> Similar | None:
     if candidate.when - other.opened_at > SIMILAR_TIME:
+        return None
+    if candidate.needs_release and not other.needs_release:
         return None
     apart = distance_m(candidate.at, LonLat(other.lon, other.lat))
     same_device = candidate.device_id is not None and candidate.device_id == other.device_id

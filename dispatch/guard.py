@@ -41,6 +41,7 @@ class Facts:
     twin: int | None = None  # another open incident of the same condition
     squad: Squad | None = None  # the squad named in the request
     target: Incident | None = None  # the incident named in a merge
+    target_needs_release: bool = False
     new_category: Category | None = None  # the category named in a split
     last_squad: str | None = None  # who was sent last
 
@@ -314,3 +315,7 @@ def _check_into(incident: Incident, request: ActionRequest, facts: Facts) -> Non
         raise InvalidInput("into", request.into, "is not an incident of this district")
     if not facts.target.is_open:
         raise InvalidInput("into", request.into, f"is {facts.target.state.value}, not open")
+    if facts.category.needs_release and not facts.target_needs_release:
+        raise InvalidInput(
+            "into", request.into, "closes without a gas release: merge it the other way"
+        )

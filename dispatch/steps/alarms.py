@@ -19,7 +19,6 @@ from db.events import append_events
 from db.incidents import Incident
 from db.pool import Connection, is_away
 from dispatch.grouping import SIMILAR_TIME, Candidate, find_similar
-from dispatch.steps.loading import GAS_RELEASE
 from dispatch.steps.opening import NewMatter, open_incident
 from dispatch.steps.telling import event
 
@@ -109,7 +108,7 @@ def _join(
     known = alarm_changes.find_incident_of(conn, change.alarm_id) == incident.id
     alarm_changes.link_alarm(conn, change.alarm_id, incident.id)
     updated = replace(incident, severity=min(incident.severity, change.severity))
-    if GAS_RELEASE in category.closing_evidence and incident.released_at is not None:
+    if category.needs_release and incident.released_at is not None:
         updated = replace(updated, released_at=None, released_by=None)
     if updated != incident:
         incidents.update_incident(conn, updated)
@@ -123,7 +122,9 @@ def _open_incident_for(
     if same is not None:
         return incidents.find_for_update(conn, same), "same_condition"
     at = LonLat(change.lon, change.lat)
-    candidate = Candidate(change.category, category.family, change.device_id, at, change.at)
+    candidate = Candidate(
+        change.category, category.family, change.device_id, at, change.at, category.needs_release
+    )
     neighbours = openings.list_neighbours(
         conn, change.district, category.family, change.at - SIMILAR_TIME, at, change.device_id
     )

@@ -29,7 +29,6 @@ from dispatch.gas import GasStanding, Watched, judge_gas
 from dispatch.guard import Facts
 from dispatch.requests import ActionRequest
 
-GAS_RELEASE = "gas_release"
 # Photos that count only for the round of handling in which they were handed in.
 ROUND_STAGES = frozenset({"photo_after", "check_photo"})
 # Fallback where a device has no reporting interval (cameras).
@@ -98,7 +97,10 @@ def _with_named(
         return replace(facts, new_category=categories.find_in_force(conn, request.category))
     if request.action is Action.MERGE and request.into is not None:
         found = incidents.list_by_id(conn, [request.into], incident.district)
-        return replace(facts, target=found[0] if found else None)
+        if found:
+            target = found[0]
+            under = categories.find(conn, target.category, target.category_version)
+            return replace(facts, target=target, target_needs_release=under.needs_release)
     return facts
 
 
@@ -126,7 +128,7 @@ def load_gas(
     now: datetime,
 ) -> GasStanding:
     """How the gas condition of an incident stands; cheap where the category asks for none."""
-    needed = GAS_RELEASE in category.closing_evidence
+    needed = category.needs_release
     period = timedelta(minutes=category.gas_free_minutes)
     watched = [_watch(conn, alarm, period, now) for alarm in alarms] if needed else []
     return judge_gas(needed, period, watched, incident.released_at, now)

@@ -244,7 +244,7 @@ def run_together(jobs: list[Callable[[], None]]) -> None:
 
 def test_crosswise_merges_do_not_block_each_other(town: City, database_url: str) -> None:
     one = town.new_filed(condition="gas_leak/a")
-    other = town.new_filed(condition="cover_open/b", category="0101", lat=20.01)
+    other = town.new_filed(condition="gas_leak/b", lat=20.01, device_id=town.gas_device + 1)
     town.conn.commit()
     gate = threading.Barrier(2)
     outcomes = []

@@ -324,13 +324,15 @@ def test_a_suspension_has_a_date_within_a_year(town: City, days: int) -> None:
 
 
 def test_a_merged_incident_hands_its_alarms_over_and_stops(town: City) -> None:
-    one_alarm = town.raise_alarm("gas_leak/one", lat=20.0)
+    one_alarm = town.raise_alarm("gas_leak/one", severity=3, lat=20.0)
     other_alarm = town.raise_alarm(
         "flooded/other", category="05-06", severity=1, lat=20.01, device_id=town.gas_device + 1
     )
     town.take_all()
     one, other = town.opened_by(one_alarm), town.opened_by(other_alarm)
     assert one != other
+    with pytest.raises(InvalidInput, match="without a gas release"):
+        town.do(DISPATCHER, one, Action.MERGE, into=other, reason="same burst")
     merged = town.do(DISPATCHER, other, Action.MERGE, into=one, reason="same burst")
     assert (merged.state, merged.merged_into) == (IncidentState.MERGED, one)
     assert town.opened_by(other_alarm) == one

@@ -26,7 +26,7 @@ HUNDREDTH_DEGREE_NORTH_M = 1112
 
 
 def neighbour(**change: object) -> Neighbour:
-    base = Neighbour(7, "N7", "05-02", "gas", 1, HERE.lon, HERE.lat, NOW - timedelta(hours=1))
+    base = Neighbour(7, "N7", "05-02", "gas", 1, HERE.lon, HERE.lat, NOW - timedelta(hours=1), True)
     return replace(base, **change)  # type: ignore[arg-type]
 
 
@@ -64,6 +64,12 @@ def test_the_same_device_comes_first_then_the_nearest() -> None:
     found = find_similar(candidate(), [near, nearer, same])
     assert found is not None
     assert found.incident_id == 3
+
+
+def test_a_gas_leak_never_joins_an_incident_that_closes_without_a_release() -> None:
+    broken_box = neighbour(device_id=2, category="0149", needs_release=False)
+    assert find_similar(candidate(needs_release=True), [broken_box]) is None
+    assert find_similar(candidate(category="0149"), [broken_box]) is not None
 
 
 def test_a_report_without_a_device_does_not_match_others_without_one() -> None:

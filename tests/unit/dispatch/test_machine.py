@@ -65,6 +65,7 @@ GOOD = Facts(
     local_now=NOW,
     squad=SQUAD,
     target=replace(an_incident(IncidentState.FILED), id=2),
+    target_needs_release=True,
     new_category=CATEGORY,
 )
 
