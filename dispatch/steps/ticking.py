@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from city.event import NewEvent
@@ -10,12 +12,16 @@ from city.person import system_caller
 from db import deadlines, incidents
 from db.events import append_events
 from db.incidents import Incident
-from db.pool import Connection
+from db.pool import Connection, is_away
 from dispatch.clocks import ClockChanges, recount
 from dispatch.requests import ActionRequest
 from dispatch.steps.acting import notice_clocks, perform
 from dispatch.steps.loading import load
 from dispatch.steps.telling import event
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[Connection, Incident, datetime], list[NewEvent]]
 
 # Incidents looked at in one transaction; the next tick takes the next ones.
 BATCH = 50
@@ -24,14 +30,25 @@ BATCH = 50
 def tick_deadlines(conn: Connection, now: datetime) -> int:
     """Act on every moment that has come; gives the number of incidents touched."""
     ids = deadlines.claim_incidents_with_due_clocks(conn, now, BATCH)
-    events = []
-    for incident in incidents.list_by_id(conn, ids, None):
-        events += _tick(conn, incident, now)
+    events = _each(conn, ids, _tick, now)
     stale = deadlines.claim_incidents_to_recount(conn, BATCH)
-    for incident in incidents.list_by_id(conn, stale, None):
-        events += _recount(conn, incident, now)
+    events += _each(conn, stale, _recount, now)
     append_events(conn, events)
     return len(ids) + len(stale)
+
+
+def _each(conn: Connection, ids: Sequence[int], step: Step, now: datetime) -> list[NewEvent]:
+    """Each incident behind a savepoint: one that fails does not hold up the others."""
+    events = []
+    for incident in incidents.list_by_id(conn, ids, None):
+        try:
+            with conn.transaction():
+                events += step(conn, incident, now)
+        except Exception as error:
+            if is_away(error):
+                raise
+            log.exception("clocks of incident %s failed", incident.number)
+    return events
 
 
 def _tick(conn: Connection, incident: Incident, now: datetime) -> list[NewEvent]:
