@@ -44,7 +44,7 @@ INDEX = """<!DOCTYPE html>
 class GridwardenApp(Dash):
     """Dash whose first HTML already knows language, theme and person: no flash, no English."""
 
-    def interpolate_index(self, **parts: Any) -> str:
+    def interpolate_index(self, *_: Any, **parts: Any) -> str:
         lang, shade = frame.chosen_language(), frame.chosen_theme()
         t = i18n.texts(lang)
         return INDEX.format(

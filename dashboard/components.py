@@ -62,6 +62,11 @@ MAIN_ACTIONS = frozenset(
 )
 
 
+def extra(attributes: dict[str, str]) -> dict[str, Any]:
+    """`data-…` and `aria-…` attributes of an element: Dash takes any, its type stubs do not."""
+    return dict(attributes)
+
+
 def number_text(value: float | None) -> str:
     """At most three figures after the point, none above a hundred; a dash for no value."""
     if value is None:
@@ -116,7 +121,7 @@ def render_severity(t: Texts, severity: int) -> Component:
         t(f"severity_mark.{severity}"),
         className="gw-sev",
         title=t(f"severity.{severity}"),
-        **{"data-severity": str(severity)},
+        **extra({"data-severity": str(severity)}),
     )
 
 
@@ -160,7 +165,7 @@ def render_action(
             className="gw-waiting",
         )
     content: list[Any] = [label]
-    attributes = {
+    attributes: dict[str, Any] = {
         "data-action": name.value,
         "data-fields": " ".join(action_fields(incident, action)),
     }
@@ -205,7 +210,7 @@ def render_clock(t: Texts, clock: Mapping[str, Any]) -> Component:
     limit = limit_text(t, str(clock["limit"]))
     ended = clock.get("met_at") or clock.get("stopped_at")
     running = not ended and clock.get("standing") not in ("paused", "stopped")
-    live = {"data-due": clock["due_at"]} if running else {}
+    live: dict[str, str] = {"data-due": clock["due_at"]} if running else {}
     return html.Li(
         [
             html.Span(t.word("clock", clock["clock"]), className="gw-clock-name"),
@@ -214,7 +219,7 @@ def render_clock(t: Texts, clock: Mapping[str, Any]) -> Component:
             html.Span(
                 t.word("standing", clock.get("standing")),
                 className="gw-standing",
-                **{"data-standing": str(clock.get("standing") or ""), **live},
+                **extra({"data-standing": str(clock.get("standing") or ""), **live}),
             ),
         ],
         className="gw-clock",

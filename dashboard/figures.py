@@ -137,7 +137,7 @@ def _time_ticks(
     return {"tickvals": ticks, "ticktext": [duration(t, m * MINUTE_S) for m in ticks]}
 
 
-def chart_config(t: Texts) -> dict[str, Any]:
+def chart_config(t: Texts) -> Any:
     """Charts that ask nobody: no cloud button, no logo, words from our own locale file."""
     return {
         "locale": "zh-CN" if t.lang == "zh" else "en",

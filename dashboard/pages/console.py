@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from city.errors import Forbidden, NotFound
 from city.incident import Role
 from dashboard import ids, load, theme
-from dashboard.components import render_empty
+from dashboard.components import extra, render_empty
 from dashboard.i18n import Texts
 from dashboard.pages import frame, video
 from dashboard.pages.detail import can_dispatch, render_detail
@@ -63,7 +63,7 @@ def key_button(label: str, key: str, command: str) -> Component:
         [label, html.Kbd(key.upper())],
         type="button",
         className="gw-quiet-button",
-        **{"data-command": command, "data-key": key, "aria-keyshortcuts": key},
+        **extra({"data-command": command, "data-key": key, "aria-keyshortcuts": key}),
     )
 
 
@@ -83,13 +83,13 @@ def render_left(view: View) -> Component:
             html.Div(
                 [render_filters(view), render_grid(view)],
                 className="gw-tab-body",
-                **{"data-panel": "queue"},
+                **extra({"data-panel": "queue"}),
             ),
             html.Div(
                 html.Div(id=ids.VIDEO_LIST, className="gw-scroll"),
                 className="gw-tab-body",
                 hidden=True,
-                **{"data-panel": "video"},
+                **extra({"data-panel": "video"}),
             ),
         ],
         className="gw-console-left",
@@ -101,7 +101,7 @@ def tab(label: str, count_id: str, name: str, chosen: bool) -> Component:
         [label, html.Span(id=count_id)],
         type="button",
         role="tab",
-        **{"data-tab": name, "aria-selected": "true" if chosen else "false"},
+        **extra({"data-tab": name, "aria-selected": "true" if chosen else "false"}),
     )
 
 
@@ -115,17 +115,19 @@ def render_filters(view: View) -> Component:
                     html.Button(
                         [t(f"filter.{name}"), html.Span(className="gw-chip-count")],
                         type="button",
-                        **{
-                            "data-filter": name,
-                            "aria-pressed": "true" if name == chosen else "false",
-                        },
+                        **extra(
+                            {
+                                "data-filter": name,
+                                "aria-pressed": "true" if name == chosen else "false",
+                            }
+                        ),
                     )
                     for name in FILTERS
                 ],
                 id=ids.QUEUE_FILTER,
                 className="gw-chips",
                 role="group",
-                **{"aria-label": t("filter.label")},
+                **extra({"aria-label": t("filter.label")}),
             ),
             html.Div(
                 [
@@ -143,7 +145,7 @@ def render_filters(view: View) -> Component:
                         ],
                         id=ids.QUEUE_FAMILY,
                         className="gw-input",
-                        **{"aria-label": t("filter.family")},
+                        **extra({"aria-label": t("filter.family")}),
                     ),
                 ],
                 className="gw-filter-line",
@@ -220,7 +222,7 @@ def render_right(t: Texts) -> Component:
         html.Div(render_empty(t("detail.choose")), id=ids.DETAIL),
         className="gw-console-right",
         tabIndex="-1",
-        **{"aria-label": t("detail.label")},
+        **extra({"aria-label": t("detail.label")}),
     )
 
 

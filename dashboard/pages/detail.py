@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from city.incident import Action
 from dashboard.components import (
+    extra,
     number_text,
     reason_text,
     render_actions,
@@ -52,11 +53,13 @@ def render_detail(
     return html.Article(
         sections,
         className="gw-incident",
-        **{
-            "data-incident": str(incident["id"]),
-            "data-version": str(incident["version"]),
-            "data-title": t.pick(incident, "title"),
-        },
+        **extra(
+            {
+                "data-incident": str(incident["id"]),
+                "data-version": str(incident["version"]),
+                "data-title": t.pick(incident, "title"),
+            }
+        ),
     )
 
 
@@ -151,11 +154,13 @@ def render_alarm(t: Texts, alarm: Mapping[str, Any]) -> Component:
         parts.append(
             html.Div(
                 className="gw-spark",
-                **{
-                    "data-spark": alarm["device_code"],
-                    "data-metric": reason["metric"],
-                    "data-limit": "" if limit is None else str(limit),
-                },
+                **extra(
+                    {
+                        "data-spark": alarm["device_code"],
+                        "data-metric": reason["metric"],
+                        "data-limit": "" if limit is None else str(limit),
+                    }
+                ),
             )
         )
     return html.Li(parts)
@@ -175,11 +180,13 @@ def render_acknowledge(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
             [t("alarm.acknowledge"), html.Kbd("L")],
             type="button",
             className="gw-button",
-            **{
-                "data-alarm": str(alarm["id"]),
-                "data-key": "l",
-                "aria-keyshortcuts": "l",
-            },
+            **extra(
+                {
+                    "data-alarm": str(alarm["id"]),
+                    "data-key": "l",
+                    "aria-keyshortcuts": "l",
+                }
+            ),
         )
     ]
 
@@ -229,14 +236,16 @@ def render_squad(t: Texts, squad: Mapping[str, Any], rank: int) -> Component:
         [t("squad.assign"), html.Kbd(str(rank))],
         type="button",
         className="gw-button primary" if squad["eligible"] else "gw-button",
-        **{
-            "data-action": Action.DISPATCH.value,
-            "data-fields": "squad*" if squad["on_duty"] else "squad* note*",
-            "data-squad": squad["squad"],
-            "data-at_once": "1",
-            "data-key": str(rank),
-            "aria-keyshortcuts": str(rank),
-        },
+        **extra(
+            {
+                "data-action": Action.DISPATCH.value,
+                "data-fields": "squad*" if squad["on_duty"] else "squad* note*",
+                "data-squad": squad["squad"],
+                "data-at_once": "1",
+                "data-key": str(rank),
+                "aria-keyshortcuts": str(rank),
+            }
+        ),
     )
     return html.Li(
         [
@@ -279,7 +288,7 @@ def render_photo_buttons(t: Texts, stages: Sequence[str]) -> list[Component]:
             t("detail.add", what=t.word("evidence", stage)),
             type="button",
             className="gw-button",
-            **{"data-photo": stage},
+            **extra({"data-photo": stage}),
         )
         for stage in stages
     ]

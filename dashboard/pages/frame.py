@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import dash_leaflet as dl
-import dash_mantine_components as dmc
+import dash_mantine_components as dmc  # type: ignore[import-untyped]
 import flask
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -14,6 +14,7 @@ from city.incident import Role
 from city.person import Caller
 from dashboard import ids, theme
 from dashboard.auth import current_caller
+from dashboard.components import extra
 from dashboard.i18n import CHINESE, LANGUAGES, Texts, texts
 
 # Which screens a role may open; the first one is its home.
@@ -114,9 +115,9 @@ def render_navigation(view: View, screen: str) -> Component:
     """Links to the screens this person may open."""
     links = []
     for name in SCREENS_OF_ROLE.get(view.caller.role, ()):
-        current = {"aria-current": "page"} if name == screen else {}
+        current = extra({"aria-current": "page"} if name == screen else {})
         links.append(html.A(view.t(f"nav.{name}"), href=f"/{name}", **current))
-    return html.Nav(links, className="gw-nav", **{"aria-label": view.t("nav.label")})
+    return html.Nav(links, className="gw-nav", **extra({"aria-label": view.t("nav.label")}))
 
 
 def render_link(t: Texts) -> Component:
@@ -126,7 +127,7 @@ def render_link(t: Texts) -> Component:
         id=ids.LINK,
         className="gw-link",
         role="status",
-        **{"data-state": "connecting"},
+        **extra({"data-state": "connecting"}),
     )
 
 
@@ -156,19 +157,19 @@ def render_switches(view: View) -> list[Component]:
             t("switch.language"),
             className="gw-quiet-button",
             type="button",
-            **{"data-switch": "lang", "aria-label": t("switch.language_label")},
+            **extra({"data-switch": "lang", "aria-label": t("switch.language_label")}),
         ),
         html.Button(
             t(other_theme),
             className="gw-quiet-button",
             type="button",
-            **{"data-switch": "theme", "aria-label": t("switch.theme_label")},
+            **extra({"data-switch": "theme", "aria-label": t("switch.theme_label")}),
         ),
         html.Button(
             t("nav.sign_out"),
             className="gw-quiet-button",
             type="button",
-            **{"data-sign-out": "yes"},
+            **extra({"data-sign-out": "yes"}),
         ),
     ]
 
@@ -229,5 +230,5 @@ def render_legend(t: Texts) -> Component:
         ],
         className="gw-legend",
         role="img",
-        **{"aria-label": t("map.legend")},
+        **extra({"aria-label": t("map.legend")}),
     )

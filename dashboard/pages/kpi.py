@@ -7,12 +7,12 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import dash_mantine_components as dmc
+import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from dashboard import ids, load
-from dashboard.components import ratio_text, render_empty
+from dashboard.components import extra, ratio_text, render_empty
 from dashboard.figures import chart_config, ratio_figure, times_figure
 from dashboard.i18n import Texts
 from dashboard.i18n.times import TIMEZONE, duration
@@ -65,7 +65,7 @@ def render_choices(t: Texts) -> Component:
             placeholder=t("kpi.choose_dates"),
             clearable=True,
             w="15rem",
-            **{"aria-label": t("kpi.choose_dates")},
+            **extra({"aria-label": t("kpi.choose_dates")}),
         ),
         settings={"locale": "zh-cn" if t.lang == "zh" else "en", "firstDayOfWeek": 1},
     )
@@ -185,7 +185,7 @@ def render_table(
                 className="gw-table-scroll",
                 tabIndex="0",
                 role="region",
-                **{"aria-label": t("kpi.table")},
+                **extra({"aria-label": t("kpi.table")}),
             ),
         ],
         className="gw-chart",

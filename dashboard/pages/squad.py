@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from dashboard import ids, load
 from dashboard.components import (
+    extra,
     reason_text,
     render_actions,
     render_clock,
@@ -37,7 +38,9 @@ def layout(view: View) -> Component:
             html.Main(
                 [
                     html.Section(
-                        html.Div(id=ids.TASKS), className="gw-tab-body", **{"data-panel": "tasks"}
+                        html.Div(id=ids.TASKS),
+                        className="gw-tab-body",
+                        **extra({"data-panel": "tasks"}),
                     ),
                     html.Section(
                         [
@@ -45,13 +48,13 @@ def layout(view: View) -> Component:
                         ],
                         className="gw-tab-body",
                         hidden=True,
-                        **{"data-panel": "map"},
+                        **extra({"data-panel": "map"}),
                     ),
                     html.Section(
                         render_me(view),
                         className="gw-tab-body",
                         hidden=True,
-                        **{"data-panel": "me"},
+                        **extra({"data-panel": "me"}),
                     ),
                 ],
                 id="main",
@@ -85,12 +88,14 @@ def render_bottom(t: Texts) -> Component:
             html.Button(
                 [html.I(className=f"gw-icon {name}"), t(f"squad.tab_{name}")],
                 type="button",
-                **{"data-tab": name, "aria-selected": "true" if name == "tasks" else "false"},
+                **extra(
+                    {"data-tab": name, "aria-selected": "true" if name == "tasks" else "false"}
+                ),
             )
             for name in ("tasks", "map", "me")
         ],
         className="gw-bottom",
-        **{"aria-label": t("nav.label")},
+        **extra({"aria-label": t("nav.label")}),
     )
 
 
@@ -144,11 +149,13 @@ def render_task(t: Texts, task: Mapping[str, Any]) -> Component:
             html.Details([html.Summary(t("squad.more")), render_more(t, task)]),
         ],
         className="gw-task done" if done else "gw-task",
-        **{
-            "data-incident": str(task["id"]),
-            "data-version": str(task["version"]),
-            "data-title": t.pick(task, "title"),
-        },
+        **extra(
+            {
+                "data-incident": str(task["id"]),
+                "data-version": str(task["version"]),
+                "data-title": t.pick(task, "title"),
+            }
+        ),
     )
 
 
@@ -158,7 +165,9 @@ def render_task_head(t: Texts, task: Mapping[str, Any]) -> Component:
     )
     clock = []
     if running is not None:
-        live = {} if running["standing"] == "paused" else {"data-due": running["due_at"]}
+        live: dict[str, str] = (
+            {} if running["standing"] == "paused" else {"data-due": running["due_at"]}
+        )
         clock = [
             html.Span(
                 [
@@ -167,7 +176,7 @@ def render_task_head(t: Texts, task: Mapping[str, Any]) -> Component:
                     html.Span(
                         t.word("standing", running["standing"]),
                         className="gw-standing",
-                        **{"data-standing": running["standing"], **live},
+                        **extra({"data-standing": running["standing"], **live}),
                     ),
                 ],
                 className="gw-task-clock",
@@ -203,7 +212,7 @@ def render_way(t: Texts, task: Mapping[str, Any]) -> Component:
             html.Span(
                 [html.I(className="gw-arrow"), html.B(t("value.none"))],
                 className="gw-way-far",
-                **{"data-lon": str(lon), "data-lat": str(lat)},
+                **extra({"data-lon": str(lon), "data-lat": str(lat)}),
             ),
             html.A(
                 t("squad.navigate"),

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.components import render_empty
+from dashboard.components import extra, render_empty
 from dashboard.i18n import Texts
 from dashboard.i18n.times import day_and_clock
 
@@ -23,7 +23,7 @@ def render_pending(t: Texts, events: Sequence[Mapping[str, Any]]) -> Component:
     return html.Ul(
         [render_event(t, event, keys=n == 0) for n, event in enumerate(events)],
         className="gw-videos",
-        **{"data-count": str(len(events))},
+        **extra({"data-count": str(len(events))}),
     )
 
 
@@ -49,17 +49,17 @@ def render_event(t: Texts, event: Mapping[str, Any], *, keys: bool) -> Component
                 ]
             ),
         ],
-        **{"data-camera": str(event["camera"]), "data-event": str(event["event_id"])},
+        **extra({"data-camera": str(event["camera"]), "data-event": str(event["event_id"])}),
     )
 
 
 def render_verdict(t: Texts, verdict: str, label: str, key: str, *, keys: bool) -> Component:
-    attributes = {"data-key": key, "aria-keyshortcuts": key} if keys else {}
+    attributes: dict[str, str] = {"data-key": key, "aria-keyshortcuts": key} if keys else {}
     return html.Button(
         [t(label), *([html.Kbd(key)] if keys else [])],
         type="button",
         className="gw-button primary" if verdict == "confirmed" else "gw-button",
-        **{"data-verdict": verdict, **attributes},
+        **extra({"data-verdict": verdict, **attributes}),
     )
 
 

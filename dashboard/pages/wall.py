@@ -6,6 +6,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard import ids
+from dashboard.components import extra
 from dashboard.i18n import Texts
 from dashboard.pages import frame
 from dashboard.pages.frame import View
@@ -28,7 +29,7 @@ def layout(view: View) -> Component:
                 className="gw-wall-body gw-can-age",
             ),
             html.Footer(
-                id=ids.LATENCY, className="gw-latency", **{"aria-label": t("latency.label")}
+                id=ids.LATENCY, className="gw-latency", **extra({"aria-label": t("latency.label")})
             ),
         ],
         "gw-wall gw-fixed",
