@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,12 +45,16 @@ class Installation:
     redis: str
     logins: dict[str, str]
     tokens: dict[Role, str]
+    clients: ExitStack
 
     def api(self, role: Role) -> httpx.Client:
-        return httpx.Client(
-            base_url=f"{self.http}/api/v1",
-            headers={"Authorization": f"Bearer {self.tokens[role]}"},
-            timeout=10,
+        """A client that speaks for a role; closed with the installation."""
+        return self.clients.enter_context(
+            httpx.Client(
+                base_url=f"{self.http}/api/v1",
+                headers={"Authorization": f"Bearer {self.tokens[role]}"},
+                timeout=10,
+            )
         )
 
     def publish(self, topic: str, payload: dict[str, Any] | str) -> None:
@@ -92,10 +96,12 @@ def running_installation() -> Iterator[Installation]:
         endpoints = wait_for(
             lambda: read_endpoints(started, data_dir, output.name), READY_TIMEOUT_S
         )
-        yield furnish(data_dir, endpoints)
+        with ExitStack() as clients:
+            yield furnish(data_dir, endpoints, clients)
     finally:
         started.send_signal(signal.SIGINT)
         started.wait(60)
+        output.close()
         shutil.rmtree(data_dir, ignore_errors=True)
 
 
@@ -108,7 +114,7 @@ def read_endpoints(
     return dict(json.loads(path.read_text())) if path.exists() else None
 
 
-def furnish(data_dir: Path, endpoints: dict[str, str]) -> Installation:
+def furnish(data_dir: Path, endpoints: dict[str, str], clients: ExitStack) -> Installation:
     """Seed the demo district, people and tokens into a running installation."""
     url = endpoints["postgres"]
     prepare_database(url, demo=True)
@@ -119,7 +125,7 @@ def furnish(data_dir: Path, endpoints: dict[str, str]) -> Installation:
         tokens = {
             role: users.create_token(
                 conn,
-                f"test {role.value}",
+                f"test-{role.value}",
                 role,
                 district="460107",
                 squad=squad.squad if role is Role.SQUAD_LEADER else None,
@@ -137,6 +143,7 @@ def furnish(data_dir: Path, endpoints: dict[str, str]) -> Installation:
         endpoints["redis"],
         logins,
         tokens,
+        clients,
     )
 
 

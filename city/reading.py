@@ -27,13 +27,14 @@ def _metrics(*rows: tuple[int, str, str, float, float]) -> dict[str, Metric]:
 
 
 # Canonical metrics (contract: "MQTT, native format"). Ranges are what a working sensor of
-# the kind can physically report; a rule's limits live in the rules, not here.
+# the kind can physically report; a rule's limits live in the rules, not here. Gas sensors drift
+# a little below zero, and such a reading is a sign of life, not a reject.
 METRICS: dict[str, Metric] = _metrics(
-    (1, "ch4_pct_lel", "%LEL", 0, 2000),
-    (2, "ch4_pct_vol", "%vol", 0, 100),
-    (3, "co_ppm", "ppm", 0, 100_000),
-    (4, "h2s_ppm", "ppm", 0, 100_000),
-    (5, "o2_pct_vol", "%vol", 0, 100),
+    (1, "ch4_pct_lel", "%LEL", -10, 2000),
+    (2, "ch4_pct_vol", "%vol", -0.5, 100),
+    (3, "co_ppm", "ppm", -100, 100_000),
+    (4, "h2s_ppm", "ppm", -100, 100_000),
+    (5, "o2_pct_vol", "%vol", -1, 100),
     (6, "pressure_kpa", "kPa", -200, 20_000),
     (7, "temperature_c", "°C", -90, 200),
     (8, "humidity_pct", "%", 0, 100),

@@ -33,14 +33,10 @@ from ingest.formats.format import Format, Refused, guarded
 from ingest.formats.times import parse_time
 
 NAME = "native"
+ROOT = "city/"
 PREFIX = "city/v1/"
-SUBSCRIPTIONS = (
-    "city/v1/+/+/+/telemetry",
-    "city/v1/+/+/+/status",
-    "city/v1/+/video/+/event",
-    "city/v1/+/squad/+/position",
-    "city/v1/+/light/+/command/ack",
-)
+# Everything below our own root, so that a mistyped topic is a reject somebody sees, not silence.
+SUBSCRIPTIONS = ("city/#",)
 # Topics whose parts are remembered: more than the devices of a district, some 10 MB.
 TOPICS_REMEMBERED = 32_768
 # Readings looked at in one message: every canonical metric twice over.
@@ -335,7 +331,7 @@ def _optional_refusal(field: str, problem: str, value: Any) -> Reject:
 
 
 def _matches(topic: str) -> bool:
-    return topic.startswith(PREFIX)
+    return topic.startswith(ROOT)
 
 
 def _fits(body: Mapping[str, Any]) -> bool:

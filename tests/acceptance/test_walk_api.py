@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
+from app.settings import DEMO_DISTRICT
 from bench.installation import Installation, mosquitto_pub, wait_for
 from city.incident import Role
 from db.pool import connect
@@ -127,7 +128,7 @@ def gas_detector(installation: Installation, offset: int) -> dict[str, Any]:
 
 
 def telemetry_topic(device: dict[str, Any]) -> str:
-    return f"city/v1/{device['district']}/{device['kind']}/{device['code']}/telemetry"
+    return f"city/v1/{DEMO_DISTRICT}/{device['kind']}/{device['code']}/telemetry"
 
 
 def telemetry(ts: str | int | None = None, **readings: float) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def test_a_message_without_a_time_gets_the_time_of_receipt() -> None:
         (GAS, "co_ppm", None, REASON_FIELD),
         (GAS, "co_ppm", [3], REASON_FIELD),
         (GAS, "co_ppm", True, REASON_FIELD),  # true is a number for switches only
-        (GAS, "co_ppm", -1, REASON_RANGE),
+        (GAS, "co_ppm", -1000, REASON_RANGE),
         (GAS, "humidity_pct", 101, REASON_RANGE),
         (MANHOLE, "cover_open", 0.5, REASON_RANGE),
         (MANHOLE, "cover_open", 2, REASON_RANGE),
