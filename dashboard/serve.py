@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -27,6 +28,9 @@ WORKING_THREADS = 24
 DATABASE_CONNECTIONS = 12
 # How long a stopping server waits for requests that are being answered; streams end at once.
 GRACE_S = 5
+# How soon a worker notices that the process that started it was killed; until it has stopped
+# it holds the port.
+PARENT_CHECK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -121,4 +125,13 @@ def _end_streams_on_signal(worker: Any) -> None:
         threading.Thread(target=found.walls.stop_soon, daemon=True).start()
         go_on(number, frame)
 
-    signal.signal(signal.SIGTERM, stop_gracefully)
+    def stop_with_parent() -> None:
+        parent = os.getppid()
+        while os.getppid() == parent:
+            time.sleep(PARENT_CHECK_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop_with_parent, name="serve-parent", daemon=True).start()
+    # Ctrl-C reaches every process of the terminal; gunicorn's own quick stop is SIGQUIT.
+    for kind in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(kind, stop_gracefully)
