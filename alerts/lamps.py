@@ -12,8 +12,9 @@ from alerts.book import Place
 from alerts.judge import Raise, Start, Stop, Timer, as_number
 from alerts.reasons import LAMP_DARK, LAMPS_DARK
 from alerts.rules import Level, Rule
-from alerts.sun import should_be_lit
 from city.alarm import Reason
+from city.place import LonLat
+from city.sun import is_dark
 from db.evaluation import LampRow, WatchedDevice
 
 # A value older than this many reporting intervals says nothing about the lamp now.
@@ -73,12 +74,12 @@ def see_lamp(
     assert rule.lamp is not None
     fresh_from = now - FRESH_INTERVALS * timedelta(seconds=device.report_interval_s)
     dark, lit = Seen(device, LampState.OFF, dark_since=dark_since), False
-    for ts, received_at, is_dark, seen in _evidence(rule, device, row, dark_since):
+    for ts, received_at, unlit, seen in _evidence(rule, device, row, dark_since):
         if ts is None or received_at is None or received_at < fresh_from:
             continue
-        if not is_dark:
+        if not unlit:
             lit = True
-        elif should_be_lit(device.lon, device.lat, ts, rule.lamp.grace):
+        elif is_dark(ts, LonLat(device.lon, device.lat), rule.lamp.grace):
             return seen
     if lit and row.lamp_on != 0:
         return Seen(device, LampState.LIT, dark_since=dark_since)

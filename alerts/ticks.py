@@ -23,8 +23,9 @@ from alerts.lifecycle import Input
 from alerts.rules import Rule, Watch
 from alerts.save import save, timer_from
 from alerts.silence import feed_place, judge_feed, judge_silence
-from alerts.sun import should_be_lit
 from city.event import NewEvent
+from city.place import LonLat
+from city.sun import is_dark
 from db import alarms, evaluation, rule_timers, video_reviews
 from db.evaluation import ListeningSince
 from db.events import append_events
@@ -166,7 +167,7 @@ def look_at_lamps(conn: Connection, book: AlarmBook, rule: Rule, now: datetime) 
     watched = sorted(timers.keys() | {a.device_id for a in live if a.device_id is not None})
     centre = evaluation.find_centre(conn)
     slack = max(rule.lamp.grace - ACROSS_THE_CITY, timedelta(0))
-    night = centre is not None and should_be_lit(centre[1], centre[2], now, slack)
+    night = centre is not None and is_dark(now, LonLat(centre[1], centre[2]), slack)
     if not night and not watched:
         return
     book.add(live, timers.values())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from alerts.steps import apply_rules, default_rules, tick
-from alerts.sun import sun_day
 from city.alarm import AlarmState, Severity
+from city.place import LonLat
+from city.sun import is_dark
 from db.pool import Connection
 from tests.integration.alerts.engine_city import Engine
 
@@ -166,13 +168,16 @@ def test_by_day_a_lamp_that_is_off_is_no_alarm(db: Connection) -> None:
     assert engine.count("rule_timer") == 0
 
 
+def minutes_of_the_day() -> Iterator[datetime]:
+    yield from (NOON + timedelta(minutes=i) for i in range(720))
+
+
 def test_around_sunset_lamps_have_fifteen_minutes_to_light_up(db: Connection) -> None:
-    day = sun_day(110.35, 20.0, NOON)
-    assert day.sunset is not None
+    sunset = next(t for t in minutes_of_the_day() if is_dark(t, LonLat(110.35, 20.0)))
     apply_rules(db, "system", default_rules(), NOON)
-    engine = Engine(db, day.sunset - timedelta(seconds=30))
+    engine = Engine(db, sunset - timedelta(seconds=30))
     codes = lamps(engine, 2)
-    while engine.now < day.sunset + timedelta(minutes=14):
+    while engine.now < sunset + timedelta(minutes=14):
         report(engine, codes, 0, 0)
         listen(engine, 60)
     assert engine.count("rule_timer") == 0
