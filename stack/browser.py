@@ -7,7 +7,6 @@ from pathlib import Path
 from shutil import which
 
 from stack.bundle import Bundle, is_provided, provide
-from stack.errors import StackError
 from stack.home import PRIVATE_FOLDER, silent
 
 SYSTEM_NAMES = ("chromium", "google-chrome", "chrome")
@@ -66,13 +65,11 @@ def chromium_arguments() -> list[str]:
 
 def provide_chromium(progress: Callable[[str], None] = silent) -> Path:
     """Find a browser, else install one: as root from the machine's packages, else privately."""
+    if os.geteuid() == 0:
+        _install_packages(_missing_packages(), progress)
     found = find_chromium()
     if found is not None:
         return found
-    if os.geteuid() == 0 and _install_package(progress):
-        found = find_chromium()
-        if found is not None:
-            return found
     provide(CHROMIUM, PRIVATE_FOLDER, progress)
     configuration = FONT_CONFIGURATION.format(
         fonts=PRIVATE_FOLDER / CHROMIUM.name / "usr/share/fonts",
@@ -94,14 +91,29 @@ def _may_sandbox() -> bool:
     return subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def _install_package(progress: Callable[[str], None]) -> bool:
-    """Install the machine's own browser package; False where it has none (Ubuntu's is a snap)."""
-    if which("apt-get") is None:
-        raise StackError("No Chromium and no apt-get here; install Chromium, then try again.")
-    progress("installing Chromium and Chinese fonts")
+def _missing_packages() -> list[str]:
+    """What the machine lacks to show a page with Chinese text."""
+    browser, fonts = SYSTEM_PACKAGES
+    missing = [] if find_chromium() else [browser]
+    return missing if _has_chinese_font() else [*missing, fonts]
+
+
+def _has_chinese_font() -> bool:
+    if which("fc-list") is None:
+        return False
+    done = subprocess.run(
+        ["fc-list", ":lang=zh", "file"], capture_output=True, text=True, check=False
+    )
+    return bool(done.stdout.strip())
+
+
+def _install_packages(packages: list[str], progress: Callable[[str], None]) -> None:
+    """Install them with apt; where it has no such package (Ubuntu's is a snap), nothing happens."""
+    if not packages or which("apt-get") is None:
+        return
+    progress(f"installing {' '.join(packages)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (("update",), ("install", "--no-install-recommends", *SYSTEM_PACKAGES)):
-        done = subprocess.run(
+    for words in (["update"], ["install", "--no-install-recommends", *packages]):
+        subprocess.run(
             ["apt-get", "-q", "-y", *words], env=environment, capture_output=True, check=False
         )
-    return done.returncode == 0
