@@ -90,12 +90,14 @@ def reason_text(t: Texts, reason: Mapping[str, Any] | None) -> str:
     if not reason or not reason.get("code"):
         return ""
     metric, facts = str(reason.get("metric") or ""), dict(reason.get("facts") or {})
-    title = facts.get(f"title_{t.lang}") or ""
+    title = t.pick(facts, "title")
     facts |= {
         "metric": t.word("metric", metric),
         "value": value_text(t, metric, reason.get("value")),
         "limit": value_text(t, metric, reason.get("limit")),
         "title": title,
+        "shown": t.pick(facts, "shown"),
+        "count": number_text(reason.get("value")),
     }
     template = t.entries.get(f"reason.{reason['code']}")
     if template is None:
@@ -145,7 +147,7 @@ def obstacles(action: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def render_actions(t: Texts, incident: Mapping[str, Any], *, keys: bool) -> Component:
     """Buttons for what may be done now, the main road first; then what waits, and for what."""
-    offered = [*incident["actions"], *incident["waiting"]]
+    offered = [*incident["steps"], *incident["waiting"]]
     offered.sort(key=lambda a: (bool(obstacles(a)), Action(a["action"]) not in MAIN_ACTIONS))
     return html.Div(
         [render_action(t, incident, action, keys=keys) for action in offered],

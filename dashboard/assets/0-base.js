@@ -116,11 +116,12 @@
   /* Why an alarm was raised, in words; the same keys as dashboard/components.reason_text. */
   gw.reason = function (reason) {
     if (!reason || !reason.code) return '';
-    const gaps = Object.assign({}, reason.facts, { metric: gw.word('metric', reason.metric),
+    const facts = reason.facts || {}, gaps = Object.assign({}, facts, { title: gw.pick(facts, 'title'), shown: gw.pick(facts, 'shown'),
+      count: gw.number(reason.value), metric: gw.word('metric', reason.metric),
       value: gw.value(reason.metric, reason.value), limit: gw.value(reason.metric, reason.limit) });
     const key = 'reason.' + reason.code;
     if (page.texts[key]) return gw.t(key, gaps);
-    return reason.metric ? `${gaps.metric} ${gaps.value}` : reason.code;
+    return gaps.title || (reason.metric ? `${gaps.metric} ${gaps.value}` : reason.code);
   };
 
   /* Names without the words that every name ends with ("… residents' committee"). */

@@ -13,6 +13,9 @@
   const mx = lon => (lon + 180) / 360;
   const my = lat => { const s = Math.sin(lat * Math.PI / 180); return 0.5 - Math.log((1 + s) / (1 - s)) / (4 * Math.PI); };
 
+  /* The whole picture is where the grid is: a district may be mostly countryside. */
+  const boxOf = cells => cells.reduce((b, [, w, s, e, n]) => [Math.min(b[0], w), Math.min(b[1], s), Math.max(b[2], e), Math.max(b[3], n)], [180, 90, -180, -90]);
+
   function CityMap() {
     this.cells = []; this.cellIndex = new Map(); this.cellState = new Map();
     this.devices = []; this.deviceIndex = new Map(); this.deviceState = new Uint8Array(0);
@@ -32,7 +35,7 @@
     this.deviceIndex = new Map(this.devices.map((d, k) => [d.id, k]));
     this.deviceState = new Uint8Array(this.devices.length);
     this.findBorders(m.community_names || {});
-    this.bbox = m.district && m.district.bbox;
+    this.bbox = this.cells.length ? boxOf(m.cells) : m.district && m.district.bbox;
     this.whole();
     this.redraw();
   };
@@ -97,7 +100,7 @@
 
   P.setSquads = function (rows) {
     this.squads = rows.filter(r => isFinite(r[3]) && isFinite(r[4]) && r[3] !== null && r[4] !== null)
-      .map(r => ({ code: r[0], name: r[gw.page.lang === 'zh' ? 1 : 2] || r[1], lon: r[3], lat: r[4], x: mx(r[3]), y: my(r[4]), duty: r[5], open: r[6], kind: r[7] }));
+      .map(r => ({ code: r[0], name: gw.placeName(r[gw.page.lang === 'zh' ? 1 : 2] || r[1]), lon: r[3], lat: r[4], x: mx(r[3]), y: my(r[4]), duty: r[5], open: r[6], kind: r[7] }));
     this.redrawTop();
   };
 
@@ -161,7 +164,7 @@
     const x0 = this.X(c.x0) + gap, y0 = this.Y(c.y0) + gap, w = this.X(c.x1) - this.X(c.x0) - 2 * gap, h = this.Y(c.y1) - this.Y(c.y0) - 2 * gap;
     if (x0 + w < 0 || y0 + h < 0 || x0 > this.size.x || y0 > this.size.y) return;
     if (!fresh) g.clearRect(x0, y0, w, h);
-    g.globalAlpha = 0.75; g.fillStyle = this.colours.cell; g.fillRect(x0, y0, w, h);
+    g.globalAlpha = 0.55; g.fillStyle = this.colours.cell; g.fillRect(x0, y0, w, h);
     const severity = this.cellState.get(c.code);
     if (severity) { g.globalAlpha = [0, .5, .38, .28, .24][severity]; g.fillStyle = this.colours.severity[severity]; g.fillRect(x0, y0, w, h); }
     g.globalAlpha = 1;
@@ -242,7 +245,7 @@
       const r = paint.incidentRadius(i, this.cellPx, u);
       paint.incident(g, c, x, y, r, i, gw.standing(i, t), u);
       if (i.severity === 1 || (i.severity === 2 && few) || this.cellPx > 40)
-        labels.push({ text: gw.pick(i, 'title'), x: x + r + 4 * u, y, size: 12 * u, colour: c.text, weight: i.severity === 1 ? 700 : 500, rank: i.severity });
+        labels.push({ text: gw.placeName(gw.pick(i, 'title')), x: x + r + 4 * u, y, size: 12 * u, colour: c.text, weight: i.severity === 1 ? 700 : 500, rank: i.severity });
     }
     if (this.showLabels) paint.placeLabels(g, c, labels.sort((a, b) => a.rank - b.rank).slice(0, MAX_LABELS), 12 * u);
     this.drawFocus(g, c, u);

@@ -10,8 +10,8 @@
   cells.GwDue = p => React.createElement('span', { className: 'gw-due', 'data-standing': gw.standing(p.data, gw.now()) }, gw.countdownText(p.data, gw.now()));
 
   /* Row ids must be strings; the countdown column sorts by the moment, a paused clock last. */
-  const row = i => ({ ...i, id: String(i.id), title: gw.pick(i, 'title'), place: gw.place(i), stateName: gw.word('state', i.state),
-    squadName: gw.pick(i, 'squad') || gw.t('wall.unassigned'), dueSort: gw.dueMoment(i) });
+  const row = i => ({ ...i, id: String(i.id), title: gw.placeName(gw.pick(i, 'title')), place: gw.place(i), stateName: gw.word('state', i.state),
+    squadName: gw.placeName(gw.pick(i, 'squad')) || gw.t('wall.unassigned'), dueSort: gw.dueMoment(i) });
 
   let api = null, wanted = null, filter = 'all', family = '';
 

@@ -64,7 +64,7 @@
     const current = body.current || {}, state = gw.word('state', current.state);
     if (current.refused) return gw.t('error.refused', { why: gw.word('refusal', current.refused), state });
     const now = incidentId ? await gw.send('GET', '/api/v1/incidents/' + incidentId) : offline;
-    const events = (now.body && now.body.timeline) || [], last = events[events.length - 1];
+    const events = (now.body && now.body.events) || [], last = events[events.length - 1];
     if (!last) return gw.t('error.conflict_plain', { state });
     return gw.t('error.conflict', { who: last.actor === 'system' ? gw.t('actor.system') : last.actor, when: gw.clock(Date.parse(last.at)),
       state: gw.word('state', now.body.state) || state, what: gw.word('event', last.kind) });

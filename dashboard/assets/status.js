@@ -60,7 +60,7 @@
 
   gw.deviceName = function (alarm) {
     const k = gw.map.deviceIndex.get(alarm.device_id);
-    return (k !== undefined && gw.map.devices[k].name) || alarm.device || '';
+    return gw.placeName((k !== undefined && gw.map.devices[k].name) || alarm.device || '');
   };
 
   /* A red alarm that nobody has acknowledged takes the top of the map until somebody has. */

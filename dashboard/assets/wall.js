@@ -33,8 +33,8 @@
     due.incident = i;
     const squad = gw.pick(i, 'squad');
     return gw.el('li', 'gw-row', [severity(i.severity),
-      gw.el('div', 'gw-row-main', [gw.el('div', 'gw-row-title', gw.pick(i, 'title')), gw.el('div', 'gw-row-note', [gw.place(i), ' · ', gw.word('state', i.state)])]),
-      gw.el('div', 'gw-row-side', [due, gw.el('div', 'gw-row-note' + (squad ? '' : ' gw-wanted'), squad || gw.t('wall.unassigned'))])]);
+      gw.el('div', 'gw-row-main', [gw.el('div', 'gw-row-title', gw.placeName(gw.pick(i, 'title'))), gw.el('div', 'gw-row-note', [gw.place(i), ' · ', gw.word('state', i.state)])]),
+      gw.el('div', 'gw-row-side', [due, gw.el('div', 'gw-row-note' + (squad ? '' : ' gw-wanted'), gw.placeName(squad) || gw.t('wall.unassigned'))])]);
   }
 
   function tick() {

@@ -48,7 +48,7 @@ def render_detail(
         render_section(
             t("detail.evidence"), render_evidence(t, incident), *render_photo_buttons(t, stages)
         ),
-        render_section(t("detail.timeline"), render_timeline(t, incident["timeline"])),
+        render_section(t("detail.timeline"), render_timeline(t, incident["events"])),
     ]
     return html.Article(
         sections,
@@ -149,14 +149,14 @@ def render_alarm(t: Texts, alarm: Mapping[str, Any]) -> Component:
             className="gw-alarm-line",
         )
     ]
-    if alarm.get("device_code") and reason.get("metric"):
+    if alarm.get("device") and reason.get("metric"):
         limit = reason.get("limit")
         parts.append(
             html.Div(
                 className="gw-spark",
                 **extra(
                     {
-                        "data-spark": alarm["device_code"],
+                        "data-spark": alarm["device"],
                         "data-metric": reason["metric"],
                         "data-limit": "" if limit is None else str(limit),
                     }
@@ -193,7 +193,7 @@ def render_acknowledge(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
 
 def can_dispatch(incident: Mapping[str, Any]) -> bool:
     """Whether a squad can be sent now, by this caller."""
-    return any(a["action"] == Action.DISPATCH for a in incident["actions"])
+    return Action.DISPATCH.value in incident["actions"]
 
 
 def render_squads(
@@ -269,7 +269,7 @@ def render_evidence(t: Texts, incident: Mapping[str, Any]) -> Component:
         label = t.word("evidence", item["stage"])
         url = f"/api/v1/incidents/{incident['id']}/evidence/{item['id']}"
         when = day_and_clock(item.get("taken_at") or item["uploaded_at"])
-        picture = html.Img(src=url, alt=label, loading="lazy")
+        picture = html.Img(src=url, alt=label)
         figures.append(
             html.Figure(
                 [

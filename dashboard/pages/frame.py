@@ -185,7 +185,7 @@ def render_map(view: View, *, zoom_buttons: bool) -> Component:
         dl.GeoJSON(
             data=nothing,
             id=ids.MAP_STREETS,
-            style={"color": colours["line"], "weight": 1, "fill": False, "interactive": False},
+            style={"color": colours["faint"], "weight": 1, "opacity": 0.5, "fill": False},
         )
     )
     layers.append(

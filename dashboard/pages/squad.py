@@ -231,7 +231,7 @@ def render_more(t: Texts, task: Mapping[str, Any]) -> Component:
             *render_photo_buttons(t, PHOTOS if task["state"] not in DONE_STATES else ()),
             render_evidence(t, task),
             html.Ul([render_clock(t, clock) for clock in task["clocks"]]),
-            render_timeline(t, task["timeline"]),
+            render_timeline(t, task["events"]),
         ],
         className="gw-task-more",
     )

@@ -70,4 +70,4 @@ def render_snapshot(t: Texts, url: str) -> list[Component]:
     if urlsplit(url).netloc:
         link = html.A(t("video.snapshot"), href=url, target="_blank", rel="noopener noreferrer")
         return [link] if urlsplit(url).scheme in ("http", "https") else []
-    return [html.Img(src=url, alt=t("video.snapshot"), loading="lazy")]
+    return [html.Img(src=url, alt=t("video.snapshot"))]

@@ -1,0 +1,338 @@
+"""Components are functions of values: what a person reads and what a button carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from dash.development.base_component import Component
+
+from city.incident import Role
+from city.person import Caller
+from dashboard import theme
+from dashboard.components import (
+    action_fields,
+    number_text,
+    ratio_text,
+    reason_text,
+    render_actions,
+    value_text,
+)
+from dashboard.i18n import LANGUAGES, texts
+from dashboard.i18n.times import day_and_clock, duration
+from dashboard.pages import console, frame, kpi, squad, video, wall
+from dashboard.pages.detail import render_detail
+from dashboard.pages.frame import View
+
+ZH, EN = texts("zh"), texts("en")
+GAS_REASON = {
+    "code": "value_at_or_above_limit",
+    "rule": "gas-high",
+    "rule_version": 2,
+    "metric": "ch4_pct_lel",
+    "value": 57.4,
+    "limit": 50.0,
+    "facts": {},
+}
+
+
+def walk(part: Any) -> Iterator[Any]:
+    """A component and everything in it."""
+    if isinstance(part, list | tuple):
+        for item in part:
+            yield from walk(item)
+    elif part is not None:
+        yield part
+        if isinstance(part, Component):
+            yield from walk(getattr(part, "children", None))
+
+
+def words(part: Any) -> str:
+    return " ".join(str(item) for item in walk(part) if not isinstance(item, Component))
+
+
+def with_attribute(part: Any, name: str) -> list[Any]:
+    return [c for c in walk(part) if isinstance(c, Component) and hasattr(c, name)]
+
+
+def an_incident(**changes: Any) -> dict[str, Any]:
+    incident: dict[str, Any] = {
+        "id": 17,
+        "number": "460107-20261122-0017",
+        "version": 3,
+        "state": "filed",
+        "severity": 1,
+        "family": "gas",
+        "category": "0211",
+        "category_zh": "燃气泄漏",
+        "category_en": "Gas leak",
+        "title_zh": "府城街道燃气泄漏",
+        "title_en": "Gas leak in Fucheng",
+        "description": "",
+        "source": "sensor",
+        "lon": 110.35,
+        "lat": 19.99,
+        "unit_grid": "460107002001001",
+        "street_name": "府城街道",
+        "community_name": "忠介社区",
+        "device": "GAS-1",
+        "squad": None,
+        "squad_zh": None,
+        "squad_en": None,
+        "opened_at": "2026-11-22T01:00:00+00:00",
+        "released_at": None,
+        "demo": True,
+        "category_facts": {"closing_evidence": ["photo_after", "check_photo", "gas_release"]},
+        "actions": ["comment", "dispatch"],
+        "steps": [
+            {"action": "comment", "to": "filed", "needs": ["note"]},
+            {"action": "dispatch", "to": "dispatched", "needs": ["squad"]},
+        ],
+        "waiting": [],
+        "clocks": [
+            {
+                "clock": "dispatch",
+                "limit": "0.25 urgent_hour",
+                "due_at": "2026-11-22T01:15:00+00:00",
+                "standing": "running",
+                "met_at": None,
+                "stopped_at": None,
+            }
+        ],
+        "alarms": [
+            {
+                "id": 4,
+                "severity": 1,
+                "state": "unacknowledged",
+                "reason": GAS_REASON,
+                "raised_at": "2026-11-22T01:00:00+00:00",
+                "device": "GAS-1",
+            }
+        ],
+        "evidence": [],
+        "events": [
+            {
+                "at": "2026-11-22T01:00:00+00:00",
+                "kind": "incident.opened",
+                "actor": "system",
+                "payload": {},
+            }
+        ],
+    }
+    return incident | changes
+
+
+def a_squad(**changes: Any) -> dict[str, Any]:
+    return {
+        "squad": "SQ-1",
+        "name_zh": "府城中队",
+        "name_en": "Fucheng Squad",
+        "eligible": True,
+        "score": 81.5,
+        "parts": {"travel": 41.5, "grid": 30.0, "workload": 10.0},
+        "on_duty": True,
+        "has_skill": True,
+        "owns_grid": True,
+        "distance_m": 840,
+        "travel_minutes": 2.6,
+        "open_incidents": 1,
+    } | changes
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "—"), (0, "0"), (0.2, "0.2"), (3.14159, "3.14"), (57.44, "57.4"), (1234.5, "1,234")],
+)
+def test_numbers_have_no_more_figures_than_they_need(value: float | None, text: str) -> None:
+    assert number_text(value) == text
+
+
+def test_a_value_carries_its_unit_and_a_switch_says_yes_or_no() -> None:
+    assert value_text(EN, "ch4_pct_lel", 57.4) == "57.4 %LEL"
+    assert value_text(EN, "cover_open", 1.0) == "yes"
+    assert value_text(ZH, "cover_open", 0.0) == "否"
+    assert value_text(EN, "power_factor", 0.95) == "0.95"
+
+
+def test_a_ratio_of_nothing_is_a_dash() -> None:
+    assert ratio_text(0, 0) == "—"
+    assert ratio_text(381, 405) == "94.1%"
+
+
+def test_the_reason_of_an_alarm_is_a_sentence_in_both_languages() -> None:
+    assert reason_text(ZH, GAS_REASON) == "甲烷 57.4 %LEL，达到限值 50 %LEL"
+    assert reason_text(EN, GAS_REASON) == "Methane 57.4 %LEL, limit 50 %LEL"
+
+
+def test_a_reason_with_a_missing_fact_still_reads() -> None:
+    said = reason_text(EN, {"code": "lamps_dark_in_cabinet", "value": 9, "facts": {}})
+    assert "—" in said
+
+
+def test_an_unknown_reason_shows_the_title_of_its_rule() -> None:
+    reason = {"code": "brand_new", "facts": {"title_en": "Something odd"}}
+    assert reason_text(EN, reason) == "Something odd"
+    assert reason_text(EN, None) == ""
+
+
+def test_times_are_those_of_the_district() -> None:
+    assert day_and_clock("2026-11-22T16:30:05+00:00") == "11-23 00:30:05"
+    assert day_and_clock(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "—"),
+        (8, "8 s"),
+        (75, "1 min 15 s"),
+        (754, "12 min"),
+        (5400, "1 h 30 min"),
+        (90000, "1 d 1 h"),
+    ],
+)
+def test_a_duration_has_two_units_at_most(seconds: float | None, text: str) -> None:
+    assert duration(EN, seconds) == text
+
+
+def test_an_action_asks_for_what_the_server_needs_and_offers_the_rest() -> None:
+    incident = an_incident()
+    dispatch = incident["steps"][1]
+    assert action_fields(incident, dispatch) == ["squad*", "note"]
+
+
+def test_closing_asks_for_every_photo_that_is_missing() -> None:
+    incident = an_incident(evidence=[{"stage": "photo_after"}])
+    close = {"action": "close", "needs": [], "waiting_for": [{"code": "check_photo"}]}
+    assert action_fields(incident, close) == ["check_photo*", "outcome", "note"]
+
+
+def test_an_action_that_only_waits_for_a_photo_is_a_button() -> None:
+    waits = [{"action": "handle", "needs": ["note"], "waiting_for": [{"code": "photo_after"}]}]
+    drawn = render_actions(ZH, an_incident(actions=[], steps=[], waiting=waits), keys=True)
+    (button,) = with_attribute(drawn, "data-action")
+    assert getattr(button, "data-fields") == "photo_after* note*"
+
+
+def test_an_action_that_waits_for_a_fact_says_which_and_until_when() -> None:
+    until = "2026-11-22T02:00:00+00:00"
+    waits = [
+        {
+            "action": "close",
+            "needs": [],
+            "waiting_for": [{"code": "gas_free_period_runs", "free_at": until}],
+        }
+    ]
+    drawn = render_actions(EN, an_incident(actions=[], steps=[], waiting=waits), keys=True)
+    assert with_attribute(drawn, "data-action") == []
+    assert "the gas-free period is not over (11-22 10:00:00)" in words(drawn)
+
+
+def test_the_main_road_comes_first_and_shows_its_key() -> None:
+    drawn = render_actions(ZH, an_incident(), keys=True)
+    buttons = with_attribute(drawn, "data-action")
+    assert [getattr(b, "data-action") for b in buttons] == ["dispatch", "comment"]
+    assert getattr(buttons[0], "data-key") == "d"
+    assert "D" in words(buttons[0])
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_detail_panel_shows_reason_squads_clocks_and_timeline(lang: str) -> None:
+    t = texts(lang)
+    drawn = render_detail(t, an_incident(), [a_squad()], ("photo_after",))
+    said = words(drawn)
+    for expected in (
+        reason_text(t, GAS_REASON),
+        t.pick(a_squad(), "name"),
+        t("clock.dispatch"),
+        t("event.incident.opened"),
+        "460107-20261122-0017",
+    ):
+        assert expected in said
+    assert getattr(drawn, "data-version") == "3"
+
+
+def test_sending_a_squad_that_is_off_duty_asks_for_a_note() -> None:
+    drawn = render_detail(EN, an_incident(), [a_squad(on_duty=False, eligible=False)])
+    (button,) = with_attribute(drawn, "data-squad")
+    assert getattr(button, "data-fields") == "squad* note*"
+
+
+def test_nobody_who_may_not_dispatch_is_offered_squads() -> None:
+    drawn = render_detail(EN, an_incident(actions=["comment"]), [a_squad()])
+    (section,) = [
+        part
+        for part in walk(drawn)
+        if type(part).__name__ == "Section" and EN("detail.squads") in words(part)
+    ]
+    assert section.hidden
+    assert not with_attribute(section, "data-key")
+
+
+def test_text_from_outside_stays_text() -> None:
+    drawn = render_detail(EN, an_incident(description="<img src=x onerror=alert(1)>"), [])
+    assert "<img src=x onerror=alert(1)>" in words(drawn)
+    assert not with_attribute(drawn, "dangerously_allow_html")
+
+
+def test_tasks_put_the_urgent_first_and_what_is_handed_over_last() -> None:
+    tasks = [
+        an_incident(id=1, state="handled", severity=1),
+        an_incident(id=2, state="dispatched", severity=3),
+        an_incident(id=3, state="on_site", severity=2),
+    ]
+    drawn = squad.render_tasks(ZH, tasks, "SQ-1")
+    assert [getattr(c, "data-incident") for c in with_attribute(drawn, "data-version")] == [
+        "3",
+        "2",
+        "1",
+    ]
+
+
+def test_a_leader_without_a_squad_and_a_squad_without_tasks_are_told_so() -> None:
+    assert ZH("squad.no_squad") in words(squad.render_tasks(ZH, [], None))
+    assert ZH("squad.no_tasks") in words(squad.render_tasks(ZH, [], "SQ-1"))
+
+
+def test_a_snapshot_of_another_server_is_a_link_and_never_a_picture() -> None:
+    assert video.render_snapshot(EN, "https://camera.example/a.jpg")[0].__class__.__name__ == "A"
+    assert video.render_snapshot(EN, "/snapshots/a.jpg")[0].__class__.__name__ == "Img"
+    assert video.render_snapshot(EN, "javascript://x/%0aalert(1)") == []
+    assert video.render_snapshot(EN, "") == []
+
+
+def a_view(role: Role, lang: str = "zh", shade: str = theme.DARK) -> View:
+    return View(Caller("lin", role, "460107", "SQ-1"), texts(lang), shade)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("shade", theme.THEMES)
+@pytest.mark.parametrize("layout", [wall.layout, console.layout, squad.layout, kpi.layout])
+def test_every_screen_can_be_drawn_in_every_language_and_theme(
+    layout: Any, lang: str, shade: str
+) -> None:
+    drawn = layout(a_view(Role.DISPATCHER, lang, shade))
+    ids = [c.id for c in walk(drawn) if isinstance(c, Component) and getattr(c, "id", None)]
+    assert len(ids) == len(set(ids))
+    assert texts(lang)("link.connecting") in words(drawn)
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.SYSTEM])
+def test_every_role_has_a_home_that_it_may_open(role: Role) -> None:
+    assert frame.may_open(role, frame.home_of(role).strip("/"))
+
+
+def test_the_squad_screen_is_not_for_a_viewer() -> None:
+    assert not frame.may_open(Role.VIEWER, "console")
+    assert not frame.may_open(Role.VIEWER, "squad")
+
+
+def test_a_checker_starts_with_what_is_to_check() -> None:
+    drawn = console.layout(a_view(Role.CHECKER))
+    pressed = [
+        getattr(c, "data-filter")
+        for c in with_attribute(drawn, "data-filter")
+        if getattr(c, "aria-pressed") == "true"
+    ]
+    assert pressed == ["to_check"]
