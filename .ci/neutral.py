@@ -41,7 +41,10 @@ def package_hosts() -> set[str]:
 
 def pip_default() -> str:
     """The index that pip asks when nothing is configured, as pip itself knows it."""
-    script = "from pip._internal.models.index import PyPI; print(PyPI.url, PyPI.file_storage_domain)"
+    script = (
+        "from pip._internal.models.index import PyPI as index;"
+        "print(index.url, index.file_storage_domain)"
+    )
     url, storage = output(sys.executable, "-c", script).split()
     return f"{url} https://{storage}"
 

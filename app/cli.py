@@ -15,6 +15,7 @@ from app.up import prepare_database
 from app.up import up as bring_up
 from city.errors import GridwardenError
 from db.migrate import migrate as bring_to_newest
+from stack import StackError
 
 
 class OneSentence(click.Group):
@@ -23,7 +24,7 @@ class OneSentence(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except GridwardenError as error:
+        except (GridwardenError, StackError) as error:
             click.echo(f"gridwarden: {error}", err=True)
             sys.exit(1)
 
@@ -64,12 +65,13 @@ def up(data_dir: Path | None, own_data_dir: Path | None, demo: bool, http_port: 
 
 @cli.command()
 @data_dir_option
+@click.option("--demo", is_flag=True, help="Also seed the demo district.")
 @click.pass_obj
-def migrate(data_dir: Path | None, own_data_dir: Path | None) -> None:
+def migrate(data_dir: Path | None, own_data_dir: Path | None, demo: bool) -> None:
     """Bring the database to the newest schema and load the reference rows."""
     settings = load_settings(own_data_dir or data_dir)
     applied = bring_to_newest(settings.database_url)
-    prepare_database(settings.database_url, demo=False)
+    prepare_database(settings.database_url, demo=demo)
     click.echo(f"applied: {', '.join(applied) or 'nothing, the schema is the newest'}")
 
 

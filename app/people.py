@@ -31,7 +31,10 @@ def demo_logins(url: str, data_dir: Path) -> dict[str, str]:
     logins: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     now = datetime.now(UTC)
     with connect(url, application="gridwarden seed") as conn:
-        squad = conn.execute("SELECT code FROM squad WHERE demo ORDER BY code LIMIT 1").fetchone()
+        # A gas squad: the first scripted matter of the demonstration is a leak.
+        squad = conn.execute(
+            "SELECT code FROM squad WHERE demo AND 'gas' = ANY(skills) ORDER BY code LIMIT 1"
+        ).fetchone()
         for name, role in DEMO_USERS:
             if users.find_user(conn, name) is not None and name in logins:
                 continue

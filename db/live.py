@@ -102,11 +102,11 @@ def follow(client: Redis, stop: threading.Event) -> Iterator[tuple[str, Any]]:
                 subscription.subscribe(CHANNEL_EVENT, CHANNEL_DEVICE)
             message = subscription.get_message(timeout=POLL_S)
         except (redis.RedisError, OSError, ValueError):
-            subscription = _dropped(subscription)
+            _drop(subscription)
+            subscription = message = None
             stop.wait(POLL_S)
-            message = None
         yield _as_signal(message)
-    _dropped(subscription)
+    _drop(subscription)
 
 
 def _as_signal(message: dict[str, Any] | None) -> tuple[str, Any]:
@@ -117,7 +117,7 @@ def _as_signal(message: dict[str, Any] | None) -> tuple[str, Any]:
     return "device", json.loads(message["data"])
 
 
-def _dropped(subscription: redis.client.PubSub | None) -> None:
+def _drop(subscription: redis.client.PubSub | None) -> None:
     if subscription is not None:
         try:
             subscription.close()
@@ -129,7 +129,8 @@ def server_version(url: str) -> str | None:
     """Version text of a Redis that answers, None when it does not."""
     client = open_redis(url)
     try:
-        return f"Redis {client.info('server')['redis_version']}"
+        server: Any = client.info("server")
+        return f"Redis {server['redis_version']}"
     except (redis.RedisError, OSError):
         return None
     finally:
