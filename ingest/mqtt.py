@@ -32,9 +32,10 @@ SHARE = "$share/ingest/"
 # A worker that is away for a day at most finds its messages waiting; then the session ends.
 SESSION_EXPIRY_S = 86_400
 KEEPALIVE_S = 30
-# Waiting time between attempts to reach the broker: doubled up to the larger one.
-RETRY_FIRST_S = 0.5
-RETRY_MAX_S = 15.0
+# Waiting time between attempts to reach the broker, doubled up to the larger one. Not long: a
+# broker that lost its sessions lets messages pass until we subscribe again.
+RETRY_FIRST_S = 0.25
+RETRY_MAX_S = 2.0
 # Packets read before acknowledgements and pings get their turn.
 READ_BURST = 500
 RECEIVE_BYTES = 256 * 1024
@@ -236,6 +237,10 @@ class Inbox:
         self._wake_read.close()
         self._wake_write.close()
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closing.is_set()
+
     def _wake(self) -> None:
         with suppress(BlockingIOError):
             self._wake_write.send(b"\0")
@@ -325,8 +330,10 @@ class Inbox:
     def _disconnected(
         self, _: paho.Client, __: Any, ___: Any, reason: ReasonCode, ____: Any
     ) -> None:
-        if not self._closing.is_set():
-            self._say(f"connection to broker {self._broker} lost ({reason})")
+        if self._closing.is_set():
+            return
+        hint = "; another worker runs under this name" if reason == "Session taken over" else ""
+        self._say(f"connection to broker {self._broker} lost ({reason}{hint})")
 
 
 def _reason(error: OSError) -> str:

@@ -1,0 +1,217 @@
+"""The worker's place at the broker: what is not acknowledged comes again, and only that."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from city.errors import InvalidInput, Unavailable
+from ingest.batch import Message
+from ingest.mqtt import Inbox, end_session, examine_broker, parse_broker
+from stack import Services
+from tests.integration.ingest.workers import Publisher, wait_until
+
+Open = Callable[..., Inbox]
+WAIT_S = 5.0
+
+
+@pytest.fixture
+def name() -> str:
+    return f"inbox-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def open_inbox(mqtt_url: str, name: str, said: list[str]) -> Iterator[Open]:
+    """Inboxes under one client id, on a topic that nobody else uses."""
+    opened: list[Inbox] = []
+
+    def open_one(receive_maximum: int = 100) -> Inbox:
+        before = len(said)
+        inbox = Inbox(mqtt_url, name, [f"{name}/#"], receive_maximum, said.append)
+        inbox.start()
+        opened.append(inbox)
+        wait_until(lambda: any("connected" in line for line in said[before:]), WAIT_S)
+        return inbox
+
+    yield open_one
+    for inbox in opened:
+        if not inbox.is_closed:
+            inbox.close()
+    end_session(mqtt_url, name)
+
+
+@pytest.fixture
+def publisher(mqtt_url: str) -> Iterator[Publisher]:
+    publisher = Publisher(mqtt_url)
+    yield publisher
+    publisher.close()
+
+
+def take(inbox: Inbox, count: int) -> list[Message]:
+    """Exactly so many messages, and no more for a moment."""
+    messages: list[Message] = []
+    while len(messages) < count and (more := inbox.take(count, 0.05, WAIT_S)):
+        messages += more
+    messages += inbox.take(100, 0.0, 0.3)
+    assert len(messages) == count
+    return messages
+
+
+def bodies(messages: list[Message]) -> list[bytes]:
+    return [message.payload for message in messages]
+
+
+def test_what_was_not_acknowledged_is_delivered_to_the_next_start(
+    open_inbox: Open, publisher: Publisher, name: str
+) -> None:
+    inbox = open_inbox()
+    for body in (b"1", b"2", b"3"):
+        publisher.send_and_wait(f"{name}/x", body)
+    messages = take(inbox, 3)
+    inbox.acknowledge(messages[:2])
+    inbox.close()
+
+    again = open_inbox()
+    rest = take(again, 1)
+    assert bodies(rest) == [b"3"]
+    again.acknowledge(rest)
+    again.close()
+
+    take(open_inbox(), 0)
+
+
+def test_an_acknowledgement_of_an_earlier_connection_acknowledges_nothing(
+    open_inbox: Open, publisher: Publisher, stack: Services, name: str, said: list[str]
+) -> None:
+    """After a reconnect the broker may give the same message ids to other messages."""
+    inbox = open_inbox()
+    for body in (b"1", b"2"):
+        publisher.send_and_wait(f"{name}/x", body)
+    before = take(inbox, 2)
+
+    stack.restart("mosquitto")
+    after = take(inbox, 2)
+    assert bodies(after) == bodies(before)
+    assert "the session was kept" in said[-1]
+    inbox.acknowledge(before)
+    inbox.close()
+
+    again = open_inbox()
+    last = take(again, 2)
+    assert bodies(last) == [b"1", b"2"]
+    again.acknowledge(last)
+    again.close()
+    take(open_inbox(), 0)
+
+
+def test_the_broker_sends_no_more_than_is_wanted_at_once(
+    open_inbox: Open, publisher: Publisher, name: str
+) -> None:
+    inbox = open_inbox(receive_maximum=10)
+    for number in range(25):
+        publisher.send_and_wait(f"{name}/x", b"%d" % number)
+
+    first = take(inbox, 10)
+    inbox.acknowledge(first)
+    second = take(inbox, 10)
+    inbox.acknowledge(second)
+    third = take(inbox, 5)
+
+    assert bodies(first + second + third) == [b"%d" % number for number in range(25)]
+
+
+def test_a_retained_message_is_new_when_sent_and_is_not_sent_again(
+    open_inbox: Open, publisher: Publisher, mqtt_url: str, name: str
+) -> None:
+    publisher.send_and_wait(f"{name}/old", b"old", retain=True)
+    inbox = open_inbox()
+    take(inbox, 0)
+
+    publisher.send_and_wait(f"{name}/new", b"new", retain=True)
+    (message,) = take(inbox, 1)
+
+    assert (message.payload, message.retain) == (b"new", False)
+    inbox.acknowledge([message])
+    for topic in ("old", "new"):
+        publisher.send_and_wait(f"{name}/{topic}", b"", retain=True)
+    take(inbox, 2)
+
+
+def test_bodies_of_every_size_and_topics_in_every_script_arrive_whole(
+    open_inbox: Open, publisher: Publisher, name: str
+) -> None:
+    inbox = open_inbox()
+    sent = [(f"{name}/空气/é", b""), (f"{name}/b", b"\x00" * 127), (f"{name}/c", b"x" * 700_001)]
+    for topic, body in sent:
+        publisher.send_and_wait(topic, body)
+
+    messages = take(inbox, 3)
+
+    assert [(message.topic, message.payload) for message in messages] == sent
+
+
+def test_an_ended_session_keeps_nothing(
+    open_inbox: Open, publisher: Publisher, mqtt_url: str, name: str
+) -> None:
+    open_inbox().close()
+    publisher.send_and_wait(f"{name}/x", b"1")
+
+    end_session(mqtt_url, name)
+
+    take(open_inbox(), 0)
+
+
+def test_a_broker_that_is_away_is_waited_for_in_one_line_a_try(name: str) -> None:
+    said: list[str] = []
+    inbox = Inbox(f"mqtt://127.0.0.1:{free_port()}", name, ["x"], 10, said.append)
+    inbox.start()
+    wait_until(lambda: len(said) >= 2, WAIT_S)
+    inbox.close()
+
+    assert all("does not answer" in line and "\n" not in line for line in said)
+
+
+def test_a_broker_is_examined(mqtt_url: str) -> None:
+    findings = list(examine_broker(mqtt_url))
+
+    assert any("mosquitto" in text for _, text in findings)
+    assert any("shared subscriptions work" in text for _, text in findings)
+    with pytest.raises(Unavailable, match="does not answer"):
+        list(examine_broker(f"mqtt://127.0.0.1:{free_port()}"))
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "tls", "user", "password"),
+    [
+        ("mqtt://broker", "broker", 1883, False, None, None),
+        ("mqtt://ann:p%40ss@broker:1999", "broker", 1999, False, "ann", "p@ss"),
+        ("mqtts://10.0.0.1", "10.0.0.1", 8883, True, None, None),
+    ],
+)
+def test_a_broker_address_is_read(
+    url: str, host: str, port: int, tls: bool, user: str | None, password: str | None
+) -> None:
+    broker = parse_broker(url)
+
+    assert (broker.host, broker.port, broker.tls) == (host, port, tls)
+    assert (broker.user, broker.password) == (user, password)
+
+
+@pytest.mark.parametrize("url", ["broker:1883", "http://broker", "mqtt://"])
+def test_an_address_of_something_else_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="mqtt_url"):
+        parse_broker(url)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
