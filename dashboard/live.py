@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from city.errors import NotFound, Unavailable
+from city.errors import Unavailable
 from dashboard.audience import Audience
 from dashboard.board import DeviceBoard
 from dashboard.city_map import CityMap
@@ -27,6 +27,7 @@ from dashboard.snapshot import (
     ms,
     pack,
     sse,
+    take_squads,
     touched_by,
 )
 from dashboard.sun import is_night
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 PAGE = 500
 # Device values are merged and sent at most five times a second.
 DEVICE_FRAME_S = 0.2
-# How often states that change with time alone are looked at: silence, today's figures, night.
+# How often we look at what changes without an event: silence, duty, where squads are, figures.
 SWEEP_S = 5.0
 # Device values are read again from the database this often, and sooner when no frames come.
 RELOAD_S = 60.0
@@ -268,15 +269,20 @@ class Wall:
         with transaction(self._pool) as conn:
             today = self._read_today(conn, now)
             head = self._read_headline(conn, now)
+            squads = list_squads(conn, self._district.code)
         with self._lock:
             self._today, self._head = today, head
+            moved = take_squads(self._picture, squads, now)
             worst = self._picture.severities(now)  # shelving may have run out
             self._queue_devices(self._board.set_severities(worst, _ms(now)))
             self._queue_devices(self._board.sweep(_ms(now)))
             before = self._picture.kpi
             self._refresh_kpi(now)
+            news: dict[str, Any] = {"squads": moved} if moved else {}
             if self._picture.kpi != before:
-                self.audience.send(self._now_frame(kpi=self._picture.kpi))
+                news["kpi"] = self._picture.kpi
+            if news:
+                self.audience.send(self._now_frame(**news))
 
     def _now_frame(self, **more: Any) -> bytes:
         return sse({"t": "now", "now": _ms(datetime.now(UTC)), **more})
@@ -297,7 +303,7 @@ class Wall:
         with self._lock:
             self._picture.incidents = {row.id: row for row in incidents}
             self._picture.alarms = {row.id: row for row in alarms}
-            self._picture.squads = {row.code: row for row in squads}
+            take_squads(self._picture, squads, now)
             self._picture.rev = rev
             self.audience.begin(rev)
             self._board.set_severities(self._picture.severities(now), _ms(now))
@@ -326,45 +332,6 @@ class Wall:
     def _midnight(self, now: datetime) -> datetime:
         local = now.astimezone(self._zone)
         return local.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-class Walls:
-    """The walls of a process, one a district, each started when somebody first looks."""
-
-    def __init__(self, pool: Pool, redis: Redis) -> None:
-        self._pool = pool
-        self._redis = redis
-        self._walls: dict[str, Wall] = {}
-        self._lock = threading.Lock()
-        self._stopped = False
-
-    def of(self, district: str) -> Wall:
-        """The running wall of a district; raises `NotFound` or `Unavailable`."""
-        with self._lock:
-            wall = self._walls.get(district)
-            if wall is None:
-                with transaction(self._pool) as conn:
-                    found = wall_rows.find_district(conn, district)
-                if found is None or self._stopped:
-                    raise NotFound("district", district)
-                wall = Wall(self._pool, self._redis, found)
-                wall.start()
-                self._walls[district] = wall
-            return wall
-
-    def all(self) -> list[Wall]:
-        return list(self._walls.values())
-
-    def stop_soon(self) -> None:
-        """End all streams without waiting."""
-        self._stopped = True
-        for wall in self.all():
-            wall.stop_soon()
-
-    def stop(self) -> None:
-        self._stopped = True
-        for wall in self.all():
-            wall.stop()
 
 
 def _ms(now: datetime) -> int:

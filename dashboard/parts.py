@@ -8,9 +8,9 @@ from flask import current_app
 from prometheus_client import CollectorRegistry
 
 from dashboard.gate import Gate
-from dashboard.live import Walls
 from dashboard.ports import Ports
 from dashboard.streams import Places
+from dashboard.walls import Walls
 from db.live import Redis
 from db.pool import Pool
 

@@ -19,11 +19,11 @@ from dashboard.api.live import live
 from dashboard.api.openapi import openapi
 from dashboard.api.video import video
 from dashboard.gate import Gate
-from dashboard.live import Walls
 from dashboard.parts import EXTENSION, DemoLogin, Parts
 from dashboard.ports import Ports
 from dashboard.problems import register_problems
 from dashboard.streams import Places
+from dashboard.walls import Walls
 from db.live import Redis
 from db.pool import Pool
 

@@ -142,7 +142,7 @@ class Picture:
     demo: bool = False
     incidents: dict[int, WallIncident] = field(default_factory=dict)
     alarms: dict[int, WallAlarm] = field(default_factory=dict)
-    squads: dict[str, Squad] = field(default_factory=dict)
+    squads: dict[str, list[Any]] = field(default_factory=dict)  # as `squad_json` shows them
     kpi: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self, now: datetime, devices: list[list[Any]], latency_ms: float | None) -> Any:
@@ -158,7 +158,7 @@ class Picture:
             "devices": devices,
             "incidents": [incident_json(row, now) for row in incidents],
             "alarms": [alarm_json(row, now) for row in alarms],
-            "squads": [squad_json(row, now, self.zone) for row in self.squads.values()],
+            "squads": list(self.squads.values()),
             "kpi": self.kpi,
             "latency": {"sensor_to_commit_ms_p50": latency_ms},
         }
@@ -211,14 +211,13 @@ def apply_fresh(picture: Picture, fresh: Fresh, rev: int, now: datetime) -> dict
     live_alarms = {row.id: row for row in fresh.alarms}
     gone = sorted(i for i in fresh.touched.incidents if i not in live_incidents)
     alarms_gone = sorted(i for i in fresh.touched.alarms if i not in live_alarms)
-    squads = [row for row in fresh.squads if picture.squads.get(row.code) != row]
     picture.incidents.update(live_incidents)
     picture.alarms.update(live_alarms)
     for incident_id in gone:
         picture.incidents.pop(incident_id, None)
     for alarm_id in alarms_gone:
         picture.alarms.pop(alarm_id, None)
-    picture.squads = {row.code: row for row in fresh.squads}
+    squads = take_squads(picture, fresh.squads, now)
     picture.rev = rev
     return {
         "t": "ev",
@@ -229,9 +228,17 @@ def apply_fresh(picture: Picture, fresh: Fresh, rev: int, now: datetime) -> dict
         "gone": gone,
         "alarms": [alarm_json(row, now) for row in fresh.alarms],
         "alarms_gone": alarms_gone,
-        "squads": [squad_json(row, now, picture.zone) for row in squads],
+        "squads": squads,
         "kpi": picture.kpi,
     }
+
+
+def take_squads(picture: Picture, rows: Sequence[Squad], now: datetime) -> list[list[Any]]:
+    """Take over where squads are and what they carry; returns those that look different."""
+    shown = {row.code: squad_json(row, now, picture.zone) for row in rows}
+    changed = [row for code, row in shown.items() if picture.squads.get(code) != row]
+    picture.squads = shown
+    return changed
 
 
 def sse(body: Any, *, rev: int | None = None) -> bytes:

@@ -15,43 +15,19 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from alerts import steps as alert_steps
+from app.processes import build_ports
 from city.event import NewEvent
 from city.incident import Role
 from dashboard.parts import EXTENSION, Parts
-from dashboard.ports import Ports
 from dashboard.server import create_server
 from db import users
 from db.events import append_events, last_seq
 from db.live import open_redis, publish_event_seq
 from db.pool import Connection, Pool, open_pool
-from dispatch import steps as dispatch_steps
-from dispatch.requests import ActionRequest, ReportRequest
 
 DISTRICT = "460107"
 PASSWORD = "a long enough password"
 SECRET = "only for this test run"
-
-
-def no_import(*_: Any, **__: Any) -> None:
-    raise AssertionError("the web server imports no device files")
-
-
-PORTS = Ports(
-    action_request=ActionRequest,
-    report_request=ReportRequest,
-    act=dispatch_steps.act,
-    report=dispatch_steps.report,
-    view=dispatch_steps.view,
-    rank_squads=dispatch_steps.rank_squads,
-    add_evidence=dispatch_steps.add_evidence,
-    acknowledge=alert_steps.acknowledge,
-    shelve=alert_steps.shelve,
-    unshelve=alert_steps.unshelve,
-    reset=alert_steps.reset,
-    review_video_event=alert_steps.review_video_event,
-    import_devices=no_import,
-)
 
 
 @dataclass
@@ -111,7 +87,7 @@ def site(site_database: str, servers: Any) -> Iterator[Site]:
     """The server in a thread of this process; the module's tests share it."""
     pool = open_pool(site_database, max_size=12)
     redis = open_redis(servers.redis)
-    server = create_server(pool, redis, PORTS, SECRET)
+    server = create_server(pool, redis, build_ports(), SECRET)
     tokens = add_people(pool)
     listener = make_server("127.0.0.1", 0, server, threaded=True)
     thread = threading.Thread(target=listener.serve_forever, daemon=True)

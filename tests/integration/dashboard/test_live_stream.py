@@ -269,6 +269,19 @@ def test_an_alarm_colours_its_device_and_shelving_uncolours_it(site) -> None:
             assert frame["alarms"][0]["shelved"] is True
 
 
+def test_a_squad_that_moves_and_figures_that_change_come_without_an_event(
+    site, monkeypatch
+) -> None:
+    monkeypatch.setattr("dashboard.live.SWEEP_S", 0.2)
+    with watching(site) as stream:
+        code = snapshot(site)["squads"][0][0]
+        site.sql("UPDATE squad SET lon = 110.5, lat = 19.9 WHERE code = %s", (code,))
+        while "squads" not in (frame := stream.next("now")):
+            pass
+        assert [row[:1] + row[3:5] for row in frame["squads"]] == [[code, 110.5, 19.9]]
+        assert frame["id"] is None
+
+
 def test_without_redis_the_screens_are_right_within_seconds(site, monkeypatch) -> None:
     """Nobody publishes anything: the follower looks at the log itself."""
     with watching(site) as stream:
@@ -316,6 +329,7 @@ def test_a_stream_ends_when_its_session_does(site, monkeypatch) -> None:
 
 def test_when_all_places_are_taken_the_next_viewer_is_told(site) -> None:
     places = site.parts.places
+    wait_until(lambda: places.taken == 0)  # the server notices only now that viewers have left
     taken = 0
     try:
         while places.taken < 300:

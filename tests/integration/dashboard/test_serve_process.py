@@ -109,11 +109,10 @@ def test_it_stops_within_seconds_with_screens_open(process, site, number) -> Non
 
 def test_the_port_is_free_again_soon_after_the_process_was_killed(process, site) -> None:
     headers = {"Authorization": f"Bearer {site.tokens[Role.VIEWER]}"}
-    with httpx.Client(base_url=process.url, headers=headers, timeout=30) as client:
-        with client.stream("GET", "/events") as stream:
-            next(stream.iter_lines())
-            _, seconds, _ = process.stop(signal.SIGKILL)
-            assert seconds < 5, "its worker ends too, with the screen still open"
+    with httpx.stream("GET", f"{process.url}/events", headers=headers, timeout=30) as stream:
+        next(stream.iter_lines())
+        _, seconds, _ = process.stop(signal.SIGKILL)
+        assert seconds < 5, "its worker ends too, with the screen still open"
     process.start()
 
 

@@ -23,6 +23,7 @@ from dashboard.snapshot import (
     pack,
     squad_json,
     sse,
+    take_squads,
     touched_by,
 )
 from db.kpi import Headline
@@ -124,11 +125,21 @@ def test_a_frame_takes_in_what_is_there_and_out_what_is_gone() -> None:
 
 
 def test_a_frame_names_only_the_squads_that_changed() -> None:
-    picture = Picture(ZONE, squads={"A": squad("A"), "B": squad("B")})
+    picture = Picture(ZONE)
+    take_squads(picture, [squad("A"), squad("B")], NOW)
     busy = squad("B", open_incidents=1)
     frame = apply_fresh(picture, fresh(squads=[squad("A"), busy]), 1, NOW)
     assert [row[0] for row in frame["squads"]] == ["B"]
-    assert picture.squads["B"] == busy
+    assert picture.as_json(NOW, [], None)["squads"][1][6] == 1
+
+
+def test_a_squad_whose_shift_ends_looks_different_without_any_event() -> None:
+    picture = Picture(ZONE)
+    take_squads(picture, [squad("A")], NOW)
+    assert take_squads(picture, [squad("A")], NOW + timedelta(minutes=1)) == []
+    assert [row[5] for row in take_squads(picture, [squad("A")], NOW + timedelta(hours=6))] == [
+        False
+    ]
 
 
 def test_frames_add_up_to_the_snapshot() -> None:
