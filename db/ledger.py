@@ -11,7 +11,10 @@ from psycopg.rows import class_row, dict_row
 
 from db.pool import Connection
 
+# Readings carry no feed: their line stands for all.
 ALL_FEEDS = "all"
+# The setting that says since when readings and rejects are kept; before, nothing can be compared.
+KEPT_SINCE = "ledger.kept_since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,11 @@ def verify(conn: Connection, from_: datetime, to: datetime) -> list[Imbalance]:
     with conn.cursor(row_factory=class_row(Imbalance)) as cursor:
         return cursor.execute(
             """
-            WITH kept AS (
+            WITH kept_since AS (
+                SELECT max((value->>'reading')::timestamptz) AS reading,
+                       max((value->>'reject')::timestamptz) AS reject
+                FROM setting WHERE district = '' AND key = %(kept_since)s
+            ), kept AS (
                 SELECT feed, minute, sum(received)::bigint AS received,
                        sum(stored + duplicate + rejected)::bigint AS accounted,
                        sum(rejected)::bigint AS rejected, sum(readings_stored)::bigint AS readings
@@ -137,15 +144,22 @@ def verify(conn: Connection, from_: datetime, to: datetime) -> list[Imbalance]:
                 UNION ALL
                 SELECT feed, minute, 'rejects', coalesce(kept.rejected, 0),
                        coalesce(quarantined.rejected, 0)
-                FROM kept FULL JOIN quarantined USING (feed, minute)
+                FROM kept FULL JOIN quarantined USING (feed, minute), kept_since
+                WHERE minute >= coalesce(kept_since.reject, '-infinity')
                 UNION ALL
                 SELECT %(all)s, minute, 'readings', coalesce(booked.readings, 0),
                        coalesce(seen.readings, 0)
-                FROM booked FULL JOIN seen USING (minute)
+                FROM booked FULL JOIN seen USING (minute), kept_since
+                WHERE minute >= coalesce(kept_since.reading, '-infinity')
             )
             SELECT * FROM compared WHERE expected <> found ORDER BY minute, feed, what
             """,
-            {"from": floor_minute(from_), "to": _ceil_minute(to), "all": ALL_FEEDS},
+            {
+                "from": floor_minute(from_),
+                "to": _ceil_minute(to),
+                "all": ALL_FEEDS,
+                "kept_since": KEPT_SINCE,
+            },
         ).fetchall()
 
 
@@ -189,6 +203,28 @@ def list_entries(
             LIMIT %(limit)s
             """,
             {"from": floor_minute(from_), "to": to, "feed": feed, "limit": limit},
+        ).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """When a worker last committed a batch. One that is gone for good while others work leaves
+    a session behind for which the broker keeps messages."""
+
+    worker: str
+    last_at: datetime
+
+
+def list_workers(conn: Connection) -> list[WorkerSeen]:
+    """Workers of the newest batches, the one that stored last first."""
+    with conn.cursor(row_factory=class_row(WorkerSeen)) as cursor:
+        return cursor.execute(
+            """
+            SELECT worker, max(committed_at) AS last_at
+            FROM ingest_batch
+            WHERE id > (SELECT max(id) - 100000 FROM ingest_batch) AND received > 0
+            GROUP BY worker ORDER BY last_at DESC
+            """
         ).fetchall()
 
 

@@ -54,7 +54,8 @@ def unpack(payload: bytes) -> Rows:
 
 def as_microseconds(moment: datetime) -> int:
     """Microseconds since 1970, exact for every aware datetime."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def sort_rows(rows: Rows) -> NDArray[np.intp]:

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from psycopg.types.json import Jsonb
+
 from db.editions import edition_of, has_background_workers
+from db.ledger import KEPT_SINCE
 from db.pool import Connection
 
 MINUTE = timedelta(minutes=1)
@@ -20,6 +23,7 @@ class Retention:
     readings: timedelta = timedelta(days=400)
     minutes: timedelta = timedelta(days=1100)  # three years
     hours: timedelta = timedelta(days=3660)  # ten years
+    rejects: timedelta = timedelta(days=90)  # time to find the fault and replay
 
 
 KEEP = Retention()
@@ -65,12 +69,32 @@ def insert_due(conn: Connection, minutes: Iterable[datetime]) -> None:
 
 
 def drop_old(conn: Connection, now: datetime, keep: Retention = KEEP) -> None:
-    """Drop whole chunks that are older than what is kept."""
+    """Drop chunks and rejects that are older than what is kept, and note for the ledger that
+    earlier minutes can no longer be compared."""
     relations = {"reading": keep.readings, "reading_1m": keep.minutes, "reading_1h": keep.hours}
     stored = "" if edition_of(conn) == "community" else "_stored"
     for relation, age in relations.items():
         name = relation if relation == "reading" else relation + stored
         conn.execute("SELECT drop_chunks(%s::regclass, %s::timestamptz)", (name, now - age))
+    conn.execute("DELETE FROM reject WHERE received_at < %s", (now - keep.rejects,))
+    conn.execute(
+        """
+        INSERT INTO setting (district, key, value, updated_at)
+        VALUES ('', %(key)s, %(since)s, %(now)s)
+        ON CONFLICT (district, key) DO UPDATE
+        SET value = excluded.value, updated_at = excluded.updated_at
+        """,
+        {
+            "key": KEPT_SINCE,
+            "since": Jsonb(
+                {
+                    "reading": (now - keep.readings).isoformat(),
+                    "reject": (now - keep.rejects).isoformat(),
+                }
+            ),
+            "now": now,
+        },
+    )
 
 
 def _take_due(conn: Connection, until: datetime) -> list[datetime]:

@@ -8,7 +8,7 @@ import pytest
 
 from city.errors import Conflict, NotFound
 from city.reading import METRICS, Quality
-from db import ledger, readings, rejects
+from db import ledger, readings, rejects, rollups
 from db.devices import NewDevice, insert_devices
 from db.events import list_events
 from db.pool import Connection, connect
@@ -340,6 +340,18 @@ def test_the_ledger_finds_a_reject_that_went_missing(field: Field) -> None:
     (wrong,) = ledger.verify(field.conn, field.now - timedelta(minutes=1), field.now)
 
     assert (wrong.feed, wrong.what, wrong.expected, wrong.found) == ("unknown", "rejects", 1, 0)
+
+
+def test_the_ledger_does_not_miss_what_was_thrown_away_on_time(field: Field) -> None:
+    field.store(field.telemetry({CH4: 1}, field.now), Message("old/topic", b"?", False, field.now))
+    later = field.now + timedelta(days=500)
+    day = timedelta(days=1)
+
+    rollups.drop_old(field.conn, later)
+
+    assert field.one("SELECT count(*) FROM reject") == 0
+    assert ledger.verify(field.conn, field.now - day, later) == []
+    assert [seen.worker for seen in ledger.list_workers(field.conn)] == ["ingest"]
 
 
 def test_folding_evaluated_batches_keeps_the_accounts(field: Field) -> None:
