@@ -12,10 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -24,8 +22,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from city.errors import InvalidInput, Unavailable
+from city.errors import Unavailable
 from ingest.batch import Message
+from ingest.broker import Broker, parse_broker
 
 # All ingest workers share one subscription: each message goes to one of them.
 SHARE = "$share/ingest/"
@@ -47,35 +46,6 @@ EXAMINE_S = 3.0
 SYSTEM_TOPICS = ("version", "publish/messages/dropped", "clients/disconnected")
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where the broker is and how to sign in."""
-
-    host: str
-    port: int
-    tls: bool
-    user: str | None
-    password: str | None
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-def parse_broker(url: str) -> Broker:
-    """mqtt://[user:password@]host[:port], mqtts:// for TLS."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        raise InvalidInput("mqtt_url", parts.scheme, "must be mqtt://HOST or mqtts://HOST")
-    tls = parts.scheme == "mqtts"
-    return Broker(
-        host=parts.hostname,
-        port=parts.port or (8883 if tls else 1883),
-        tls=tls,
-        user=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-    )
 
 
 def client_id_of(worker_name: str) -> str:

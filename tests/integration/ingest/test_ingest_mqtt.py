@@ -10,7 +10,8 @@ import pytest
 
 from city.errors import InvalidInput, Unavailable
 from ingest.batch import Message
-from ingest.mqtt import Inbox, end_session, examine_broker, parse_broker
+from ingest.broker import parse_broker
+from ingest.mqtt import Inbox, end_session, examine_broker
 from stack import Services
 from tests.integration.ingest.workers import Publisher, wait_until
 

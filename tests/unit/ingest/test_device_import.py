@@ -9,7 +9,8 @@ import pytest
 
 from city.errors import InvalidInput
 from db.devices import DistrictOutline, TakenNames
-from ingest.device_import import Judged, judge_rows, read_rows
+from ingest.device_files import read_rows
+from ingest.device_import import Judged, judge_rows
 
 SQUARE = {
     "type": "Polygon",
