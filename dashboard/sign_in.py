@@ -12,7 +12,7 @@ from flask_limiter import Limiter
 from werkzeug.exceptions import TooManyRequests
 
 from city.errors import Unavailable
-from dashboard import theme
+from dashboard import i18n, theme
 from dashboard.auth import CSRF_COOKIE, refuse_foreign_origin
 from dashboard.gate import ISSUED, NAME, SID, SessionKey
 from dashboard.parts import parts
@@ -108,6 +108,7 @@ def _page(status: int, *, problem: str = "", name: str = "") -> Response:
     page = render_template(
         "sign_in.html",
         t=TEXTS[lang],
+        words=i18n.texts(lang),
         lang=lang,
         theme=shade,
         variables=theme.css_variables(shade),

@@ -1,12 +1,10 @@
-"""Words of the sign-in page, which is drawn before anybody's screens are."""
+"""Words that only the sign-in page says; the rest comes from the catalogue of the screens."""
 
 from __future__ import annotations
 
 TEXTS: dict[str, dict[str, str]] = {
     "zh": {
         "html_lang": "zh-CN",
-        "product": "Gridwarden",
-        "subtitle": "城市管理指挥中心",
         "title": "登录",
         "name": "用户名",
         "password": "密码",
@@ -20,18 +18,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "wrong": "用户名或密码不正确。",
         "too_many": "尝试次数过多，请一分钟后再试。",
         "database_away": "数据库暂时无法访问，请稍后再试。",
-        "role.admin": "系统管理员",
-        "role.dispatcher": "调度员",
-        "role.squad_leader": "中队长",
-        "role.checker": "核查员",
-        "role.gas_engineer": "燃气工程师",
-        "role.leader": "领导",
-        "role.viewer": "大屏",
     },
     "en": {
         "html_lang": "en",
-        "product": "Gridwarden",
-        "subtitle": "City management command center",
         "title": "Sign in",
         "name": "User name",
         "password": "Password",
@@ -45,12 +34,5 @@ TEXTS: dict[str, dict[str, str]] = {
         "wrong": "User name or password is not right.",
         "too_many": "Too many attempts. Try again in a minute.",
         "database_away": "The database does not answer. Try again in a moment.",
-        "role.admin": "Administrator",
-        "role.dispatcher": "Dispatcher",
-        "role.squad_leader": "Squad leader",
-        "role.checker": "Checker",
-        "role.gas_engineer": "Gas engineer",
-        "role.leader": "Leader",
-        "role.viewer": "Wall screen",
     },
 }
