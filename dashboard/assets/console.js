@@ -190,8 +190,9 @@
     new MutationObserver(videoCount).observe($('video-list'), { childList: true, subtree: true });
     const pressed = document.querySelector('[data-filter][aria-pressed=true]');
     choose(pressed ? pressed.dataset.filter : 'all');
-    const first = Number(location.hash.slice(1));
-    if (first) gw.live.on('snapshot', () => { if (!gw.selected) select(first, 'address'); });
+    const addressed = () => { const id = Number(location.hash.slice(1)); if (id) select(id, 'address'); };
+    gw.live.on('snapshot', () => { if (!gw.selected) addressed(); });
+    addEventListener('hashchange', addressed);
     gw.live.start();
   };
 })();
