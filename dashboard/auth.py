@@ -17,7 +17,7 @@ from city.incident import Role
 from city.person import Caller
 from dashboard.gate import Key, SessionKey
 from dashboard.parts import parts
-from dashboard.problems import Unauthenticated
+from dashboard.problems import MACHINE_PATHS, Unauthenticated, wants_page
 
 # Wall screens stay signed in; every visit renews the cookie.
 SESSION_LIFETIME = timedelta(days=30)
@@ -28,8 +28,6 @@ OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz", "/metrics", "/api/v1/op
 OPEN_FOLDERS = ("/assets/", "/_dash-component-suites/")
 # Dash's rule for its pages.
 ANY_PAGE = "/<path:path>"
-# These answer with a status, never with a redirect to a page.
-MACHINE_PATHS = ("/api/", "/live/", "/events", "/_dash-", "/_reload-hash")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -141,8 +139,7 @@ def _refuse_unknown_path() -> None:
 
 
 def _turn_away() -> Any:
-    wants_page = request.method == "GET" and request.accept_mimetypes.accept_html
-    if wants_page and not request.path.startswith(MACHINE_PATHS):
+    if wants_page():
         target = request.full_path.rstrip("?")
         return redirect("/login" if target == "/" else f"/login?next={quote(target, safe='/')}")
     raise Unauthenticated("nobody is signed in")

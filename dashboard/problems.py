@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from city.errors import (
@@ -24,6 +24,10 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:gridwarden:problem:"
 # When a client may try again after a dependency was away.
 RETRY_AFTER_S = 5
+# These answer programs: with a status and a document, never with a page.
+MACHINE_PATHS = (
+    "/api/", "/live/", "/events", "/_dash-", "/_reload-hash", "/healthz", "/readyz", "/metrics",
+)  # fmt: skip
 # A refused value is shown back, but not a novel of it.
 SHOWN_VALUE_LENGTH = 200
 
@@ -91,7 +95,17 @@ def _forbidden(error: Forbidden) -> Response:
     return problem(403, "forbidden", "Not allowed", str(error))
 
 
+def wants_page() -> bool:
+    """Whether a person's browser asks for a page."""
+    is_page = not request.path.startswith(MACHINE_PATHS)
+    return is_page and request.method == "GET" and request.accept_mimetypes.accept_html
+
+
 def _unavailable(error: Unavailable) -> Response:
+    if wants_page():
+        # A wall screen has nobody to press a key: the page asks again by itself.
+        page = render_template("away.html", seconds=RETRY_AFTER_S, detail=str(error))
+        return Response(page, 503, headers={"Retry-After": str(RETRY_AFTER_S)})
     response = problem(503, "unavailable", "A server we need is away", str(error))
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

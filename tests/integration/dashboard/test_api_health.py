@@ -105,6 +105,9 @@ def test_without_a_database_the_sign_in_page_says_so_and_health_knows_why(dead) 
     assert ready.status_code == 503
     assert ready.json()["reasons"] == ["database does not answer"]
     assert "gridwarden_database_up 0.0" in dead.get("/metrics").text
+    kiosk = dead.get("/wall", headers={"Accept": "text/html", "Authorization": "Bearer gw_x"})
+    assert kiosk.status_code == 503
+    assert 'http-equiv="refresh"' in kiosk.text
     page = dead.post("/login", data={"name": "viewer", "password": "a long enough password"})
     assert page.status_code == 503
     assert "数据库" in page.text
