@@ -183,7 +183,7 @@ def test_a_broker_that_is_away_is_waited_for_in_one_line_a_try(name: str) -> Non
 def test_a_broker_is_examined(mqtt_url: str) -> None:
     findings = list(examine_broker(mqtt_url))
 
-    assert any("mosquitto" in text for _, text in findings)
+    assert "answers" in findings[0][1]
     assert any("shared subscriptions work" in text for _, text in findings)
     with pytest.raises(Unavailable, match="does not answer"):
         list(examine_broker(f"mqtt://127.0.0.1:{free_port()}"))
