@@ -24,7 +24,7 @@ from db import calendars, events, ledger, rejects, users
 from db.pool import Connection, connect
 from dispatch import by_hand
 from ingest import decode as decoding
-from ingest import device_import
+from ingest import device_import, mqtt
 from ingest import steps as ingest_steps
 
 ROLES = [role.value for role in Role if role is not Role.SYSTEM]
@@ -33,7 +33,7 @@ ROLES = [role.value for role in Role if role is not Role.SYSTEM]
 def add_work_commands(cli: click.Group) -> None:
     """Hang every verb of this module below the main command."""
     for command in (
-        device, user, token, rules, ledger_group, audit, decode, sla, reject, calendar, doctor
+        device, user, token, rules, ledger_group, audit, decode, sla, reject, calendar, worker, doctor
     ):  # fmt: skip
         cli.add_command(command)
 
@@ -302,6 +302,20 @@ def calendar_load(settings: Settings, file: Path, calendar_code: str) -> None:
         stored = calendars.extend_calendar(calendars.find_calendar(conn, calendar_code), days)
         calendars.insert_calendar(conn, stored, str(file), datetime.now(UTC))
     click.echo(f"{stored.code} version {stored.version}, known until {stored.known_until}")
+
+
+@click.group()
+def worker() -> None:
+    """Ingest workers."""
+
+
+@worker.command("end")
+@click.argument("name")
+@installation
+def worker_end(settings: Settings, name: str) -> None:
+    """End the broker session of a worker that is gone for good, so that its share flows again."""
+    mqtt.end_session(settings.mqtt_url, mqtt.client_id_of(name))
+    click.echo(f"the broker keeps nothing for {name} any more")
 
 
 @click.group()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from app.settings import ROOT, Settings
 from city.errors import GridwardenError
-from db import calendars, live, migrate
+from db import calendars, ledger, live, migrate
 from db.pool import connect, first_line
 from ingest import mqtt
 
@@ -21,6 +21,8 @@ DISK_FREE_MIN_BYTES = 2_000_000_000
 BACKLOG_MAX_S = 30
 # Office notices for the next year come in November: time to ask for them.
 CALENDAR_WARN_DAYS = 60
+# A worker this far behind the busiest one is not just idle.
+WORKER_GONE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("database", _database),
         ("redis", _redis),
         ("mqtt", _broker),
+        ("ingest", _workers),
         ("disk", _disk),
     )
     findings: list[Finding] = []
@@ -92,6 +95,24 @@ def _database(settings: Settings) -> Iterator[Finding]:
             f"working days known until {known}; load the next year with `gridwarden calendar load`"
             if days < CALENDAR_WARN_DAYS
             else f"working days known until {known}",
+        )
+
+
+def _workers(settings: Settings) -> Iterator[Finding]:
+    """A worker that went for good leaves a session that the broker fills with its share."""
+    with connect(settings.database_url, application="gridwarden doctor") as conn:
+        seen = ledger.list_workers(conn)
+    newest = max((worker.last_at for worker in seen), default=None)
+    for worker in seen:
+        behind = newest - worker.last_at if newest else WORKER_GONE
+        gone = behind >= WORKER_GONE
+        yield Finding(
+            not gone,
+            "ingest",
+            f"{worker.worker} stored nothing since {worker.last_at:%Y-%m-%d %H:%M} UTC while others"
+            f" did; if it is gone for good, run `gridwarden worker end {worker.worker}`"
+            if gone
+            else f"{worker.worker} stored a batch at {worker.last_at:%Y-%m-%d %H:%M:%S} UTC",
         )
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from alerts import steps as alert_steps
 from app.settings import Settings
-from db import events, live, rollups
+from db import events, ledger, live, rollups
 from db.pool import (
     Connection,
     Pool,
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 LEADER_LOCK = 0x6772_6965
 # How often a waiting scheduler asks whether the leader has gone.
 STANDBY_S = 2.0
+
+# Evaluated batches of one feed and minute become one ledger row after this time.
+FOLD_AFTER = timedelta(hours=1)
 
 Job = Callable[[Connection, datetime], object]
 
@@ -104,9 +107,14 @@ def _run_job(name: str, job: Job, pool: Pool, redis: live.Redis) -> None:
             log.exception("%s failed", name)
 
 
+def _fold_ledger(conn: Connection, now: datetime) -> None:
+    ledger.fold_batches(conn, now - FOLD_AFTER)
+
+
 JOBS: tuple[tuple[str, float, Job], ...] = (
     ("alarm timers", 1, alert_steps.tick),
     ("deadlines", 1, dispatch_steps.tick_deadlines),
     ("roll-ups", 20, rollups.refresh),
     ("retention", 3600, rollups.drop_old),
+    ("ledger", 600, _fold_ledger),
 )

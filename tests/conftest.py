@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -65,8 +66,7 @@ def database_url(template: str) -> Iterator[str]:
         conn.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log")
         conn.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     yield with_database(template, name)
-    with psycopg.connect(template, autocommit=True) as conn:
-        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    drop_database(template, name)
 
 
 @pytest.fixture
@@ -97,6 +97,19 @@ def redis_url(servers: embedded.RunningStack) -> str:
 @pytest.fixture
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def drop_database(maintenance: str, name: str) -> None:
+    """Drop it; an autovacuum worker in it may not be ended by us and goes by itself."""
+    with psycopg.connect(maintenance, autocommit=True) as conn:
+        for attempt in range(20):
+            try:
+                conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
+                time.sleep(0.1 * attempt)
+            else:
+                return
+    raise AssertionError(f"database {name} stays in use")
 
 
 def with_database(url: str, name: str) -> str:
