@@ -27,10 +27,15 @@
     shown = now;
   }
 
-  /* Red alarms that nobody has acknowledged pulse; shelved ones do not. */
+  gw.isGas = function (alarm) {
+    const k = gw.map.deviceIndex.get(alarm.device_id), incident = gw.live.incidents.get(alarm.incident_id);
+    return (k !== undefined && gw.map.devices[k].kind === 'gas') || (incident && incident.family === 'gas') ? 1 : 0;
+  };
+
+  /* Gas first, then the newest. Red alarms that nobody has acknowledged pulse; shelved ones do not. */
   gw.critical = () => [...gw.live.alarms.values()]
     .filter(a => a.severity === 1 && !a.shelved && (a.state === 'unacknowledged' || a.state === 'returned_unacknowledged'))
-    .sort((a, b) => b.raised - a.raised);
+    .sort((a, b) => gw.isGas(b) - gw.isGas(a) || b.raised - a.raised);
 
   function pulses() {
     gw.map.setPulses(gw.critical().slice(0, 30).map(a => ({ lon: a.lon, lat: a.lat, severity: a.severity, text: gw.reason(a.reason) })));

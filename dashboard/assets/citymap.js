@@ -252,7 +252,7 @@
   };
 
   P.drawFocus = function (g, c, u) {
-    const f = this.focused && this.find(this.focused);
+    const f = this.focused && (this.find(this.focused) || (this.focused.kind === 'place' && { x: mx(this.focused.lon), y: my(this.focused.lat) }));
     if (f) paint.ring(g, c, this.X(f.x), this.Y(f.y), this.focused.kind === 'incident' ? paint.incidentRadius(f, this.cellPx, u) : 6 * u, u);
   };
 
@@ -311,7 +311,7 @@
     this.focused = what;
     const f = what && (this.find(what) || (isFinite(what.lon) ? what : null));
     if (f && this.leaflet) {
-      const z = Math.max(this.leaflet.getZoom(), zoom || 15);
+      const z = Math.max(this.leaflet.getZoom(), (zoom || 15) + Math.log2(this.u || 1)); // a larger screen shows as much ground
       this.leaflet.setView([f.lat, f.lon], z, { animate: !gw.calm() });
       this.fire('focus', { ...what, row: f });
     }

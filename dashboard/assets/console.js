@@ -136,7 +136,7 @@
   function showKeys() {
     const rows = [['J / K', 'keys.next'], ['A–Z', 'keys.actions'], ['1–5', 'keys.squads'], ['/', 'keys.search'], ['V', 'keys.tabs'],
       ['+ / -', 'keys.confirm'], ['M', 'keys.map'], ['R', 'keys.report'], ['Esc', 'keys.close']];
-    gw.dialog({ title: gw.t('keys.title'), fields: [], button: gw.t('close_dialog'), submit: async () => '' })
+    gw.dialog({ title: gw.t('keys.title'), fields: [], button: gw.t('close_dialog'), plain: true, submit: async () => '' })
       .querySelector('h2').after(gw.el('dl', 'gw-keys', rows.flatMap(([key, text]) => [gw.el('dt', '', gw.el('kbd', '', key)), gw.el('dd', '', gw.t(text))])));
   }
 
@@ -163,6 +163,7 @@
     if (b.dataset.tab) tab(b.dataset.tab);
     if (b.dataset.command) COMMANDS[b.dataset.command]();
     if (b.dataset.verdict) gw.once(b, () => verdict(b));
+    if (b.dataset.showLon) gw.map.focus({ kind: 'place', lon: Number(b.dataset.showLon), lat: Number(b.dataset.showLat) });
     if (b.dataset.alarm) gw.once(b, () => acknowledge(b));
   }
 

@@ -6,7 +6,7 @@
 
   /* fields: [{name, type: text|long|select|when|number|photo, required, options: [[value, text]], value, hint}]
      submit(values, progress) resolves to '' when done, or to the words that say why not. */
-  gw.dialog = function ({ title, note, fields, button, submit }) {
+  gw.dialog = function ({ title, note, fields, button, plain, submit }) {
     const opener = document.activeElement;
     const controls = new Map();
     const rows = fields.map(field => row(field, controls));
@@ -15,6 +15,7 @@
     bar.hidden = true;
     const go = gw.el('button', 'gw-button primary', button || title, { type: 'submit' });
     const back = gw.el('button', 'gw-button', gw.t('cancel_dialog'), { type: 'button' });
+    back.hidden = !!plain; // nothing to send: one button is enough
     const form = gw.el('form', 'gw-form', [gw.el('h2', '', title), ...(note ? [gw.el('p', 'gw-form-note', note)] : []),
       ...rows, bar, error, gw.el('div', 'gw-form-buttons', [back, go])], { novalidate: '' });
     const box = gw.el('dialog', 'gw-dialog', form, { 'aria-label': title });

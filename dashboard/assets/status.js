@@ -73,10 +73,9 @@
     if (key === shown) return;
     shown = key;
     if (!a) { host.replaceChildren(); return; }
-    const k = gw.map.deviceIndex.get(a.device_id), kind = k === undefined ? '' : gw.map.devices[k].kind;
     const incident = gw.live.incidents.get(a.incident_id);
     host.replaceChildren(
-      gw.el('strong', '', gw.t(kind === 'gas' || (incident && incident.family === 'gas') ? 'wall.gas_alarm' : 'wall.red_alarm')),
+      gw.el('strong', '', gw.t(gw.isGas(a) ? 'wall.gas_alarm' : 'wall.red_alarm')),
       gw.el('span', 'gw-critical-what', gw.reason(a.reason)),
       gw.el('span', 'gw-critical-where', [gw.deviceName(a), incident ? ' · ' + gw.place(incident) : '']),
       gw.el('span', 'gw-critical-since', '', { 'data-since': a.raised }),

@@ -166,7 +166,7 @@ def render_grid(view: View) -> Component:
         column(t, "title", 2.4, 100, tooltipField="title", **text),
         column(t, "place", 1.5, 60, tooltipField="place", **text),
         column(t, "stateName", 1.0, 60, **text),
-        column(t, "squadName", 1.1, 70, cellClassRules=UNASSIGNED, **text),
+        column(t, "squadName", 1.2, 70, cellClassRules=UNASSIGNED, **text),
         column(t, "dueSort", 1.55, 92, cellRenderer="GwDue", sortIndex=1, **mark),
     ]
     return dag.AgGrid(

@@ -40,10 +40,13 @@ def render_event(t: Texts, event: Mapping[str, Any], *, keys: bool) -> Component
             *render_snapshot(t, str(event.get("snapshot") or "")),
             html.Div(
                 [
-                    html.Strong(t.pick(event, "category") or str(event["type"])),
+                    html.Strong(t.pick(event, "category") or t.word("video_type", event["type"])),
                     html.Small(" · ".join(str(fact) for fact in facts if fact)),
                     html.Div(
-                        [render_verdict(t, *verdict, keys=keys) for verdict in VERDICTS],
+                        [
+                            *(render_verdict(t, *verdict, keys=keys) for verdict in VERDICTS),
+                            render_place(t, event),
+                        ],
                         className="gw-actions",
                     ),
                 ]
@@ -61,6 +64,12 @@ def render_verdict(t: Texts, verdict: str, label: str, key: str, *, keys: bool) 
         className="gw-button primary" if verdict == "confirmed" else "gw-button",
         **extra({"data-verdict": verdict, **attributes}),
     )
+
+
+def render_place(t: Texts, event: Mapping[str, Any]) -> Component:
+    """Shows the camera's place on the map."""
+    place = {"data-show-lon": str(event["lon"]), "data-show-lat": str(event["lat"])}
+    return html.Button(t("video.show"), type="button", className="gw-button", **extra(place))
 
 
 def render_snapshot(t: Texts, url: str) -> list[Component]:
