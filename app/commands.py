@@ -32,9 +32,7 @@ ROLES = [role.value for role in Role if role is not Role.SYSTEM]
 
 def add_work_commands(cli: click.Group) -> None:
     """Hang every verb of this module below the main command."""
-    for command in (
-        device, user, token, rules, ledger_group, audit, decode, sla, reject, calendar, worker, doctor
-    ):  # fmt: skip
+    for command in WORK_COMMANDS:
         cli.add_command(command)
 
 
@@ -363,3 +361,9 @@ def doctor(settings: Settings) -> None:
     for finding in findings:
         click.echo(f"{'ok   ' if finding.ok else 'FAULT'} {finding.what}: {finding.text}")
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+WORK_COMMANDS = (
+    device, user, token, rules, ledger_group, audit,
+    decode, sla, reject, calendar, worker, doctor,
+)  # fmt: skip
