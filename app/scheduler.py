@@ -12,7 +12,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from alerts import steps as alert_steps
 from app.settings import Settings
-from db import events, ledger, live, rollups
+from db import events, idempotency, ledger, live, rollups, users
 from db.pool import (
     Connection,
     Pool,
@@ -33,6 +33,9 @@ STANDBY_S = 2.0
 
 # Evaluated batches of one feed and minute become one ledger row after this time.
 FOLD_AFTER = timedelta(hours=1)
+# Longer than any session cookie lives; longer than anybody repeats a request.
+KEEP_SIGN_OUTS = timedelta(days=31)
+KEEP_ANSWERS = timedelta(days=2)
 
 Job = Callable[[Connection, datetime], object]
 
@@ -111,10 +114,16 @@ def _fold_ledger(conn: Connection, now: datetime) -> None:
     ledger.fold_batches(conn, now - FOLD_AFTER)
 
 
+def _forget(conn: Connection, now: datetime) -> None:
+    users.forget_ended_sessions(conn, now - KEEP_SIGN_OUTS)
+    idempotency.forget_answers(conn, now - KEEP_ANSWERS)
+
+
 JOBS: tuple[tuple[str, float, Job], ...] = (
     ("alarm timers", 1, alert_steps.tick),
     ("deadlines", 1, dispatch_steps.tick_deadlines),
     ("roll-ups", 20, rollups.refresh),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),
+    ("forgetting", 3600, _forget),
 )

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from city.errors import Unavailable
+from city.sun import is_dark
 from dashboard.audience import Audience
 from dashboard.board import DeviceBoard
 from dashboard.city_map import CityMap
@@ -30,7 +31,6 @@ from dashboard.snapshot import (
     take_squads,
     touched_by,
 )
-from dashboard.sun import is_night
 from db import kpi as kpi_rows
 from db import walls as wall_rows
 from db.events import last_seq, list_events
@@ -53,6 +53,8 @@ RELOAD_WITHOUT_FRAMES_S = 10.0
 SNAPSHOT_S = 1.0
 # How long a stopping process waits for its two threads.
 STOP_S = 3.0
+# Lamps switch around sunset; the lit rate counts only when all of them should be on.
+LAMPS_WARM = timedelta(minutes=25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +325,7 @@ class Wall:
 
     def _refresh_kpi(self, now: datetime) -> None:
         reporting, total = self._board.reporting(_ms(now))
-        lit, said = self._board.lit(_ms(now)) if is_night(now, self._centre) else (0, 0)
+        lit, said = self._board.lit(_ms(now)) if is_dark(now, self._centre, LAMPS_WARM) else (0, 0)
         self._picture.kpi = kpi_json(
             self._head, self._today, Counted(reporting, total, lit, said),
             len(self._picture.alarms),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from city.place import LonLat
-from city.sun import is_dark
+from city.sun import is_dark, sun_elevation_deg
 
 GRACE = timedelta(minutes=15)
 HAIKOU = LonLat(110.35, 20.02)
@@ -59,3 +59,16 @@ def test_every_day_of_a_year_has_one_dark_and_one_bright_stretch() -> None:
 def test_beyond_the_polar_circle_the_sun_may_stay_up_or_down() -> None:
     assert not is_dark(datetime(2026, 6, 21, 0, tzinfo=UTC), LonLat(20, 78), GRACE)
     assert is_dark(datetime(2026, 12, 21, 12, tzinfo=UTC), LonLat(20, 78), GRACE)
+
+
+@pytest.mark.parametrize(
+    ("hour", "dark"), [(0, True), (5, True), (8, False), (12, False), (17, False), (20, True)]
+)
+def test_night_falls_in_haikou_by_local_hours(hour: int, dark: bool) -> None:
+    at = datetime(2026, 11, 22, tzinfo=UTC) + timedelta(hours=hour - 8)  # Shanghai time
+    assert is_dark(at, HAIKOU) is dark
+
+
+def test_the_sun_stands_right_over_the_equator_at_the_equinox() -> None:
+    noon = datetime(2026, 3, 20, 12, 7, tzinfo=UTC)  # true noon at Greenwich that day
+    assert sun_elevation_deg(noon, LonLat(0, 0)) > 89

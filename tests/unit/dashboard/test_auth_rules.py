@@ -27,7 +27,6 @@ from dashboard.key_figures import check_span, ratio
 from dashboard.problems import Malformed
 from dashboard.sign_in import safe_target
 from dashboard.sign_in_texts import TEXTS
-from dashboard.sun import is_night, sun_height_deg
 
 
 @pytest.mark.parametrize("target", ["/", "/wall", "/kpi?by=squad&x=1", "/a/b#c"])
@@ -161,19 +160,6 @@ def test_bounds_hold_for_every_kind_of_outline() -> None:
         110, 18, 113, 20,
     )  # fmt: skip
     assert centre_of({"coordinates": [ring]}) == LonLat(110.5, 19.5)
-
-
-@pytest.mark.parametrize(
-    ("hour", "night"), [(0, True), (5, True), (8, False), (12, False), (17, False), (20, True)]
-)
-def test_it_is_night_in_haikou_when_the_sun_is_well_down(hour: int, night: bool) -> None:
-    at = datetime(2026, 11, 22, tzinfo=UTC) + timedelta(hours=hour - 8)  # Shanghai time
-    assert is_night(at, LonLat(110.35, 20.0)) is night
-
-
-def test_the_sun_stands_right_over_the_equator_at_the_equinox() -> None:
-    noon = datetime(2026, 3, 20, 12, 7, tzinfo=UTC)  # true noon at Greenwich that day
-    assert sun_height_deg(noon, LonLat(0, 0)) > 89
 
 
 def test_the_ring_forgets_its_oldest_frames_and_says_so() -> None:
