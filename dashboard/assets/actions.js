@@ -6,6 +6,7 @@
   const PHOTO_FIELDS = ['photo_before', 'photo_after', 'check_photo'];
   const SHAPES = { note: 'long', reason: 'long', until: 'when', squad: 'select', category: 'select', into: 'select', outcome: 'select' };
   const NEAR_INCIDENTS = 20;
+  const unanswered = new Map(); // id:action:version:squad -> keys of the attempt
 
   /* "reason*" is required, "note" is not. */
   function fieldsOf(button, incident) {
@@ -56,6 +57,7 @@
     if (body.into) body.into = Number(body.into);
     const answer = await gw.send('POST', `/api/v1/incidents/${id}/actions`, { action, version, ...body }, keys.action);
     if (!answer.ok) { if (answer.status !== 0) keys.action = gw.newKey(); return gw.problem(answer, id); }
+    unanswered.clear();
     gw.notice(gw.t('action.done', { action: gw.word('action', action) }));
     if (gw.actionDone) gw.actionDone(id, action, answer.body);
     return '';
@@ -68,7 +70,10 @@
     const incident = gw.live.incidents.get(id) || { id };
     const preset = button.dataset.squad ? { squad: button.dataset.squad } : {};
     const fields = fieldsOf(button, incident).filter(f => !(f.name in preset));
-    const keys = { action: gw.newKey(), photo: gw.newKey(), sent: new Set() };
+    // No answer came last time: the same key, so that a change that did arrive is not made twice.
+    const press = [id, action, version, button.dataset.squad].join(':');
+    const keys = unanswered.get(press) || { action: gw.newKey(), photo: gw.newKey(), sent: new Set() };
+    unanswered.set(press, keys);
     if (!fields.length || (button.dataset.at_once && !fields.some(f => f.required))) {
       gw.once(button, async () => {
         const problem = await perform(id, version, action, preset, keys);

@@ -13,7 +13,8 @@
   const row = i => ({ ...i, id: String(i.id), title: gw.placeName(gw.pick(i, 'title')), place: gw.place(i), stateName: gw.word('state', i.state),
     squadName: gw.placeName(gw.pick(i, 'squad')) || gw.t('wall.unassigned'), dueSort: gw.dueMoment(i) });
 
-  let api = null, wanted = null, filter = 'all', family = '';
+  let api = null, filter = 'all', family = '';
+  let shown = new Set(); // ids handed to the grid: a transaction on its way cannot be asked for
 
   const STAGES = {
     all: () => true,
@@ -28,16 +29,17 @@
 
   function fill() {
     if (!api || !gw.live.ready) return;
+    shown = new Set(gw.live.incidents.keys());
     api.setGridOption('rowData', [...gw.live.incidents.values()].map(row));
     counts();
     if (gw.selected) mark(gw.selected);
   }
   function update(c) {
     if (!api) return;
-    const known = c.incidents.filter(i => api.getRowNode(String(i.id)));
-    const fresh = c.incidents.filter(i => !known.includes(i));
-    const gone = c.gone.map(String).filter(id => api.getRowNode(id));
-    api.applyTransactionAsync({ add: fresh.map(row), update: known.map(row), remove: gone.map(id => ({ id })) });
+    const fresh = c.incidents.filter(i => !shown.has(i.id)), known = c.incidents.filter(i => shown.has(i.id));
+    const gone = c.gone.filter(id => shown.delete(id));
+    for (const i of fresh) shown.add(i.id);
+    api.applyTransactionAsync({ add: fresh.map(row), update: known.map(row), remove: gone.map(id => ({ id: String(id) })) });
     counts();
     if (gw.selected && (c.incidents.some(i => i.id === gw.selected) || c.gone.includes(gw.selected))) refresh();
     if (c.kinds.some(k => k.startsWith('video.'))) videos();

@@ -48,7 +48,7 @@
 
   function showSquad() {
     const own = gw.live.squads.get(gw.page.user.squad);
-    if (own) gw.setProp('squad-name', gw.page.lang === 'zh' ? own[1] : own[2]);
+    if (own) gw.setProp('squad-name', gw.placeName(gw.page.lang === 'zh' ? own[1] : own[2]));
     showWays();
   }
 

@@ -143,7 +143,6 @@ def render_stale_mark(t: Texts) -> Component:
         [html.Span(), html.A(t("link.sign_in"), href="/login", hidden=True)],
         id=ids.STALE_PICTURE,
         className="gw-stale",
-        role="alert",
         hidden=True,
     )
 
