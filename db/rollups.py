@@ -151,9 +151,7 @@ def _make_hours(conn: Connection, start: datetime, end: datetime) -> None:
     )
 
 
-def _hours_to_make(
-    conn: Connection, minutes: Iterable[datetime], until: datetime
-) -> set[datetime]:
+def _hours_to_make(conn: Connection, minutes: Iterable[datetime], until: datetime) -> set[datetime]:
     """Full hours only: those that closed since the last refresh, and those that changed since."""
     closed = conn.execute(
         """

@@ -39,9 +39,7 @@ class VideoChange:
     is_new: bool
 
 
-def upsert_video_events(
-    conn: Connection, reports: Sequence[ReportedEvent]
-) -> list[VideoChange]:
+def upsert_video_events(conn: Connection, reports: Sequence[ReportedEvent]) -> list[VideoChange]:
     """Apply reports in the order of their identity, then of arrival; one result per report."""
     order = sorted(
         range(len(reports)), key=lambda i: (reports[i].camera_id, reports[i].event.event_id, i)

@@ -271,9 +271,7 @@ class Inbox:
         # QoS 0 has no limit of its own: a full queue makes the broker wait, by not reading on.
         while self._queue.qsize() >= 2 * self._receive_maximum and self._taking:
             time.sleep(0.005)
-        self._queue.put(
-            Message(topic, payload, retain, datetime.now(UTC), mid, self._connection)
-        )
+        self._queue.put(Message(topic, payload, retain, datetime.now(UTC), mid, self._connection))
 
     def _connected(
         self, client: paho.Client, _: Any, flags: paho.ConnectFlags, reason: ReasonCode, __: Any

@@ -24,9 +24,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 Samples = Sequence[tuple[datetime, float]]
 
 
-@pytest.fixture(
-    params=["apache", pytest.param("community", marks=pytest.mark.community)]
-)
+@pytest.fixture(params=["apache", pytest.param("community", marks=pytest.mark.community)])
 def edition(request: pytest.FixtureRequest) -> Iterator[Connection]:
     """A migrated database of each edition, in autocommit."""
     if request.param == "apache":

@@ -167,8 +167,7 @@ def test_the_one_message_that_the_database_refuses_is_quarantined_and_the_rest_f
             """
         )
         conn.execute(
-            "CREATE TRIGGER refuse BEFORE INSERT ON reading"
-            " FOR EACH ROW EXECUTE FUNCTION refuse()"
+            "CREATE TRIGGER refuse BEFORE INSERT ON reading FOR EACH ROW EXECUTE FUNCTION refuse()"
         )
     with working(site):
         before = rejects(site)

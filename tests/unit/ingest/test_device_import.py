@@ -18,9 +18,7 @@ SQUARE = {
 }
 DISTRICT = DistrictOutline("460107", SQUARE)
 NOBODY = TakenNames(frozenset(), frozenset(), frozenset())
-HEAD = (
-    "code,kind,name,lon,lat,district,model,format,external_id,gas,report_interval_s,attributes\n"
-)
+HEAD = "code,kind,name,lon,lat,district,model,format,external_id,gas,report_interval_s,attributes\n"
 GOOD = 'G-1,gas,North gate,110.5,19.5,460107,,native,,methane,60,"{""cabinet"": ""C1""}"\n'
 
 
