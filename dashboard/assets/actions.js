@@ -6,6 +6,7 @@
   const PHOTO_FIELDS = ['photo_before', 'photo_after', 'check_photo'];
   const SHAPES = { note: 'long', reason: 'long', until: 'when', squad: 'select', category: 'select', into: 'select', outcome: 'select' };
   const NEAR_INCIDENTS = 20;
+  const handedIn = new Set(); // incident:stage sent from here; the buttons learn it a moment later
   const unanswered = new Map(); // id:action:version:squad -> keys of the attempt
 
   /* "reason*" is required, "note" is not. */
@@ -15,6 +16,7 @@
       const type = PHOTO_FIELDS.includes(name) ? 'photo' : SHAPES[name] || 'text';
       const field = { name, required, type };
       if (type === 'photo') field.label = gw.word('evidence', name);
+      if (handedIn.has(incident.id + ':' + name)) field.required = false;
       if (name === 'squad') field.options = squadOptions();
       if (name === 'category') field.options = gw.categories();
       if (name === 'into') field.options = intoOptions(incident);
@@ -45,6 +47,7 @@
       const answer = await gw.upload(`/api/v1/incidents/${id}/evidence`, { stage, file }, keys.photo, progress);
       if (!answer.ok) { values[stage] = file; return answer; }
       keys.sent.add(file);
+      handedIn.add(id + ':' + stage);
     }
     return null;
   }
@@ -98,6 +101,7 @@
       submit: async (values, progress) => {
         const answer = await gw.upload(`/api/v1/incidents/${id}/evidence`, { stage, file: values[stage] }, keys, progress);
         if (!answer.ok) return gw.problem(answer, id);
+        handedIn.add(id + ':' + stage);
         gw.notice(gw.t('photo.sent'));
         if (done) done();
         return '';

@@ -71,7 +71,9 @@
     live.squads = new Map(s.squads.map(q => [q[0], q]));
     live.kpi = s.kpi; live.latency = s.latency;
     tell('snapshot', live);
-    const held = waiting; waiting = [];
+    // Device values pushed before the snapshot are in it; drawing them again would only look slow.
+    const held = waiting.filter(f => f.t !== 'dev' || f.now > s.now);
+    waiting = [];
     held.forEach(frame);
   }
   live.reload = load;
