@@ -61,7 +61,9 @@ def _upsert(conn: Connection, report: ReportedEvent) -> VideoChange:
                 %(end_at)s, %(end_due_at)s, %(confidence)s, %(bbox)s, %(snapshot)s, %(model)s,
                 %(model_version)s, %(attributes)s, %(received_at)s)
         ON CONFLICT (camera_id, event_id) DO UPDATE
-        SET type = CASE WHEN excluded.phase = 'new' THEN known.type ELSE excluded.type END,
+        SET type = CASE WHEN excluded.phase = 'new' OR excluded.type = ''
+                        THEN coalesce(nullif(known.type, ''), excluded.type)
+                        ELSE excluded.type END,
             phase = CASE WHEN known.end_at IS NOT NULL OR excluded.phase = 'new'
                          THEN known.phase ELSE excluded.phase END,
             start_at = least(known.start_at, excluded.start_at),
@@ -80,6 +82,7 @@ def _upsert(conn: Connection, report: ReportedEvent) -> VideoChange:
                    OR (known.phase = 'new' AND excluded.phase = 'update')
                    OR excluded.confidence > coalesce(known.confidence, 0))
            OR excluded.start_at < known.start_at
+           OR (known.type = '' AND excluded.type <> '')
         RETURNING xmax = 0
         """,
         _row(report),
