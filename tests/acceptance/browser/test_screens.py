@@ -253,7 +253,7 @@ def test_the_picture_stays_with_its_age_while_the_server_is_gone_and_comes_back_
     try:
         person.until(lambda: person.page.locator("#stale-picture").is_visible(), 60)
         assert "画面停在" in person.page.locator("#stale-picture").inner_text()
-        assert person.page.evaluate("document.documentElement.dataset.stale") == "yes"
+        assert person.page.locator("html[data-stale=yes]").count() == 1
         assert person.page.locator("#kpi-open").inner_text() == shown
     finally:
         for pid in frozen:
