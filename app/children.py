@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,16 +64,29 @@ class Child:
         elif now >= self.restart_at:
             self.start()
 
-    def stop(self) -> None:
-        if self.popen is None or self.popen.poll() is not None:
+    def ask_to_stop(self) -> None:
+        if self.popen is not None and self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+
+    def wait_or_end(self, deadline: float) -> None:
+        """Wait until `deadline` (monotonic), then end the child the hard way."""
+        if self.popen is None:
             return
-        self.popen.send_signal(signal.SIGTERM)
         try:
-            self.popen.wait(STOP_TIMEOUT_S)
+            self.popen.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             log.warning("%s did not stop in %g s; ending it", self.name, STOP_TIMEOUT_S)
             self.popen.kill()
             self.popen.wait()
+
+
+def stop_all(children: Sequence[Child]) -> None:
+    """All at once: what one leaves undone is a row that waits for the next start."""
+    for child in children:
+        child.ask_to_stop()
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    for child in children:
+        child.wait_or_end(deadline)
 
 
 def _die_with_parent() -> None:

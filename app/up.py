@@ -16,7 +16,7 @@ from pathlib import Path
 
 import stack
 from alerts import steps as alert_steps
-from app.children import Child
+from app.children import Child, stop_all
 from app.people import DEMO_USERS, LOGINS_FILE, demo_logins
 from app.settings import ENDPOINTS_FILE, create_secret
 from city.errors import Unavailable
@@ -45,7 +45,7 @@ def up(
         prepare_database(endpoints.postgres, demo=demo)
         logins = demo_logins(endpoints.postgres, data_dir) if demo else {}
         port = free_port(http_port)
-        environ = child_environ(endpoints, create_secret(data_dir), port)
+        environ = child_environ(endpoints, data_dir, port)
         if demo:
             environ["GRIDWARDEN_DEMO_LOGINS_FILE"] = str(data_dir / LOGINS_FILE)
         children = plan_children(data_dir, environ, demo=demo)
@@ -59,11 +59,21 @@ def up(
             while not stop.wait(1.0):
                 for child in children:
                     child.watch()
+                revive(endpoints.services)
         finally:
             say("stopping")
             (data_dir / ENDPOINTS_FILE).unlink(missing_ok=True)
-            for child in reversed(children):
-                child.stop()
+            stop_all(children)
+
+
+def revive(services: stack.Services) -> None:
+    """Start a server again that ended by itself; the processes reconnect alone."""
+    for name in services.fallen():
+        log.warning("%s ended by itself; starting it again", name)
+        try:
+            services.restart(name)
+        except stack.StackError as error:
+            log.error("%s; trying again", error)
 
 
 def prepare_database(url: str, *, demo: bool) -> None:
@@ -91,21 +101,22 @@ def free_port(wanted: int | None) -> int:
     raise Unavailable(f"no free port from {wanted or DEFAULT_HTTP_PORT} upwards")
 
 
-def child_environ(endpoints: stack.Endpoints, secret_key: str, port: int) -> dict[str, str]:
+def child_environ(endpoints: stack.Endpoints, data_dir: Path, port: int) -> dict[str, str]:
     """The environment of every child: the same names that a container deployment sets."""
     return {
         **os.environ,
         "GRIDWARDEN_DATABASE_URL": endpoints.postgres,
         "GRIDWARDEN_MQTT_URL": endpoints.mqtt,
         "GRIDWARDEN_REDIS_URL": endpoints.redis,
-        "GRIDWARDEN_SECRET_KEY": secret_key,
+        "GRIDWARDEN_SECRET_KEY": create_secret(data_dir),
+        "GRIDWARDEN_DATA_DIR": str(data_dir),
         "GRIDWARDEN_HTTP_PORT": str(port),
         "PYTHONUNBUFFERED": "1",
     }
 
 
 def plan_children(data_dir: Path, environ: Mapping[str, str], *, demo: bool) -> list[Child]:
-    """The processes of one machine, in starting order; stopped in the opposite order."""
+    """The processes of one machine, in starting order."""
     logs = data_dir / "logs"
     logs.mkdir(exist_ok=True)
     names = ["engine", "scheduler", "serve", "ingest", *(["simulate"] if demo else [])]
