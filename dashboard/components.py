@@ -8,6 +8,7 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
+from city.clock import LimitUnit
 from city.incident import Action
 from city.reading import METRICS
 from dashboard.i18n import Texts
@@ -202,8 +203,10 @@ def render_facts(pairs: Sequence[tuple[str, Any]]) -> Component:
 
 
 def limit_text(t: Texts, limit: str) -> str:
-    """`4 work_hour` in words."""
+    """`4 work_hour` in words; parts of an hour as minutes."""
     amount, _, unit = limit.partition(" ")
+    if unit == LimitUnit.URGENT_HOUR and float(amount) < 1:
+        return f"{round(float(amount) * 60)} {t.word('unit', 'minute')}"
     return f"{amount} {t.word('unit', unit)}"
 
 

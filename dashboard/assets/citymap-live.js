@@ -32,13 +32,16 @@
     return (k !== undefined && gw.map.devices[k].kind === 'gas') || (incident && incident.family === 'gas') ? 1 : 0;
   };
 
-  /* Gas first, then the newest. Red alarms that nobody has acknowledged pulse; shelved ones do not. */
+  const stands = a => (a.state === 'unacknowledged' ? 1 : 0);
+
+  /* Standing before returned, gas first, then the newest: red alarms that nobody has acknowledged.
+     Shelved ones are left out; one whose cause is gone stays named, but only a standing one pulses. */
   gw.critical = () => [...gw.live.alarms.values()]
     .filter(a => a.severity === 1 && !a.shelved && (a.state === 'unacknowledged' || a.state === 'returned_unacknowledged'))
-    .sort((a, b) => gw.isGas(b) - gw.isGas(a) || b.raised - a.raised);
+    .sort((a, b) => stands(b) - stands(a) || gw.isGas(b) - gw.isGas(a) || b.raised - a.raised);
 
   function pulses() {
-    gw.map.setPulses(gw.critical().slice(0, 30).map(a => ({ lon: a.lon, lat: a.lat, severity: a.severity, text: gw.reason(a.reason) })));
+    gw.map.setPulses(gw.critical().filter(stands).slice(0, 30).map(a => ({ lon: a.lon, lat: a.lat, severity: a.severity, text: gw.reason(a.reason) })));
   }
 
   function drawMap(m) {
