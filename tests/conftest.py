@@ -12,10 +12,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 import stack as embedded
 from app.up import prepare_database
 from db.pool import Connection, Pool, connect, open_pool
+from stack.browser import chromium_arguments, chromium_environment, provide_chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "gw_template"
@@ -92,6 +94,20 @@ def mqtt_url(servers: embedded.RunningStack) -> str:
 @pytest.fixture
 def redis_url(servers: embedded.RunningStack) -> str:
     return servers.redis
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The one Chromium of this run: Playwright allows one of its loops at a time."""
+    program = provide_chromium()
+    with sync_playwright() as started:
+        opened = started.chromium.launch(
+            executable_path=program,
+            args=["--disable-gpu", *chromium_arguments()],
+            env=dict(chromium_environment()),
+        )
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

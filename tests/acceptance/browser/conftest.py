@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from bench.installation import Installation, wait_for
-from stack.browser import chromium_arguments, chromium_environment, provide_chromium
 
 DESK = {"width": 1920, "height": 1080}
 PHONE = {"width": 390, "height": 844}
@@ -47,19 +46,6 @@ class Person:
     def is_live(self) -> bool:
         """Through a locator: unlike `evaluate` it survives a page that is just being replaced."""
         return self.page.locator("html[data-link=live]").count() == 1
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    program = provide_chromium()
-    with sync_playwright() as started:
-        opened = started.chromium.launch(
-            executable_path=program,
-            args=["--disable-gpu", *chromium_arguments()],
-            env=dict(chromium_environment()),
-        )
-        yield opened
-        opened.close()
 
 
 SignIn = Callable[..., Person]

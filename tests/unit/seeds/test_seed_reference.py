@@ -63,7 +63,7 @@ def test_a_category_has_the_limit_of_its_source(code: str, limit: Limit) -> None
 
 def test_a_gas_incident_closes_only_after_gas_free_time_and_release() -> None:
     leak = {c.code: c for c in read_categories()}["05-02"]
-    assert leak.gas_free_minutes == 30
+    assert leak.gas_free_minutes == 10
     assert "gas_release" in leak.closing_evidence
 
 
