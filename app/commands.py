@@ -18,7 +18,7 @@ from alerts import rules as rule_files
 from alerts import steps as alert_steps
 from app import doctor as doctoring
 from app.settings import Settings, load_settings
-from city.errors import InvalidInput
+from city.errors import Conflict, InvalidInput, NotFound
 from city.incident import Role
 from db import calendars, events, ledger, rejects, users
 from db.pool import Connection, connect
@@ -66,8 +66,22 @@ def parse_time(text: str | None, field: str, default: datetime) -> datetime:
         return default
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InvalidInput(field, text, "must be a time like 2026-11-22T08:00:00+08:00") from error
+
+
+def read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput("file", str(file), f"is not UTF-8 text: {error.reason}") from error
+
+
+def no_installation_needed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Understands `--data-dir` like every other command, and has no use for it."""
+    return click.option(
+        "--data-dir", expose_value=False, type=click.Path(path_type=Path, file_okay=False)
+    )(command)
 
 
 def print_json(value: object) -> None:
@@ -141,9 +155,10 @@ def rules() -> None:
 
 @rules.command("check")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@no_installation_needed
 def rules_check(file: Path) -> None:
     """Validate a rule file; nothing is stored."""
-    rule = rule_files.parse_rule(file.read_text(encoding="utf-8"))
+    rule = rule_files.parse_rule(read_text(file))
     click.echo(f"{file}: rule {rule.code} is valid")
 
 
@@ -153,9 +168,7 @@ def rules_check(file: Path) -> None:
 def rules_apply(settings: Settings, file: Path) -> None:
     """Put a rule file in force as a new version."""
     with transaction(settings) as conn:
-        applied = alert_steps.apply_rules(
-            conn, "cli", [file.read_text(encoding="utf-8")], datetime.now(UTC)
-        )
+        applied = alert_steps.apply_rules(conn, "cli", [read_text(file)], datetime.now(UTC))
     click.echo("\n".join(applied) or "unchanged: this text is already in force")
 
 
@@ -167,7 +180,7 @@ def rules_apply(settings: Settings, file: Path) -> None:
 def rules_backtest(settings: Settings, file: Path, from_text: str, to_text: str | None) -> None:
     """Say what the rule would have raised on stored readings."""
     now = datetime.now(UTC)
-    rule = rule_files.parse_rule(file.read_text(encoding="utf-8"))
+    rule = rule_files.parse_rule(read_text(file))
     with transaction(settings) as conn:
         found = backtesting.backtest(
             conn, rule, parse_time(from_text, "--from", now), parse_time(to_text, "--to", now)
@@ -191,9 +204,12 @@ def ledger_verify(
     """received = stored + duplicate + rejected, per feed and minute; exit 1 where not."""
     now = datetime.now(UTC)
     start = parse_time(from_text, "--from", datetime(1970, 1, 1, tzinfo=UTC))
+    end = parse_time(to_text, "--to", now)
+    if start >= end:
+        raise InvalidInput("--from", from_text, "must be before --to")
     with transaction(settings) as conn:
-        wrong = ledger.verify(conn, start, parse_time(to_text, "--to", now))
-        totals = ledger.totals(conn, start, parse_time(to_text, "--to", now))
+        wrong = ledger.verify(conn, start, end)
+        totals = ledger.totals(conn, start, end)
     if as_json:
         print_json({"balanced": not wrong, "totals": totals, "wrong": [asdict(w) for w in wrong]})
     else:
@@ -233,6 +249,7 @@ def audit_verify(settings: Settings, as_json: bool) -> None:
 @click.option("--model", default=None, help="Device model, e.g. milesight-gs101.")
 @click.option("--codec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("file", type=click.File("rb"))
+@no_installation_needed
 def decode(format_name: str, topic: str, model: str | None, codec: Path | None, file: Any) -> None:
     """Parse one message by hand and print what was understood; nothing is stored."""
     result = decoding.decode_by_hand(
@@ -240,7 +257,7 @@ def decode(format_name: str, topic: str, model: str | None, codec: Path | None, 
         file.read(),
         format=format_name,
         model=model,
-        codec_js=codec.read_text(encoding="utf-8") if codec else None,
+        codec_js=read_text(codec) if codec else None,
         received_at=datetime.now(UTC),
     )
     print_json(result)
@@ -277,7 +294,7 @@ def stored_calendar(data_dir: Path | None, code: str) -> Any:
     try:
         settings = load_settings(data_dir)
     except InvalidInput:
-        if code != calendars.DEFAULT_CODE:
+        if data_dir is not None or code != calendars.DEFAULT_CODE:
             raise
         return calendars.build_china_calendar()
     with transaction(settings) as conn:
@@ -296,7 +313,7 @@ def calendar() -> None:
 def calendar_load(settings: Settings, file: Path, calendar_code: str) -> None:
     """Add the days of FILE (date,working,note) as a new version of the calendar."""
     with transaction(settings) as conn:
-        days = calendars.parse_calendar_file(file.read_text(encoding="utf-8"), file.suffix)
+        days = calendars.parse_calendar_file(read_text(file), file.suffix)
         stored = calendars.extend_calendar(calendars.find_calendar(conn, calendar_code), days)
         calendars.insert_calendar(conn, stored, str(file), datetime.now(UTC))
     click.echo(f"{stored.code} version {stored.version}, known until {stored.known_until}")
@@ -312,6 +329,10 @@ def worker() -> None:
 @installation
 def worker_end(settings: Settings, name: str) -> None:
     """End the broker session of a worker that is gone for good, so that its share flows again."""
+    with transaction(settings) as conn:
+        known = [seen.worker for seen in ledger.list_workers(conn)]
+    if name not in known:
+        raise InvalidInput("name", name, f"never stored a batch; there were {', '.join(known)}")
     mqtt.end_session(settings.mqtt_url, mqtt.client_id_of(name))
     click.echo(f"the broker keeps nothing for {name} any more")
 
@@ -323,7 +344,7 @@ def reject() -> None:
 
 @reject.command("list")
 @click.option("--format", "format_name", default=None)
-@click.option("--limit", default=50, show_default=True)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @installation
 def reject_list(settings: Settings, format_name: str | None, limit: int) -> None:
     """Newest first: when, format, device, reason, detail."""
@@ -345,11 +366,10 @@ def reject_replay(settings: Settings, format_name: str | None) -> None:
     with transaction(settings) as conn:
         ids = [r.id for r in rejects.list_rejects(conn, format=format_name, limit=100_000)]
     for reject_id in ids:
-        with transaction(settings) as conn:
-            if ingest_steps.replay_reject(conn, reject_id, datetime.now(UTC)):
-                done += 1
-            else:
-                failed += 1
+        if replay_one(settings, reject_id):
+            done += 1
+        else:
+            failed += 1
     click.echo(f"replayed {done}, still refused {failed}")
 
 
@@ -361,6 +381,16 @@ def doctor(settings: Settings) -> None:
     for finding in findings:
         click.echo(f"{'ok   ' if finding.ok else 'FAULT'} {finding.what}: {finding.text}")
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def replay_one(settings: Settings, reject_id: int) -> bool:
+    """False when it is refused again, was cut too short to try, or somebody was faster."""
+    try:
+        with transaction(settings) as conn:
+            return ingest_steps.replay_reject(conn, reject_id, datetime.now(UTC))
+    except (Conflict, NotFound) as error:
+        click.echo(f"{reject_id}: {error}", err=True)
+        return False
 
 
 WORK_COMMANDS = (

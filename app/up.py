@@ -155,6 +155,7 @@ def write_endpoints(data_dir: Path, endpoints: stack.Endpoints, http: str) -> No
         "edition": endpoints.edition,
     }
     draft = data_dir / f".{ENDPOINTS_FILE}"
+    draft.touch(mode=0o600)  # the addresses carry passwords
     draft.write_text(json.dumps(body, indent=1))
     draft.replace(data_dir / ENDPOINTS_FILE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 
@@ -14,10 +15,15 @@ class InvalidInput(GridwardenError):
     """A value from outside is not acceptable; names the field and the value."""
 
     def __init__(self, field: str, value: object, problem: str) -> None:
-        super().__init__(f"{field}: {problem} (got {value!r})")
+        super().__init__(f"{field}: {problem} (got {shown(value)})")
         self.field = field
         self.value = value
         self.problem = problem
+
+
+def shown(value: object) -> str:
+    """A value as people write it; text keeps its quotes so that spaces are seen."""
+    return value.isoformat() if isinstance(value, datetime) else repr(value)
 
 
 class NotFound(GridwardenError):

@@ -58,7 +58,7 @@ def add_user(
 ) -> User:
     """Create a user; raises `InvalidInput` naming the field that is not acceptable."""
     _check_name(name)
-    wanted = _checked_role(role, squad)
+    wanted = _checked_role(conn, role, squad)
     row = conn.execute(
         """
         INSERT INTO app_user (name, password_hash, role, squad, district, display_name, created_at)
@@ -195,7 +195,7 @@ def create_token(
 ) -> str:
     """Create an API token and return it; only its SHA-256 is kept."""
     _check_name(name)
-    wanted = _checked_role(role, squad)
+    wanted = _checked_role(conn, role, squad)
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     row = conn.execute(
         """
@@ -245,10 +245,13 @@ def _check_name(name: str) -> None:
         )
 
 
-def _checked_role(role: str, squad: str | None) -> Role:
+def _checked_role(conn: Connection, role: str, squad: str | None) -> Role:
     if role not in PEOPLE:
         raise InvalidInput("role", role, "must be one of " + ", ".join(sorted(PEOPLE)))
     wanted = Role(role)
     if wanted is Role.SQUAD_LEADER and not squad:
         raise InvalidInput("squad", squad, "a squad leader needs a squad")
+    known = "SELECT 1 FROM squad WHERE code = %s"
+    if squad and conn.execute(known, (squad,)).fetchone() is None:
+        raise InvalidInput("squad", squad, "there is no such squad")
     return wanted

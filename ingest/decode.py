@@ -61,8 +61,11 @@ def rejected_everything(result: dict[str, Any]) -> bool:
 def _format(name: str) -> Format | None:
     if name == "auto":
         return None
-    lowered = name.lower()
-    known = FORMATS.get(ALIASES.get(lowered, lowered))
+    written = name.strip().lower().replace(" ", "-")
+    # "chirpstack-v4-up-json" names the format and one of its messages.
+    names = sorted({*FORMATS, *ALIASES}, key=len, reverse=True)
+    found = next((n for n in names if written == n or written.startswith(f"{n}-")), written)
+    known = FORMATS.get(ALIASES.get(found, found))
     if known is None:
         raise InvalidInput("format", name, f"must be auto or one of {sorted(FORMATS)}")
     return known

@@ -8,9 +8,11 @@ import json
 import subprocess
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from PIL import Image
 
 from app.settings import DEMO_DISTRICT
@@ -104,10 +106,55 @@ def test_bad_messages_are_kept_with_their_reason_and_the_next_good_one_flows(
 
     api = installation.api(Role.ADMIN)
     wait_for(lambda: latest(api, device["code"]).get("ch4_pct_lel") == 1.5, 3)
-    reasons = {r["reason"] for r in api.get("/rejects", params={"limit": 200}).json()["items"]}
+    reasons = {r["reason"] for r in rejects(api)}
     assert reasons >= set(bad)
     verified = installation.gridwarden("ledger", "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_a_refused_message_is_replayed_after_the_registration(
+    installation: Installation, tmp_path: Path
+) -> None:
+    code = "GAS-LATE"
+    installation.publish(f"city/v1/{DEMO_DISTRICT}/gas/{code}/telemetry", telemetry(ch4_pct_lel=2))
+    # A newer one of which not all bytes are kept must not stand in the way.
+    publish_large(installation, telemetry_topic(gas_detector(installation, 3)), "x" * 300_000)
+    admin = installation.api(Role.ADMIN)
+    wait_for(lambda: any(r["device"] == code for r in rejects(admin)), 5)
+    detector = gas_detector(installation, 30)
+    file = tmp_path / "late.csv"
+    file.write_text(
+        "code,kind,name,lon,lat\n"
+        f"{code},gas,Late,{detector['lon'] + 0.0002},{detector['lat'] + 0.0002}\n"
+    )
+    assert installation.gridwarden("device", "import", str(file)).returncode == 0
+    replayed = installation.gridwarden("reject", "replay", "--format", "native")
+    assert replayed.returncode == 0, replayed.stderr
+    assert replayed.stdout.startswith("replayed 1,")
+    assert latest(admin, code) == {"ch4_pct_lel": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("user", "add", "x", "--role", "squad_leader", "--squad", "NOPE"), "squad"),
+        (("token", "create", "--name", "x", "--role", "squad_leader", "--squad", "NOPE"), "squad"),
+        (("ledger", "verify", "--from", "2026-01-02", "--to", "2026-01-01"), "--from"),
+        (("worker", "end", "nobody"), "name"),
+        (("sla", "due", "--start", "2026-01-01", "--limit", "4 parsecs"), "limit"),
+        (
+            ("sla", "due", "--data-dir", "/nowhere", "--start", "x", "--limit", "1 work_hour"),
+            "running",
+        ),
+    ],
+)
+def test_a_command_that_cannot_be_done_says_why_in_one_line(
+    installation: Installation, arguments: tuple[str, ...], said: str
+) -> None:
+    refused = installation.gridwarden(*arguments, input="password of the new user\n")
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
 
 
 def test_the_event_log_is_whole(installation: Installation) -> None:
@@ -119,6 +166,10 @@ def test_the_event_log_is_whole(installation: Installation) -> None:
 def test_doctor_finds_nothing_wrong(installation: Installation) -> None:
     found = installation.gridwarden("doctor")
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+def rejects(api: httpx.Client) -> list[dict[str, Any]]:
+    return list(api.get("/rejects", params={"limit": 200}).json()["items"])
 
 
 def gas_detector(installation: Installation, offset: int) -> dict[str, Any]:
