@@ -104,7 +104,7 @@ class Judged:
 def judge_rows(
     rows: Sequence[Row], districts: Sequence[DistrictOutline], taken: TakenNames
 ) -> Judged:
-    """Tell good rows from faulty ones. Of two rows that claim the same, the first is right."""
+    """Tell good rows from faulty ones. Of two good rows that claim the same, the first wins."""
     outlines = {d.code: shape(d.outline).buffer(OUTLINE_TOLERANCE_DEG) for d in districts}
     shapely.prepare(list(outlines.values()))
     judge = _Judge(outlines, taken)
@@ -119,7 +119,7 @@ def judge_rows(
 
 
 class _Judge:
-    """Judges rows one after the other and remembers what they claim."""
+    """Judges rows one after the other and remembers what the good ones claim."""
 
     def __init__(self, outlines: Mapping[str, BaseGeometry], taken: TakenNames) -> None:
         self._outlines = outlines
@@ -155,7 +155,9 @@ class _Judge:
             report_interval_s=cells.interval(model),
             attributes=cells.attributes(),
         )
-        self._claim(device, cells)
+        self._check_unclaimed(device, cells)
+        if not faults:
+            self._claim(device)
         return device
 
     def _code(self, cells: _Cells) -> str:
@@ -216,21 +218,30 @@ class _Judge:
             cells.fault("external_id", f"is missing: by it {format_name} messages are known")
         return format_name, external_id
 
-    def _claim(self, device: NewDevice, cells: _Cells) -> None:
-        """What only one device may have; claimed by faulty rows too, they will come again."""
-        place = device.kind, round(device.lon, PLACE_DECIMALS), round(device.lat, PLACE_DECIMALS)
+    def _check_unclaimed(self, device: NewDevice, cells: _Cells) -> None:
+        """What only one device may have."""
         if device.code in self._codes and device.code:
             cells.fault("code", "is registered already, or stands in the file twice")
-        elif place in self._places:
+        elif _place_key(device) in self._places:
             at = f"{device.lon:g}, {device.lat:g}"
             cells.fault("lon, lat", f"another {device.kind} device stands on this spot", at)
-        if device.external_id is not None:
-            identity = device.format, device.external_id
-            if identity in self._external_ids:
-                cells.fault("external_id", "belongs to another device already")
-            self._external_ids.add(identity)
+        if device.external_id is not None and _identity_key(device) in self._external_ids:
+            cells.fault("external_id", "belongs to another device already")
+
+    def _claim(self, device: NewDevice) -> None:
+        """A refused row claims nothing: the row that corrects it may stand further down."""
         self._codes.add(device.code)
-        self._places.add(place)
+        self._places.add(_place_key(device))
+        if device.external_id is not None:
+            self._external_ids.add(_identity_key(device))
+
+
+def _place_key(device: NewDevice) -> tuple[str, float, float]:
+    return device.kind, round(device.lon, PLACE_DECIMALS), round(device.lat, PLACE_DECIMALS)
+
+
+def _identity_key(device: NewDevice) -> tuple[str, str]:
+    return device.format, device.external_id or ""
 
 
 class _Cells:

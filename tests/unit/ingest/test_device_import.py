@@ -109,6 +109,29 @@ def test_registered_devices_keep_their_code_place_and_identity() -> None:
     assert faults(judged) == [(2, "code"), (3, "external_id"), (4, "lon, lat")]
 
 
+def test_a_refused_row_claims_neither_code_nor_place_nor_identity() -> None:
+    line = "G-2,gas,A,110.6,19.5,,{model},chirpstack,24e124136b000001,,,\n"
+
+    judged = judge(line.format(model="acme-9000") + line.format(model="milesight-gs101"))
+
+    assert faults(judged) == [(2, "model")]
+    assert [(d.code, d.model) for d in judged.devices] == [("G-2", "milesight-gs101")]
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("G-1,gas,A,110.6,19.5,,,chirpstack,24e124136b000001,,,\n", "code"),
+        ("G-2,gas,A,110.5,19.5,,,chirpstack,24e124136b000001,,,\n", "lon, lat"),
+    ],
+)
+def test_a_row_refused_for_what_another_has_does_not_claim_the_rest(line: str, field: str) -> None:
+    judged = judge(GOOD + line + "G-3,gas,A,110.6,19.5,,,chirpstack,24e124136b000001,,,\n")
+
+    assert faults(judged) == [(3, field)]
+    assert [device.code for device in judged.devices] == ["G-1", "G-3"]
+
+
 def test_an_eui_is_registered_in_lower_case_and_a_format_under_its_own_name() -> None:
     judged = judge("G-2,gas,A,110.6,19.5,,,TTS,A84041FFFF000001,,,\n")
 
