@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,6 +17,10 @@ T = TypeVar("T", bound="Body")
 # PostgreSQL's int and bigint: larger numbers cannot name anything.
 INT_MAX = 2**31 - 1
 BIGINT_MAX = 2**63 - 1
+# Room at both ends of the calendar for what is added to a time: zones, spans, whole minutes.
+TIME_MARGIN = timedelta(days=2)
+EARLIEST = datetime.min.replace(tzinfo=UTC) + TIME_MARGIN
+LATEST = datetime.max.replace(tzinfo=UTC) - TIME_MARGIN
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(?P<name>[^`]*)`")
@@ -113,6 +117,21 @@ def check_text(field: str, text: str) -> str:
     return text
 
 
+def as_utc(field: str, moment: datetime) -> datetime:
+    """An aware time in UTC; refuses those at the ends of the calendar."""
+    if not EARLIEST <= moment <= LATEST:
+        raise InvalidInput(field, moment.isoformat(), "is beyond the calendar")
+    return moment.astimezone(UTC)
+
+
+def number_of(text: str, largest: int) -> int | None:
+    """The whole number that the text is, if it is not above `largest`."""
+    digits = text.lstrip("0") or text[:1]
+    if not (text.isascii() and text.isdigit()) or len(digits) > len(str(largest)):
+        return None
+    return int(digits) if int(digits) <= largest else None
+
+
 def _checked(body: T) -> T:
     for name in body.__struct_fields__:
         value = getattr(body, name)
@@ -121,7 +140,7 @@ def _checked(body: T) -> T:
         elif isinstance(value, datetime):
             if value.tzinfo is None:
                 raise InvalidInput(name, value.isoformat(), "needs a time zone offset")
-            setattr(body, name, value.astimezone(UTC))
+            setattr(body, name, as_utc(name, value))
         elif isinstance(value, int) and not isinstance(value, bool) and abs(value) > INT_MAX:
             raise InvalidInput(name, value, "is too large")
     return body

@@ -11,7 +11,7 @@ from flask import Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from city.errors import InvalidInput, NotFound
-from dashboard.bodies import BIGINT_MAX, INT_MAX, T, decode_body
+from dashboard.bodies import BIGINT_MAX, INT_MAX, T, decode_body, number_of
 from dashboard.load import Once
 from db.idempotency import StoredAnswer
 
@@ -55,9 +55,10 @@ def if_match() -> int | None:
     if text is None:
         return None
     bare = text.strip().removeprefix("W/").strip('"')
-    if not (bare.isascii() and bare.isdigit()) or int(bare) > INT_MAX:
+    version = number_of(bare, INT_MAX)
+    if version is None:
         raise InvalidInput("If-Match", text, "must be the version, a whole number")
-    return int(bare)
+    return version
 
 
 def read_once(parts: Sequence[bytes] | None = None) -> Once | None:

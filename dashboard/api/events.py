@@ -15,7 +15,7 @@ from dashboard.api.answers import json_answer
 from dashboard.api.params import DEFAULT_LIMIT, LIMITS, read_args
 from dashboard.audience import Audience
 from dashboard.auth import current_caller, still_welcome
-from dashboard.bodies import BIGINT_MAX
+from dashboard.bodies import BIGINT_MAX, number_of
 from dashboard.load import as_plain
 from dashboard.parts import parts
 from dashboard.streams import event_stream
@@ -112,6 +112,7 @@ def _read(pool: Pool, after: int, subject: str | None, district: str) -> list[Ev
 
 def read_sequence(name: str, text: str) -> int:
     """A sequence number of the event log."""
-    if not (text.isascii() and text.isdigit()) or int(text) > BIGINT_MAX:
+    number = number_of(text, BIGINT_MAX)
+    if number is None:
         raise InvalidInput(name, text, "must be a whole number")
-    return int(text)
+    return number

@@ -13,7 +13,7 @@ import msgspec
 from flask import request
 
 from city.errors import InvalidInput
-from dashboard.bodies import INT_MAX, check_text
+from dashboard.bodies import BIGINT_MAX, INT_MAX, as_utc, check_text, number_of
 from dashboard.load import as_plain
 
 T = TypeVar("T")
@@ -75,23 +75,24 @@ def parse_filter(name: str, text: str, kind: type) -> Any:
 
 def whole_number(name: str, text: str) -> int:
     """A number that a column can hold."""
-    if not (text.isascii() and text.isdigit()) or int(text) > INT_MAX:
+    number = number_of(text, INT_MAX)
+    if number is None:
         raise InvalidInput(name, text, "must be a whole number")
-    return int(text)
+    return number
 
 
 def parse_time(name: str, text: str) -> datetime:
     """RFC 3339, or epoch milliseconds."""
     try:
         if text.isascii() and text.isdigit():
-            return datetime.fromtimestamp(int(text) / 1000, UTC)
+            return as_utc(name, datetime.fromtimestamp(int(text) / 1000, UTC))
         # A "+" that was not escaped arrives as a space.
         moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
     except (ValueError, OverflowError, OSError) as error:
         raise InvalidInput(name, text, "must be a time like 2026-11-22T08:00:00+08:00") from error
     if moment.tzinfo is None:
         raise InvalidInput(name, text, "needs a time zone offset, for example +08:00 or Z")
-    return moment.astimezone(UTC)
+    return as_utc(name, moment)
 
 
 def encode_cursor(key: Sequence[Any]) -> str:
@@ -104,7 +105,7 @@ def decode_cursor(text: str, *, field: str = "cursor") -> list[Any]:
     try:
         padded = text + "=" * (-len(text) % 4)
         found = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error, msgspec.DecodeError) as error:
+    except (ValueError, binascii.Error, msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput(field, text, "is not a cursor of this list") from error
     if not isinstance(found, list):
         raise InvalidInput(field, text, "is not a cursor of this list")
@@ -112,15 +113,16 @@ def decode_cursor(text: str, *, field: str = "cursor") -> list[Any]:
 
 
 def cursor_key(query: ListQuery, *kinds: type) -> list[Any] | None:
-    """The cursor's parts if they are of these kinds."""
+    """The cursor's parts if they are of these kinds and a column can hold them."""
     if query.cursor is None:
         return None
     right = len(query.cursor) == len(kinds) and all(
-        type(part) is kind for part, kind in zip(query.cursor, kinds, strict=True)
+        type(part) is kind and (not isinstance(part, int) or 0 <= part <= BIGINT_MAX)
+        for part, kind in zip(query.cursor, kinds, strict=True)
     )
     if not right:
         raise InvalidInput("cursor", "…", "is not a cursor of this list")
-    return query.cursor
+    return [check_text("cursor", part) if isinstance(part, str) else part for part in query.cursor]
 
 
 def page(rows: Sequence[T], limit: int, key: Callable[[T], Sequence[Any]]) -> dict[str, Any]:

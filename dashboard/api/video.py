@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from flask import Blueprint, Response
 
-from city.errors import InvalidInput
 from dashboard import load
 from dashboard.api.answers import json_answer, read_body, read_once, stored_answer
-from dashboard.api.params import cursor_key, page, read_list_query
+from dashboard.api.params import cursor_key, page, parse_time, read_list_query
 from dashboard.auth import current_caller
 from dashboard.bodies import ReviewBody, check_text
 from dashboard.parts import parts
@@ -29,19 +26,12 @@ def list_video_events() -> Response:
             current_caller().district,
             filters=query.filters,
             since=query.since,
-            before=(_moment(key[0]), key[1], key[2]) if key else None,
+            before=(parse_time("cursor", key[0]), key[1], key[2]) if key else None,
             limit=query.limit + 1,
         )
     return json_answer(
         page(rows, query.limit, lambda row: [row.start_at.isoformat(), row.camera_id, row.event_id])
     )
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInput("cursor", text, "is not a cursor of this list") from error
 
 
 @video.post("/video-events/<camera>/<path:event_id>/review")

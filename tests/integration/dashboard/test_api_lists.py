@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -235,6 +236,44 @@ def test_the_event_log_is_followed_as_a_stream(site) -> None:
         assert next(line for line in lines if line.startswith("id:")) == f"id: {first}"
         second = site.happen("test.stream", "test:2")
         assert next(line for line in lines if line.startswith("id:")) == f"id: {second}"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "incidents?since=9999-12-31T23:59:59-12:00",
+        "incidents?since=0001-01-01T00:00:00%2B12:00",
+        "ledger?to=0001-01-01T00:00:00Z",
+        "ledger?to=9999-12-31T23:59:59Z",
+        "incidents?limit=" + "9" * 5000,
+        "events?after=" + "9" * 5000,
+    ],
+)
+def test_a_number_or_time_beyond_all_bounds_is_named(site, query: str) -> None:
+    field = query.partition("?")[2].partition("=")[0]
+    with site.client(Role.DISPATCHER) as client:
+        assert_problem(client.get(f"/api/v1/{query}"), 422, field)
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("incidents", "[99999999999999999999999]"),
+        ("incidents", "[-1]"),
+        ("alarms", "[99999999999999999999999]"),
+        ("rejects", "[-1]"),
+        ("alarms", "[" * 4000),
+        ("video-events", '["2026-11-22T08:00:00+08:00", 99999999999999999999999, "x"]'),
+        ("video-events", '["2026-11-22T08:00:00+08:00", -1, "x"]'),
+        ("video-events", '["2026-11-22T08:00:00", 1, "x"]'),
+        ("video-events", '["9999-12-31T23:59:59-12:00", 1, "x"]'),
+        ("video-events", '["2026-11-22T08:00:00+08:00", 1, "\\u0000"]'),
+    ],
+)
+def test_a_cursor_that_no_list_gave_is_refused(site, path: str, key: str) -> None:
+    cursor = base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+    with site.client(Role.DISPATCHER) as client:
+        assert_problem(client.get(f"/api/v1/{path}", params={"cursor": cursor}), 422, "cursor")
 
 
 @pytest.mark.parametrize("path", ["/api/v1/devices", "/api/v1/alarms", "/api/v1/video-events"])
