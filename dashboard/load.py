@@ -306,7 +306,7 @@ def categories() -> list[dict[str, Any]]:
     with transaction(parts().pool) as conn:
         rows = category_rows.list_in_force(conn)
     plain = [as_plain(asdict(row)) for row in rows]
-    return [{**row, "class": row.pop("class_")} for row in plain]
+    return [{"class": row.pop("class_"), **row} for row in plain]
 
 
 def squads(caller: Caller | None = None) -> list[dict[str, Any]]:

@@ -195,6 +195,13 @@ def test_squads_say_whether_they_are_on_duty(site) -> None:
         assert_problem(client.get("/api/v1/squads?on_duty=maybe"), 422, "on_duty")
 
 
+def test_a_category_names_its_class_once(site) -> None:
+    with site.client(Role.VIEWER) as client:
+        items = client.get("/api/v1/categories").json()["items"]
+    assert items
+    assert all(item["class"] and "class_" not in item for item in items)
+
+
 def test_the_ingest_accounts_are_open(site) -> None:
     site.sql(
         "INSERT INTO reject (received_at, format, topic, reason, detail, raw, raw_size,"
