@@ -239,7 +239,10 @@ def list_incidents(
     before_id: int | None = None,
     limit: int | None = 100,
 ) -> list[ListedIncident]:
-    """Incidents of a district, newest first; the next page is what comes `before_id`."""
+    """Incidents of a district, newest first; the next page is what comes `before_id`.
+
+    `device` finds the incidents at that device and those that an alarm of it has joined.
+    """
     with conn.cursor(row_factory=class_row(ListedIncident)) as cursor:
         return cursor.execute(
             """
@@ -269,7 +272,12 @@ def list_incidents(
               AND (%(squad)s::text IS NULL OR i.squad = %(squad)s)
               AND (%(category)s::text IS NULL OR i.category = %(category)s)
               AND (%(family)s::text IS NULL OR c.family = %(family)s)
-              AND (%(device)s::text IS NULL OR device.code = %(device)s)
+              AND (%(device)s::text IS NULL OR device.code = %(device)s
+                   OR EXISTS (
+                       SELECT FROM incident_alarm link
+                       JOIN alarm a ON a.id = link.alarm_id
+                       JOIN device sensed ON sensed.id = a.device_id
+                       WHERE link.incident_id = i.id AND sensed.code = %(device)s))
               AND (%(severity)s::int IS NULL OR i.severity = %(severity)s)
               AND (%(since)s::timestamptz IS NULL OR i.opened_at >= %(since)s)
               AND (%(until)s::timestamptz IS NULL OR i.opened_at < %(until)s)

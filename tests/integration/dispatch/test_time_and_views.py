@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -256,6 +257,39 @@ def test_lists_are_filtered_and_paged(town: City) -> None:
     assert [row.id for row in cancelled] == made[:1]
     assert incidents.list_incidents(town.conn, DISTRICT, family="street") == []
     assert incidents.list_incidents(town.conn, "110101") == []
+
+
+def test_an_incident_is_found_by_every_device_whose_alarm_it_holds_and_only_once(
+    town: City,
+) -> None:
+    opener, joiner, stranger = (device_code(town, town.gas_device + n) for n in range(3))
+    shared = town.new_filed(condition="gas_leak/a")
+    for again in range(2):
+        neighbour = town.raise_alarm(
+            f"gas_leak/b{again}", lat=20.0002, device_id=town.gas_device + 1
+        )
+        town.take_all()
+        assert town.opened_by(neighbour) == shared
+    own = town.new_filed(condition="gas_leak/c", lat=20.01, device_id=town.gas_device + 1)
+    town.new_filed(condition="gas_leak/d", lat=20.02, device_id=town.gas_device + 2)
+
+    assert listed(town, device=opener) == [shared]
+    assert listed(town, device=joiner) == [own, shared]
+    assert listed(town, device=joiner, limit=1) == [own]
+    assert listed(town, device=joiner, limit=1, before_id=own) == [shared]
+    assert listed(town, device=joiner, states=["cancelled"]) == []
+    assert shared not in listed(town, device=stranger)
+    assert incidents.list_incidents(town.conn, "110101", device=joiner) == []
+
+
+def listed(town: City, **wanted: Any) -> list[int]:
+    return [row.id for row in incidents.list_incidents(town.conn, DISTRICT, **wanted)]
+
+
+def device_code(town: City, device_id: int) -> str:
+    row = town.conn.execute("SELECT code FROM device WHERE id = %s", (device_id,)).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 @pytest.mark.slow
