@@ -128,6 +128,8 @@ def test_an_alarm_is_acknowledged_shelved_and_shown(site) -> None:
         assert done.json()["state"] == "acknowledged"
         stale = assert_problem(client.post(f"{path}/acknowledge", json={"version": 1}), 409)
         assert stale["current"]["state"] == "acknowledged"
+        assert stale["current"]["severity"] == alarm["severity"] == 2
+        assert stale["allowed"]
         version = done.json()["version"]
         until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         assert_problem(client.post(f"{path}/shelve", json={"version": version}), 422, "until")
