@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from city.alarm import AlarmState
 from city.incident import Role
 from dashboard import load
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
-from dashboard.api.params import cursor_key, page, read_args, read_list_query
+from dashboard.api.params import check_choice, cursor_key, page, read_args, read_list_query
 from dashboard.auth import current_caller, requires
 from dashboard.bodies import ShelveBody, VersionBody, required_version
 from dashboard.load import as_plain
@@ -24,6 +25,7 @@ alarms = Blueprint("alarms", __name__)
 @alarms.get("/alarms")
 def list_alarms() -> Response:
     query = read_list_query(listings.ALARM_FILTERS)
+    check_choice(query.filters, "state", list(AlarmState))
     key = cursor_key(query, int)
     with transaction(parts().pool) as conn:
         rows = listings.list_alarms(

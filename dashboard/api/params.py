@@ -73,6 +73,12 @@ def parse_filter(name: str, text: str, kind: type) -> Any:
     return whole_number(name, text) if kind is int else text
 
 
+def check_choice(filters: Mapping[str, Any], name: str, allowed: Sequence[str]) -> None:
+    """A filter that is given must be one of these words."""
+    if name in filters and filters[name] not in allowed:
+        raise InvalidInput(name, filters[name], "must be one of " + ", ".join(allowed))
+
+
 def whole_number(name: str, text: str) -> int:
     """A number that a column can hold."""
     number = number_of(text, INT_MAX)

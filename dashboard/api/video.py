@@ -6,12 +6,16 @@ from flask import Blueprint, Response
 
 from dashboard import load
 from dashboard.api.answers import json_answer, read_body, read_once, stored_answer
-from dashboard.api.params import cursor_key, page, parse_time, read_list_query
+from dashboard.api.params import check_choice, cursor_key, page, parse_time, read_list_query
 from dashboard.auth import current_caller
 from dashboard.bodies import ReviewBody, check_text
 from dashboard.parts import parts
 from db import listings
 from db.pool import transaction
+
+# What the columns of a video event can hold.
+REVIEWS = ("pending", "confirmed", "dismissed")
+PHASES = ("new", "update", "end")
 
 video = Blueprint("video", __name__)
 
@@ -19,6 +23,8 @@ video = Blueprint("video", __name__)
 @video.get("/video-events")
 def list_video_events() -> Response:
     query = read_list_query(listings.VIDEO_FILTERS)
+    check_choice(query.filters, "review", REVIEWS)
+    check_choice(query.filters, "phase", PHASES)
     key = cursor_key(query, str, int, str)
     with transaction(parts().pool) as conn:
         rows = listings.list_video_events(

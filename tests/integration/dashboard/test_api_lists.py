@@ -265,6 +265,23 @@ def test_a_number_or_time_beyond_all_bounds_is_named(site, query: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "allowed"),
+    [
+        ("alarms?state=bogus", "returned_unacknowledged"),
+        ("video-events?review=bogus", "dismissed"),
+        ("video-events?phase=bogus", "update"),
+    ],
+)
+def test_a_filter_that_no_row_can_match_says_what_is_allowed(
+    site, query: str, allowed: str
+) -> None:
+    field = query.partition("?")[2].partition("=")[0]
+    with site.client(Role.DISPATCHER) as client:
+        body = assert_problem(client.get(f"/api/v1/{query}"), 422, field)
+    assert allowed in body["problem"]
+
+
+@pytest.mark.parametrize(
     ("path", "key"),
     [
         ("incidents", "[99999999999999999999999]"),
