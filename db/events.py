@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -72,8 +73,10 @@ def list_events(
     limit: int = 500,
     subject: str | None = None,
     district: str | None = None,
+    kind: str | None = None,
+    since: datetime | None = None,
 ) -> list[Event]:
-    """Events with a sequence number above `after`, oldest first."""
+    """Events with a sequence number above `after`, oldest first; `since`: not before this time."""
     with conn.cursor(row_factory=class_row(Event)) as cursor:
         return cursor.execute(
             """
@@ -82,11 +85,16 @@ def list_events(
             WHERE seq > %(after)s
               AND (%(subject)s::text IS NULL OR subject = %(subject)s)
               AND (%(district)s::text IS NULL OR district = %(district)s)
+              AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+              AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
             ORDER BY seq
             LIMIT %(limit)s
             """,
-            {"after": after, "subject": subject, "district": district, "limit": limit},
-        ).fetchall()
+            {
+                "after": after, "subject": subject, "district": district, "kind": kind,
+                "since": since, "limit": limit,
+            },
+        ).fetchall()  # fmt: skip
 
 
 def last_seq(conn: Connection) -> int:

@@ -183,9 +183,16 @@ def totals(conn: Connection, from_: datetime, to: datetime) -> list[dict[str, An
 
 
 def list_entries(
-    conn: Connection, from_: datetime, to: datetime, *, feed: str | None = None, limit: int = 1000
+    conn: Connection,
+    from_: datetime,
+    to: datetime,
+    *,
+    feed: str | None = None,
+    after: tuple[datetime, str] | None = None,
+    limit: int = 1000,
 ) -> list[LedgerEntry]:
-    """One line per feed and minute, newest first."""
+    """One line per feed and minute, newest first, from `after` (minute, feed) on."""
+    after_minute, after_feed = after or (None, None)
     with conn.cursor(row_factory=class_row(LedgerEntry)) as cursor:
         return cursor.execute(
             """
@@ -198,12 +205,17 @@ def list_entries(
             FROM ingest_ledger
             WHERE minute >= %(from)s AND minute < %(to)s
               AND (%(feed)s::text IS NULL OR feed = %(feed)s)
+              AND (%(after_minute)s::timestamptz IS NULL OR minute < %(after_minute)s
+                   OR (minute = %(after_minute)s AND feed > %(after_feed)s))
             GROUP BY feed, minute
             ORDER BY minute DESC, feed
             LIMIT %(limit)s
             """,
-            {"from": floor_minute(from_), "to": to, "feed": feed, "limit": limit},
-        ).fetchall()
+            {
+                "from": floor_minute(from_), "to": to, "feed": feed, "limit": limit,
+                "after_minute": after_minute, "after_feed": after_feed,
+            },
+        ).fetchall()  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,19 @@ import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
+from city.errors import InvalidInput
 from city.incident import Role
 from dashboard import load
 from dashboard.api.answers import json_answer
 from dashboard.api.params import (
+    ListQuery,
     cursor_key,
     page,
     parse_time,
     read_args,
     read_list_query,
-    whole_number,
 )
 from dashboard.auth import current_caller, requires
 from dashboard.parts import parts
@@ -29,6 +30,7 @@ from db.pool import transaction
 MAY_SEE_REJECTS = (Role.ADMIN, Role.DISPATCHER, Role.GAS_ENGINEER)
 SQUAD_FILTERS: dict[str, type] = {"kind": str, "on_duty": bool, "skill": str}
 REJECT_FILTERS: dict[str, type] = {"format": str, "reason": str, "replayed": bool}
+LEDGER_FILTERS: dict[str, type] = {"feed": str}
 DEFAULT_LEDGER_SPAN = timedelta(hours=1)
 LEDGER_LIMIT = 1000
 
@@ -79,24 +81,45 @@ def kpi() -> Response:
 @accounts.get("/ledger")
 def ledger() -> Response:
     """received = stored + duplicate + rejected, a line per feed and minute, newest first."""
-    args = read_args(("from", "to", "feed", "limit"))
-    to = parse_time("to", args["to"]) if "to" in args else datetime.now(UTC)
-    start = parse_time("from", args["from"]) if "from" in args else to - DEFAULT_LEDGER_SPAN
-    limit = min(whole_number("limit", args.get("limit", str(LEDGER_LIMIT))), LEDGER_LIMIT)
+    query = read_list_query(LEDGER_FILTERS, also=("from", "to"))
+    key = cursor_key(query, str, str)
+    start, to = _ledger_period(query)
+    limit = query.limit if "limit" in request.args else LEDGER_LIMIT
     with transaction(parts().pool) as conn:
-        rows = ledger_rows.list_entries(conn, start, to, feed=args.get("feed"), limit=limit)
+        rows = ledger_rows.list_entries(
+            conn,
+            start,
+            to,
+            after=(parse_time("cursor", key[0]), key[1]) if key else None,
+            limit=limit + 1,
+            **query.filters,
+        )
         totals = ledger_rows.totals(conn, start, to)
         wrong = ledger_rows.verify(conn, start, to)
     return json_answer(
         {
             "from": load.as_plain(start),
             "to": load.as_plain(to),
-            "items": load.as_plain(rows),
+            **page(rows, limit, lambda row: [row.minute.isoformat(), row.feed]),
             "totals": [_as_numbers(row) for row in totals],
             "imbalances": load.as_plain(wrong),
-            "next": None,
         }
     )
+
+
+def _ledger_period(query: ListQuery) -> tuple[datetime, datetime]:
+    """From `from`, or `since`, until `to`; the last hour when nobody says."""
+    args = request.args
+    if "from" in args and query.since is not None:
+        raise InvalidInput("since", args["since"], "is another word for from: give one of them")
+    to = parse_time("to", args["to"]) if "to" in args else datetime.now(UTC)
+    start = parse_time("from", args["from"]) if "from" in args else query.since
+    if start is None:
+        start = to - DEFAULT_LEDGER_SPAN
+    if start > to:
+        field = "from" if "from" in args else "since"
+        raise InvalidInput(field, args[field], "must not be later than to")
+    return start, to
 
 
 def _as_numbers(row: dict[str, Any]) -> dict[str, Any]:

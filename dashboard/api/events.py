@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from typing import Any
+from datetime import datetime
+from typing import Any, TypedDict
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -12,7 +13,7 @@ from flask import Blueprint, Response, request
 from city.errors import InvalidInput
 from city.event import Event
 from dashboard.api.answers import json_answer
-from dashboard.api.params import DEFAULT_LIMIT, LIMITS, read_args
+from dashboard.api.params import DEFAULT_LIMIT, LIMITS, parse_time, read_args
 from dashboard.audience import Audience
 from dashboard.auth import current_caller, still_welcome
 from dashboard.bodies import BIGINT_MAX, number_of
@@ -26,16 +27,34 @@ PAGE = 500
 # A follower hears from us at least this often, so that both sides notice a dead line.
 KEEP_ALIVE_S = 10.0
 
+FILTERS: dict[str, type] = {"subject": str, "kind": str}
+
 events = Blueprint("events", __name__)
+
+
+class Wanted(TypedDict, total=False):
+    """Which events a reader asked for, as `list_events` takes it."""
+
+    district: str
+    subject: str
+    kind: str
+    since: datetime
 
 
 @events.get("/events")
 def get_events() -> Response:
     """Events after a sequence number, oldest first; `Accept: text/event-stream` follows."""
-    args = read_args(("after", "cursor", "limit", "subject"))
+    args = read_args(("after", "cursor", "limit", "since", *FILTERS))
     after = read_sequence("after", request.headers.get("Last-Event-ID") or args.get("after", "0"))
     after = max(after, read_sequence("cursor", args.get("cursor", "0")))
-    district, subject = current_caller().district, args.get("subject")
+    district = current_caller().district
+    wanted: Wanted = {"district": district}
+    if "subject" in args:
+        wanted["subject"] = args["subject"]
+    if "kind" in args:
+        wanted["kind"] = args["kind"]
+    if "since" in args:
+        wanted["since"] = parse_time("since", args["since"])
     if request.accept_mimetypes.best_match(["application/json", "text/event-stream"]) == (
         "text/event-stream"
     ):
@@ -43,8 +62,7 @@ def get_events() -> Response:
             parts().pool,
             parts().walls.of(district).audience,
             after,
-            subject=subject,
-            district=district,
+            wanted,
             welcome=still_welcome(),
         )
         return event_stream(frames, parts().places)
@@ -52,7 +70,7 @@ def get_events() -> Response:
     if limit not in LIMITS:
         raise InvalidInput("limit", limit, f"must be from {LIMITS.start} to {LIMITS.stop - 1}")
     with transaction(parts().pool) as conn:
-        rows = list_events(conn, after=after, limit=limit + 1, subject=subject, district=district)
+        rows = list_events(conn, after=after, limit=limit + 1, **wanted)
     shown = rows[:limit]
     following = str(shown[-1].seq) if len(rows) > limit else None
     return json_answer({"items": [event_json(row) for row in shown], "next": following})
@@ -77,9 +95,8 @@ def _follow(
     pool: Pool,
     audience: Audience,
     after: int,
+    wanted: Wanted,
     *,
-    subject: str | None,
-    district: str,
     welcome: Callable[[], bool],
 ) -> Generator[bytes, None, None]:
     """The live channel only says that there is something new; the events come from the log."""
@@ -88,7 +105,7 @@ def _follow(
         said = time.monotonic()
         yield b"retry: 2000\n\n"
         while not viewer.ended and not viewer.dropped:
-            while rows := _read(pool, after, subject, district):
+            while rows := _read(pool, after, wanted):
                 after = rows[-1].seq
                 said = time.monotonic()
                 yield b"".join(
@@ -105,9 +122,9 @@ def _follow(
         audience.leave(viewer)
 
 
-def _read(pool: Pool, after: int, subject: str | None, district: str) -> list[Event]:
+def _read(pool: Pool, after: int, wanted: Wanted) -> list[Event]:
     with transaction(pool) as conn:
-        return list_events(conn, after=after, limit=PAGE, subject=subject, district=district)
+        return list_events(conn, after=after, limit=PAGE, **wanted)
 
 
 def read_sequence(name: str, text: str) -> int:

@@ -81,6 +81,14 @@ LIMIT = {
         "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
     }
 }
+LEDGER_LIMIT = {
+    "limit": {
+        "description": "items of a page",
+        "schema": {
+            "type": "integer", "minimum": 1, "maximum": 1000, "default": accounts.LEDGER_LIMIT,
+        },
+    }
+}  # fmt: skip
 CURSOR = {"cursor": _text("`next` of the page before")}
 SINCE = {"since": _moment("only what happened at or after this time")}
 PAGING = {**LIMIT, **CURSOR, **SINCE}
@@ -132,10 +140,11 @@ OPERATIONS = (
               query={"after": {"description": "last sequence number already seen",
                                "schema": {"type": "integer", "minimum": 0}},
                      "subject": _text("only of this subject, e.g. incident:17"),
-                     **LIMIT, **CURSOR},
+                     "kind": _text("only of this kind, e.g. incident.filed"), **PAGING},
               answer_types=("application/json", "text/event-stream")),
     Operation("get", "/ledger", "Ingest accounts by feed and minute", LedgerEntry, listed=True,
-              query={**PERIOD, "feed": _text("only this wire format"), **LIMIT}),
+              query={**PERIOD, "feed": _text("only this wire format"), **LEDGER_LIMIT, **CURSOR,
+                     "since": _moment("another word for from")}),
     Operation("get", "/rejects", "Quarantined messages", RejectItem, listed=True,
               query={**PAGING, **_filters(accounts.REJECT_FILTERS)}),
     Operation("get", "/video-events", "What cameras reported", listings.ListedVideoEvent,

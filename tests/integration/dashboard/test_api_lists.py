@@ -234,6 +234,59 @@ def test_the_event_log_is_read_from_a_cursor(site) -> None:
         assert_problem(client.get("/api/v1/events?limit=0"), 422, "limit")
 
 
+def test_the_event_log_is_filtered_by_kind_and_time(site) -> None:
+    site.happen("test.old", "test:3")
+    middle = site.happen("test.wanted", "test:3")
+    at = site.sql("SELECT at FROM event WHERE seq = %s", (middle,))[0][0].isoformat()
+    last = site.happen("test.wanted", "test:3")
+    ask = {"subject": "test:3", "kind": "test.wanted", "limit": 1}
+    with site.client(Role.VIEWER) as client:
+        found = client.get("/api/v1/events", params=ask).json()
+        assert [event["seq"] for event in found["items"]] == [middle]
+        rest = client.get("/api/v1/events", params={**ask, "cursor": found["next"]}).json()
+        assert ([event["seq"] for event in rest["items"]], rest["next"]) == ([last], None)
+        late = client.get("/api/v1/events", params={"subject": "test:3", "since": at}).json()
+        assert [event["seq"] for event in late["items"]] == [middle, last]
+        assert_problem(client.get("/api/v1/events?since=yesterday"), 422, "since")
+
+
+def test_the_ingest_accounts_are_paged(site) -> None:
+    end = NOW.replace(second=0) - timedelta(days=2)
+    batch = site.sql(
+        "INSERT INTO ingest_batch (worker, received_from, received_to, received, stored, duplicate,"
+        " rejected, readings_stored, evaluated_at) VALUES ('w', %s, %s, 3, 3, 0, 0, 0, %s)"
+        " RETURNING id",
+        (end, end, NOW),
+    )[0][0]
+    lines = [("a", 1), ("b", 1), ("a", 2)]
+    for feed, minutes in lines:
+        site.sql(
+            "INSERT INTO ingest_ledger (batch_id, feed, minute, received, stored, duplicate,"
+            " rejected, without_values, readings_stored, readings_duplicate)"
+            " VALUES (%s, %s, %s, 1, 1, 0, 0, 0, 0, 0)",
+            (batch, feed, end - timedelta(minutes=minutes)),
+        )
+    ask = {"since": (end - timedelta(hours=1)).isoformat(), "to": end.isoformat(), "limit": "1"}
+    with site.client(Role.ADMIN) as client:
+        found = []
+        for _ in lines:
+            body = client.get("/api/v1/ledger", params=ask).json()
+            found += body["items"]
+            assert sum(total["received"] for total in body["totals"]) == 3
+            ask["cursor"] = body["next"]
+        assert body["next"] is None
+        assert [item["feed"] for item in found] == ["a", "b", "a"]
+        early = (NOW - timedelta(days=3)).isoformat()
+        for query, field in (
+            ({"limit": 0}, "limit"),
+            ({"from": NOW.isoformat(), "to": early}, "from"),
+            ({"since": NOW.isoformat(), "to": early}, "since"),
+            ({"since": early, "from": early}, "since"),
+            ({"cursor": "WzFd"}, "cursor"),
+        ):
+            assert_problem(client.get("/api/v1/ledger", params=query), 422, field)
+
+
 def test_the_event_log_is_followed_as_a_stream(site) -> None:
     first = site.happen("test.stream", "test:2")
     with site.client(Role.VIEWER) as client, client.stream(
