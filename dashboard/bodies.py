@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -21,6 +21,8 @@ BIGINT_MAX = 2**63 - 1
 TIME_MARGIN = timedelta(days=2)
 EARLIEST = datetime.min.replace(tzinfo=UTC) + TIME_MARGIN
 LATEST = datetime.max.replace(tzinfo=UTC) - TIME_MARGIN
+# Described here; the review itself refuses other words and says which ones it takes.
+VERDICT = msgspec.Meta(extra_json_schema={"enum": ["confirmed", "dismissed"]})
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(?P<name>[^`]*)`")
@@ -75,7 +77,7 @@ class ShelveBody(Body):
 class ReviewBody(Body):
     """A person's verdict on a video event."""
 
-    verdict: str
+    verdict: Annotated[str, VERDICT]
     note: str = ""
 
 

@@ -16,7 +16,7 @@ from dashboard.api.shapes import (
     EventItem,
     EvidenceItem,
     IncidentAnswer,
-    LedgerTotal,
+    LedgerAnswer,
     Problem,
     RecommendationItem,
     RejectItem,
@@ -26,7 +26,6 @@ from dashboard.key_figures import KpiAnswer, SquadItem
 from db import listings
 from db.incidents import ListedIncident
 from db.kpi import GROUPINGS
-from db.ledger import Imbalance, LedgerEntry
 from db.readings import HistoryPoint
 
 openapi = Blueprint("openapi", __name__)
@@ -40,6 +39,12 @@ ANSWERS = {
     "409": "The current state does not allow it; shows the state and what it allows",
     "422": "A field or parameter is not acceptable; names it",
     "503": "A server we need is away; nothing was done",
+}
+# What besides can go wrong with a body.
+BODY_ANSWERS = {
+    "400": "The body cannot be read",
+    "413": "The body is larger than the server takes",
+    "415": "The body is of another media type than the one described",
 }
 WORDS = {str: "string", int: "integer", bool: "boolean"}
 
@@ -142,7 +147,7 @@ OPERATIONS = (
                      "subject": _text("only of this subject, e.g. incident:17"),
                      "kind": _text("only of this kind, e.g. incident.filed"), **PAGING},
               answer_types=("application/json", "text/event-stream")),
-    Operation("get", "/ledger", "Ingest accounts by feed and minute", LedgerEntry, listed=True,
+    Operation("get", "/ledger", "Ingest accounts by feed and minute", LedgerAnswer,
               query={**PERIOD, "feed": _text("only this wire format"), **LEDGER_LIMIT, **CURSOR,
                      "since": _moment("another word for from")}),
     Operation("get", "/rejects", "Quarantined messages", RejectItem, listed=True,
@@ -166,7 +171,7 @@ def build_document() -> dict[str, Any]:
     """The whole description."""
     types = {op.answer for op in OPERATIONS} | {op.body for op in OPERATIONS}
     known = sorted(
-        (kind for kind in types | {Problem, LedgerTotal, Imbalance} if kind is not None),
+        (kind for kind in types | {Problem} if kind is not None),
         key=lambda kind: kind.__name__,
     )
     _, components = msgspec.json.schema_components(
@@ -192,6 +197,7 @@ def build_document() -> dict[str, Any]:
 
 
 def _operation(op: Operation) -> dict[str, Any]:
+    answers = ANSWERS | BODY_ANSWERS if op.method == "post" else ANSWERS
     described: dict[str, Any] = {
         "summary": op.summary,
         "operationId": _operation_id(op),
@@ -206,7 +212,7 @@ def _operation(op: Operation) -> dict[str, Any]:
                     "description": text,
                     "content": {"application/problem+json": {"schema": _ref(Problem)}},
                 }
-                for status, text in ANSWERS.items()
+                for status, text in sorted(answers.items())
             },
         },
     }

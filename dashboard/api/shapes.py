@@ -9,6 +9,7 @@ import msgspec
 
 from city.clock import CountedDay
 from city.incident import Action, IncidentState, Source
+from db.ledger import Imbalance, LedgerEntry
 from db.listings import ListedAlarm
 
 
@@ -114,6 +115,8 @@ class IncidentAnswer(msgspec.Struct, kw_only=True):
     street_name: str | None
     community: str | None
     community_name: str | None
+    district: str
+    device_id: int | None
     device: str | None
     squad: str | None
     squad_zh: str | None
@@ -245,3 +248,14 @@ class LedgerTotal(msgspec.Struct, kw_only=True):
     without_values: int
     readings_stored: int
     readings_duplicate: int
+
+
+class LedgerAnswer(msgspec.Struct, kw_only=True):
+    """A page of accounts, with the sums and what does not balance over the whole period."""
+
+    from_: datetime = msgspec.field(name="from")
+    to: datetime
+    items: list[LedgerEntry]
+    totals: list[LedgerTotal]
+    imbalances: list[Imbalance]
+    next: str | None

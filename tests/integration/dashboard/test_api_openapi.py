@@ -90,5 +90,26 @@ def test_problems_fit_their_description(site, document) -> None:
         check(answer.json(), schema, document)
 
 
+def test_what_an_incident_and_the_accounts_say_is_described_by_name(site, document) -> None:
+    schemas = document["components"]["schemas"]
+    with site.client(Role.DISPATCHER) as client:
+        incident = client.post("/api/v1/incidents", json=REPORT).json()
+        ledger = client.get("/api/v1/ledger").json()
+    assert set(incident) - set(schemas["IncidentAnswer"]["properties"]) == set()
+    assert {"district", "device_id"} <= set(schemas["IncidentAnswer"]["properties"])
+    assert set(ledger) == set(schemas["LedgerAnswer"]["properties"])
+
+
+def test_what_can_be_wrong_with_a_body_is_described(document) -> None:
+    for path, item in document["paths"].items():
+        described = {"400", "413", "415"} & set(item.get("post", {}).get("responses", {}))
+        assert described == ({"400", "413", "415"} if "post" in item else set()), path
+
+
+def test_a_verdict_is_one_of_two_words(document) -> None:
+    verdict = document["components"]["schemas"]["ReviewBody"]["properties"]["verdict"]
+    assert set(verdict["enum"]) == {"confirmed", "dismissed"}
+
+
 def check(body: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator({**schema, "components": document["components"]}).validate(body)
