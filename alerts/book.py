@@ -295,7 +295,7 @@ def refused(alarm: Alarm, problem: str) -> Conflict:
             "id": alarm.id,
             "state": alarm.state.value,
             "version": alarm.version,
-            "severity": alarm.severity.name.lower(),
+            "severity": alarm.severity.value,
             "shelved_until": alarm.shelved_until,
         },
         allowed=allowed_inputs(alarm.state, shelved=alarm.shelved_until is not None),

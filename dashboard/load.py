@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from city.alarm import Severity
-from city.errors import Conflict, NotFound
+from city.errors import NotFound
 from city.person import Caller
 from dashboard import key_figures
 from dashboard.auth import current_caller
@@ -240,22 +239,10 @@ def change_alarm(
 
     def work(conn: Connection, now: datetime) -> Any:
         listings.find_alarm(conn, caller.district, alarm_id)
-        try:
-            step(conn, caller, alarm_id, *arguments, now)
-        except Conflict as error:
-            raise _as_listed(error) from error
+        step(conn, caller, alarm_id, *arguments, now)
         return listings.find_alarm(conn, caller.district, alarm_id)
 
     return change(caller, work, once=once)
-
-
-def _as_listed(error: Conflict) -> Conflict:
-    """The same refusal; severity is a number here as in every other answer, not its colour."""
-    colour = error.current.get("severity")
-    if not isinstance(colour, str):
-        return error
-    current = {**error.current, "severity": Severity[colour.upper()].value}
-    return Conflict(str(error), current=current, allowed=error.allowed)
 
 
 def pending_video(caller: Caller) -> list[dict[str, Any]]:
