@@ -7,7 +7,9 @@ import sys
 from datetime import datetime
 
 # Libraries that report every reconnect or every run; their warnings still come through.
-CHATTY = ("apscheduler", "gunicorn.access", "werkzeug", "yoyo", "psycopg.pool")
+CHATTY = ("apscheduler", "gunicorn.access", "werkzeug", "yoyo")
+# The pool warns at every attempt, in two lines; our loops say the same in one.
+SAID_BY_US = ("psycopg.pool",)
 
 
 class OneLine(logging.Formatter):
@@ -28,3 +30,5 @@ def configure(process: str, level: int = logging.INFO) -> None:
     logging.captureWarnings(True)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in SAID_BY_US:
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -15,9 +15,11 @@ from alerts import worker as alert_worker
 from app import scheduler
 from app.people import DEMO_USERS
 from app.settings import Settings
+from city.errors import Unavailable
 from dashboard import serve
 from dashboard.parts import DemoLogin
 from dashboard.ports import Ports
+from db.pool import connect
 from dispatch import steps as dispatch_steps
 from dispatch import worker as dispatch_worker
 from dispatch.requests import ActionRequest, ReportRequest
@@ -72,6 +74,11 @@ def run_scheduler(settings: Settings, stop: threading.Event) -> None:
 
 
 def run_serve(settings: Settings, stop: threading.Event) -> None:
+    """The web server starts without the database too: it says so on /readyz and here."""
+    try:
+        connect(settings.database_url, application="gridwarden serve").close()
+    except Unavailable as error:
+        log.warning("%s; the screens wait for it", error)
     serve.run(
         serve.ServeSettings(
             database_url=settings.database_url,

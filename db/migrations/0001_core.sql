@@ -249,7 +249,7 @@ CREATE TABLE alarm (
     version     int NOT NULL DEFAULT 1
 );
 CREATE UNIQUE INDEX alarm_one_live ON alarm (condition) WHERE state <> 'normal';
-CREATE INDEX alarm_device ON alarm (device_id) WHERE state <> 'normal';
+CREATE INDEX alarm_device ON alarm (device_id);
 CREATE INDEX alarm_shelved ON alarm (shelved_until) WHERE shelved_until IS NOT NULL;
 CREATE INDEX alarm_raised ON alarm (raised_at);
 
