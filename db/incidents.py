@@ -217,11 +217,6 @@ class ListedIncident:
     demo: bool
 
 
-def list_open(conn: Connection, district: str) -> list[ListedIncident]:
-    """Every open incident of a district, newest first."""
-    return list_incidents(conn, district, only_open=True, limit=None)
-
-
 def list_incidents(
     conn: Connection,
     district: str,
@@ -234,7 +229,6 @@ def list_incidents(
     severity: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-    only_open: bool = False,
     ids: Sequence[int] | None = None,
     before_id: int | None = None,
     limit: int | None = 100,
@@ -267,8 +261,6 @@ def list_incidents(
             ) d ON true
             WHERE i.district = %(district)s
               AND (%(states)s::text[] IS NULL OR i.state = ANY(%(states)s))
-              AND (NOT %(only_open)s
-                   OR i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged'))
               AND (%(squad)s::text IS NULL OR i.squad = %(squad)s)
               AND (%(category)s::text IS NULL OR i.category = %(category)s)
               AND (%(family)s::text IS NULL OR c.family = %(family)s)
@@ -296,7 +288,6 @@ def list_incidents(
                 "severity": severity,
                 "since": since,
                 "until": until,
-                "only_open": only_open,
                 "ids": None if ids is None else list(ids),
                 "before_id": before_id,
                 "limit": limit,

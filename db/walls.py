@@ -59,7 +59,11 @@ def list_incidents(
     ids: Sequence[int] | None = None,
     squad: str | None = None,
 ) -> list[WallIncident]:
-    """Open incidents, worst and oldest first: all, or those of `ids`, or those of one squad."""
+    """Open incidents, worst and oldest first: all, or those of `ids`, or those of one squad.
+
+    Not a call of `db.incidents.list_incidents`: its optional filters hide from the planner that
+    only open incidents are meant, and every event on the wall would read years of closed ones.
+    """
     with conn.cursor(row_factory=class_row(WallIncident)) as cursor:
         return cursor.execute(
             """

@@ -12,7 +12,7 @@ import pytest
 from city.alarm import AlarmChangeKind
 from city.errors import Conflict, GridwardenError
 from city.incident import Action, IncidentState
-from db import events, incidents, openings
+from db import events, openings, walls
 from db.live import open_redis, wake
 from db.pool import Connection, connect, open_pool, transaction
 from dispatch import steps, worker
@@ -313,4 +313,4 @@ def test_the_worker_outlives_a_lost_database_connection(
         assert worker.take_one(pool) is None
     finally:
         pool.close()
-    assert incidents.list_open(town.conn, DISTRICT)[0].clock == "dispatch"
+    assert walls.list_incidents(town.conn, DISTRICT)[0].clock == "dispatch"

@@ -12,7 +12,7 @@ import pytest
 from city.clock import Standing
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import Action, Role
-from db import calendars, deadlines, events, evidence, incidents, squads
+from db import calendars, deadlines, events, evidence, incidents, squads, walls
 from db.calendars import CalendarFile
 from db.pool import connect
 from dispatch import steps
@@ -249,7 +249,7 @@ def test_lists_are_filtered_and_paged(town: City) -> None:
         for n in range(5)
     ]
     town.do(DISPATCHER, made[0], Action.CANCEL, reason="test gas")
-    assert {row.id for row in incidents.list_open(town.conn, DISTRICT)} == set(made[1:])
+    assert {row.id for row in walls.list_incidents(town.conn, DISTRICT)} == set(made[1:])
     first = incidents.list_incidents(town.conn, DISTRICT, limit=3)
     rest = incidents.list_incidents(town.conn, DISTRICT, limit=3, before_id=first[-1].id)
     assert [row.id for row in first + rest] == made[::-1]
@@ -304,7 +304,7 @@ def test_five_hundred_open_incidents_are_listed_fast_enough_for_a_wall(town: Cit
     while steps.take_alarm_change(town.conn, town.now):
         town.conn.commit()
     started = time.perf_counter()
-    rows = incidents.list_open(town.conn, DISTRICT)
+    rows = walls.list_incidents(town.conn, DISTRICT)
     took = time.perf_counter() - started
     assert len(rows) == 500
     assert all(row.clock == "dispatch" for row in rows)
