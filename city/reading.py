@@ -39,11 +39,21 @@ METRICS: dict[str, Metric] = _metrics(
     (7, "temperature_c", "°C", -90, 200),
     (8, "humidity_pct", "%", 0, 100),
     (9, "gas_alarm", "0/1", 0, 1),  # on/off detectors that give no concentration
+    (10, "co2_ppm", "ppm", -1000, 1_000_000),
+    (11, "nh3_ppm", "ppm", -100, 100_000),
+    (12, "no2_ppm", "ppm", -100, 100_000),
+    (13, "so2_ppm", "ppm", -100, 100_000),
+    (14, "o3_ppm", "ppm", -100, 100_000),
+    (15, "no_ppm", "ppm", -100, 100_000),
+    (16, "gas_ppm", "ppm", -1000, 1_000_000),  # combustible gas; %LEL only where it is known which
     (20, "tilt_deg", "°", -180, 180),
     (21, "water_level_cm", "cm", -1000, 100_000),
     (22, "cover_open", "0/1", 0, 1),
     (23, "flooded", "0/1", 0, 1),
     (24, "distance_mm", "mm", 0, 1_000_000),
+    (25, "fill_pct", "%", 0, 100),
+    (26, "vibration", "0/1", 0, 1),
+    (27, "acceleration_g", "g", -400, 400),
     (40, "lamp_on", "0/1", 0, 1),
     (41, "dim_pct", "%", 0, 100),
     (42, "power_w", "W", -1_000_000, 1_000_000),
@@ -52,10 +62,21 @@ METRICS: dict[str, Metric] = _metrics(
     (45, "energy_kwh", "kWh", 0, 1e12),
     (46, "leakage_ma", "mA", 0, 1_000_000),
     (47, "power_factor", "1", -1, 1),
+    (48, "frequency_hz", "Hz", 0, 1000),
+    (49, "apparent_power_va", "VA", -1_000_000, 1_000_000),
+    (50, "reactive_power_var", "var", -1_000_000, 1_000_000),
+    (51, "operating_h", "h", 0, 1e7),
+    (52, "illuminance_lx", "lx", 0, 1_000_000),
+    (53, "lamp_fault", "0/1", 0, 1),
     (60, "battery_pct", "%", 0, 100),
     (61, "battery_v", "V", 0, 1000),
     (62, "rssi_dbm", "dBm", -200, 50),
     (63, "snr_db", "dB", -100, 100),
+    (64, "battery_low", "0/1", 0, 1),
+    (65, "tamper", "0/1", 0, 1),
+    (66, "signal_pct", "%", 0, 100),
+    (67, "link_quality", "1", 0, 255),  # without unit: what Zigbee coordinators call LQI
+    (70, "motion", "0/1", 0, 1),
 )
 METRICS_BY_ID: dict[int, Metric] = {m.id: m for m in METRICS.values()}
 
@@ -201,11 +222,19 @@ class Decoded:
     raw_bytes: bytes = b""  # device bytes left for a codec
     fport: int | None = None
     link: dict[str, Any] = field(default_factory=dict)  # frame counter, gateways, signal
+    cached: bool = False  # repeats old values beside new ones: only what changed is news
+    # A message that speaks for several devices: one part each, and nothing of its own beside.
+    parts: tuple[Decoded, ...] = ()
 
 
 # Reject reasons: what the quarantine groups by and a person searches for.
 REASON_TOPIC = "topic_unknown"
 REASON_JSON = "json_invalid"
+REASON_XML = "xml_invalid"
+REASON_CBOR = "cbor_invalid"
+REASON_PROTOBUF = "protobuf_invalid"
+REASON_TEXT = "text_invalid"
+REASON_ALIAS = "alias_unknown"  # Sparkplug B: data before the birth that names its metrics
 REASON_FIELD = "field_invalid"
 REASON_NAN = "number_not_finite"
 REASON_TIME_FUTURE = "time_in_future"

@@ -41,7 +41,7 @@ from db.readings import (
 from db.rejects import NewReject
 from db.video_events import ReportedEvent
 from ingest.formats import recognise
-from ingest.normalize import Normalized, normalize
+from ingest.normalize import normalize
 from ingest.registry import Registry
 
 # A message that no format claims is booked under this feed.
@@ -117,8 +117,9 @@ def _refused(feed: str, reason: str, detail: str) -> Decoded:
 def identities(decoded: Iterable[Decoded]) -> Iterator[tuple[str, str]]:
     """(format, identity) of every device that the messages speak of."""
     for message in decoded:
-        if message.message_class not in _WITHOUT_DEVICE:
-            yield message.format, message.device
+        for part in message.parts or (message,):
+            if part.message_class not in _WITHOUT_DEVICE:
+                yield part.format, part.device
 
 
 _WITHOUT_DEVICE = (MessageClass.OTHER, MessageClass.INVALID, MessageClass.POSITION)
@@ -162,6 +163,16 @@ def _moved(
     return {new: raws[old] for new, old in enumerate(kept.tolist()) if old in raws}
 
 
+class _Share(NamedTuple):
+    """What one device of a message came to."""
+
+    decoded: Decoded
+    taken: int  # readings, events, reports and positions that are kept
+    rejects: tuple[Reject, ...]
+    replayed: bool
+    spoke: bool  # it said how it is, whether or not anybody knows it
+
+
 class _Draft:
     """Collects what the messages of one batch bring."""
 
@@ -176,11 +187,29 @@ class _Draft:
         self.videos: list[tuple[int, ReportedEvent]] = []
 
     def add(self, number: int, message: Message, decoded: Decoded) -> Content:
-        """Take one message apart; what it held."""
+        """Take one message apart, device by device; what it held."""
+        shares = [self._add_part(number, message, part) for part in decoded.parts or (decoded,)]
+        taken = sum(share.taken for share in shares)
+        replayed = any(share.replayed for share in shares)
+        counted = not taken and (replayed or any(share.spoke for share in shares))
+        refused = [share for share in shares if share.rejects]
+        whole = not taken and not counted and len(refused) == len(shares)
+        if whole:
+            self._refuse(message, refused[:1], whole=True)
+        else:
+            self._refuse(message, refused, whole=False)
+        if taken:
+            return Content.VALUES
+        if replayed:
+            return Content.REPLAYED
+        return Content.REFUSED if whole else Content.NO_VALUES
+
+    def _add_part(self, number: int, message: Message, decoded: Decoded) -> _Share:
+        """What one device says in a message."""
         device = self._registry.find(decoded.format, decoded.device) if decoded.device else None
         found = normalize(decoded, device, message.received_at)
         rejects = list(found.rejects)
-        parts = 0
+        taken = 0
         if device is not None:
             readings, events = found.readings, found.events
             if message.retain:
@@ -193,10 +222,14 @@ class _Draft:
                 for event in events
             ]  # fmt: skip
             self.links += [(number, _link(device, status)) for status in found.statuses]
-            parts = len(readings) + len(events) + len(found.statuses)
+            taken = len(readings) + len(events) + len(found.statuses)
         if found.positions:
-            parts += self._add_places(number, decoded, found.positions, rejects)
-        return self._conclude(message, decoded, found, rejects, parts)
+            taken += self._add_places(number, decoded, found.positions, rejects)
+        return _Share(
+            decoded, taken, tuple(rejects),
+            replayed=message.retain and bool(found.readings or found.events),
+            spoke=bool(found.statuses),
+        )  # fmt: skip
 
     def _add_readings(
         self,
@@ -242,39 +275,20 @@ class _Draft:
                 added += 1
         return added
 
-    def _conclude(
-        self,
-        message: Message,
-        decoded: Decoded,
-        found: Normalized,
-        rejects: Sequence[Reject],
-        parts: int,
-    ) -> Content:
-        replayed = message.retain and bool(found.readings or found.events)
-        counted = not parts and (replayed or bool(found.statuses))
-        if rejects:
-            self._refuse(message, decoded, rejects, whole=not parts and not counted)
-        if parts:
-            return Content.VALUES
-        if replayed:
-            return Content.REPLAYED
-        return Content.REFUSED if rejects and not counted else Content.NO_VALUES
-
-    def _refuse(
-        self, message: Message, decoded: Decoded, rejects: Sequence[Reject], *, whole: bool
-    ) -> None:
-        """One row a message, or one for each reason where only parts were refused."""
-        by_reason: dict[str, list[str]] = {}
-        for reject in rejects:
-            reason = rejects[0].reason if whole else reject.reason
-            by_reason.setdefault(reason, []).append(reject.detail)
-        for reason, details in by_reason.items():
-            self.rejects.append(
-                NewReject(
-                    message.received_at, decoded.format, message.topic, decoded.device, reason,
-                    "; ".join(details), message.payload, whole,
-                )
-            )  # fmt: skip
+    def _refuse(self, message: Message, shares: Iterable[_Share], *, whole: bool) -> None:
+        """One row for a whole message, or one for each device and reason of refused parts."""
+        for share in shares:
+            by_reason: dict[str, list[str]] = {}
+            for reject in share.rejects:
+                reason = share.rejects[0].reason if whole else reject.reason
+                by_reason.setdefault(reason, []).append(reject.detail)
+            for reason, details in by_reason.items():
+                self.rejects.append(
+                    NewReject(
+                        message.received_at, share.decoded.format, message.topic,
+                        share.decoded.device, reason, "; ".join(details), message.payload, whole,
+                    )
+                )  # fmt: skip
 
 
 def _lasting(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:

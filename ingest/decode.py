@@ -20,9 +20,9 @@ from city.reading import (
     StatusReport,
     VideoEvent,
 )
-from ingest.formats import ALIASES, FORMATS, Format, recognise
+from ingest.formats import FORMATS, Format, find_format, recognise
 from ingest.models import DeviceModel, load_model, model_names
-from ingest.normalize import FORMAT_MODELS, Normalized, interpret, nothing_known
+from ingest.normalize import Normalized, interpret, nothing_known
 from ingest.quality import is_in_future
 
 # Messages taken from a file of one message a line.
@@ -61,11 +61,7 @@ def rejected_everything(result: dict[str, Any]) -> bool:
 def _format(name: str) -> Format | None:
     if name == "auto":
         return None
-    written = name.strip().lower().replace(" ", "-")
-    # "chirpstack-v4-up-json" names the format and one of its messages.
-    names = sorted({*FORMATS, *ALIASES}, key=len, reverse=True)
-    found = next((n for n in names if written == n or written.startswith(f"{n}-")), written)
-    known = FORMATS.get(ALIASES.get(found, found))
+    known = find_format(name)
     if known is None:
         raise InvalidInput("format", name, f"must be auto or one of {sorted(FORMATS)}")
     return known
@@ -103,8 +99,9 @@ def _decode_one(
         return _result(Decoded("", MessageClass.INVALID, rejects=(reject,)), None, received_at)
     decoded = wire_format.parse(topic, payload, received_at)
     if model is None:
-        model = load_model(FORMAT_MODELS.get(decoded.format, ""))
-    return _result(decoded, model, received_at)
+        model = load_model(decoded.format)
+    results = [_result(part, model, received_at) for part in decoded.parts or (decoded,)]
+    return results[0] if len(results) == 1 else _joined(results)
 
 
 def _result(decoded: Decoded, model: DeviceModel | None, received_at: datetime) -> dict[str, Any]:

@@ -31,8 +31,6 @@ from ingest.quality import is_implausibly_old, is_in_future
 from ingest.translate import Translated, translate
 from ingest.units import percent_lel
 
-# The model of formats whose names are the same for every device.
-FORMAT_MODELS = {"frigate": "frigate"}
 # Values that are not measurements of now: their old times are right and stay.
 _KEEPS_TIME = (Quality.LATE, Quality.SIMULATED)
 # How a topic's kind and a registered kind correspond where they differ.
@@ -87,7 +85,8 @@ def normalize(
     if problem is not None or device is None:
         rejects = (*decoded.rejects, problem) if problem else decoded.rejects
         return Normalized(MessageClass.INVALID, rejects=rejects)
-    model = load_model(device.model or FORMAT_MODELS.get(decoded.format, ""))
+    # Formats whose names are the same for every device have a model of their own name.
+    model = load_model(device.model or decoded.format)
     content = interpret(decoded, model, device.gas)
     problem = nothing_known(content)
     if problem is not None:

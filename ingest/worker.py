@@ -13,7 +13,7 @@ from city.errors import Unavailable
 from db import live
 from db.pool import Connection, connect_when_ready, first_line, is_away
 from ingest.batch import Message, build_batch, decode_messages, identities, refuse_message
-from ingest.formats import FORMATS
+from ingest.formats import subscriptions
 from ingest.mqtt import Inbox, client_id_of
 from ingest.registry import RegistryReader
 from ingest.steps import NewestKnown, Stored, store_batch
@@ -48,9 +48,8 @@ class IngestSettings:
 
 def run(settings: IngestSettings, stop: threading.Event) -> None:
     """Store messages until told to stop; servers that go away are waited for."""
-    filters = [topic for wire_format in FORMATS.values() for topic in wire_format.subscriptions]
     client_id = client_id_of(settings.worker_name)
-    inbox = Inbox(settings.mqtt_url, client_id, filters, settings.receive_maximum, log.info)
+    inbox = Inbox(settings.mqtt_url, client_id, subscriptions(), settings.receive_maximum, log.info)
     worker = _Worker(settings, stop)
     inbox.start()
     try:

@@ -28,7 +28,14 @@ from ingest.formats.frigate import FRIGATE
 from ingest.formats.native import NATIVE
 from ingest.formats.ttn import TTN
 
-__all__ = ["ALIASES", "FORMATS", "PAYLOAD_LIMIT", "Format", "recognise"]
+__all__ = [
+    "ALIASES", "FEED_ROOT", "FORMATS", "PAYLOAD_LIMIT", "Format", "find_format", "recognise",
+    "subscriptions",
+]  # fmt: skip
+
+# Formats that fix no topic, or travel by HTTP, are bridged to `feed/{format}/{anything}`; by
+# convention the first level after the format names the device where the body does not.
+FEED_ROOT = "feed"
 
 FORMATS: dict[str, Format] = {
     "native": NATIVE,
@@ -52,6 +59,9 @@ ALIASES: dict[str, str] = {
 
 def recognise(topic: str, payload: bytes) -> Format | None:
     """The format of a message: by its topic, else by what its body looks like."""
+    parts = topic.split("/", 2)
+    if parts[0] == FEED_ROOT and len(parts) == 3:
+        return find_format(parts[1])
     for wire_format in FORMATS.values():
         if wire_format.matches(topic):
             return wire_format
@@ -60,7 +70,20 @@ def recognise(topic: str, payload: bytes) -> Format | None:
     try:
         body = msgspec.json.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    if not isinstance(body, dict):
-        return None
+        return next((f for f in FORMATS.values() if f.fits_bytes and f.fits_bytes(payload)), None)
     return next((known for known in FORMATS.values() if known.fits(body)), None)
+
+
+def find_format(name: str) -> Format | None:
+    """A format by its name, by a name people know it by, or by the name of one of its messages
+    ("chirpstack-v4-up-json")."""
+    written = name.strip().lower().replace(" ", "-").replace("_", "-")
+    names = sorted({*FORMATS, *ALIASES}, key=len, reverse=True)
+    found = next((n for n in names if written == n or written.startswith(f"{n}-")), written)
+    return FORMATS.get(ALIASES.get(found, found))
+
+
+def subscriptions() -> tuple[str, ...]:
+    """Every topic filter that ingest listens to."""
+    own = [topic for wire_format in FORMATS.values() for topic in wire_format.subscriptions]
+    return (f"{FEED_ROOT}/#", *own)

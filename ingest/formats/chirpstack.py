@@ -26,7 +26,7 @@ from ingest.formats.body import (
     parse_object,
     shown,
 )
-from ingest.formats.format import Format, Refused, guarded
+from ingest.formats.format import Format, Refused, fits_object, guarded
 from ingest.formats.lorawan import (
     eui_text,
     frame_bytes,
@@ -227,4 +227,4 @@ def _fits(body: Mapping[str, Any]) -> bool:
     )
 
 
-CHIRPSTACK = Format(NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse))
+CHIRPSTACK = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))

@@ -25,8 +25,14 @@ class Format:
     name: str
     subscriptions: tuple[str, ...]  # MQTT topic filters of the messages worth receiving
     matches: Callable[[str], bool]  # is this topic one of ours
-    fits: Callable[[Mapping[str, Any]], bool]  # is this body one of ours (topic not known)
+    fits: Callable[[Any], bool]  # is this JSON body (any value) one of ours (topic not known)
     parse: Parser
+    fits_bytes: Callable[[bytes], bool] | None = None  # the same for bodies that are not JSON
+
+
+def fits_object(fits: Callable[[Mapping[str, Any]], bool]) -> Callable[[Any], bool]:
+    """A test for bodies that are JSON objects; any other JSON value does not fit."""
+    return lambda body: isinstance(body, dict) and fits(body)
 
 
 class Refused(GridwardenError):

@@ -30,7 +30,7 @@ from ingest.formats.body import (
     parse_object,
     shown,
 )
-from ingest.formats.format import Format, Refused, guarded
+from ingest.formats.format import Format, Refused, fits_object, guarded
 from ingest.formats.times import from_epoch
 
 NAME = "frigate"
@@ -326,4 +326,4 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return "id" in body and body.get("type") in ("face", "lpr", "description", "classification")
 
 
-FRIGATE = Format(NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse))
+FRIGATE = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))

@@ -29,7 +29,7 @@ from city.reading import (
 )
 from ingest.formats.body import as_number, as_text, identity, kind_of, parse_object, shown
 from ingest.formats.fast import build_decoded, build_reading
-from ingest.formats.format import Format, Refused, guarded
+from ingest.formats.format import Format, Refused, fits_object, guarded
 from ingest.formats.times import parse_time
 
 NAME = "native"
@@ -338,4 +338,4 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return isinstance(body.get("readings"), dict) and not body.keys() & {"after", "deviceInfo"}
 
 
-NATIVE = Format(NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse))
+NATIVE = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))

@@ -18,7 +18,7 @@ from city.reading import (
     TimeSource,
 )
 from ingest.formats.body import as_dict, as_finite, as_list, as_text, identity, parse_object, shown
-from ingest.formats.format import Format, Refused, guarded
+from ingest.formats.format import Format, Refused, fits_object, guarded
 from ingest.formats.lorawan import (
     eui_text,
     frame_bytes,
@@ -214,4 +214,4 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return "end_device_ids" in inner or any(key in inner for key in UPLINKS)
 
 
-TTN = Format(NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse))
+TTN = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))

@@ -1,27 +1,17 @@
-"""Every real sample of a supported format decodes to what its source says.
+"""Every real sample of the network servers and of Frigate decodes to what its source says.
 
-The samples are third-party data and are not part of this repository. They are read from the
-folder named by GRIDWARDEN_SAMPLES, else from `shared/samples` beside the checkout; where there
-is none these tests are skipped and say so. Formats that are not supported yet are listed here
-with their number of samples, so that a sample that is not looked at is never taken for a pass.
+Each group of formats has a suite of its own, `test_corpus_<group>.py`; here are the first four
+and the check that no format of the corpus is unknown.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from ingest.decode import decode_by_hand, rejected_everything
+from ingest.formats import find_format
+from tests.unit.ingest.corpus import CORPUS, NOW, Sample, corpus, each, moment, of_formats, same
 
-ROOT = Path(__file__).parents[3]
-SAMPLES = Path(os.environ.get("GRIDWARDEN_SAMPLES") or ROOT.parent / "shared" / "samples")
 # Format id of the corpus -> the format here that reads it.
 SUPPORTED = {
     "chirpstack-v4-up-json": "chirpstack",
@@ -41,20 +31,6 @@ SUPPORTED = {
     "frigate-tracked-object-json": "frigate",
     "frigate-plain-text": "frigate",
 }
-# Samples of each format that nothing here reads yet.
-NOT_SUPPORTED = {
-    "axis-event-mqtt-json": 4, "axis-people-counter-json": 1, "axis-scene-metadata-json": 2,
-    "dahua-event-json": 1, "dataq-json": 2, "detectx-json": 1, "fiware-ngsi-ld": 3,
-    "fiware-ngsi-v2-keyvalues": 1, "fiware-ngsi-v2-normalized": 1, "gaslyt-json": 3,
-    "ha-discovery-json": 1, "hikvision-isapi-xml": 3, "huawei-iotda-json": 1,
-    "jetlinks-json": 1, "lorawan-frame-hex": 20, "loriot-json-gw": 1, "loriot-json-rx": 1,
-    "lwm2m-oma-json": 1, "milesight-gateway-json": 1, "milesight-nbiot-binary": 1,
-    "netmore-json": 5, "onvif-ej-json": 2, "senml-cbor-hex": 1, "senml-json": 3,
-    "senml-pack-json": 1, "shelly-gen1-component-json": 1, "shelly-gen1-plain-text": 2,
-    "shelly-gen1-status-json": 1, "shelly-gen2-rpc-json": 1, "shelly-gen2-status-json": 1,
-    "tasmota-json": 9, "tasmota-plain-text": 2, "thingpark-json": 2,
-    "thingsboard-telemetry-json": 1, "xiaomi-gw3-json": 1, "zigbee2mqtt-json": 14,
-}  # fmt: skip
 # Devices of the corpus whose bytes a codec of ours reads; the other byte frames stay bytes.
 CODECS = {"Milesight GS101": "milesight-gs101", "Milesight EM310-TILT": "milesight-em310-tilt"}
 # The source of these samples gives our codec's values other names.
@@ -66,64 +42,13 @@ CLASSES = {
     "raw": {"undecoded"}, "status": {"status"}, "event": {"event"}, "reject": {"invalid"},
     "none": {"other", "undecoded", "telemetry"},
 }  # fmt: skip
-NOW = datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One row of the corpus's index."""
-
-    file: str
-    topic: str
-    format: str
-    message_class: str
-    expect: str
-    expected: dict[str, Any]
-    codec_of: str
-
-    def decoded(self, **options: Any) -> dict[str, Any]:
-        payload = (SAMPLES / self.file).read_bytes()
-        return decode_by_hand(self.topic, payload, received_at=NOW, **options)
-
-
-def read_index() -> list[Sample]:
-    index = SAMPLES / "INDEX.tsv"
-    if not index.exists():
-        return []
-    with index.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return [
-        Sample(
-            row["file"], row["topic"], row["format"], row["message_class"], row["expect"],
-            json.loads((SAMPLES / row["expected"]).read_text(encoding="utf-8")),
-            row["needs_codec"] or "",
-        )
-        for row in rows
-    ]  # fmt: skip
-
-
-CORPUS = read_index()
-KNOWN = [sample for sample in CORPUS if sample.format in SUPPORTED]
-corpus = pytest.mark.skipif(
-    not CORPUS,
-    reason=f"the corpus of real samples is absent: no INDEX.tsv in {SAMPLES}; "
-    "set GRIDWARDEN_SAMPLES to a folder that has it",
-)
-
-
-def each(samples: list[Sample]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("sample", samples, ids=[sample.file for sample in samples])
+KNOWN = of_formats(SUPPORTED)
 
 
 @corpus
-def test_every_sample_is_either_read_or_listed_as_not_supported() -> None:
-    counts: dict[str, int] = {}
-    for sample in CORPUS:
-        if sample.format not in SUPPORTED:
-            counts[sample.format] = counts.get(sample.format, 0) + 1
-    assert counts == NOT_SUPPORTED
-    assert len(KNOWN) == len(CORPUS) - sum(NOT_SUPPORTED.values())
-    assert {sample.format for sample in KNOWN} == SUPPORTED.keys()
+@pytest.mark.parametrize("name", sorted({sample.format for sample in CORPUS}))
+def test_every_format_of_the_corpus_is_known_by_its_name(name: str) -> None:
+    assert find_format(name) is not None
 
 
 @corpus
@@ -133,7 +58,7 @@ def test_a_sample_is_recognised_by_its_topic_and_by_its_body(sample: Sample) -> 
     assert sample.decoded()["format"] == wanted
     if sample.format != "frigate-plain-text":  # a bare word says nothing about its sender
         assert decode_by_hand(
-            "", (SAMPLES / sample.file).read_bytes(), received_at=NOW
+            "", sample.payload, received_at=NOW
         )["format"] == wanted  # fmt: skip
 
 
@@ -174,22 +99,12 @@ def test_a_sample_has_all_values_of_its_source_and_no_others(sample: Sample) -> 
     assert shown.keys() - normalised == wanted.keys()
 
 
-def same(ours: object, theirs: object) -> bool:
-    if isinstance(theirs, (bool, int, float)):
-        return isinstance(ours, (int, float)) and abs(ours - theirs) < 1e-9
-    return ours == theirs
-
-
 @corpus
 @each([s for s in KNOWN if s.expect == "readings" and s.expected.get("time")])
 def test_a_samples_values_have_the_time_that_its_source_says(sample: Sample) -> None:
     wanted = moment(sample.expected["time"])
     for reading in sample.decoded()["readings"]:
         assert abs((moment(reading["ts"]) - wanted).total_seconds()) < 1e-5
-
-
-def moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 @corpus
