@@ -183,11 +183,8 @@ def replay_reject(conn: Connection, reject_id: int, now: datetime) -> bool:
     if not kept.is_complete:
         problem = f"only {len(kept.raw)} of its {kept.raw_size} bytes were kept"
         raise Conflict(problem, current={"raw_size": kept.raw_size})
-    batch = _read_again(conn, kept, now)
-    still_refused = {reject.reason for reject in batch.rejects}
-    if batch.contents[0] is Content.REFUSED or (
-        not kept.whole_message and kept.reason in still_refused
-    ):
+    batch = read_again(conn, kept, now)
+    if refused_again(kept, batch):
         return False
     if not kept.whole_message:
         batch.rejects.clear()  # its other refused parts are in quarantine already
@@ -199,7 +196,16 @@ def replay_reject(conn: Connection, reject_id: int, now: datetime) -> bool:
     return True
 
 
-def _read_again(conn: Connection, kept: rejects.StoredReject, now: datetime) -> Batch:
+def refused_again(kept: rejects.StoredReject, batch: Batch) -> list[rejects.NewReject]:
+    """Why a quarantined message would be refused once more; empty if it can be stored now."""
+    if kept.whole_message:
+        return batch.rejects if batch.contents[0] is Content.REFUSED else []
+    same = [reject for reject in batch.rejects if reject.reason == kept.reason]
+    return same or (batch.rejects if batch.contents[0] is Content.REFUSED else [])
+
+
+def read_again(conn: Connection, kept: rejects.StoredReject, now: datetime) -> Batch:
+    """What a quarantined message comes to with today's decoders and registry; nothing is stored."""
     message = Message(kept.topic, bytes(kept.raw), False, kept.received_at)
     decoded = decode_messages([message])
     known = devices.find_registered(conn, [identity for _, identity in identities(decoded)])
