@@ -7,10 +7,11 @@ slower. Nothing is stored.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from city.reading import Decoded
 from ingest.codec import close_sandbox
@@ -35,6 +36,7 @@ class BenchDevice:
     district: str = "460107"
     model: str = ""
     gas: str | None = "methane"
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

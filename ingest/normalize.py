@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from city.reading import (
     REASON_DEVICE_UNKNOWN,
@@ -29,8 +30,10 @@ from ingest.formats.values import Stamp, flatten
 from ingest.models import DeviceModel, load_model
 from ingest.quality import is_implausibly_old, is_in_future
 from ingest.translate import Translated, translate
-from ingest.units import percent_lel
+from ingest.units import COMBUSTIBLE, percent_lel, water_level
 
+# Metrics beside which a reading of another metric may be derived.
+DERIVED_FROM = frozenset({"ch4_pct_vol", "gas_ppm", "distance_mm"})
 # Values that are not measurements of now: their old times are right and stay.
 _KEEPS_TIME = (Quality.LATE, Quality.SIMULATED)
 # How a topic's kind and a registered kind correspond where they differ.
@@ -52,6 +55,8 @@ class RegisteredDevice(Protocol):
     def model(self) -> str: ...
     @property
     def gas(self) -> str | None: ...
+    @property
+    def attributes(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class Normalized:
     positions: tuple[SquadPosition, ...] = ()
     kept_out: tuple[RawValue, ...] = ()
     known: bool = True  # some name was known to the model, be it as "no reading"
+    warnings: tuple[str, ...] = ()  # what the codec remarked
 
 
 def normalize(
@@ -87,28 +93,34 @@ def normalize(
         return Normalized(MessageClass.INVALID, rejects=rejects)
     # Formats whose names are the same for every device have a model of their own name.
     model = load_model(device.model or decoded.format)
-    content = interpret(decoded, model, device.gas)
+    content = interpret(decoded, model, device.gas, _mounting_height(device.attributes))
     problem = nothing_known(content)
     if problem is not None:
         return replace(content, message_class=MessageClass.INVALID, rejects=(problem,))
     return _timed(content, received_at)
 
 
-def interpret(decoded: Decoded, model: DeviceModel | None, gas: str | None) -> Normalized:
+def interpret(
+    decoded: Decoded,
+    model: DeviceModel | None,
+    gas: str | None,
+    mounting_height_cm: float | None = None,
+) -> Normalized:
     """Apply the device's model (and its codec) to a message; times are not judged yet."""
     if not decoded.values and not decoded.raw_bytes:
-        readings = _with_derived(decoded.readings, gas)
+        readings = _with_derived(decoded.readings, gas, mounting_height_cm)
         events = _typed_events(decoded.events, model)
         return Normalized(
             decoded.message_class, readings, decoded.rejects, events,
             decoded.statuses, decoded.positions,
         )  # fmt: skip
-    found, message_class = _translated(decoded, model, gas)
+    found, message_class, warnings = _translated(decoded, model, gas)
     own = {reading.metric for reading in found.readings}
     readings = (*found.readings, *(r for r in decoded.readings if r.metric not in own))
     return Normalized(
-        message_class, _with_derived(readings, gas), (*decoded.rejects, *found.rejects),
-        statuses=decoded.statuses, kept_out=found.kept_out, known=found.known,
+        message_class, _with_derived(readings, gas, mounting_height_cm),
+        (*decoded.rejects, *found.rejects), statuses=decoded.statuses,
+        kept_out=found.kept_out, known=found.known, warnings=warnings,
     )  # fmt: skip
 
 
@@ -123,20 +135,22 @@ def nothing_known(content: Normalized) -> Reject | None:
 
 def _translated(
     decoded: Decoded, model: DeviceModel | None, gas: str | None
-) -> tuple[Translated, MessageClass]:
+) -> tuple[Translated, MessageClass, tuple[str, ...]]:
     """The network server's decoded values if the model knows any of them, else our codec's."""
     found = translate(decoded.device, decoded.values, model, gas)
     if found.readings or not decoded.raw_bytes or model is None or not model.codec:
-        return found, decoded.message_class
+        return found, decoded.message_class, ()
     stamp = frame_stamp(decoded)
     try:
         output = run_codec(model.codec, decoded.raw_bytes, decoded.fport, stamp.ts)
     except CodecFailed as failure:
-        return replace(found, rejects=(*found.rejects, failure.reject)), decoded.message_class
-    flat = flatten(output, stamp)
+        refused = replace(found, rejects=(*found.rejects, failure.reject))
+        return refused, decoded.message_class, ()
+    flat = flatten(output.data, stamp)
     again = translate(decoded.device, flat.values, model, gas)
     again = replace(again, rejects=(*flat.rejects, *again.rejects))
-    return again, MessageClass.TELEMETRY if flat.values else decoded.message_class
+    message_class = MessageClass.TELEMETRY if flat.values else decoded.message_class
+    return again, message_class, output.warnings
 
 
 def frame_stamp(decoded: Decoded) -> Stamp:
@@ -166,16 +180,31 @@ def _mismatch(decoded: Decoded, device: RegisteredDevice) -> Reject | None:
     return None
 
 
-def _with_derived(readings: tuple[Reading, ...], gas: str | None) -> tuple[Reading, ...]:
-    """Readings in %vol of a known gas get a %LEL reading beside them: the rules' limits are
-    %LEL. The raw name, value and unit stay with it."""
-    if not gas:
+def _with_derived(
+    readings: tuple[Reading, ...], gas: str | None, mounting_height_cm: float | None
+) -> tuple[Reading, ...]:
+    """Beside what was sent, the same in what the rules' limits are in: %LEL of a known gas, and
+    how high the water stands below a sensor at a known height. Raw name, value and unit stay."""
+    if gas is None and mounting_height_cm is None:
         return readings
-    metrics = [reading.metric for reading in readings]
-    if "ch4_pct_vol" not in metrics or "ch4_pct_lel" in metrics:
-        return readings
-    derived = [percent_lel(r, gas) for r in readings if r.metric == "ch4_pct_vol"]
+    metrics = {reading.metric for reading in readings}
+    derived: list[Reading | None] = []
+    if gas is not None and "ch4_pct_lel" not in metrics:
+        source = next((metric for metric in COMBUSTIBLE if metric in metrics), None)
+        derived += [percent_lel(r, gas) for r in readings if r.metric == source]
+    if mounting_height_cm is not None and "water_level_cm" not in metrics:
+        derived += [
+            water_level(r, mounting_height_cm) for r in readings if r.metric == "distance_mm"
+        ]
     return (*readings, *(reading for reading in derived if reading is not None))
+
+
+def _mounting_height(attributes: Mapping[str, Any]) -> float | None:
+    """How high above the ground of its shaft the sensor hangs, if the registry says it."""
+    height = attributes.get("mounting_height_cm")
+    if isinstance(height, bool) or not isinstance(height, (int, float)):
+        return None
+    return float(height) if math.isfinite(height) and height > 0 else None
 
 
 def _typed_events(

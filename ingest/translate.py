@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,8 +15,8 @@ from city.reading import (
     Reject,
     TimeSource,
 )
+from ingest.device_model import DeviceModel, FieldRule
 from ingest.formats.times import time_or_none
-from ingest.models import DeviceModel, FieldRule
 from ingest.quality import is_implausibly_old, is_in_future, out_of_range
 from ingest.units import convert
 
@@ -37,6 +37,7 @@ def translate(
     """Readings of the values that the model, or the canonical names, know."""
     if model is not None and model.time_field:
         values = _with_device_time(values, model.time_field)
+    said = _said(values) if model is not None and model.conditional else {}
     chosen: dict[tuple[str, datetime], tuple[int, Reading]] = {}
     rejects: list[Reject] = []
     kept_out: list[RawValue] = []
@@ -49,6 +50,8 @@ def translate(
             continue
         known = True
         reading = _reading(device, value, rule, gas)
+        if said:
+            reading = _judged(reading, rule, said)
         if isinstance(reading, Reading):
             _choose(chosen, reading, rule, value.name)
         elif reading is not None:
@@ -82,25 +85,49 @@ def _choose(
     chosen[key] = (rank, reading)
 
 
+def _said(values: Sequence[RawValue]) -> dict[tuple[str, datetime], str]:
+    """What every value of the message says, as text in lower case."""
+    return {(value.name.lower(), value.ts): _text(value.value) for value in values}
+
+
+def _judged(
+    reading: Reading | Reject | None, rule: FieldRule, said: Mapping[tuple[str, datetime], str]
+) -> Reading | Reject | None:
+    """The reading as the other values of its message let it stand."""
+    if not isinstance(reading, Reading):
+        return reading
+    if any(said.get((name, reading.ts)) in texts for name, texts in rule.unless.items()):
+        return None
+    if any(said.get((name, reading.ts)) in texts for name, texts in rule.suspect_if.items()):
+        return replace(reading, quality=max(reading.quality, Quality.SUSPECT))
+    return reading
+
+
+def _text(value: float | bool | str) -> str:
+    """A value as model files write it: a lower-case word, "true", "2"."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.strip().lower() if isinstance(value, str) else f"{value:g}"
+
+
 def _reading(
     device: str, value: RawValue, rule: FieldRule, gas: str | None
 ) -> Reading | Reject | None:
     """The canonical reading; a Reject if the value is impossible; None if it says nothing."""
-    number = _number(value, rule)
-    if number is None:
-        return _not_a_number(value, rule)
-    if number in rule.sentinels:
-        return None
-    if rule.scale is not None:
-        converted: float | None = number * rule.scale + rule.offset
-    else:
-        converted = convert(number + rule.offset, value.unit or rule.unit, rule.metric, gas)
+    converted = _listed(value.value, rule)
     if converted is None:
-        unit = value.unit or rule.unit
-        detail = f"{value.name}: {unit} cannot become {rule.metric.unit} without knowing the gas"
-        return Reject(REASON_FIELD, detail)
+        if _is_sentinel(value.value, rule):
+            return None
+        number = _number(value.value, rule)
+        if number is None:
+            return _not_a_number(value, rule)
+        converted = _converted(number, value.unit or rule.unit, rule, gas)
+    if converted is None:
+        return _not_convertible(value, rule)
     if rule.wrap_deg is not None and converted > rule.wrap_deg / 2:
         converted -= rule.wrap_deg
+    if rule.invert:
+        converted = 1 - converted
     problem = out_of_range(value.name, converted, rule.metric, rule.low, rule.high)
     if problem is not None:
         return problem
@@ -111,23 +138,40 @@ def _reading(
     )  # fmt: skip
 
 
-def _number(value: RawValue, rule: FieldRule) -> float | None:
-    """The value as a number: by the model's texts, or as it is."""
-    if isinstance(value.value, str):
-        return rule.values.get(value.value.strip().lower())
-    if isinstance(value.value, bool):
-        text = "true" if value.value else "false"
-        if text in rule.values:
-            return rule.values[text]
-        return float(value.value) if rule.metric.unit == "0/1" else None
-    return float(value.value)
+def _listed(value: float | bool | str, rule: FieldRule) -> float | None:
+    """The reading that the model lists for a text, a truth value or a code."""
+    return rule.values.get(_text(value)) if rule.values else None
 
 
-def _not_a_number(value: RawValue, rule: FieldRule) -> Reject | None:
-    expected = f"one of {sorted(rule.values)}" if rule.values else "a number"
-    if value.value == "":
+def _is_sentinel(value: float | bool | str, rule: FieldRule) -> bool:
+    if isinstance(value, str):
+        return value == "" or value.strip().lower() in rule.sentinel_texts
+    return not isinstance(value, bool) and value in rule.sentinels
+
+
+def _number(value: float | bool | str, rule: FieldRule) -> float | None:
+    """The value as a number; a text is none, and a truth value only where 0 and 1 are."""
+    if isinstance(value, str) or (isinstance(value, bool) and rule.metric.unit != "0/1"):
         return None
+    return float(value)
+
+
+def _converted(number: float, unit: str, rule: FieldRule, gas: str | None) -> float | None:
+    if rule.scale is not None:
+        return number * rule.scale + rule.offset
+    return convert(number + rule.offset, unit, rule.metric, gas)
+
+
+def _not_a_number(value: RawValue, rule: FieldRule) -> Reject:
+    expected = f"one of {sorted(rule.values)}" if rule.values else "a number"
     detail = f"{value.name}: must be {expected} (got {str(value.value)[:60]!r})"
+    return Reject(REASON_FIELD, detail)
+
+
+def _not_convertible(value: RawValue, rule: FieldRule) -> Reject:
+    unit = value.unit or rule.unit
+    depends = " without knowing the gas" if "%LEL" in (unit, rule.metric.unit) else ""
+    detail = f"{value.name}: {unit} cannot become {rule.metric.unit}{depends}"
     return Reject(REASON_FIELD, detail)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,16 @@ FIXTURES = Path(__file__).parents[2] / "fixtures" / "formats"
 NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
 GAS = "city/v1/460107/gas/GD-000123/telemetry"
 UP = "application/1/device/24e1000000000001/event/up"
+HEIGHT = {"mounting_height_cm": 250}
+GAS_PPM = """
+title = "p"
+kind = "gas"
+interval_s = 60
+[[field]]
+names = ["lpg_ppm"]
+metric = "gas_ppm"
+unit = "ppm"
+"""
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,7 @@ class Device:
     district: str = "460107"
     model: str = ""
     gas: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def native(body: dict[str, Any], topic: str = GAS) -> Decoded:
@@ -251,10 +263,57 @@ def test_methane_in_percent_of_volume_gets_its_lel_beside_it() -> None:
     assert (derived.raw_name, derived.raw_value, derived.raw_unit) == ("ch4_pct_vol", 1.25, "%vol")
 
 
-@pytest.mark.parametrize("gas", [None, "lpg", "propane"])
-def test_without_knowing_that_it_is_methane_nothing_is_converted(gas: str | None) -> None:
-    content = normalize(native({"readings": {"ch4_pct_vol": 1.25}}), Device(gas=gas), NOW)
+@pytest.mark.parametrize(("gas", "lel"), [("methane", 20), ("propane", 47.6), ("lpg", 55.6)])
+def test_combustible_gas_in_ppm_of_a_known_kind_gets_its_lel_beside_it(
+    gas: str, lel: float
+) -> None:
+    model = parse_model("ppm", GAS_PPM)
+    found = interpret(decoded_values(value("lpg_ppm", 10_000, "ppm")), model, gas)
+    assert found.readings[0].value == 10_000
+    assert found.readings[1].metric == "ch4_pct_lel"
+    assert found.readings[1].value == pytest.approx(lel, abs=0.05)
+    assert found.readings[1].raw_unit == "ppm"
+
+
+def test_of_percent_of_volume_and_ppm_only_one_is_taken_for_the_lel() -> None:
+    model = parse_model("ppm", GAS_PPM)
+    both = decoded_values(value("lpg_ppm", 9_000, "ppm"), value("ch4_pct_vol", 1.0, "%vol"))
+    found = interpret(both, model, "methane").readings
+    assert [(r.metric, r.value) for r in found if r.metric == "ch4_pct_lel"] == [
+        ("ch4_pct_lel", 20)
+    ]
+
+
+def test_without_knowing_the_gas_nothing_is_converted() -> None:
+    content = normalize(native({"readings": {"ch4_pct_vol": 1.25}}), Device(gas=None), NOW)
     assert stored(content) == {"ch4_pct_vol": 1.25}
+    content = normalize(native({"readings": {"ch4_pct_vol": 1.25}}), Device(gas="hydrogen"), NOW)
+    assert stored(content) == {"ch4_pct_vol": 1.25}
+
+
+def test_the_distance_to_the_water_of_a_sensor_at_a_known_height_is_its_level_too() -> None:
+    shaft = Device("MH-1", "manhole", model="milesight-em400", attributes=HEIGHT)
+    content = normalize(uplink({"distance": 900, "battery": 50}), shaft, NOW)
+    assert stored(content) == {"distance_mm": 900, "battery_pct": 50, "water_level_cm": 160}
+    level = content.readings[-1]
+    assert (level.raw_name, level.raw_value, level.unit) == ("distance", 900, "cm")
+
+
+def test_a_level_that_the_device_says_itself_is_not_computed_again() -> None:
+    shaft = Device("MH-1", "manhole", attributes=HEIGHT)
+    body = {"readings": {"distance_mm": 900, "water_level_cm": 42}}
+    topic = GAS.replace("/gas/", "/manhole/").replace("GD-000123", "MH-1")
+    assert stored(normalize(native(body, topic), shaft, NOW)) == {
+        "distance_mm": 900, "water_level_cm": 42,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("height", [None, "250", True, -1, 0, float("nan"), float("inf"), [250]])
+def test_a_height_that_is_no_height_derives_nothing(height: object) -> None:
+    shaft = Device(
+        "MH-1", "manhole", model="milesight-em400", attributes={"mounting_height_cm": height}
+    )
+    assert stored(normalize(uplink({"distance": 900}), shaft, NOW)) == {"distance_mm": 900}
 
 
 def test_a_device_that_says_lel_itself_is_not_corrected() -> None:
@@ -290,6 +349,10 @@ def test_rejections_of_the_parser_stay_with_the_message() -> None:
 
 def value(name: str, sent: float | bool | str, unit: str = "") -> RawValue:
     return RawValue(name, sent, NOW, TimeSource.SERVER, unit, sent)
+
+
+def decoded_values(*values: RawValue) -> Decoded:
+    return Decoded("chirpstack", MessageClass.TELEMETRY, "d", values=values)
 
 
 TILT = parse_model("tilt", """

@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,7 @@ class Registered:
             device.code, device.kind, device.model, device.gas,
         )  # fmt: skip
         self.district = "460107"
+        self.attributes: dict[str, Any] = {}
 
 
 REGISTRY = {
