@@ -55,6 +55,12 @@ def time_or_none(value: Any) -> datetime | None:
     return from_epoch(number if number < SECONDS_LIMIT else number / 1000)
 
 
+def is_local_time(value: Any) -> bool:
+    """ISO text of a wall clock: date and time, but no offset from UTC. No moment can be told."""
+    moment = _from_text(value) if isinstance(value, str) else None
+    return moment is not None and moment.tzinfo is None
+
+
 def from_epoch(seconds: float) -> datetime | None:
     """The moment this many seconds after 1970, to the microsecond; None outside the calendar."""
     try:
