@@ -1,0 +1,362 @@
+"""What births, data and deaths of Sparkplug edge nodes mean for each other. Pure decisions.
+
+Any worker may get any message, so nothing is remembered here: rows come in, rows go out. Messages
+of one edge node reach several workers out of their order by moments; their times of receipt and
+the session's sequence numbers put them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from city.reading import REASON_ALIAS, Decoded, MessageClass, StatusReport, TimeSource
+from db.outbox import NewMessage
+from db.sparkplug import MetricRow, NodeKey, NodeRow, SourceKey, SourceRow
+from ingest.formats.sparkplug import NAME, ROOT, SEQUENCE, Address, Kind, Telegram, decode
+from ingest.formats.sparkplug_metrics import (
+    BD_SEQ,
+    MetricName,
+    by_name_and_alias,
+    metric_names,
+)
+from ingest.formats.sparkplug_payload import rebirth_command
+
+# The specification's Reorder Timeout: a number that has not come after this is lost. Workers are
+# some batches (tenths of a second) apart, a slow link a second or two.
+REORDER_TIMEOUT = timedelta(seconds=5)
+# An edge node with thousands of metrics needs seconds to send all births again; asking more often
+# would keep it from its work.
+REBIRTH_INTERVAL = timedelta(seconds=30)
+# Numbers that came ahead of a missing one; more of them say nothing more.
+UNPLACED_LIMIT = 64
+
+# Why a rebirth is asked for.
+GAP = "sequence gap"  # called off when the missing message comes
+LOST = "messages lost"
+UNKNOWN_ALIAS = "unknown alias"  # called off by a birth of the device
+UNBORN = "no birth"
+
+
+def node_key(address: Address) -> NodeKey:
+    """The edge node that a message is of."""
+    return address.group, address.edge
+
+
+def source_key(address: Address) -> SourceKey:
+    """The edge node or device that a message is about."""
+    return address.group, address.edge, address.device
+
+
+# --- sequence numbers -----------------------------------------------------------------------
+
+
+def place(node: NodeRow, seq: int, at: datetime) -> NodeRow:
+    """The session after one more sequence number, received `at`."""
+    if node.next_seq is None:
+        return replace(node, next_seq=_after(seq))
+    if node.born_at is not None and at < node.born_at and seq != node.next_seq:
+        return node  # of the session before
+    if node.gap_since is not None and at - node.gap_since > REORDER_TIMEOUT:
+        node = _give_up(node, node.next_seq)
+    node = _settle(replace(node, unplaced=(*node.unplaced, (seq, at))), at)
+    if node.gap_since is None:
+        return call_off(node, GAP)
+    return ask_rebirth(node, GAP, node.gap_since + REORDER_TIMEOUT)
+
+
+def _after(seq: int) -> int:
+    return (seq + 1) % SEQUENCE
+
+
+def _distance(seq: int, next_seq: int) -> int:
+    """How far ahead of the awaited number; negative for one that has gone by."""
+    ahead = (seq - next_seq) % SEQUENCE
+    return ahead if ahead < SEQUENCE // 2 else ahead - SEQUENCE
+
+
+def _settle(node: NodeRow, at: datetime) -> NodeRow:
+    """Put in line what can be; a gap is left before the nearest number that remains."""
+    next_seq = node.next_seq
+    if next_seq is None:
+        return node
+    waiting = dict(node.unplaced)
+    while next_seq in waiting:
+        del waiting[next_seq]
+        next_seq = _after(next_seq)
+    # Numbers gone by are repeats, or of a session whose birth is still with another worker.
+    kept = [
+        (seq, came)
+        for seq, came in waiting.items()
+        if _distance(seq, next_seq) > 0 or at - came <= REORDER_TIMEOUT
+    ][-UNPLACED_LIMIT:]
+    gap_since = None
+    if any(_distance(seq, next_seq) > 0 for seq, _ in kept):
+        moved = next_seq != node.next_seq
+        gap_since = at if moved or node.gap_since is None else node.gap_since
+    return replace(node, next_seq=next_seq, unplaced=tuple(kept), gap_since=gap_since)
+
+
+def _give_up(node: NodeRow, next_seq: int) -> NodeRow:
+    """Go on behind the numbers that did not come in time."""
+    ahead = [seq for seq, _ in node.unplaced if _distance(seq, next_seq) > 0]
+    nearest = min(ahead, key=lambda seq: _distance(seq, next_seq), default=next_seq)
+    reason = LOST if node.rebirth_reason == GAP else node.rebirth_reason
+    return replace(node, next_seq=nearest, gap_since=None, rebirth_reason=reason)
+
+
+# --- requests for births --------------------------------------------------------------------
+
+
+def ask_rebirth(node: NodeRow, reason: str, due_at: datetime) -> NodeRow:
+    """Have all births sent again, not before `due_at` and not too soon after the last request."""
+    if node.rebirth_due_at is not None:
+        return node
+    if node.rebirth_asked_at is not None:
+        due_at = max(due_at, node.rebirth_asked_at + REBIRTH_INTERVAL)
+    return replace(node, rebirth_due_at=due_at, rebirth_reason=reason)
+
+
+def call_off(node: NodeRow, *reasons: str) -> NodeRow:
+    """No rebirth is needed any more for these reasons."""
+    if node.rebirth_due_at is None or node.rebirth_reason not in reasons:
+        return node
+    return replace(node, rebirth_due_at=None, rebirth_reason="")
+
+
+def pass_time(node: NodeRow, now: datetime) -> NodeRow:
+    """A request whose time has come has gone out."""
+    if node.rebirth_due_at is None or node.rebirth_due_at > now:
+        return node
+    return replace(
+        node, rebirth_asked_at=node.rebirth_due_at, rebirth_due_at=None, rebirth_reason=""
+    )
+
+
+def rebirth_topic(node: NodeRow) -> str:
+    """Where an edge node listens for commands."""
+    return f"{ROOT}/{node.group_id}/{Kind.NCMD}/{node.edge_id}"
+
+
+def called_off(before: NodeRow, after: NodeRow, now: datetime) -> bool:
+    """A request that waits in the outbox must not go out, or not then."""
+    waits = before.rebirth_due_at is not None and before.rebirth_due_at > now
+    return waits and after.rebirth_due_at != before.rebirth_due_at
+
+
+def new_request(before: NodeRow, after: NodeRow, now: datetime) -> NewMessage | None:
+    """The command to put into the outbox."""
+    due_at = after.rebirth_due_at
+    if due_at is None or due_at == before.rebirth_due_at:
+        return None
+    return NewMessage(rebirth_topic(after), rebirth_command(now), due_at)
+
+
+# --- sessions -------------------------------------------------------------------------------
+
+
+def begin_session(node: NodeRow, telegram: Telegram, at: datetime, *, retained: bool) -> NodeRow:
+    """An edge node was born, or born again: sequence numbers start anew."""
+    if node.born_at is not None and at <= node.born_at:
+        return node  # stored already, or another worker has stored a later birth
+    known = node.death_at is not None and node.death_at > at
+    is_dead = known and _same_session(node.death_bd_seq, telegram.bd_seq)
+    next_seq = None if telegram.seq is None or retained or is_dead else _after(telegram.seq)
+    near = tuple(came for came in node.unplaced if at - came[1] <= REORDER_TIMEOUT)
+    node = replace(
+        node, online=not is_dead, bd_seq=telegram.bd_seq, born_at=at,
+        next_seq=next_seq, unplaced=near, gap_since=None,
+    )  # fmt: skip
+    node = _settle(node, at)
+    # What came before the birth and does not follow it belongs to the session before.
+    later = tuple(came for came in node.unplaced if came[1] >= at)
+    node = _settle(replace(node, unplaced=later, gap_since=None), at)
+    node = call_off(node, GAP, LOST, UNKNOWN_ALIAS, UNBORN)
+    if node.gap_since is None:
+        return node
+    return ask_rebirth(node, GAP, node.gap_since + REORDER_TIMEOUT)
+
+
+def end_session(node: NodeRow, bd_seq: int | None, at: datetime) -> tuple[NodeRow, bool]:
+    """A Last Will, and whether it is heeded: only that of the session known now is.
+
+    One of another session is kept in mind: its birth may still be with another worker."""
+    node = replace(node, death_bd_seq=bd_seq, death_at=at)
+    is_late = node.born_at is not None and at < node.born_at
+    if is_late or not _same_session(node.bd_seq, bd_seq):
+        return node, False
+    node = replace(node, online=False, next_seq=None, unplaced=(), gap_since=None)
+    return call_off(node, GAP, LOST, UNKNOWN_ALIAS, UNBORN), True
+
+
+def _same_session(known: int | None, named: int | None) -> bool:
+    """A birth or a death that names no number cannot be told from any other."""
+    return known is None or named is None or known == named
+
+
+def _died_at(node: NodeRow) -> datetime | None:
+    """When the edge node died, unless it is alive or was never seen."""
+    return None if node.online else node.death_at
+
+
+@dataclass(slots=True)
+class Sessions:
+    """The rows that the messages of one batch touch, as these messages change them."""
+
+    now: datetime
+    nodes: dict[NodeKey, NodeRow]
+    sources: dict[SourceKey, SourceRow]
+    names: dict[SourceKey, dict[int | str, MetricName]]
+    touched: set[SourceKey] = field(default_factory=set)
+    born: dict[SourceKey, list[MetricName]] = field(default_factory=dict)
+
+    def take(self, telegram: Telegram, at: datetime, *, retained: bool = False) -> Decoded:
+        """One message, received `at`, in the light of those before it."""
+        key = node_key(telegram.address)
+        node = pass_time(self.nodes[key], self.now)
+        kind = telegram.address.kind
+        if kind is Kind.NBIRTH:
+            self.nodes[key] = begin_session(node, telegram, at, retained=retained)
+            return self._node_birth(telegram, at, self.nodes[key])
+        if kind is Kind.NDEATH:
+            self.nodes[key], heeded = end_session(node, telegram.bd_seq, at)
+            return self._node_death(telegram, at) if heeded else _ignored(telegram, node)
+        if telegram.seq is not None and not retained:
+            node = place(node, telegram.seq, at)
+        if kind is Kind.DBIRTH:
+            self.nodes[key], decoded = self._device_birth(node, telegram, at)
+        elif kind is Kind.DDEATH:
+            self.nodes[key], decoded = node, decode(telegram, at)
+            self._die(source_key(telegram.address), at)
+            decoded = _at_receipt(decoded, at, online=False)
+        else:
+            decoded = decode(telegram, at, self._names_at(telegram.address, at))
+            self.nodes[key] = self._after_data(node, decoded, at)
+        return decoded
+
+    def metric_rows(self) -> list[MetricRow]:
+        """The metrics of everybody who was born."""
+        return [
+            MetricRow(*key, name.name, name.alias, name.datatype, name.unit)
+            for key, names in self.born.items()
+            for name in names
+        ]
+
+    def _node_birth(self, telegram: Telegram, at: datetime, node: NodeRow) -> Decoded:
+        if node.born_at == at:
+            for source in self._devices(node.key):
+                # Device births that came a moment before are of this session already.
+                if source.born_at < at - REORDER_TIMEOUT:
+                    self._die(source.key, at)
+            self._be_born(telegram, at, _died_at(node))
+        return apart(_at_receipt(decode(telegram, at), at, online=node.online))
+
+    def _device_birth(
+        self, node: NodeRow, telegram: Telegram, at: datetime
+    ) -> tuple[NodeRow, Decoded]:
+        known = self.sources.get(source_key(telegram.address))
+        died_at = _died_at(node)
+        is_dead = died_at is not None and died_at > at
+        if known is None or at >= known.born_at:
+            self._be_born(telegram, at, died_at if is_dead else None)
+            node = call_off(node, UNKNOWN_ALIAS)
+        if node.born_at is None:
+            node = ask_rebirth(node, UNBORN, self.now + REORDER_TIMEOUT)
+        return node, _at_receipt(decode(telegram, at), at, online=not is_dead)
+
+    def _node_death(self, telegram: Telegram, at: datetime) -> Decoded:
+        """The edge node and all devices behind it are gone, and what they said is stale."""
+        own = _at_receipt(decode(telegram, at), at, online=False)
+        gone = [
+            source
+            for source in self._devices(node_key(telegram.address))
+            if source.died_at is None or source.died_at == at  # the same message, stored again
+        ]
+        self._die(source_key(telegram.address), at)
+        for source in gone:
+            self._die(source.key, at)
+        if not gone:
+            return own
+        parts = (own, *(_dead_with(own, source) for source in gone))
+        return Decoded(NAME, own.message_class, parts=parts)
+
+    def _after_data(self, node: NodeRow, decoded: Decoded, at: datetime) -> NodeRow:
+        """Ask for births where data cannot be understood or its sender is not alive. A birth
+        that is still with another worker calls this off in time."""
+        died_at = _died_at(node)
+        if node.born_at is None or (died_at is not None and died_at < at):
+            return ask_rebirth(node, UNBORN, self.now + REORDER_TIMEOUT)
+        if any(reject.reason == REASON_ALIAS for reject in decoded.rejects):
+            return ask_rebirth(node, UNKNOWN_ALIAS, self.now + REORDER_TIMEOUT)
+        return node
+
+    def _names_at(self, address: Address, at: datetime) -> dict[int | str, MetricName]:
+        """Names hold until the death of their source: later they may mean something else."""
+        source = self.sources.get(source_key(address))
+        if source is None or (source.died_at is not None and source.died_at < at):
+            return {}
+        return self.names.get(source.key, {})
+
+    def _be_born(self, telegram: Telegram, at: datetime, died_at: datetime | None) -> None:
+        key = source_key(telegram.address)
+        names = metric_names(telegram.payload)
+        self.sources[key] = SourceRow(*key, born_at=at, died_at=died_at)
+        self.touched.add(key)
+        self.born[key] = names
+        self.names[key] = by_name_and_alias(names)
+
+    def _devices(self, key: NodeKey) -> list[SourceRow]:
+        sources = self.sources.values()
+        return [s for s in sources if (s.group_id, s.edge_id) == key and s.device_id]
+
+    def _die(self, key: SourceKey, at: datetime) -> None:
+        source = self.sources.get(key)
+        if source is not None and source.died_at is None and source.born_at <= at:
+            self.sources[key] = replace(source, died_at=at)
+            self.touched.add(key)
+
+
+def names_of(metrics: Iterable[MetricRow]) -> dict[SourceKey, dict[int | str, MetricName]]:
+    """Stored names, by source and then by alias and by name."""
+    known: dict[SourceKey, dict[int | str, MetricName]] = {}
+    for row in metrics:
+        name = MetricName(row.name, row.alias, row.datatype, row.unit)
+        known.setdefault(row.source, {}).update(by_name_and_alias([name]))
+    return known
+
+
+def apart(born: Decoded) -> Decoded:
+    """An edge node's birth in two: that it is there, which nobody need be registered for, and
+    what it measures."""
+    link = {**born.link, "bridge": born.device}
+    status = replace(
+        born, message_class=MessageClass.STATUS, values=(), rejects=(), cached=False, link=link
+    )
+    if not born.values and not born.rejects:
+        return status
+    values = replace(born, message_class=MessageClass.TELEMETRY, statuses=())
+    return Decoded(NAME, MessageClass.TELEMETRY, parts=(status, values))
+
+
+def _at_receipt(decoded: Decoded, at: datetime, *, online: bool) -> Decoded:
+    """Reports by one clock, ours: a Last Will has no time of its own to compare with."""
+    statuses = tuple(
+        replace(status, online=online, ts=at, ts_from=TimeSource.RECEIVED)
+        for status in decoded.statuses
+    )
+    return replace(decoded, statuses=statuses)
+
+
+def _dead_with(node: Decoded, source: SourceRow) -> Decoded:
+    """A device that went with its edge node."""
+    identity = "/".join(source.key)
+    reports: list[StatusReport] = [replace(r, device=identity) for r in node.statuses]
+    link = {"event": Kind.NDEATH.value, "bridge": identity}
+    return Decoded(NAME, node.message_class, identity, statuses=tuple(reports), link=link)
+
+
+def _ignored(telegram: Telegram, node: NodeRow) -> Decoded:
+    """The Last Will of a session that is over."""
+    link = {"event": Kind.NDEATH.value, BD_SEQ: telegram.bd_seq, "session": node.bd_seq}
+    return Decoded(NAME, MessageClass.OTHER, telegram.address.identity, link=link)
