@@ -18,14 +18,13 @@ from alerts import rules as rule_files
 from alerts import steps as alert_steps
 from app import doctor as doctoring
 from app.settings import Settings, load_settings
-from city.errors import Conflict, InvalidInput, NotFound
+from city.errors import InvalidInput
 from city.incident import Role
-from db import calendars, events, ledger, rejects, users
+from db import calendars, events, ledger, users
 from db.pool import Connection, connect
 from dispatch import by_hand
 from ingest import decode as decoding
 from ingest import device_import, mqtt
-from ingest import steps as ingest_steps
 
 ROLES = [role.value for role in Role if role is not Role.SYSTEM]
 
@@ -333,44 +332,8 @@ def worker_end(settings: Settings, name: str) -> None:
         known = [seen.worker for seen in ledger.list_workers(conn)]
     if name not in known:
         raise InvalidInput("name", name, f"never stored a batch; there were {', '.join(known)}")
-    mqtt.end_session(settings.mqtt_url, mqtt.client_id_of(name))
+    mqtt.end_sessions(settings.mqtt_url, name)
     click.echo(f"the broker keeps nothing for {name} any more")
-
-
-@click.group()
-def reject() -> None:
-    """Quarantined messages."""
-
-
-@reject.command("list")
-@click.option("--format", "format_name", default=None)
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
-@installation
-def reject_list(settings: Settings, format_name: str | None, limit: int) -> None:
-    """Newest first: when, format, device, reason, detail."""
-    with transaction(settings) as conn:
-        rows = rejects.list_rejects(conn, format=format_name, limit=limit)
-    for row in rows:
-        click.echo(
-            f"{row.id}  {row.received_at:%Y-%m-%dT%H:%M:%SZ}  {row.format}  {row.device or '-'}"
-            f"  {row.reason}  {row.detail}  [{row.topic}]"
-        )
-
-
-@reject.command("replay")
-@click.option("--format", "format_name", default=None)
-@installation
-def reject_replay(settings: Settings, format_name: str | None) -> None:
-    """Try quarantined messages again after a fix; what still fails stays."""
-    done = failed = 0
-    with transaction(settings) as conn:
-        ids = [r.id for r in rejects.list_rejects(conn, format=format_name, limit=100_000)]
-    for reject_id in ids:
-        if replay_one(settings, reject_id):
-            done += 1
-        else:
-            failed += 1
-    click.echo(f"replayed {done}, still refused {failed}")
 
 
 @click.command()
@@ -383,17 +346,7 @@ def doctor(settings: Settings) -> None:
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-def replay_one(settings: Settings, reject_id: int) -> bool:
-    """False when it is refused again, was cut too short to try, or somebody was faster."""
-    try:
-        with transaction(settings) as conn:
-            return ingest_steps.replay_reject(conn, reject_id, datetime.now(UTC))
-    except (Conflict, NotFound) as error:
-        click.echo(f"{reject_id}: {error}", err=True)
-        return False
-
-
 WORK_COMMANDS = (
     device, user, token, rules, ledger_group, audit,
-    decode, sla, reject, calendar, worker, doctor,
+    decode, sla, calendar, worker, doctor,
 )  # fmt: skip

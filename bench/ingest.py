@@ -24,7 +24,7 @@ from db import seeds
 from db.devices import NewDevice, insert_devices
 from db.migrate import migrate
 from db.pool import connect
-from ingest.mqtt import client_id_of, end_session
+from ingest.mqtt import end_sessions
 from ingest.worker import IngestSettings
 from ingest.worker import run as run_worker
 
@@ -148,7 +148,7 @@ def _workers(servers: Any, count: int) -> Iterator[None]:
         for process in processes:
             process.join()
         for number in range(count):  # or the broker would go on keeping their share for them
-            end_session(servers.mqtt, client_id_of(f"b{number}"))
+            end_sessions(servers.mqtt, f"b{number}")
 
 
 def _work(

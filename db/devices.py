@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import Notify, sql
+from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from city.errors import Conflict
 from db.pool import Connection
 
 # Told by a trigger of the device table when a transaction that changed it commits.
@@ -127,7 +129,15 @@ class NewDevice:
 
 
 def insert_devices(conn: Connection, devices: Sequence[NewDevice], now: datetime) -> None:
-    """Register devices; a code or external identity that exists is an error."""
+    """Register devices; a code or external identity that exists is a conflict."""
+    try:
+        _copy_devices(conn, devices, now)
+    except UniqueViolation as error:
+        current = {"taken": error.diag.message_detail or ""}
+        raise Conflict("somebody else registered the same first", current=current) from error
+
+
+def _copy_devices(conn: Connection, devices: Sequence[NewDevice], now: datetime) -> None:
     with (
         conn.cursor() as cursor,
         cursor.copy(
@@ -202,7 +212,9 @@ def upsert_links(conn: Connection, links: Sequence[DeviceLink]) -> set[int]:
         SELECT * FROM unnest(%s::int[], %s::boolean[], %s::timestamptz[], %s::jsonb[])
         ON CONFLICT (device_id) DO UPDATE
         SET online = coalesce(excluded.online, link.online),
-            reported_at = excluded.reported_at, attributes = excluded.attributes
+            reported_at = excluded.reported_at,
+            attributes = CASE WHEN excluded.attributes = '{}' AND excluded.online IS NULL
+                              THEN link.attributes ELSE excluded.attributes END
         WHERE excluded.reported_at > link.reported_at
         RETURNING device_id
         """,

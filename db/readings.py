@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -253,6 +253,20 @@ class HistoryPoint:
     avg: float
     n: int
     quality: int | None  # of a single reading
+
+
+def list_latest_values(
+    conn: Connection, device_ids: Sequence[int]
+) -> dict[tuple[int, int], tuple[int, float]]:
+    """By device and metric: microseconds since 1970 and value of the latest reading."""
+    rows = conn.execute(
+        """
+        SELECT device_id, metric_id::int, (extract(epoch FROM ts) * 1000000)::bigint, value
+        FROM device_latest WHERE device_id = ANY(%s)
+        """,
+        (list(device_ids),),
+    )
+    return {(device, metric): (ts_us, value) for device, metric, ts_us, value in rows}
 
 
 def list_latest_times(conn: Connection) -> list[tuple[int, int, int]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,10 @@ from db.readings import (
 from db.rejects import NewReject
 from db.video_events import ReportedEvent
 from ingest.formats import recognise
+from ingest.formats.native import NAME as NATIVE
+from ingest.message import Message
 from ingest.normalize import normalize
+from ingest.plain import Plain
 from ingest.registry import Registry
 
 # A message that no format claims is booked under this feed.
@@ -53,18 +57,8 @@ DECODER_FAULTS = (
     ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
 )  # fmt: skip
 
+MINUTE_US = 60_000_000
 _METRIC_ID = {name: metric.id for name, metric in METRICS.items()}
-
-
-class Message(NamedTuple):
-    """One MQTT message; `mid` and `connection` say how to acknowledge it (mid 0: not at all)."""
-
-    topic: str
-    payload: bytes
-    retain: bool
-    received_at: datetime
-    mid: int = 0
-    connection: int = 0
 
 
 class Content(IntEnum):
@@ -91,6 +85,27 @@ class Batch:
     links: list[tuple[int, DeviceLink]]  # each with the message it came in
     places: list[tuple[int, SquadPlace]]
     videos: list[tuple[int, ReportedEvent]]
+    cached: set[int]  # messages that repeat old values beside new ones
+    untimed: dict[int, Untimed]  # messages that are known only by what they say
+
+    def without_rows(self, gone: Mask) -> Batch:
+        """The same, where these rows are no news; their messages have brought repeats."""
+        stay = np.flatnonzero(~gone)
+        return replace(
+            self,
+            rows=self.rows[stay],
+            row_messages=self.row_messages[stay],
+            repeat_messages=np.concatenate([self.repeat_messages, self.row_messages[gone]]),
+            raws=_moved(self.raws, stay),
+        )
+
+
+class Untimed(NamedTuple):
+    """How a message without a time of its own is known again. `only_once`: the same content is
+    the same message whoever sends it; else only if the broker says that it sends it again."""
+
+    key: int
+    only_once: bool
 
 
 def decode_messages(messages: Sequence[Message]) -> list[Decoded]:
@@ -125,23 +140,44 @@ def identities(decoded: Iterable[Decoded]) -> Iterator[tuple[str, str]]:
 _WITHOUT_DEVICE = (MessageClass.OTHER, MessageClass.INVALID, MessageClass.POSITION)
 
 
+def urgent_topics(
+    messages: Iterable[Message], decoded: Iterable[Decoded], registry: Registry
+) -> Iterator[str]:
+    """Topics on which gas devices report: they go first when not everything can."""
+    for message, content in zip(messages, decoded, strict=True):
+        for part in content.parts or (content,):
+            device = registry.find(part.format, part.device) if part.device else None
+            if device is not None and device.kind == "gas":
+                yield message.topic
+
+
 def build_batch(
-    messages: Sequence[Message], decoded: Sequence[Decoded], registry: Registry
+    messages: Sequence[Message],
+    decoded: Sequence[Decoded],
+    registry: Registry,
+    plain: Plain | None = None,
 ) -> Batch:
-    """Decide about every message; the registry says who is known."""
+    """Decide about every message; the registry says who is known. `decoded` are the messages
+    that were not taken as plain ones, in their order."""
+    numbers = range(len(messages)) if plain is None else plain.rest
     draft = _Draft(registry)
-    contents = [
-        draft.add(number, message, content)
-        for number, (message, content) in enumerate(zip(messages, decoded, strict=True))
-    ]
+    feeds = [NATIVE] * len(messages)
+    contents = [Content.VALUES] * len(messages)
+    for number, content in zip(numbers, decoded, strict=True):
+        feeds[number] = content.format
+        contents[number] = draft.add(number, messages[number], content)
     rows = np.array(draft.rows, dtype=BATCH_DTYPE)
     row_messages = np.array(draft.row_messages, dtype=np.int32)
-    order = sort_rows(rows)
+    if plain is not None:
+        rows = np.concatenate([rows, plain.rows])
+        row_messages = np.concatenate([row_messages, plain.row_messages])
+    arrival = np.argsort(row_messages, kind="stable")
+    order = arrival[sort_rows(rows[arrival])]
     first = first_of_key(rows[order])
     kept = order[first]
     return Batch(
         messages=messages,
-        feeds=[content.format for content in decoded],
+        feeds=feeds,
         contents=contents,
         rows=rows[kept],
         row_messages=row_messages[kept],
@@ -151,6 +187,8 @@ def build_batch(
         links=draft.links,
         places=draft.places,
         videos=draft.videos,
+        cached=draft.cached,
+        untimed=draft.untimed,
     )
 
 
@@ -185,6 +223,8 @@ class _Draft:
         self.links: list[tuple[int, DeviceLink]] = []
         self.places: list[tuple[int, SquadPlace]] = []
         self.videos: list[tuple[int, ReportedEvent]] = []
+        self.cached: set[int] = set()
+        self.untimed: dict[int, Untimed] = {}
 
     def add(self, number: int, message: Message, decoded: Decoded) -> Content:
         """Take one message apart, device by device; what it held."""
@@ -208,7 +248,7 @@ class _Draft:
         """What one device says in a message."""
         device = self._registry.find(decoded.format, decoded.device) if decoded.device else None
         found = normalize(decoded, device, message.received_at)
-        rejects = list(found.rejects)
+        rejects = [self._registry.explain(decoded, reject) for reject in found.rejects]
         taken = 0
         if device is not None:
             readings, events = found.readings, found.events
@@ -222,6 +262,14 @@ class _Draft:
                 for event in events
             ]  # fmt: skip
             self.links += [(number, _link(device, status)) for status in found.statuses]
+            if any(reading.ts_from is TimeSource.RECEIVED for reading in readings):
+                self.untimed[number] = _untimed(message, decoded)
+            if decoded.cached:
+                self.cached.add(number)
+                if not found.statuses:  # repeated values are no news, but a sign of life
+                    self.links.append(
+                        (number, DeviceLink(device.id, None, message.received_at, {}))
+                    )
             taken = len(readings) + len(events) + len(found.statuses)
         if found.positions:
             taken += self._add_places(number, decoded, found.positions, rejects)
@@ -297,6 +345,19 @@ def _lasting(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
     return tuple(r for r in readings if r.ts_from is not TimeSource.RECEIVED)
 
 
+def _untimed(message: Message, decoded: Decoded) -> Untimed:
+    """A LoRaWAN frame is the same by whatever message it comes; else the message is what it is."""
+    frame = decoded.link.get("frame")
+    if frame and decoded.raw_bytes:
+        said = (decoded.format, decoded.device, str(frame), decoded.raw_bytes.hex())
+        return Untimed(_digest("\0".join(said).encode()), True)
+    return Untimed(_digest(message.topic.encode() + b"\0" + message.payload), False)
+
+
+def _digest(content: bytes) -> int:
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big", signed=True)
+
+
 def _link(device: RegisteredDevice, status: StatusReport) -> DeviceLink:
     return DeviceLink(device.id, status.online, status.ts, status.attributes)
 
@@ -322,6 +383,8 @@ def refuse_message(message: Message, reason: str, detail: str) -> Batch:
         links=[],
         places=[],
         videos=[],
+        cached=set(),
+        untimed={},
     )  # fmt: skip
 
 
@@ -329,26 +392,70 @@ def account(batch: Batch, new: Mask, changed: Collection[int]) -> list[LedgerEnt
     """Book every message once. `new` marks the rows that were not stored before, `changed` names
     the messages whose other parts were news."""
     count = len(batch.messages)
-    brought = np.bincount(batch.row_messages, minlength=count).tolist()
-    stored_rows = np.bincount(batch.row_messages[new], minlength=count).tolist()
-    repeats = np.bincount(batch.repeat_messages, minlength=count).tolist()
-    sums: dict[tuple[str, int], list[int]] = {}
-    for number, message in enumerate(batch.messages):
-        minute = int(message.received_at.timestamp()) // 60
-        entry = sums.setdefault((batch.feeds[number], minute), [0] * 7)
-        entry[0] += 1
-        content = batch.contents[number]
-        is_stored = stored_rows[number] > 0 or number in changed or content is Content.NO_VALUES
-        if content is Content.REFUSED:
-            entry[3] += 1
-        elif is_stored:
-            entry[1] += 1
-            entry[4] += not brought[number]
-        else:
-            entry[2] += 1
-        entry[5] += stored_rows[number]
-        entry[6] += brought[number] - stored_rows[number] + repeats[number]
+    brought = np.bincount(batch.row_messages, minlength=count)
+    stored_rows = np.bincount(batch.row_messages[new], minlength=count)
+    repeats = np.bincount(batch.repeat_messages, minlength=count)
+    contents = np.array(batch.contents, np.int8)
+    refused = contents == Content.REFUSED
+    without_values = contents == Content.NO_VALUES
+    stored = (stored_rows > 0) | without_values
+    stored[list(changed)] = True
+    stored &= ~refused
+    received_us = _received_us(batch.messages)
     return [
-        LedgerEntry(feed, EPOCH + timedelta(minutes=minute), *entry)
-        for (feed, minute), entry in sorted(sums.items())
-    ]
+        _entry(batch, feed, minute, of, received_us, new, {
+            "stored": stored, "rejected": refused, "duplicate": ~refused & ~stored,
+            "without_values": stored & (brought == 0), "readings_stored": stored_rows,
+            "readings_duplicate": brought - stored_rows + repeats,
+        })
+        for feed, minute, of in _accounts(batch.feeds, received_us // MINUTE_US)
+    ]  # fmt: skip
+
+
+def _received_us(messages: Sequence[Message]) -> NDArray[np.int64]:
+    """Times of receipt; neighbours often share one, which is worked out once."""
+    last: datetime | None = None
+    last_us = 0
+    found = []
+    for message in messages:
+        if message.received_at is not last:
+            last, last_us = message.received_at, as_microseconds(message.received_at)
+        found.append(last_us)
+    return np.array(found, np.int64)
+
+
+def _accounts(
+    feeds: Sequence[str], minutes: NDArray[np.int64]
+) -> Iterator[tuple[str, int, NDArray[np.bool_]]]:
+    """Every feed and minute of a batch, with the messages that belong to it."""
+    names = np.array(feeds)
+    for feed in sorted(set(feeds)):
+        of_feed = names == feed
+        for minute in np.unique(minutes[of_feed]).tolist():
+            yield feed, minute, of_feed & (minutes == minute)
+
+
+def _entry(
+    batch: Batch,
+    feed: str,
+    minute: int,
+    of: NDArray[np.bool_],
+    received_us: NDArray[np.int64],
+    new: Mask,
+    counts: Mapping[str, NDArray[np.integer | np.bool_]],
+) -> LedgerEntry:
+    start_us = minute * MINUTE_US
+    sensed_us = batch.rows["received_us"] - batch.rows["ts_us"]
+    said = new & (sensed_us != 0) & of[batch.row_messages]
+    return LedgerEntry(
+        feed,
+        EPOCH + timedelta(minutes=minute),
+        received=int(of.sum()),
+        **{name: int(values[of].sum()) for name, values in counts.items()},
+        oldest_at=EPOCH + timedelta(microseconds=int(received_us[of].min())),
+        newest_at=EPOCH + timedelta(microseconds=int(received_us[of].max())),
+        received_s_sum=float((received_us[of] - start_us).sum()) / 1e6,
+        sense_n=int(said.sum()),
+        sense_s_sum=float(sensed_us[said].sum()) / 1e6,
+        sense_s_max=float(sensed_us[said].max()) / 1e6 if said.any() else None,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import queue
+import itertools
 import select
 import socket
 import ssl
@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -23,11 +23,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from city.errors import Unavailable
-from ingest.batch import Message
 from ingest.broker import Broker, parse_broker
+from ingest.message import Message
+from ingest.packets import PUBLISH, is_complete, packet_end, read_publish
 
-# All ingest workers share one subscription: each message goes to one of them.
-SHARE = "$share/ingest/"
 # A worker that is away for a day at most finds its messages waiting; then the session ends.
 SESSION_EXPIRY_S = 86_400
 KEEPALIVE_S = 30
@@ -35,9 +34,18 @@ KEEPALIVE_S = 30
 # broker that lost its sessions lets messages pass until we subscribe again.
 RETRY_FIRST_S = 0.25
 RETRY_MAX_S = 2.0
-# Packets read before acknowledgements and pings get their turn.
-READ_BURST = 500
+# Reads before acknowledgements and pings get their turn.
+READ_BURST = 4
 RECEIVE_BYTES = 256 * 1024
+# Bytes of messages that one inbox holds; what is beyond stays with the broker. Two lanes and a
+# batch under way make at most about 200 MiB a worker, however large the messages are.
+QUEUE_BYTES = 64 * 1024 * 1024
+# Bytes of messages that are stored together.
+BATCH_BYTES = 16 * 1024 * 1024
+# What a message takes up beside its payload and topic.
+MESSAGE_BYTES = 250
+# No broker may send a packet larger than this. Ours accepts messages of 2 MiB.
+PACKET_BYTES = 4 * 1024 * 1024
 # How long a stop waits for the last acknowledgements to leave.
 FAREWELL_S = 2.0
 # How long the examination of a broker waits for an answer.
@@ -46,6 +54,7 @@ EXAMINE_S = 3.0
 SYSTEM_TOPICS = ("version", "publish/messages/dropped", "clients/disconnected")
 
 Say = Callable[[str], None]
+Skip = Callable[[str], bool]
 
 
 def client_id_of(worker_name: str) -> str:
@@ -53,9 +62,14 @@ def client_id_of(worker_name: str) -> str:
     return f"gridwarden-ingest-{worker_name}"
 
 
+def gas_client_id_of(worker_name: str) -> str:
+    """The name of the session in which a worker's gas messages wait, apart from all others."""
+    return f"{client_id_of(worker_name)}-gas"
+
+
 class _Client(paho.Client):
-    """paho with fewer system calls and objects a message: reads ahead, takes a PUBLISH apart
-    without building what nobody reads, acknowledges many messages in one packet."""
+    """paho with fewer system calls and objects a message: reads ahead, takes every PUBLISH of a
+    read apart in one loop without building what nobody reads, acknowledges many in one packet."""
 
     def __init__(self, broker: Broker, client_id: str) -> None:
         super().__init__(
@@ -69,14 +83,70 @@ class _Client(paho.Client):
             self.username_pw_set(broker.user, broker.password)
         if broker.tls:
             self.tls_set_context(ssl.create_default_context())
-        self._ahead = b""
-        self._ahead_at = 0
-        self.drained = True
-        self.on_publish_packet: Callable[[str, bytes, bool, int], None] | None = None
+        self.forget_ahead()
 
     def forget_ahead(self) -> None:
         """A new connection starts with nothing read."""
-        self._ahead, self._ahead_at, self.drained = b"", 0, True
+        self._ahead, self._ahead_at, self.drained, self._ended = b"", 0, True, False
+
+    def read(self, connection: int) -> list[Message]:
+        """The messages that have come, as far as they are complete; everything else that comes
+        is paho's. `drained` says afterwards whether the socket is empty."""
+        messages: list[Message] = []
+        if not self._in_packet["command"]:  # else paho is in the middle of a packet
+            try:
+                self._fill()
+                self._take_publishes(messages, connection)
+            except IndexError:  # lengths that contradict each other
+                self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
+                return messages
+            if not self._ended and self._waits_for_more():
+                return messages
+        self.loop_read()
+        return messages
+
+    def _waits_for_more(self) -> bool:
+        """Nothing is left of what was read, or only the beginning of a PUBLISH."""
+        data, at = self._ahead, self._ahead_at
+        if at >= len(data):
+            return True
+        return data[at] & 0xF0 == PUBLISH and not is_complete(data, at)
+
+    def _fill(self) -> None:
+        if not self._waits_for_more():
+            return
+        try:
+            more = super()._sock_recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            self.drained = True
+            return
+        except OSError:
+            more = b""
+        if not more:
+            self._ended = True  # paho reads next, meets the same and ends the connection
+            return
+        self._ahead, self._ahead_at = self._ahead[self._ahead_at :] + more, 0
+        self.stay_alive()
+
+    def _take_publishes(self, messages: list[Message], connection: int) -> None:
+        data, at = self._ahead, self._ahead_at
+        received_at = datetime.now(UTC)
+        while at < len(data) and (flags := data[at]) & 0xF0 == PUBLISH:
+            end = packet_end(data, at)
+            if end is None or end > len(data):
+                break
+            body = at + 2
+            while data[body - 1] & 0x80:
+                body += 1
+            messages.append(read_publish(data, body, end, flags, received_at, connection))
+            at = end
+        self._ahead_at = at
+
+    def stay_alive(self) -> None:
+        """Bytes came, or could have come had we read them: no reason to doubt the broker."""
+        with self._msgtime_mutex:
+            self._last_bytes_received = paho.time_func()
+        self._ping_t = 0.0
 
     def _sock_recv(self, bufsize: int) -> bytes:
         start = self._ahead_at
@@ -90,101 +160,133 @@ class _Client(paho.Client):
         self._ahead_at = end = start + bufsize
         return self._ahead[start:end]
 
-    def _handle_publish(self) -> MQTTErrorCode:
-        if self.on_publish_packet is None:
-            return super()._handle_publish()
-        packet = self._in_packet["packet"]
-        flags = self._in_packet["command"]
-        try:
-            at = 2 + (packet[0] << 8 | packet[1])
-            topic = packet[2:at].decode()
-            mid = 0
-            if flags & 0x06:
-                mid = packet[at] << 8 | packet[at + 1]
-                at += 2
-            at += _properties_length(packet, at)
-        except (IndexError, UnicodeDecodeError):
-            return MQTTErrorCode.MQTT_ERR_PROTOCOL
-        self.on_publish_packet(topic, bytes(packet[at:]), bool(flags & 0x01), mid)
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
-
     def acknowledge(self, mids: Sequence[int]) -> None:
         """PUBACK for each, in one write."""
         packets = struct.pack(">" + "HH" * len(mids), *(w for mid in mids for w in (0x4002, mid)))
         self._packet_queue(paho.PUBACK, packets, mids[-1], 1)
 
 
-def _properties_length(packet: bytes | bytearray, at: int) -> int:
-    """Bytes that the MQTT 5 properties take up, their length field included."""
-    length = shift = 0
-    start = at
-    while True:
-        byte = packet[at]
-        length |= (byte & 0x7F) << shift
-        at += 1
-        if byte < 0x80:
-            return at - start + length
-        shift += 7
+# Connections of all inboxes of this process, counted: an acknowledgement finds its own.
+_connections = itertools.count(1)
 
 
 class Inbox:
-    """One worker's place in the shared subscription, with a queue of messages to store.
+    """One place in a shared subscription, with a queue of messages to store.
 
-    The broker keeps what is not acknowledged: at most `receive_maximum` messages are here. A
-    message id means something only on the connection that brought it, so acknowledgements of
-    an earlier connection are dropped; the broker sends those messages again.
+    The broker keeps what is not acknowledged: at most `receive_maximum` messages and about
+    `QUEUE_BYTES` are here, whatever arrives. A message id means something only on the connection
+    that brought it, so acknowledgements of an earlier connection are dropped; the broker sends
+    those messages again.
     """
 
     def __init__(
-        self, url: str, client_id: str, filters: Sequence[str], receive_maximum: int, say: Say
+        self,
+        url: str,
+        client_id: str,
+        filters: Sequence[str],
+        receive_maximum: int,
+        say: Say,
+        *,
+        share: str = "ingest",
+        skip: Skip | None = None,
+        arrived: threading.Event | None = None,
     ) -> None:
+        """Topics for which `skip` is true are somebody else's once `raise_fence` has been called.
+        `arrived` is set when there is something to take."""
+        self.client_id = client_id
+        self.arrived = arrived or threading.Event()
         self._broker = parse_broker(url)
-        self._filters = tuple(filters)
+        self._filters = tuple(f"$share/{share}/{topic}" for topic in filters)
+        self._leave: tuple[str, ...] = ()
         self._receive_maximum = receive_maximum
         self._say = say
+        self._skip = skip
         self._client = _Client(self._broker, client_id)
-        self._client.on_publish_packet = self._enqueue
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._subscribed
-        self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._client.on_unsubscribe = self._unsubscribed
+        self._queue: deque[Message] = deque()  # filled by the connection's thread
+        self._waiting: deque[Message] = deque()  # of the thread that takes
+        self.urgent: Container[str] = frozenset()  # topics that go first when not all can
+        self._bytes_in = self._bytes_out = 0  # each written by one thread only
         self._stored: deque[tuple[int, list[int]]] = deque()
         self._connection = 0
+        self._fence = f"gridwarden/fence/{client_id}"
+        self._fenced = 0  # the connection on which the fence was raised
+        self._skipping = False
         self._retry_s = RETRY_FIRST_S
         self._taking = True
+        self._expiry_s: int | None = None
         self._closing = threading.Event()
+        self.subscribed = False  # the broker has confirmed it on the connection of now
+        self.unsubscribed = False
+        self.sessions_lost = 0  # connections to a broker that had kept nothing for us
+        self._heard_at = time.monotonic()
         self._wake_read, self._wake_write = socket.socketpair()
         for end in (self._wake_read, self._wake_write):
             end.setblocking(False)
-        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=client_id, daemon=True)
 
     def start(self) -> None:
         """Connect in the background and go on connecting until closed."""
         connect = Properties(PacketTypes.CONNECT)
         connect.SessionExpiryInterval = SESSION_EXPIRY_S
         connect.ReceiveMaximum = self._receive_maximum
+        connect.MaximumPacketSize = PACKET_BYTES
         self._client.connect_async(
             self._broker.host, self._broker.port, KEEPALIVE_S,
             clean_start=False, properties=connect,
         )  # fmt: skip
         self._thread.start()
 
+    def leave(self, filters: Sequence[str]) -> None:
+        """Unsubscribe from these, now and after every reconnect."""
+        self._leave = tuple(filters)
+        if filters and self.subscribed:
+            self._client.unsubscribe(list(filters))
+            self._wake()
+
     def take(self, limit: int, gather_s: float, wait_s: float) -> list[Message]:
         """Wait up to `wait_s` for a message, then `gather_s` for more; at most `limit`."""
-        try:
-            messages = [self._queue.get(timeout=wait_s)]
-        except queue.Empty:
-            return []
-        until = time.monotonic() + gather_s
-        while len(messages) < limit:
-            try:
-                messages.append(self._queue.get_nowait())
-            except queue.Empty:
-                rest = until - time.monotonic()
-                if rest <= 0:
-                    break
-                time.sleep(min(rest, gather_s / 4))
+        return gather([self], limit, gather_s, wait_s)
+
+    def take_now(self, limit: int, size: int = BATCH_BYTES) -> list[Message]:
+        """What is here, oldest first: at most `limit` messages of `size` bytes together, but at
+        least one."""
+        waiting = self._waiting
+        while self._queue:
+            waiting.append(self._queue.popleft())
+        if len(waiting) > limit and self.urgent:
+            waiting = deque(sorted(waiting, key=lambda message: message.topic not in self.urgent))
+        messages: list[Message] = []
+        while waiting and len(messages) < limit and size > 0:
+            message = waiting.popleft()
+            messages.append(message)
+            size -= _size(message)
+            self._bytes_out += _size(message)
+        self._waiting = waiting
         return messages
+
+    def __len__(self) -> int:
+        return len(self._queue) + len(self._waiting)
+
+    def needs_fence(self) -> bool:
+        """Subscribed on a connection on which nothing is skipped yet."""
+        return self.subscribed and self._fenced != self._connection
+
+    def raise_fence(self) -> None:
+        """From now on whoever takes care of the skipped topics gets all of them. What the broker
+        already holds for us may be older than that: only what comes behind this message of ours
+        is skipped."""
+        self._fenced = self._connection
+        self._client.publish(self._fence, b"", qos=1)
+        self._wake()
+
+    def drop_fence(self) -> None:
+        """Nothing is skipped until the fence is raised again."""
+        self._skipping = False
+        self._fenced = 0
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that these are stored; call it after the commit, in order."""
@@ -192,15 +294,20 @@ class Inbox:
         mids = [m.mid for m in messages if m.mid and m.connection == connection]
         if mids:
             self._stored.append((connection, mids))
-            self._wake()
+        self._wake()  # also where reading had stopped because too much was waiting
 
     def stop_taking(self) -> None:
         """What arrives from now on is left to the broker."""
         self._taking = False
 
-    def close(self) -> None:
-        """Send the last acknowledgements, say goodbye, keep the session."""
+    def silent_s(self) -> float:
+        """Seconds since a message arrived."""
+        return time.monotonic() - self._heard_at
+
+    def close(self, *, end_session: bool = False) -> None:
+        """Send the last acknowledgements, say goodbye, keep the session or end it."""
         self.stop_taking()
+        self._expiry_s = 0 if end_session else None
         self._closing.set()
         self._wake()
         self._thread.join()
@@ -233,24 +340,63 @@ class Inbox:
         """Read, acknowledge and ping until the connection ends."""
         client = self._client
         while (sock := client.socket()) is not None and not self._closing.is_set():
+            full = self._is_full()
+            reading = [self._wake_read] if full else [sock, self._wake_read]
             writing = [sock] if client.want_write() else []
-            patience = 1.0 if client.drained else 0.0
-            readable, writable, _ = select.select([sock, self._wake_read], writing, [], patience)
+            patience = 1.0 if client.drained or full else 0.0
+            readable, writable, _ = select.select(reading, writing, [], patience)
             if self._wake_read in readable:
                 with suppress(BlockingIOError):
                     self._wake_read.recv(4096)
             self._send_acknowledgements()
-            if sock in readable or not client.drained:
-                client.drained = False
-                for _ in range(READ_BURST):
-                    client.loop_read()
-                    if client.drained or client.socket() is None:
-                        break
+            if full:
+                client.stay_alive()  # its answers to our pings lie unread behind the messages
+            elif sock in readable or not client.drained:
+                self._read()
             if writable:
                 client.loop_write()
             client.loop_misc()
         if self._closing.is_set():
             self._say_goodbye()
+
+    def _is_full(self) -> bool:
+        """Reading on would take more memory than we promised: the broker has to wait. The
+        count is for messages of QoS 0, which the receive maximum does not limit."""
+        too_large = self._bytes_in - self._bytes_out >= QUEUE_BYTES
+        return self._taking and (too_large or len(self._queue) >= 2 * self._receive_maximum)
+
+    def _read(self) -> None:
+        client = self._client
+        client.drained = False
+        for _ in range(READ_BURST):
+            self._enqueue(client.read(self._connection))
+            if client.drained or client.socket() is None:
+                break
+
+    def _enqueue(self, messages: list[Message]) -> None:
+        if not messages or not self._taking:
+            return
+        self._heard_at = time.monotonic()
+        if self._skip is not None:
+            messages = self._without_skipped(messages, self._skip)
+        self._bytes_in += sum(map(_size, messages))
+        self._queue.extend(messages)
+        self.arrived.set()
+
+    def _without_skipped(self, messages: list[Message], skip: Skip) -> list[Message]:
+        """Acknowledge and leave out what lies behind the fence and is somebody else's."""
+        kept, skipped = [], []
+        for message in messages:
+            if message.topic == self._fence:
+                self._skipping = self._fenced == message.connection
+                skipped.append(message)
+            elif self._skipping and skip(message.topic):
+                skipped.append(message)
+            else:
+                kept.append(message)
+        if skipped:
+            self.acknowledge(skipped)
+        return kept
 
     def _send_acknowledgements(self) -> None:
         while self._stored:
@@ -263,15 +409,10 @@ class Inbox:
         until = time.monotonic() + FAREWELL_S
         while self._client.want_write() and time.monotonic() < until:
             self._client.loop_write()
-        self._client.disconnect()
-
-    def _enqueue(self, topic: str, payload: bytes, retain: bool, mid: int) -> None:
-        if not self._taking:
-            return
-        # QoS 0 has no limit of its own: a full queue makes the broker wait, by not reading on.
-        while self._queue.qsize() >= 2 * self._receive_maximum and self._taking:
-            time.sleep(0.005)
-        self._queue.put(Message(topic, payload, retain, datetime.now(UTC), mid, self._connection))
+        goodbye = Properties(PacketTypes.DISCONNECT)
+        if self._expiry_s is not None:
+            goodbye.SessionExpiryInterval = self._expiry_s
+        self._client.disconnect(properties=goodbye)
 
     def _connected(
         self, client: paho.Client, _: Any, flags: paho.ConnectFlags, reason: ReasonCode, __: Any
@@ -279,14 +420,21 @@ class Inbox:
         if reason.is_failure:
             self._say(f"broker {self._broker} refuses: {reason}")
             return
-        self._connection += 1
+        self._connection = next(_connections)
+        self._skipping = False
+        self.sessions_lost += not flags.session_present
         self._retry_s = RETRY_FIRST_S
+        self._heard_at = time.monotonic()
         session = "the session was kept" if flags.session_present else "a new session"
-        self._say(f"connected to broker {self._broker}, {session}")
+        self._say(f"connected to broker {self._broker} as {self.client_id}, {session}")
+        if self._leave:
+            client.unsubscribe(list(self._leave))
         # The sender's retain flag is not wanted (it says nothing about age): without "retain as
         # published" the flag is set only on what the broker had kept.
         options = SubscribeOptions(qos=1, noLocal=False, retainAsPublished=False)
-        client.subscribe([(SHARE + topic, options) for topic in self._filters])
+        topics = [*self._filters, self._fence] if self._skip is not None else self._filters
+        if topics:
+            client.subscribe([(topic, options) for topic in topics])
 
     def _subscribed(
         self, _: paho.Client, __: Any, ___: int, reasons: list[ReasonCode], ____: Any
@@ -294,14 +442,54 @@ class Inbox:
         refused = [f for f, r in zip(self._filters, reasons, strict=False) if r.is_failure]
         if refused:
             self._say(f"broker {self._broker} refuses to deliver {', '.join(refused)}")
+        self.subscribed = not refused
+
+    def _unsubscribed(self, *_: Any) -> None:
+        self.unsubscribed = True
 
     def _disconnected(
         self, _: paho.Client, __: Any, ___: Any, reason: ReasonCode, ____: Any
     ) -> None:
+        self.subscribed = False
         if self._closing.is_set():
             return
-        hint = "; another worker runs under this name" if reason == "Session taken over" else ""
+        hint = ""
+        if reason == "Session taken over":
+            hint = "; another worker runs under this name"
+            if not self._filters:  # we had only stood in for it
+                self._closing.set()
         self._say(f"connection to broker {self._broker} lost ({reason}{hint})")
+
+
+def gather(inboxes: Sequence[Inbox], limit: int, gather_s: float, wait_s: float) -> list[Message]:
+    """Wait up to `wait_s` for a message in any of the inboxes, which share one `arrived`, then
+    `gather_s` for more; at most `limit`, from the first inbox first."""
+    arrived = inboxes[0].arrived
+    until = time.monotonic() + wait_s
+    messages: list[Message] = []
+    while not messages:
+        arrived.clear()
+        messages = _take_in_turn(inboxes, limit)
+        rest = until - time.monotonic()
+        if not messages and (rest <= 0 or not arrived.wait(rest)):
+            return messages
+    until = time.monotonic() + gather_s
+    while len(messages) < limit and (rest := until - time.monotonic()) > 0:
+        time.sleep(min(rest, gather_s / 4))
+        messages += _take_in_turn(inboxes, limit - len(messages))
+    return messages
+
+
+def _take_in_turn(inboxes: Sequence[Inbox], limit: int) -> list[Message]:
+    messages: list[Message] = []
+    for inbox in inboxes:
+        if len(messages) < limit:
+            messages += inbox.take_now(limit - len(messages))
+    return messages
+
+
+def _size(message: Message) -> int:
+    return len(message.payload) + len(message.topic) + MESSAGE_BYTES
 
 
 def _reason(error: OSError) -> str:
@@ -317,7 +505,6 @@ class _Visit:
         self._refusal = ""
         self._client = _Client(broker, client_id)
         self._client.on_connect = self._connected
-        self._client.on_publish_packet = self._heard
         try:
             self._client.connect(broker.host, broker.port, KEEPALIVE_S, clean_start=True)
         except OSError as error:
@@ -343,23 +530,31 @@ class _Visit:
         else:
             self.offered = offered or Properties(PacketTypes.CONNACK)
 
-    def _heard(self, topic: str, payload: bytes, retain: bool, mid: int) -> None:
-        self.topics[topic] = payload.decode("utf-8", "replace")
-
     def _until(self, done: Callable[[], bool]) -> bool:
-        until = time.monotonic() + EXAMINE_S
-        while not done() and time.monotonic() < until:
-            if self._client.loop(timeout=0.1) != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                break
-            while not self._client.drained and self._client.socket() is not None:
-                self._client.loop_read()
+        client, until = self._client, time.monotonic() + EXAMINE_S
+        while not done() and time.monotonic() < until and (sock := client.socket()) is not None:
+            writing = [sock] if client.want_write() else []
+            readable, writable, _ = select.select([sock], writing, [], 0.1)
+            if readable:
+                client.drained = False
+            if writable:
+                client.loop_write()
+            while not client.drained and client.socket() is not None:
+                for message in client.read(0):
+                    self.topics[message.topic] = message.payload.decode("utf-8", "replace")
         return done()
 
 
 def end_session(url: str, client_id: str) -> None:
-    """End the session of a worker that is gone for good, or the broker would go on queueing its
-    share of the messages for it."""
+    """End a session; what waits in it is lost."""
     _Visit(parse_broker(url), client_id).close()
+
+
+def end_sessions(url: str, worker_name: str) -> None:
+    """End the sessions of a worker that is gone for good, or the broker would go on queueing its
+    share of the messages for it."""
+    for client_id in (client_id_of(worker_name), gas_client_id_of(worker_name)):
+        end_session(url, client_id)
 
 
 def examine_broker(url: str) -> Iterator[tuple[bool, str]]:

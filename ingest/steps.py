@@ -5,30 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from city.errors import Conflict, NotFound
 from city.event import NewEvent
 from city.reading import Quality
-from db import devices, ledger, readings, rejects, rollups, video_events
+from db import (
+    device_changes,
+    devices,
+    ledger,
+    message_seen,
+    readings,
+    rejects,
+    rollups,
+    video_events,
+)
 from db.events import append_events
 from db.pool import Connection
 from db.readings import EPOCH, Mask, Rows
 from ingest.batch import (
     Batch,
     Content,
-    Message,
     account,
     build_batch,
     decode_messages,
     identities,
 )
+from ingest.message import Message
 from ingest.registry import Registry
 
 # A reading that reaches evaluation later than this after it was measured is stored as late and
 # raises no alarm: only a replay from quarantine can be so late without the format saying so.
 REPLAY_LATE_US = 10 * 60 * 1_000_000
+
+# Of a device and metric that this worker has not met nothing is newer: another may have.
+NOTHING_KNOWN = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,38 +59,46 @@ class NewestKnown:
     store; the unique index decides, so the belief may be wrong."""
 
     def __init__(self, conn: Connection) -> None:
-        self._ts_us: dict[int, int] = {
-            _key(device_id, metric_id): ts_us
-            for device_id, metric_id, ts_us in readings.list_latest_times(conn)
-        }
+        self._ts_us: dict[int, NDArray[np.int64]] = {}  # by metric, then by device id
+        known = readings.list_latest_times(conn)
+        if known:
+            device_ids, metric_ids, ts_us = np.array(known, np.int64).T
+            self._learn(device_ids, metric_ids, ts_us)
 
     def newer(self, rows: Rows) -> Mask:
         """True for rows newer than everything of their device and metric."""
-        known = self._ts_us
-        return np.array(
-            [
-                ts_us > known.get(key, ts_us)
-                for key, ts_us in zip(_keys(rows), rows["ts_us"].tolist(), strict=True)
-            ],
-            dtype=bool,
-        )
+        newer = np.zeros(len(rows), dtype=bool)
+        for metric in np.unique(rows["metric_id"]).tolist():
+            of = rows["metric_id"] == metric
+            device_ids = rows["device_id"][of]
+            newer[of] = rows["ts_us"][of] > self._room(metric, int(device_ids.max()))[device_ids]
+        return newer
 
     def learn(self, rows: Rows) -> None:
         """Take in sorted rows that were committed."""
-        known = self._ts_us
         newest = rows[readings.last_of_metric(rows)]
-        for key, ts_us in zip(_keys(newest), newest["ts_us"].tolist(), strict=True):
-            if ts_us > known.get(key, ts_us - 1):
-                known[key] = ts_us
+        self._learn(newest["device_id"], newest["metric_id"], newest["ts_us"])
 
+    def _learn(
+        self, device_ids: NDArray[Any], metric_ids: NDArray[Any], ts_us: NDArray[np.int64]
+    ) -> None:
+        for metric in np.unique(metric_ids).tolist():
+            of = metric_ids == metric
+            known = self._room(metric, int(device_ids[of].max()))
+            before = known[device_ids[of]]
+            known[device_ids[of]] = np.where(
+                before == NOTHING_KNOWN, ts_us[of], np.maximum(before, ts_us[of])
+            )
 
-def _key(device_id: int, metric_id: int) -> int:
-    return device_id << 16 | metric_id
-
-
-def _keys(rows: Rows) -> list[int]:
-    keys: list[int] = (rows["device_id"].astype(np.int64) << 16 | rows["metric_id"]).tolist()
-    return keys
+    def _room(self, metric: int, device_id: int) -> NDArray[np.int64]:
+        """What is known of a metric, with a place for this device."""
+        known = self._ts_us.get(metric)
+        if known is None or len(known) <= device_id:
+            grown = np.full(device_id * 5 // 4 + 1, NOTHING_KNOWN, np.int64)
+            if known is not None:
+                grown[: len(known)] = known
+            self._ts_us[metric] = known = grown
+        return known
 
 
 def store_batch(
@@ -88,14 +110,54 @@ def store_batch(
     newest: NewestKnown | None = None,
 ) -> Stored:
     """Everything a batch brings, its ledger entries and the hand-over, in one transaction."""
-    fresh = newest.newer(batch.rows) if newest else np.zeros(len(batch.rows), dtype=bool)
     with conn.transaction():
+        batch = _without_repeats(conn, batch, now)
+        fresh = newest.newer(batch.rows) if newest else np.zeros(len(batch.rows), dtype=bool)
         parts = _store_parts(conn, batch, fresh, now)
         entries = account(batch, parts.new, parts.changed)
         stored = _hand_over(conn, batch, parts, entries, worker, now)
     if newest:
         newest.learn(batch.rows)
     return stored
+
+
+def _without_repeats(conn: Connection, batch: Batch, now: datetime) -> Batch:
+    """Leave out what the unique index of readings cannot tell to be repeated."""
+    gone = np.zeros(len(batch.rows), dtype=bool)
+    if batch.untimed:
+        gone |= np.isin(batch.row_messages, _seen_before(conn, batch, now))
+    if batch.cached:
+        gone |= _unchanged(conn, batch)
+    return batch.without_rows(gone) if gone.any() else batch
+
+
+def _seen_before(conn: Connection, batch: Batch, now: datetime) -> list[int]:
+    """Messages without a time of their own that were stored before, or earlier in the batch."""
+    unseen = message_seen.insert_seen(conn, [u.key for u in batch.untimed.values()], now)
+    repeated = []
+    for number, untimed in batch.untimed.items():
+        known = untimed.key not in unseen
+        unseen.discard(untimed.key)
+        if known and (untimed.only_once or batch.messages[number].again):
+            repeated.append(number)
+    return repeated
+
+
+def _unchanged(conn: Connection, batch: Batch) -> Mask:
+    """Rows of messages from a cache that repeat the value their metric already has."""
+    cached = np.isin(batch.row_messages, list(batch.cached))
+    ids = np.unique(batch.rows["device_id"][cached]).tolist()
+    latest = readings.list_latest_values(conn, ids)
+    unchanged = np.zeros(len(batch.rows), dtype=bool)
+    for number in np.flatnonzero(cached).tolist():
+        row = batch.rows[number]
+        key, ts_us = (int(row["device_id"]), int(row["metric_id"])), int(row["ts_us"])
+        before = latest.get(key)
+        if before is not None and before[0] <= ts_us and before[1] == row["value"]:
+            unchanged[number] = True
+        else:
+            latest[key] = ts_us, float(row["value"])
+    return unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +180,11 @@ def _store_parts(conn: Connection, batch: Batch, fresh: Mask, now: datetime) -> 
     changed |= {number for number, place in batch.places if place.squad in places}
     videos = list(zip(batch.videos, changes, strict=True))
     changed |= {number for (number, _), change in videos if change.changed}
-    events = [_as_log_event(report, now) for (_, report), change in videos if change.is_new]
+    events = [
+        _as_log_event(report, change.event_id, now)
+        for (_, report), change in videos
+        if change.is_new
+    ]
     return _Parts(new, changed, events)
 
 
@@ -146,17 +212,17 @@ def _hand_over(
     return Stored(batch_id, len(stored), appended[-1].seq if appended else None)
 
 
-def _as_log_event(report: video_events.ReportedEvent, now: datetime) -> NewEvent:
+def _as_log_event(report: video_events.ReportedEvent, event_id: str, now: datetime) -> NewEvent:
     event = report.event
     return NewEvent(
         at=now,
         district=report.district,
         kind="video.reported",
-        subject=f"video:{report.camera_code}/{event.event_id}",
+        subject=f"video:{report.camera_code}/{event_id}",
         actor="system",
         payload={
             "camera_id": report.camera_id,
-            "event_id": event.event_id,
+            "event_id": event_id,
             "type": event.type,
             "start": event.start_at.isoformat(),
             "confidence": event.confidence,
@@ -208,8 +274,13 @@ def read_again(conn: Connection, kept: rejects.StoredReject, now: datetime) -> B
     """What a quarantined message comes to with today's decoders and registry; nothing is stored."""
     message = Message(kept.topic, bytes(kept.raw), False, kept.received_at)
     decoded = decode_messages([message])
-    known = devices.find_registered(conn, [identity for _, identity in identities(decoded)])
-    batch = build_batch([message], decoded, Registry(known, devices.list_squad_districts(conn)))
+    names = [identity for _, identity in identities(decoded)]
+    registry = Registry(
+        devices.find_registered(conn, names),
+        devices.list_squad_districts(conn),
+        device_changes.find_replaced(conn, names),
+    )
+    batch = build_batch([message], decoded, registry)
     age_us = readings.as_microseconds(now) - batch.rows["ts_us"]
     late = (age_us > REPLAY_LATE_US) & (batch.rows["quality"] == Quality.GOOD)
     batch.rows["quality"][late] = Quality.LATE

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from city.errors import Unavailable
-from db import live
+from db import ingest_workers, live
 from db.pool import Connection, connect_when_ready, first_line, is_away
-from ingest.batch import Message, build_batch, decode_messages, identities, refuse_message
+from ingest.batch import build_batch, decode_messages, identities, refuse_message, urgent_topics
 from ingest.formats import subscriptions
-from ingest.mqtt import Inbox, client_id_of
+from ingest.intake import Intake, shared_filters
+from ingest.message import Message
+from ingest.plain import PlainLane
 from ingest.registry import RegistryReader
 from ingest.steps import NewestKnown, Stored, store_batch
 
@@ -24,6 +26,13 @@ log = logging.getLogger(__name__)
 IDLE_S = 0.5
 # A database that answers but refuses work (starting, full, read-only) is asked again after this.
 RETRY_S = 1.0
+# How often a worker says that it is alive, and how long it must have been silent before another
+# takes over its sessions: longer than a restart takes.
+BEAT_S = 2.0
+SILENT_S = 30.0
+SILENT = timedelta(seconds=SILENT_S)
+# Somebody who took over and then fell silent too is replaced after this.
+ABANDONED = timedelta(seconds=60)
 # The database could not store this one message, whatever else came with it.
 REASON_STORE = "store_failed"
 
@@ -48,29 +57,32 @@ class IngestSettings:
 
 def run(settings: IngestSettings, stop: threading.Event) -> None:
     """Store messages until told to stop; servers that go away are waited for."""
-    client_id = client_id_of(settings.worker_name)
-    inbox = Inbox(settings.mqtt_url, client_id, subscriptions(), settings.receive_maximum, log.info)
     worker = _Worker(settings, stop)
-    inbox.start()
+    intake = Intake(
+        settings.mqtt_url, settings.worker_name, subscriptions(), settings.receive_maximum, log.info
+    )
+    intake.start()  # first: the broker keeps what comes while we wait for the database
     try:
-        worker.store([])  # connects now, so that the first message need not wait for it
+        intake.leave(worker.introduce(shared_filters(subscriptions())))
         while not stop.is_set():
-            _store_next(worker, inbox, settings, IDLE_S)
-        inbox.stop_taking()
-        while _store_next(worker, inbox, settings, 0.0):
+            _store_next(worker, intake, settings, IDLE_S)
+            worker.look_after(intake)
+        intake.stop_taking()
+        while _store_next(worker, intake, settings, 0.0):
             pass
     except Unavailable:
         log.warning("stopped while the database was away; unstored messages stay with the broker")
     finally:
-        inbox.close()
+        intake.close()
         worker.close()
 
 
-def _store_next(worker: _Worker, inbox: Inbox, settings: IngestSettings, wait_s: float) -> bool:
-    messages = inbox.take(settings.batch_size, settings.batch_ms / 1000, wait_s)
+def _store_next(worker: _Worker, intake: Intake, settings: IngestSettings, wait_s: float) -> bool:
+    messages = intake.take(settings.batch_size, settings.batch_ms / 1000, wait_s)
     if messages:
         worker.store(messages)
-        inbox.acknowledge(messages)
+        intake.acknowledge(messages)
+        intake.remember_urgent(worker.take_urgent())
     return bool(messages)
 
 
@@ -99,6 +111,17 @@ class _Worker:
         self._conn: Connection | None = None
         self._redis = live.open_redis(settings.redis_url)
         self._redis_answers = True
+        self._lane = PlainLane()
+        self._urgent: set[str] = set()
+        self._beat_at = 0.0
+        self._alive_since = 0.0  # since when heartbeats have come without a gap
+
+    def introduce(self, filters: Sequence[str]) -> list[str]:
+        """Connect and be known as alive; gives filters of an earlier life to unsubscribe from."""
+        leave: list[str] = []
+        name = self._settings.worker_name
+        self._insist(lambda conn: leave.extend(ingest_workers.register(conn, name, filters)))
+        return leave
 
     def store(self, messages: Sequence[Message]) -> None:
         """Return when all are committed; raises `Unavailable` only when told to stop."""
@@ -107,14 +130,60 @@ class _Worker:
             parcel = waiting.pop()
             try:
                 conn = self._connection()
-                if parcel.messages:
-                    self._tell(self._store(parcel, conn))
+                self._tell(self._store(parcel, conn))
             except Exception as error:  # noqa: BLE001 - what it is decides what happens to it
                 if self._conn is None or is_away(error) or parcel.refusal:
                     self._lose_connection(error)
                     waiting.append(_Parcel(parcel.messages))
                 else:
                     waiting += parcel.apart(error)
+
+    def take_urgent(self) -> set[str]:
+        """Topics of gas devices met since the last call."""
+        urgent, self._urgent = self._urgent, set()
+        return urgent
+
+    def look_after(self, intake: Intake) -> None:
+        """Every now and then: say that this worker is alive, publish what waits for the broker,
+        and see to those workers that are not."""
+        at = time.monotonic()
+        if at - self._beat_at < BEAT_S:
+            return
+        if at - self._beat_at > 3 * BEAT_S:
+            self._alive_since = at
+        self._beat_at = at
+        self._insist(lambda conn: self._look_after(conn, intake, at))
+
+    def _look_after(self, conn: Connection, intake: Intake, at: float) -> None:
+        name = self._settings.worker_name
+        if not ingest_workers.beat(conn, name):
+            ingest_workers.register(conn, name, shared_filters(subscriptions()))
+        for dead in intake.emptied():
+            intake.release(dead, end=True)
+            ingest_workers.forget(conn, dead)
+            log.warning("worker %s is gone: its sessions were emptied and ended here", dead)
+        for dead in intake.adopted():
+            if not ingest_workers.keep_orphan(conn, name, dead):
+                intake.release(dead, end=False)
+        # Whoever was cut off from the database must not take the others for dead.
+        if at - self._alive_since < SILENT_S:
+            return
+        orphan = ingest_workers.claim_orphan(conn, name, SILENT, ABANDONED)
+        if orphan is not None:
+            log.warning("worker %s is silent for %g s: taking its messages", orphan.name, SILENT_S)
+            intake.adopt(orphan.name, orphan.filters)
+
+    def _insist(self, work: Callable[[Connection], None]) -> None:
+        """Do it, however often the database has to be waited for."""
+        while True:
+            try:
+                work(self._connection())
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                self._lose_connection(error)
+            else:
+                return
 
     def close(self) -> None:
         """Give the connections back."""
@@ -128,11 +197,14 @@ class _Worker:
             log.error("quarantined a message of %s: %s", parcel.messages[0].topic, parcel.refusal)
             batch = refuse_message(parcel.messages[0], REASON_STORE, parcel.refusal)
             return store_batch(conn, batch, datetime.now(UTC), worker=name)
-        decoded = decode_messages(parcel.messages)
         at = time.monotonic()
-        self._registry.current(conn, at)
+        registry = self._registry.current(conn, at)
+        plain = self._lane.take(parcel.messages, registry)
+        rest = [parcel.messages[number] for number in plain.rest]
+        decoded = decode_messages(rest)
         self._registry.meet(conn, identities(decoded), at)
-        batch = build_batch(parcel.messages, decoded, self._registry.registry)
+        self._urgent.update(urgent_topics(rest, decoded, registry))
+        batch = build_batch(parcel.messages, decoded, registry, plain)
         return store_batch(conn, batch, datetime.now(UTC), worker=name, newest=self._newest)
 
     def _connection(self) -> Connection:

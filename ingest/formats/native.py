@@ -85,6 +85,17 @@ def _address(topic: str) -> tuple[str, str, str, _Reader]:
     return district, kind, identity(device, "topic"), reader
 
 
+def telemetry_address(topic: str) -> tuple[str, str, str] | None:
+    """District, kind and device of a telemetry topic; None for any other topic."""
+    if not (topic.startswith(PREFIX) and topic.endswith("/telemetry")):
+        return None
+    try:
+        district, kind, device, reader = _address(topic)
+    except Refused:
+        return None
+    return (district, kind, device) if reader is _telemetry else None
+
+
 def _telemetry(
     district: str, kind: str, device: str, body: dict[str, Any], received_at: datetime
 ) -> Decoded:

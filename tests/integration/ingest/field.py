@@ -10,7 +10,8 @@ from typing import Any
 from db import ledger
 from db.devices import list_registered, list_squad_districts
 from db.pool import Connection
-from ingest.batch import Message, build_batch, decode_messages
+from ingest.batch import build_batch, decode_messages
+from ingest.message import Message
 from ingest.registry import Registry
 from ingest.steps import NewestKnown, Stored, store_batch
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from city.errors import InvalidInput, Unavailable
-from ingest.batch import Message
 from ingest.broker import parse_broker
+from ingest.message import Message
 from ingest.mqtt import Inbox, end_session, examine_broker
 from stack import Services
 from tests.integration.ingest.workers import Publisher, wait_until

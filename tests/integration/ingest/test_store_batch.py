@@ -12,7 +12,7 @@ from db import ledger, readings, rejects, rollups
 from db.devices import NewDevice, insert_devices
 from db.events import list_events
 from db.pool import Connection, connect
-from ingest.batch import Message
+from ingest.message import Message
 from ingest.registry import RegistryReader
 from ingest.steps import NewestKnown, replay_reject
 from tests.integration.ingest.field import DISTRICT, Field

@@ -21,7 +21,7 @@ import paho.mqtt.client as paho
 
 from db import ledger
 from db.pool import connect
-from ingest.mqtt import client_id_of, end_session
+from ingest.mqtt import end_sessions
 from ingest.worker import IngestSettings, run
 
 START = """
@@ -78,7 +78,7 @@ def new_site(mqtt_url: str, database_url: str, redis_url: str) -> Site:
 
 def leave(site: Site) -> None:
     """An abandoned session would take its share of every later test's messages."""
-    end_session(site.settings.mqtt_url, client_id_of(site.settings.worker_name))
+    end_sessions(site.settings.mqtt_url, site.settings.worker_name)
 
 
 def payload(number: int, value: float = 1) -> bytes:

@@ -25,7 +25,6 @@ from ingest.batch import (
     REASON_DECODER,
     Batch,
     Content,
-    Message,
     account,
     build_batch,
     decode_messages,
@@ -33,6 +32,7 @@ from ingest.batch import (
     refuse_message,
 )
 from ingest.formats import FORMATS
+from ingest.message import Message
 from ingest.registry import Registry, normal_identity
 
 NOW = datetime(2026, 3, 4, 5, 6, 30, tzinfo=UTC)

@@ -1,0 +1,2 @@
+DROP TABLE message_seen;
+DROP TABLE ingest_worker;

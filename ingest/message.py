@@ -1,0 +1,19 @@
+"""A message as it came from the broker."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+
+class Message(NamedTuple):
+    """One MQTT message; `mid` and `connection` say how to acknowledge it (mid 0: not at all),
+    `again` that the broker has sent it before and may have missed our acknowledgement."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    received_at: datetime
+    mid: int = 0
+    connection: int = 0
+    again: bool = False
