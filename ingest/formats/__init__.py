@@ -25,7 +25,13 @@ import msgspec
 from ingest.formats.chirpstack import CHIRPSTACK
 from ingest.formats.format import PAYLOAD_LIMIT, Format
 from ingest.formats.frigate import FRIGATE
+from ingest.formats.lorawan_frame import LORAWAN_FRAME
+from ingest.formats.loriot import LORIOT
+from ingest.formats.milesight_gateway import MILESIGHT_GATEWAY
+from ingest.formats.milesight_nbiot import MILESIGHT_NBIOT
 from ingest.formats.native import NATIVE
+from ingest.formats.netmore import NETMORE
+from ingest.formats.thingpark import THINGPARK
 from ingest.formats.ttn import TTN
 
 __all__ = [
@@ -39,9 +45,15 @@ FEED_ROOT = "feed"
 
 FORMATS: dict[str, Format] = {
     "native": NATIVE,
+    "milesight-gateway": MILESIGHT_GATEWAY,  # before ChirpStack, whose old form is its ancestor
     "chirpstack": CHIRPSTACK,
     "ttn": TTN,
+    "thingpark": THINGPARK,
+    "loriot": LORIOT,
+    "netmore": NETMORE,
+    "milesight-nbiot": MILESIGHT_NBIOT,
     "frigate": FRIGATE,
+    "lorawan-frame": LORAWAN_FRAME,  # last: takes every hex text for a frame
 }
 
 # Other names by which people know a format.
@@ -53,6 +65,7 @@ ALIASES: dict[str, str] = {
     "ttn-v3": "ttn",
     "the-things-stack": "ttn",
     "thethingsstack": "ttn",
+    "actility": "thingpark",
     "frigate-nvr": "frigate",
 }
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from city.reading import (
-    METRICS,
-    REASON_FIELD,
     REASON_RANGE,
     Decoded,
     MessageClass,
+    Quality,
     Reading,
     Reject,
     StatusReport,
@@ -23,22 +23,31 @@ from ingest.formats.body import (
     as_number,
     as_text,
     identity,
+    parse_json,
     parse_object,
     shown,
 )
 from ingest.formats.format import Format, Refused, fits_object, guarded
 from ingest.formats.lorawan import (
+    Frame,
+    battery_reading,
+    decoded_object,
+    details,
     eui_text,
+    first_time,
     frame_bytes,
     frame_counter,
     gateway,
     link_record,
+    place,
     port,
     receptions,
+    time_record,
+    uplink,
 )
 from ingest.formats.times import time_or_none
-from ingest.formats.values import Flattened, Stamp, flatten
-from ingest.quality import is_in_future
+from ingest.formats.values import Stamp
+from ingest.quality import STALE_LIMIT
 
 NAME = "chirpstack"
 SUBSCRIPTIONS = ("application/+/device/+/event/+", "application/+/node/+/rx")
@@ -85,47 +94,35 @@ _SIGNS: tuple[tuple[str, frozenset[str]], ...] = (
     ("up", frozenset({"fPort", "data", "object", "objectJSON", "rxInfo", "fCnt"})),
     ("location", frozenset({"location"})),
 )
+# What is kept of events that measure nothing.
+OTHER_KEYS = (
+    "level", "code", "type", "description", "error", "integrationName", "eventType",
+    "acknowledged", "fCntDown", "queueItemId", "gatewayId", "devAddr",
+)  # fmt: skip
+LOCATION = {"latitude": "latitude", "longitude": "longitude", "accuracy": "accuracy_m"}
 _OTHER_EVENTS = frozenset({"join", "ack", "txack", "log", "error", "location", "integration"})
 
 
 def _uplink(event: str, device: str, body: dict[str, Any], received_at: datetime) -> Decoded:
     stamp = _stamp(body, received_at)
     raw, rejects = frame_bytes(body.get("data"), "data")
-    fport = port(body.get("fPort"), "fPort")
     link = link_record(
         frame_counter(body.get("fCnt")),
         _gateways(body),
         deduplication=as_text(body.get("deduplicationId")),
-        time=stamp.ts.isoformat(),
-        time_from=stamp.ts_from.value,
+        **time_record(stamp),
     )
-    decoded, refusal = _object(body)
-    flat = flatten(decoded, stamp) if decoded else Flattened((), ())
-    if flat.values or flat.rejects:
-        message_class = MessageClass.TELEMETRY
-    else:
-        message_class = MessageClass.UNDECODED if raw or fport else MessageClass.OTHER
-    return Decoded(
-        NAME,
-        message_class,
-        device,
-        values=flat.values,
-        rejects=(*rejects, *refusal, *flat.rejects),
-        raw_bytes=raw,
-        fport=fport,
-        link=link,
-    )
+    frame = Frame(raw, port(body.get("fPort"), "fPort"), rejects)
+    return uplink(NAME, device, frame, link, decoded_object(_object(body), "object", stamp))
 
 
-def _object(body: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Reject, ...]]:
+def _object(body: Mapping[str, Any]) -> Any:
     """What the network server's codec made of the frame; v3 may write it as JSON in a text."""
     decoded = body.get("object")
-    if decoded is None and isinstance(body.get("objectJSON"), str):
-        text = body["objectJSON"]
-        decoded = parse_object(text.encode()) if text.strip() else None
-    if decoded is None or isinstance(decoded, dict):
-        return decoded or {}, ()
-    return {}, (Reject(REASON_FIELD, f"object: must be an object (got {shown(decoded)})"),)
+    text = body.get("objectJSON")
+    if decoded is None and isinstance(text, str):
+        return parse_json(text.encode("utf-8", "replace")) if text.strip() else None
+    return text if decoded is None else decoded
 
 
 def _status(event: str, device: str, body: dict[str, Any], received_at: datetime) -> Decoded:
@@ -142,7 +139,7 @@ def _status(event: str, device: str, body: dict[str, Any], received_at: datetime
     if level is not None and not external and body.get("batteryLevelUnavailable") is not True:
         number = as_number(level)
         if number is not None and 0 <= number <= 100:
-            readings = (_battery(device, number, stamp),)
+            readings = (battery_reading(device, number, stamp, "batteryLevel", number),)
             attributes["battery_pct"] = number
         else:
             detail = f"batteryLevel: must be 0 to 100 % (got {shown(level)})"
@@ -151,20 +148,14 @@ def _status(event: str, device: str, body: dict[str, Any], received_at: datetime
     return Decoded(NAME, MessageClass.STATUS, device, readings, statuses=(report,), rejects=rejects)
 
 
-def _battery(device: str, percent: float, stamp: Stamp) -> Reading:
-    unit = METRICS["battery_pct"].unit
-    return Reading(
-        device, "battery_pct", percent, unit, stamp.ts, stamp.ts_from,
-        "batteryLevel", percent, unit, stamp.quality,
-    )  # fmt: skip
-
-
 def _other(event: str, device: str, body: dict[str, Any], received_at: datetime) -> Decoded:
     """Joins, acknowledgements, logs, locations: counted, nothing measured."""
-    link: dict[str, Any] = {"event": event}
-    for key in ("level", "code", "type", "description", "error", "integrationName"):
-        if isinstance(body.get(key), str):
-            link[key] = as_text(body[key])
+    link = {"event": event, **details(body, OTHER_KEYS)}
+    location = as_dict(body.get("location"))
+    link |= place(location, LOCATION) | details(location, ("source",))
+    said = body.get("deduplicationId") or as_dict(body.get("context")).get("deduplication_id")
+    if as_text(said):  # of a log: which frame it is about
+        link["deduplication"] = as_text(said)
     return Decoded(NAME, MessageClass.OTHER, device, link=link)
 
 
@@ -173,29 +164,32 @@ _READERS: dict[str, _Reader] = {"up": _uplink, "rx": _uplink, "status": _status}
 
 
 def _stamp(body: Mapping[str, Any], received_at: datetime) -> Stamp:
-    """The first time that is not in the future: the message's own (the gateway's clock where
-    it has one, else the server's), a gateway's, the server's; else the time of receipt.
+    """The message's own time (of a gateway that has a clock, else the server's), a gateway's, the
+    server's, else the receipt's. A gateway that is further off than any network keeps a frame has
+    a wrong clock: then the server's time counts."""
+    by_server = list(_server_times(body))
+    stamp = first_time((*_gateway_times(body), *by_server), received_at)
+    if stamp.ts_from is not TimeSource.GATEWAY or not by_server:
+        return stamp
+    server = first_time(by_server, received_at)
+    if abs(stamp.ts - server.ts) > STALE_LIMIT and server.ts_from is TimeSource.SERVER:
+        return replace(server, quality=Quality.CLOCK_REPLACED)
+    return stamp
 
-    When every clock is ahead the first is kept, for the quality check to refuse it by name."""
-    times = list(_times(body))
-    for ts, ts_from in times:
-        if not is_in_future(ts, received_at):
-            return Stamp(ts, ts_from)
-    return Stamp(*times[0]) if times else Stamp(received_at, TimeSource.RECEIVED)
 
-
-def _times(body: Mapping[str, Any]) -> Iterator[tuple[datetime, TimeSource]]:
+def _gateway_times(body: Mapping[str, Any]) -> Iterator[tuple[datetime | None, TimeSource]]:
     heard = receptions(body.get("rxInfo"))
     at_gateway = [t for entry in heard if (t := _gateway_time(entry)) is not None]
     own = time_or_none(body.get("time"))
-    if own is not None:
-        yield own, TimeSource.GATEWAY if own in at_gateway else TimeSource.SERVER
+    yield own, TimeSource.GATEWAY if own in at_gateway else TimeSource.SERVER
     for ts in at_gateway:
         yield ts, TimeSource.GATEWAY
-    for said in [*(entry.get("nsTime") for entry in heard), body.get("publishedAt")]:
-        ts_server = time_or_none(said)
-        if ts_server is not None:
-            yield ts_server, TimeSource.SERVER
+
+
+def _server_times(body: Mapping[str, Any]) -> Iterator[tuple[datetime | None, TimeSource]]:
+    heard = receptions(body.get("rxInfo"))
+    for said in (*(entry.get("nsTime") for entry in heard), body.get("publishedAt")):
+        yield time_or_none(said), TimeSource.SERVER
 
 
 def _gateway_time(entry: Mapping[str, Any]) -> datetime | None:
@@ -203,11 +197,25 @@ def _gateway_time(entry: Mapping[str, Any]) -> datetime | None:
 
 
 def _gateways(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """All receptions. Networks that exchange frames (Helium, ThingsIX) deliver one reception
+    under two gateway ids: the later one says which gateway it repeats."""
+    seen: dict[tuple[Any, ...], str] = {}
     for entry in receptions(body.get("rxInfo")):
         name = entry.get("gatewayId") or entry.get("gatewayID") or entry.get("mac")
         text = eui_text(name) if isinstance(name, str) else ""
         snr = entry["snr"] if "snr" in entry else entry.get("loRaSNR")
-        yield gateway(text, entry.get("rssi"), snr, _gateway_time(entry))
+        record = gateway(text, entry.get("rssi"), snr, _gateway_time(entry))
+        first = seen.setdefault(_reception(entry, text), text)
+        yield record if first == text else record | {"repeats": first}
+
+
+def _reception(entry: Mapping[str, Any], name: str) -> tuple[Any, ...]:
+    """What two reports of one reception share: the concentrator's counter (`context`) and the
+    uplink's id. Without them every gateway heard for itself."""
+    context, uplink_id = as_text(entry.get("context")), as_finite(entry.get("uplinkId"))
+    if not context or uplink_id is None:
+        return (name,)
+    return context, uplink_id, as_finite(entry.get("rssi"))
 
 
 def _matches(topic: str) -> bool:

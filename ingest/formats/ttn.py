@@ -14,23 +14,37 @@ from city.reading import (
     Quality,
     RawValue,
     Reading,
-    Reject,
     TimeSource,
 )
-from ingest.formats.body import as_dict, as_finite, as_list, as_text, identity, parse_object, shown
+from ingest.formats.body import (
+    TEXT_LIMIT,
+    as_dict,
+    as_finite,
+    as_list,
+    as_text,
+    identity,
+    parse_object,
+    shown,
+)
 from ingest.formats.format import Format, Refused, fits_object, guarded
 from ingest.formats.lorawan import (
+    Frame,
+    decoded_object,
+    details,
     eui_text,
+    first_time,
     frame_bytes,
     frame_counter,
     gateway,
     link_record,
+    place,
     port,
     receptions,
+    time_record,
+    uplink,
 )
 from ingest.formats.times import time_or_none
-from ingest.formats.values import Flattened, Stamp, flatten
-from ingest.quality import is_in_future
+from ingest.formats.values import Stamp, flatten
 
 NAME = "ttn"
 SUBSCRIPTIONS = (
@@ -38,9 +52,16 @@ SUBSCRIPTIONS = (
     "v3/+/devices/+/up/normalized",
     "v3/+/devices/+/join",
     "v3/+/devices/+/down/#",
+    "v3/+/devices/+/location/solved",
+    "v3/+/devices/+/service/data",
 )
 # Points of a normalised payload that are read; devices that store send some ten at a time.
 POINT_LIMIT = 64
+# Warnings of a decoder, and correlation ids of a message, that are looked at.
+WARNING_LIMIT = 8
+CORRELATION_LIMIT = 32
+# Correlation ids that one frame has in all its messages, the better one first.
+UPLINK_MARKS = ("ns:uplink:", "gs:uplink:")
 UPLINKS = ("uplink_message", "uplink_normalized")
 # Names of the stack's own normalised payload: metric and factor to its unit. They are the
 # same for every device model, so no model file is needed for them.
@@ -48,6 +69,9 @@ NORMALIZED: dict[str, tuple[str, float]] = {
     "air.temperature": ("temperature_c", 1),
     "air.relativeHumidity": ("humidity_pct", 1),
     "air.pressure": ("pressure_kpa", 0.1),  # hPa
+    "air.co2": ("co2_ppm", 1),
+    "air.lightIntensity": ("illuminance_lx", 1),
+    "action.motion.detected": ("motion", 1),
     "battery": ("battery_v", 1),
     "water.leak": ("flooded", 1),
 }
@@ -66,10 +90,23 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     event = next((key for key in body if key.startswith(_EVENT_KEYS)), "")
     if not event and not _matches(topic):
         raise Refused(REASON_FIELD, "body: holds no message of The Things Stack", device)
-    return Decoded(NAME, MessageClass.OTHER, device, link={"event": event})
+    return _other(event or "/".join(topic.split("/")[4:])[:TEXT_LIMIT], device, body)
 
 
+LOCATION = {"latitude": "latitude", "longitude": "longitude", "accuracy": "accuracy_m"}
 _EVENT_KEYS = ("join_accept", "downlink_", "location_solved", "service_data")
+
+
+def _other(event: str, device: str, body: Mapping[str, Any]) -> Decoded:
+    """Joins, downlinks, locations and data of services: counted, nothing measured."""
+    content = as_dict(body.get(event))
+    location = as_dict(content.get("location"))
+    link = {"event": event, **details(content, ("service",)), **details(location, ("source",))}
+    link |= place(location, LOCATION)
+    error = as_text(as_dict(content.get("error")).get("name"))
+    if error:
+        link["error"] = error
+    return Decoded(NAME, MessageClass.OTHER, device, link=link)
 
 
 def _message(body: dict[str, Any]) -> dict[str, Any]:
@@ -97,47 +134,40 @@ def _uplink(device: str, body: dict[str, Any], key: str, received_at: datetime) 
         raise Refused(REASON_FIELD, f"{key}: must be an object (got {shown(message)})")
     stamp = _stamp(body, message, received_at)
     raw, rejects = frame_bytes(message.get("frm_payload"), "frm_payload")
-    fport = port(message.get("f_port"), "f_port")
-    flat = _decoded_payload(message, stamp)
-    readings = _normalized(device, message, stamp)
-    if flat.values or flat.rejects or readings:
-        message_class = MessageClass.TELEMETRY
-    else:
-        message_class = MessageClass.UNDECODED if raw or fport else MessageClass.OTHER
-    return Decoded(
+    frame = Frame(raw, port(message.get("f_port"), "f_port"), rejects)
+    return uplink(
         NAME,
-        message_class,
         device,
-        readings,
-        flat.values,
-        rejects=(*rejects, *flat.rejects),
-        raw_bytes=raw,
-        fport=fport,
-        link=_link(body, message, stamp),
+        frame,
+        _link(body, message, stamp),
+        decoded_object(message.get("decoded_payload"), "decoded_payload", stamp),
+        _normalized(device, message, stamp),
     )
 
 
 def _link(body: Mapping[str, Any], message: Mapping[str, Any], stamp: Stamp) -> dict[str, Any]:
     ids = as_dict(body.get("end_device_ids"))
     battery = as_dict(message.get("last_battery_percentage"))
+    warnings = as_list(message.get("decoded_payload_warnings"))[:WARNING_LIMIT]
     return link_record(
         frame_counter(message.get("f_cnt")),
         _gateways(message),
         device_id=as_text(ids.get("device_id")),
-        time=stamp.ts.isoformat(),
-        time_from=stamp.ts_from.value,
-        quality=int(stamp.quality) or None,
+        deduplication=_deduplication(body, message),
+        **time_record(stamp),
         last_battery_pct=as_finite(battery.get("value")),
-        warnings=[as_text(w) for w in as_list(message.get("decoded_payload_warnings"))[:8]] or None,
+        warnings=[as_text(warning) for warning in warnings] or None,
     )
 
 
-def _decoded_payload(message: Mapping[str, Any], stamp: Stamp) -> Flattened:
-    decoded = message.get("decoded_payload")
-    if decoded is None or isinstance(decoded, dict):
-        return flatten(decoded or {}, stamp)
-    detail = f"decoded_payload: must be an object (got {shown(decoded)})"
-    return Flattened((), (Reject(REASON_FIELD, detail),))
+def _deduplication(body: Mapping[str, Any], message: Mapping[str, Any]) -> str:
+    """The same in `up`, `up/normalized` and their repeats: the frame's counter in its session,
+    else the id under which a server took it in."""
+    session = as_text(message.get("session_key_id"))
+    if session:
+        return f"{session}-{frame_counter(message.get('f_cnt'))}"
+    ids = [as_text(said) for said in as_list(body.get("correlation_ids"))[:CORRELATION_LIMIT]]
+    return next((said for mark in UPLINK_MARKS for said in ids if said.startswith(mark)), "")
 
 
 def _normalized(device: str, message: Mapping[str, Any], stamp: Stamp) -> tuple[Reading, ...]:
@@ -174,34 +204,38 @@ def _stamp(body: Mapping[str, Any], message: Mapping[str, Any], received_at: dat
     Gateway clocks come last here: in captured streams they are years behind, while both
     servers' clocks were right to the second."""
     quality = Quality.SIMULATED if body.get("simulated") is True else Quality.GOOD
-    times = list(_times(body, message))
-    for ts, ts_from in times:
-        if not is_in_future(ts, received_at):
-            return Stamp(ts, ts_from, quality)
-    if times:
-        return Stamp(*times[0], quality)
-    return Stamp(received_at, TimeSource.RECEIVED, quality)
-
-
-def _times(
-    body: Mapping[str, Any], message: Mapping[str, Any]
-) -> Iterator[tuple[datetime, TimeSource]]:
-    heard = receptions(message.get("rx_metadata"))
-    for source, sayings in (
-        (TimeSource.SERVER, [message.get("received_at"), body.get("received_at")]),
-        (TimeSource.GATEWAY, [entry.get("time") for entry in heard]),
-    ):
-        for said in sayings:
-            ts = time_or_none(said)
-            if ts is not None:
-                yield ts, source
+    heard = [entry.get("time") for entry in receptions(message.get("rx_metadata"))]
+    times = (
+        (time_or_none(message.get("received_at")), TimeSource.SERVER),
+        (time_or_none(body.get("received_at")), TimeSource.SERVER),
+        *((time_or_none(said), TimeSource.GATEWAY) for said in heard),
+    )
+    return first_time(times, received_at, quality)
 
 
 def _gateways(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """All receptions. What a partner network forwards (Packet Broker) may be a gateway of our
+    own once more: the later entry says which gateway it repeats."""
+    seen: dict[str, str] = {}
     for entry in receptions(message.get("rx_metadata")):
-        ids = as_dict(entry.get("gateway_ids"))
-        name = ids.get("gateway_id") or ids.get("eui")
-        yield gateway(name, entry.get("rssi"), entry.get("snr"), time_or_none(entry.get("time")))
+        broker = as_dict(entry.get("packet_broker"))
+        name, eui = _gateway_ids(entry, broker)
+        time = time_or_none(entry.get("time"))
+        record = gateway(name, entry.get("rssi"), entry.get("snr"), time)
+        first = seen.setdefault(eui or name, name)
+        if first != name:
+            record["repeats"] = first
+        if broker:
+            record["network"] = as_text(broker.get("forwarder_tenant_id")) or "packetbroker"
+        yield record
+
+
+def _gateway_ids(entry: Mapping[str, Any], broker: Mapping[str, Any]) -> tuple[str, str]:
+    """Name and EUI of a gateway; behind Packet Broker it is the forwarder's."""
+    ids = as_dict(entry.get("gateway_ids"))
+    eui = as_text(broker.get("forwarder_gateway_eui") or ids.get("eui"))
+    name = as_text(broker.get("forwarder_gateway_id")) or (broker and eui)
+    return name or as_text(ids.get("gateway_id")) or eui, eui.lower()
 
 
 def _matches(topic: str) -> bool:

@@ -216,3 +216,68 @@ def test_a_message_is_recognised_by_topic_or_by_body() -> None:
         assert recognise(UP, b"") is FORMATS["chirpstack"]
     assert recognise("application/1/node/24e1/rx", b"") is FORMATS["chirpstack"]
     assert recognise("application/1/device/24e1/command/down", b"") is None
+
+
+def test_a_gateway_clock_that_is_years_off_gives_way_to_the_server() -> None:
+    body = fixture("up-decoded.json", time="2021-01-02T03:04:05Z")
+    body["rxInfo"][0]["gwTime"] = "2021-01-02T03:04:05Z"
+    at_server = datetime(2026, 3, 4, 5, 6, 7, 401233, tzinfo=UTC)
+    decoded = parse(UP, body)
+    assert stamp(decoded) == (at_server, TimeSource.SERVER)
+    assert {value.quality for value in decoded.values} == {Quality.CLOCK_REPLACED}
+    assert parse(UP, body | {"object": None}).link["quality"] == Quality.CLOCK_REPLACED
+
+
+def test_a_gateway_that_kept_a_frame_for_two_days_is_believed() -> None:
+    body = fixture("up-decoded.json", time="2026-03-02T05:06:07Z")
+    body["rxInfo"][0]["gwTime"] = "2026-03-02T05:06:07Z"
+    assert stamp(parse(UP, body)) == (
+        datetime(2026, 3, 2, 5, 6, 7, tzinfo=UTC), TimeSource.GATEWAY,
+    )  # fmt: skip
+
+
+def test_a_clock_that_was_never_set_is_no_clock() -> None:
+    body = fixture("up-decoded.json", time="1970-01-01T00:00:09Z", rxInfo=[])
+    assert stamp(parse(UP, body)) == (NOW, TimeSource.RECEIVED)
+
+
+def test_one_reception_under_two_gateway_ids_is_kept_as_a_repeat() -> None:
+    heard = {"uplinkId": 7, "context": "3cK/ww==", "rssi": -120, "snr": -7}
+    others = [
+        {"gatewayId": "aa00000000000001", **heard},
+        {"gatewayId": "aa00000000000002", **heard, "uplinkId": 8},
+        {"gatewayId": "bb00000000000001", **heard},
+        {"gatewayId": "cc00000000000001", "rssi": -120, "snr": -7},
+        {"gatewayId": "cc00000000000002", "rssi": -120, "snr": -7},
+    ]
+    gateways = parse(UP, fixture("up-decoded.json", rxInfo=others)).link["gateways"]
+    assert [entry.get("repeats") for entry in gateways] == [
+        None, None, "aa00000000000001", None, None,
+    ]  # fmt: skip
+
+
+def test_commands_of_the_network_on_port_0_are_counted_only() -> None:
+    decoded = parse(UP, fixture("up-bytes.json", fPort=0, data="AwcH"))
+    assert decoded.message_class is MessageClass.OTHER
+    assert (decoded.raw_bytes, decoded.link["event"]) == (b"", "mac_commands")
+
+
+def test_a_log_says_which_frame_it_is_about() -> None:
+    assert parse(UP.replace("/up", "/log"), fixture("log.json")).link["deduplication"] == "1e5"
+
+
+def test_a_location_is_told_unless_it_is_no_place() -> None:
+    topic = UP.replace("/up", "/location")
+    body = fixture("location.json")
+    body["location"] |= {"source": "GEO_RESOLVER_TDOA", "accuracy": 80}
+    link = parse(topic, body).link
+    assert (link["latitude"], link["accuracy_m"]) == (19.98, 80)
+    assert link["source"] == "GEO_RESOLVER_TDOA"
+    body["location"]["longitude"] = 1016.66
+    assert "longitude" not in parse(topic, body).link
+
+
+@pytest.mark.parametrize("text", ["[1]", "7", '"x"', "{"])
+def test_an_object_in_a_text_that_is_none_is_named(text: str) -> None:
+    body = fixture("v3-up.json", object=..., objectJSON=text)
+    assert parse(UP, body).rejects

@@ -164,3 +164,80 @@ def test_nested_objects_get_dotted_names_and_null_is_no_value() -> None:
     assert values(parse(UP, body)) == {
         "gps_1.latitude": 19.9, "gps_1.longitude": 110.3, "angles[0]": 1.5, "angles[1]": -2,
     }  # fmt: skip
+
+
+def test_a_reception_that_comes_again_through_packet_broker_is_kept_as_a_repeat() -> None:
+    body = fixture("up-bytes.json")
+    broker = {
+        "forwarder_gateway_eui": "00168000000a0b01",
+        "forwarder_gateway_id": "roof-of-a-partner",
+        "forwarder_tenant_id": "ttn",
+    }
+    body["uplink_message"]["rx_metadata"][1]["packet_broker"] = broker
+    own, repeated = parse(UP, body).link["gateways"]
+    assert (own["gateway"], own.get("repeats")) == ("roof-1", None)
+    assert (repeated["gateway"], repeated["repeats"]) == ("roof-of-a-partner", "roof-1")
+    assert repeated["network"] == "ttn"
+    broker["forwarder_gateway_eui"] = "ffffffffffffffff"
+    assert "repeats" not in parse(UP, body).link["gateways"][1]
+
+
+def test_all_messages_of_a_frame_have_one_key() -> None:
+    body = fixture("up-bytes.json")
+    assert parse(UP, body).link["deduplication"] == "AAAA-55"
+    normalised = {key: body[key] for key in ("end_device_ids", "received_at")}
+    said = {"session_key_id": "AAAA", "f_cnt": 55, "normalized_payload": {"battery": 3}}
+    normalised["uplink_normalized"] = said
+    assert parse(f"{UP}/normalized", normalised).link["deduplication"] == "AAAA-55"
+    del body["uplink_message"]["session_key_id"]
+    assert parse(UP, body).link["deduplication"] == "gs:uplink:01X"
+    body["correlation_ids"] = ["rpc:1", "gs:uplink:2", "ns:uplink:3"]
+    assert parse(UP, body).link["deduplication"] == "ns:uplink:3"
+    body["correlation_ids"] = None
+    assert "deduplication" not in parse(UP, body).link
+
+
+@pytest.mark.parametrize(
+    ("topic", "content", "said"),
+    [
+        ("location/solved", {"location_solved": {
+            "service": "geo", "location": {"latitude": 19.9, "longitude": 110.3, "accuracy": 90,
+                                           "source": "SOURCE_GPS"}}},
+         {"service": "geo", "latitude": 19.9, "longitude": 110.3, "accuracy_m": 90,
+          "source": "SOURCE_GPS"}),
+        ("location/solved", {"location_solved": {"location": {"latitude": 199, "longitude": 1}}},
+         {}),
+        ("service/data", {"service_data": {"service": "geo", "data": {"x": 1}}},
+         {"service": "geo"}),
+        ("down/failed", {"downlink_failed": {"error": {"name": "no_gateway"}}},
+         {"error": "no_gateway"}),
+        ("down/replace", {"downlinks": [{"f_port": 1}]}, {}),
+    ],
+)  # fmt: skip
+def test_services_and_downlinks_are_counted_and_say_what_they_are(
+    topic: str, content: dict[str, Any], said: dict[str, Any]
+) -> None:
+    body = {"end_device_ids": fixture("up-bytes.json")["end_device_ids"], **content}
+    decoded = parse(UP.removesuffix("up") + topic, body)
+    assert decoded.message_class is MessageClass.OTHER
+    event = decoded.link.pop("event")
+    assert event in (topic, next(iter(content)))
+    assert decoded.link == said
+
+
+def test_every_measured_name_of_the_normalised_payload_is_canonical() -> None:
+    body = fixture("up-normalized.json")
+    body["uplink_normalized"]["normalized_payload"] = {
+        "air": {"co2": 700, "lightIntensity": 12, "pressure": 1013},
+        "action": {"motion": {"detected": True}},
+    }
+    assert {r.metric: r.value for r in parse(UP, body).readings} == {
+        "co2_ppm": 700, "illuminance_lx": 12, "pressure_kpa": pytest.approx(101.3), "motion": 1,
+    }  # fmt: skip
+
+
+def test_commands_of_the_network_on_port_0_are_counted_only() -> None:
+    body = fixture("up-bytes.json")
+    body["uplink_message"]["f_port"] = 0
+    decoded = parse(UP, body)
+    assert (decoded.message_class, decoded.raw_bytes) == (MessageClass.OTHER, b"")
