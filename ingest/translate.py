@@ -23,7 +23,7 @@ from ingest.units import convert
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """Canonical readings of one message; values without a metric; whether any name was known."""
+    """Canonical readings of one message; values that gave none; whether any name was known."""
 
     readings: tuple[Reading, ...] = ()
     rejects: tuple[Reject, ...] = ()
@@ -38,7 +38,7 @@ def translate(
     if model is not None and model.time_field:
         values = _with_device_time(values, model.time_field)
     said = _said(values) if model is not None and model.conditional else {}
-    chosen: dict[tuple[str, datetime], tuple[int, Reading]] = {}
+    chosen: dict[tuple[str, datetime], tuple[int, Reading, RawValue]] = {}
     rejects: list[Reject] = []
     kept_out: list[RawValue] = []
     known = not values
@@ -52,11 +52,13 @@ def translate(
         reading = _reading(device, value, rule, gas)
         if said:
             reading = _judged(reading, rule, said)
-        if isinstance(reading, Reading):
-            _choose(chosen, reading, rule, value.name)
-        elif reading is not None:
+        if isinstance(reading, Reject):
             rejects.append(reading)
-    readings = tuple(reading for _, reading in chosen.values())
+            continue
+        beaten = value if reading is None else _choose(chosen, reading, rule, value)
+        if beaten is not None:
+            kept_out.append(beaten)
+    readings = tuple(reading for _, reading, _ in chosen.values())
     return Translated(readings, tuple(rejects), tuple(kept_out), known)
 
 
@@ -69,20 +71,23 @@ def _rule(name: str, model: DeviceModel | None) -> FieldRule | None:
 
 
 def _choose(
-    chosen: dict[tuple[str, datetime], tuple[int, Reading]],
+    chosen: dict[tuple[str, datetime], tuple[int, Reading, RawValue]],
     reading: Reading,
     rule: FieldRule,
-    name: str,
-) -> None:
-    """One reading a metric and time: the name listed first, or the largest of all."""
+    value: RawValue,
+) -> RawValue | None:
+    """One reading a metric and time: the name listed first, or the largest of all. The value
+    that is not taken comes back."""
     key = (reading.metric, reading.ts)
-    rank = [listed.lower() for listed in rule.names].index(name.lower())
+    rank = [listed.lower() for listed in rule.names].index(value.name.lower())
+    beaten = None
     if key in chosen:
-        held_rank, held = chosen[key]
+        held_rank, held, beaten = chosen[key]
         better = abs(reading.value) > abs(held.value) if rule.largest else rank < held_rank
         if not better:
-            return
-    chosen[key] = (rank, reading)
+            return value
+    chosen[key] = (rank, reading, value)
+    return beaten
 
 
 def _said(values: Sequence[RawValue]) -> dict[tuple[str, datetime], str]:
