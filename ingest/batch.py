@@ -28,6 +28,7 @@ from city.reading import (
     TimeSource,
 )
 from db.devices import DeviceLink, RegisteredDevice, SquadPlace
+from db.discovery import Stranger
 from db.ledger import LedgerEntry
 from db.readings import (
     BATCH_DTYPE,
@@ -87,6 +88,7 @@ class Batch:
     videos: list[tuple[int, ReportedEvent]]
     cached: set[int]  # messages that repeat old values beside new ones
     untimed: dict[int, Untimed]  # messages that are known only by what they say
+    strangers: list[Stranger]
 
     def without_rows(self, gone: Mask) -> Batch:
         """The same, where these rows are no news; their messages have brought repeats."""
@@ -189,6 +191,7 @@ def build_batch(
         videos=draft.videos,
         cached=draft.cached,
         untimed=draft.untimed,
+        strangers=list(draft.strangers.values()),
     )
 
 
@@ -225,6 +228,7 @@ class _Draft:
         self.videos: list[tuple[int, ReportedEvent]] = []
         self.cached: set[int] = set()
         self.untimed: dict[int, Untimed] = {}
+        self.strangers: dict[tuple[str, str], Stranger] = {}
 
     def add(self, number: int, message: Message, decoded: Decoded) -> Content:
         """Take one message apart, device by device; what it held."""
@@ -250,6 +254,8 @@ class _Draft:
         found = normalize(decoded, device, message.received_at)
         rejects = [self._registry.explain(decoded, reject) for reject in found.rejects]
         taken = 0
+        if any(reject.reason == REASON_DEVICE_UNKNOWN for reject in rejects):
+            self._note_stranger(message, decoded)
         if device is not None:
             readings, events = found.readings, found.events
             if message.retain:
@@ -278,6 +284,20 @@ class _Draft:
             replayed=message.retain and bool(found.readings or found.events),
             spoke=bool(found.statuses),
         )  # fmt: skip
+
+    def _note_stranger(self, message: Message, decoded: Decoded) -> None:
+        """Somebody whom nobody registered, once a batch."""
+        key = decoded.format, decoded.device
+        known = self.strangers.get(key)
+        self.strangers[key] = Stranger(
+            *key,
+            kind=str(decoded.link.get("kind", "")),
+            first_seen=known.first_seen if known else message.received_at,
+            last_seen=message.received_at,
+            messages=known.messages + 1 if known else 1,
+            last_topic=message.topic,
+            last_payload=message.payload,
+        )
 
     def _add_readings(
         self,
@@ -385,6 +405,7 @@ def refuse_message(message: Message, reason: str, detail: str) -> Batch:
         videos=[],
         cached=set(),
         untimed={},
+        strangers=[],
     )  # fmt: skip
 
 

@@ -81,6 +81,10 @@ class Intake:
         for inbox in self._all():
             inbox.acknowledge(messages)
 
+    def publish(self, topic: str, payload: bytes, qos: int) -> bool:
+        """Hand a message to the broker; False if there is no connection."""
+        return self._others.publish(topic, payload, qos)
+
     def remember_urgent(self, topics: Iterable[str]) -> None:
         """Topics on which gas devices of other formats report."""
         if len(self._urgent) > URGENT_MAX:

@@ -271,6 +271,12 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._queue) + len(self._waiting)
 
+    def publish(self, topic: str, payload: bytes, qos: int) -> bool:
+        """Hand a message to the broker; False if there is no connection."""
+        sent = self._client.publish(topic, payload, qos)
+        self._wake()
+        return sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
     def needs_fence(self) -> bool:
         """Subscribed on a connection on which nothing is skipped yet."""
         return self.subscribed and self._fenced != self._connection

@@ -16,6 +16,7 @@ from city.reading import Quality
 from db import (
     device_changes,
     devices,
+    discovery,
     ledger,
     message_seen,
     readings,
@@ -176,6 +177,7 @@ def _store_parts(conn: Connection, batch: Batch, fresh: Mask, now: datetime) -> 
     places = devices.update_squad_places(conn, [place for _, place in batch.places])
     changes = video_events.upsert_video_events(conn, [report for _, report in batch.videos])
     rejects.insert_rejects(conn, batch.rejects)
+    discovery.note_strangers(conn, batch.strangers)
     changed = {number for number, link in batch.links if link.device_id in links}
     changed |= {number for number, place in batch.places if place.squad in places}
     videos = list(zip(batch.videos, changes, strict=True))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from city.errors import Unavailable
-from db import ingest_workers, live
+from db import ingest_workers, live, outbox
 from db.pool import Connection, connect_when_ready, first_line, is_away
 from ingest.batch import build_batch, decode_messages, identities, refuse_message, urgent_topics
 from ingest.formats import subscriptions
@@ -18,6 +18,7 @@ from ingest.intake import Intake, shared_filters
 from ingest.message import Message
 from ingest.plain import PlainLane
 from ingest.registry import RegistryReader
+from ingest.sparkplug_steps import resolve_sessions
 from ingest.steps import NewestKnown, Stored, store_batch
 
 log = logging.getLogger(__name__)
@@ -165,6 +166,7 @@ class _Worker:
         for dead in intake.adopted():
             if not ingest_workers.keep_orphan(conn, name, dead):
                 intake.release(dead, end=False)
+        self._publish_due(conn, intake)
         # Whoever was cut off from the database must not take the others for dead.
         if at - self._alive_since < SILENT_S:
             return
@@ -172,6 +174,17 @@ class _Worker:
         if orphan is not None:
             log.warning("worker %s is silent for %g s: taking its messages", orphan.name, SILENT_S)
             intake.adopt(orphan.name, orphan.filters)
+
+    def _publish_due(self, conn: Connection, intake: Intake) -> None:
+        """Requests to devices: a worker that fails in between leaves them to the next."""
+        now = datetime.now(UTC)
+        with conn.transaction():
+            due = outbox.claim_due(conn, now)
+            sent = [m.id for m in due if intake.publish(m.topic, m.payload, m.qos)]
+            outbox.mark_sent(conn, sent, now)
+            for message in due:
+                if message.id not in sent:
+                    outbox.mark_failed(conn, message, now)
 
     def _insist(self, work: Callable[[Connection], None]) -> None:
         """Do it, however often the database has to be waited for."""
@@ -204,8 +217,11 @@ class _Worker:
         decoded = decode_messages(rest)
         self._registry.meet(conn, identities(decoded), at)
         self._urgent.update(urgent_topics(rest, decoded, registry))
-        batch = build_batch(parcel.messages, decoded, registry, plain)
-        return store_batch(conn, batch, datetime.now(UTC), worker=name, newest=self._newest)
+        now = datetime.now(UTC)
+        with conn.transaction():  # what is learned of Sparkplug sessions goes with the readings
+            decoded = resolve_sessions(conn, rest, decoded, now)
+            batch = build_batch(parcel.messages, decoded, registry, plain)
+            return store_batch(conn, batch, now, worker=name, newest=self._newest)
 
     def _connection(self) -> Connection:
         if self._conn is None:
