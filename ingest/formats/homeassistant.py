@@ -62,7 +62,7 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]{16}")
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     levels = own_levels(topic)
-    levels = levels[1:] if levels[0] == NAME else levels
+    levels = levels[1:] if levels[0] == NAME and len(levels) > 1 else levels
     if levels == ["status"]:
         return _status(plain_text(payload), received_at)
     if levels[-1] == "config" and not 3 <= len(levels) <= 4:
@@ -71,7 +71,8 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     if levels[-1] != "config" and topic.startswith(f"{NAME}/"):
         # A state that somebody publishes beside the discovery: not ours to understand.
         return Decoded(NAME, MessageClass.OTHER, link={"event": "/".join(levels)[:200]})
-    return _config(levels[:-1], payload)
+    # A bridged one has no more than a device in its topic.
+    return _config(levels[:-1] if levels[-1] == "config" else ["", levels[0]], payload)
 
 
 def _status(word: str, received_at: datetime) -> Decoded:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from city.reading import (
@@ -44,6 +45,8 @@ GEN1_ROOT = "shellies"
 SUBSCRIPTIONS = ("shellies/#", "+/events/rpc", "+/status/+", "+/online")
 # Without contact to a time server the clocks count from 0, that is from 1970.
 CLOCK_SET_SINCE = datetime(2001, 1, 1, tzinfo=UTC)
+# Components of one message that are taken; the largest device has about thirty.
+COMPONENT_LIMIT = 128
 # Entries of a list (events, errors) that are kept with a message.
 LIST_LIMIT = 16
 _TRUTHS = {"true": True, "false": False}
@@ -206,9 +209,7 @@ def _is_probe(rest: list[str]) -> bool:
     return not set(rest).isdisjoint(_GEN1_PROBES)
 
 
-def _gen1_component(
-    device: str, rest: list[str], body: Mapping[str, Any], stamp: Stamp
-) -> Decoded:
+def _gen1_component(device: str, rest: list[str], body: Mapping[str, Any], stamp: Stamp) -> Decoded:
     """`light/0/status`: the first channel's names stand alone, those of others tell which."""
     path = [level for level in rest if level != "status"]
     said: Mapping[str, Any] = body
@@ -338,7 +339,7 @@ def _components(
     values: list[RawValue] = []
     rejects: list[Reject] = []
     errors: list[str] = []
-    for name, part in _said(body):
+    for name, part in islice(_said(body), COMPONENT_LIMIT):
         own = [as_text(error, 64) for error in as_list(part.get("errors"))[:LIST_LIMIT]]
         errors += [f"{name}: {error}" for error in own]
         suspect = any(error.startswith(_ERRORS_OF_VALUES) for error in own)

@@ -74,7 +74,8 @@ _DESCRIPTION = frozenset({
 })  # fmt: skip
 _UNITS = {
     "Humidity": "%", "Illuminance": "lx", "CarbonDioxide": "ppm", "eCO2": "ppm", "TVOC": "ppb",
-    "AqaraAngles": "°", "Pitch": "°", "Roll": "°", "Yaw": "°", "Signal": "dBm", "SNR": "dB", "Vcc": "V",
+    "AqaraAngles": "°", "Pitch": "°", "Roll": "°", "Yaw": "°",
+    "Signal": "dBm", "SNR": "dB", "Vcc": "V",
     "Voltage": "V", "Current": "A", "Power": "W", "ApparentPower": "VA", "ReactivePower": "var",
     "Frequency": "Hz", "BatteryPercentage": "%", "BatteryVoltage": "V", "BattV": "V",
     "BatV": "V", "RMSVoltage": "V", "RMSCurrent": "A", "ActivePower": "W",

@@ -129,7 +129,8 @@ def _matches(topic: str) -> bool:
 def _fits(body: Mapping[str, Any]) -> bool:
     if body.get("cmd") not in _REPORTS:
         return False
-    return "mi_spec" in body or ("params" in body and ("did" in body or "zseq" in body))
+    entries = [as_dict(entry) for entry in as_list(body.get("params"))[:1]]
+    return "did" in body or any("did" in entry for entry in entries)
 
 
 XIAOMI_GW3 = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
