@@ -25,14 +25,19 @@ import msgspec
 from ingest.formats.chirpstack import CHIRPSTACK
 from ingest.formats.format import PAYLOAD_LIMIT, Format
 from ingest.formats.frigate import FRIGATE
+from ingest.formats.homeassistant import HOMEASSISTANT
 from ingest.formats.lorawan_frame import LORAWAN_FRAME
 from ingest.formats.loriot import LORIOT
 from ingest.formats.milesight_gateway import MILESIGHT_GATEWAY
 from ingest.formats.milesight_nbiot import MILESIGHT_NBIOT
 from ingest.formats.native import NATIVE
 from ingest.formats.netmore import NETMORE
+from ingest.formats.shelly import SHELLY
+from ingest.formats.tasmota import TASMOTA
 from ingest.formats.thingpark import THINGPARK
 from ingest.formats.ttn import TTN
+from ingest.formats.xiaomi_gw3 import XIAOMI_GW3
+from ingest.formats.zigbee2mqtt import ZIGBEE2MQTT
 
 __all__ = [
     "ALIASES", "FEED_ROOT", "FORMATS", "PAYLOAD_LIMIT", "Format", "find_format", "recognise",
@@ -53,6 +58,11 @@ FORMATS: dict[str, Format] = {
     "netmore": NETMORE,
     "milesight-nbiot": MILESIGHT_NBIOT,
     "frigate": FRIGATE,
+    "homeassistant": HOMEASSISTANT,
+    "zigbee2mqtt": ZIGBEE2MQTT,
+    "xiaomi-gw3": XIAOMI_GW3,
+    "shelly": SHELLY,
+    "tasmota": TASMOTA,
     "lorawan-frame": LORAWAN_FRAME,  # last: takes every hex text for a frame
 }
 
@@ -67,6 +77,11 @@ ALIASES: dict[str, str] = {
     "thethingsstack": "ttn",
     "actility": "thingpark",
     "frigate-nvr": "frigate",
+    "z2m": "zigbee2mqtt",
+    "ha-discovery": "homeassistant",
+    "home-assistant": "homeassistant",
+    "xiaomi-gateway": "xiaomi-gw3",
+    "xiaomi-gateway3": "xiaomi-gw3",
 }
 
 
