@@ -29,7 +29,7 @@ class NodeRow:
     death_bd_seq: int | None = None
     death_at: datetime | None = None
     next_seq: int | None = None
-    unplaced: tuple[tuple[int, datetime], ...] = ()  # numbers that came ahead, and when
+    recent: tuple[tuple[int, datetime], ...] = ()  # sequence numbers, and when they came
     gap_since: datetime | None = None
     rebirth_asked_at: datetime | None = None
     rebirth_due_at: datetime | None = None
@@ -90,7 +90,7 @@ def lock_nodes(conn: Connection, keys: Collection[NodeKey]) -> list[NodeRow]:
         return cursor.execute(
             """
             SELECT group_id, edge_id, online, bd_seq, born_at, death_bd_seq, death_at, next_seq,
-                   unplaced, gap_since, rebirth_asked_at, rebirth_due_at, rebirth_reason
+                   recent, gap_since, rebirth_asked_at, rebirth_due_at, rebirth_reason
             FROM sparkplug_node
             JOIN unnest(%s::text[], %s::text[]) AS wanted (group_id, edge_id)
               USING (group_id, edge_id)
@@ -101,9 +101,9 @@ def lock_nodes(conn: Connection, keys: Collection[NodeKey]) -> list[NodeRow]:
         ).fetchall()
 
 
-def _node_row(*, unplaced: list[tuple[int, str]], **columns: Any) -> NodeRow:
-    pairs = tuple((seq, datetime.fromisoformat(at)) for seq, at in unplaced)
-    return NodeRow(unplaced=pairs, **columns)
+def _node_row(*, recent: list[tuple[int, str]], **columns: Any) -> NodeRow:
+    pairs = tuple((seq, datetime.fromisoformat(at)) for seq, at in recent)
+    return NodeRow(recent=pairs, **columns)
 
 
 def update_nodes(conn: Connection, nodes: Sequence[NodeRow]) -> None:
@@ -115,13 +115,13 @@ def update_nodes(conn: Connection, nodes: Sequence[NodeRow]) -> None:
             """
             UPDATE sparkplug_node
             SET online = %s, bd_seq = %s, born_at = %s, death_bd_seq = %s, death_at = %s,
-                next_seq = %s, unplaced = %s, gap_since = %s, rebirth_asked_at = %s,
+                next_seq = %s, recent = %s, gap_since = %s, rebirth_asked_at = %s,
                 rebirth_due_at = %s, rebirth_reason = %s
             WHERE group_id = %s AND edge_id = %s
             """,
             [
                 (node.online, node.bd_seq, node.born_at, node.death_bd_seq, node.death_at,
-                 node.next_seq, Jsonb([[seq, at.isoformat()] for seq, at in node.unplaced]),
+                 node.next_seq, Jsonb([[seq, at.isoformat()] for seq, at in node.recent]),
                  node.gap_since, node.rebirth_asked_at, node.rebirth_due_at, node.rebirth_reason,
                  *node.key)
                 for node in nodes

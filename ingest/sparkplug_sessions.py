@@ -29,8 +29,8 @@ REORDER_TIMEOUT = timedelta(seconds=5)
 # An edge node with thousands of metrics needs seconds to send all births again; asking more often
 # would keep it from its work.
 REBIRTH_INTERVAL = timedelta(seconds=30)
-# Numbers that came ahead of a missing one; more of them say nothing more.
-UNPLACED_LIMIT = 64
+# Numbers remembered that were counted: fewer than half of all, or they would look like new ones.
+BEHIND_LIMIT = 96
 
 # Why a rebirth is asked for.
 GAP = "sequence gap"  # called off when the missing message comes
@@ -54,13 +54,14 @@ def source_key(address: Address) -> SourceKey:
 
 def place(node: NodeRow, seq: int, at: datetime) -> NodeRow:
     """The session after one more sequence number, received `at`."""
-    if node.next_seq is None:
-        return replace(node, next_seq=_after(seq))
-    if node.born_at is not None and at < node.born_at and seq != node.next_seq:
+    next_seq = node.next_seq
+    if node.born_at is not None and at < node.born_at and seq != next_seq:
         return node  # of the session before
-    if node.gap_since is not None and at - node.gap_since > REORDER_TIMEOUT:
-        node = _give_up(node, node.next_seq)
-    node = _settle(replace(node, unplaced=(*node.unplaced, (seq, at))), at)
+    if next_seq is None and node.online:
+        node = replace(node, next_seq=seq)  # its birth did not say where numbers begin
+    elif next_seq is not None and node.gap_since and at - node.gap_since > REORDER_TIMEOUT:
+        node = _give_up(node, next_seq)
+    node = _settle(replace(node, recent=(*node.recent, (seq, at))), at)
     if node.gap_since is None:
         return call_off(node, GAP)
     return ask_rebirth(node, GAP, node.gap_since + REORDER_TIMEOUT)
@@ -77,30 +78,32 @@ def _distance(seq: int, next_seq: int) -> int:
 
 
 def _settle(node: NodeRow, at: datetime) -> NodeRow:
-    """Put in line what can be; a gap is left before the nearest number that remains."""
-    next_seq = node.next_seq
-    if next_seq is None:
-        return node
-    waiting = dict(node.unplaced)
-    while next_seq in waiting:
-        del waiting[next_seq]
-        next_seq = _after(next_seq)
-    # Numbers gone by are repeats, or of a session whose birth is still with another worker.
-    kept = [
-        (seq, came)
-        for seq, came in waiting.items()
-        if _distance(seq, next_seq) > 0 or at - came <= REORDER_TIMEOUT
-    ][-UNPLACED_LIMIT:]
+    """Count on over the numbers that are there; a gap is before the nearest one beyond."""
+    if node.next_seq is None:
+        recent = tuple(came for came in node.recent if at - came[1] <= REORDER_TIMEOUT)
+        return replace(node, recent=recent[-BEHIND_LIMIT:])
+    came = dict(node.recent)
+    counted = 0
+    while (node.next_seq + counted) % SEQUENCE in came and counted < SEQUENCE:
+        counted += 1
+    ahead = {seq: _distance(seq, node.next_seq) - counted for seq in came}
+    # What was counted is kept for a while, too: it may be of a session whose birth is still with
+    # another worker.
+    recent = tuple(
+        (seq, when)
+        for seq, when in came.items()
+        if ahead[seq] > 0 or (ahead[seq] >= -BEHIND_LIMIT and at - when <= REORDER_TIMEOUT)
+    )
     gap_since = None
-    if any(_distance(seq, next_seq) > 0 for seq, _ in kept):
-        moved = next_seq != node.next_seq
-        gap_since = at if moved or node.gap_since is None else node.gap_since
-    return replace(node, next_seq=next_seq, unplaced=tuple(kept), gap_since=gap_since)
+    if any(distance > 0 for distance in ahead.values()):
+        gap_since = at if counted or node.gap_since is None else node.gap_since
+    next_seq = (node.next_seq + counted) % SEQUENCE
+    return replace(node, next_seq=next_seq, recent=recent, gap_since=gap_since)
 
 
 def _give_up(node: NodeRow, next_seq: int) -> NodeRow:
     """Go on behind the numbers that did not come in time."""
-    ahead = [seq for seq, _ in node.unplaced if _distance(seq, next_seq) > 0]
+    ahead = [seq for seq, _ in node.recent if _distance(seq, next_seq) > 0]
     nearest = min(ahead, key=lambda seq: _distance(seq, next_seq), default=next_seq)
     reason = LOST if node.rebirth_reason == GAP else node.rebirth_reason
     return replace(node, next_seq=nearest, gap_since=None, rebirth_reason=reason)
@@ -140,9 +143,11 @@ def rebirth_topic(node: NodeRow) -> str:
 
 
 def called_off(before: NodeRow, after: NodeRow, now: datetime) -> bool:
-    """A request that waits in the outbox must not go out, or not then."""
+    """A request that waits in the outbox must not go out, or not then. One whose time has come
+    may be with whoever publishes; only a birth makes it void."""
     waits = before.rebirth_due_at is not None and before.rebirth_due_at > now
-    return waits and after.rebirth_due_at != before.rebirth_due_at
+    is_moved = waits and after.rebirth_due_at != before.rebirth_due_at
+    return is_moved or after.born_at != before.born_at
 
 
 def new_request(before: NodeRow, after: NodeRow, now: datetime) -> NewMessage | None:
@@ -163,15 +168,15 @@ def begin_session(node: NodeRow, telegram: Telegram, at: datetime, *, retained: 
     known = node.death_at is not None and node.death_at > at
     is_dead = known and _same_session(node.death_bd_seq, telegram.bd_seq)
     next_seq = None if telegram.seq is None or retained or is_dead else _after(telegram.seq)
-    near = tuple(came for came in node.unplaced if at - came[1] <= REORDER_TIMEOUT)
+    near = tuple(came for came in node.recent if at - came[1] <= REORDER_TIMEOUT)
     node = replace(
         node, online=not is_dead, bd_seq=telegram.bd_seq, born_at=at,
-        next_seq=next_seq, unplaced=near, gap_since=None,
+        next_seq=next_seq, recent=near, gap_since=None,
     )  # fmt: skip
     node = _settle(node, at)
     # What came before the birth and does not follow it belongs to the session before.
-    later = tuple(came for came in node.unplaced if came[1] >= at)
-    node = _settle(replace(node, unplaced=later, gap_since=None), at)
+    later = tuple(came for came in node.recent if came[1] >= at)
+    node = _settle(replace(node, recent=later, gap_since=None), at)
     node = call_off(node, GAP, LOST, UNKNOWN_ALIAS, UNBORN)
     if node.gap_since is None:
         return node
@@ -186,7 +191,7 @@ def end_session(node: NodeRow, bd_seq: int | None, at: datetime) -> tuple[NodeRo
     is_late = node.born_at is not None and at < node.born_at
     if is_late or not _same_session(node.bd_seq, bd_seq):
         return node, False
-    node = replace(node, online=False, next_seq=None, unplaced=(), gap_since=None)
+    node = replace(node, online=False, next_seq=None, recent=(), gap_since=None)
     return call_off(node, GAP, LOST, UNKNOWN_ALIAS, UNBORN), True
 
 

@@ -9,8 +9,8 @@ CREATE TABLE sparkplug_node (                 -- one edge node: its session and 
     born_at     timestamptz,                  -- receipt of the last birth
     death_bd_seq smallint,                    -- of the last Last Will, whether or not it was heeded
     death_at    timestamptz,
-    next_seq    smallint CHECK (next_seq BETWEEN 0 AND 255), -- unknown before the first message
-    unplaced    jsonb NOT NULL DEFAULT '[]',  -- [[seq, received_at]]: messages that came ahead
+    next_seq    smallint CHECK (next_seq BETWEEN 0 AND 255), -- unknown without a birth
+    recent      jsonb NOT NULL DEFAULT '[]',  -- [[seq, received_at]] of the last seconds
     gap_since   timestamptz,                  -- a number has been missing since
     rebirth_asked_at timestamptz,             -- when the last request went out
     rebirth_due_at timestamptz,               -- when the next one goes out, unless it is called off
