@@ -55,19 +55,20 @@ _TRUTHS = {"true": True, "false": False}
 
 # Topics of a device that are no readings: commands to it, and what it says about itself.
 _GEN1_OTHER = frozenset({"command", "set", "announce", "input_event", "act_reasons", "settings"})
-# What a sensor says when it does not know; -1 is a temperature, 999 a light level.
+# What a sensor says when it does not know.
 _GEN1_UNKNOWN = ("unknown", "-1", "-1.0")
 _GEN1_NO_PROBE = ("unknown", "999", "999.0", "-999")
-_GEN1_PROBES = ("temperature", "humidity", "ext_temperature", "ext_humidity")
+_GEN1_PROBES = frozenset({"temperature", "humidity", "ext_temperature", "ext_humidity"})
 _GEN1_NEVER_NEGATIVE = ("ppm", "tilt", "vibration")
 _GEN1_NAMES = {"concentration": "concentration_ppm"}  # the name under which fleets know it
+# A battery thermometer set to Fahrenheit sends that on `sensor/temperature` without saying so.
 _GEN1_UNITS = {
     "power": "W", "voltage": "V", "current": "A", "reactive_power": "var", "total": "Wh",
     "total_returned": "Wh", "energy": "Wmin", "returned_energy": "Wmin",
     "temperature": "°C", "temperature_f": "°F", "ext_temperature": "°C",
     "ext_temperature_f": "°F", "ext_humidity": "%", "humidity": "%", "battery": "%",
     "lux": "lx", "tilt": "°", "concentration_ppm": "ppm", "brightness": "%", "pos": "%",
-    "concentration.ppm": "ppm", "bat.value": "%", "bat.voltage": "V", "hum.value": "%",
+    "concentration.ppm": "ppm", "bat.value": "%", "bat.voltage": "V", "bat": "%", "hum.value": "%",
     "tmp.tC": "°C", "tmp.tF": "°F", "lux.value": "lx", "accel.tilt": "°", "tC": "°C",
     "tF": "°F", "rssi": "dBm", "adc": "V",
 }  # fmt: skip
@@ -198,15 +199,18 @@ def _gen1_value(device: str, rest: list[str], text: str, stamp: Stamp) -> Decode
     """The body is the value; `sensor/x` is called x, the others by their whole path."""
     name = rest[-1] if rest[0] == "sensor" else ".".join(rest)
     name = _GEN1_NAMES.get(name, name)[:IDENTITY_LIMIT]
-    if text in (_GEN1_NO_PROBE if _is_probe(rest) else _GEN1_UNKNOWN):
+    if text in _words_for_unknown(rest):
         return Decoded(NAME, MessageClass.TELEMETRY, device, link={"unknown": name})
     if text == "test":
         stamp = replace(stamp, quality=Quality.SUSPECT)
     return _gen1_telemetry(device, {name: text}, stamp, {})
 
 
-def _is_probe(rest: list[str]) -> bool:
-    return not set(rest).isdisjoint(_GEN1_PROBES)
+def _words_for_unknown(rest: list[str]) -> tuple[str, ...]:
+    """A meter may well measure -1, and so may a thermometer."""
+    if not _GEN1_PROBES.isdisjoint(rest):
+        return _GEN1_NO_PROBE
+    return _GEN1_UNKNOWN if rest[0] == "sensor" else ()
 
 
 def _gen1_component(device: str, rest: list[str], body: Mapping[str, Any], stamp: Stamp) -> Decoded:
@@ -247,7 +251,10 @@ def _gen1_telemetry(
     device: str, said: Mapping[str, Any], stamp: Stamp, link: dict[str, Any]
 ) -> Decoded:
     flat = flatten(_gen1_readings(said), stamp)
-    values = tuple(replace(v, unit=v.unit or _gen1_unit(v)) for v in flat.values)
+    set_to = {"tmp.value": "°F" if as_dict(said.get("tmp")).get("units") == "F" else "°C"}
+    values = tuple(
+        replace(v, unit=v.unit or set_to.get(v.name) or _gen1_unit(v)) for v in flat.values
+    )
     return Decoded(
         NAME, MessageClass.TELEMETRY, device, values=values, rejects=flat.rejects, link=link
     )
@@ -308,9 +315,11 @@ def _frame(device: str, body: Mapping[str, Any], received_at: datetime) -> Decod
         return Decoded(NAME, MessageClass.OTHER, device, link={"event": f"call {method[:64]}"})
     status = as_dict(body["result"]) if "result" in body else body
     if _is_status(status):
-        clock = as_dict(status.get("sys")).get("unixtime")
-        mac = as_text(as_dict(status.get("sys")).get("mac"))
-        return _components(device or mac, status, received_at, clock, "status")
+        system = as_dict(status.get("sys"))
+        clock = system.get("unixtime") or 0 if system else None
+        return _components(
+            device or as_text(system.get("mac")), status, received_at, clock, "status"
+        )
     if "result" in body or "error" in body:
         return Decoded(NAME, MessageClass.OTHER, device, link={"event": "answer"})
     if _is_gen1_status(body):
@@ -381,7 +390,9 @@ def _without_housekeeping(part: Mapping[str, Any], depth: int = 0) -> dict[str, 
 def _gen2_unit(value: RawValue) -> str:
     if type(value.value) is not float:
         return ""
-    leaf = value.name.rpartition(".")[2]
+    path, _, leaf = value.name.rpartition(".")
+    if leaf == "total" and not path.endswith("aenergy"):
+        return ""  # the pulses of an input
     return _GEN2_UNITS.get(leaf) or _GEN2_UNITS.get(_PHASE.sub("", leaf, count=1), "")
 
 

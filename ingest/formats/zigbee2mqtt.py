@@ -30,7 +30,6 @@ from ingest.formats.body import (
     as_finite,
     as_text,
     identity,
-    parse_json,
     parse_object,
     shown,
 )
@@ -125,9 +124,11 @@ def _attribute(levels: list[str], payload: bytes, received_at: datetime) -> Deco
 
 def _state(levels: list[str], payload: bytes, received_at: datetime) -> Decoded:
     device = _name(levels)
-    body = parse_json(payload)
-    if not isinstance(body, dict):
-        raise Refused(REASON_FIELD, f"body: must be a JSON object (got {shown(body)})", device)
+    try:
+        body = parse_object(payload)
+    except Refused as refusal:
+        refusal.device = device
+        raise
     link: dict[str, Any] = {}
     address = _address(as_dict(body.get("device")))
     if address:

@@ -60,6 +60,7 @@ def stored(topic: str, body: Any) -> dict[str, float]:
         ("ext_temperature/0", b"8.5", "ext_temperature.0", 8.5, "°C"),
         ("adc/0", b"12.1", "adc.0", 12.1, "V"),
         ("roller/0/pos", b"50", "roller.0.pos", 50, "%"),
+        ("emeter/0/power", b"-1.0", "emeter.0.power", -1, "W"),
         ("input/1", b"1", "input.1", 1, ""),
         ("overtemperature", b"0", "overtemperature", 0, ""),
     ],
@@ -123,6 +124,11 @@ def test_a_whole_status_has_the_devices_time_and_no_housekeeping() -> None:
     assert next(v.unit for v in decoded.values if v.name == "meters[0].total") == "Wmin"
 
 
+def test_a_thermometer_set_to_fahrenheit_says_so_in_its_status() -> None:
+    body = {"mac": "0A1B2C3D4E5F", "unixtime": 1772600765, "tmp": {"value": 50.0, "units": "F"}}
+    assert stored("shellies/ht-7/info", body) == {"temperature_c": pytest.approx(10)}
+
+
 def test_a_gas_sensor_that_warms_up_is_suspect_and_unknown_is_not_minus_one() -> None:
     decoded = parse("", fixture("gen1-gas-warmup.json"))
     assert decoded.device == "shellygas-0A1B2C3D4E5F"
@@ -141,6 +147,18 @@ def test_a_full_status_tells_of_every_component() -> None:
     assert names["devicepower:0.external.present"] is False
     assert not {name for name in names if "minute" in name or name.endswith((".id", "source"))}
     assert "temperature:0.tC" not in names  # null is unknown, not zero
+
+
+def test_pulses_are_no_energy() -> None:
+    decoded = parse("x/status/input:2", {"id": 2, "counts": {"total": 56, "by_minute": [1, 2]}})
+    assert [(v.name, v.value, v.unit) for v in decoded.values] == [("input:2.counts.total", 56, "")]
+
+
+def test_a_motion_sensor_tells_its_whole_state_at_once() -> None:
+    body = {"motion": True, "timestamp": 1772600700, "vibration": False, "lux": 5, "bat": 88}
+    assert stored("shellies/motion-7/status", body) == {
+        "motion": 1, "vibration": 0, "illuminance_lx": 5, "battery_pct": 88,
+    }  # fmt: skip
 
 
 def test_a_component_in_fault_is_suspect_and_the_others_are_not() -> None:

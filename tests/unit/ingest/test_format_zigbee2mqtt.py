@@ -162,7 +162,7 @@ def test_a_friendly_name_may_be_empty(topic: str) -> None:
 @pytest.mark.parametrize("body", [b"[]", b"5", b"ON", b'{"a":', b"\xff\xfe"])
 def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
     decoded = parse("zigbee2mqtt/lamp", body)
-    assert decoded.message_class is MessageClass.INVALID
+    assert (decoded.message_class, decoded.device) == (MessageClass.INVALID, "lamp")
 
 
 @pytest.mark.parametrize("body", [b"up", b'{"state":5}', b"{}", b"\xff"])
