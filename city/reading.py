@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -162,7 +162,13 @@ class EventPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VideoEvent:
-    """What a camera's analytics reported; (camera, event_id) is its identity."""
+    """What a camera's analytics reported; (camera, event_id) is its identity.
+
+    Cameras that number no events say only that a condition (a rule of theirs) began or is over.
+    Then `event_id` names the condition, `recurring` is true, and whoever stores the report finds
+    the occurrence it belongs to, or begins one (`occurrence_id`). `repeated_as` is the condition
+    under which the same camera says the same a second time.
+    """
 
     camera: str
     event_id: str
@@ -176,6 +182,13 @@ class VideoEvent:
     model: str = ""
     model_version: str = ""
     attributes: dict[str, Any] = field(default_factory=dict)
+    recurring: bool = False
+    repeated_as: str = ""
+
+
+def occurrence_id(condition: str, at: datetime) -> str:
+    """The event id of one occurrence of a condition that recurs."""
+    return f"{condition}@{at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from city.reading import VideoEvent
+from city.reading import EventPhase, VideoEvent, occurrence_id
 from db.pool import Connection
 
 # An event whose camera never says `end` is over this long after its last sign of life. Cameras
@@ -18,6 +18,9 @@ END_AFTER = timedelta(minutes=15)
 # A repeated report moves the time limit only by steps of this length: fewer writes, and a report
 # that the broker delivers twice changes nothing.
 EXTEND_BY_AT_LEAST = timedelta(minutes=1)
+
+# A camera that says the same under two names does so within this time.
+REPEATED_WITHIN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class VideoChange:
 
     changed: bool
     is_new: bool
+    event_id: str = ""  # what the event is stored under
 
 
 def upsert_video_events(conn: Connection, reports: Sequence[ReportedEvent]) -> list[VideoChange]:
@@ -46,8 +50,72 @@ def upsert_video_events(conn: Connection, reports: Sequence[ReportedEvent]) -> l
     )
     changes: list[VideoChange] = [VideoChange(False, False)] * len(reports)
     for number in order:
-        changes[number] = _upsert(conn, reports[number])
+        placed = _placed(conn, reports[number])
+        if placed is not None:
+            changes[number] = _upsert(conn, placed)
     return changes
+
+
+def _placed(conn: Connection, report: ReportedEvent) -> ReportedEvent | None:
+    """The report under the id of the occurrence that it speaks of.
+
+    A camera that numbers no events tells only which condition began or is over. What it says
+    while an occurrence is open, or about a time within one, belongs to that one. An end of which
+    no beginning is known (the state a camera sends after it connects, or an occurrence that was
+    over by its time limit) is None: nothing to look at is left, and it must not look like news.
+    """
+    event = report.event
+    if not event.recurring:
+        return report
+    known = _find_occurrence(conn, report)
+    if known is None and event.phase is EventPhase.END:
+        return None
+    began = occurrence_id(event.event_id, event.start_at)
+    event_id, own = known or (began, True)
+    phase = event.phase
+    if phase is EventPhase.NEW and event_id != began:
+        phase = EventPhase.UPDATE  # said again of what is going on: it lasts
+    names = {"condition": event.event_id}
+    if event.repeated_as:
+        names["repeated_as"] = event.repeated_as
+    special = own or bool(event.repeated_as)
+    placed = replace(
+        event,
+        event_id=event_id,
+        phase=phase,
+        # An end says less than the beginning did, and a general report less than the special one.
+        type=event.type if special and phase is not EventPhase.END else "",
+        attributes={**event.attributes, **names} if special else {},
+    )
+    return replace(report, event=placed)
+
+
+def _find_occurrence(conn: Connection, report: ReportedEvent) -> tuple[str, bool] | None:
+    """Event id of the occurrence, and whether it is one of the very condition reported."""
+    event = report.event
+    found: tuple[str, bool] | None = conn.execute(
+        """
+        SELECT event_id, attributes->>'condition' = %(condition)s AS own
+        FROM video_event
+        WHERE camera_id = %(camera_id)s AND start_at <= %(latest)s
+          AND (end_at IS NULL OR end_at > %(at)s OR (%(over)s AND end_at = %(at)s))
+          AND ((attributes ? 'condition' AND attributes->>'condition' = %(condition)s)
+               OR (NOT %(over)s AND attributes ? 'repeated_as'
+                   AND attributes->>'repeated_as' = %(condition)s)
+               OR (NOT %(over)s AND attributes ? 'condition' AND start_at >= %(earliest)s
+                   AND attributes->>'condition' = %(repeated_as)s))
+        ORDER BY own DESC, start_at DESC
+        LIMIT 1
+        """,
+        {
+            "camera_id": report.camera_id, "condition": event.event_id,
+            "repeated_as": event.repeated_as or None,
+            "over": event.phase is EventPhase.END, "at": event.end_at or event.start_at,
+            "earliest": event.start_at - REPEATED_WITHIN,
+            "latest": (event.end_at or event.start_at) + REPEATED_WITHIN,
+        },
+    ).fetchone()  # fmt: skip
+    return found
 
 
 def _upsert(conn: Connection, report: ReportedEvent) -> VideoChange:
@@ -87,7 +155,7 @@ def _upsert(conn: Connection, report: ReportedEvent) -> VideoChange:
         """,
         _row(report),
     ).fetchone()
-    return VideoChange(changed=row is not None, is_new=bool(row and row[0]))
+    return VideoChange(row is not None, bool(row and row[0]), report.event.event_id)
 
 
 def _row(report: ReportedEvent) -> dict[str, Any]:

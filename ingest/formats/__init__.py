@@ -22,9 +22,14 @@ from __future__ import annotations
 
 import msgspec
 
+from ingest.formats.axis import AXIS
 from ingest.formats.chirpstack import CHIRPSTACK
+from ingest.formats.dahua import DAHUA
+from ingest.formats.dataq import DATAQ
+from ingest.formats.detectx import DETECTX
 from ingest.formats.format import PAYLOAD_LIMIT, Format
 from ingest.formats.frigate import FRIGATE
+from ingest.formats.hikvision import HIKVISION
 from ingest.formats.homeassistant import HOMEASSISTANT
 from ingest.formats.lorawan_frame import LORAWAN_FRAME
 from ingest.formats.loriot import LORIOT
@@ -32,6 +37,7 @@ from ingest.formats.milesight_gateway import MILESIGHT_GATEWAY
 from ingest.formats.milesight_nbiot import MILESIGHT_NBIOT
 from ingest.formats.native import NATIVE
 from ingest.formats.netmore import NETMORE
+from ingest.formats.onvif import ONVIF
 from ingest.formats.shelly import SHELLY
 from ingest.formats.tasmota import TASMOTA
 from ingest.formats.thingpark import THINGPARK
@@ -58,6 +64,12 @@ FORMATS: dict[str, Format] = {
     "netmore": NETMORE,
     "milesight-nbiot": MILESIGHT_NBIOT,
     "frigate": FRIGATE,
+    "axis": AXIS,
+    "detectx": DETECTX,
+    "dataq": DATAQ,
+    "onvif": ONVIF,
+    "hikvision": HIKVISION,
+    "dahua": DAHUA,
     "homeassistant": HOMEASSISTANT,
     "zigbee2mqtt": ZIGBEE2MQTT,
     "xiaomi-gw3": XIAOMI_GW3,
@@ -77,6 +89,10 @@ ALIASES: dict[str, str] = {
     "thethingsstack": "ttn",
     "actility": "thingpark",
     "frigate-nvr": "frigate",
+    "axis-camera": "axis",
+    "onvif-ej": "onvif",
+    "hikvision-isapi": "hikvision",
+    "isapi": "hikvision",
     "z2m": "zigbee2mqtt",
     "ha-discovery": "homeassistant",
     "home-assistant": "homeassistant",

@@ -32,6 +32,7 @@ from ingest.formats.body import (
 )
 from ingest.formats.format import Format, Refused, fits_object, guarded
 from ingest.formats.times import from_epoch
+from ingest.formats.video import feed_levels
 
 NAME = "frigate"
 # Counts, motion and settings topics are understood but not subscribed: they repeat what the
@@ -40,6 +41,7 @@ SUBSCRIPTIONS = (
     "frigate/events",
     "frigate/reviews",
     "frigate/tracked_object_update",
+    "frigate/triggers",
     "frigate/available",
     "frigate/+/status/+",
 )
@@ -48,20 +50,40 @@ LIST_LIMIT = 32
 # A count of objects in one picture; more is not a count.
 COUNT_LIMIT = 10_000
 _PHASES = {"new": EventPhase.NEW, "update": EventPhase.UPDATE, "end": EventPhase.END}
+# What a language model wrote about a review, as a rule after it ended (0.17).
+_DESCRIBED = "genai"
 # Event ids begin with the second in which the object appeared: 1607123955.475377-mxklsc.
 _ID_TIME = re.compile(r"(\d{9,10}\.\d{1,9})-\w{1,32}")
 # One settings or command word after the camera, or a topic of the whole installation.
 _SETTINGS = frozenset({"state", "set", "snapshot", "suspend", "suspended", "role", "clip"})
-_ONLINE = {"online": True, "offline": False, "disabled": False}
+_ONLINE = {"online": True, "offline": False, "stopped": False, "disabled": False}
 _SWITCH = {"ON": True, "OFF": False}
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
-    parts = topic.split("/")[1:]
-    reader = _BODIES.get(parts[-1] if parts else "")
-    if reader is not None and len(parts) == 1:
+    parts = feed_levels(topic) or topic.split("/")[1:]
+    if len(parts) > 1 and parts[-1] in _BODIES and payload.lstrip()[:1] == b"{":
+        parts = parts[-1:]  # a prefix of several levels, or a bridge's name before it
+    reader = _BODIES.get(parts[0]) if len(parts) == 1 else None
+    if reader is not None:
         return reader(parse_object(payload), received_at)
+    if not parts:
+        body = parse_object(payload)
+        return _BODIES[_kind(body)](body, received_at)
     return _plain(parts, topic, payload, received_at)
+
+
+def _kind(body: Mapping[str, Any]) -> str:
+    """The topic that a body of unknown origin was published to."""
+    if "severity" in as_dict(body.get("after")):
+        return "reviews"
+    if "after" in body:
+        return "events"
+    if "event_id" in body:
+        return "triggers"
+    if "id" in body:
+        return "tracked_object_update"
+    raise Refused(REASON_TOPIC, "neither topic nor body is of a known kind of message")
 
 
 def _tracked_object(body: dict[str, Any], received_at: datetime) -> Decoded:
@@ -114,7 +136,8 @@ def _review(body: dict[str, Any], received_at: datetime) -> Decoded:
         end_at=_end(after, phase, received_at, rejects),
         model="frigate",
         attributes={"severity": severity}
-        | _attributes(found, (), (), ("objects", "sub_labels", "zones", "detections", "audio")),
+        | _attributes(found, (), (), ("objects", "sub_labels", "zones", "detections", "audio"))
+        | _described(as_dict(found.get("metadata"))),
     )
     return Decoded(NAME, MessageClass.EVENT, camera, events=(event,), rejects=tuple(rejects))
 
@@ -129,7 +152,7 @@ def _finding(body: dict[str, Any], received_at: datetime) -> Decoded:
         body,
         ("name", "plate", "description", "model", "sub_label", "attribute"),
         ("score",),
-        ("plate_box",),
+        ("plate_box", "sub_label"),
     )
     if not body.get("camera"):
         return Decoded(NAME, MessageClass.OTHER, link={"event_id": event_id, **attributes})
@@ -146,10 +169,25 @@ def _finding(body: dict[str, Any], received_at: datetime) -> Decoded:
     return Decoded(NAME, MessageClass.EVENT, camera, events=(event,))
 
 
+def _trigger(body: dict[str, Any], received_at: datetime) -> Decoded:
+    """`frigate/triggers` (0.17): a known event looks like a picture or text somebody described."""
+    found = {"id": body.get("event_id"), "camera": body.get("camera"), "score": body.get("score")}
+    return _finding(found | {"name": body.get("name"), "type": "trigger"}, received_at)
+
+
+def _described(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What a language model says about the review."""
+    texts = ("title", "scene", "shortSummary", "time")
+    numbers = ("confidence", "potential_threat_level")
+    kept = _attributes(metadata, texts, numbers, ("other_concerns",))
+    return {"described": kept} if kept else {}
+
+
 _BODIES: dict[str, Callable[[dict[str, Any], datetime], Decoded]] = {
     "events": _tracked_object,
     "reviews": _review,
     "tracked_object_update": _finding,
+    "triggers": _trigger,
 }
 
 
@@ -163,13 +201,19 @@ def _plain(parts: list[str], topic: str, payload: bytes, received_at: datetime) 
         return _availability(camera, _word(payload, topic), received_at, {"role": parts[2][:32]})
     if not parts:
         raise Refused(REASON_TOPIC, f"not a topic of Frigate: {topic[:200]!r}")
-    if len(parts) == 1 or parts[-1] in _SETTINGS or parts[1] in _QUIET:
+    quiet = not _QUIET.isdisjoint(parts[:2])
+    if len(parts) == 1 or quiet or parts[-1] in _SETTINGS or parts[1:] == ["audio", _SPOKEN]:
         return Decoded(NAME, MessageClass.OTHER, link={"event": "/".join(parts)[:200]})
     return _camera_value(identity(parts[0], "topic"), parts[1:], payload, received_at)
 
 
 # Second levels that say nothing about what is seen.
-_QUIET = frozenset({"review_status", "classification", "ptz", "ptz_autotracker", "notifications"})
+_QUIET = frozenset(
+    {"review_status", "classification", "ptz", "ptz_autotracker", "notifications"}
+    | {"profiles", "birdseye", "improve_contrast"}
+)
+# What was said before a microphone, as text (0.17).
+_SPOKEN = "transcription"
 
 
 def _camera_value(camera: str, parts: list[str], payload: bytes, received_at: datetime) -> Decoded:
@@ -237,6 +281,8 @@ def _after(body: Mapping[str, Any]) -> tuple[dict[str, Any], EventPhase]:
     if not isinstance(after, dict):
         raise Refused(REASON_FIELD, f"after: must be an object (got {shown(after)})")
     phase = body.get("type")
+    if phase == _DESCRIBED:
+        phase = "update" if after.get("end_time") is None else "end"
     if not isinstance(phase, str) or phase not in _PHASES:
         raise Refused(REASON_FIELD, f"type: must be new, update or end (got {shown(phase)})")
     return after, _PHASES[phase]
@@ -322,6 +368,8 @@ def _matches(topic: str) -> bool:
 def _fits(body: Mapping[str, Any]) -> bool:
     after = as_dict(body.get("after"))
     if "camera" in after and "type" in body:
+        return True
+    if "event_id" in body and "camera" in body and body.get("type") in ("thumbnail", "description"):
         return True
     return "id" in body and body.get("type") in ("face", "lpr", "description", "classification")
 

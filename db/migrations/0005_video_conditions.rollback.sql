@@ -1,0 +1,2 @@
+DROP INDEX video_event_repeated;
+DROP INDEX video_event_condition;
