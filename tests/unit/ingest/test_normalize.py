@@ -221,7 +221,7 @@ def test_bytes_that_the_codec_refuses_are_a_named_rejection() -> None:
     assert content.message_class is MessageClass.INVALID
 
 
-@pytest.mark.parametrize("model", ["", "dingtek-dc413"])
+@pytest.mark.parametrize("model", ["", "dingtek-df702"])
 def test_bytes_without_a_codec_stay_undecoded_and_are_no_rejection(model: str) -> None:
     content = normalize(uplink(None), Device(model=model), NOW)
     assert content == Normalized(MessageClass.UNDECODED)
