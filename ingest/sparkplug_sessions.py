@@ -153,7 +153,8 @@ def called_off(before: NodeRow, after: NodeRow, now: datetime) -> bool:
 def new_request(before: NodeRow, after: NodeRow, now: datetime) -> NewMessage | None:
     """The command to put into the outbox."""
     due_at = after.rebirth_due_at
-    if due_at is None or due_at == before.rebirth_due_at:
+    is_there = due_at == before.rebirth_due_at and not called_off(before, after, now)
+    if due_at is None or is_there:
         return None
     return NewMessage(rebirth_topic(after), rebirth_command(now), due_at)
 
