@@ -13,8 +13,8 @@ from ingest.formats.body import TEXT_LIMIT
 from ingest.formats.times import from_epoch
 from ingest.formats.values import Stamp
 
-# Metrics taken from one message; births of large edge nodes have some thousands.
-METRIC_LIMIT = 4000
+# Metrics taken from one message; a birth of the largest accepted size hardly holds more.
+METRIC_LIMIT = 8000
 # Characters of a metric's name; the deepest tag trees seen have 150.
 NAME_LIMIT = 256
 # Properties looked at for each metric; real ones have at most a dozen.
