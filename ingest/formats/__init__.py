@@ -39,6 +39,7 @@ from ingest.formats.native import NATIVE
 from ingest.formats.netmore import NETMORE
 from ingest.formats.onvif import ONVIF
 from ingest.formats.shelly import SHELLY
+from ingest.formats.sparkplug import SPARKPLUG
 from ingest.formats.tasmota import TASMOTA
 from ingest.formats.thingpark import THINGPARK
 from ingest.formats.ttn import TTN
@@ -70,6 +71,7 @@ FORMATS: dict[str, Format] = {
     "onvif": ONVIF,
     "hikvision": HIKVISION,
     "dahua": DAHUA,
+    "sparkplug": SPARKPLUG,
     "homeassistant": HOMEASSISTANT,
     "zigbee2mqtt": ZIGBEE2MQTT,
     "xiaomi-gw3": XIAOMI_GW3,
@@ -89,6 +91,8 @@ ALIASES: dict[str, str] = {
     "thethingsstack": "ttn",
     "actility": "thingpark",
     "frigate-nvr": "frigate",
+    "sparkplugb": "sparkplug",
+    "spb": "sparkplug",
     "axis-camera": "axis",
     "onvif-ej": "onvif",
     "hikvision-isapi": "hikvision",
