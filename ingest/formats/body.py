@@ -81,6 +81,13 @@ def as_text(value: Any, limit: int = TEXT_LIMIT) -> str:
     return value[:limit] if isinstance(value, str) else ""
 
 
+def as_plain(value: Any) -> str | bool | float | None:
+    """The value if it is text (shortened), a truth value or a finite number: for reports."""
+    if isinstance(value, (str, bool)):
+        return as_text(value) if isinstance(value, str) else value
+    return as_finite(value)
+
+
 def identity(value: Any, field: str) -> str:
     """A name that identifies something: not empty, not endless, nothing unprintable."""
     text = value.strip() if isinstance(value, str) else ""

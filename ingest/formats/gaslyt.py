@@ -21,7 +21,7 @@ from city.reading import (
     StatusReport,
     TimeSource,
 )
-from ingest.formats.body import as_finite, as_text, identity, parse_object, shown
+from ingest.formats.body import as_finite, as_plain, as_text, identity, parse_object, shown
 from ingest.formats.format import Format, Refused, fits_object, guarded
 from ingest.formats.series import clock_is_set
 from ingest.formats.times import time_or_none
@@ -98,7 +98,8 @@ def _alarm(device: str, body: Mapping[str, Any], stamp: Stamp) -> Decoded:
 def _metadata(device: str, body: Mapping[str, Any], stamp: Stamp) -> Decoded:
     """How the device is. `ultimaLectura` repeats an old reading under a new time: no value."""
     flat = _values(body, _PERIODIC, stamp)
-    about = {key: body[key] for key in _ABOUT if isinstance(body.get(key), (str, bool, int, float))}
+    told = {key: as_plain(body.get(key)) for key in _ABOUT}
+    about = {key: value for key, value in told.items() if value is not None}
     report = StatusReport(device, True, stamp.ts, stamp.ts_from, about)
     return Decoded(
         NAME, MessageClass.STATUS, device, values=flat.values, statuses=(report,),

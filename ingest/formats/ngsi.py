@@ -30,6 +30,7 @@ from ingest.formats.body import (
     IDENTITY_LIMIT,
     as_dict,
     as_list,
+    as_plain,
     as_text,
     identity,
     kind_of,
@@ -245,7 +246,7 @@ class _Found:
 
     def take(self, name: str, item: Any, stamp: Stamp, entity_type: str) -> None:
         """The values of one attribute, if it is one that measures."""
-        if name.lower() in ("rssi", "devicestate") and (told := _plain(_attribute(item).value)):
+        if name.lower() in ("rssi", "devicestate") and (told := as_plain(_attribute(item).value)):
             self.about[name] = told
             return
         if _is_static(name):
@@ -259,10 +260,6 @@ class _Found:
             flat = _flat(label, attribute.value, when, entity_type)
             self.rejects += flat.rejects
             self.values += [_with_unit(value, attribute.unit) for value in flat.values]
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float)) else None
 
 
 def _is_static(name: str) -> bool:
@@ -440,12 +437,13 @@ def _feed_agent(topic: str) -> _Agent | None:
 
 
 def _is_measure(payload: bytes) -> bool:
-    """Anything but entities, which a device may send to an agent as well."""
+    """Anything but entities with their attributes spelled out, which agents take as well."""
     try:
         body = parse_json(payload)
     except Refused:
         return True
-    return not (_fits(body) and not _is_keyvalues(body))
+    first = as_dict(next(iter(_entities(body)), None)) if _fits(body) else {}
+    return not any(map(_is_attribute, first.values()))
 
 
 def _measures(agent: _Agent, payload: bytes, received_at: datetime) -> Decoded:
@@ -560,6 +558,8 @@ def _fits(body: Any) -> bool:
     for key in ("data", "entities", "features"):
         if isinstance(body.get(key), list) and _is_envelope(body, key):
             return not body[key] or _is_entity(body[key][0])
+        if key == "data" and isinstance(body.get(key), dict) and _is_envelope(body, key):
+            return _fits(body[key])
     return _is_entity(body)
 
 

@@ -328,10 +328,10 @@ def _records(
     found = [key for key in _VALUE_FIELDS if key in entry]
     if len(found) > 1:
         raise Refused(REASON_FIELD, f"{where}: has several values ({', '.join(found)})")
-    summed = "s" in entry or ("bs" in entry and not found)
-    if not found and "bv" in entry and not summed:
-        found = ["v"]  # a value that is not there is zero, beside the base value
-        entry = {**entry, "v": 0}
+    implied = not found and "n" in entry  # what is not there is zero, beside a base value or sum
+    summed = "s" in entry or (implied and base.number("bs") != 0)
+    if implied and not summed and base.number("bv") != 0:
+        found, entry = ["v"], {**entry, "v": 0}
     if not found and not summed:
         if any(key in _FIELDS and key.startswith("b") for key in entry):
             return []

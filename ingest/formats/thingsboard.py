@@ -26,6 +26,7 @@ from ingest.formats.body import (
     TEXT_LIMIT,
     as_dict,
     as_finite,
+    as_plain,
     as_text,
     identity,
     kind_of,
@@ -154,11 +155,8 @@ def _attributes(device: str, body: Any, received_at: datetime) -> Decoded:
         raise Refused(REASON_FIELD, f"body: must be an object (got {kind_of(body)})", device)
     if not device:
         return Decoded(NAME, MessageClass.OTHER, link={"event": "attributes"})
-    told = {
-        key[:TEXT_LIMIT]: item[:TEXT_LIMIT] if isinstance(item, str) else item
-        for key, item in list(body.items())[:VALUE_LIMIT]
-        if isinstance(item, (str, bool)) or as_finite(item) is not None
-    }
+    plain = {key[:TEXT_LIMIT]: as_plain(item) for key, item in list(body.items())[:VALUE_LIMIT]}
+    told = {key: item for key, item in plain.items() if item is not None}
     return _status(device, None, received_at, told)
 
 
