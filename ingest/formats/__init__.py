@@ -29,19 +29,26 @@ from ingest.formats.dataq import DATAQ
 from ingest.formats.detectx import DETECTX
 from ingest.formats.format import PAYLOAD_LIMIT, Format
 from ingest.formats.frigate import FRIGATE
+from ingest.formats.gaslyt import GASLYT
 from ingest.formats.hikvision import HIKVISION
 from ingest.formats.homeassistant import HOMEASSISTANT
+from ingest.formats.iotda import IOTDA
+from ingest.formats.jetlinks import JETLINKS
 from ingest.formats.lorawan_frame import LORAWAN_FRAME
 from ingest.formats.loriot import LORIOT
+from ingest.formats.lwm2m import LWM2M
 from ingest.formats.milesight_gateway import MILESIGHT_GATEWAY
 from ingest.formats.milesight_nbiot import MILESIGHT_NBIOT
 from ingest.formats.native import NATIVE
 from ingest.formats.netmore import NETMORE
+from ingest.formats.ngsi import NGSI
 from ingest.formats.onvif import ONVIF
+from ingest.formats.senml import SENML
 from ingest.formats.shelly import SHELLY
 from ingest.formats.sparkplug import SPARKPLUG
 from ingest.formats.tasmota import TASMOTA
 from ingest.formats.thingpark import THINGPARK
+from ingest.formats.thingsboard import THINGSBOARD
 from ingest.formats.ttn import TTN
 from ingest.formats.xiaomi_gw3 import XIAOMI_GW3
 from ingest.formats.zigbee2mqtt import ZIGBEE2MQTT
@@ -77,6 +84,13 @@ FORMATS: dict[str, Format] = {
     "xiaomi-gw3": XIAOMI_GW3,
     "shelly": SHELLY,
     "tasmota": TASMOTA,
+    "gaslyt": GASLYT,
+    "iotda": IOTDA,
+    "jetlinks": JETLINKS,
+    "lwm2m": LWM2M,
+    "senml": SENML,  # after LwM2M, whose packs are of this form
+    "thingsboard": THINGSBOARD,
+    "ngsi": NGSI,  # takes any object with an id and a type
     "lorawan-frame": LORAWAN_FRAME,  # last: takes every hex text for a frame
 }
 
@@ -91,15 +105,23 @@ ALIASES: dict[str, str] = {
     "thethingsstack": "ttn",
     "actility": "thingpark",
     "frigate-nvr": "frigate",
-    "sparkplugb": "sparkplug",
-    "spb": "sparkplug",
     "axis-camera": "axis",
     "onvif-ej": "onvif",
     "hikvision-isapi": "hikvision",
     "isapi": "hikvision",
+    "sparkplugb": "sparkplug",
+    "spb": "sparkplug",
     "z2m": "zigbee2mqtt",
     "ha-discovery": "homeassistant",
     "home-assistant": "homeassistant",
+    "sensml": "senml",
+    "fiware": "ngsi",
+    "ngsi-v2": "ngsi",
+    "ngsi-ld": "ngsi",
+    "fiware-ngsi-v2": "ngsi",
+    "fiware-ngsi-ld": "ngsi",
+    "ultralight": "ngsi",
+    "huawei-iotda": "iotda",
     "xiaomi-gateway": "xiaomi-gw3",
     "xiaomi-gateway3": "xiaomi-gw3",
 }
