@@ -12,13 +12,26 @@ class GridwardenError(Exception):
 
 
 class InvalidInput(GridwardenError):
-    """A value from outside is not acceptable; names the field and the value."""
+    """A value from outside is not acceptable; names the field and the value.
 
-    def __init__(self, field: str, value: object, problem: str) -> None:
+    `code` and `facts` say the same as `problem`, for screens that speak other languages.
+    """
+
+    def __init__(
+        self,
+        field: str,
+        value: object,
+        problem: str,
+        *,
+        code: str = "",
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(f"{field}: {problem} (got {shown(value)})")
         self.field = field
         self.value = value
         self.problem = problem
+        self.code = code
+        self.facts = dict(facts or {})
 
 
 def shown(value: object) -> str:

@@ -253,6 +253,7 @@ REASON_NAN = "number_not_finite"
 REASON_TIME_FUTURE = "time_in_future"
 REASON_TOO_LARGE = "payload_too_large"
 REASON_DEVICE_UNKNOWN = "device_unknown"
+REASON_DEVICE_REPLACED = "device_replaced"  # sent by hardware that was exchanged
 REASON_METRIC_UNKNOWN = "metric_unknown"
 REASON_RANGE = "value_out_of_range"
 REASON_DISTRICT = "district_mismatch"

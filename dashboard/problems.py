@@ -74,9 +74,10 @@ def _invalid_input(error: InvalidInput) -> Response:
     value = error.value
     if not isinstance(value, bool | int | float | None):
         value = str(value)[:SHOWN_VALUE_LENGTH]
+    worded = {"code": error.code, "facts": error.facts} if error.code else {}
     return problem(
         422, "invalid-input", "A field is not acceptable", str(error)[:500],
-        field=error.field, value=value, problem=error.problem,
+        field=error.field, value=value, problem=error.problem, **worded,
     )  # fmt: skip
 
 

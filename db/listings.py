@@ -59,10 +59,13 @@ class ListedDevice:
     attributes: dict[str, Any]
     out_of_service_since: datetime | None
     return_due_at: datetime | None
+    out_of_service_reason: str
+    out_of_service_by: str | None
     online: bool | None
     online_at: datetime | None
     demo: bool
     created_at: datetime
+    version: int
     latest: list[LatestReading] = field(default_factory=list)
 
 
@@ -82,8 +85,9 @@ def list_devices(
             """
             SELECT d.id, d.code, d.kind, d.model, d.format, d.external_id, d.name, d.lon, d.lat,
                    d.unit_grid, d.street, d.community, d.gas, d.report_interval_s, d.attributes,
-                   d.out_of_service_since, d.return_due_at, link.online,
-                   link.reported_at AS online_at, d.demo, d.created_at
+                   d.out_of_service_since, d.return_due_at, d.out_of_service_reason,
+                   d.out_of_service_by, link.online, link.reported_at AS online_at, d.demo,
+                   d.created_at, d.version
             FROM device d
             LEFT JOIN device_link link ON link.device_id = d.id
             WHERE d.district = %(district)s

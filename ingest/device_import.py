@@ -6,6 +6,7 @@ corrects the twelve that are wrong and gives the file again. `strict` imports al
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ import shapely
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from city.errors import InvalidInput
+from city.event import NewEvent
 from db.devices import (
     DistrictOutline,
     NewDevice,
@@ -27,8 +30,9 @@ from db.devices import (
     list_districts,
     list_taken,
 )
+from db.events import append_events
 from db.pool import Connection
-from ingest.device_files import Row, read_rows
+from ingest.device_files import UTF8, Row, read_file
 from ingest.formats import ALIASES, FORMATS
 from ingest.models import KINDS as MODEL_KINDS
 from ingest.models import load_model, model_names
@@ -44,8 +48,43 @@ OUTLINE_TOLERANCE_DEG = 0.001
 # Two devices of a kind nearer than this decimal of a degree (1 cm) were entered twice.
 PLACE_DECIMALS = 7
 CODE_LENGTH_MAX = 64
+# Names and identities: longer ones are another column that slipped.
+TEXT_LENGTH_MAX = 200
 # A code is one level of an MQTT topic.
 CODE_FORBIDDEN = frozenset("/+#$ ")
+# Codes of imported devices that the event names.
+NAMED_IN_EVENT = 50
+
+# What can be wrong with a row: English here, other languages in the screens' catalogue under
+# `fault.` and the same code.
+PROBLEMS = {
+    "missing": "is missing",
+    "code_shape": "must be 1 to {max} characters without {forbidden}",
+    "one_of": "must be one of {allowed}",
+    "not_number": "must be a number",
+    "not_text": "must be text or a number",
+    "too_long": "is longer than {max} characters",
+    "unprintable": "holds a character that cannot be printed",
+    "geometry": "must be a Point, this is a {type}",
+    "place_unset": "is where no device stands: the position was never set",
+    "place_swapped": "are swapped",
+    "place_outside": "lies outside the outline of district {district}",
+    "place_nowhere": "lies outside the outline of every district",
+    "district_missing": "is missing; the place lies in {districts}",
+    "model_unknown": "is unknown; the nearest are {near}",
+    "model_kind": "is a {model_kind} device, the row says {kind}",
+    "identity_missing": "is missing: by it {format} messages are known",
+    "code_taken": "is registered already",
+    "code_twice": "stands in the file twice, first in row {row}",
+    "place_taken": "another {kind} device stands on this spot",
+    "place_twice": "another {kind} device stands on this spot, that of row {row}",
+    "identity_taken": "belongs to another device already",
+    "identity_twice": "belongs to the device of row {row} already",
+    "interval": "must be a whole number of seconds above 0",
+    "not_object": "must be a JSON object",
+    "unstorable": "holds a character that is no text",
+    "surplus": "the row has {count} cells more than the header",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +94,20 @@ class Fault:
     row: int
     field: str
     value: str
-    problem: str
+    code: str
+    facts: Mapping[str, Any]
+
+    @property
+    def problem(self) -> str:
+        """In English words."""
+        return PROBLEMS[self.code].format(**self.facts)
 
     def __str__(self) -> str:
         return f"row {self.row}: {self.field} {self.value!r}: {self.problem}"
+
+    def as_error(self) -> InvalidInput:
+        """The same for one device that a person enters by hand."""
+        return InvalidInput(self.field, self.value, self.problem, code=self.code, facts=self.facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +118,21 @@ class ImportReport:
     imported: int
     faults: tuple[Fault, ...]
     dry_run: bool
+    encoding: str = UTF8
+
+    @property
+    def faulty_rows(self) -> int:
+        return len({fault.row for fault in self.faults})
 
     def as_text(self) -> str:
         """For people: a line a fault, then the sum."""
         done = "would be imported" if self.dry_run else "imported"
-        left_out = len({fault.row for fault in self.faults})
         lines = [str(fault) for fault in self.faults]
-        lines.append(f"{self.imported} of {self.rows} devices {done}, {left_out} rows with faults")
+        if self.encoding != UTF8:
+            lines.append(f"the file was read as {self.encoding}, not as {UTF8}")
+        lines.append(
+            f"{self.imported} of {self.rows} devices {done}, {self.faulty_rows} rows with faults"
+        )
         return "\n".join(lines)
 
 
@@ -83,14 +140,60 @@ def import_file(
     conn: Connection, path: Path, *, dry_run: bool, now: datetime, strict: bool = False
 ) -> ImportReport:
     """Import what is right, report what is wrong; a dry run only reports."""
-    rows = read_rows(path.name, path.read_bytes())
-    judged = judge_rows(rows, list_districts(conn), list_taken(conn))
+    return import_content(
+        conn, path.name, path.read_bytes(), dry_run=dry_run, now=now, strict=strict
+    )
+
+
+def import_content(
+    conn: Connection,
+    name: str,
+    content: bytes,
+    *,
+    dry_run: bool,
+    now: datetime,
+    strict: bool = False,
+    district: str | None = None,
+    actor: str = "cli",
+) -> ImportReport:
+    """The same for a file that was handed in; with `district`, devices of this one only."""
+    file = read_file(name, content)
+    judged = judge_rows(file.rows, districts_of(conn, district), list_taken(conn))
     devices = [] if strict and judged.faults else judged.devices
     if devices and not dry_run:
-        cells = find_cells(conn, [(device.lon, device.lat) for device in devices])
-        placed = [replace(device, cell=cell) for device, cell in zip(devices, cells, strict=True)]
-        insert_devices(conn, placed, now)
-    return ImportReport(len(rows), len(devices), tuple(judged.faults), dry_run)
+        register(conn, devices, now)
+        append_events(conn, [*_events(devices, name, actor, now)])
+    return ImportReport(len(file.rows), len(devices), tuple(judged.faults), dry_run, file.encoding)
+
+
+def districts_of(conn: Connection, code: str | None) -> list[DistrictOutline]:
+    """Where devices may stand: one district, or any."""
+    return [d for d in list_districts(conn) if code is None or d.code == code]
+
+
+def register(conn: Connection, devices: Sequence[NewDevice], now: datetime) -> None:
+    """Write judged devices, each in its unit grid."""
+    cells = find_cells(conn, [(device.lon, device.lat) for device in devices])
+    placed = [replace(device, cell=cell) for device, cell in zip(devices, cells, strict=True)]
+    insert_devices(conn, placed, now)
+
+
+def _events(devices: Sequence[NewDevice], name: str, actor: str, now: datetime) -> list[NewEvent]:
+    """One entry of the log a district: a file may hold 50,000 devices."""
+    codes: dict[str, list[str]] = {}
+    for device in devices:
+        codes.setdefault(device.district, []).append(device.code)
+    return [
+        NewEvent(
+            at=now, district=district, kind="device.imported", subject=f"district:{district}",
+            actor=actor,
+            payload={
+                "file": name[:TEXT_LENGTH_MAX], "count": len(found),
+                "first": found[:NAMED_IN_EVENT],
+            },
+        )
+        for district, found in sorted(codes.items())
+    ]  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -118,28 +221,32 @@ def judge_rows(
     return judged
 
 
+# Where a claim was made: a row of the file, or 0 for the registry.
+_REGISTRY = 0
+
+
 class _Judge:
     """Judges rows one after the other and remembers what the good ones claim."""
 
     def __init__(self, outlines: Mapping[str, BaseGeometry], taken: TakenNames) -> None:
         self._outlines = outlines
-        self._codes = set(taken.codes)
-        self._external_ids = set(taken.external_ids)
+        self._codes = dict.fromkeys(taken.codes, _REGISTRY)
+        self._external_ids = dict.fromkeys(taken.external_ids, _REGISTRY)
         self._places = {
-            (kind, round(lon, PLACE_DECIMALS), round(lat, PLACE_DECIMALS))
+            (kind, round(lon, PLACE_DECIMALS), round(lat, PLACE_DECIMALS)): _REGISTRY
             for kind, lon, lat in taken.places
         }
 
     def judge(self, row: Row, faults: list[Fault]) -> NewDevice | None:
         """The device of a row; faults are added to the list."""
-        cells = _Cells(row, faults)
+        cells = Cells(row, faults)
         cells.check_storable()
         code = self._code(cells)
         kind = cells.one_of("kind", sorted(KINDS))
-        lon, lat = cells.number("lon"), cells.number("lat")
+        lon, lat = self._place(cells)
         district = self._district(cells, lon, lat)
-        model = self._model(cells, kind)
-        format_name, external_id = self._identity(cells)
+        model = model_of(cells, kind)
+        format_name, external_id = identity_of(cells)
         device = NewDevice(
             code=code,
             district=district,
@@ -147,7 +254,7 @@ class _Judge:
             model=model,
             format=format_name,
             external_id=external_id,
-            name=cells.text("name") or code,
+            name=" ".join(cells.short_text("name").split()) or code,
             lon=lon,
             lat=lat,
             cell=None,
@@ -157,22 +264,28 @@ class _Judge:
         )
         self._check_unclaimed(device, cells)
         if not faults:
-            self._claim(device)
+            self._claim(device, row.number)
         return device
 
-    def _code(self, cells: _Cells) -> str:
+    def _code(self, cells: Cells) -> str:
         code = cells.text("code")
         if not code:
-            cells.fault("code", "is missing")
+            cells.fault("code", "missing")
         elif len(code) > CODE_LENGTH_MAX or CODE_FORBIDDEN & set(code) or not code.isprintable():
             forbidden = "".join(sorted(CODE_FORBIDDEN - {" "}))
-            cells.fault("code", f"must be 1 to {CODE_LENGTH_MAX} characters without {forbidden}")
+            cells.fault("code", "code_shape", max=CODE_LENGTH_MAX, forbidden=forbidden)
         return code
 
-    def _district(self, cells: _Cells, lon: float, lat: float) -> str:
+    def _place(self, cells: Cells) -> tuple[float, float]:
+        if cells.row.geometry:
+            cells.fault("geometry", "geometry", cells.row.geometry, type=cells.row.geometry)
+            return math.nan, math.nan
+        return cells.number("lon"), cells.number("lat")
+
+    def _district(self, cells: Cells, lon: float, lat: float) -> str:
         named = cells.text("district")
         if named and named not in self._outlines:
-            cells.fault("district", f"must be one of {', '.join(sorted(self._outlines))}")
+            cells.fault("district", "one_of", allowed=", ".join(sorted(self._outlines)))
             return named
         if not (math.isfinite(lon) and math.isfinite(lat)):
             return named
@@ -187,53 +300,43 @@ class _Judge:
         return [code for code, outline in self._outlines.items() if outline.covers(point)]
 
     def _explain_place(
-        self, cells: _Cells, named: str, inside: Sequence[str], lon: float, lat: float
+        self, cells: Cells, named: str, inside: Sequence[str], lon: float, lat: float
     ) -> None:
         place = f"{lon:g}, {lat:g}"
         swapped = self._districts_at(lat, lon)
         if swapped and (not named or named in swapped):
-            cells.fault("lon, lat", "are swapped", place)
+            cells.fault("lon, lat", "place_swapped", place)
         elif inside and not named:
-            cells.fault("district", f"is missing; the place lies in {' and '.join(inside)}")
+            cells.fault("district", "district_missing", districts=", ".join(inside))
+        elif lon == 0 and lat == 0:
+            cells.fault("lon, lat", "place_unset", place)
+        elif named or len(self._outlines) == 1:
+            district = named or next(iter(self._outlines))
+            cells.fault("lon, lat", "place_outside", place, district=district)
         else:
-            where = f"district {named}" if named else "every district"
-            cells.fault("lon, lat", f"lies outside the outline of {where}", place)
+            cells.fault("lon, lat", "place_nowhere", place)
 
-    def _model(self, cells: _Cells, kind: str) -> str:
-        name = cells.text("model")
-        model = load_model(name) if name else None
-        if name and model is None:
-            cells.fault("model", f"is unknown; known are {', '.join(sorted(model_names()))}")
-        elif model is not None and kind in KINDS and model.kind not in ("any", kind):
-            cells.fault("model", f"is a {model.kind} device, the row says {kind}")
-        return name
-
-    def _identity(self, cells: _Cells) -> tuple[str, str | None]:
-        format_name = cells.text("format").lower() or NATIVE
-        format_name = ALIASES.get(format_name, format_name)
-        external_id = normal_identity(cells.text("external_id")) or None
-        if format_name not in FORMATS:
-            cells.fault("format", f"must be one of {', '.join(FORMATS)}")
-        elif external_id is None and format_name != NATIVE:
-            cells.fault("external_id", f"is missing: by it {format_name} messages are known")
-        return format_name, external_id
-
-    def _check_unclaimed(self, device: NewDevice, cells: _Cells) -> None:
+    def _check_unclaimed(self, device: NewDevice, cells: Cells) -> None:
         """What only one device may have."""
-        if device.code in self._codes and device.code:
-            cells.fault("code", "is registered already, or stands in the file twice")
-        elif _place_key(device) in self._places:
+        code = self._codes.get(device.code) if device.code else None
+        place = self._places.get(_place_key(device))
+        identity = self._external_ids.get(_identity_key(device)) if device.external_id else None
+        if code is not None:
+            cells.fault("code", "code_twice" if code else "code_taken", row=code)
+        elif place is not None:
             at = f"{device.lon:g}, {device.lat:g}"
-            cells.fault("lon, lat", f"another {device.kind} device stands on this spot", at)
-        if device.external_id is not None and _identity_key(device) in self._external_ids:
-            cells.fault("external_id", "belongs to another device already")
+            name = "place_twice" if place else "place_taken"
+            cells.fault("lon, lat", name, at, kind=device.kind, row=place)
+        if identity is not None:
+            name = "identity_twice" if identity else "identity_taken"
+            cells.fault("external_id", name, row=identity)
 
-    def _claim(self, device: NewDevice) -> None:
+    def _claim(self, device: NewDevice, row: int) -> None:
         """A refused row claims nothing: the row that corrects it may stand further down."""
-        self._codes.add(device.code)
-        self._places.add(_place_key(device))
+        self._codes[device.code] = row
+        self._places[_place_key(device)] = row
         if device.external_id is not None:
-            self._external_ids.add(_identity_key(device))
+            self._external_ids[_identity_key(device)] = row
 
 
 def _place_key(device: NewDevice) -> tuple[str, float, float]:
@@ -244,31 +347,71 @@ def _identity_key(device: NewDevice) -> tuple[str, str]:
     return device.format, device.external_id or ""
 
 
-class _Cells:
+def model_of(cells: Cells, kind: str) -> str:
+    """The model that the row names, if there is one and it fits the kind."""
+    name = cells.short_text("model")
+    model = load_model(name) if name else None
+    if name and model is None:
+        known = sorted(model_names())
+        near = difflib.get_close_matches(name, known, n=5, cutoff=0.3) or known[:5]
+        cells.fault("model", "model_unknown", near=", ".join(near))
+    elif model is not None and kind in KINDS and model.kind not in ("any", kind):
+        cells.fault("model", "model_kind", model_kind=model.kind, kind=kind)
+    return name
+
+
+def identity_of(cells: Cells) -> tuple[str, str | None]:
+    """Wire format and identity inside it."""
+    format_name = cells.text("format").lower() or NATIVE
+    format_name = ALIASES.get(format_name, format_name)
+    external_id = normal_identity(cells.short_text("external_id")) or None
+    if format_name not in FORMATS:
+        cells.fault("format", "one_of", allowed=", ".join(FORMATS))
+    elif external_id is None and format_name != NATIVE:
+        cells.fault("external_id", "identity_missing", format=format_name)
+    return format_name, external_id
+
+
+class Cells:
     """Typed access to the values of one row; what is wrong goes to the list of faults."""
 
     def __init__(self, row: Row, faults: list[Fault]) -> None:
-        self._row = row
+        self.row = row
         self._faults = faults
 
-    def fault(self, name: str, problem: str, value: str | None = None) -> None:
+    def fault(self, name: str, code: str, value: str | None = None, **facts: Any) -> None:
         shown = self.text(name) if value is None else value
-        self._faults.append(Fault(self._row.number, name, shown[:80], problem))
+        self._faults.append(Fault(self.row.number, name, shown[:80], code, facts))
 
     def check_storable(self) -> None:
-        """PostgreSQL stores every character but one."""
-        for name, value in self._row.values.items():
-            if "\\u0000" in json.dumps(value):
-                self.fault(name, "holds a NUL character", "")
+        """What PostgreSQL would refuse; and a cell too many has shifted the others."""
+        if self.row.surplus:
+            self.fault("row", "surplus", "", count=self.row.surplus)
+        for name, value in self.row.values.items():
+            if not _is_storable(value):
+                self.fault(name, "unstorable", "")
+            elif isinstance(value, dict | list) and name in _TEXT_COLUMNS:
+                self.fault(name, "not_text")
 
     def text(self, name: str) -> str:
-        value = self._row.values.get(name)
+        value = self.row.values.get(name)
         return "" if value is None else str(value).strip()
+
+    def short_text(self, name: str) -> str:
+        """Text that fits into a line of a list."""
+        text = self.text(name)
+        if len(text) > TEXT_LENGTH_MAX:
+            self.fault(name, "too_long", max=TEXT_LENGTH_MAX)
+        elif name != "name" and not text.isprintable():
+            self.fault(name, "unprintable")
+        return text
 
     def one_of(self, name: str, allowed: Sequence[str]) -> str:
         value = self.text(name).lower()
-        if value not in allowed:
-            self.fault(name, f"must be one of {', '.join(allowed)}" if value else "is missing")
+        if not value:
+            self.fault(name, "missing")
+        elif value not in allowed:
+            self.fault(name, "one_of", allowed=", ".join(allowed))
         return value
 
     def number(self, name: str) -> float:
@@ -279,7 +422,7 @@ class _Cells:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            self.fault(name, "must be a number" if text else "is missing")
+            self.fault(name, "not_number" if text else "missing")
             return math.nan
         return value
 
@@ -288,20 +431,36 @@ class _Cells:
         if not text:
             model = load_model(model_name) if model_name else None
             return model.interval_s if model else REPORT_INTERVAL_S
-        if text.isascii() and text.isdigit() and 0 < int(text) < 2**31:
+        if text.isascii() and text.isdigit() and len(text) < 11 and 0 < int(text) < 2**31:
             return int(text)
-        self.fault("report_interval_s", "must be a whole number of seconds above 0")
+        self.fault("report_interval_s", "interval")
         return REPORT_INTERVAL_S
 
     def attributes(self) -> dict[str, Any]:
-        value = self._row.values.get("attributes")
+        value = self.row.values.get("attributes")
         if value is None or value == "":
             return {}
         try:
             body = json.loads(value) if isinstance(value, str) else value
-        except ValueError:
+            json.dumps(body, allow_nan=False)  # JSON as PostgreSQL knows it has no NaN
+        except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
-            self.fault("attributes", "must be a JSON object")
+            self.fault("attributes", "not_object")
             return {}
         return body
+
+
+def _is_storable(value: Any) -> bool:
+    """PostgreSQL knows neither NUL nor half a surrogate pair."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text and "\\u0000" not in text
+
+
+_TEXT_COLUMNS = frozenset(
+    {"code", "kind", "name", "district", "model", "format", "external_id", "gas"}
+)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from city.reading import REASON_DEVICE_REPLACED, REASON_DEVICE_UNKNOWN, Decoded, Reject
+from db.device_changes import list_replaced
 from db.devices import (
     RegisteredDevice,
     RegistryChanges,
@@ -35,10 +37,14 @@ class Registry:
     """Registered devices by format and identity, and the squads that report where they are."""
 
     def __init__(
-        self, devices: Iterable[RegisteredDevice], squads: Mapping[str, str] | None = None
+        self,
+        devices: Iterable[RegisteredDevice],
+        squads: Mapping[str, str] | None = None,
+        replaced: Mapping[tuple[str, str], str] | None = None,
     ) -> None:
         self._devices: dict[tuple[str, str], RegisteredDevice] = {}
         self._squads = dict(squads or {})
+        self._replaced = dict(replaced or {})
         self.add(devices)
 
     def add(self, devices: Iterable[RegisteredDevice]) -> None:
@@ -52,6 +58,14 @@ class Registry:
         """The device that messages of this format mean by this identity."""
         found = self._devices.get((format_name, identity))
         return found or self._devices.get((format_name, normal_identity(identity)))
+
+    def explain(self, decoded: Decoded, reject: Reject) -> Reject:
+        """Hardware that was exchanged and still reports is not unknown: says whose it was."""
+        key = decoded.format, normal_identity(decoded.device)
+        if reject.reason != REASON_DEVICE_UNKNOWN or key not in self._replaced:
+            return reject
+        detail = f"{decoded.device!r} was exchanged at {self._replaced[key]} for other hardware"
+        return Reject(REASON_DEVICE_REPLACED, detail)
 
     def squad_district(self, squad: str) -> str | None:
         """The district of a known squad."""
@@ -90,6 +104,8 @@ class RegistryReader:
         self.registry.add(find_registered(conn, sorted({identity for _, identity in due})))
 
     def _load(self, conn: Connection, at: float) -> None:
-        self.registry = Registry(list_registered(conn), list_squad_districts(conn))
+        self.registry = Registry(
+            list_registered(conn), list_squad_districts(conn), list_replaced(conn)
+        )
         self._strangers: dict[tuple[str, str], float] = {}
         self._loaded_at = at

@@ -1,0 +1,185 @@
+"""Pages of the registry as people search it: state, newest value and age, counted as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from psycopg.rows import class_row
+
+from db.pool import Connection
+from db.walls import SHOWN_METRICS
+
+STATES = ("ok", "alarm", "silent", "never", "out")
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryRow:
+    """One device of a page; `total` counts all that fit the search."""
+
+    id: int
+    code: str
+    kind: str
+    name: str
+    model: str
+    format: str
+    external_id: str | None
+    gas: str | None
+    lon: float
+    lat: float
+    unit_grid: str | None
+    street: str | None
+    community: str | None
+    report_interval_s: int
+    out_of_service_since: datetime | None
+    return_due_at: datetime | None
+    out_of_service_reason: str
+    out_of_service_by: str | None
+    demo: bool
+    version: int
+    state: str
+    severity: int | None
+    heard_at: datetime | None
+    total: int
+    metric: str | None
+    value: float | None
+    ts: datetime | None
+    quality: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySearch:
+    """What a person looks for; empty texts mean everything."""
+
+    text: str = ""
+    kind: str = ""
+    state: str = ""
+
+
+def list_registry(
+    conn: Connection,
+    district: str,
+    now: datetime,
+    search: RegistrySearch,
+    *,
+    silent_intervals: int,
+    offset: int,
+    limit: int,
+) -> list[RegistryRow]:
+    """One page by code. `silent_intervals`: so many reports may fail before a device is silent.
+
+    A device that should be back is judged as one in service: its alarms count again.
+    """
+    pattern = search.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    with conn.cursor(row_factory=class_row(RegistryRow)) as cursor:
+        return cursor.execute(
+            """
+            WITH heard AS (
+                SELECT device_id, max(received_at) AS at FROM device_latest GROUP BY device_id
+            ), live AS (
+                SELECT device_id, min(severity) AS severity FROM alarm
+                WHERE state <> 'normal' GROUP BY device_id
+            ), found AS (
+                SELECT d.*, heard.at AS heard_at, live.severity,
+                       CASE
+                       WHEN d.out_of_service_since <= %(now)s
+                            AND (d.return_due_at IS NULL OR d.return_due_at > %(now)s) THEN 'out'
+                       WHEN live.severity IS NOT NULL THEN 'alarm'
+                       WHEN heard.at IS NULL THEN 'never'
+                       WHEN heard.at < %(now)s
+                            - d.report_interval_s * %(silent_after)s::interval THEN 'silent'
+                       ELSE 'ok' END AS state
+                FROM device d
+                LEFT JOIN heard ON heard.device_id = d.id
+                LEFT JOIN live ON live.device_id = d.id
+                WHERE d.district = %(district)s
+                  AND (%(kind)s = '' OR d.kind = %(kind)s)
+                  AND (%(text)s = '%%' OR concat_ws(' ', d.code, d.name, d.external_id, d.model)
+                       ILIKE %(text)s)
+            ), page AS (
+                SELECT found.*, count(*) OVER ()::int AS total FROM found
+                WHERE %(state)s = '' OR found.state = %(state)s
+                ORDER BY found.code LIMIT %(limit)s OFFSET %(offset)s
+            )
+            SELECT page.id, page.code, page.kind, page.name, page.model, page.format,
+                   page.external_id, page.gas, page.lon, page.lat, page.unit_grid,
+                   street.name AS street, community.name AS community, page.report_interval_s,
+                   page.out_of_service_since, page.return_due_at, page.out_of_service_reason,
+                   page.out_of_service_by, page.demo, page.version, page.state, page.severity,
+                   page.heard_at, page.total, shown.metric, shown.value, shown.ts, shown.quality
+            FROM page
+            LEFT JOIN division street ON street.code = page.street
+            LEFT JOIN division community ON community.code = page.community
+            LEFT JOIN LATERAL (
+                SELECT m.name AS metric, l.value, l.ts, l.quality
+                FROM device_latest l JOIN metric m ON m.id = l.metric_id
+                WHERE l.device_id = page.id
+                ORDER BY array_position(%(shown)s::text[], m.name), m.id LIMIT 1
+            ) shown ON true
+            ORDER BY page.code
+            """,
+            {
+                "district": district, "now": now, "kind": search.kind, "state": search.state,
+                "text": f"%{pattern}%" if pattern else "%",
+                "silent_after": timedelta(seconds=silent_intervals),
+                "shown": list(SHOWN_METRICS), "offset": offset, "limit": limit,
+            },
+        ).fetchall()  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfService:
+    """A device that people took out of service."""
+
+    code: str
+    kind: str
+    name: str
+    street: str | None
+    community: str | None
+    since: datetime
+    due: datetime | None
+    reason: str
+    by: str | None
+    version: int
+
+
+def list_out_of_service(conn: Connection, district: str, limit: int) -> list[OutOfService]:
+    """The register: what should be back first, first; without a date last."""
+    with conn.cursor(row_factory=class_row(OutOfService)) as cursor:
+        return cursor.execute(
+            """
+            SELECT d.code, d.kind, d.name, street.name AS street, community.name AS community,
+                   d.out_of_service_since AS since, d.return_due_at AS due,
+                   d.out_of_service_reason AS reason, d.out_of_service_by AS by, d.version
+            FROM device d
+            LEFT JOIN division street ON street.code = d.street
+            LEFT JOIN division community ON community.code = d.community
+            WHERE d.district = %s AND d.out_of_service_since IS NOT NULL
+            ORDER BY d.return_due_at NULLS LAST, d.code LIMIT %s
+            """,
+            (district, limit),
+        ).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryCounts:
+    devices: int
+    out: int
+    overdue: int  # of `out`: should be back
+
+
+def count_registry(conn: Connection, district: str, now: datetime) -> RegistryCounts:
+    """Figures on the tabs."""
+    with conn.cursor(row_factory=class_row(RegistryCounts)) as cursor:
+        found = cursor.execute(
+            """
+            SELECT count(*)::int AS devices,
+                   count(*) FILTER (WHERE out_of_service_since IS NOT NULL)::int AS out,
+                   count(*) FILTER (WHERE out_of_service_since IS NOT NULL
+                                    AND return_due_at <= %s)::int AS overdue
+            FROM device WHERE district = %s
+            """,
+            (now, district),
+        ).fetchone()
+    assert found is not None, "an aggregate without GROUP BY always has a row"
+    return found
