@@ -312,7 +312,7 @@ def _add_count(
 
 
 def _matches(topic: str) -> bool:
-    return topic.startswith("axis/")
+    return topic.startswith("axis/") and "/onvif-ej/" not in topic
 
 
 def _fits(body: Mapping[str, Any]) -> bool:

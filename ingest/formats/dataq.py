@@ -48,7 +48,13 @@ from ingest.formats.video import (
 )
 
 NAME = "dataq"
-SUBSCRIPTIONS = ("dataq/#",)
+# Pictures and places of objects (`image`, `geospace`) are understood but not subscribed. Neither
+# is `dataq/status/+`: Shelly's `+/status/+` brings it, and a broker may send what two filters
+# match twice.
+SUBSCRIPTIONS = (
+    "dataq/connect/+", "dataq/detections/+", "dataq/tracker/+", "dataq/path/+",
+    "dataq/occupancy/+", "dataq/event/#",
+)  # fmt: skip
 GRID = 1000.0
 # Objects of one picture, and classes of one count.
 OBJECT_LIMIT = 128

@@ -33,7 +33,12 @@ from ingest.formats.video import (
 )
 
 NAME = "detectx"
-SUBSCRIPTIONS = ("detectx/#",)
+# Not `detectx/status/+`: Shelly's `+/status/+` brings it, and a broker may send what two filters
+# match twice.
+SUBSCRIPTIONS = (
+    "detectx/detection/+", "detectx/detections/+", "detectx/event/#", "detectx/events/#",
+    "detectx/crop/+", "detectx/crops/+", "detectx/connect/+",
+)  # fmt: skip
 GRID = 1000.0
 # Detections of one picture that are looked at, and labels that are reported.
 DETECTION_LIMIT = 500

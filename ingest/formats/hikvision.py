@@ -4,7 +4,8 @@ A device repeats `active` (counting in `activePostCount`) about once a second wh
 lasts, and says `inactive` when it is over; nothing is numbered, so conditions recur. `videoloss
 inactive`, every few seconds, is the heartbeat of the stream. Identity: `{mac}/{channel}`, since
 a recorder speaks for all its channels under its own address; without an address the level of
-the topic behind `feed/hikvision/`. Sources: ISAPI General Application Guide, captured alerts.
+the topic behind `feed/hikvision/`, else the serial number, else the network address. Sources:
+ISAPI General Application Guide, captured alerts.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ PSIA_MARK = b"urn:psialliance-org"
 _HEARTBEATS = frozenset({"heartbeat"})
 # What happened at one moment; the device says `active` once and never takes it back.
 _MOMENTS = frozenset("anpr vehicledetection facecapture facesnap accesscontrollerevent".split())
+_BESIDE = frozenset({"eventState", "activePostCount", "eventDescription"})
 _STATES = {"active": True, "inactive": False}
 _DROPPED = frozenset({"detectionPictureTransType", "pictureInfoList", "pictureInfo", "eventPush"})
 
@@ -86,8 +88,11 @@ def _identity(alert: Mapping[str, Any], named: str, psia: bool) -> tuple[str, in
     """Who speaks, and for which of its channels."""
     address = as_text(alert.get("macAddress")) or as_text(alert.get("physicalAddress"))
     serial = as_text(as_dict(alert.get("Extensions")).get("serialNumber"))
-    who = identity(address.lower() or named or serial or None, "macAddress")
+    who = address.lower() or named or serial or as_text(alert.get("ipAddress"))
     channel = _channel(alert)
+    if not who:
+        return "", channel
+    who = identity(who, "macAddress")
     if channel is not None and psia and channel > PSIA_OFFSET:
         channel -= PSIA_OFFSET
     return (who if channel is None else f"{who}/{channel}"), channel
@@ -208,7 +213,7 @@ def _matches(topic: str) -> bool:
 
 def _fits(body: Mapping[str, Any]) -> bool:
     alert = as_dict(body.get(ROOT)) or body
-    return "eventType" in alert and ("eventState" in alert or "activePostCount" in alert)
+    return "eventType" in alert and not alert.keys().isdisjoint(_BESIDE)
 
 
 def _fits_bytes(payload: bytes) -> bool:

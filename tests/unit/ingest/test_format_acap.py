@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt.client import topic_matches_sub
 
 from city.reading import Decoded, EventPhase, MessageClass
-from ingest.formats import FORMATS, recognise
+from ingest.formats import FORMATS, recognise, subscriptions
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "formats"
 NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
@@ -143,3 +144,9 @@ def test_bodies_are_recognised_without_their_topic() -> None:
         for path in (FIXTURES / name).glob("*.json"):
             if path.name != "event.json":  # a state of anything: only its topic tells whose
                 assert recognise("", path.read_bytes()) is FORMATS[name], path.name
+
+
+def test_what_the_applications_publish_is_listened_to_once() -> None:
+    for topic in ("dataq/status/S", "dataq/path/S", "detectx/status/S", "detectx/event/S/car/true"):
+        filters = [f for f in subscriptions() if topic_matches_sub(f, topic)]
+        assert len(filters) == 1, topic

@@ -193,3 +193,62 @@ def test_settings_pictures_and_statistics_are_counted_only(topic: str, body: byt
 def test_bodies_are_recognised_without_their_topic() -> None:
     for name in ("event-new.json", "review-new.json", "lpr.json"):
         assert recognise("", (FIXTURES / name).read_bytes()) is FORMATS["frigate"]
+
+
+def test_a_description_of_a_review_updates_or_ends_it() -> None:
+    metadata = {"title": "Van unloads", "potential_threat_level": 1, "confidence": 0.8}
+    body = fixture("review-new.json") | {"type": "genai"}
+    body["after"]["data"]["metadata"] = metadata
+    event = parse("frigate/reviews", body).events[0]
+    assert event.phase is EventPhase.UPDATE
+    assert event.attributes["described"] == metadata
+    body["after"]["end_time"] = body["after"]["start_time"] + 9
+    assert parse("frigate/reviews", body).events[0].phase is EventPhase.END
+
+
+def test_a_trigger_is_a_finding_about_a_known_event() -> None:
+    body = {
+        "name": "red van", "camera": "market_east", "event_id": "1772600760.25-k3x9aa",
+        "type": "thumbnail", "score": 0.85,
+    }  # fmt: skip
+    event = parse("frigate/triggers", body).events[0]
+    assert (event.event_id, event.phase, event.start_at) == (
+        "1772600760.25-k3x9aa", EventPhase.UPDATE, START,
+    )  # fmt: skip
+    assert (event.attributes["finding"], event.attributes["name"]) == ("trigger", "red van")
+
+
+@pytest.mark.parametrize("found", [{"sub_label": "courier"}, {"attribute": "with_helmet"}])
+def test_a_classification_is_a_finding_about_a_known_event(found: dict[str, str]) -> None:
+    body = {
+        "type": "classification", "id": "1772600760.25-k3x9aa", "camera": "market_east",
+        "timestamp": 1772600765.5, "model": "people", "score": 0.9,
+    } | found  # fmt: skip
+    event = parse("frigate/tracked_object_update", body).events[0]
+    assert event.attributes.items() >= found.items()
+    assert event.attributes["finding"] == "classification"
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["feed/frigate/events", "feed/frigate/north/events", "north/frigate/events", "frigate2/events"],
+)
+def test_an_event_below_any_prefix_is_the_same_event(topic: str) -> None:
+    body = fixture("event-new.json")
+    assert parse(topic, body).events == parse("frigate/events", body).events
+
+
+@pytest.mark.parametrize("name", ["event-new.json", "review-new.json", "lpr.json"])
+def test_a_body_without_its_topic_says_what_it_is(name: str) -> None:
+    assert parse("", fixture(name)).message_class is MessageClass.EVENT
+    assert parse("", {"camera": "x"}).message_class is MessageClass.INVALID
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["frigate/cam/audio/transcription", "frigate/profiles/available", "frigate/job_state",
+     "frigate/notifications/state", "frigate/cam/notifications/suspended",
+     "frigate/cam/review_alerts/state"],
+)  # fmt: skip
+def test_topics_of_later_versions_are_counted_only(topic: str) -> None:
+    assert parse(topic, b"someone said hello").message_class is MessageClass.OTHER

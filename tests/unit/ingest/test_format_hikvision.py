@@ -109,10 +109,12 @@ def test_an_alert_without_what_it_needs_is_refused(old: bytes, new: bytes, probl
     assert decoded.rejects[0].detail.startswith(problem)
 
 
-def test_an_alert_of_nobody_is_refused() -> None:
+def test_without_an_address_topic_then_serial_then_network_name_the_camera() -> None:
     nobody = field(b"<macAddress>A4:11:22:00:00:07</macAddress>", b"")
-    assert parse(nobody, "").rejects[0].detail.startswith("macAddress: ")
     assert parse(nobody).device == "gate-4/2"
+    assert parse(nobody, "").device == "10.0.0.9/2"
+    assert parse(nobody.replace(b"10.0.0.9", b""), "").device == ""
+    assert parse(field(b"A4:11", b"A4&#10;11")).rejects[0].detail.startswith("macAddress: ")
 
 
 @pytest.mark.parametrize("body", [b"<EventNotificationAlert>", b"plain", b""])
