@@ -429,8 +429,11 @@ def _agent(topic: str) -> _Agent | None:
 
 
 def _feed_agent(topic: str) -> _Agent | None:
-    """`feed/ngsi/{device}/attrs[/{attribute}]`, for devices that speak HTTP to an agent."""
+    """`feed/ngsi/{device}/attrs[/{attribute}]`, for devices that speak HTTP to an agent;
+    `feed/ultralight/{device}` is always a device's text."""
     parts = topic.split("/")
+    if parts[:2] == ["feed", "ultralight"] and len(parts) > 2:
+        return _Agent("ul", parts[2], "attrs", "")
     if parts[0] != "feed" or len(parts) < 4 or parts[3] not in ("attrs", "cmdexe"):
         return None
     return _Agent("", parts[2], parts[3], "/".join(parts[4:]))

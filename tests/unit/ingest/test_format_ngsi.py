@@ -232,8 +232,9 @@ def test_groups_of_measures_are_several_points() -> None:
     ]  # fmt: skip
 
 
-def test_ultralight_has_groups_and_times() -> None:
-    decoded = parse(b"2026-03-04T05:00:00Z|t|21.5|k|abc#h|40", "/ul/key/d/attrs")
+@pytest.mark.parametrize("topic", ["/ul/key/d/attrs", "feed/ultralight/d", "/key/d/attrs"])
+def test_ultralight_has_groups_and_times(topic: str) -> None:
+    decoded = parse(b"2026-03-04T05:00:00Z|t|21.5|k|abc#h|40", topic)
     assert [(v.name, v.value, v.ts) for v in decoded.values] == [
         ("t", 21.5, datetime(2026, 3, 4, 5, tzinfo=UTC)),
         ("k", "abc", datetime(2026, 3, 4, 5, tzinfo=UTC)),
