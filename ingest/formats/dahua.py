@@ -131,7 +131,7 @@ def _judged(body: Mapping[str, Any], named: str, received_at: datetime) -> Decod
     channel = channel if type(channel) is int and 0 <= channel < 100_000 else 0
     who = as_text(fields.get("name") or fields.get("devicename") or fields.get("deviceid")) or named
     device = identity(who, "name") if who else ""
-    device = f"{device}/{channel + 1}" if channel else device
+    device = f"{device}/{channel + 1}" if channel and device else device
     data = as_dict(fields.get("data"))
     action = as_text(fields.get("action")).strip()
     if code.lower() in _OWN_AFFAIRS or action.lower() == "state":
