@@ -10,6 +10,7 @@ import click
 
 from app import logs, processes
 from app.commands import add_work_commands
+from app.reject_commands import reject
 from app.settings import DEFAULT_DATA_DIR, load_settings
 from app.up import prepare_database
 from app.up import up as bring_up
@@ -110,6 +111,7 @@ def simulate(
 
 
 add_work_commands(cli)
+cli.add_command(reject)
 
 
 def main() -> None:

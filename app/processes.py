@@ -23,7 +23,7 @@ from db.pool import connect
 from dispatch import steps as dispatch_steps
 from dispatch import worker as dispatch_worker
 from dispatch.requests import ActionRequest, ReportRequest
-from ingest import device_import
+from ingest import decode, device_import, replay
 from ingest import worker as ingest_worker
 from simulator import publish
 
@@ -130,6 +130,9 @@ def build_ports() -> Ports:
         reset=alert_steps.reset,
         review_video_event=alert_steps.review_video_event,
         import_devices=device_import.import_file,
+        decode=decode.decode_by_hand,
+        refusals=replay.refusals,
+        replay_group=replay.replay_group,
     )
 
 

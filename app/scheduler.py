@@ -12,7 +12,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from alerts import steps as alert_steps
 from app.settings import Settings
-from db import events, idempotency, ledger, live, rollups, users
+from db import events, idempotency, ledger, live, operations, reject_counts, rollups, users
 from db.pool import (
     Connection,
     Pool,
@@ -125,5 +125,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("roll-ups", 20, rollups.refresh),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),
+    ("quarantine", 300, reject_counts.trim_rejects),
+    ("feed totals", 15, operations.add_totals),
     ("forgetting", 3600, _forget),
 )

@@ -15,12 +15,16 @@ from city.reading import METRICS
 from dashboard import i18n, ids, load, theme
 from dashboard.auth import current_caller
 from dashboard.i18n.times import TIMEZONE
-from dashboard.pages import console, frame, kpi, squad, wall
+from dashboard.pages import console, frame, kpi, operations, quarantine, squad, wall
 from dashboard.pages.frame import View
 
 ASSETS = Path(__file__).parent / "assets"
 
-LAYOUTS = {"wall": wall.layout, "console": console.layout, "squad": squad.layout, "kpi": kpi.layout}
+LAYOUTS = {
+    "wall": wall.layout, "console": console.layout, "squad": squad.layout, "kpi": kpi.layout,
+    "operations": operations.layout,
+    "quarantine": quarantine.layout,
+}  # fmt: skip
 
 INDEX = """<!DOCTYPE html>
 <html lang="{lang}" data-theme="{theme}" data-mantine-color-scheme="{theme}">
@@ -95,7 +99,7 @@ def mount(server: flask.Flask) -> Dash:
     app.layout = html.Div([dcc.Location(id=ids.LOCATION), html.Div(id=ids.CONTENT)])
     server.before_request(redirect_home)
     register_frame(app, str(server.config.get("TILE_URL") or ""))
-    for page in (console, squad, kpi):
+    for page in (console, squad, kpi, operations, quarantine):
         page.register(app)
     return app
 

@@ -63,5 +63,18 @@ KPI_DATES_BOX = "kpi-dates-box"
 KPI_BY = "kpi-by"
 KPI_BODY = "kpi-body"
 
+# Operations
+OPERATIONS_BODY = "operations-body"
+OPERATIONS_TICK = "operations-tick"  # store: changes when the figures should be read again
+
+# Quarantine
+QUARANTINE_BY = "quarantine-by"
+QUARANTINE_GROUPS = "quarantine-groups"
+QUARANTINE_GROUP = "quarantine-group"  # store: {"format", "device", "reason"}, each if chosen
+QUARANTINE_LIST = "quarantine-list"
+QUARANTINE_SELECTED = "quarantine-selected"  # store: id of the message that is looked at
+QUARANTINE_DETAIL = "quarantine-detail"
+QUARANTINE_TICK = "quarantine-tick"  # store: changes when everything should be read again
+
 # Messages to the person: live regions for screen readers too
 NOTICE = "notice"

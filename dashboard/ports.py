@@ -31,3 +31,9 @@ class Ports:
     review_video_event: Callable[..., Any]
     # (conn, path, *, dry_run, now) -> report
     import_devices: Callable[..., Any]
+    # Quarantine: (topic, payload, *, format, received_at) -> JSON of what is understood now,
+    # (conn, kept, now) -> [(reason, detail)] why it would be refused now, and for many
+    # (begin, ids, now) -> counts, each in a transaction of its own that `begin` opens.
+    decode: Callable[..., dict[str, Any]]
+    refusals: Callable[..., list[tuple[str, str]]]
+    replay_group: Callable[..., Any]

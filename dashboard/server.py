@@ -15,6 +15,7 @@ from dashboard.api.devices import devices
 from dashboard.api.events import events
 from dashboard.api.health import LiveCollector, count_requests, health
 from dashboard.api.incidents import incidents
+from dashboard.api.ingest import accounts as ingest_accounts
 from dashboard.api.live import live
 from dashboard.api.openapi import openapi
 from dashboard.api.video import video
@@ -77,7 +78,10 @@ def create_server(
     script_hashes: list[str] = []
     auth.install(server, lambda: script_hashes)
     sign_in.add_sign_in(server, redis)
-    for blueprint in (devices, alarms, incidents, accounts, video, events, openapi):
+    for blueprint in (
+        *(devices, alarms, incidents, accounts, ingest_accounts),
+        *(video, events, openapi),
+    ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health):
         server.register_blueprint(blueprint)

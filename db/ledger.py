@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,12 @@ KEPT_SINCE = "ledger.kept_since"
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """Messages of one feed received in one minute, as one batch accounted for them."""
+    """Messages of one feed received in one minute, as one batch accounted for them.
+
+    `received_s_sum` adds up, over its messages, the seconds from `minute` to their receipt.
+    The `sense_` fields are over its readings that said themselves when they were measured:
+    seconds from then to the receipt. None where nobody measured.
+    """
 
     feed: str
     minute: datetime
@@ -30,6 +35,32 @@ class LedgerEntry:
     without_values: int
     readings_stored: int
     readings_duplicate: int
+    oldest_at: datetime | None = None
+    newest_at: datetime | None = None
+    received_s_sum: float | None = None
+    sense_n: int | None = None
+    sense_s_sum: float | None = None
+    sense_s_max: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """What is booked of one feed and minute, and how late it was, in seconds: from receipt to
+    commit (`store_lag`), from measurement to receipt (`sense_lag`)."""
+
+    feed: str
+    minute: datetime
+    received: int
+    stored: int
+    duplicate: int
+    rejected: int
+    without_values: int
+    readings_stored: int
+    readings_duplicate: int
+    store_lag_avg_s: float | None
+    store_lag_max_s: float | None
+    sense_lag_avg_s: float | None
+    sense_lag_max_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +105,25 @@ def insert_batch(
 
 
 def _insert_entries(conn: Connection, batch_id: int, entries: Sequence[LedgerEntry]) -> None:
+    """The clock is read here, as close to the commit as can be: waiting is measured up to it."""
     with conn.cursor() as cursor:
         cursor.executemany(
             """
             INSERT INTO ingest_ledger
                 (batch_id, feed, minute, received, stored, duplicate, rejected, without_values,
-                 readings_stored, readings_duplicate)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                 readings_stored, readings_duplicate, newest_at, sense_n, sense_s_sum,
+                 sense_s_max, store_n, store_s_sum, store_s_max)
+            VALUES (%(batch)s, %(feed)s, %(minute)s, %(received)s, %(stored)s, %(duplicate)s,
+                    %(rejected)s, %(without_values)s, %(readings_stored)s,
+                    %(readings_duplicate)s, %(newest_at)s, %(sense_n)s, %(sense_s_sum)s,
+                    %(sense_s_max)s,
+                    CASE WHEN %(received_s_sum)s::float8 IS NOT NULL THEN %(received)s END,
+                    %(received)s * extract(epoch FROM clock_timestamp()
+                        - %(minute)s::timestamptz)::float8 - %(received_s_sum)s::float8,
+                    extract(epoch FROM clock_timestamp() - %(oldest_at)s::timestamptz)::float8)
             """,
-            [
-                (batch_id, e.feed, e.minute, e.received, e.stored, e.duplicate, e.rejected,
-                 e.without_values, e.readings_stored, e.readings_duplicate)
-                for e in entries
-            ],
-        )  # fmt: skip
+            [asdict(entry) | {"batch": batch_id} for entry in entries],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +160,19 @@ def verify(conn: Connection, from_: datetime, to: datetime) -> list[Imbalance]:
                 FROM ingest_ledger
                 WHERE minute >= %(from)s AND minute < %(to)s
                 GROUP BY feed, minute
-            ), quarantined AS (
+            ), refused AS (
                 SELECT format AS feed, date_trunc('minute', received_at) AS minute,
                        count(*) AS rejected
                 FROM reject
                 WHERE whole_message AND replayed_at IS NULL
                   AND received_at >= %(from)s AND received_at < %(to)s
                 GROUP BY 1, 2
+                UNION ALL
+                SELECT format, minute, counted FROM reject_minute
+                WHERE counted > 0 AND minute >= %(from)s AND minute < %(to)s
+            ), quarantined AS (
+                SELECT feed, minute, sum(rejected)::bigint AS rejected
+                FROM refused GROUP BY feed, minute
             ), booked AS (
                 SELECT minute, sum(readings)::bigint AS readings FROM kept GROUP BY minute
             ), seen AS (
@@ -190,10 +232,10 @@ def list_entries(
     feed: str | None = None,
     after: tuple[datetime, str] | None = None,
     limit: int = 1000,
-) -> list[LedgerEntry]:
+) -> list[LedgerLine]:
     """One line per feed and minute, newest first, from `after` (minute, feed) on."""
     after_minute, after_feed = after or (None, None)
-    with conn.cursor(row_factory=class_row(LedgerEntry)) as cursor:
+    with conn.cursor(row_factory=class_row(LedgerLine)) as cursor:
         return cursor.execute(
             """
             SELECT feed, minute, sum(received)::bigint AS received,
@@ -201,7 +243,11 @@ def list_entries(
                    sum(duplicate)::bigint AS duplicate, sum(rejected)::bigint AS rejected,
                    sum(without_values)::bigint AS without_values,
                    sum(readings_stored)::bigint AS readings_stored,
-                   sum(readings_duplicate)::bigint AS readings_duplicate
+                   sum(readings_duplicate)::bigint AS readings_duplicate,
+                   sum(store_s_sum) / nullif(sum(store_n), 0) AS store_lag_avg_s,
+                   max(store_s_max) AS store_lag_max_s,
+                   sum(sense_s_sum) / nullif(sum(sense_n), 0) AS sense_lag_avg_s,
+                   max(sense_s_max) AS sense_lag_max_s
             FROM ingest_ledger
             WHERE minute >= %(from)s AND minute < %(to)s
               AND (%(feed)s::text IS NULL OR feed = %(feed)s)
@@ -266,10 +312,12 @@ def fold_batches(conn: Connection, before: datetime) -> int:
         ), entries AS (
             INSERT INTO ingest_ledger (batch_id, feed, minute, received, stored, duplicate,
                                        rejected, without_values, readings_stored,
-                                       readings_duplicate)
+                                       readings_duplicate, newest_at, store_n, store_s_sum,
+                                       store_s_max, sense_n, sense_s_sum, sense_s_max)
             SELECT folded.id, feed, minute, sum(received), sum(stored), sum(duplicate),
                    sum(rejected), sum(without_values), sum(readings_stored),
-                   sum(readings_duplicate)
+                   sum(readings_duplicate), max(newest_at), sum(store_n), sum(store_s_sum),
+                   max(store_s_max), sum(sense_n), sum(sense_s_sum), max(sense_s_max)
             FROM folded JOIN old USING (worker, hour) JOIN ingest_ledger ON batch_id = old.id
             GROUP BY folded.id, feed, minute
         )

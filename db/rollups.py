@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from db.editions import edition_of, has_background_workers
 from db.ledger import KEPT_SINCE
 from db.pool import Connection
+from db.reject_counts import drop_rejects
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -76,7 +77,7 @@ def drop_old(conn: Connection, now: datetime, keep: Retention = KEEP) -> None:
     for relation, age in relations.items():
         name = relation if relation == "reading" else relation + stored
         conn.execute("SELECT drop_chunks(%s::regclass, %s::timestamptz)", (name, now - age))
-    conn.execute("DELETE FROM reject WHERE received_at < %s", (now - keep.rejects,))
+    drop_rejects(conn, now - keep.rejects)
     conn.execute(
         """
         INSERT INTO setting (district, key, value, updated_at)

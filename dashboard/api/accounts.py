@@ -1,38 +1,24 @@
-"""`/squads`, `/kpi`, `/categories`, and the ingest accounts: `/ledger` and `/rejects`."""
+"""`/squads`, `/kpi` and `/categories`."""
 
 from __future__ import annotations
 
-import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from city.errors import InvalidInput
-from city.incident import Role
 from dashboard import load
 from dashboard.api.answers import json_answer
 from dashboard.api.params import (
-    ListQuery,
     cursor_key,
     page,
     parse_time,
     read_args,
     read_list_query,
 )
-from dashboard.auth import current_caller, requires
-from dashboard.parts import parts
-from db import ledger as ledger_rows
-from db import rejects as reject_rows
-from db.pool import transaction
+from dashboard.auth import current_caller
 
-# Refused messages may hold anything, also what was meant for another district.
-MAY_SEE_REJECTS = (Role.ADMIN, Role.DISPATCHER, Role.GAS_ENGINEER)
 SQUAD_FILTERS: dict[str, type] = {"kind": str, "on_duty": bool, "skill": str}
-REJECT_FILTERS: dict[str, type] = {"format": str, "reason": str, "replayed": bool}
-LEDGER_FILTERS: dict[str, type] = {"feed": str}
-DEFAULT_LEDGER_SPAN = timedelta(hours=1)
-LEDGER_LIMIT = 1000
 
 accounts = Blueprint("accounts", __name__)
 
@@ -76,70 +62,3 @@ def kpi() -> Response:
     to = parse_time("to", args["to"]) if "to" in args else datetime.now(UTC)
     start = parse_time("from", args["from"]) if "from" in args else to - timedelta(days=1)
     return json_answer(load.kpi(current_caller(), start, to, args.get("by", "district")))
-
-
-@accounts.get("/ledger")
-def ledger() -> Response:
-    """received = stored + duplicate + rejected, a line per feed and minute, newest first."""
-    query = read_list_query(LEDGER_FILTERS, also=("from", "to"))
-    key = cursor_key(query, str, str)
-    start, to = _ledger_period(query)
-    limit = query.limit if "limit" in request.args else LEDGER_LIMIT
-    with transaction(parts().pool) as conn:
-        rows = ledger_rows.list_entries(
-            conn,
-            start,
-            to,
-            after=(parse_time("cursor", key[0]), key[1]) if key else None,
-            limit=limit + 1,
-            **query.filters,
-        )
-        totals = ledger_rows.totals(conn, start, to)
-        wrong = ledger_rows.verify(conn, start, to)
-    return json_answer(
-        {
-            "from": load.as_plain(start),
-            "to": load.as_plain(to),
-            **page(rows, limit, lambda row: [row.minute.isoformat(), row.feed]),
-            "totals": [_as_numbers(row) for row in totals],
-            "imbalances": load.as_plain(wrong),
-        }
-    )
-
-
-def _ledger_period(query: ListQuery) -> tuple[datetime, datetime]:
-    """From `from`, or `since`, until `to`; the last hour when nobody says."""
-    args = request.args
-    if "from" in args and query.since is not None:
-        raise InvalidInput("since", args["since"], "is another word for from: give one of them")
-    to = parse_time("to", args["to"]) if "to" in args else datetime.now(UTC)
-    start = parse_time("from", args["from"]) if "from" in args else query.since
-    if start is None:
-        start = to - DEFAULT_LEDGER_SPAN
-    if start > to:
-        field = "from" if "from" in args else "since"
-        raise InvalidInput(field, args[field], "must not be later than to")
-    return start, to
-
-
-def _as_numbers(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value if isinstance(value, str) else int(value) for name, value in row.items()}
-
-
-@accounts.get("/rejects")
-@requires(*MAY_SEE_REJECTS)
-def rejects() -> Response:
-    """Quarantined messages, newest first; the bytes as Base64."""
-    query = read_list_query(REJECT_FILTERS)
-    key = cursor_key(query, int)
-    with transaction(parts().pool) as conn:
-        rows = reject_rows.list_rejects(
-            conn, before=key[0] if key else None, limit=query.limit + 1, **query.filters
-        )
-    if query.since is not None:
-        rows = [row for row in rows if row.received_at >= query.since]
-    answer = page(rows, query.limit, lambda row: [row.id])
-    for item, row in zip(answer["items"], rows, strict=False):
-        item["raw"] = base64.b64encode(row.raw).decode()
-        item["raw_is_complete"] = row.is_complete
-    return json_answer(answer)

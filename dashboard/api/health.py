@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from city.errors import Unavailable
@@ -17,6 +22,7 @@ from dashboard.api.answers import json_answer
 from dashboard.parts import Parts, parts
 from db.kpi import IngestLag, ingest_lag
 from db.live import publish
+from db.operations import FeedTotal, list_totals
 from db.pool import transaction
 
 # Seconds; the wall's own budget from commit to paint is one second.
@@ -120,6 +126,46 @@ class LiveCollector:
         ):
             if value is not None:
                 yield _gauge(f"gridwarden_ingest_{name}_seconds", text, value)
+        try:
+            totals = _totals(self._parts)
+        except Unavailable:
+            return
+        yield from feed_metrics(totals, datetime.now(UTC))
+
+
+def feed_metrics(totals: Sequence[FeedTotal], now: datetime) -> Iterator[Metric]:
+    """What the ledger says of each feed, as counters that never fall; up to half a minute old."""
+    messages = CounterMetricFamily(
+        "gridwarden_feed_messages", "Messages by feed and what became of them",
+        labels=["feed", "result"],
+    )  # fmt: skip
+    readings = CounterMetricFamily(
+        "gridwarden_feed_readings", "Readings stored by feed", labels=["feed"]
+    )
+    age = GaugeMetricFamily(
+        "gridwarden_feed_newest_age_seconds", "Age of the newest message", labels=["feed"]
+    )
+    stored = SummaryMetricFamily(
+        "gridwarden_feed_store_lag_seconds", "Receipt to commit of messages", labels=["feed"]
+    )
+    sensed = SummaryMetricFamily(
+        "gridwarden_feed_sense_lag_seconds", "Measurement to receipt of readings", labels=["feed"]
+    )
+    for total in totals:
+        for result in ("stored", "duplicate", "rejected"):
+            messages.add_metric([total.feed, result], getattr(total, result))
+        readings.add_metric([total.feed], total.readings_stored)
+        age.add_metric([total.feed], max(0.0, (now - total.newest_at).total_seconds()))
+        if total.store_n:
+            stored.add_metric([total.feed], total.store_n, total.store_s_sum)
+        if total.sense_n:
+            sensed.add_metric([total.feed], total.sense_n, total.sense_s_sum)
+    yield from (messages, readings, age, stored, sensed)
+
+
+def _totals(found: Parts) -> list[FeedTotal]:
+    with transaction(found.pool) as conn:
+        return list_totals(conn)
 
 
 def _lag(found: Parts) -> IngestLag:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response
 
-from dashboard.api import accounts, incidents
+from dashboard.api import accounts, incidents, ingest
 from dashboard.api.answers import json_answer
 from dashboard.api.shapes import (
     CategoryItem,
@@ -23,10 +23,13 @@ from dashboard.api.shapes import (
 )
 from dashboard.bodies import ActionBody, ReportBody, ReviewBody, ShelveBody, VersionBody
 from dashboard.key_figures import KpiAnswer, SquadItem
+from dashboard.operations import OperationsAnswer
+from dashboard.quarantine import RejectReplayAnswer
 from db import listings
 from db.incidents import ListedIncident
 from db.kpi import GROUPINGS
 from db.readings import HistoryPoint
+from db.reject_counts import RejectCount
 
 openapi = Blueprint("openapi", __name__)
 
@@ -90,7 +93,7 @@ LEDGER_LIMIT = {
     "limit": {
         "description": "items of a page",
         "schema": {
-            "type": "integer", "minimum": 1, "maximum": 1000, "default": accounts.LEDGER_LIMIT,
+            "type": "integer", "minimum": 1, "maximum": 1000, "default": ingest.LEDGER_LIMIT,
         },
     }
 }  # fmt: skip
@@ -150,8 +153,19 @@ OPERATIONS = (
     Operation("get", "/ledger", "Ingest accounts by feed and minute", LedgerAnswer,
               query={**PERIOD, "feed": _text("only this wire format"), **LEDGER_LIMIT, **CURSOR,
                      "since": _moment("another word for from")}),
+    Operation("get", "/operations", "Feeds, workers, backlog and sizes now; what is wrong",
+              OperationsAnswer),
     Operation("get", "/rejects", "Quarantined messages", RejectItem, listed=True,
-              query={**PAGING, **_filters(accounts.REJECT_FILTERS)}),
+              query={**PAGING, **_filters(ingest.REJECT_FILTERS)}),
+    Operation("get", "/rejects/counts", "Quarantined messages in groups, most first", RejectCount,
+              listed=True,
+              query={**LIMIT, **SINCE, **_filters(ingest.COUNT_FILTERS),
+                     "by": _text("a group a device, or over all devices",
+                                 enum=list(ingest.GROUPINGS))}),
+    Operation("post", "/rejects/{id}/replay", "Try a quarantined message again",
+              RejectReplayAnswer),
+    Operation("post", "/rejects/replay", "Try the next quarantined messages of a group again",
+              RejectReplayAnswer, body=ingest.ReplayGroupBody),
     Operation("get", "/video-events", "What cameras reported", listings.ListedVideoEvent,
               listed=True, query={**PAGING, **_filters(listings.VIDEO_FILTERS)}),
     Operation("post", "/video-events/{camera}/{event_id}/review",

@@ -9,7 +9,7 @@ import msgspec
 
 from city.clock import CountedDay
 from city.incident import Action, IncidentState, Source
-from db.ledger import Imbalance, LedgerEntry
+from db.ledger import Imbalance, LedgerLine
 from db.listings import ListedAlarm
 
 
@@ -255,7 +255,7 @@ class LedgerAnswer(msgspec.Struct, kw_only=True):
 
     from_: datetime = msgspec.field(name="from")
     to: datetime
-    items: list[LedgerEntry]
+    items: list[LedgerLine]
     totals: list[LedgerTotal]
     imbalances: list[Imbalance]
     next: str | None

@@ -35,7 +35,7 @@ def test_it_describes_every_route_and_no_other(site, document) -> None:
     described = {
         (method, "/api/v1" + path) for path, item in document["paths"].items() for method in item
     }
-    ids = {"{device}": "{id}", "{alarm_id}": "{id}", "{incident_id}": "{id}"}
+    ids = {"{device}": "{id}", "{alarm_id}": "{id}", "{incident_id}": "{id}", "{reject_id}": "{id}"}
     plain = set()
     for method, path in served:
         for name, other in ids.items():
@@ -64,7 +64,9 @@ def test_it_describes_every_route_and_no_other(site, document) -> None:
         ("/api/v1/kpi?by=category", "/kpi"),
         ("/api/v1/events", "/events"),
         ("/api/v1/ledger", "/ledger"),
+        ("/api/v1/operations", "/operations"),
         ("/api/v1/rejects", "/rejects"),
+        ("/api/v1/rejects/counts?by=reason", "/rejects/counts"),
         ("/api/v1/video-events", "/video-events"),
     ],
 )

@@ -1,0 +1,14 @@
+DROP TABLE reject_flood;
+DROP TABLE reject_minute;
+DROP INDEX reject_group;
+DROP TABLE ingest_total_state;
+DROP TABLE ingest_total;
+DROP INDEX ingest_batch_committed;
+ALTER TABLE ingest_ledger
+    DROP COLUMN newest_at,
+    DROP COLUMN store_n,
+    DROP COLUMN store_s_sum,
+    DROP COLUMN store_s_max,
+    DROP COLUMN sense_n,
+    DROP COLUMN sense_s_sum,
+    DROP COLUMN sense_s_max;

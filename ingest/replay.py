@@ -1,0 +1,60 @@
+"""Give quarantined messages another chance, one or many, and say why some are refused again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from city.errors import Conflict, NotFound
+from db.pool import Connection
+from db.rejects import StoredReject, find_reject
+from ingest.steps import read_again, refused_again, replay_reject
+
+Begin = Callable[[], AbstractContextManager[Connection]]
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What became of messages that were tried again. `refused` counts them by their reason of
+    today; `missed` were replayed or dropped by somebody else meanwhile, or are not whole."""
+
+    stored: int = 0
+    missed: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    example: str = ""  # why one of them was refused again, in words
+
+
+def refusals(conn: Connection, kept: StoredReject, now: datetime) -> list[tuple[str, str]]:
+    """(reason, detail) of what would be refused if it came now; empty if it can be stored."""
+    again = refused_again(kept, read_again(conn, kept, now))
+    return [(reject.reason, reject.detail) for reject in again]
+
+
+def replay_group(begin: Begin, reject_ids: Sequence[int], now: datetime) -> Replayed:
+    """Replay each message in a transaction of its own, which `begin` opens."""
+    found = Replayed()
+    for reject_id in reject_ids:
+        try:
+            with begin() as conn:
+                if replay_reject(conn, reject_id, now):
+                    found.stored += 1
+                    continue
+            with begin() as conn:
+                _say_why(conn, reject_id, now, found)
+        except (Conflict, NotFound):
+            found.missed += 1
+    return found
+
+
+def _say_why(conn: Connection, reject_id: int, now: datetime, found: Replayed) -> None:
+    kept = find_reject(conn, reject_id)
+    why = refusals(conn, kept, now) if kept else []
+    if not why:  # the registry changed between the two looks: the next replay will take it
+        found.missed += 1
+        return
+    reason, detail = why[0]
+    found.refused[reason] += 1
+    found.example = found.example or detail
