@@ -27,11 +27,8 @@ log = logging.getLogger(__name__)
 IDLE_S = 0.5
 # A database that answers but refuses work (starting, full, read-only) is asked again after this.
 RETRY_S = 1.0
-# How often a worker says that it is alive, and how long it must have been silent before another
-# takes over its sessions: longer than a restart takes.
+# How often a worker says that it is alive.
 BEAT_S = 2.0
-SILENT_S = 30.0
-SILENT = timedelta(seconds=SILENT_S)
 # Somebody who took over and then fell silent too is replaced after this.
 ABANDONED = timedelta(seconds=60)
 # The database could not store this one message, whatever else came with it.
@@ -54,6 +51,9 @@ class IngestSettings:
     # Wait for company after the first message of a batch: at most so much later is an alarm,
     # at most 40 commits a second are made.
     batch_ms: int = 25
+    # How long another worker must have been silent before its sessions are taken over: longer
+    # than a restart takes.
+    silent_s: float = 30.0
 
 
 def run(settings: IngestSettings, stop: threading.Event) -> None:
@@ -168,11 +168,12 @@ class _Worker:
                 intake.release(dead, end=False)
         self._publish_due(conn, intake)
         # Whoever was cut off from the database must not take the others for dead.
-        if at - self._alive_since < SILENT_S:
+        silent_s = self._settings.silent_s
+        if at - self._alive_since < silent_s:
             return
-        orphan = ingest_workers.claim_orphan(conn, name, SILENT, ABANDONED)
+        orphan = ingest_workers.claim_orphan(conn, name, timedelta(seconds=silent_s), ABANDONED)
         if orphan is not None:
-            log.warning("worker %s is silent for %g s: taking its messages", orphan.name, SILENT_S)
+            log.warning("worker %s is silent for %g s: taking its messages", orphan.name, silent_s)
             intake.adopt(orphan.name, orphan.filters)
 
     def _publish_due(self, conn: Connection, intake: Intake) -> None:

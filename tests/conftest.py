@@ -120,7 +120,7 @@ def drop_database(maintenance: str, name: str) -> None:
     with psycopg.connect(maintenance, autocommit=True) as conn:
         for attempt in range(20):
             try:
-                conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+                conn.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
                 time.sleep(0.1 * attempt)
             else:

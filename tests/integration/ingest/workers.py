@@ -28,9 +28,12 @@ START = """
 import logging, sys, threading
 from ingest.worker import IngestSettings, run
 logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-run(IngestSettings(*sys.argv[1:5]), threading.Event())
+run(IngestSettings(*sys.argv[1:5], silent_s=float(sys.argv[5])), threading.Event())
 """
 READY_S = 20.0
+# Messages on their way to the broker; a client has 65,535 numbers for them.
+WINDOW = 20_000
+SEND_S = 60.0
 # An hour ago: times of all messages of a run are distinct milliseconds after it.
 FIRST_MS = int(time.time() * 1000) - 3_600_000
 
@@ -103,12 +106,11 @@ def working(site: Site, **changes: Any) -> Iterator[threading.Event]:
         assert not thread.is_alive()
 
 
-def start_process(site: Site) -> subprocess.Popen[bytes]:
+def start_process(site: Site, silent_s: float = 30.0) -> subprocess.Popen[bytes]:
     """A worker in a process of its own, to be killed."""
     s = site.settings
-    return subprocess.Popen(
-        [sys.executable, "-c", START, s.mqtt_url, s.database_url, s.redis_url, s.worker_name]
-    )
+    addresses = [s.mqtt_url, s.database_url, s.redis_url, s.worker_name, str(silent_s)]
+    return subprocess.Popen([sys.executable, "-c", START, *addresses])
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -124,13 +126,18 @@ class Publisher:
         self.client = paho.Client(
             paho.CallbackAPIVersion.VERSION2, client_id=uuid.uuid4().hex, clean_session=False
         )
+        self._sent = 0
         self.client.reconnect_delay_set(1, 1)
         self.client.max_inflight_messages_set(500)
         self.client.connect(address.hostname or "", address.port or 1883)
         self.client.loop_start()
 
     def send(self, topic: str, body: bytes, retain: bool = False) -> paho.MQTTMessageInfo:
-        return self.client.publish(topic, body, qos=1, retain=retain)
+        sent = self.client.publish(topic, body, qos=1, retain=retain)
+        self._sent += 1
+        if self._sent % WINDOW == 0:
+            sent.wait_for_publish(SEND_S)
+        return sent
 
     def send_and_wait(self, topic: str, body: bytes, retain: bool = False) -> None:
         self.send(topic, body, retain).wait_for_publish(20)
