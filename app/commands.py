@@ -17,6 +17,7 @@ from alerts import backtest as backtesting
 from alerts import rules as rule_files
 from alerts import steps as alert_steps
 from app import doctor as doctoring
+from app.model_commands import model
 from app.settings import Settings, load_settings
 from city.errors import InvalidInput
 from city.incident import Role
@@ -348,5 +349,5 @@ def doctor(settings: Settings) -> None:
 
 WORK_COMMANDS = (
     device, user, token, rules, ledger_group, audit,
-    decode, sla, calendar, worker, doctor,
+    decode, model, sla, calendar, worker, doctor,
 )  # fmt: skip

@@ -52,6 +52,12 @@ def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ
     )
 
 
+def model_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Where the installation keeps device models of its own."""
+    folder = environ.get("GRIDWARDEN_MODELS_DIR")
+    return Path(folder) if folder else None
+
+
 def secret(environ: Mapping[str, str], name: str) -> str | None:
     """The value of NAME, or the contents of the file that NAME_FILE points to."""
     if value := environ.get(name):

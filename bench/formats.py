@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from city.reading import Decoded
-from ingest.codec import close_sandbox
+from ingest.codec import CodecCall, close_sandbox, run_codecs, run_one
 from ingest.formats import FORMATS
+from ingest.models import load_model
 from ingest.normalize import normalize
 
 FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures" / "formats"
@@ -117,9 +118,39 @@ def _time(run: Callable[[], object], calls: int) -> float:
     return time.perf_counter() - start
 
 
+# Frames in one message to the sandbox, as a full batch of ingest sends them.
+TOGETHER = 64
+
+
+def codec_figures(seconds: float) -> dict[str, float]:
+    """Microseconds a frame of device bytes costs in the sandbox: one at a time, many together,
+    and with an engine made anew for it."""
+    gas, lamp = load_model("milesight-gs101"), load_model("milesight-ws558")
+    assert gas is not None
+    assert lamp is not None
+    short = CodecCall(gas.codec, bytes.fromhex("058e00060101070100"), 85, RECEIVED_AT)
+    long = CodecCall(
+        lamp.codec,
+        bytes.fromhex("0831000105816407c902000374b208068301000000048001000000"), 85, RECEIVED_AT,
+    )  # fmt: skip
+    anew = CodecCall(f"{gas.codec}\nvar p = Object.prototype;", short.frame, 85, RECEIVED_AT)
+    return {
+        "codec, 9 bytes, alone µs": round(_best(lambda: run_one(short), seconds), 1),
+        "codec, 9 bytes, 64 together µs": round(
+            _best(lambda: run_codecs([short] * TOGETHER), seconds) / TOGETHER, 1
+        ),
+        "codec, 27 bytes, alone µs": round(_best(lambda: run_one(long), seconds), 1),
+        "codec, 27 bytes, 64 together µs": round(
+            _best(lambda: run_codecs([long] * TOGETHER), seconds) / TOGETHER, 1
+        ),
+        "codec, 9 bytes, new engine µs": round(_best(lambda: run_one(anew), seconds), 1),
+    }
+
+
 def run(seconds: float = 0.5) -> dict[str, float | int]:
     """Measure every case, print the table, return the figures by name."""
     figures = [measure(case, seconds) for case in cases()]
+    codecs = codec_figures(seconds)
     close_sandbox()
     columns = ("bytes", "values", "parse µs", "norm. µs", "msg/s")
     print(f"{'message':<30}" + "".join(f"{column:>10}" for column in columns))
@@ -128,7 +159,9 @@ def run(seconds: float = 0.5) -> dict[str, float | int]:
             f"{f.name:<30}{f.payload_bytes:>10}{f.readings:>10}{f.parse_us:>10.1f}"
             f"{f.normalize_us:>10.1f}{f.messages_per_second:>10,}"
         )
-    result: dict[str, float | int] = {}
+    for name, figure in codecs.items():
+        print(f"{name:<60}{figure:>20.1f}")
+    result: dict[str, float | int] = dict(codecs)
     for f in figures:
         result[f"{f.name}: parse µs"] = f.parse_us
         result[f"{f.name}: normalise µs"] = f.normalize_us

@@ -42,10 +42,11 @@ from db.readings import (
 )
 from db.rejects import NewReject
 from db.video_events import ReportedEvent
+from ingest.codec import CodecCall, Run, run_ahead
 from ingest.formats import recognise
 from ingest.formats.native import NAME as NATIVE
 from ingest.message import Message
-from ingest.normalize import normalize
+from ingest.normalize import codec_call, normalize
 from ingest.plain import Plain
 from ingest.registry import Registry
 
@@ -162,7 +163,7 @@ def build_batch(
     """Decide about every message; the registry says who is known. `decoded` are the messages
     that were not taken as plain ones, in their order."""
     numbers = range(len(messages)) if plain is None else plain.rest
-    draft = _Draft(registry)
+    draft = _Draft(registry, run_ahead(_codec_calls(decoded, registry)))
     feeds = [NATIVE] * len(messages)
     contents = [Content.VALUES] * len(messages)
     for number, content in zip(numbers, decoded, strict=True):
@@ -195,6 +196,16 @@ def build_batch(
     )
 
 
+def _codec_calls(decoded: Iterable[Decoded], registry: Registry) -> Iterator[CodecCall]:
+    """The codecs that the batch will ask for: together they cost a third."""
+    for message in decoded:
+        for part in message.parts or (message,):
+            if part.raw_bytes and part.device:
+                call = codec_call(part, registry.find(part.format, part.device))
+                if call is not None:
+                    yield call
+
+
 def _moved(
     raws: Mapping[int, tuple[str, str]], kept: NDArray[np.intp]
 ) -> dict[int, tuple[str, str]]:
@@ -217,8 +228,9 @@ class _Share(NamedTuple):
 class _Draft:
     """Collects what the messages of one batch bring."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, run_codec: Run) -> None:
         self._registry = registry
+        self._run_codec = run_codec
         self.rows: list[tuple[int, int, int, int, int, float]] = []
         self.row_messages: list[int] = []
         self.raws: dict[int, tuple[str, str]] = {}
@@ -251,7 +263,7 @@ class _Draft:
     def _add_part(self, number: int, message: Message, decoded: Decoded) -> _Share:
         """What one device says in a message."""
         device = self._registry.find(decoded.format, decoded.device) if decoded.device else None
-        found = normalize(decoded, device, message.received_at)
+        found = normalize(decoded, device, message.received_at, self._run_codec)
         rejects = [self._registry.explain(decoded, reject) for reject in found.rejects]
         taken = 0
         if any(reject.reason == REASON_DEVICE_UNKNOWN for reject in rejects):

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -84,12 +84,34 @@ class CodecOutput:
     warnings: tuple[str, ...] = ()
 
 
+# How a codec is run: at once, or looked up among those that were run together.
+Run = Callable[[CodecCall], "CodecOutput | CodecFailed"]
+
+
 def run_codec(code: str, frame: bytes, fport: int | None, received_at: datetime) -> CodecOutput:
-    """What the codec makes of a frame."""
-    result = run_codecs([CodecCall(code, frame, fport, received_at)])[0]
+    """What the codec makes of a frame; `CodecFailed` if it makes nothing of it."""
+    result = run_one(CodecCall(code, frame, fport, received_at))
     if isinstance(result, CodecFailed):
         raise result
     return result
+
+
+def run_one(call: CodecCall) -> CodecOutput | CodecFailed:
+    """What the codec makes of a frame, or why it makes nothing of it."""
+    return run_codecs([call])[0]
+
+
+def run_ahead(calls: Iterable[CodecCall]) -> Run:
+    """All these calls together, each frame once; the answer gives their results one by one, and
+    runs at once what was not among them."""
+    several = list(dict.fromkeys(calls))
+    results = dict(zip(several, run_codecs(several), strict=True))
+
+    def run(call: CodecCall) -> CodecOutput | CodecFailed:
+        known = results.get(call)
+        return run_one(call) if known is None else known
+
+    return run
 
 
 def run_codecs(calls: Sequence[CodecCall]) -> list[CodecOutput | CodecFailed]:

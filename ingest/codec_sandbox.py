@@ -8,7 +8,7 @@ A codec keeps its engine from frame to frame, and no other codec shares it. For 
 file's top level runs anew inside a function, so that its variables start as written; everything
 the engine itself provides is frozen, and globals made by accident (an assignment without `var`)
 are removed. A file whose text shows that it changes what the engine provides, or that it leaves
-work for later, gets a new engine for every frame instead: three times as slow, and as clean.
+work for later, gets a new engine for every frame instead: many times as slow, and as clean.
 
 Both ways are lengths and bytes (little-endian). A message is u32 length and body. To the child:
 u8 1, u32 codec, UTF-8 text of the file; or u8 2 and for each frame u32 codec, i32 port (-1 is
@@ -48,14 +48,15 @@ ANSWER_HEAD = struct.Struct("<BI")
 CODEC, FRAMES = 1, 2  # kinds of message
 OUTPUT, ERROR, OVERRUN, NOT_TRIED = 0, 1, 2, 3  # outcomes
 
-# Words of a file that changes what the engine provides, or leaves work for later; borrowing a
-# method (`X.prototype.slice.call`) is neither. Assignments to a few names are among them because
-# on a frozen prototype they are lost without a word.
-NEEDS_OWN_ENGINE = re.compile(
-    r"prototype(?!\.\w+\.(?:call|apply)\()|PrototypeOf|__|globalThis|defineProp|\beval\b"
-    r"|\bFunction\b|\basync\b|\bPromise\b|\bWeakRef\b|\bFinalizationRegistry\b"
-    r"|\.(?:name|message|stack|toString|toJSON|valueOf|constructor)\s*=[^=]"
+# Words of a file that changes what the engine provides, or leaves work for later. Borrowing a
+# method (`X.prototype.slice.call`) is neither, nor is giving old engines an `Object.assign`.
+CHANGES_ENGINE = re.compile(
+    r"prototype(?!\.\w+\.(?:call|apply)\()|PrototypeOf|__\w+__|globalThis|\beval\b"
+    r"|defineProp(?!erty\(Object, *[\"']assign[\"'])|\bFunction\s*\(|\basync\b|\bPromise\b"
+    r"|\bWeakRef\b|\bFinalizationRegistry\b|\.(?:toString|toJSON|valueOf|constructor)\s*=[^=]"
 )
+# On an error of a frozen kind these assignments are lost without a word.
+CHANGES_ERROR = re.compile(r"\.(?:name|message|stack)\s*=[^=]")
 
 # The file inside a function: its first line stays the first line, for the line in an error.
 BEFORE = "(function (module, exports, console) { const named = (function () {"
@@ -75,7 +76,8 @@ OURS = "gridwarden_"
 RUNNER = """
 (function gridwarden_setup() {
   const parse = JSON.parse, stringify = JSON.stringify, DateOf = Date, ownKeys = Reflect.ownKeys;
-  const scope = globalThis, remove = Reflect.deleteProperty, includes = Function.prototype.call.bind("".includes);
+  const scope = globalThis, remove = Reflect.deleteProperty;
+  const includes = Function.prototype.call.bind("".includes);
   const finite = Number.isFinite, silent = function () {};
   const before = new Set(ownKeys(scope)), known = Set.prototype.has.bind(before);
   const told = function (k, v) {
@@ -152,7 +154,7 @@ class Codec:
 
     def __init__(self, code: str) -> None:
         self._code = code
-        self._keeps = NEEDS_OWN_ENGINE.search(code) is None
+        self._keeps = not changes_engine(code)
         self._sound = False  # the file alone is a whole script
         self._loaded: tuple[quickjs.Object, quickjs.Object] | None = None
 
@@ -194,6 +196,13 @@ class Codec:
         if overrun or is_out_of_memory(error) or "call stack" in error or not self._keeps:
             self._loaded = None
         return OVERRUN if overrun else ERROR, describe(error)
+
+
+def changes_engine(code: str) -> bool:
+    """The file would find a kept engine changed, or leave it so."""
+    return CHANGES_ENGINE.search(code) is not None or (
+        "Error" in code and CHANGES_ERROR.search(code) is not None
+    )
 
 
 def new_engine() -> quickjs.Context:

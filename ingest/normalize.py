@@ -25,7 +25,7 @@ from city.reading import (
     TimeSource,
     VideoEvent,
 )
-from ingest.codec import CodecFailed, run_codec
+from ingest.codec import CodecCall, CodecFailed, Run, run_one
 from ingest.formats.values import Stamp, flatten
 from ingest.models import DeviceModel, load_model
 from ingest.quality import is_implausibly_old, is_in_future
@@ -76,7 +76,10 @@ class Normalized:
 
 
 def normalize(
-    decoded: Decoded, device: RegisteredDevice | None, received_at: datetime
+    decoded: Decoded,
+    device: RegisteredDevice | None,
+    received_at: datetime,
+    run_codec: Run = run_one,
 ) -> Normalized:
     """Canonical readings, events and reports of one message of a registered device."""
     message_class = decoded.message_class
@@ -93,7 +96,8 @@ def normalize(
         return Normalized(MessageClass.INVALID, rejects=rejects)
     # Formats whose names are the same for every device have a model of their own name.
     model = load_model(device.model or decoded.format)
-    content = interpret(decoded, model, device.gas, _mounting_height(device.attributes))
+    height = _mounting_height(device.attributes)
+    content = interpret(decoded, model, device.gas, height, run_codec)
     problem = nothing_known(content)
     if problem is not None:
         return replace(content, message_class=MessageClass.INVALID, rejects=(problem,))
@@ -105,6 +109,7 @@ def interpret(
     model: DeviceModel | None,
     gas: str | None,
     mounting_height_cm: float | None = None,
+    run_codec: Run = run_one,
 ) -> Normalized:
     """Apply the device's model (and its codec) to a message; times are not judged yet."""
     if not decoded.values and not decoded.raw_bytes:
@@ -114,7 +119,7 @@ def interpret(
             decoded.message_class, readings, decoded.rejects, events,
             decoded.statuses, decoded.positions,
         )  # fmt: skip
-    found, message_class, warnings = _translated(decoded, model, gas)
+    found, message_class, warnings = _translated(decoded, model, gas, run_codec)
     own = {reading.metric for reading in found.readings}
     readings = (*found.readings, *(r for r in decoded.readings if r.metric not in own))
     return Normalized(
@@ -133,20 +138,31 @@ def nothing_known(content: Normalized) -> Reject | None:
     return Reject(REASON_METRIC_UNKNOWN, detail)
 
 
+def codec_call(decoded: Decoded, device: RegisteredDevice | None) -> CodecCall | None:
+    """The run of a codec that normalising this message is sure to ask for."""
+    if device is None or decoded.values or not decoded.raw_bytes:
+        return None
+    model = load_model(device.model or decoded.format)
+    return _call(decoded, model) if model is not None and model.codec else None
+
+
+def _call(decoded: Decoded, model: DeviceModel) -> CodecCall:
+    arrived_at = frame_stamp(decoded).ts
+    return CodecCall(model.codec, decoded.raw_bytes, decoded.fport, arrived_at)
+
+
 def _translated(
-    decoded: Decoded, model: DeviceModel | None, gas: str | None
+    decoded: Decoded, model: DeviceModel | None, gas: str | None, run_codec: Run
 ) -> tuple[Translated, MessageClass, tuple[str, ...]]:
     """The network server's decoded values if the model knows any of them, else our codec's."""
     found = translate(decoded.device, decoded.values, model, gas)
     if found.readings or not decoded.raw_bytes or model is None or not model.codec:
         return found, decoded.message_class, ()
-    stamp = frame_stamp(decoded)
-    try:
-        output = run_codec(model.codec, decoded.raw_bytes, decoded.fport, stamp.ts)
-    except CodecFailed as failure:
-        refused = replace(found, rejects=(*found.rejects, failure.reject))
+    output = run_codec(_call(decoded, model))
+    if isinstance(output, CodecFailed):
+        refused = replace(found, rejects=(*found.rejects, output.reject))
         return refused, decoded.message_class, ()
-    flat = flatten(output.data, stamp)
+    flat = flatten(output.data, frame_stamp(decoded))
     again = translate(decoded.device, flat.values, model, gas)
     again = replace(again, rejects=(*flat.rejects, *again.rejects))
     message_class = MessageClass.TELEMETRY if flat.values else decoded.message_class

@@ -66,6 +66,8 @@ def use_model_folder(folder: Path | None) -> None:
     _folders[1:] = [] if folder is None else [folder]
     load_model.cache_clear()
     model_names.cache_clear()
+    if folder is not None and not folder.is_dir():
+        log.error("the folder of device models is not there: %s", folder)
     for name, problem in broken_models().items():
         log.error("model %s in %s cannot be used: %s", name, folder, problem)
 
@@ -80,10 +82,9 @@ def load_model(name: str) -> DeviceModel | None:
             continue
         try:
             return read_model(path)
-        except InvalidInput as error:
+        except InvalidInput:  # told by name when the folder was named
             if folder is FOLDER:
                 raise
-            log.error("%s is not used: %s", path, error)
     return None
 
 

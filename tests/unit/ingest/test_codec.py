@@ -81,6 +81,10 @@ def test_warnings_are_kept_and_are_no_errors() -> None:
         "const p = String.prototype; p.size = function () { return this.length };"
         "function Decoder(b) { return {n: 'abc'.size()}; }",
         "function Decoder(b) { return {n: Array.prototype.slice.call(b).length}; }",
+        "if (!Object.assign) { Object.defineProperty(Object, 'assign', {value: 1}) }"
+        "function Decoder(b) { return Object.assign({}, {n: b.length}); }",
+        "function Decoder(b) { const e = new TypeError('x'); e.message = 'abc';"
+        "return {n: e.message.length} }",
     ],
 )
 def test_a_codec_as_vendors_publish_them_runs(code: str) -> None:
