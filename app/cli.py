@@ -11,11 +11,12 @@ import click
 from app import logs, processes
 from app.commands import add_work_commands
 from app.reject_commands import reject
-from app.settings import DEFAULT_DATA_DIR, load_settings
+from app.settings import DEFAULT_DATA_DIR, load_settings, model_folder
 from app.up import prepare_database
 from app.up import up as bring_up
 from city.errors import GridwardenError
 from db.migrate import migrate as bring_to_newest
+from ingest.models import use_model_folder
 from stack import StackError
 
 
@@ -42,6 +43,7 @@ class OneSentence(click.Group):
 def cli(ctx: click.Context, data_dir: Path | None) -> None:
     """City-management command center: sensors in, alarms, incidents, verified closure."""
     ctx.obj = data_dir
+    use_model_folder(model_folder())
 
 
 def data_dir_option(command: Callable[..., object]) -> Callable[..., object]:
