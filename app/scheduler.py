@@ -12,7 +12,18 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from alerts import steps as alert_steps
 from app.settings import Settings
-from db import events, idempotency, ledger, live, operations, reject_counts, rollups, users
+from db import (
+    events,
+    idempotency,
+    ledger,
+    live,
+    message_seen,
+    operations,
+    outbox,
+    reject_counts,
+    rollups,
+    users,
+)
 from db.pool import (
     Connection,
     Pool,
@@ -119,6 +130,11 @@ def _forget(conn: Connection, now: datetime) -> None:
     idempotency.forget_answers(conn, now - KEEP_ANSWERS)
 
 
+def _forget_messages(conn: Connection, now: datetime) -> None:
+    message_seen.forget_seen(conn, now - message_seen.KEEP)
+    outbox.delete_old(conn, now)
+
+
 JOBS: tuple[tuple[str, float, Job], ...] = (
     ("alarm timers", 1, alert_steps.tick),
     ("deadlines", 1, dispatch_steps.tick_deadlines),
@@ -128,4 +144,5 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("quarantine", 300, reject_counts.trim_rejects),
     ("feed totals", 15, operations.add_totals),
     ("forgetting", 3600, _forget),
+    ("messages seen", 60, _forget_messages),
 )

@@ -14,7 +14,7 @@ import msgspec
 from db import ledger, operations
 from db.kpi import ingest_lag
 from db.ledger import Imbalance, LedgerLine
-from db.operations import DatabaseSize, FeedFigures
+from db.operations import DatabaseSize, FeedFigures, Worker
 from db.pool import Connection
 from db.reject_counts import QuarantineSize, quarantine_size
 from db.reject_limits import LIMITS
@@ -28,8 +28,9 @@ SILENT_GAPS = 5
 SILENT_MAX_S = 7 * 86_400
 # Too few minutes to know how often a feed speaks.
 MINUTES_TO_KNOW = 3
+# A worker gives a sign of life every two seconds.
+WORKER_GONE_S = 30
 # As in `gridwarden doctor`.
-WORKER_GONE_S = 600
 BACKLOG_MAX_S = 30
 DISK_FREE_MIN_BYTES = 2_000_000_000
 # Batches are committed within 25 ms of their first message when all is well.
@@ -69,11 +70,14 @@ class FeedItem(msgspec.Struct, kw_only=True):
 
 
 class WorkerItem(msgspec.Struct, kw_only=True):
-    """One ingest worker; `gone`: it stored nothing for long while others did."""
+    """One ingest worker; `gone`: no sign of life although it did not say good-bye.
+    `received` are its messages of the last hour, `adopted_by` stores its share meanwhile."""
 
     worker: str
-    last_at: datetime
-    age_s: float
+    seen_at: datetime
+    last_at: datetime | None
+    received: int
+    adopted_by: str | None
     gone: bool
 
 
@@ -128,7 +132,7 @@ def read_operations(conn: Connection, now: datetime) -> OperationsAnswer:
         findings=[],
         feeds=build_feeds(operations.list_feeds(conn, now), lines, wrong, start, now),
         imbalances=wrong,
-        workers=build_workers(ledger.list_workers(conn), now),
+        workers=build_workers(operations.list_workers(conn, now), now),
         programs=_programs(operations.count_processes(conn)),
         evaluation=EvaluationItem(
             batches_waiting=lag.batches_waiting,
@@ -211,17 +215,18 @@ def is_silent(feed: str, age_s: float, gap_s: float | None) -> bool:
     return age_s > max(SILENT_MIN_S, SILENT_GAPS * gap_s)
 
 
-def build_workers(seen: Sequence[ledger.WorkerSeen], now: datetime) -> list[WorkerItem]:
-    """A worker is gone when others stored something long after it did."""
-    newest = max((worker.last_at for worker in seen), default=now)
+def build_workers(workers: Iterable[Worker], now: datetime) -> list[WorkerItem]:
+    """Who is alive and who is not."""
     return [
         WorkerItem(
             worker=worker.worker,
+            seen_at=worker.seen_at,
             last_at=worker.last_at,
-            age_s=max(0.0, (now - worker.last_at).total_seconds()),
-            gone=(newest - worker.last_at).total_seconds() >= WORKER_GONE_S,
+            received=worker.received,
+            adopted_by=worker.adopted_by,
+            gone=(now - worker.seen_at).total_seconds() > WORKER_GONE_S,
         )
-        for worker in seen
+        for worker in workers
     ]
 
 
@@ -233,7 +238,7 @@ def find_problems(answer: OperationsAnswer) -> Iterator[FindingItem]:
         yield _finding("imbalance", count=len(wrong), feed=wrong[0].feed, minute=wrong[0].minute)
     for worker in answer.workers:
         if worker.gone:
-            yield _finding("worker_gone", worker=worker.worker, last_at=worker.last_at)
+            yield _finding("worker_gone", worker=worker.worker, seen_at=worker.seen_at)
     if (answer.evaluation.oldest_waiting_s or 0) > BACKLOG_MAX_S:
         yield _finding(
             "evaluation_behind",

@@ -264,28 +264,6 @@ def list_entries(
         ).fetchall()  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSeen:
-    """When a worker last committed a batch. One that is gone for good while others work leaves
-    a session behind for which the broker keeps messages."""
-
-    worker: str
-    last_at: datetime
-
-
-def list_workers(conn: Connection) -> list[WorkerSeen]:
-    """Workers of the newest batches, the one that stored last first."""
-    with conn.cursor(row_factory=class_row(WorkerSeen)) as cursor:
-        return cursor.execute(
-            """
-            SELECT worker, max(committed_at) AS last_at
-            FROM ingest_batch
-            WHERE id > (SELECT max(id) - 100000 FROM ingest_batch) AND received > 0
-            GROUP BY worker ORDER BY last_at DESC
-            """
-        ).fetchall()
-
-
 def fold_batches(conn: Connection, before: datetime) -> int:
     """Replace evaluated batches by one a worker and hour; returns how many rows went.
 

@@ -83,6 +83,37 @@ def list_feeds(conn: Connection, now: datetime) -> list[FeedFigures]:
         ).fetchall()
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """An ingest worker that is expected to run: its last sign of life and its last batch."""
+
+    worker: str
+    seen_at: datetime
+    last_at: datetime | None
+    received: int  # messages of the last hour
+    adopted_by: str | None  # who stores its share while it is away
+
+
+def list_workers(conn: Connection, now: datetime) -> list[Worker]:
+    """Workers that have not said good-bye, by name."""
+    with conn.cursor(row_factory=class_row(Worker)) as cursor:
+        return cursor.execute(
+            """
+            SELECT name AS worker, seen_at, batch.last_at, coalesce(batch.received, 0) AS received,
+                   adopted_by
+            FROM ingest_worker LEFT JOIN (
+                SELECT worker, max(committed_at) AS last_at,
+                       sum(received) FILTER (WHERE committed_at >= %(hour_ago)s) AS received
+                FROM ingest_batch
+                WHERE committed_at >= %(day_ago)s AND received > 0
+                GROUP BY worker
+            ) AS batch ON batch.worker = name
+            ORDER BY name
+            """,
+            {"hour_ago": now - timedelta(hours=1), "day_ago": now - timedelta(days=1)},
+        ).fetchall()
+
+
 def count_processes(conn: Connection) -> dict[str, int]:
     """How many connections each of our programs holds to this database."""
     rows = conn.execute(

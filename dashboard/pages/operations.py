@@ -78,7 +78,9 @@ def render_body(view: View, now: OperationsAnswer) -> Component:
             html.Div(render_headline(t, now), className="gw-figures"),
             render_imbalances(t, now.imbalances),
             render_feeds(view, now.feeds),
-            html.Div([render_workers(t, now.workers), render_sizes(t, now)], className="gw-two"),
+            html.Div(
+                [render_workers(t, now.workers, now.now), render_sizes(t, now)], className="gw-two"
+            ),
         ]
     )
 
@@ -352,33 +354,31 @@ def render_explanations(t: Texts) -> Component:
     )
 
 
-def render_workers(t: Texts, workers: Sequence[WorkerItem]) -> Component:
+def render_workers(t: Texts, workers: Sequence[WorkerItem], now: datetime) -> Component:
     """Who stores, when it last did, and what to do when one is gone."""
-    rows: list[Component] = [
-        html.Li(
-            [
-                html.B(worker.worker),
-                html.Span(t("operations.worker_last", age=duration(t, worker.age_s))),
-                *(
-                    [html.P(t("operations.worker_gone_do", worker=worker.worker))]
-                    if worker.gone
-                    else []
-                ),
-            ],
-            className="gone" if worker.gone else "",
-        )
-        for worker in workers
-    ]
-    if not rows:
-        rows = [html.Li(t("operations.no_workers"))]
+    rows = [render_worker(t, worker, now) for worker in workers]
     return html.Section(
         [
             html.H3(t("operations.workers")),
             html.P(t("operations.workers_note"), className="gw-panel-note"),
-            html.Ul(rows, className="gw-workers"),
+            html.Ul(rows or [html.Li(t("operations.no_workers"))], className="gw-workers"),
         ],
         className="gw-panel",
     )
+
+
+def render_worker(t: Texts, worker: WorkerItem, now: datetime) -> Component:
+    stored = t("operations.worker_never")
+    if worker.last_at is not None:
+        age_s = (now - worker.last_at).total_seconds()
+        stored = t("operations.worker_last", age=duration(t, age_s), n=number_text(worker.received))
+    told: list[Component] = []
+    if worker.gone:
+        told.append(html.P(t("operations.worker_gone", seen_at=day_and_clock(worker.seen_at))))
+        told.append(html.P(t("operations.worker_gone_do", worker=worker.worker)))
+    if worker.adopted_by:
+        told.append(html.P(t("operations.worker_adopted", by=worker.adopted_by)))
+    return html.Li([html.B(worker.worker), html.Span(stored), *told])
 
 
 def render_sizes(t: Texts, now: OperationsAnswer) -> Component:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from db import ledger, operations
+from db import ingest_workers, ledger, operations
 from db.ledger import LedgerEntry, NewBatch
 from db.pool import Connection
 
@@ -130,3 +130,16 @@ def test_the_database_knows_who_is_connected_and_how_large_it_is(db: Connection)
     size = operations.database_size(db)
     assert size.total > size.rejects > 0
     assert size.ledger > 0
+
+
+def test_a_worker_that_is_expected_to_run_is_listed_with_its_last_batch(
+    db: Connection, now: datetime
+) -> None:
+    ingest_workers.register(db, "w", [])
+    ingest_workers.register(db, "idle", [])
+    book(db, entry(ledger.floor_minute(now)), at=now - timedelta(minutes=2))
+    book(db, entry(ledger.floor_minute(now)), worker="left", at=now)
+    idle, busy = operations.list_workers(db, now)
+    assert (idle.worker, idle.last_at, idle.received) == ("idle", None, 0)
+    assert (busy.worker, busy.last_at, busy.received) == ("w", now - timedelta(minutes=2), 10)
+    assert abs(busy.seen_at - now) < timedelta(minutes=1)

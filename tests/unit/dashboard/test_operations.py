@@ -29,8 +29,8 @@ from dashboard.operations import (
 from dashboard.pages.frame import View
 from dashboard.pages.operations import lag_text, render_body, size_text
 from dashboard.theme import DARK, PALETTES
-from db.ledger import Imbalance, LedgerLine, WorkerSeen
-from db.operations import DatabaseSize, FeedFigures
+from db.ledger import Imbalance, LedgerLine
+from db.operations import DatabaseSize, FeedFigures, Worker
 from db.reject_counts import QuarantineSize
 
 NOW = datetime(2026, 11, 24, 3, 12, 30, tzinfo=UTC)
@@ -49,6 +49,10 @@ WELL = OperationsAnswer(
     quarantine=QuarantineSize(0, 0, 0, None, 0, 8192), quarantine_limit_bytes=2**30,
     database=DatabaseSize(10**9, 10**8, 8192, 10**7), disk=DiskItem(total=10**12, free=10**11),
 )  # fmt: skip
+
+
+def worker(name: str, silent_s: float) -> Worker:
+    return Worker(name, NOW - timedelta(seconds=silent_s), NOW - timedelta(minutes=1), 40, None)
 
 
 def changed(**fields: Any) -> OperationsAnswer:
@@ -85,8 +89,7 @@ def test_a_healthy_installation_has_no_findings() -> None:
         (changed(feeds=[]), "never_received"),
         (changed(imbalances=[Imbalance("ttn", START, "messages", 2, 1)]), "imbalance"),
         (
-            changed(workers=build_workers(
-                [WorkerSeen("a", NOW), WorkerSeen("b", NOW - timedelta(hours=1))], NOW)),
+            changed(workers=build_workers([worker("a", 1), worker("b", 31)], NOW)),
             "worker_gone",
         ),
         (
@@ -106,7 +109,7 @@ def test_each_fault_is_found_alone(answer: OperationsAnswer, code: str) -> None:
 def test_a_few_refusals_and_one_idle_installation_are_no_fault() -> None:
     assert codes(feeds(rejected=19, stored=30, received=49)) == []
     assert codes(feeds(rejected=20, received=10_000)) == []
-    idle = [WorkerSeen("a", NOW - timedelta(hours=3)), WorkerSeen("b", NOW - timedelta(hours=3))]
+    idle = [replace(worker("a", 2), last_at=None, received=0)]
     assert codes(changed(workers=build_workers(idle, NOW))) == []
 
 
@@ -220,3 +223,13 @@ def test_a_small_chart_shows_every_part_however_small() -> None:
     assert 'fill="#b"' not in picture
     assert "M4 " not in picture
     assert hour_bars([0] * 24, PALETTES[DARK]).startswith("data:image/svg+xml,")
+
+
+def test_a_worker_that_is_gone_shows_since_when_what_to_do_and_who_took_over() -> None:
+    gone = replace(worker("w-2", 600), adopted_by="w-1")
+    view = View(Caller("a", Role.ADMIN, "460107"), EN, DARK)
+    text = words(render_body(view, changed(workers=build_workers([worker("w-1", 1), gone], NOW))))
+    assert "w-1 stored 1 min ago · 40 messages in an hour" in text
+    assert "No sign of life since 11-24 11:02:30." in text
+    assert "gridwarden worker end w-2" in text
+    assert "w-1 is storing its share." in text
