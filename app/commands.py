@@ -21,7 +21,7 @@ from app.model_commands import model
 from app.settings import Settings, load_settings
 from city.errors import InvalidInput
 from city.incident import Role
-from db import calendars, events, ledger, users
+from db import calendars, events, ingest_workers, ledger, users
 from db.pool import Connection, connect
 from dispatch import by_hand
 from ingest import decode as decoding
@@ -330,10 +330,11 @@ def worker() -> None:
 def worker_end(settings: Settings, name: str) -> None:
     """End the broker session of a worker that is gone for good, so that its share flows again."""
     with transaction(settings) as conn:
-        known = [seen.worker for seen in ledger.list_workers(conn)]
-    if name not in known:
-        raise InvalidInput("name", name, f"never stored a batch; there were {', '.join(known)}")
-    mqtt.end_sessions(settings.mqtt_url, name)
+        known = [worker.name for worker in ingest_workers.list_workers(conn)]
+        if name not in known:
+            raise InvalidInput("name", name, f"is no worker; there are {', '.join(known)}")
+        mqtt.end_sessions(settings.mqtt_url, name)
+        ingest_workers.forget(conn, name)
     click.echo(f"the broker keeps nothing for {name} any more")
 
 

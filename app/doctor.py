@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from app.settings import ROOT, Settings
 from city.errors import GridwardenError
-from db import calendars, ledger, live, migrate
+from db import calendars, ingest_workers, live, migrate
 from db.pool import connect, first_line
 from ingest import mqtt
 
@@ -21,8 +21,8 @@ DISK_FREE_MIN_BYTES = 2_000_000_000
 BACKLOG_MAX_S = 30
 # Office notices for the next year come in November: time to ask for them.
 CALENDAR_WARN_DAYS = 60
-# A worker this far behind the busiest one is not just idle.
-WORKER_GONE = timedelta(minutes=10)
+# Heartbeats come every two seconds; after half a minute another worker takes over.
+WORKER_SILENT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -99,21 +99,21 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 
 def _workers(settings: Settings) -> Iterator[Finding]:
-    """A worker that went for good leaves a session that the broker fills with its share."""
+    """A dead worker's share waits at the broker until another takes it over or it comes back."""
     with connect(settings.database_url, application="gridwarden doctor") as conn:
-        seen = ledger.list_workers(conn)
-    newest = max((worker.last_at for worker in seen), default=None)
-    for worker in seen:
-        behind = newest - worker.last_at if newest else WORKER_GONE
-        gone = behind >= WORKER_GONE
-        yield Finding(
-            not gone,
-            "ingest",
-            f"{worker.worker} stored nothing since {worker.last_at:%Y-%m-%d %H:%M} UTC while others"
-            f" did; if it is gone for good, run `gridwarden worker end {worker.worker}`"
-            if gone
-            else f"{worker.worker} stored a batch at {worker.last_at:%Y-%m-%d %H:%M:%S} UTC",
-        )
+        workers = ingest_workers.list_workers(conn)
+    if not workers:
+        yield Finding(False, "ingest", "no worker has ever started: run `gridwarden ingest`")
+    for worker in workers:
+        alive = worker.silent_s <= WORKER_SILENT_S
+        text = f"{worker.name} is alive, started at {worker.started_at:%Y-%m-%d %H:%M} UTC"
+        if not alive:
+            text = f"{worker.name} is silent for {worker.silent_s:.0f} s; " + (
+                f"{worker.adopted_by} is taking its messages"
+                if worker.adopted_by
+                else "start it again, or another worker if it is gone for good"
+            )
+        yield Finding(alive or worker.adopted_by is not None, "ingest", text)
 
 
 def _redis(settings: Settings) -> Iterator[Finding]:

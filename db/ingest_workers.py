@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
@@ -17,6 +17,29 @@ class Orphan:
 
     name: str
     filters: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker and when it last said that it is alive; `silent_s` is by the database's clock."""
+
+    name: str
+    started_at: datetime
+    seen_at: datetime
+    silent_s: float
+    adopted_by: str | None
+
+
+def list_workers(conn: Connection) -> list[Worker]:
+    """Every worker that was not ended, by name."""
+    with conn.cursor(row_factory=class_row(Worker)) as cursor:
+        return cursor.execute(
+            """
+            SELECT name, started_at, seen_at, adopted_by,
+                   extract(epoch FROM clock_timestamp() - seen_at)::float8 AS silent_s
+            FROM ingest_worker ORDER BY name
+            """
+        ).fetchall()
 
 
 def register(conn: Connection, name: str, filters: Sequence[str]) -> list[str]:

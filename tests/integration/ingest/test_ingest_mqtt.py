@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from city.errors import InvalidInput, Unavailable
 from ingest.broker import parse_broker
 from ingest.message import Message
 from ingest.mqtt import Inbox, end_session, examine_broker
-from stack import Services
+from stack import Services, provision
 from tests.integration.ingest.workers import Publisher, wait_until
 
 Open = Callable[..., Inbox]
@@ -216,3 +218,32 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_a_broker_that_keeps_too_little_for_a_client_that_is_away_is_found_out(
+    tmp_path: Path,
+) -> None:
+    """Mosquitto's own default drops what comes after the first thousand messages."""
+    port = free_port()
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    program = str(provision().program("mosquitto"))
+    with subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL) as broker:
+        try:
+            wait_until(lambda: answers(port), WAIT_S)
+            findings = dict(
+                reversed(finding) for finding in examine_broker(f"mqtt://127.0.0.1:{port}")
+            )
+        finally:
+            broker.terminate()
+    bad = [text for text, ok in findings.items() if not ok]
+    assert len(bad) == 1
+    assert "messages for a client that was away" in bad[0]
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True

@@ -5,38 +5,32 @@ from __future__ import annotations
 import itertools
 import select
 import socket
-import ssl
-import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from city.errors import Unavailable
-from ingest.broker import Broker, parse_broker
+from ingest.broker import parse_broker
 from ingest.message import Message
-from ingest.packets import PUBLISH, is_complete, packet_end, read_publish
+from ingest.mqtt.client import KEEPALIVE_S, Client, reason_of
 
 # A worker that is away for a day at most finds its messages waiting; then the session ends.
 SESSION_EXPIRY_S = 86_400
-KEEPALIVE_S = 30
 # Waiting time between attempts to reach the broker, doubled up to the larger one. Not long: a
 # broker that lost its sessions lets messages pass until we subscribe again.
 RETRY_FIRST_S = 0.25
 RETRY_MAX_S = 2.0
 # Reads before acknowledgements and pings get their turn.
 READ_BURST = 4
-RECEIVE_BYTES = 256 * 1024
 # Bytes of messages that one inbox holds; what is beyond stays with the broker. Two lanes and a
 # batch under way make at most about 200 MiB a worker, however large the messages are.
 QUEUE_BYTES = 64 * 1024 * 1024
@@ -48,10 +42,6 @@ MESSAGE_BYTES = 250
 PACKET_BYTES = 4 * 1024 * 1024
 # How long a stop waits for the last acknowledgements to leave.
 FAREWELL_S = 2.0
-# How long the examination of a broker waits for an answer.
-EXAMINE_S = 3.0
-# Where Mosquitto tells what it loses: with full queues, and to sessions nobody comes back to.
-SYSTEM_TOPICS = ("version", "publish/messages/dropped", "clients/disconnected")
 
 Say = Callable[[str], None]
 Skip = Callable[[str], bool]
@@ -65,105 +55,6 @@ def client_id_of(worker_name: str) -> str:
 def gas_client_id_of(worker_name: str) -> str:
     """The name of the session in which a worker's gas messages wait, apart from all others."""
     return f"{client_id_of(worker_name)}-gas"
-
-
-class _Client(paho.Client):
-    """paho with fewer system calls and objects a message: reads ahead, takes every PUBLISH of a
-    read apart in one loop without building what nobody reads, acknowledges many in one packet."""
-
-    def __init__(self, broker: Broker, client_id: str) -> None:
-        super().__init__(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            protocol=MQTTProtocolVersion.MQTTv5,
-            manual_ack=True,
-            reconnect_on_failure=False,
-        )
-        if broker.user is not None:
-            self.username_pw_set(broker.user, broker.password)
-        if broker.tls:
-            self.tls_set_context(ssl.create_default_context())
-        self.forget_ahead()
-
-    def forget_ahead(self) -> None:
-        """A new connection starts with nothing read."""
-        self._ahead, self._ahead_at, self.drained, self._ended = b"", 0, True, False
-
-    def read(self, connection: int) -> list[Message]:
-        """The messages that have come, as far as they are complete; everything else that comes
-        is paho's. `drained` says afterwards whether the socket is empty."""
-        messages: list[Message] = []
-        if not self._in_packet["command"]:  # else paho is in the middle of a packet
-            try:
-                self._fill()
-                self._take_publishes(messages, connection)
-            except IndexError:  # lengths that contradict each other
-                self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
-                return messages
-            if not self._ended and self._waits_for_more():
-                return messages
-        self.loop_read()
-        return messages
-
-    def _waits_for_more(self) -> bool:
-        """Nothing is left of what was read, or only the beginning of a PUBLISH."""
-        data, at = self._ahead, self._ahead_at
-        if at >= len(data):
-            return True
-        return data[at] & 0xF0 == PUBLISH and not is_complete(data, at)
-
-    def _fill(self) -> None:
-        if not self._waits_for_more():
-            return
-        try:
-            more = super()._sock_recv(RECEIVE_BYTES)
-        except BlockingIOError:
-            self.drained = True
-            return
-        except OSError:
-            more = b""
-        if not more:
-            self._ended = True  # paho reads next, meets the same and ends the connection
-            return
-        self._ahead, self._ahead_at = self._ahead[self._ahead_at :] + more, 0
-        self.stay_alive()
-
-    def _take_publishes(self, messages: list[Message], connection: int) -> None:
-        data, at = self._ahead, self._ahead_at
-        received_at = datetime.now(UTC)
-        while at < len(data) and (flags := data[at]) & 0xF0 == PUBLISH:
-            end = packet_end(data, at)
-            if end is None or end > len(data):
-                break
-            body = at + 2
-            while data[body - 1] & 0x80:
-                body += 1
-            messages.append(read_publish(data, body, end, flags, received_at, connection))
-            at = end
-        self._ahead_at = at
-
-    def stay_alive(self) -> None:
-        """Bytes came, or could have come had we read them: no reason to doubt the broker."""
-        with self._msgtime_mutex:
-            self._last_bytes_received = paho.time_func()
-        self._ping_t = 0.0
-
-    def _sock_recv(self, bufsize: int) -> bytes:
-        start = self._ahead_at
-        if start >= len(self._ahead):
-            try:
-                self._ahead = super()._sock_recv(RECEIVE_BYTES)
-            except BlockingIOError:
-                self.drained = True
-                raise
-            start = 0
-        self._ahead_at = end = start + bufsize
-        return self._ahead[start:end]
-
-    def acknowledge(self, mids: Sequence[int]) -> None:
-        """PUBACK for each, in one write."""
-        packets = struct.pack(">" + "HH" * len(mids), *(w for mid in mids for w in (0x4002, mid)))
-        self._packet_queue(paho.PUBACK, packets, mids[-1], 1)
 
 
 # Connections of all inboxes of this process, counted: an acknowledgement finds its own.
@@ -201,7 +92,7 @@ class Inbox:
         self._receive_maximum = receive_maximum
         self._say = say
         self._skip = skip
-        self._client = _Client(self._broker, client_id)
+        self._client = Client(self._broker, client_id)
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._subscribed
@@ -336,7 +227,7 @@ class Inbox:
                 self._converse()
             except OSError as error:
                 self._say(
-                    f"broker {self._broker} does not answer ({_reason(error)});"
+                    f"broker {self._broker} does not answer ({reason_of(error)});"
                     f" trying again in {self._retry_s:g} s"
                 )
             self._closing.wait(self._retry_s)
@@ -496,88 +387,3 @@ def _take_in_turn(inboxes: Sequence[Inbox], limit: int) -> list[Message]:
 
 def _size(message: Message) -> int:
     return len(message.payload) + len(message.topic) + MESSAGE_BYTES
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error) or type(error).__name__
-
-
-class _Visit:
-    """A short connection to ask a broker something."""
-
-    def __init__(self, broker: Broker, client_id: str) -> None:
-        self.topics: dict[str, str] = {}
-        self.offered: Properties | None = None
-        self._refusal = ""
-        self._client = _Client(broker, client_id)
-        self._client.on_connect = self._connected
-        try:
-            self._client.connect(broker.host, broker.port, KEEPALIVE_S, clean_start=True)
-        except OSError as error:
-            raise Unavailable(f"broker {broker} does not answer: {_reason(error)}") from error
-        if not self._until(lambda: self.offered is not None or bool(self._refusal)):
-            raise Unavailable(f"broker {broker} does not answer")
-        if self._refusal:
-            raise Unavailable(f"broker {broker} refuses: {self._refusal}")
-
-    def listen(self, prefix: str, names: Sequence[str]) -> None:
-        """Collect retained topics, as many as come."""
-        self._client.subscribe([(prefix + name, SubscribeOptions(qos=0)) for name in names])
-        self._until(lambda: len(self.topics) == len(names))
-
-    def close(self) -> None:
-        self._client.disconnect()
-
-    def _connected(
-        self, _: paho.Client, __: Any, ___: Any, reason: ReasonCode, offered: Properties | None
-    ) -> None:
-        if reason.is_failure:
-            self._refusal = str(reason)
-        else:
-            self.offered = offered or Properties(PacketTypes.CONNACK)
-
-    def _until(self, done: Callable[[], bool]) -> bool:
-        client, until = self._client, time.monotonic() + EXAMINE_S
-        while not done() and time.monotonic() < until and (sock := client.socket()) is not None:
-            writing = [sock] if client.want_write() else []
-            readable, writable, _ = select.select([sock], writing, [], 0.1)
-            if readable:
-                client.drained = False
-            if writable:
-                client.loop_write()
-            while not client.drained and client.socket() is not None:
-                for message in client.read(0):
-                    self.topics[message.topic] = message.payload.decode("utf-8", "replace")
-        return done()
-
-
-def end_session(url: str, client_id: str) -> None:
-    """End a session; what waits in it is lost."""
-    _Visit(parse_broker(url), client_id).close()
-
-
-def end_sessions(url: str, worker_name: str) -> None:
-    """End the sessions of a worker that is gone for good, or the broker would go on queueing its
-    share of the messages for it."""
-    for client_id in (client_id_of(worker_name), gas_client_id_of(worker_name)):
-        end_session(url, client_id)
-
-
-def examine_broker(url: str) -> Iterator[tuple[bool, str]]:
-    """What an engineer wants to know of a broker: (is it fine, what was found)."""
-    broker = parse_broker(url)
-    visit = _Visit(broker, "")
-    try:
-        visit.listen("$SYS/broker/", SYSTEM_TOPICS)
-    finally:
-        visit.close()
-    told = {topic.removeprefix("$SYS/broker/"): text for topic, text in visit.topics.items()}
-    yield True, f"{broker} answers, {told.get('version', 'which does not tell its version')}"
-    shared = getattr(visit.offered, "SharedSubscriptionAvailable", 1) == 1
-    yield shared, f"shared subscriptions {'work' if shared else 'are switched off'}"
-    quality = getattr(visit.offered, "MaximumQoS", 2)
-    yield quality >= 1, f"highest quality of service {quality}"
-    if dropped := told.get("publish/messages/dropped"):
-        yield dropped == "0", f"{dropped} messages dropped since the broker started"
-    if away := told.get("clients/disconnected"):
-        yield True, f"{away} sessions kept for clients that are away"
