@@ -125,6 +125,8 @@ def _result(decoded: Decoded, model: DeviceModel | None, received_at: datetime) 
     }
     if unknown:
         result["unmapped"] = others
+    if content.warnings:
+        result["warnings"] = list(content.warnings)
     if decoded.raw_bytes:
         result |= {"fport": decoded.fport, "frame": decoded.raw_bytes.hex()}
     return result

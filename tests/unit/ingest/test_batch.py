@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from city.reading import (
+    REASON_CODEC,
     REASON_DEVICE_UNKNOWN,
     REASON_DISTRICT,
     REASON_FORMAT,
@@ -21,6 +22,7 @@ from city.reading import (
 from db.devices import RegisteredDevice
 from db.ledger import LedgerEntry
 from db.readings import as_microseconds, last_of_metric, pack, unpack
+from ingest import codec
 from ingest.batch import (
     REASON_DECODER,
     Batch,
@@ -31,6 +33,7 @@ from ingest.batch import (
     identities,
     refuse_message,
 )
+from ingest.codec import CodecCall, CodecFailed, CodecOutput, run_codecs
 from ingest.formats import FORMATS
 from ingest.message import Message
 from ingest.registry import Registry, normal_identity
@@ -301,3 +304,33 @@ def test_the_newest_of_every_metric_is_the_last_of_its_rows() -> None:
     )
 
     assert batch.rows[last_of_metric(batch.rows)]["value"].tolist() == [1.0, 3.0]
+
+
+def test_the_codecs_of_a_batch_run_together_and_each_device_gets_its_own_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def counted(calls: Sequence[CodecCall]) -> list[CodecOutput | CodecFailed]:
+        asked.append(len(calls))
+        return run_codecs(calls)
+
+    monkeypatch.setattr(codec, "run_codecs", counted)
+    frames = ["058e00", "058e01", "058e00", "ffffff"]
+    registry = Registry(
+        [
+            device(
+                n, f"L-{n}", format="lorawan-frame", external_id=f"d{n}", model="milesight-gs101"
+            )
+            for n in range(len(frames))
+        ]
+    )
+    messages = [
+        Message(f"feed/lorawan-frame/d{n}/85", frame.encode(), False, NOW)
+        for n, frame in enumerate(frames)
+    ]
+    batch = build_batch(messages, decode_messages(messages), registry)
+    assert asked == [3]  # one of the frames came twice
+    rows = {int(row["device_id"]): float(row["value"]) for row in batch.rows}
+    assert rows == {0: 0, 1: 1, 2: 0}
+    assert [reject.reason for reject in batch.rejects] == [REASON_CODEC]

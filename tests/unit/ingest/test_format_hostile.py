@@ -6,7 +6,7 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -52,6 +52,7 @@ class AnyDevice:
     """A registered device that every message fits."""
 
     code, kind, district, model, gas = "X", "gas", "460107", "milesight-em400", "methane"
+    attributes: ClassVar = {"mounting_height_cm": 250}
 
 
 def take_in(topic: str, payload: bytes) -> list[Decoded]:

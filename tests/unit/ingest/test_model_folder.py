@@ -53,6 +53,16 @@ def test_a_model_of_the_installation_is_found_with_its_codec(folder: Path) -> No
     assert load_model("acme-g1") is None
 
 
+def test_what_a_codec_warns_of_is_shown_when_a_message_is_decoded_by_hand(folder: Path) -> None:
+    code = "function decodeUplink() { return {data: {lel: 1}, warnings: ['calibrate me']} }"
+    (folder / "acme-g1.js").write_text(code)
+    use_model_folder(folder)
+    found = decode_by_hand(
+        "feed/lorawan-frame/d/1", b"2a05", format="lorawan-frame", model="acme-g1", received_at=NOW
+    )
+    assert found["warnings"] == ["calibrate me"]
+
+
 def test_a_model_of_the_installation_takes_the_place_of_ours(folder: Path) -> None:
     (folder / "milesight-gs101.toml").write_text(SOUND)
     use_model_folder(folder)
