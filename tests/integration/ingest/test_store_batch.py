@@ -351,7 +351,7 @@ def test_the_ledger_does_not_miss_what_was_thrown_away_on_time(field: Field) -> 
 
     assert field.one("SELECT count(*) FROM reject") == 0
     assert ledger.verify(field.conn, field.now - day, later) == []
-    assert [seen.worker for seen in ledger.list_workers(field.conn)] == ["ingest"]
+    assert field.one("SELECT DISTINCT worker FROM ingest_batch") == "ingest"
 
 
 def test_folding_evaluated_batches_keeps_the_accounts(field: Field) -> None:
