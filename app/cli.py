@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from app import logs, processes
-from app.commands import add_work_commands
+from app.commands import add_work_commands, device
+from app.device_commands import add_device_commands
 from app.reject_commands import reject
 from app.settings import DEFAULT_DATA_DIR, load_settings, model_folder
 from app.up import prepare_database
@@ -113,6 +114,7 @@ def simulate(
 
 
 add_work_commands(cli)
+add_device_commands(device)
 cli.add_command(reject)
 
 

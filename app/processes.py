@@ -23,7 +23,7 @@ from db.pool import connect
 from dispatch import steps as dispatch_steps
 from dispatch import worker as dispatch_worker
 from dispatch.requests import ActionRequest, ReportRequest
-from ingest import decode, device_import, replay
+from ingest import decode, device_import, registration, replay
 from ingest import worker as ingest_worker
 from simulator import publish
 
@@ -129,7 +129,13 @@ def build_ports() -> Ports:
         unshelve=alert_steps.unshelve,
         reset=alert_steps.reset,
         review_video_event=alert_steps.review_video_event,
-        import_devices=device_import.import_file,
+        import_devices=device_import.import_content,
+        registry_words=registration.registry_words,
+        approve_device=registration.approve,
+        ignore_device=registration.ignore,
+        take_out_of_service=registration.take_out_of_service,
+        return_to_service=registration.return_to_service,
+        replace_device=registration.replace,
         decode=decode.decode_by_hand,
         refusals=replay.refusals,
         replay_group=replay.replay_group,

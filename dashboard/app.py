@@ -15,14 +15,14 @@ from city.reading import METRICS
 from dashboard import i18n, ids, load, theme
 from dashboard.auth import current_caller
 from dashboard.i18n.times import TIMEZONE
-from dashboard.pages import console, frame, kpi, operations, quarantine, squad, wall
+from dashboard.pages import console, devices, frame, kpi, operations, quarantine, squad, wall
 from dashboard.pages.frame import View
 
 ASSETS = Path(__file__).parent / "assets"
 
 LAYOUTS = {
     "wall": wall.layout, "console": console.layout, "squad": squad.layout, "kpi": kpi.layout,
-    "operations": operations.layout,
+    "devices": devices.layout, "operations": operations.layout,
     "quarantine": quarantine.layout,
 }  # fmt: skip
 
@@ -84,7 +84,7 @@ def page_json(caller: Caller, lang: str, shade: str, worker: str) -> str:
 
 
 def mount(server: flask.Flask) -> Dash:
-    """Put the screens at `/wall`, `/console`, `/squad` and `/kpi`; `/` leads to the own one."""
+    """Put each screen at its name; `/` leads to the own one."""
     app = GridwardenApp(
         "dashboard",
         server=server,
@@ -99,7 +99,7 @@ def mount(server: flask.Flask) -> Dash:
     app.layout = html.Div([dcc.Location(id=ids.LOCATION), html.Div(id=ids.CONTENT)])
     server.before_request(redirect_home)
     register_frame(app, str(server.config.get("TILE_URL") or ""))
-    for page in (console, squad, kpi, operations, quarantine):
+    for page in (console, squad, kpi, devices, operations, quarantine):
         page.register(app)
     return app
 

@@ -81,6 +81,44 @@ class ReviewBody(Body):
     note: str = ""
 
 
+class ApproveBody(Body):
+    """A stranger becomes a device: the columns of a device file that it does not bring itself."""
+
+    code: str
+    kind: str
+    name: str
+    lon: float
+    lat: float
+    model: str = ""
+    gas: str = ""
+    report_interval_s: int | None = None
+    attributes: dict[str, Any] = {}
+
+
+class OutOfServiceBody(Body):
+    """Until when, and why."""
+
+    reason: str
+    return_due_at: datetime
+    version: int | None = None
+
+
+class ReplaceBody(Body):
+    """Other hardware at the same place; what is not given stays as it is."""
+
+    reason: str
+    external_id: str = ""
+    format: str | None = None
+    model: str | None = None
+    version: int | None = None
+
+
+class ReplayBody(Body):
+    """Go on after this message, the `last` of the answer before."""
+
+    after: int = 0
+
+
 def decode_body(raw: bytes, kind: type[T]) -> T:
     """From JSON bytes; `Malformed` when it is not JSON, `InvalidInput` naming a bad field."""
     try:

@@ -76,5 +76,20 @@ QUARANTINE_SELECTED = "quarantine-selected"  # store: id of the message that is 
 QUARANTINE_DETAIL = "quarantine-detail"
 QUARANTINE_TICK = "quarantine-tick"  # store: changes when everything should be read again
 
+# Devices
+DEVICES_TICK = "devices-tick"  # store: changes when the lists should be read again
+DEVICES_REFRESH = "devices-refresh"
+DEVICES_COUNT = "devices-count"  # with the name of a tab behind it
+DEVICES_SEARCH = "devices-search"
+DEVICES_KIND = "devices-kind"
+DEVICES_STATE = "devices-state"
+DEVICES_TOTAL = "devices-total"
+DEVICES_TABLE = "devices-table"
+DEVICES_PAGE = "devices-page"
+DEVICES_STRANGERS = "devices-strangers"
+DEVICES_WAITING = "devices-waiting"
+DEVICES_OUT = "devices-out"
+DEVICES_IMPORT = "devices-import"  # filled in the browser
+
 # Messages to the person: live regions for screen readers too
 NOTICE = "notice"

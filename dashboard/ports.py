@@ -29,8 +29,17 @@ class Ports:
     reset: Callable[..., Any]
     # (conn, caller, camera_id, event_id, verdict, note, now)
     review_video_event: Callable[..., Any]
-    # (conn, path, *, dry_run, now) -> report
+    # (conn, name, content, *, dry_run, now, district, actor) -> report
     import_devices: Callable[..., Any]
+    # The registry: () -> words of a form; (conn, actor, district, discovered_id, wanted, now) ->
+    # code; (conn, actor, district, discovered_id, now); (conn, actor, district, code, …) for the
+    # steps of a device.
+    registry_words: Callable[[], Any]
+    approve_device: Callable[..., str]
+    ignore_device: Callable[..., None]
+    take_out_of_service: Callable[..., None]
+    return_to_service: Callable[..., None]
+    replace_device: Callable[..., None]
     # Quarantine: (topic, payload, *, format, received_at) -> JSON of what is understood now,
     # (conn, kept, now) -> [(reason, detail)] why it would be refused now, and for many
     # (begin, ids, now) -> counts, each in a transaction of its own that `begin` opens.

@@ -18,6 +18,7 @@ from dashboard.api.incidents import incidents
 from dashboard.api.ingest import accounts as ingest_accounts
 from dashboard.api.live import live
 from dashboard.api.openapi import openapi
+from dashboard.api.registry import registry
 from dashboard.api.video import video
 from dashboard.gate import Gate
 from dashboard.parts import EXTENSION, DemoLogin, Parts
@@ -80,7 +81,7 @@ def create_server(
     sign_in.add_sign_in(server, redis)
     for blueprint in (
         *(devices, alarms, incidents, accounts, ingest_accounts),
-        *(video, events, openapi),
+        *(video, events, registry, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health):

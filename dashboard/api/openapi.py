@@ -9,23 +9,37 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response
 
-from dashboard.api import accounts, incidents, ingest
+from dashboard.api import accounts, incidents, ingest, registry
 from dashboard.api.answers import json_answer
 from dashboard.api.shapes import (
     CategoryItem,
+    DeviceAnswer,
     EventItem,
     EvidenceItem,
+    IdentityItem,
+    ImportAnswer,
     IncidentAnswer,
     LedgerAnswer,
     Problem,
     RecommendationItem,
     RejectItem,
+    ReplayAnswer,
 )
-from dashboard.bodies import ActionBody, ReportBody, ReviewBody, ShelveBody, VersionBody
+from dashboard.bodies import (
+    ActionBody,
+    ApproveBody,
+    OutOfServiceBody,
+    ReplaceBody,
+    ReplayBody,
+    ReportBody,
+    ReviewBody,
+    ShelveBody,
+    VersionBody,
+)
 from dashboard.key_figures import KpiAnswer, SquadItem
 from dashboard.operations import OperationsAnswer
 from dashboard.quarantine import RejectReplayAnswer
-from db import listings
+from db import discovery, listings
 from db.incidents import ListedIncident
 from db.kpi import GROUPINGS
 from db.readings import HistoryPoint
@@ -64,7 +78,7 @@ class Operation:
     body: type | None = None
     query: dict[str, dict[str, Any]] = field(default_factory=dict)
     status: str = "200"
-    upload: bool = False
+    upload: tuple[str, ...] = ()  # fields of a form; `file` is the file itself
     answer_types: tuple[str, ...] = ("application/json",)
 
 
@@ -113,6 +127,30 @@ OPERATIONS = (
               query={"metric": _text("canonical metric", required=True), **PERIOD,
                      "bucket": _text("raw, or a length like 1m, 15m, 1h, 1d"),
                      **LIMIT, **CURSOR}),
+    Operation("get", "/devices/{code}/identities", "The hardware under a code, past and present",
+              IdentityItem, listed=True),
+    Operation("post", "/devices/{code}/out-of-service",
+              "No alarms from a device until it is due back; again: another date",
+              listings.ListedDevice, body=OutOfServiceBody),
+    Operation("post", "/devices/{code}/return", "A device counts again", listings.ListedDevice,
+              body=VersionBody),
+    Operation("post", "/devices/{code}/replace",
+              "Other hardware at the same place; code and history stay", DeviceAnswer,
+              body=ReplaceBody),
+    Operation("post", "/devices/{code}/replay",
+              "Try again what a device sent before it was registered", ReplayAnswer,
+              body=ReplayBody),
+    Operation("post", "/devices/import", "Register devices from a CSV or GeoJSON file",
+              ImportAnswer, upload=("file",),
+              query={"dry_run": {"description": "only report what is wrong",
+                                 "schema": {"type": "boolean", "default": False}}}),
+    Operation("get", "/discovered", "Identities that report and that nobody registered",
+              discovery.DiscoveredDevice, listed=True,
+              query={**PAGING, **_filters(registry.DISCOVERED_FILTERS)}),
+    Operation("post", "/discovered/{id}/approve", "Register a stranger", DeviceAnswer,
+              body=ApproveBody, status="201"),
+    Operation("post", "/discovered/{id}/ignore", "Do not show a stranger again",
+              discovery.DiscoveredDevice),
     Operation("get", "/alarms", "Alarms with rule, reason and IEC 62682 state",
               listings.ListedAlarm, listed=True,
               query={**PAGING, **_filters(listings.ALARM_FILTERS)}),
@@ -135,7 +173,7 @@ OPERATIONS = (
     Operation("get", "/incidents/{id}/evidence", "Files of an incident", EvidenceItem,
               listed=True),
     Operation("post", "/incidents/{id}/evidence", "Hand in a photo or document", IncidentAnswer,
-              status="201", upload=True),
+              status="201", upload=("stage", "file")),
     Operation("get", "/incidents/{id}/evidence/{evidence_id}", "The file itself",
               answer_types=("image/jpeg", "image/png", "application/octet-stream")),
     Operation("get", "/squads", "Squads with position, duty and load", SquadItem, listed=True,
@@ -234,20 +272,15 @@ def _operation(op: Operation) -> dict[str, Any]:
         schema = {"schema": _ref(op.body)}
         described["requestBody"] = {"required": True, "content": {"application/json": schema}}
     if op.upload:
-        described["requestBody"] = {"required": True, "content": {"multipart/form-data": _UPLOAD}}
+        form = {"multipart/form-data": {"schema": _upload_schema(op.upload)}}
+        described["requestBody"] = {"required": True, "content": form}
     return described
 
 
-_UPLOAD = {
-    "schema": {
-        "type": "object",
-        "required": ["stage", "file"],
-        "properties": {
-            "stage": {"type": "string"},
-            "file": {"type": "string", "contentMediaType": "application/octet-stream"},
-        },
-    }
-}
+def _upload_schema(fields: tuple[str, ...]) -> dict[str, Any]:
+    kinds: dict[str, dict[str, Any]] = {name: {"type": "string"} for name in fields}
+    kinds["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
+    return {"type": "object", "required": list(fields), "properties": kinds}
 
 
 def _content(op: Operation, kind: str) -> dict[str, Any]:

@@ -10,11 +10,13 @@ import msgspec
 from city.clock import CountedDay
 from city.incident import Action, IncidentState, Source
 from db.ledger import Imbalance, LedgerLine
-from db.listings import ListedAlarm
+from db.listings import ListedAlarm, ListedDevice
 
 
 class Problem(msgspec.Struct, kw_only=True):
-    """RFC 9457. `field` and `value` with 422, `current` and `allowed` with 409."""
+    """RFC 9457. `field` and `value` with 422, `current` and `allowed` with 409.
+
+    `code` and `facts` say what `problem` says, where a screen has words of its own for it."""
 
     type: str
     title: str
@@ -24,6 +26,8 @@ class Problem(msgspec.Struct, kw_only=True):
     field: str | msgspec.UnsetType = msgspec.UNSET
     value: str | float | bool | msgspec.UnsetType | None = msgspec.UNSET
     problem: str | msgspec.UnsetType = msgspec.UNSET
+    code: str | msgspec.UnsetType = msgspec.UNSET
+    facts: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     current: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     allowed: list[str] | msgspec.UnsetType = msgspec.UNSET
 
@@ -212,6 +216,59 @@ class RejectItem(msgspec.Struct, kw_only=True):
     raw_is_complete: bool
     whole_message: bool
     replayed_at: datetime | None
+
+
+class DeviceAnswer(msgspec.Struct, kw_only=True):
+    """A device as it is now, and how many of its quarantined messages may be replayed."""
+
+    device: ListedDevice
+    rejects_waiting: int
+
+
+class ReplayAnswer(msgspec.Struct, kw_only=True):
+    """What became of quarantined messages; `last` is where to go on if any are `remaining`."""
+
+    device: str
+    replayed: int
+    refused: int
+    last: int
+    remaining: int
+
+
+class IdentityItem(msgspec.Struct, kw_only=True):
+    """By what a device was known from when to when; the present identity has no end."""
+
+    format: str
+    identity: str
+    model: str
+    from_: datetime = msgspec.field(name="from")
+    to: datetime | None
+    reason: str
+    replaced_by: str | None
+
+
+class FaultItem(msgspec.Struct, kw_only=True):
+    """What is wrong with one row of a device file; `code` and `facts` say what `problem` says."""
+
+    row: int
+    field: str
+    value: str
+    problem: str
+    code: str
+    facts: dict[str, Any]
+
+
+class ImportAnswer(msgspec.Struct, kw_only=True):
+    """What a device file held and what of it was registered, or would be in a dry run."""
+
+    file: str
+    rows: int
+    imported: int
+    faulty_rows: int
+    dry_run: bool
+    encoding: str
+    faults: list[FaultItem]
+    faults_left_out: int
 
 
 class CategoryItem(msgspec.Struct, kw_only=True):

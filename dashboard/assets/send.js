@@ -53,6 +53,8 @@
     if (answer.status === 404) return gw.t('error.gone');
     if (answer.status === 409) return conflict(body, incidentId);
     if (answer.status === 422 && gw.page.texts['evidence.' + body.field]) return gw.t('error.missing', { field: gw.word('evidence', body.field) });
+    if (answer.status === 422 && gw.page.texts['fault.' + body.code])
+      return gw.t('error.field', { field: gw.word('field', body.field), problem: gw.t('fault.' + body.code, body.facts) });
     if (answer.status === 422) return gw.t('error.field', { field: gw.word('field', body.field), problem: body.problem || body.detail || '' });
     if (answer.status === 429) return gw.t('error.too_fast');
     return gw.t('error.server', { status: answer.status });

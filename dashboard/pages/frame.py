@@ -19,9 +19,9 @@ from dashboard.i18n import CHINESE, LANGUAGES, Texts, texts
 
 # Which screens a role may open; the first one is its home.
 SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
-    Role.ADMIN: ("console", "wall", "squad", "kpi", "operations", "quarantine"),
-    Role.DISPATCHER: ("console", "wall", "kpi", "operations", "quarantine"),
-    Role.GAS_ENGINEER: ("console", "wall", "operations", "quarantine"),
+    Role.ADMIN: ("console", "wall", "squad", "kpi", "devices", "operations", "quarantine"),
+    Role.DISPATCHER: ("console", "wall", "kpi", "devices", "operations", "quarantine"),
+    Role.GAS_ENGINEER: ("console", "wall", "devices", "operations", "quarantine"),
     Role.CHECKER: ("console", "wall"),
     Role.SQUAD_LEADER: ("squad", "wall"),
     Role.LEADER: ("kpi", "wall", "console"),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
 from city.errors import InvalidInput
 from db.devices import DistrictOutline, TakenNames
-from ingest.device_files import read_rows
-from ingest.device_import import Judged, judge_rows
+from ingest.device_files import read_file, read_rows
+from ingest.device_import import ImportReport, Judged, judge_rows
 
 SQUARE = {
     "type": "Polygon",
@@ -208,3 +209,180 @@ def test_other_files_are_refused(name: str) -> None:
 def feature(properties: dict[str, Any], place: list[float]) -> dict[str, Any]:
     geometry = {"type": "Point", "coordinates": place}
     return {"type": "Feature", "properties": properties, "geometry": geometry}
+
+
+# What spreadsheets and map programs write
+
+
+def read_csv(content: bytes) -> Judged:
+    return judge_rows(read_rows("d.csv", content), [DISTRICT], NOBODY)
+
+
+def good_lines(separator: str = ",", end: str = "\n") -> str:
+    lines = ("code,kind,name,lon,lat", "G-1,gas,北门,110.5,19.5", "G-2,gas,B,110.6,19.5")
+    return end.join(lines).replace(",", separator) + end
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (good_lines().encode(), "utf-8"),
+        (good_lines().encode("utf-8-sig"), "utf-8"),
+        (good_lines(";").encode(), "utf-8"),
+        (good_lines("\t").encode("utf-16"), "utf-16"),
+        (good_lines(end="\r\n").encode("gbk"), "gb18030"),
+        (good_lines(end="\r").encode(), "utf-8"),
+    ],
+)
+def test_any_office_can_save_the_file(content: bytes, encoding: str) -> None:
+    file = read_file("d.csv", content)
+    judged = judge_rows(file.rows, [DISTRICT], NOBODY)
+
+    assert file.encoding == encoding
+    assert [(d.code, d.name) for d in judged.devices] == [("G-1", "北门"), ("G-2", "B")]
+
+
+def test_the_report_says_in_what_encoding_a_file_was_read() -> None:
+    said = ImportReport(1, 1, (), True, "gb18030").as_text()
+
+    assert "read as gb18030" in said
+    assert "read as" not in ImportReport(1, 1, (), True).as_text()
+
+
+def test_a_name_over_two_lines_is_one_cell() -> None:
+    judged = read_csv(b'code,kind,name,lon,lat\r\nG-1,gas,"North\r\ngate",110.5,19.5\r\n')
+
+    assert [(d.code, d.name) for d in judged.devices] == [("G-1", "North gate")]
+
+
+def test_rows_are_numbered_as_the_spreadsheet_shows_them() -> None:
+    content = b'code,kind,name,lon,lat\nG-1,gas,"A\nB",110.5,19.5\n\nG-2,gas,C,,19.5\n'
+
+    assert faults(read_csv(content)) == [(4, "lon")]
+
+
+def test_a_comma_too_many_is_named_before_what_it_has_shifted() -> None:
+    judged = read_csv(b"code,kind,name,lon,lat\nG-1,gas,Gate, north,110.5,19.5\n")
+
+    assert judged.faults[0].code == "surplus"
+    assert judged.devices == []
+
+
+def test_a_position_that_was_never_set_is_called_that() -> None:
+    assert judge("G-2,gas,A,0,0,,,,,,,\n").faults[0].code == "place_unset"
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        (f"{'G' * 65},gas,A,110.6,19.5,,,,,,,", "code_shape"),
+        (f"G-2,gas,{'A' * 201},110.6,19.5,,,,,,,", "too_long"),
+        ("G-2,gas,A,110.6,19.5,,,chirpstack,\x07bell,,,", "unprintable"),
+        ('G-2,gas,A,110.6,19.5,,,,,,,"{""x"": NaN}"', "not_object"),
+        ("G-2,gas,A,110.6,19.5,,,,,,1.5,", "interval"),
+        ("G-2,gas,A,110.6,19.5,,,,,,99999999999,", "interval"),
+        ("G-2,gas,A,1e999,19.5,,,,,,,", "not_number"),
+    ],
+)
+def test_what_no_column_can_hold_is_a_fault(row: str, code: str) -> None:
+    assert [fault.code for fault in judge(row + "\n").faults] == [code]
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        ("", "header_missing"),
+        ("code,kind,name,lon,lat,code", "header_twice"),
+        ("code,kind,name,lon,lat,modell", "header_unknown"),
+    ],
+)
+def test_a_header_that_is_wrong_says_so_in_a_code(head: str, code: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_rows("d.csv", head.encode())
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("d.csv", b"code,kind,name,lon,lat\n" + b'"' + b"x" * 200_000, "file_csv"),
+        ("d.csv", b"\xff\xff\x80", "file_encoding"),
+        ("d.geojson", "{\"type\": \"北\"}".encode("gbk"), "file_json"),
+        ("d.geojson", b"[" * 100_000, "file_json"),
+        ("d.geojson", b"[]", "file_geojson"),
+        ("d.xlsx", b"PK", "file_ending"),
+    ],
+)  # fmt: skip
+def test_what_is_no_device_file_is_refused_whole(name: str, content: bytes, code: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_rows(name, content)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("kind", ["LineString", "Polygon", "MultiPoint"])
+def test_only_a_point_is_a_device(kind: str) -> None:
+    item = {
+        "type": "Feature", "properties": {"code": "G-1", "kind": "gas", "name": "A"},
+        "geometry": {"type": kind, "coordinates": [[110.5, 19.5], [110.6, 19.5]]},
+    }  # fmt: skip
+    body = json.dumps({"type": "FeatureCollection", "features": [item]}).encode()
+
+    judged = judge_rows(read_rows("d.geojson", body), [DISTRICT], NOBODY)
+
+    assert [(f.field, f.code, f.facts) for f in judged.faults] == [
+        ("geometry", "geometry", {"type": kind})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("point", "code"),
+    [
+        ([110, 19], None),
+        ([0, 0], "place_unset"),
+        ([None, 19.5], "missing"),
+        (["x", 1], "not_number"),
+        ([19, 110], "place_swapped"),
+        ([110.5, 19.5, 12.0], None),
+    ],
+)
+def test_coordinates_of_a_feature_are_judged_like_cells(point: list[Any], code: str | None) -> None:
+    item = feature({"code": "G-1", "kind": "gas", "name": "A"}, point)
+    body = b"\xef\xbb\xbf" + json.dumps({"type": "FeatureCollection", "features": [item]}).encode()
+
+    judged = judge_rows(read_rows("d.geojson", body), [DISTRICT], NOBODY)
+
+    assert [f.code for f in judged.faults][:1] == ([code] if code else [])
+
+
+def test_features_that_are_none_and_values_that_are_objects_are_faults() -> None:
+    strange = feature({"code": {"a": 1}, "kind": "gas", "name": "half \ud800"}, [110.5, 19.5])
+    body = json.dumps({"type": "FeatureCollection", "features": [strange, 7, None]}).encode()
+
+    judged = judge_rows(read_rows("d.geojson", body), [DISTRICT], NOBODY)
+
+    assert judged.devices == []
+    assert {(1, "not_text"), (1, "unstorable"), (2, "missing"), (3, "missing")} <= {
+        (f.row, f.code) for f in judged.faults
+    }
+
+
+def test_what_two_rows_claim_names_the_first_of_them() -> None:
+    judged = judge(GOOD + "G-1,gas,A,110.6,19.5,,,,,,,\nG-3,gas,A,110.5,19.5,,,,,,,\n")
+
+    assert [(f.code, f.facts["row"]) for f in judged.faults] == [
+        ("code_twice", 2), ("place_twice", 2),
+    ]  # fmt: skip
+
+
+def test_fifty_thousand_rows_are_judged_in_seconds() -> None:
+    lines = (
+        f"L-{n},light,Lamp {n},{110 + n % 500 * 0.002:.6f},{19 + n // 500 * 0.009:.6f}"
+        f",460107,,chirpstack,24e124136b{n:06x},,60,"
+        for n in range(50_000)
+    )
+    begun = time.perf_counter()
+
+    judged = judge("\n".join(lines))
+
+    assert (len(judged.devices), judged.faults) == (50_000, [])
+    assert time.perf_counter() - begun < 15

@@ -1,0 +1,127 @@
+"""`/discovered` and the changes of `/devices`: who may change the registry, what it answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, request
+
+from city.errors import InvalidInput
+from dashboard import registry as work
+from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
+from dashboard.api.params import (
+    check_choice,
+    cursor_key,
+    page,
+    parse_filter,
+    parse_time,
+    read_args,
+    read_list_query,
+)
+from dashboard.auth import current_caller, requires
+from dashboard.bodies import (
+    ApproveBody,
+    OutOfServiceBody,
+    ReplaceBody,
+    ReplayBody,
+    VersionBody,
+    check_text,
+)
+from dashboard.parts import parts
+from db import discovery
+from db.pool import transaction
+
+DISCOVERED_FILTERS: dict[str, type] = {"state": str, "format": str, "kind": str}
+
+registry = Blueprint("registry", __name__)
+
+
+@registry.get("/discovered")
+@requires(*work.READERS)
+def list_discovered() -> Response:
+    query = read_list_query(DISCOVERED_FILTERS)
+    check_choice(query.filters, "state", discovery.STATES)
+    key = cursor_key(query, str, int)
+    with transaction(parts().pool) as conn:
+        rows = discovery.list_discovered(
+            conn,
+            **query.filters,
+            since=query.since,
+            before=(parse_time("cursor", key[0]), key[1]) if key else None,
+            limit=query.limit + 1,
+        )
+    return json_answer(page(rows, query.limit, lambda row: [row.last_seen.isoformat(), row.id]))
+
+
+@registry.post("/discovered/<int:discovered_id>/approve")
+@requires(*work.CHANGERS)
+def approve(discovered_id: int) -> Response:
+    body = read_body(ApproveBody)
+    number = known_id("discovered device", discovered_id)
+    answer = work.approve(current_caller(), number, body, read_once())
+    response = stored_answer(answer)
+    response.headers["Location"] = f"/api/v1/devices/{answer.body['device']['code']}"
+    return response
+
+
+@registry.post("/discovered/<int:discovered_id>/ignore")
+@requires(*work.CHANGERS)
+def ignore(discovered_id: int) -> Response:
+    number = known_id("discovered device", discovered_id)
+    return stored_answer(work.ignore(current_caller(), number, read_once()))
+
+
+@registry.post("/devices/<code>/out-of-service")
+@requires(*work.CHANGERS)
+def take_out_of_service(code: str) -> Response:
+    body = read_body(OutOfServiceBody)
+    wanted = check_text("code", code)
+    return stored_answer(work.take_out_of_service(current_caller(), wanted, body, read_once()))
+
+
+@registry.post("/devices/<code>/return")
+@requires(*work.CHANGERS)
+def return_to_service(code: str) -> Response:
+    version = read_body(VersionBody).version
+    wanted = check_text("code", code)
+    return stored_answer(work.return_to_service(current_caller(), wanted, version, read_once()))
+
+
+@registry.post("/devices/<code>/replace")
+@requires(*work.CHANGERS)
+def replace(code: str) -> Response:
+    body = read_body(ReplaceBody)
+    wanted = check_text("code", code)
+    return stored_answer(work.replace(current_caller(), wanted, body, read_once()))
+
+
+@registry.post("/devices/<code>/replay")
+@requires(*work.CHANGERS)
+def replay(code: str) -> Response:
+    """What the device sent before it was registered; a message is taken once at most."""
+    after = max(0, read_body(ReplayBody).after)
+    wanted = check_text("code", code)
+    return json_answer(work.replay(current_caller(), wanted, after, datetime.now(UTC)))
+
+
+@registry.get("/devices/<code>/identities")
+def list_identities(code: str) -> Response:
+    read_args(())
+    found = work.identities(current_caller(), check_text("code", code))
+    return json_answer({"items": found, "next": None})
+
+
+@registry.post("/devices/import")
+@requires(*work.CHANGERS)
+def import_devices() -> Response:
+    """multipart/form-data with `file`, a .csv or .geojson."""
+    args = read_args(("dry_run",))
+    dry_run = bool(parse_filter("dry_run", args["dry_run"], bool)) if "dry_run" in args else False
+    file = request.files.get("file")
+    if file is None or not file.filename:
+        raise InvalidInput("file", None, "is missing: send multipart/form-data")
+    name, content = check_text("file", file.filename), file.read()
+    once = read_once([str(dry_run).encode(), name.encode(), content])
+    return stored_answer(
+        work.import_file(current_caller(), name, content, dry_run=dry_run, once=once)
+    )

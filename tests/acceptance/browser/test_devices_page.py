@@ -1,0 +1,265 @@
+"""The registry as people work with it: search, strangers, absences, exchange, import."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from app.settings import DEMO_DISTRICT
+from bench.installation import Installation, wait_for
+from city.incident import Role
+from db.discovery import Stranger, note_strangers
+from db.pool import connect
+from db.rejects import NewReject, insert_rejects
+from ingest.batch import Message
+from tests.acceptance.browser.conftest import Person, SignIn
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+SIZES = [(1920, 1080), (1366, 768), (390, 844)]
+TABS = ("registry", "waiting", "out", "import")
+
+
+def open_tab(person: Person, tab: str) -> None:
+    person.open(f"/devices#{tab}")
+    person.until(person.is_live, 30)
+    person.page.locator(f"[data-device-panel={tab}]").wait_for()
+    person.page.locator(".gw-devices-table").first.wait_for(state="attached")
+
+
+def a_place(installation: Installation, step: int) -> tuple[float, float]:
+    with connect(installation.postgres) as conn:
+        row = conn.execute(
+            "SELECT west, south FROM unit_grid WHERE district = %s ORDER BY code LIMIT 1 OFFSET 90",
+            (DEMO_DISTRICT,),
+        ).fetchone()
+    assert row is not None
+    return row[0] + step * 1e-5, row[1] + 1e-5
+
+
+def meet(installation: Installation, code: str) -> None:
+    """A stranger on the list, with one message of it in quarantine."""
+    at = installation_time(installation)
+    body = json.dumps({"ts": int(at.timestamp() * 1000), "readings": {"ch4_pct_lel": 4.5}})
+    message = Message(f"city/v1/{DEMO_DISTRICT}/gas/{code}/telemetry", body.encode(), False, at)
+    detail = f"no native device {code!r}"
+    with connect(installation.postgres) as conn:
+        note_strangers(
+            conn,
+            [Stranger("native", code, "gas", at, at, 1, message.topic, message.payload)],
+        )
+        insert_rejects(
+            conn,
+            [NewReject(at, "native", message.topic, code, "device_unknown", detail,
+                       message.payload, True)],
+        )  # fmt: skip
+        conn.commit()
+
+
+def installation_time(installation: Installation) -> Any:
+    with connect(installation.postgres) as conn:
+        row = conn.execute("SELECT now()").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def fill(person: Person, **values: Any) -> None:
+    for name, value in values.items():
+        field = person.page.locator(f"dialog [name={name}]")
+        if field.evaluate("e => e.tagName") == "SELECT":
+            field.select_option(str(value))
+        else:
+            field.fill(str(value))
+
+
+def confirm(person: Person) -> None:
+    person.page.locator("dialog button[type=submit]").click()
+
+
+def test_search_narrows_twenty_thousand_devices_page_by_page(sign_in: SignIn) -> None:
+    person = sign_in("engineer")
+    open_tab(person, "registry")
+    assert person.page.locator(".gw-devices-table tbody tr").count() == 50
+    begun = time.monotonic()
+    person.page.fill("#devices-search", "GAS-00001")
+    person.until_text("#devices-total", "共 10 台")
+    assert time.monotonic() - begun < 5
+    assert person.page.locator("[data-device=GAS-000015]").count() == 1
+    person.page.fill("#devices-search", "")
+    person.until_text("#devices-total", "1–50")
+    person.page.locator(".gw-devices-pages button", has_text="2").first.click()
+    person.until_text("#devices-total", "51–100")
+    assert person.faults == []
+
+
+def test_a_stranger_is_registered_and_its_messages_are_taken_in(
+    sign_in: SignIn, installation: Installation
+) -> None:
+    meet(installation, "WEB-1")
+    lon, lat = a_place(installation, 1)
+    person = sign_in("engineer")
+    open_tab(person, "waiting")
+    card = person.page.locator("[data-identity=WEB-1]")
+    card.wait_for()
+    assert '"ch4_pct_lel": 4.5' in card.locator("pre").inner_text()
+    card.locator("[data-device-step=approve]").click()
+    fill(person, name="北门", lon=lat, lat=lon)
+    confirm(person)
+    person.until_text(".gw-form-error", "经纬度写反了")
+    fill(person, lon=lon, lat=lat)
+    confirm(person)
+    person.until_text("dialog h2", "补录")
+    confirm(person)
+    person.until_text("#notice", "补录 1 条")
+    person.until(lambda: person.page.locator("[data-identity=WEB-1]").count() == 0)
+    api = installation.api(Role.ADMIN)
+    assert api.get("/devices/WEB-1").json()["latest"][0]["value"] == 4.5
+    assert person.faults[1:] == []  # the refused form is one
+
+
+def test_an_ignored_stranger_goes_to_the_other_list(
+    sign_in: SignIn, installation: Installation
+) -> None:
+    meet(installation, "WEB-2")
+    person = sign_in("admin")
+    open_tab(person, "waiting")
+    person.page.locator("[data-identity=WEB-2] [data-device-step=ignore]").click()
+    confirm(person)
+    person.until(lambda: person.page.locator("[data-identity=WEB-2]").count() == 0)
+    person.page.locator("#devices-strangers label", has_text="已忽略").click()
+    person.page.locator("[data-identity=WEB-2]").wait_for()
+
+
+def test_a_device_goes_out_of_service_is_overdue_and_comes_back(
+    sign_in: SignIn, installation: Installation
+) -> None:
+    person = sign_in("engineer")
+    open_tab(person, "registry")
+    person.page.fill("#devices-search", "GAS-000031")
+    person.until_text("#devices-total", "共 1 台")
+    person.page.locator("[data-device=GAS-000031] [data-device-step=out]").click()
+    fill(person, reason="探头进水")
+    confirm(person)
+    person.until_text("[data-device-tab=out]", "1")
+    with connect(installation.postgres) as conn:
+        conn.execute(
+            "UPDATE device SET return_due_at = now() - interval '2 days' WHERE code = 'GAS-000031'"
+        )
+        conn.commit()
+    open_tab(person, "out")
+    person.until_text("[data-device-panel=out] .gw-devices-overdue", "逾期 2 天")
+    person.until_text("[data-device-tab=out]", "逾期 1")
+    row = person.page.locator("[data-device-panel=out] [data-device=GAS-000031]")
+    assert "探头进水" in row.inner_text()
+    row.locator("[data-device-step=return]").click()
+    confirm(person)
+    person.until(lambda: row.count() == 0)
+    kinds = [e["kind"] for e in events_of(installation, "GAS-000031")]
+    assert kinds == ["device.out_of_service", "device.returned_to_service"]
+    assert person.faults == []
+
+
+def events_of(installation: Installation, code: str) -> list[dict[str, Any]]:
+    api = installation.api(Role.ADMIN)
+    items: list[dict[str, Any]] = api.get("/events", params={"subject": f"device:{code}"}).json()[
+        "items"
+    ]
+    return items
+
+
+def test_exchanged_hardware_shows_in_the_history_of_the_device(
+    sign_in: SignIn, installation: Installation
+) -> None:
+    person = sign_in("engineer")
+    open_tab(person, "registry")
+    person.page.fill("#devices-search", "GAS-000032")
+    person.until_text("#devices-total", "共 1 台")
+    person.page.locator("[data-device=GAS-000032] [data-device-step=replace]").click()
+    fill(person, external_id="24E124136B00CC01", format="chirpstack", reason="老化")
+    confirm(person)
+    person.until_text("[data-device=GAS-000032]", "24e124136b00cc01")
+    person.page.locator("[data-device=GAS-000032] [data-device-step=history]").click()
+    person.until_text("dialog", "native · GAS-000032")
+    assert "老化" in person.page.locator("dialog").inner_text()
+
+
+def test_who_comes_second_is_told_and_sees_the_new_state(
+    sign_in: SignIn, installation: Installation
+) -> None:
+    person = sign_in("engineer")
+    open_tab(person, "registry")
+    person.page.fill("#devices-search", "GAS-000033")
+    person.until_text("#devices-total", "共 1 台")
+    person.page.locator("[data-device=GAS-000033] [data-device-step=out]").click()
+    api = installation.api(Role.ADMIN)
+    body = {"reason": "first", "return_due_at": "2099-01-01T00:00:00Z", "version": 1}
+    assert api.post("/devices/GAS-000033/out-of-service", json=body).status_code == 422
+    due = installation_time(installation).replace(microsecond=0)
+    body["return_due_at"] = due.replace(year=due.year + 1, day=1).isoformat()
+    first = api.post("/devices/GAS-000033/out-of-service", json=body)
+    assert first.status_code == 200, first.text
+    fill(person, reason="second")
+    confirm(person)
+    person.until_text(".gw-form-error", "别人刚刚改过")
+    person.until_text("[data-device=GAS-000033]", "停用")
+
+
+def test_a_file_is_tried_and_then_imported(sign_in: SignIn, installation: Installation) -> None:
+    lon, lat = a_place(installation, 5)
+    lines = f"code,kind,name,lon,lat\r\nWEB-9,gas,北门,{lon},{lat}\r\nWEB-8,gas,乙,{lat},{lon}\r\n"
+    file = {"name": "d.csv", "mimeType": "text/csv", "buffer": lines.encode("gb18030")}
+    person = sign_in("admin")
+    open_tab(person, "import")
+    person.page.set_input_files("#devices-import input[type=file]", file)  # type: ignore[arg-type]
+    person.page.locator("[data-import=try]").click()
+    person.until_text(".gw-import-report", "可导入 1 台")
+    report = person.page.locator(".gw-import-report").inner_text()
+    assert "经纬度写反了" in report
+    assert "GB18030" in report
+    api = installation.api(Role.ADMIN)
+    assert api.get("/devices/WEB-9").status_code == 404
+    person.page.locator("[data-import=go]").click()
+    person.until_text(".gw-import-report", "已导入 1 台")
+    wait_for(lambda: api.get("/devices/WEB-9").status_code == 200)
+    assert person.faults == []
+
+
+def test_a_dispatcher_looks_and_changes_nothing(
+    sign_in: SignIn, installation: Installation
+) -> None:
+    meet(installation, "WEB-3")
+    person = sign_in("dispatcher")
+    open_tab(person, "waiting")
+    person.page.locator("[data-identity=WEB-3]").wait_for()
+    assert person.page.locator("[data-device-tab=import]").count() == 0
+    steps = person.page.locator("[data-device-step]").evaluate_all(
+        "found => [...new Set(found.map(e => e.dataset.deviceStep))]"
+    )
+    assert steps == ["history"]
+
+
+def test_others_do_not_find_the_page(sign_in: SignIn) -> None:
+    person = sign_in("viewer")
+    person.open("/devices")
+    person.until_text("#main", "没有这个页面")
+    assert person.page.locator(".gw-devices-table").count() == 0
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("lang", "theme"), [("zh", "dark"), ("en", "light")])
+def test_no_tab_is_wider_than_the_screen(
+    sign_in: SignIn, installation: Installation, size: tuple[int, int], lang: str, theme: str
+) -> None:
+    meet(installation, "WEB-4-" + "long" * 12)
+    person = sign_in("admin", lang=lang, theme=theme)
+    person.page.set_viewport_size({"width": size[0], "height": size[1]})
+    for tab in TABS:
+        open_tab(person, tab)
+        person.page.wait_for_timeout(300)
+        width = person.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= size[0], tab
+    assert person.abroad == []
+    assert person.faults == []
