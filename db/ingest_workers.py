@@ -61,10 +61,16 @@ def register(conn: Connection, name: str, filters: Sequence[str]) -> list[str]:
 
 
 def beat(conn: Connection, name: str) -> bool:
-    """The worker is alive; False if somebody ended it (its row is gone)."""
+    """The worker is alive, and nobody need stand in for it; False if somebody ended it (its row
+    is gone)."""
     return bool(
         conn.execute(
-            "UPDATE ingest_worker SET seen_at = clock_timestamp() WHERE name = %s", (name,)
+            """
+            UPDATE ingest_worker
+            SET seen_at = clock_timestamp(), adopted_by = NULL, adopted_at = NULL
+            WHERE name = %s
+            """,
+            (name,),
         ).rowcount
     )
 

@@ -115,6 +115,10 @@ class Intake:
         """Workers whose sessions are being emptied here."""
         return list(self._adopted)
 
+    def displaced(self) -> list[str]:
+        """Adopted workers that were not dead: they have taken a session back."""
+        return [w for w, inboxes in self._adopted.items() if any(i.is_closed for i in inboxes)]
+
     def release(self, worker: str, *, end: bool) -> None:
         """Leave a dead worker's sessions; end them if they are empty, else keep them."""
         for inbox in self._adopted.pop(worker):

@@ -159,13 +159,16 @@ class _Worker:
         name = self._settings.worker_name
         if not ingest_workers.beat(conn, name):
             ingest_workers.register(conn, name, shared_filters(subscriptions()))
+        back = set(intake.displaced())
+        back |= {
+            dead for dead in intake.adopted() if not ingest_workers.keep_orphan(conn, name, dead)
+        }
+        for alive in back:
+            intake.release(alive, end=False)
         for dead in intake.emptied():
             intake.release(dead, end=True)
             ingest_workers.forget(conn, dead)
             log.warning("worker %s is gone: its sessions were emptied and ended here", dead)
-        for dead in intake.adopted():
-            if not ingest_workers.keep_orphan(conn, name, dead):
-                intake.release(dead, end=False)
         self._publish_due(conn, intake)
         # Whoever was cut off from the database must not take the others for dead.
         silent_s = self._settings.silent_s

@@ -14,8 +14,8 @@ To add a format, touch these files and no others:
    `<model>.js` beside it if its payload is bytes (see `ingest/models/__init__.py`).
 4. `tests/unit/ingest/test_format_<name>.py`, with payloads of your own making in
    `tests/fixtures/formats/<name>/`; one of each class of message, one of each way to be broken.
-5. `tests/unit/ingest/test_corpus.py`: the format's ids in `SUPPORTED`, so that every real
-   sample of it is compared from then on.
+
+Real samples of it, where there are any, are compared by a suite `test_corpus_<group>.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import msgspec
 
 from ingest.formats.axis import AXIS
 from ingest.formats.chirpstack import CHIRPSTACK
+from ingest.formats.chirpstack_gateway import CHIRPSTACK_GATEWAY
 from ingest.formats.dahua import DAHUA
 from ingest.formats.dataq import DATAQ
 from ingest.formats.detectx import DETECTX
@@ -91,6 +92,7 @@ FORMATS: dict[str, Format] = {
     "senml": SENML,  # after LwM2M, whose packs are of this form
     "thingsboard": THINGSBOARD,
     "ngsi": NGSI,  # takes any object with an id and a type
+    "chirpstack-gateway": CHIRPSTACK_GATEWAY,
     "lorawan-frame": LORAWAN_FRAME,  # last: takes every hex text for a frame
 }
 

@@ -163,8 +163,12 @@ class Inbox:
         return len(self._queue) + len(self._waiting)
 
     def publish(self, topic: str, payload: bytes, qos: int) -> bool:
-        """Hand a message to the broker; False if there is no connection."""
-        sent = self._client.publish(topic, payload, qos)
+        """Hand a message to the broker; False if there is no connection or it cannot be sent."""
+        try:
+            sent = self._client.publish(topic, payload, qos)
+        except ValueError as error:
+            self._say(f"cannot publish to {topic!r}: {error}")
+            return False
         self._wake()
         return sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
