@@ -49,6 +49,7 @@ from ingest.message import Message
 from ingest.normalize import codec_call, normalize
 from ingest.plain import Plain
 from ingest.registry import Registry
+from ingest.strangers import Strangers, note_message
 
 # A message that no format claims is booked under this feed.
 UNKNOWN_FEED = "unknown"
@@ -240,7 +241,7 @@ class _Draft:
         self.videos: list[tuple[int, ReportedEvent]] = []
         self.cached: set[int] = set()
         self.untimed: dict[int, Untimed] = {}
-        self.strangers: dict[tuple[str, str], Stranger] = {}
+        self.strangers: Strangers = {}
 
     def add(self, number: int, message: Message, decoded: Decoded) -> Content:
         """Take one message apart, device by device; what it held."""
@@ -267,7 +268,9 @@ class _Draft:
         rejects = [self._registry.explain(decoded, reject) for reject in found.rejects]
         taken = 0
         if any(reject.reason == REASON_DEVICE_UNKNOWN for reject in rejects):
-            self._note_stranger(message, decoded)
+            note_message(
+                self.strangers, decoded, message.topic, message.payload, message.received_at
+            )
         if device is not None:
             readings, events = found.readings, found.events
             if message.retain:
@@ -296,20 +299,6 @@ class _Draft:
             replayed=message.retain and bool(found.readings or found.events),
             spoke=bool(found.statuses),
         )  # fmt: skip
-
-    def _note_stranger(self, message: Message, decoded: Decoded) -> None:
-        """Somebody whom nobody registered, once a batch."""
-        key = decoded.format, decoded.device
-        known = self.strangers.get(key)
-        self.strangers[key] = Stranger(
-            *key,
-            kind=str(decoded.link.get("kind", "")),
-            first_seen=known.first_seen if known else message.received_at,
-            last_seen=message.received_at,
-            messages=known.messages + 1 if known else 1,
-            last_topic=message.topic,
-            last_payload=message.payload,
-        )
 
     def _add_readings(
         self,

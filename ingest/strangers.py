@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from datetime import datetime
 
-from city.reading import REASON_DEVICE_UNKNOWN
+from city.reading import Decoded
 from db.discovery import STRANGERS_PER_BATCH, Stranger
-from db.rejects import NewReject
-from ingest.device_import import TEXT_LENGTH_MAX
 from ingest.registry import normal_identity
 
+# Characters of an identity: a longer one fits into no line of the registry.
+IDENTITY_LENGTH_MAX = 200
 # Characters of a topic that are kept.
 TOPIC_LENGTH = 500
 # Bytes of a message that are searched for what the device might be.
@@ -26,43 +26,32 @@ _CLUES = {
     "camera": re.compile(rb"bbox|snapshot|\bbox\b|camera|\bperson\b|vehicle|top_score"),
 }
 
-
-def strangers_of(rejects: Sequence[NewReject]) -> list[Stranger]:
-    """The unknown devices among refused messages, each once, the first ones of a flood."""
-    by_identity: dict[tuple[str, str], list[NewReject]] = {}
-    for reject in rejects:
-        key = reject.format, normal_identity(reject.device)
-        if not _is_stranger(reject) or (
-            key not in by_identity and len(by_identity) >= STRANGERS_PER_BATCH
-        ):
-            continue
-        by_identity.setdefault(key, []).append(reject)
-    return [_stranger(*key, found) for key, found in by_identity.items()]
+Strangers = dict[tuple[str, str], Stranger]
 
 
-def _is_stranger(reject: NewReject) -> bool:
-    """An unknown squad is refused for the same reason, and is no device."""
-    identity = reject.device
-    return (
-        reject.reason == REASON_DEVICE_UNKNOWN
-        and reject.detail.startswith(f"no {reject.format} device ")
-        and 0 < len(identity) <= TEXT_LENGTH_MAX
-        and identity.isprintable()
+def note_message(
+    strangers: Strangers, decoded: Decoded, topic: str, payload: bytes, received_at: datetime
+) -> None:
+    """Count one more message of an unknown device; of a flood only the first ones are taken."""
+    identity = normal_identity(decoded.device)
+    key = decoded.format, identity
+    known = strangers.get(key)
+    if known is None and (len(strangers) >= STRANGERS_PER_BATCH or not _is_name(identity)):
+        return
+    strangers[key] = Stranger(
+        *key,
+        kind=known.kind if known else guess_kind(decoded.format, topic, payload),
+        first_seen=min(known.first_seen, received_at) if known else received_at,
+        last_seen=max(known.last_seen, received_at) if known else received_at,
+        messages=known.messages + 1 if known else 1,
+        last_topic="".join(c for c in topic[:TOPIC_LENGTH] if c.isprintable()),
+        last_payload=payload,
     )
 
 
-def _stranger(format_name: str, identity: str, found: Sequence[NewReject]) -> Stranger:
-    newest = max(found, key=lambda reject: reject.received_at)
-    return Stranger(
-        format=format_name,
-        identity=identity,
-        kind=guess_kind(format_name, newest.topic, newest.raw),
-        first_seen=min(reject.received_at for reject in found),
-        last_seen=newest.received_at,
-        messages=len(found),
-        last_topic="".join(c for c in newest.topic[:TOPIC_LENGTH] if c.isprintable()),
-        last_payload=newest.raw,
-    )
+def _is_name(identity: str) -> bool:
+    """What nobody could register, or PostgreSQL could not store, is in quarantine only."""
+    return 0 < len(identity) <= IDENTITY_LENGTH_MAX and identity.isprintable()
 
 
 def guess_kind(format_name: str, topic: str, payload: bytes) -> str:

@@ -22,7 +22,6 @@ from ingest import registration
 from ingest.batch import Message, build_batch, decode_messages
 from ingest.registry import Registry
 from ingest.steps import replay_reject, store_batch
-from ingest.strangers import strangers_of
 from tests.integration.ingest.field import DISTRICT, Field, milliseconds
 
 SOON = timedelta(days=2)
@@ -61,14 +60,12 @@ def last_event(conn: Connection) -> Any:
 
 
 def store(field: Field, *messages: Message) -> None:
-    """As the worker does, with those nobody knows noted."""
+    """As the worker does."""
     registry = Registry(
         list_registered(field.conn), list_squad_districts(field.conn), list_replaced(field.conn)
     )
     batch = build_batch(messages, decode_messages(messages), registry)
     store_batch(field.conn, batch, field.now)
-    if not field.one("SELECT count(*) FROM discovered_device"):
-        note_strangers(field.conn, strangers_of(batch.rejects))
 
 
 def native(field: Field, code: str, value: float, later_s: float = 0) -> Message:
@@ -134,6 +131,16 @@ def test_workers_that_meet_the_same_strangers_never_deadlock(database_url: str) 
     assert errors == []
     with connect(database_url) as conn:
         assert len(waiting(conn)) == 20
+
+
+def test_every_unknown_device_of_a_batch_waits_and_an_unknown_squad_does_not(field: Field) -> None:
+    body = {"ts": milliseconds(field.now), "lon": 110.3, "lat": 20.0}
+    squad = field.message("squad/nobody/position", body)
+    hostile = field.message("gas/x\u0001y/telemetry", {"ts": 1, "readings": {"ch4_pct_lel": 1}})
+    store(field, native(field, "NEW-A", 1.0), native(field, "NEW-B", 1.0), squad, hostile)
+
+    assert sorted(waiting(field.conn)) == ["NEW-A", "NEW-B"]
+    assert field.books() == (4, 0, 0, 4)
 
 
 def test_who_was_registered_in_any_way_no_longer_waits(field: Field) -> None:

@@ -15,51 +15,44 @@ from city.reading import (
     Reject,
 )
 from db.discovery import STRANGERS_PER_BATCH
-from db.rejects import NewReject
 from ingest.registry import Registry
-from ingest.strangers import guess_kind, strangers_of
+from ingest.strangers import Strangers, guess_kind, note_message
 
 AT = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+BODY = b'{"object": {"ch4": 1}}'
 
 
-def refused(
-    device: str, *, at: datetime = AT, reason: str = REASON_DEVICE_UNKNOWN, detail: str = ""
-) -> NewReject:
-    detail = detail or f"no chirpstack device {device!r}"
-    return NewReject(at, "chirpstack", f"application/1/device/{device}", device, reason, detail,
-                     b'{"object": {"ch4": 1}}', True)  # fmt: skip
+def met(*messages: tuple[str, datetime]) -> Strangers:
+    """What is noted of messages of these devices."""
+    found: Strangers = {}
+    for device, at in messages:
+        decoded = Decoded("chirpstack", MessageClass.TELEMETRY, device=device)
+        note_message(found, decoded, f"application/1/device/{device}", BODY, at)
+    return found
 
 
 def test_messages_of_one_identity_are_one_stranger_with_its_newest_message() -> None:
     later = AT + timedelta(seconds=5)
 
-    (found,) = strangers_of([refused("A84041FFFF000001", at=later), refused("a84041ffff000001")])
+    found = met(("a84041ffff000001", AT), ("A84041FFFF000001", later))
 
-    assert (found.format, found.identity) == ("chirpstack", "a84041ffff000001")
-    assert (found.first_seen, found.last_seen, found.messages) == (AT, later, 2)
-    assert found.last_topic.endswith("A84041FFFF000001")
-    assert found.kind == "gas"
+    (stranger,) = found.values()
+    assert (stranger.format, stranger.identity) == ("chirpstack", "a84041ffff000001")
+    assert (stranger.first_seen, stranger.last_seen, stranger.messages) == (AT, later, 2)
+    assert stranger.last_topic.endswith("A84041FFFF000001")
+    assert stranger.kind == "gas"
 
 
-@pytest.mark.parametrize(
-    "reject",
-    [
-        refused("x", reason=REASON_RANGE),
-        refused("x", detail="no squad 'x'"),
-        refused(""),
-        refused("a\0b"),
-        refused("half \ud800"),
-        refused("x" * 201),
-    ],
-)
-def test_what_is_no_unknown_device_is_no_stranger(reject: NewReject) -> None:
-    assert strangers_of([reject]) == []
+@pytest.mark.parametrize("device", ["", "a\0b", "half \ud800", "x" * 201])
+def test_what_nobody_could_register_is_not_listed(device: str) -> None:
+    assert met((device, AT)) == {}
 
 
 def test_a_flood_of_invented_identities_is_cut() -> None:
-    found = strangers_of([refused(f"fake-{n}") for n in range(STRANGERS_PER_BATCH * 3)])
+    found = met(*((f"fake-{n}", AT) for n in range(STRANGERS_PER_BATCH * 3)), ("fake-0", AT))
 
     assert len(found) == STRANGERS_PER_BATCH
+    assert found["chirpstack", "fake-0"].messages == 2
 
 
 @pytest.mark.parametrize(
