@@ -20,6 +20,9 @@ from ingest.formats.times import time_or_none
 from ingest.quality import is_implausibly_old, is_in_future, out_of_range
 from ingest.units import convert
 
+# What stands between a device and a quantity in one name.
+NAME_SEPARATORS = frozenset(":/._-")
+
 
 @dataclass(frozen=True, slots=True)
 class Translated:
@@ -43,9 +46,10 @@ def translate(
     kept_out: list[RawValue] = []
     known = not values
     for value in values:
-        rule = _rule(value.name, model)
+        name = _own_name(device, value.name, model)
+        rule = _rule(name, model)
         if rule is None:
-            known = known or (model is not None and model.knows(value.name))
+            known = known or (model is not None and model.knows(name))
             kept_out.append(value)
             continue
         known = True
@@ -55,11 +59,20 @@ def translate(
         if isinstance(reading, Reject):
             rejects.append(reading)
             continue
-        beaten = value if reading is None else _choose(chosen, reading, rule, value)
+        beaten = value if reading is None else _choose(chosen, reading, rule, value, name)
         if beaten is not None:
             kept_out.append(beaten)
     readings = tuple(reading for _, reading, _ in chosen.values())
     return Translated(readings, tuple(rejects), tuple(kept_out), known)
+
+
+def _own_name(device: str, name: str, model: DeviceModel | None) -> str:
+    """The name as the model has it: SenML and LwM2M put the device in front of every name."""
+    if model is None or model.rule(name) is not None or not device:
+        return name
+    if name.startswith(device) and name[len(device) : len(device) + 1] in NAME_SEPARATORS:
+        return name[len(device) + 1 :]
+    return name
 
 
 def _rule(name: str, model: DeviceModel | None) -> FieldRule | None:
@@ -75,11 +88,12 @@ def _choose(
     reading: Reading,
     rule: FieldRule,
     value: RawValue,
+    name: str,
 ) -> RawValue | None:
     """One reading a metric and time: the name listed first, or the largest of all. The value
     that is not taken comes back."""
     key = (reading.metric, reading.ts)
-    rank = [listed.lower() for listed in rule.names].index(value.name.lower())
+    rank = [listed.lower() for listed in rule.names].index(name.lower())
     beaten = None
     if key in chosen:
         held_rank, held, beaten = chosen[key]

@@ -448,3 +448,24 @@ def test_values_without_any_model_lose_nothing_by_interpretation() -> None:
     content = interpret(decoded, None, None)
     assert [v.name for v in content.kept_out] == ["temperature"]
     assert replace(content, kept_out=()).readings == ()
+
+
+@pytest.mark.parametrize(
+    ("device", "name", "read"),
+    [
+        ("urn:dev:mac:0024befffe804ff1", "urn:dev:mac:0024befffe804ff1:lpg_ppm", True),
+        ("urn:dev:mac:0024befffe804ff1/", "urn:dev:mac:0024befffe804ff1/lpg_ppm", False),
+        ("tank-7", "tank-7/lpg_ppm", True),
+        ("tank-7", "tank-71/lpg_ppm", False),
+        ("tank-7", "tank-7lpg_ppm", False),
+        ("", "lpg_ppm", True),
+    ],
+)
+def test_a_name_that_begins_with_the_device_is_known_without_it(
+    device: str, name: str, read: bool
+) -> None:
+    value = RawValue(name, 120.0, NOW, TimeSource.DEVICE)
+    found = translate(device, [value], parse_model("p", GAS_PPM), None)
+    assert [(r.metric, r.value, r.raw_name) for r in found.readings] == (
+        [("gas_ppm", 120.0, name)] if read else []
+    )
