@@ -19,6 +19,9 @@ CODES: dict[Comparison, str] = {
 }
 DEVICE_SILENT = "device_silent"
 FEED_SILENT = "feed_silent"
+GATEWAY_SILENT = "gateway_silent"
+GATEWAY_OFFLINE = "gateway_offline"
+SERVER_SILENT = "server_silent"
 LAMP_DARK = "lamp_dark"
 LAMPS_DARK = "lamps_dark_in_cabinet"
 CONFIRMED = "confirmed_by_person"
@@ -52,6 +55,21 @@ SENTENCES: dict[str, tuple[str, str]] = {
     FEED_SILENT: (
         "{value} 秒没有收到任何设备的数据",
         "nothing at all was received for {value} s",
+    ),
+    GATEWAY_SILENT: (
+        "网关 {gateway} 已 {value} 秒没有任何信号,{devices} 台设备只能经它上报(燃气 {gas} 台)",
+        "nothing was heard through {gateway} for {value} s; {devices} devices have no other way "
+        "({gas} gas)",
+    ),
+    GATEWAY_OFFLINE: (
+        "网关 {gateway} 自报离线已 {value} 秒,{devices} 台设备只能经它上报(燃气 {gas} 台)",
+        "{gateway} says that it has been offline for {value} s; {devices} devices have no other "
+        "way ({gas} gas)",
+    ),
+    SERVER_SILENT: (
+        "平台 {gateway} 已 {value} 秒没有任何数据,涉及 {devices} 台设备(燃气 {gas} 台)",
+        "nothing was received from {gateway} for {value} s; {devices} devices report through it "
+        "({gas} gas)",
     ),
     LAMP_DARK: (
         "日落后应亮未亮:{shown_zh}",

@@ -29,6 +29,7 @@ class Watch(StrEnum):
     READING = "reading"  # values of one metric
     SILENCE = "silence"  # a device that used to report and no longer does
     FEED = "feed"  # nothing arrives from anybody
+    GATEWAY = "gateway"  # nothing comes through a gateway or network server, or it says it is away
     LAMP = "lamp"  # a lamp that should be lit and is not
     VIDEO = "video"  # a video event that a person confirmed
 
@@ -71,7 +72,7 @@ class Rule:
     title_zh: str
     title_en: str
     watch: Watch
-    kinds: frozenset[str]  # device kinds; empty: any
+    kinds: frozenset[str]  # of devices, or of gateways where these are watched; empty: any
     condition: str  # what is wrong; rules that measure the same hazard share it
     category: str  # incident category code, or "device"
     opens_incident: bool
@@ -88,7 +89,7 @@ class Rule:
     off_delay: timedelta = timedelta(0)
     clear_needs_reading: bool = False  # quiet never ends the alarm, only a good reading does
     max_age: timedelta = timedelta(seconds=DEFAULT_MAX_AGE_S)
-    intervals: float = 0.0  # silence: reporting intervals without a reading
+    intervals: float = 0.0  # silence: reporting intervals without a reading or a frame
     lamp: LampTerms | None = None
     version: int = 0  # 0: not stored yet
 
@@ -132,7 +133,7 @@ def rule_from(table: Mapping[str, Any], file: str = "rule", version: int = 0) ->
     special: dict[str, Any] = {}
     if watch is Watch.READING:
         special = _reading_terms(fields)
-    elif watch is Watch.SILENCE:
+    elif watch in (Watch.SILENCE, Watch.GATEWAY):
         special = {"intervals": fields.number("intervals", low=1, high=1000)}
     elif watch is Watch.LAMP:
         special = {"lamp": _lamp_terms(fields)}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from alerts.book import Place
+from alerts.book import Place, condition_of
 from alerts.judge import Raise
-from alerts.reasons import DEVICE_SILENT, FEED_SILENT
+from alerts.reasons import DEVICE_SILENT, FEED_SILENT, as_json
 from alerts.rules import Rule
 from city.alarm import Reason
 from db.evaluation import WatchedDevice
+from db.gateways import Inhibition
 
 FEED = "ingest"  # the one feed that can fall silent as a whole
 
@@ -27,6 +28,17 @@ def judge_silence(rule: Rule, device: WatchedDevice, last_at: datetime, now: dat
         facts={"intervals": rule.intervals, "report_interval_s": device.report_interval_s},
     )
     return Raise(rule.levels[0].severity, reason, last_at, last_at)
+
+
+def inhibit(
+    rule: Rule, device: WatchedDevice, last_at: datetime, now: datetime, by_condition: str
+) -> Inhibition:
+    """The alarm that a silent device would have, if its gateway's did not explain it."""
+    would_be = judge_silence(rule, device, last_at, now)
+    return Inhibition(
+        condition_of(rule, device.code), by_condition, device.district, device.id,
+        int(would_be.severity), as_json(would_be.reason), last_at,
+    )  # fmt: skip
 
 
 def judge_feed(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from alerts.book import ACTIVE, SYSTEM, AlarmBook, condition_of, place_of
 from alerts.evaluate import load_book
+from alerts.gateway_ticks import Explained, look_at_gateways, save_inhibitions
 from alerts.judge import Start, Stop, fall_due
 from alerts.known import load_rules
 from alerts.lamps import (
@@ -22,11 +23,11 @@ from alerts.lamps import (
 from alerts.lifecycle import Input
 from alerts.rules import Rule, Watch
 from alerts.save import save, timer_from
-from alerts.silence import feed_place, judge_feed, judge_silence
+from alerts.silence import feed_place, inhibit, judge_feed, judge_silence
 from city.event import NewEvent
 from city.place import LonLat
 from city.sun import is_dark
-from db import alarms, evaluation, rule_timers, video_reviews
+from db import alarms, evaluation, gateways, rule_timers, video_reviews
 from db.evaluation import ListeningSince
 from db.events import append_events
 from db.pool import Connection
@@ -52,7 +53,7 @@ def tick(conn: Connection, now: datetime) -> int:
     events = end_video_events(conn, book, now)
     listening = evaluation.take_turn(conn, now, SLOW_EVERY, GAP)
     if listening is not None:
-        look_for_silence(conn, book, rules, listening, now)
+        events += look_for_silence(conn, book, rules, listening, now)
         for rule in _watching(rules, Watch.LAMP):
             look_at_lamps(conn, book, rule, now)
     append_events(conn, [*events, *save(conn, book)])
@@ -109,16 +110,19 @@ def end_video_events(conn: Connection, book: AlarmBook, now: datetime) -> list[N
 
 def look_for_silence(
     conn: Connection, book: AlarmBook, rules: Rules, listening: ListeningSince, now: datetime
-) -> None:
-    """One alarm when nothing arrives at all; otherwise one for each device that is silent."""
+) -> list[NewEvent]:
+    """One alarm when nothing arrives at all; otherwise one for each gateway and each device that
+    is silent, unless a gateway's silence explains it. Answers what to log of the latter."""
     feeds = _watching(rules, Watch.FEED)
     silent = [look_at_feed(conn, book, rule, listening, now) for rule in feeds]
     if any(silent):
         # Nobody can be blamed before everybody had the time to report again.
         evaluation.save_listening(conn, ListeningSince(listening.feed, now), now)
-        return
+        return []
+    explained = look_at_gateways(conn, book, rules, listening.devices, now)
     for rule in _watching(rules, Watch.SILENCE):
-        look_at_devices(conn, book, rule, listening, now)
+        look_at_devices(conn, book, rule, listening, explained, now)
+    return save_inhibitions(conn, explained, now)
 
 
 def look_at_feed(
@@ -138,7 +142,12 @@ def look_at_feed(
 
 
 def look_at_devices(
-    conn: Connection, book: AlarmBook, rule: Rule, listening: ListeningSince, now: datetime
+    conn: Connection,
+    book: AlarmBook,
+    rule: Rule,
+    listening: ListeningSince,
+    explained: Explained,
+    now: datetime,
 ) -> None:
     """Raise for devices that fell silent, clear for those that speak again or are put away."""
     found = evaluation.list_silent_devices(
@@ -148,13 +157,37 @@ def look_at_devices(
     book.add(alarms.list_live_alarms(conn, rule_codes=[rule.code]))
     live = {a.device_id: a for a in book.live_of(rule.code) if a.state in ACTIVE}
     concerned = sorted(silent.keys() | {i for i in live if i is not None})
-    for device in evaluation.list_watched_devices(conn, concerned) if concerned else ():
-        gone = device.id in silent and device.is_watched(now)
-        if gone and device.id not in live:
+    if not concerned:
+        return
+    alone = [i for i in silent.keys() - live.keys() if explained.blame(i) is None]
+    opened = _list_opened(conn, explained, alone, now)
+    last_at = evaluation.list_last_receipts(conn, [i for i in live if i is not None])
+    for device in evaluation.list_watched_devices(conn, concerned):
+        watched = device.is_watched(now)
+        limit = timedelta(seconds=rule.intervals * device.report_interval_s)
+        cause = explained.blame(device.id)
+        if device.id in silent and watched and cause is not None:
+            why = inhibit(rule, device, silent[device.id], now, cause.condition)
+            explained.wanted[why.condition] = why
+        elif device.id in live:
+            # Right after a standstill nobody counts as silent, but this one has not spoken either.
+            spoke = device.id not in last_at or now - last_at[device.id] <= limit
+            if spoke or not watched:
+                book.clear(condition_of(rule, device.code), now)
+        elif watched and now - opened.get(device.id, silent[device.id]) > limit:
             outcome = judge_silence(rule, device, silent[device.id], now)
             book.raise_alarm(rule, place_of(device, rule), outcome)
-        elif not gone and device.id in live:
-            book.clear(condition_of(rule, device.code), now)
+
+
+def _list_opened(
+    conn: Connection, explained: Explained, device_ids: Collection[int], now: datetime
+) -> dict[int, datetime]:
+    """Since when devices have a way again that was silent: their time counts from then."""
+    if not device_ids:
+        return {}
+    paths = gateways.list_paths(conn, now, device_ids=sorted(device_ids))
+    found = {path.device_id: explained.paths.back_at(path) for path in paths}
+    return {device_id: back_at for device_id, back_at in found.items() if back_at is not None}
 
 
 def look_at_lamps(conn: Connection, book: AlarmBook, rule: Rule, now: datetime) -> None:

@@ -83,26 +83,47 @@ class ListeningSince:
     devices: datetime
 
 
-def claim_batch(conn: Connection, now: datetime, max_attempts: int) -> WaitingBatch | None:
-    """The oldest batch that waits, locked until the commit; another worker skips it."""
+def claim_batches(
+    conn: Connection, now: datetime, max_attempts: int, *, at_most: int, readings: int
+) -> list[WaitingBatch]:
+    """The oldest batches that wait, locked until the commit; another worker skips them.
+
+    One that failed before is taken alone, so that it holds up no others.
+    """
     with conn.cursor(row_factory=class_row(WaitingBatch)) as cursor:
         return cursor.execute(
             """
+            WITH waiting AS (
+                SELECT id, attempts,
+                       sum(readings_stored) OVER (ORDER BY id) - readings_stored AS before,
+                       first_value(attempts) OVER (ORDER BY id) AS first_attempts,
+                       row_number() OVER (ORDER BY id) AS place
+                FROM (
+                    SELECT id, attempts, readings_stored FROM ingest_batch
+                    WHERE evaluated_at IS NULL AND not_before <= %(now)s
+                      AND attempts < %(max_attempts)s
+                    ORDER BY id
+                    LIMIT %(at_most)s
+                ) oldest
+            )
             SELECT id, payload, attempts FROM ingest_batch
-            WHERE evaluated_at IS NULL AND not_before <= %s AND attempts < %s
+            WHERE evaluated_at IS NULL
+              AND id IN (
+                  SELECT id FROM waiting
+                  WHERE place = 1
+                     OR (first_attempts = 0 AND attempts = 0 AND before < %(readings)s))
             ORDER BY id
-            LIMIT 1
             FOR UPDATE SKIP LOCKED
             """,
-            (now, max_attempts),
-        ).fetchone()
+            {"now": now, "max_attempts": max_attempts, "at_most": at_most, "readings": readings},
+        ).fetchall()
 
 
-def mark_evaluated(conn: Connection, batch_id: int, now: datetime) -> None:
-    """The batch is done; its readings live on in `reading`."""
+def mark_evaluated(conn: Connection, batch_ids: Sequence[int], now: datetime) -> None:
+    """The batches are done; their readings live on in `reading`."""
     conn.execute(
-        "UPDATE ingest_batch SET evaluated_at = %s, payload = NULL WHERE id = %s",
-        (now, batch_id),
+        "UPDATE ingest_batch SET evaluated_at = %s, payload = NULL WHERE id = ANY(%s)",
+        (now, list(batch_ids)),
     )
 
 
@@ -163,6 +184,18 @@ def list_silent_devices(
             """,
             {"kinds": list(kinds), "intervals": intervals, "since": since, "now": now},
         ).fetchall()
+
+
+def list_last_receipts(conn: Connection, ids: Sequence[int]) -> dict[int, datetime]:
+    """When the newest reading of each of these devices was received."""
+    rows = conn.execute(
+        """
+        SELECT device_id, max(received_at) FROM device_latest
+        WHERE device_id = ANY(%s) GROUP BY device_id
+        """,
+        (list(ids),),
+    )
+    return dict(rows.fetchall())
 
 
 def list_lamps(

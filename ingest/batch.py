@@ -19,6 +19,7 @@ from city.reading import (
     REASON_DISTRICT,
     REASON_FIELD,
     REASON_FORMAT,
+    REASON_UNDECODED,
     Decoded,
     MessageClass,
     Reading,
@@ -29,6 +30,7 @@ from city.reading import (
 )
 from db.devices import DeviceLink, RegisteredDevice, SquadPlace
 from db.discovery import Stranger
+from db.gateways import Heard
 from db.ledger import LedgerEntry
 from db.readings import (
     BATCH_DTYPE,
@@ -45,8 +47,9 @@ from db.video_events import ReportedEvent
 from ingest.codec import CodecCall, Run, run_ahead
 from ingest.formats import recognise
 from ingest.formats.native import NAME as NATIVE
+from ingest.gateways import heard
 from ingest.message import Message
-from ingest.normalize import codec_call, normalize
+from ingest.normalize import Normalized, codec_call, normalize
 from ingest.plain import Plain
 from ingest.registry import Registry
 from ingest.strangers import Strangers, note_message
@@ -91,6 +94,7 @@ class Batch:
     cached: set[int]  # messages that repeat old values beside new ones
     untimed: dict[int, Untimed]  # messages that are known only by what they say
     strangers: list[Stranger]
+    heard: list[Heard]  # signs of gateways
 
     def without_rows(self, gone: Mask) -> Batch:
         """The same, where these rows are no news; their messages have brought repeats."""
@@ -194,6 +198,7 @@ def build_batch(
         cached=draft.cached,
         untimed=draft.untimed,
         strangers=list(draft.strangers.values()),
+        heard=draft.heard,
     )
 
 
@@ -242,6 +247,7 @@ class _Draft:
         self.cached: set[int] = set()
         self.untimed: dict[int, Untimed] = {}
         self.strangers: Strangers = {}
+        self.heard: list[Heard] = []
 
     def add(self, number: int, message: Message, decoded: Decoded) -> Content:
         """Take one message apart, device by device; what it held."""
@@ -265,12 +271,16 @@ class _Draft:
         """What one device says in a message."""
         device = self._registry.find(decoded.format, decoded.device) if decoded.device else None
         found = normalize(decoded, device, message.received_at, self._run_codec)
+        self.heard += heard(decoded, device, message.received_at, retained=message.retain)
         rejects = [self._registry.explain(decoded, reject) for reject in found.rejects]
         taken = 0
         if any(reject.reason == REASON_DEVICE_UNKNOWN for reject in rejects):
             note_message(
                 self.strangers, decoded, message.topic, message.payload, message.received_at
             )
+        undecoded = device is not None and not message.retain and _only_bytes(decoded, found)
+        if undecoded:
+            rejects.append(_undecoded(decoded))
         if device is not None:
             readings, events = found.readings, found.events
             if message.retain:
@@ -297,7 +307,7 @@ class _Draft:
         return _Share(
             decoded, taken, tuple(rejects),
             replayed=message.retain and bool(found.readings or found.events),
-            spoke=bool(found.statuses),
+            spoke=undecoded or bool(found.statuses),
         )  # fmt: skip
 
     def _add_readings(
@@ -360,6 +370,19 @@ class _Draft:
                 )  # fmt: skip
 
 
+def _only_bytes(decoded: Decoded, found: Normalized) -> bool:
+    """A frame that nobody could read yet: neither the network server nor a codec of the model."""
+    undecoded = found.message_class is MessageClass.UNDECODED
+    return undecoded and bool(decoded.raw_bytes) and not found.readings and not found.rejects
+
+
+def _undecoded(decoded: Decoded) -> Reject:
+    """The frame is booked as received, and kept so that it can be read once there is a codec."""
+    size, port = len(decoded.raw_bytes), decoded.fport
+    on_port = "" if port is None else f" on port {port}"
+    return Reject(REASON_UNDECODED, f"{size} bytes{on_port}: the device's model has no codec")
+
+
 def _lasting(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
     """Of a retained message only readings that say when they were measured: how long the broker
     had kept the others nobody knows."""
@@ -407,6 +430,7 @@ def refuse_message(message: Message, reason: str, detail: str) -> Batch:
         cached=set(),
         untimed={},
         strangers=[],
+        heard=[],
     )  # fmt: skip
 
 

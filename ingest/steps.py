@@ -17,6 +17,7 @@ from db import (
     device_changes,
     devices,
     discovery,
+    gateways,
     ledger,
     message_seen,
     readings,
@@ -178,6 +179,7 @@ def _store_parts(conn: Connection, batch: Batch, fresh: Mask, now: datetime) -> 
     changes = video_events.upsert_video_events(conn, [report for _, report in batch.videos])
     rejects.insert_rejects(conn, batch.rejects)
     discovery.note_strangers(conn, batch.strangers)
+    gateways.note_gateways(conn, batch.heard)
     changed = {number for number, link in batch.links if link.device_id in links}
     changed |= {number for number, place in batch.places if place.squad in places}
     videos = list(zip(batch.videos, changes, strict=True))

@@ -20,15 +20,14 @@ Real samples of it, where there are any, are compared by a suite `test_corpus_<g
 
 from __future__ import annotations
 
-import msgspec
-
 from ingest.formats.axis import AXIS
+from ingest.formats.body import parse_json
 from ingest.formats.chirpstack import CHIRPSTACK
 from ingest.formats.chirpstack_gateway import CHIRPSTACK_GATEWAY
 from ingest.formats.dahua import DAHUA
 from ingest.formats.dataq import DATAQ
 from ingest.formats.detectx import DETECTX
-from ingest.formats.format import PAYLOAD_LIMIT, Format
+from ingest.formats.format import PAYLOAD_LIMIT, Format, Refused
 from ingest.formats.frigate import FRIGATE
 from ingest.formats.gaslyt import GASLYT
 from ingest.formats.hikvision import HIKVISION
@@ -140,8 +139,8 @@ def recognise(topic: str, payload: bytes) -> Format | None:
     if len(payload) > PAYLOAD_LIMIT:
         return None
     try:
-        body = msgspec.json.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        body = parse_json(payload)
+    except Refused:
         return next((f for f in FORMATS.values() if f.fits_bytes and f.fits_bytes(payload)), None)
     return next((known for known in FORMATS.values() if known.fits(body)), None)
 
