@@ -47,20 +47,32 @@ def list_feeds(conn: Connection, now: datetime) -> list[FeedFigures]:
     with conn.cursor(row_factory=class_row(FeedFigures)) as cursor:
         return cursor.execute(
             """
-            WITH hour AS (
+            WITH minutes AS MATERIALIZED (
+                SELECT feed, minute, sum(received)::bigint AS received,
+                       sum(stored)::bigint AS stored, sum(duplicate)::bigint AS duplicate,
+                       sum(rejected)::bigint AS rejected,
+                       sum(without_values)::bigint AS without_values,
+                       sum(readings_stored)::bigint AS readings_stored,
+                       max(newest_at) AS newest_at,
+                       sum(store_n) AS store_n, sum(store_s_sum) AS store_s_sum,
+                       max(store_s_max) AS store_s_max,
+                       sum(sense_n) AS sense_n, sum(sense_s_sum) AS sense_s_sum,
+                       max(sense_s_max) AS sense_s_max
+                FROM ingest_ledger WHERE minute >= %(day_ago)s GROUP BY feed, minute
+            ), hour AS (
                 SELECT feed, sum(received)::bigint AS received, sum(stored)::bigint AS stored,
                        sum(duplicate)::bigint AS duplicate, sum(rejected)::bigint AS rejected,
                        sum(without_values)::bigint AS without_values,
                        sum(readings_stored)::bigint AS readings_stored,
-                       sum(store_s_sum) / nullif(sum(store_n), 0) AS store_lag_avg_s,
+                       (sum(store_s_sum) / nullif(sum(store_n), 0))::float8 AS store_lag_avg_s,
                        max(store_s_max) AS store_lag_max_s,
-                       sum(sense_s_sum) / nullif(sum(sense_n), 0) AS sense_lag_avg_s,
+                       (sum(sense_s_sum) / nullif(sum(sense_n), 0))::float8 AS sense_lag_avg_s,
                        max(sense_s_max) AS sense_lag_max_s
-                FROM ingest_ledger WHERE minute >= %(hour_ago)s GROUP BY feed
+                FROM minutes WHERE minute >= %(hour_ago)s GROUP BY feed
             ), day AS (
                 SELECT feed, max(minute) AS newest_minute, max(newest_at) AS newest_at,
-                       min(minute) AS first_minute, count(DISTINCT minute) AS active_minutes
-                FROM ingest_ledger WHERE minute >= %(day_ago)s AND received > 0 GROUP BY feed
+                       min(minute) AS first_minute, count(*) AS active_minutes
+                FROM minutes WHERE received > 0 GROUP BY feed
             )
             SELECT feed, coalesce(hour.received, 0) AS received,
                    coalesce(hour.stored, 0) AS stored, coalesce(hour.duplicate, 0) AS duplicate,
@@ -173,35 +185,24 @@ class FeedTotal:
 def add_totals(conn: Connection, now: datetime) -> None:
     """Take the batches committed since the last call into the sums. What a replay corrects in
     an old minute is left out, because a counter must not fall."""
+    since = conn.execute("SELECT until FROM ingest_total_state FOR UPDATE").fetchone()
     until = now - SETTLE
+    if since is None or since[0] >= until:
+        return
     conn.execute(
         """
-        WITH last AS (
-            SELECT until FROM ingest_total_state FOR UPDATE
-        ), fresh AS (
-            SELECT id, received_to
-            FROM ingest_batch, last
-            WHERE committed_at >= last.until AND committed_at < %(until)s AND worker <> %(replay)s
-        ), added AS (
-            SELECT feed, sum(received) AS received, sum(stored) AS stored,
-                   sum(duplicate) AS duplicate, sum(rejected) AS rejected,
-                   sum(readings_stored) AS readings_stored,
-                   max(coalesce(newest_at, least(received_to, minute + interval '1 minute')))
-                       AS newest_at,
-                   coalesce(sum(store_n), 0) AS store_n,
-                   coalesce(sum(store_s_sum), 0) AS store_s_sum,
-                   coalesce(sum(sense_n), 0) AS sense_n,
-                   coalesce(sum(sense_s_sum), 0) AS sense_s_sum
-            FROM fresh JOIN ingest_ledger ON batch_id = fresh.id
-            WHERE ingest_ledger.received > 0
-            GROUP BY feed
-        ), moved AS (
-            UPDATE ingest_total_state SET until = greatest(until, %(until)s)
-        )
         INSERT INTO ingest_total AS total
             (feed, received, stored, duplicate, rejected, readings_stored, newest_at,
              store_n, store_s_sum, sense_n, sense_s_sum)
-        SELECT * FROM added
+        SELECT feed, sum(ledger.received), sum(ledger.stored), sum(ledger.duplicate),
+               sum(ledger.rejected), sum(ledger.readings_stored),
+               max(coalesce(newest_at, least(received_to, minute + interval '1 minute'))),
+               coalesce(sum(store_n), 0), coalesce(sum(store_s_sum), 0),
+               coalesce(sum(sense_n), 0), coalesce(sum(sense_s_sum), 0)
+        FROM ingest_batch AS batch JOIN ingest_ledger AS ledger ON batch_id = batch.id
+        WHERE committed_at >= %(since)s AND committed_at < %(until)s
+          AND worker <> %(replay)s AND ledger.received > 0
+        GROUP BY feed
         ON CONFLICT (feed) DO UPDATE
         SET received = total.received + excluded.received,
             stored = total.stored + excluded.stored,
@@ -214,8 +215,9 @@ def add_totals(conn: Connection, now: datetime) -> None:
             sense_n = total.sense_n + excluded.sense_n,
             sense_s_sum = total.sense_s_sum + excluded.sense_s_sum
         """,
-        {"until": until, "replay": REPLAY_WORKER},
+        {"since": since[0], "until": until, "replay": REPLAY_WORKER},
     )
+    conn.execute("UPDATE ingest_total_state SET until = %s", (until,))
 
 
 def list_totals(conn: Connection) -> list[FeedTotal]:

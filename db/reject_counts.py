@@ -123,7 +123,6 @@ class QuarantineSize:
 
     waiting: int
     counted: int
-    devices: int
     newest_at: datetime | None
     last_hour: int
     bytes: int
@@ -134,11 +133,10 @@ def quarantine_size(conn: Connection, now: datetime) -> QuarantineSize:
     with conn.cursor(row_factory=class_row(QuarantineSize)) as cursor:
         found = cursor.execute(
             """
-            SELECT kept.waiting, kept.devices, kept.newest_at, flood.counted,
+            SELECT kept.waiting, kept.newest_at, flood.counted,
                    kept.last_hour + flood.last_hour AS last_hour,
                    pg_total_relation_size('reject') AS bytes
             FROM (SELECT count(*) AS waiting, max(received_at) AS newest_at,
-                         count(DISTINCT nullif(device, '')) AS devices,
                          count(*) FILTER (WHERE received_at >= %(hour_ago)s) AS last_hour
                   FROM reject WHERE replayed_at IS NULL) kept,
                  (SELECT coalesce(sum(counted), 0)::bigint AS counted,

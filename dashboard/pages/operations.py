@@ -375,7 +375,7 @@ def render_worker(t: Texts, worker: WorkerItem, now: datetime) -> Component:
     told: list[Component] = []
     if worker.gone:
         told.append(html.P(t("operations.worker_gone", seen_at=day_and_clock(worker.seen_at))))
-        told.append(html.P(t("operations.worker_gone_do", worker=worker.worker)))
+        told.append(html.P(t("operations.worker_gone_do")))
     if worker.adopted_by:
         told.append(html.P(t("operations.worker_adopted", by=worker.adopted_by)))
     return html.Li([html.B(worker.worker), html.Span(stored), *told])
