@@ -96,19 +96,22 @@ def _decode_one(
     wire_format = chosen or recognise(topic, payload)
     if wire_format is None:
         reject = Reject(REASON_FORMAT, "neither topic nor body is of a known format")
-        return _result(Decoded("", MessageClass.INVALID, rejects=(reject,)), None, received_at)
+        nothing = Decoded("", MessageClass.INVALID, rejects=(reject,))
+        return _result(nothing, None, False, received_at)
     decoded = wire_format.parse(topic, payload, received_at)
-    if model is None:
-        model = load_model(decoded.format)
-    results = [_result(part, model, received_at) for part in decoded.parts or (decoded,)]
+    known = model or load_model(decoded.format)
+    named = model is not None and bool(model.name)
+    results = [_result(part, known, named, received_at) for part in decoded.parts or (decoded,)]
     return results[0] if len(results) == 1 else _joined(results)
 
 
-def _result(decoded: Decoded, model: DeviceModel | None, received_at: datetime) -> dict[str, Any]:
+def _result(
+    decoded: Decoded, model: DeviceModel | None, named: bool, received_at: datetime
+) -> dict[str, Any]:
     """One message as JSON. Values that the model does not know are shown beside the readings;
     where a model was named and knows none at all, they stand apart from what is rejected."""
     content = _in_time(interpret(decoded, model, None), received_at)
-    unknown = nothing_known(content) if model is not None and model.name else None
+    unknown = nothing_known(content) if named else None
     rejects = (*content.rejects, unknown) if unknown else content.rejects
     others = [_value_json(decoded.device, value) for value in content.kept_out]
     readings = [_reading_json(reading) for reading in content.readings]

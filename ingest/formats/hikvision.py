@@ -49,9 +49,13 @@ PSIA_MARK = b"urn:psialliance-org"
 # Event types that only keep the connection alive.
 _HEARTBEATS = frozenset({"heartbeat"})
 # What happened at one moment; the device says `active` once and never takes it back.
-_MOMENTS = frozenset("anpr vehicledetection facecapture facesnap accesscontrollerevent".split())
+_MOMENTS = frozenset(
+    "anpr vehicledetection facecapture facesnap accesscontrollerevent peoplecounting".split()
+)
 _BESIDE = frozenset({"eventState", "activePostCount", "eventDescription"})
 _STATES = {"active": True, "inactive": False}
+# Parts of an alert that are read field by field.
+_TAKEN_APART = frozenset({"ANPR", "DetectionRegionList", "TargetRect"})
 _DROPPED = frozenset({"detectionPictureTransType", "pictureInfoList", "pictureInfo", "eventPush"})
 
 
@@ -162,7 +166,8 @@ def _posts(alert: Mapping[str, Any]) -> int:
 
 
 def _attributes(alert: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of the alert that are plain, and those of a number plate that was read."""
+    """Fields of the alert that are plain, those of a number plate that was read, and what the
+    kind of event has of its own (counts of people, a temperature, a card), as it stands."""
     plain = {
         name: number_or_text(value)
         for name, value in bounded({**_flat(alert), **_flat(as_dict(alert.get("ANPR")))}).items()
@@ -173,7 +178,9 @@ def _attributes(alert: Mapping[str, Any]) -> dict[str, Any]:
         plain["regionID"] = number_or_text(bounded(region["regionID"]))
     # Plates of digits are texts, and a leading zero counts.
     plate = as_text(as_dict(alert.get("ANPR")).get("licensePlate"), 32)
-    return plain | ({"licensePlate": plate} if plate else {})
+    plain |= {"licensePlate": plate} if plate else {}
+    own = {name: alert[name] for name in alert.keys() - _DROPPED - _TAKEN_APART}
+    return bounded({key: item for key, item in own.items() if isinstance(item, dict)}) | plain
 
 
 def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def _context(body: Any, topic_device: str, received_at: datetime) -> Decoded:
         parts[0] = replace(parts[0], rejects=(*parts[0].rejects, Reject(REASON_FIELD, problem)))
     if len(parts) == 1:
         return parts[0]
-    return Decoded(NAME, parts[0].message_class, parts=tuple(parts))
+    return Decoded(NAME, MessageClass.TELEMETRY, parts=tuple(parts))
 
 
 def _entities(body: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from city.reading import (
     Quality,
     RawValue,
     Reading,
+    Reject,
     TimeSource,
 )
 from ingest.formats.body import (
@@ -44,7 +45,8 @@ from ingest.formats.lorawan import (
     uplink,
 )
 from ingest.formats.times import time_or_none
-from ingest.formats.values import Stamp, flatten
+from ingest.formats.values import Flattened, Stamp, flatten
+from ingest.quality import out_of_range
 
 NAME = "ttn"
 SUBSCRIPTIONS = (
@@ -135,14 +137,12 @@ def _uplink(device: str, body: dict[str, Any], key: str, received_at: datetime) 
     stamp = _stamp(body, message, received_at)
     raw, rejects = frame_bytes(message.get("frm_payload"), "frm_payload")
     frame = Frame(raw, port(message.get("f_port"), "f_port"), rejects)
-    return uplink(
-        NAME,
-        device,
-        frame,
-        _link(body, message, stamp),
-        decoded_object(message.get("decoded_payload"), "decoded_payload", stamp),
-        _normalized(device, message, stamp),
-    )
+    decoded = decoded_object(message.get("decoded_payload"), "decoded_payload", stamp)
+    readings, normalized = _normalized(device, message, stamp)
+    # Beside the decoder's own names the rest of the normalised ones says nothing new.
+    more = () if decoded.values else normalized.values
+    flat = Flattened((*decoded.values, *more), (*decoded.rejects, *normalized.rejects))
+    return uplink(NAME, device, frame, _link(body, message, stamp), flat, readings)
 
 
 def _link(body: Mapping[str, Any], message: Mapping[str, Any], stamp: Stamp) -> dict[str, Any]:
@@ -170,28 +170,39 @@ def _deduplication(body: Mapping[str, Any], message: Mapping[str, Any]) -> str:
     return next((said for mark in UPLINK_MARKS for said in ids if said.startswith(mark)), "")
 
 
-def _normalized(device: str, message: Mapping[str, Any], stamp: Stamp) -> tuple[Reading, ...]:
-    """Readings of the stack's normalised payload: one measurement, or a list of them."""
+def _normalized(
+    device: str, message: Mapping[str, Any], stamp: Stamp
+) -> tuple[tuple[Reading, ...], Flattened]:
+    """The stack's normalised payload, one measurement or a list of them: readings, and the
+    values that no metric exists for."""
     sent = message.get("normalized_payload")
     readings: list[Reading] = []
+    others: list[RawValue] = []
+    rejects: list[Reject] = []
     for point in map(as_dict, sent[:POINT_LIMIT] if isinstance(sent, list) else [sent]):
         ts = time_or_none(point.get("time"))
         when = stamp if ts is None else Stamp(ts, TimeSource.DEVICE, stamp.quality)
-        for value in flatten(point, when).values:
-            reading = _normalized_reading(device, value)
-            if reading is not None:
-                readings.append(reading)
-    return tuple(readings)
+        flat = flatten({name: point[name] for name in point if name != "time"}, when)
+        rejects += flat.rejects
+        for value in flat.values:
+            found = _normalized_reading(device, value)
+            if isinstance(found, Reading):
+                readings.append(found)
+            elif isinstance(found, Reject):
+                rejects.append(found)
+            else:
+                others.append(value)
+    return tuple(readings), Flattened(tuple(others), tuple(rejects))
 
 
-def _normalized_reading(device: str, value: RawValue) -> Reading | None:
+def _normalized_reading(device: str, value: RawValue) -> Reading | Reject | None:
     metric_name, factor = NORMALIZED.get(value.name, ("", 1.0))
     metric = METRICS.get(metric_name)
     if metric is None or isinstance(value.value, str):
         return None
     number = float(value.value) * factor
     if not metric.low <= number <= metric.high:
-        return None
+        return out_of_range(f"normalized_payload.{value.name}", number, metric)
     return Reading(
         device, metric.name, number, metric.unit, value.ts, value.ts_from,
         value.name, value.value, value.unit, value.quality,

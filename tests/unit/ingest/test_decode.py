@@ -152,3 +152,15 @@ def test_events_statuses_and_positions_are_shown() -> None:
     assert status["readings"][0]["metric"] == "battery_pct"
     position = by_hand("native/position.json", "city/v1/460107/squad/SQ-1/position")
     assert position["positions"][0]["squad"] == "SQ-1"
+
+
+def test_the_model_of_a_format_refuses_no_names_that_it_does_not_know() -> None:
+    result = decode_by_hand("/ul/key/pump-7/attrs", b"zz|15", received_at=NOW)
+    assert [(r["raw_name"], r["value"]) for r in result["readings"]] == [("zz", 15.0)]
+    assert (result["rejects"], rejected_everything(result)) == ([], False)
+
+
+@pytest.mark.parametrize("body", [b'\xef\xbb\xbf{"deviceInfo": {"devEui": "24e1"}}',
+                                  b'{"deviceInfo": {"devEui": "24e1"}, "object": {"x": NaN}}'])  # fmt: skip
+def test_json_that_is_not_strict_tells_its_format_all_the_same(body: bytes) -> None:
+    assert decode_by_hand("", body, received_at=NOW)["format"] == "chirpstack"

@@ -125,3 +125,11 @@ def test_what_is_no_xml_is_refused_as_such(body: bytes) -> None:
 def test_bodies_are_recognised_without_their_topic() -> None:
     for path in FIXTURES.iterdir():
         assert recognise("", path.read_bytes()) is FORMATS["hikvision"], path.name
+
+
+def test_what_a_kind_of_event_has_of_its_own_is_kept() -> None:
+    people = b"<peopleCounting><enter>5</enter><exit>3</exit></peopleCounting></EventNotif"
+    body = field(b"</EventNotif", people).replace(b"fielddetection", b"PeopleCounting")
+    event = parse(body).events[0]
+    assert event.phase is EventPhase.END
+    assert event.attributes["peopleCounting"] == {"enter": "5", "exit": "3"}

@@ -241,3 +241,28 @@ def test_commands_of_the_network_on_port_0_are_counted_only() -> None:
     body["uplink_message"]["f_port"] = 0
     decoded = parse(UP, body)
     assert (decoded.message_class, decoded.raw_bytes) == (MessageClass.OTHER, b"")
+
+
+def test_normalised_names_without_a_metric_are_kept_where_nothing_else_says_them() -> None:
+    body = fixture("up-normalized.json")
+    body["uplink_normalized"]["normalized_payload"] = {
+        "air": {"temperature": 4}, "soil": {"moisture": 30.5}, "action": {"contactState": "open"},
+        "time": "2026-03-04T05:00:00Z",
+    }  # fmt: skip
+    decoded = parse(f"{UP}/normalized", body)
+    assert {r.metric: r.value for r in decoded.readings} == {"temperature_c": 4}
+    assert {v.name: v.value for v in decoded.values} == {
+        "soil.moisture": 30.5, "action.contactState": "open",
+    }  # fmt: skip
+    body["uplink_normalized"]["decoded_payload"] = {"moisture": 30.5}
+    assert {v.name: v.value for v in parse(UP, body).values} == {"moisture": 30.5}
+
+
+def test_a_normalised_value_that_cannot_be_is_refused_by_name() -> None:
+    body = fixture("up-normalized.json")
+    body["uplink_normalized"]["normalized_payload"] = {
+        "air": {"temperature": 999, "relativeHumidity": 40}
+    }
+    decoded = parse(f"{UP}/normalized", body)
+    assert [r.metric for r in decoded.readings] == ["humidity_pct"]
+    assert "normalized_payload.air.temperature" in decoded.rejects[0].detail
