@@ -13,6 +13,7 @@ from dashboard.api.accounts import accounts
 from dashboard.api.alarms import alarms
 from dashboard.api.devices import devices
 from dashboard.api.events import events
+from dashboard.api.gateways import gateways
 from dashboard.api.health import LiveCollector, count_requests, health
 from dashboard.api.incidents import incidents
 from dashboard.api.ingest import accounts as ingest_accounts
@@ -81,7 +82,7 @@ def create_server(
     sign_in.add_sign_in(server, redis)
     for blueprint in (
         *(devices, alarms, incidents, accounts, ingest_accounts),
-        *(video, events, registry, openapi),
+        *(video, events, registry, gateways, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health):

@@ -446,6 +446,54 @@ def list_gateways(
         ).fetchall()  # fmt: skip
 
 
+INHIBITION_FILTERS: dict[str, type] = {"by": str, "device": str, "severity": int}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedInhibition:
+    """What is not announced, with the reason it would have and the alarm that explains it."""
+
+    condition: str
+    by_condition: str
+    device: str
+    kind: str
+    severity: int
+    reason: dict[str, Any]
+    since: datetime
+
+
+def list_inhibited(
+    conn: Connection,
+    district: str,
+    *,
+    by: str | None = None,
+    device: str | None = None,
+    severity: int | None = None,
+    since: datetime | None = None,
+    after: str = "",
+    limit: int = 100,
+) -> list[ListedInhibition]:
+    """Of a district, by condition from `after` on; `since`: with a last reading since then."""
+    with conn.cursor(row_factory=class_row(ListedInhibition)) as cursor:
+        return cursor.execute(
+            """
+            SELECT i.condition, i.by_condition, d.code AS device, d.kind, i.severity, i.reason,
+                   i.since
+            FROM alarm_inhibition i JOIN device d ON d.id = i.device_id
+            WHERE i.district = %(district)s AND i.condition > %(after)s
+              AND (%(by)s::text IS NULL OR i.by_condition = %(by)s)
+              AND (%(device)s::text IS NULL OR d.code = %(device)s)
+              AND (%(severity)s::int IS NULL OR i.severity = %(severity)s)
+              AND (%(since)s::timestamptz IS NULL OR i.since >= %(since)s)
+            ORDER BY i.condition LIMIT %(limit)s
+            """,
+            {
+                "district": district, "by": by, "device": device, "severity": severity,
+                "since": since, "after": after, "limit": limit,
+            },
+        ).fetchall()  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class HeardThrough:
     """A gateway through which a device was heard, and how well."""

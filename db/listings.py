@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
 from psycopg.rows import class_row
 
 from city.errors import NotFound
+from db.gateways import HeardThrough, Inhibition, list_heard_through, list_inhibitions_of
 from db.pool import Connection
 
 DEVICE_FILTERS: dict[str, type] = {
@@ -128,6 +129,26 @@ def find_device(conn: Connection, district: str, code: str, now: datetime) -> Li
     return found[0]
 
 
+@dataclass(frozen=True, slots=True)
+class DetailedDevice(ListedDevice):
+    """One device, with the ways its messages come and what of it is not announced."""
+
+    gateways: list[HeardThrough] = field(default_factory=list)
+    inhibitions: list[Inhibition] = field(default_factory=list)
+
+
+def find_detailed_device(
+    conn: Connection, district: str, code: str, now: datetime
+) -> DetailedDevice:
+    """One device of the district by its code, with its gateways."""
+    found = find_device(conn, district, code, now)
+    return DetailedDevice(
+        **{column.name: getattr(found, column.name) for column in fields(found)},
+        gateways=list_heard_through(conn, found.id),
+        inhibitions=list_inhibitions_of(conn, found.id),
+    )
+
+
 def _latest(
     conn: Connection, device_ids: Sequence[int], now: datetime
 ) -> dict[int, list[LatestReading]]:
@@ -178,6 +199,7 @@ class ListedAlarm:
     lat: float
     unit_grid: str | None
     incident_id: int | None
+    inhibited_by: str | None  # condition of the alarm that explains this one
     demo: bool
     version: int
 
@@ -200,8 +222,10 @@ def list_alarms(
                    a.sensed_at, a.received_at, a.raised_at, a.committed_at, a.cleared_at,
                    a.acknowledged_at, a.acknowledged_by, a.ended_at, a.shelved_until,
                    a.shelved_by, a.shelve_reason, a.lon, a.lat, a.unit_grid, link.incident_id,
+                   CASE WHEN a.state <> 'normal' THEN muted.by_condition END AS inhibited_by,
                    a.demo, a.version
             FROM alarm a
+            LEFT JOIN alarm_inhibition muted ON muted.condition = a.condition
             LEFT JOIN device ON device.id = a.device_id
             LEFT JOIN incident_alarm link ON link.alarm_id = a.id
             WHERE a.district = %(district)s

@@ -53,7 +53,7 @@ def list_devices() -> Response:
 def get_device(code: str) -> Response:
     read_args(())
     with transaction(parts().pool) as conn:
-        row = listings.find_device(
+        row = listings.find_detailed_device(
             conn, current_caller().district, check_text("code", code), datetime.now(UTC)
         )
     return json_answer(as_plain(row))

@@ -39,7 +39,7 @@ from dashboard.bodies import (
 from dashboard.key_figures import KpiAnswer, SquadItem
 from dashboard.operations import OperationsAnswer
 from dashboard.quarantine import RejectReplayAnswer
-from db import discovery, listings
+from db import discovery, gateways, listings
 from db.incidents import ListedIncident
 from db.kpi import GROUPINGS
 from db.readings import HistoryPoint
@@ -120,7 +120,8 @@ OPERATIONS = (
     Operation("get", "/devices", "Registered devices with their newest values",
               listings.ListedDevice, listed=True,
               query={**PAGING, **_filters(listings.DEVICE_FILTERS)}),
-    Operation("get", "/devices/{code}", "One device", listings.ListedDevice),
+    Operation("get", "/devices/{code}", "One device, with the gateways through which it is heard",
+              listings.DetailedDevice),
     Operation("get", "/devices/{code}/readings",
               "History of one metric; min and max of a bucket keep every peak", HistoryPoint,
               listed=True,
@@ -144,6 +145,12 @@ OPERATIONS = (
               ImportAnswer, upload=("file",),
               query={"dry_run": {"description": "only report what is wrong",
                                  "schema": {"type": "boolean", "default": False}}}),
+    Operation("get", "/gateways", "Gateways and network servers, and how many are behind",
+              gateways.ListedGateway, listed=True,
+              query={**PAGING, **_filters(gateways.GATEWAY_FILTERS)}),
+    Operation("get", "/inhibitions", "Conditions that the alarm of a gateway explains",
+              gateways.ListedInhibition, listed=True,
+              query={**PAGING, **_filters(gateways.INHIBITION_FILTERS)}),
     Operation("get", "/discovered", "Identities that report and that nobody registered",
               discovery.DiscoveredDevice, listed=True,
               query={**PAGING, **_filters(registry.DISCOVERED_FILTERS)}),

@@ -56,6 +56,8 @@ def test_it_describes_every_route_and_no_other(site, document) -> None:
     [
         ("/api/v1/devices?limit=3", "/devices"),
         ("/api/v1/discovered", "/discovered"),
+        ("/api/v1/gateways", "/gateways"),
+        ("/api/v1/inhibitions", "/inhibitions"),
         ("/api/v1/alarms", "/alarms"),
         ("/api/v1/incidents", "/incidents"),
         ("/api/v1/incidents/{incident}", "/incidents/{id}"),
