@@ -80,10 +80,12 @@ def _model(name: str | None, codec_js: str | None) -> DeviceModel | None:
 
 
 def _lines(payload: bytes) -> list[bytes]:
-    """The messages of a file: one, unless every line is a JSON object of its own."""
+    """The messages of a file: one, unless every line begins a JSON object or list and the first
+    ends it too. One that is broken further down is refused alone."""
     lines = [line for line in payload.split(b"\n", LINE_LIMIT) if line.strip()]
-    whole = (line.strip().startswith(b"{") and line.strip().endswith(b"}") for line in lines)
-    return lines if len(lines) > 1 and all(whole) else [payload]
+    begun = all(line.lstrip()[:1] in (b"{", b"[") for line in lines)
+    ended = bool(lines) and lines[0].rstrip()[-1:] in (b"}", b"]")
+    return lines if len(lines) > 1 and begun and ended else [payload]
 
 
 def _decode_one(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ BATTERY_FULL = 254
 BATTERY_UNKNOWN = 255
 _HEX_EUI = re.compile(r"[0-9A-Fa-f]{16}")
 _SPACED_EUI = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){7}")
-_NUMBER_TEXT = re.compile(r"[+-]?\d{1,12}(\.\d{1,12})?")
+_NUMBER_TEXT = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,12})?")
 
 NOTHING = Flattened((), ())
 
@@ -60,7 +59,7 @@ def eui_text(value: str) -> str:
     if len(value) == 12:
         try:
             raw = base64.b64decode(value, validate=True)
-        except binascii.Error:
+        except ValueError:  # not base64, or not even ASCII
             return value.lower()
         if len(raw) == EUI_BYTES:
             return raw.hex()

@@ -1,11 +1,13 @@
 """ThingPark (Actility): uplinks with or without driver output, notifications, locations.
 
 Field names and meanings: docs.thingpark.com, "ThingPark X IoT Flow: Message" and the tunnel
-interface LRC to application server. Older platforms write every number as text.
+interface LRC to application server. Older platforms write every number as text, or the report
+as XML.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -48,12 +50,14 @@ from ingest.formats.lorawan import (
     time_record,
     uplink,
 )
+from ingest.formats.markup import as_object, parse_xml
 from ingest.formats.times import time_or_none
 from ingest.formats.values import VALUE_LIMIT, Flattened, Stamp, flatten
 
 NAME = "thingpark"
 SUBSCRIPTIONS = ("mqtt/things/+/uplink",)
 ROOT = "DevEUI_"
+_XML_ROOT = re.compile(rb"<(\w+:)?DevEUI_\w+[\s>]")
 # Characters of a unit; the longest of the ontology has ten.
 UNIT_LIMIT = 16
 # What is kept of reports that measure nothing: how a downlink fared, in which slot and why not.
@@ -69,7 +73,7 @@ LOCATION = {
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
-    kind, report = _report(parse_object(payload))
+    kind, report = _report(_body(payload))
     device = _device(topic, report)
     try:
         if kind == "uplink":
@@ -80,6 +84,13 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
         refusal.device = refusal.device or device
         raise
     return _other(kind, device, report)
+
+
+def _body(payload: bytes) -> dict[str, Any]:
+    if not payload.lstrip().startswith(b"<"):
+        return parse_object(payload)
+    root = parse_xml(payload)
+    return {root.tag: as_object(root)}
 
 
 def _report(body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -220,4 +231,10 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return any(key.startswith(ROOT) for key in body)
 
 
-THINGPARK = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+def _fits_bytes(payload: bytes) -> bool:
+    return _XML_ROOT.search(payload[:512]) is not None
+
+
+THINGPARK = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), _fits_bytes
+)

@@ -160,7 +160,18 @@ def test_the_model_of_a_format_refuses_no_names_that_it_does_not_know() -> None:
     assert (result["rejects"], rejected_everything(result)) == ([], False)
 
 
-@pytest.mark.parametrize("body", [b'\xef\xbb\xbf{"deviceInfo": {"devEui": "24e1"}}',
-                                  b'{"deviceInfo": {"devEui": "24e1"}, "object": {"x": NaN}}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'\xef\xbb\xbf{"deviceInfo": {"devEui": "24e1"}}',
+        b'{"deviceInfo": {"devEui": "24e1"}, "object": {"x": NaN}}',
+    ],
+)
 def test_json_that_is_not_strict_tells_its_format_all_the_same(body: bytes) -> None:
     assert decode_by_hand("", body, received_at=NOW)["format"] == "chirpstack"
+
+
+def test_a_broken_line_among_messages_is_refused_alone() -> None:
+    line = b'{"deviceInfo": {"devEui": "24e1"}, "object": {"x": 1}}'
+    result = decode_by_hand("", line + b'\n{"bad"\n' + line, received_at=NOW)
+    assert (result["messages"], len(result["readings"]), len(result["rejects"])) == (3, 2, 1)

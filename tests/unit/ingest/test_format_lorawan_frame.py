@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -111,3 +112,13 @@ def test_a_broken_nbiot_frame_is_refused_by_name(broken: bytes, named: str) -> N
 def test_the_names_people_use_for_bare_frames_are_known() -> None:
     assert find_format("lorawan-frame-hex") is FORMATS["lorawan-frame"]
     assert find_format("milesight-nbiot-binary") is FORMATS["milesight-nbiot"]
+
+
+@pytest.mark.parametrize("frame", [FRAME, FRAME + b"\x01", bytes.fromhex("01756403671001")])
+def test_a_frame_may_be_base64_text(frame: bytes) -> None:
+    assert parse(base64.b64encode(frame) + b"\n").raw_bytes == frame
+
+
+@pytest.mark.parametrize("text", [b"hello world!", b"OPEN", b"level1234567", b"AXVkA2cQAQ="])
+def test_a_text_that_a_device_sends_is_its_bytes(text: bytes) -> None:
+    assert parse(text).raw_bytes == text

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from city.reading import REASON_FIELD, REASON_RANGE, Decoded, MessageClass, Quality, TimeSource
+from city.reading import (
+    REASON_FIELD,
+    REASON_RANGE,
+    REASON_XML,
+    Decoded,
+    MessageClass,
+    Quality,
+    TimeSource,
+)
 from ingest.formats import FORMATS, recognise
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "formats" / "thingpark"
@@ -165,3 +173,20 @@ def test_what_is_no_report_is_refused(body: object) -> None:
 def test_a_report_without_an_identity_goes_by_its_topic() -> None:
     assert parse(fixture("uplink-bytes.json", DevEUI=...)).device == "24e1000000000021"
     assert parse(fixture("uplink-bytes.json", DevEUI=...), "x").device == ""
+
+
+def test_a_report_in_xml_is_the_same_report() -> None:
+    payload = (FIXTURES / "uplink.xml").read_bytes()
+    assert recognise("", payload) is FORMATS["thingpark"]
+    decoded = FORMATS["thingpark"].parse("", payload, NOW)
+    assert (decoded.device, decoded.raw_bytes.hex(), decoded.fport) == (
+        "24e1000000000021", "01755a", 85,
+    )  # fmt: skip
+    link = decoded.link
+    assert (link["frame"], link["time"], link["rssi_dbm"]) == (412, AT.isoformat(), -96)
+    assert [entry["gateway"] for entry in link["gateways"]] == ["0A0000B1", "0A0000B2"]
+
+
+def test_broken_xml_is_refused() -> None:
+    decoded = FORMATS["thingpark"].parse(UP, b"<DevEUI_uplink><DevEUI>", NOW)
+    assert decoded.rejects[0].reason == REASON_XML
