@@ -168,7 +168,8 @@ def list_devices(conn: Connection, district: str) -> list[WallDevice]:
         return cursor.execute(
             """
             SELECT d.id, d.kind, d.report_interval_s,
-                   d.out_of_service_since IS NOT NULL AS out_of_service,
+                   d.out_of_service_since IS NOT NULL
+                       AND coalesce(d.return_due_at > now(), true) AS out_of_service,
                    shown.metric, shown.value, shown.ts, heard.at AS heard_at
             FROM device d
             LEFT JOIN (

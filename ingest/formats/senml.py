@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-
-import cbor2
 
 from city.reading import (
     REASON_CBOR,
@@ -43,6 +40,7 @@ from ingest.formats.body import (
     shown,
     without_bad_text,
 )
+from ingest.formats.cbor import parse_cbor
 from ingest.formats.format import Format, Refused, guarded
 from ingest.formats.quantities import quantity_of, sort_out
 from ingest.formats.series import clock_is_set, stamps
@@ -59,12 +57,8 @@ NAME_LIMIT = 256
 # secondary units (RFC 9100). The bits of 10 itself are reserved and always set.
 VERSION = 10
 FEATURES = 2**4
-# Levels of a pack in CBOR: list, record, value, tag; anything deeper is no SenML.
-CBOR_DEPTH = 8
 # What may stand before any CBOR to say that it is CBOR (RFC 8949 section 3.4.6).
 CBOR_MARK = b"\xd9\xd9\xf7"
-# Powers of ten of a decimal fraction that a float can hold.
-EXPONENT_LIMIT = 400
 
 _LABELS = {
     -6: "bs", -5: "bv", -4: "bu", -3: "bt", -2: "bn", -1: "bver",
@@ -193,71 +187,10 @@ def _cbor_list(payload: bytes, stream: bool) -> list[Any]:
             payload = b"\x9f" + payload
         if payload[0] == 0x9F and payload[-1:] != b"\xff":
             payload += b"\xff"
-    body = _cbor(payload)
+    body = parse_cbor(payload)
     if not isinstance(body, list):
         raise Refused(REASON_CBOR, f"body: must be a list of records (got {kind_of(body)})")
     return body
-
-
-def _cbor(payload: bytes) -> Any:
-    stream = io.BytesIO(payload)
-    try:
-        decoder = cbor2.CBORDecoder(
-            stream, semantic_decoders=_TAGS, tag_hook=_untagged, max_depth=CBOR_DEPTH
-        )
-        body = decoder.decode()
-    except (cbor2.CBORError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
-        raise Refused(REASON_CBOR, str(error)[:200] or type(error).__name__) from None
-    try:
-        decoder.read(1)
-    except cbor2.CBORDecodeEOF:
-        return body
-    raise Refused(REASON_CBOR, "bytes after the end of the list")
-
-
-def _untagged(tag: cbor2.CBORTag, immutable: bool) -> Any:
-    return tag.value
-
-
-def _content(value: Any, immutable: bool) -> Any:
-    return value
-
-
-def _bignum(value: Any, immutable: bool) -> float:
-    if not isinstance(value, bytes) or len(value) > 128:
-        raise Refused(REASON_CBOR, "a number of very many digits")
-    return float(int.from_bytes(value, "big"))
-
-
-def _negative_bignum(value: Any, immutable: bool) -> float:
-    return -1.0 - _bignum(value, immutable)
-
-
-def _fraction(base: float) -> Callable[[Any, bool], float]:
-    """A decimal fraction or big float, [exponent, mantissa], as a float."""
-
-    def decode(value: Any, immutable: bool) -> float:
-        exponent, mantissa = value if isinstance(value, (list, tuple)) and len(value) == 2 else (
-            None, None,
-        )  # fmt: skip
-        number = as_number(mantissa)
-        if type(exponent) is not int or abs(exponent) > EXPONENT_LIMIT or number is None:
-            raise Refused(REASON_CBOR, "a fraction must be [exponent, mantissa]")
-        # Dividing by a whole power of ten gives the nearest float, as the text form does.
-        return number * base**exponent if exponent >= 0 else number / base**-exponent
-
-    return decode
-
-
-# Every tag that the package would turn into objects of its own (patterns, mails, shared
-# references): strangers get numbers and their plain content.
-_TAGS: Mapping[int, Callable[[Any, bool], Any]] = {
-    **dict.fromkeys(
-        (0, 1, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799),
-        _content,
-    ),
-    2: _bignum, 3: _negative_bignum, 4: _fraction(10.0), 5: _fraction(2.0),
-}  # fmt: skip
 
 
 def _with_labels(record: Any) -> Any:
