@@ -312,10 +312,10 @@ def _flat(name: str, value: Any, stamp: Stamp, entity_type: str) -> Flattened:
     """Numbers and truth values; texts that are numbers or states; structures one by one."""
     if name == "value" and isinstance(value, str) and _ULTRALIGHT_DEVICE.fullmatch(value):
         return flatten({"": _device_measures(value)}, stamp)
-    if isinstance(value, list) and len(value) != 1:
-        return Flattened((), ())  # a list of texts is a description
-    if isinstance(value, list):
+    if isinstance(value, list) and len(value) == 1:
         value = value[0]
+    if isinstance(value, list) and not all(type(item) in (int, float) for item in value):
+        return Flattened((), ())  # a list of texts is a description, one of numbers has phases
     flat = flatten({name: value}, stamp)
     kept = tuple(v for v in flat.values if not isinstance(v.value, str) or _tells_state(v))
     return Flattened(kept, flat.rejects)

@@ -90,13 +90,14 @@ _SYSTEM = frozenset({"sys", "wifi", "eth", "ble", "cloud", "mqtt", "ws", "modbus
 _GEN2_HOUSEKEEPING = frozenset({
     "id", "source", "by_minute", "minute_ts", "timer_started_at", "timer_duration", "errors",
     "flags", "user_calibrated_phase", "transition", "move_started_at", "move_timeout",
+    "last_updated_ts", "packet_id",
 })  # fmt: skip
 _GEN2_UNITS = {
     "apower": "W", "aprtpower": "VA", "act_power": "W", "aprt_power": "VA", "voltage": "V",
     "current": "A", "freq": "Hz", "total": "Wh", "tC": "°C", "tF": "°F", "rh": "%", "percent": "%",
     "V": "V", "lux": "lx", "brightness": "%", "current_pos": "%", "ct": "K", "rssi": "dBm",
     "total_act": "Wh", "total_act_ret": "Wh", "total_act_energy": "Wh",
-    "total_act_ret_energy": "Wh",
+    "total_act_ret_energy": "Wh", "battery": "%",
 }  # fmt: skip
 _PHASE = re.compile(r"(?:[abcn]|total)_")
 # Errors by which a component says that its values cannot be trusted.

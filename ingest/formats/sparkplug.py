@@ -27,6 +27,7 @@ from city.reading import (
 )
 from ingest.formats.body import identity, parse_object, shown
 from ingest.formats.format import PAYLOAD_LIMIT, Format, Refused, guarded
+from ingest.formats.lorawan_frame import bytes_of
 from ingest.formats.sparkplug_metrics import (
     BD_SEQ,
     CLOCK_SET_MS,
@@ -112,7 +113,7 @@ def read(topic: str, payload: bytes) -> Telegram:
     if not payload and address.kind is not Kind.NDEATH:
         raise Refused(REASON_PROTOBUF, "empty payload", address.identity)
     try:
-        content = _unpacked(parse_payload(payload))
+        content = _unpacked(parse_payload(_spelled_out(payload)))
     except Refused as refusal:
         raise Refused(refusal.reject.reason, refusal.reject.detail, address.identity) from None
     seq = content.seq if content.HasField("seq") else None
@@ -121,6 +122,12 @@ def read(topic: str, payload: bytes) -> Telegram:
         rejects = (Reject(REASON_FIELD, f"seq: must be 0 to 255 (got {seq})"),)
         seq = None
     return Telegram(address, content, seq, _bd_seq(content), rejects)
+
+
+def _spelled_out(payload: bytes) -> bytes:
+    """The message behind a hex or base64 text, as a file may hold it. No message is one: its
+    fields have the numbers 1 to 5, and begin with bytes that are no letters or digits."""
+    return bytes_of(payload, PAYLOAD_LIMIT) if payload[:1].isalnum() else payload
 
 
 def read_address(topic: str) -> Address:

@@ -60,6 +60,8 @@ _STATES = re.compile(
 # Messages in which a bridge speaks for its devices; in ZbInfo from its memory.
 _BRIDGED = ("ZbReceived", "ZbInfo", "LwReceived", "LwDecoded")
 _SHORT_ADDRESS = re.compile(r"0x[0-9A-Fa-f]{4}")
+# Codes that a receiver heard: they happened, and measure nothing.
+_HEARD = frozenset({"IrReceived", "RfReceived", "SerialReceived", "SSerialReceived", "RfRaw"})
 # What the firmware tells about itself and the network in STATE.
 _HOUSEKEEPING = frozenset({
     "Time", "Epoch", "Uptime", "Heap", "SleepMode", "Sleep", "LoadAvg", "MqttCount", "Berry",
@@ -78,7 +80,7 @@ _UNITS = {
     "Signal": "dBm", "SNR": "dB", "Vcc": "V",
     "Voltage": "V", "Current": "A", "Power": "W", "ApparentPower": "VA", "ReactivePower": "var",
     "Frequency": "Hz", "BatteryPercentage": "%", "BatteryVoltage": "V", "BattV": "V",
-    "BatV": "V", "RMSVoltage": "V", "RMSCurrent": "A", "ActivePower": "W",
+    "BatV": "V", "RMSVoltage": "V", "RMSCurrent": "A", "ActivePower": "W", "Battery": "%",
 }  # fmt: skip
 # Counters, whose names mean something else outside ENERGY.
 _ENERGY_UNITS = {
@@ -147,6 +149,8 @@ def _object(
 ) -> Decoded:
     if word in _BRIDGED:
         body = {word: body}  # SetOption118 moves the name of the message into the topic
+    elif word == "ENERGY":  # firmware before 5.12
+        body = {"Time": body.pop("Time", None), word: body}
     elif word.startswith("STATUS") or any(name.startswith("Status") for name in body):
         body = {**as_dict(body.get("StatusSTS")), **as_dict(body.get("StatusSNS"))}
         if not body:
@@ -157,7 +161,8 @@ def _object(
     parts = tuple(_bridged(device, body, stamp))
     own = _own_values(body)
     if not parts and not own:
-        return Decoded(NAME, MessageClass.OTHER, device, link={"event": word})
+        heard = next((name for name in body if name in _HEARD), word)
+        return Decoded(NAME, MessageClass.OTHER, device, link={"event": heard})
     if not parts:
         return _telemetry(device, own, body, stamp, link)
     if own:
@@ -189,7 +194,7 @@ def _own_values(body: Mapping[str, Any]) -> dict[str, Any]:
     kept = {
         name: item
         for name, item in body.items()
-        if name not in _HOUSEKEEPING and name not in _BRIDGED and not _is_bridged(name, item)
+        if name not in _HOUSEKEEPING | _HEARD | frozenset(_BRIDGED) and not _is_bridged(name, item)
     }
     if "Wifi" in kept:
         wifi = as_dict(kept["Wifi"])
@@ -216,6 +221,7 @@ def _unit(value: RawValue, body: Mapping[str, Any]) -> str:
     if not isinstance(value.value, float) or isinstance(value.value, bool):
         return ""
     sensor, _, leaf = re.sub(r"\[\d+\]$", "", value.name).rpartition(".")
+    leaf = leaf if leaf in _UNITS else leaf.rstrip("0123456789")  # ANALOG.Temperature1
     if leaf in _TEMPERATURES:
         return "°F" if body.get("TempUnit") == "F" else "°C"
     if leaf in _PRESSURES:

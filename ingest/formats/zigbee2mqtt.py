@@ -59,7 +59,11 @@ _UNITS = {
     "ac_frequency": "Hz", "co2": "ppm", "angle": "°", "angle_x": "°", "angle_y": "°",
     "angle_z": "°", "angle_x_absolute": "°", "angle_y_absolute": "°",
     "voltage": "V", "liquid_level_percent": "%", "color_temp": "mired", "alarm_time": "s",
+    "produced_energy": "kWh", "energy_produced": "kWh", "energy_consumed": "kWh",
+    "pm25": "µg/m³", "pm10": "µg/m³",
 }  # fmt: skip
+# Which phase, conductor or endpoint a value is of: power_phase_b, current_a, energy_l2.
+_PART_OF = re.compile(r"_(phase_[abc]|neutral|[abc]|ab|l\d{1,2}|ep\d{1,2}|left|right|\d)$")
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
@@ -199,7 +203,9 @@ def _battery_voltage(device: str, value: RawValue) -> Reading | None:
 
 
 def _unit(value: RawValue) -> str:
-    return _UNITS.get(value.name, "") if type(value.value) is float else ""
+    if type(value.value) is not float:
+        return ""
+    return _UNITS.get(value.name) or _UNITS.get(_PART_OF.sub("", value.name), "")
 
 
 def _matches(topic: str) -> bool:

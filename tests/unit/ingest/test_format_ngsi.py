@@ -278,3 +278,22 @@ def test_broken_json_of_an_agent_is_refused() -> None:
 )
 def test_the_format_has_many_names(name: str) -> None:
     assert find_format(name) is FORMATS["ngsi"]
+
+
+def test_a_list_of_numbers_is_read_and_one_of_texts_describes() -> None:
+    entity = {"id": "urn:ngsi-ld:StreetlightFeeder:f7", "type": "StreetlightFeeder",
+              "phaseCurrent": {"type": "Property", "value": [1.25, 1.5, 0], "unitCode": "AMP"},
+              "lampsOut": {"type": "Property", "value": ["a", "b"]}}  # fmt: skip
+    decoded = parse(entity)
+    assert named(decoded) == {
+        "phaseCurrent[0]": 1.25, "phaseCurrent[1]": 1.5, "phaseCurrent[2]": 0,
+    }  # fmt: skip
+    assert {v.unit for v in decoded.values} == {"A"}
+
+
+def test_entities_of_which_the_first_is_broken_are_all_taken() -> None:
+    decoded = parse([{"type": "Device"}, {"id": "lamp-7", "type": "Device", "level": 3}])
+    assert decoded.message_class is MessageClass.TELEMETRY
+    assert [part.message_class for part in decoded.parts] == [
+        MessageClass.INVALID, MessageClass.TELEMETRY,
+    ]  # fmt: skip

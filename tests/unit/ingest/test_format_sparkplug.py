@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import struct
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -468,3 +470,11 @@ def test_messages_cut_or_with_bytes_flipped_are_answered(where: str, draw: Any) 
     for _ in range(draw.draw(st.integers(0, 3))):
         body[draw.draw(st.integers(0, len(body) - 1))] = draw.draw(st.integers(0, 255))
     answered(where, bytes(body[: draw.draw(st.integers(0, len(body)))]))
+
+
+@pytest.mark.parametrize("spelled", [bytes.hex, base64.b64encode])
+def test_a_message_written_as_text_is_the_message(spelled: Callable[[bytes], bytes | str]) -> None:
+    body = payload(metric("Level", 3.5), seq=5)
+    text = spelled(body)
+    decoded = parse(topic("DDATA", "lamp-1"), text if isinstance(text, bytes) else text.encode())
+    assert [(v.name, v.value) for v in decoded.values] == [("Level", 3.5)]

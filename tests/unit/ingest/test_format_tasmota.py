@@ -245,3 +245,21 @@ def test_it_is_recognised() -> None:
     assert recognise("tasmota/a/stat/POWER", b"ON") is known
     assert recognise("", json.dumps(fixture("state.json")).encode()) is known
     assert recognise("tele/a", b"1") is not known
+
+
+def test_codes_that_a_receiver_heard_are_counted() -> None:
+    decoded = parse("tele/cab7/RESULT", {"IrReceived": {"Protocol": "NEC", "Bits": 32}})
+    assert (decoded.message_class, decoded.link["event"]) == (MessageClass.OTHER, "IrReceived")
+
+
+def test_old_firmware_sends_its_meter_on_a_topic_of_its_own() -> None:
+    decoded = parse("tele/cab7/ENERGY", {"Time": "2026-03-04T05:06:05Z", "Power": 33, "Total": 2.5})
+    assert named(decoded) == {"ENERGY.Power": 33, "ENERGY.Total": 2.5}
+    assert units(decoded) == {"ENERGY.Power": "W", "ENERGY.Total": "kWh"}
+
+
+def test_numbered_inputs_have_the_unit_of_their_name_and_an_address_stays_text() -> None:
+    body = {"ANALOG": {"Temperature2": 4.5}, "DS18B20": {"Id": "000417", "Temperature": 4}}
+    decoded = parse("tele/cab7/SENSOR", body)
+    assert units(decoded) == {"ANALOG.Temperature2": "°C", "DS18B20.Temperature": "°C"}
+    assert named(decoded)["DS18B20.Id"] == "000417"

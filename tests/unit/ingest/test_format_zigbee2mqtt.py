@@ -198,3 +198,18 @@ def test_it_is_recognised() -> None:
     assert recognise("zigbee2mqtt/a", b"x") is known
     assert recognise("", json.dumps(fixture("plug.json")).encode()) is known
     assert recognise("feed/z2m/a", b"{}") is known
+
+
+def test_values_of_phases_have_the_unit_of_the_whole() -> None:
+    body = {"power_phase_b": 384, "current_neutral": 0.03, "energy_produced_a": 2.5,
+            "voltage_c": 229, "power_factor_b": 0.9, "linkquality": 3}  # fmt: skip
+    values = parse("zigbee2mqtt/meter-7", body).values
+    assert {v.name: v.unit for v in values if v.unit} == {
+        "power_phase_b": "W", "current_neutral": "A", "energy_produced_a": "kWh", "voltage_c": "V",
+    }  # fmt: skip
+
+
+def test_carbon_monoxide_is_a_gas_alarm_also_beside_a_quiet_gas_flag() -> None:
+    body = json.dumps({"gas": False, "carbon_monoxide": True, "linkquality": 3}).encode()
+    shown = decode_by_hand("zigbee2mqtt/detector-7", body, received_at=NOW)
+    assert ("gas_alarm", 1.0) in {(r["metric"], r["value"]) for r in shown["readings"]}
