@@ -1,4 +1,4 @@
-"""One waiting batch of readings: claim, screen as arrays, judge the few, save; one transaction."""
+"""Waiting batches of readings: claim, screen as arrays, judge the few, save; one transaction."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from alerts import late
 from alerts.book import AlarmBook
-from alerts.judge import Sample, fall_due, judge
+from alerts.course import judge_sample
+from alerts.judge import Sample
 from alerts.known import Known
 from alerts.rules import Rule
 from alerts.save import save, timer_from
@@ -32,14 +34,19 @@ MAX_ATTEMPTS = 10
 RETRY_FIRST = timedelta(seconds=1)
 RETRY_LONGEST = timedelta(minutes=2)
 
+# What is evaluated as one: enough to bring a backlog into the order of time and to share the
+# fixed cost of a step, little enough that a step takes well under a second.
+BATCHES_AT_ONCE = 16
+READINGS_AT_ONCE = 200_000
+
 Shown = tuple[int, None, float, str, int, int]  # as the screens want it: see `Evaluation.frame`
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What one batch brought. True in a condition, as there was a batch to evaluate."""
+    """What batches brought. True in a condition, as there was something to evaluate."""
 
-    batch_id: int
+    batches: int = 1
     readings: int = 0
     judged: int = 0  # readings that became Python objects
     changes: int = 0  # changes of alarms
@@ -47,37 +54,73 @@ class Evaluation:
     shown: Sequence[Shown] = field(default=())
     failed: bool = False
 
+    @staticmethod
+    def joined(parts: Sequence[Evaluation]) -> Evaluation:
+        """Of batches that were evaluated one after the other."""
+        return Evaluation(
+            batches=len(parts),
+            readings=sum(part.readings for part in parts),
+            judged=sum(part.judged for part in parts),
+            changes=sum(part.changes for part in parts),
+            last_seq=max((p.last_seq for p in parts if p.last_seq is not None), default=None),
+            shown=[item for part in parts for item in part.shown],
+            failed=any(part.failed for part in parts),
+        )
+
     def frame(self) -> list[list[Any]]:
         """Newest values for the screens: [device id, None, value, metric, ts, received]."""
         return [list(item) for item in self.shown]
 
 
-def evaluate_next_batch(
+def evaluate_waiting(
     conn: Connection, now: datetime, known: Known | None = None
 ) -> Evaluation | None:
-    """Evaluate the oldest waiting batch, if there is one; the caller commits.
+    """Evaluate the oldest waiting batches, if there are any, as one; the caller commits.
 
-    A batch that cannot be evaluated moves its own next attempt ahead and the rest goes on.
+    Together, because several ingest workers commit what one device said in any order. A batch
+    that cannot be evaluated moves its own next attempt ahead and the others go on.
     """
     alarms.lock_alarms(conn)
-    batch = evaluation.claim_batch(conn, now, MAX_ATTEMPTS)
-    if batch is None:
+    batches = evaluation.claim_batches(
+        conn, now, MAX_ATTEMPTS, at_most=BATCHES_AT_ONCE, readings=READINGS_AT_ONCE
+    )
+    if not batches:
         return None
+    known = known or Known()
+    done = _try(conn, batches, known, now)
+    if done.failed and len(batches) > 1:
+        parts = [_try(conn, [batch], known, now) for batch in batches]
+        done = Evaluation.joined(parts)
+    return done
+
+
+def _try(
+    conn: Connection, batches: Sequence[WaitingBatch], known: Known, now: datetime
+) -> Evaluation:
+    """Evaluate batches as one, or undo it; a single one that fails is put off."""
     try:
         with conn.transaction():
-            return _evaluate(conn, batch, known or Known(), now)
+            return _evaluate(conn, batches, known, now)
     except Exception as error:
         if is_away(error):
             raise
+        if len(batches) > 1:
+            log.warning("%s batches fail as one (%s)", len(batches), first_line(error))
+            return Evaluation(failed=True)
+        (batch,) = batches
         log.exception("batch %s cannot be evaluated (attempt %s)", batch.id, batch.attempts + 1)
         return _put_off(conn, batch, error, now)
 
 
-def _evaluate(conn: Connection, batch: WaitingBatch, known: Known, now: datetime) -> Evaluation:
-    columns = split(readings.unpack(batch.payload or b""))
-    if not len(columns):
-        evaluation.mark_evaluated(conn, batch.id, now)
-        return Evaluation(batch.id)
+def _evaluate(
+    conn: Connection, batches: Sequence[WaitingBatch], known: Known, now: datetime
+) -> Evaluation:
+    ids = [batch.id for batch in batches]
+    rows = [readings.unpack(batch.payload) for batch in batches if batch.payload]
+    if not rows:
+        evaluation.mark_evaluated(conn, ids, now)
+        return Evaluation(batches=len(ids))
+    columns = split(np.concatenate(rows) if len(rows) > 1 else rows[0])
     known.refresh(conn, now, columns.device_id)
     columns = columns.keep(np.flatnonzero(known_rows(columns, known.fleet)))
     codes = known.reading_rules()
@@ -85,10 +128,10 @@ def _evaluate(conn: Connection, batch: WaitingBatch, known: Known, now: datetime
     book = AlarmBook(now)
     judged = judge_hits(conn, book, known, columns, hits)
     events = save(conn, book)
-    evaluation.mark_evaluated(conn, batch.id, now)
+    evaluation.mark_evaluated(conn, ids, now)
     appended = append_events(conn, events)
     return Evaluation(
-        batch_id=batch.id,
+        batches=len(ids),
         readings=len(columns),
         judged=judged,
         changes=book.changes(),
@@ -105,11 +148,13 @@ def judge_hits(
         return 0
     concerned = np.unique(np.concatenate([columns.device_id[hit.rows] for hit in hits])).tolist()
     load_book(conn, book, concerned, known.reading_rules())
-    count = 0
-    for rule, device, sample in in_time_order(columns, hits, known.devices):
-        judge_sample(book, rule, device, sample)
-        count += 1
-    return count
+    found = list(in_time_order(columns, hits, known.devices))
+    overtaken = late.find_overtaken(conn, known, columns, found)
+    for rule, device, sample in found:
+        if (device.id, rule.condition) not in overtaken:
+            judge_sample(book, rule, device, sample)
+    late.judge_overtaken(conn, book, known, overtaken, found)
+    return len(found)
 
 
 def load_book(
@@ -118,15 +163,6 @@ def load_book(
     """Take the live alarms and running timers of these devices into the book."""
     timers = rule_timers.list_timers(conn, device_ids, codes)
     book.add(alarms.list_live_alarms(conn, device_ids=device_ids), (timer_from(t) for t in timers))
-
-
-def judge_sample(book: AlarmBook, rule: Rule, device: WatchedDevice, sample: Sample) -> None:
-    """What fell due before the reading, then the reading."""
-    for outcome in list(fall_due(rule, book.standing(rule, device), sample.ts)):
-        book.apply(rule, device, outcome)
-    standing = book.standing(rule, device)
-    for outcome in list(judge(rule, device.id, device.attributes, standing, sample)):
-        book.apply(rule, device, outcome)
 
 
 def in_time_order(
@@ -155,7 +191,7 @@ def _put_off(conn: Connection, batch: WaitingBatch, error: Exception, now: datet
     wait = min(RETRY_FIRST * 2**batch.attempts, RETRY_LONGEST)
     evaluation.postpone_batch(conn, batch.id, now + wait)
     if attempt < MAX_ATTEMPTS:
-        return Evaluation(batch.id, failed=True)
+        return Evaluation(failed=True)
     centre = evaluation.find_centre(conn)
     appended = append_events(
         conn,
@@ -170,7 +206,7 @@ def _put_off(conn: Connection, batch: WaitingBatch, error: Exception, now: datet
             )
         ],
     )
-    return Evaluation(batch.id, last_seq=appended[-1].seq, failed=True)
+    return Evaluation(last_seq=appended[-1].seq, failed=True)
 
 
 def _shown(columns: Columns) -> list[Shown]:

@@ -6,7 +6,7 @@ Each does one unit of work inside the caller's transaction: load, decide, save, 
 from __future__ import annotations
 
 from alerts.actions import acknowledge, apply_rules, reset, review_video_event, shelve, unshelve
-from alerts.evaluate import Evaluation, evaluate_next_batch
+from alerts.evaluate import Evaluation, evaluate_waiting
 from alerts.ticks import tick
 from db.rules import default_texts as default_rules
 
@@ -15,7 +15,7 @@ __all__ = [
     "acknowledge",
     "apply_rules",
     "default_rules",
-    "evaluate_next_batch",
+    "evaluate_waiting",
     "reset",
     "review_video_event",
     "shelve",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from alerts.evaluate import Evaluation, Shown, evaluate_next_batch
+from alerts.evaluate import Evaluation, Shown, evaluate_waiting
 from alerts.known import Known
 from db.live import (
     POLL_S,
@@ -91,7 +91,7 @@ def _evaluate_until_stopped(
 ) -> None:
     known = Known()
     while not stop.is_set():
-        done = evaluate_next_batch(conn, datetime.now(UTC), known)
+        done = evaluate_waiting(conn, datetime.now(UTC), known)
         conn.commit()
         if done is not None:
             _tell(redis, screens, done)

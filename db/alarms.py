@@ -97,6 +97,23 @@ def list_live_alarms(
         ).fetchall()
 
 
+def list_ended(conn: Connection, device_ids: Sequence[int], *, since: datetime) -> list[Alarm]:
+    """Alarms of these devices that ended since then, oldest first."""
+    with conn.cursor(row_factory=class_row(Alarm)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, district, condition, rule_code, rule_version, category, device_id,
+                   camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
+                   raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
+                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason, version
+            FROM alarm
+            WHERE device_id = ANY(%s) AND ended_at >= %s
+            ORDER BY sensed_at, id
+            """,
+            (list(device_ids), since),
+        ).fetchall()
+
+
 def find_alarm(conn: Connection, alarm_id: int) -> Alarm | None:
     """One alarm by its id, locked until the commit."""
     with conn.cursor(row_factory=class_row(Alarm)) as cursor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 
@@ -14,6 +14,10 @@ from db.pool import Connection
 
 # Rows fetched at a time; a year of one metric does not fit into memory.
 PAGE = 10_000
+# Further back nobody looks for the reading before another one: few devices report less often.
+LONGEST_GAP = timedelta(days=1)
+# Readings of one metric that are looked at around a late one: two days at one in half a minute.
+AROUND_LIMIT = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +44,99 @@ def by_device(
             (metric_id, list(device_ids), from_, to),
         )
         yield from groupby(cursor, key=attrgetter("device_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is at hand of one metric of a device: so many readings from `since` on."""
+
+    device_id: int
+    metric_id: int
+    since: datetime
+    at_hand: int
+
+
+def find_with_more(conn: Connection, spans: Sequence[Span]) -> list[int]:
+    """Numbers of the spans of which more readings are stored than are at hand."""
+    if not spans:
+        return []
+    rows = conn.execute(
+        """
+        SELECT place::int - 1
+        FROM unnest(%(devices)s::int[], %(metrics)s::smallint[], %(since)s::timestamptz[],
+                    %(at_hand)s::int[])
+             WITH ORDINALITY AS span (device_id, metric_id, since, at_hand, place)
+        WHERE at_hand < (
+            SELECT count(*) FROM (
+                SELECT FROM reading
+                WHERE reading.device_id = span.device_id AND reading.metric_id = span.metric_id
+                  AND ts >= span.since
+                  AND ts >= %(oldest)s -- the same for all: leaves out old chunks
+                LIMIT span.at_hand + 1
+            ) stored)
+        """,
+        {
+            "devices": [span.device_id for span in spans],
+            "metrics": [span.metric_id for span in spans],
+            "since": [span.since for span in spans],
+            "at_hand": [span.at_hand for span in spans],
+            "oldest": min(span.since for span in spans),
+        },
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Readings of one metric of a device from `lead` before the last one before `ts`."""
+
+    device_id: int
+    metric_id: int
+    ts: datetime
+    lead: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class MetricReading:
+    metric_id: int
+    ts: datetime
+    received_at: datetime
+    value: float
+    quality: int
+
+
+def list_around(conn: Connection, wanted: Sequence[Around]) -> Iterator[tuple[int, MetricReading]]:
+    """(number in `wanted`, reading), newest first, up to `AROUND_LIMIT` of each."""
+    rows = conn.execute(
+        """
+        SELECT place::int - 1, wanted.metric_id::int, found.ts, received_at, value, quality::int
+        FROM unnest(%(devices)s::int[], %(metrics)s::smallint[], %(ts)s::timestamptz[],
+                    %(lead)s::interval[])
+             WITH ORDINALITY AS wanted (device_id, metric_id, ts, lead, place)
+        CROSS JOIN LATERAL (
+            SELECT max(ts) AS ts FROM reading
+            WHERE reading.device_id = wanted.device_id AND reading.metric_id = wanted.metric_id
+              AND reading.ts < wanted.ts AND reading.ts >= wanted.ts - %(gap)s
+              AND reading.ts >= %(oldest)s
+        ) previous
+        CROSS JOIN LATERAL (
+            SELECT ts, received_at, value, quality FROM reading
+            WHERE reading.device_id = wanted.device_id AND reading.metric_id = wanted.metric_id
+              AND reading.ts >= coalesce(previous.ts, wanted.ts) - wanted.lead
+              AND reading.ts >= %(oldest)s
+            ORDER BY ts DESC
+            LIMIT %(limit)s
+        ) found
+        """,
+        {
+            "devices": [w.device_id for w in wanted],
+            "metrics": [w.metric_id for w in wanted],
+            "ts": [w.ts for w in wanted],
+            "lead": [w.lead for w in wanted],
+            "gap": LONGEST_GAP,
+            "oldest": min(w.ts - w.lead for w in wanted) - LONGEST_GAP,
+            "limit": AROUND_LIMIT,
+        },
+    )
+    for place, *reading in rows:
+        yield place, MetricReading(*reading)

@@ -11,7 +11,7 @@ import numpy as np
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from alerts.steps import Evaluation, evaluate_next_batch
+from alerts.steps import Evaluation, evaluate_waiting
 from city.reading import METRICS
 from db.alarms import Alarm
 from db.events import list_events
@@ -75,7 +75,7 @@ class Engine:
     def read(self, *readings: tuple[Any, ...]) -> Evaluation:
         """Store and evaluate one batch."""
         self.store(readings)
-        done = evaluate_next_batch(self.conn, self.now)
+        done = evaluate_waiting(self.conn, self.now)
         assert done is not None
         return done
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from alerts.steps import apply_rules, default_rules, evaluate_next_batch, tick
+from alerts.steps import apply_rules, default_rules, evaluate_waiting, tick
 from city.alarm import AlarmState, Severity
 from city.errors import InvalidInput
 from city.reading import Quality
@@ -47,13 +47,13 @@ def test_an_evaluated_batch_is_marked_and_emptied_and_not_evaluated_again(engine
         "SELECT payload, evaluated_at FROM ingest_batch ORDER BY id DESC LIMIT 1"
     ).fetchone()
     assert row == (None, engine.now)
-    assert evaluate_next_batch(engine.conn, engine.now) is None
+    assert evaluate_waiting(engine.conn, engine.now) is None
     assert len(engine.alarms()) == 1
 
 
 def test_a_batch_without_readings_is_done_at_once(engine: Engine) -> None:
     engine.store_payload(None)
-    done = evaluate_next_batch(engine.conn, engine.now)
+    done = evaluate_waiting(engine.conn, engine.now)
     assert done
     assert done.readings == 0
 
@@ -202,13 +202,10 @@ def test_a_batch_that_cannot_be_read_waits_and_the_next_one_goes_on(engine: Engi
     engine.device("G-1", "gas")
     poisoned = engine.store_payload(b"not a batch")
     engine.store([("G-1", "ch4_pct_lel", 90.0)])
-    failed = evaluate_next_batch(engine.conn, engine.now)
-    assert failed is not None
-    assert failed.failed
-    done = evaluate_next_batch(engine.conn, engine.now)
+    done = evaluate_waiting(engine.conn, engine.now)
     assert done is not None
-    assert done.changes == 1
-    assert evaluate_next_batch(engine.conn, engine.now) is None
+    assert (done.batches, done.failed, done.changes) == (2, True, 1)
+    assert evaluate_waiting(engine.conn, engine.now) is None
     row = engine.conn.execute(
         "SELECT attempts, not_before > %s, payload FROM ingest_batch WHERE id = %s",
         (engine.now, poisoned),
@@ -219,7 +216,7 @@ def test_a_batch_that_cannot_be_read_waits_and_the_next_one_goes_on(engine: Engi
 def test_a_batch_that_never_works_is_set_aside_with_an_event_and_kept(engine: Engine) -> None:
     poisoned = engine.store_payload(b"not a batch")
     tries = 0
-    while evaluate_next_batch(engine.conn, engine.later(minutes=3)) is not None:
+    while evaluate_waiting(engine.conn, engine.later(minutes=3)) is not None:
         tries += 1
         assert tries < 50
     assert tries == 10
@@ -254,7 +251,7 @@ def test_a_thousand_identical_readings_on_eight_connections_are_one_alarm(
 
     def drain() -> None:
         with connect(database_url) as own:
-            while evaluate_next_batch(own, datetime.now(UTC)) is not None:
+            while evaluate_waiting(own, datetime.now(UTC)) is not None:
                 own.commit()
 
     threads = [threading.Thread(target=drain) for _ in range(8)]
@@ -279,10 +276,10 @@ def test_a_crash_before_the_commit_leaves_the_batch_to_the_next_worker(
         engine.device("G-1", "gas")
         engine.store([("G-1", "ch4_pct_lel", 42.0)])
         conn.commit()
-        assert evaluate_next_batch(conn, now)
+        assert evaluate_waiting(conn, now)
         conn.rollback()
         assert engine.alarms() == []
-        assert evaluate_next_batch(conn, now)
+        assert evaluate_waiting(conn, now)
         assert len(engine.alarms()) == 1
 
 

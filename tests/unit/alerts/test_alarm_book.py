@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alerts.book import AlarmBook, place_of
-from alerts.evaluate import judge_sample
+from alerts.course import judge_sample
 from alerts.judge import Raise, Sample
 from alerts.lifecycle import Input
 from alerts.reasons import value_reason

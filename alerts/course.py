@@ -1,0 +1,254 @@
+"""The readings of one device in the order of their time, when they did not come in it. Pure.
+
+With several ingest workers a reading may be evaluated after a later one of the same device.
+Then the stored readings around it are followed once more, in order, from the moment before it
+(`follow`), and the book is made to say what it would say had they come in order (`settle`).
+Two things stay as they are: an alarm that was raised ends only by a reading that ends it, and
+what a person did to an alarm is never undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from alerts.book import ACTIVE, AlarmBook, place_of
+from alerts.judge import Clear, Outcome, Raise, Sample, Timer, fall_due, judge
+from alerts.reasons import from_json
+from alerts.rules import Rule
+from city.alarm import AlarmState, Severity
+from db.alarms import Alarm
+from db.evaluation import WatchedDevice
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A condition of a device, and what is known of it around the readings in question."""
+
+    device: WatchedDevice
+    condition: str
+    rules: Sequence[Rule]  # all that raise the condition by a reading
+    alarms: Sequence[Alarm] = ()  # of the condition, not over before the first reading
+
+    def timers(self, book: AlarmBook) -> dict[tuple[str, Severity | None], Timer]:
+        """The delays that run, by rule and severity."""
+        return {
+            (rule.code, severity): timer
+            for rule in self.rules
+            for severity, timer in book.standing(rule, self.device).timers.items()
+        }
+
+
+@dataclass(slots=True)
+class Spell:
+    """The condition was present from `start` to `end` (None: it still is)."""
+
+    start: datetime
+    rule: Rule | None  # None: raised by something that is no rule any more
+    raised: Raise
+    end: datetime | None = None
+
+    def holds(self, moments: Iterable[datetime]) -> bool:
+        """Whether any of these moments belongs to it."""
+        return any(self.start <= at and (self.end is None or at <= self.end) for at in moments)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What readings in order come to: every spell of the condition, the delays that run after."""
+
+    spells: Sequence[Spell]
+    timers: dict[tuple[str, Severity | None], Timer]
+
+
+def judge_sample(book: AlarmBook, rule: Rule, device: WatchedDevice, sample: Sample) -> None:
+    """What fell due before the reading, then the reading."""
+    for _ in judge_in_steps(book, rule, device, sample):
+        pass
+
+
+def judge_in_steps(
+    book: AlarmBook, rule: Rule, device: WatchedDevice, sample: Sample
+) -> Iterator[Outcome]:
+    """The same; every outcome is told when the book has taken it in."""
+    for outcome in list(fall_due(rule, book.standing(rule, device), sample.ts)):
+        book.apply(rule, device, outcome)
+        yield outcome
+    standing = book.standing(rule, device)
+    for outcome in list(judge(rule, device.id, device.attributes, standing, sample)):
+        book.apply(rule, device, outcome)
+        yield outcome
+
+
+def lead_of(rules: Iterable[Rule]) -> timedelta:
+    """How far before the last reading a delay that still runs may have begun."""
+    delays = [
+        delay for rule in rules for delay in (rule.off_delay, *(lv.on_delay for lv in rule.levels))
+    ]
+    return max(delays, default=timedelta(0))
+
+
+def follow(
+    at: Situation,
+    samples: Sequence[tuple[Rule, Sample]],
+    timers: Collection[Timer],
+    new: Collection[datetime],
+    now: datetime,
+) -> Course:
+    """Judge readings that are in the order of time. `timers` are those of the book today, `new`
+    the times of the readings that were not judged before."""
+    settled_at = _settled_at(at.alarms, min(new))
+    samples = [item for item in samples if settled_at is None or item[1].ts > settled_at]
+    if not samples:
+        return Course((), {(timer.rule_code, timer.severity): timer for timer in timers})
+    start = samples[0][1].ts
+    before = [a for a in at.alarms if a.sensed_at < start and not _is_over(a, start)]
+    run = _Run(at, now, before[-1] if before else None, [t for t in timers if t.started_at < start])
+    later = [a for a in at.alarms if a.state in ACTIVE and a.sensed_at >= start]
+    for rule, sample in samples:
+        for alarm in [a for a in later if _since(a) < sample.ts]:
+            run.admit(alarm)
+            later.remove(alarm)
+        run.judge(rule, sample)
+    for alarm in later:
+        run.admit(alarm)
+    run.tick(now)
+    return Course(run.spells, at.timers(run.book))
+
+
+def _settled_at(alarms: Iterable[Alarm], oldest_new: datetime) -> datetime | None:
+    """From when on it is sure that the condition was absent: an alarm cleared before anything
+    new, or a person ended it (what lies before belongs to that alarm)."""
+    known = [a.cleared_at for a in alarms if a.cleared_at and a.cleared_at < oldest_new]
+    known += [a.ended_at for a in alarms if a.ended_at and not a.cleared_at]
+    return max(known, default=None)
+
+
+class _Run:
+    """A scratch book on its way through the readings; notes when the condition came and went."""
+
+    def __init__(
+        self, at: Situation, now: datetime, initial: Alarm | None, timers: Iterable[Timer]
+    ) -> None:
+        self.at = at
+        self.spells: list[Spell] = []
+        self.book = AlarmBook(now, (), timers)
+        self.key = f"{at.condition}/{at.device.code}"
+        if initial is not None:
+            self.book.add([_as_present(initial)])
+            self._begin(self._rule(initial.rule_code), _raised(initial), initial.sensed_at)
+
+    def judge(self, rule: Rule, sample: Sample) -> None:
+        for outcome in judge_in_steps(self.book, rule, self.at.device, sample):
+            self._note(rule, outcome)
+
+    def tick(self, now: datetime) -> None:
+        """What a tick brings about (or has already): delays that have run out by our clock."""
+        for rule in self.at.rules:
+            standing = self.book.standing(rule, self.at.device)
+            for outcome in list(fall_due(rule, standing, now, device_clock=False)):
+                self.book.apply(rule, self.at.device, outcome)
+                self._note(rule, outcome)
+
+    def admit(self, alarm: Alarm) -> None:
+        """An alarm that stands was raised, whatever the readings make of it now."""
+        rule = self._rule(alarm.rule_code)
+        if self.is_present or rule is None:
+            return
+        raised = _raised(alarm)
+        self.book.raise_alarm(rule, place_of(self.at.device, rule), raised)
+        for severity in list(self.book.standing(rule, self.at.device).timers):
+            if severity is not None and severity >= alarm.severity:
+                self.book.stop_timer(rule.code, self.at.device, severity)
+        self._note(rule, raised)
+
+    @property
+    def is_present(self) -> bool:
+        alarm = self.book.find(self.key)
+        return alarm is not None and alarm.state in ACTIVE
+
+    def _note(self, rule: Rule, outcome: Outcome) -> None:
+        if isinstance(outcome, Raise):
+            self._begin(rule, outcome, outcome.sensed_at)
+        elif isinstance(outcome, Clear) and not self.is_present:
+            self._end(outcome.at)
+
+    def _begin(self, rule: Rule | None, raised: Raise, start: datetime) -> None:
+        spell = self.spells[-1] if self.spells and self.spells[-1].end is None else None
+        if spell is None:
+            self.spells.append(Spell(start, rule, raised))
+        elif raised.severity < spell.raised.severity:
+            spell.rule, spell.raised = rule, raised
+
+    def _end(self, at: datetime) -> None:
+        if self.spells and self.spells[-1].end is None:
+            self.spells[-1].end = at
+
+    def _rule(self, code: str) -> Rule | None:
+        return next((rule for rule in self.at.rules if rule.code == code), None)
+
+
+def settle(book: AlarmBook, at: Situation, course: Course, new: Collection[datetime]) -> None:
+    """Make the book say what the course says. `new` are the times of the readings that were not
+    judged before: only a spell that holds one of them can be news."""
+    key = f"{at.condition}/{at.device.code}"
+    known = list(at.alarms)
+    for spell in course.spells:
+        if spell.rule is not None and spell.holds(new) and not _is_covered(spell, known):
+            known.append(
+                book.raise_alarm(spell.rule, place_of(at.device, spell.rule), spell.raised)
+            )
+    live = book.find(key)
+    last = course.spells[-1] if course.spells else None
+    present = live is not None and live.state in ACTIVE
+    if last is not None and last.end is None:
+        if not present and last.rule is not None and last.holds(new):
+            book.raise_alarm(last.rule, place_of(at.device, last.rule), last.raised)
+    elif last is not None and live is not None and present and _owned(live, at.rules):
+        assert last.end is not None
+        earlier = [a.cleared_at for a in at.alarms if a.id == live.id and a.cleared_at]
+        book.clear(key, max([last.end, *earlier]))
+    _set_timers(book, at, course)
+
+
+def _set_timers(book: AlarmBook, at: Situation, course: Course) -> None:
+    running = at.timers(book)
+    for key, timer in running.items():
+        wanted = course.timers.get(key)
+        if wanted is None or wanted.started_at != timer.started_at:
+            book.stop_timer(timer.rule_code, at.device, timer.severity)
+    for key, timer in course.timers.items():
+        if key not in running or running[key].started_at != timer.started_at:
+            book.start_timer(timer, at.device.code)
+
+
+def _is_covered(spell: Spell, alarms: Iterable[Alarm]) -> bool:
+    """Whether an alarm at least as bad was not over when the spell began. One that was raised
+    after the spell counts too: in order it would have been raised by the spell."""
+    return any(
+        alarm.severity <= spell.raised.severity and not _is_over(alarm, spell.start)
+        for alarm in alarms
+    )
+
+
+def _is_over(alarm: Alarm, at: datetime) -> bool:
+    over_at = alarm.cleared_at or alarm.ended_at
+    return over_at is not None and over_at < at
+
+
+def _owned(alarm: Alarm, rules: Iterable[Rule]) -> bool:
+    return any(rule.code == alarm.rule_code for rule in rules)
+
+
+def _as_present(alarm: Alarm) -> Alarm:
+    """The alarm as it was while its condition was there."""
+    return replace(alarm, state=AlarmState.UNACKNOWLEDGED, cleared_at=None, ended_at=None)
+
+
+def _raised(alarm: Alarm) -> Raise:
+    return Raise(alarm.severity, from_json(alarm.reason), alarm.sensed_at, alarm.received_at)
+
+
+def _since(alarm: Alarm) -> datetime:
+    return from_json(alarm.reason).since or alarm.sensed_at
