@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -21,12 +21,12 @@ from alerts.gateways import (
 from alerts.rules import Rule, Watch
 from city.alarm import Severity
 from city.event import NewEvent
-from db import alarms, evaluation, gateways
+from db import alarms, gateways
 from db.gateways import NETWORK_SERVER, DevicePaths, Gateway, Inhibition
 from db.pool import Connection
 
-# Device kinds of which a silence rule exists; rules without kinds are for all of these.
-DEVICE_KINDS = ("gas", "manhole", "light", "camera")
+# Kinds of devices that report by themselves: a silence rule without kinds is for all of these.
+DEVICE_KINDS = ("gas", "manhole", "light")
 # A gateway whose alarm stands is silent until it is heard, however long we have been listening.
 EVER = datetime.min.replace(tzinfo=UTC)
 # Codes named in one entry of the event log; the number is there in any case.
@@ -58,13 +58,13 @@ def look_at_gateways(
     watching = [rule for rule in rules.values() if rule.watch is Watch.GATEWAY]
     book.add(alarms.list_live_alarms(conn, rule_codes=[rule.code for rule in watching]))
     known = gateways.list_all(conn)
-    silent = _find_silent(conn, book, watching, known, listening_since, now)
+    worst = worst_by_kind(rules.values())
+    silent = _find_silent(conn, book, watching, known, sorted(worst), listening_since, now)
     behind = _list_behind(conn, silent.values(), now)
     silent = _without_blameless(known, silent, behind)
     found = Explained(Paths(known, silent), {device.device_id: device for device in behind})
-    worst = worst_by_kind(rules.values())
     for silence in silent.values():
-        _raise(conn, book, silence, found, worst, now)
+        _raise(book, silence, found, worst, now)
     back = _clear_others(book, watching, known, silent, now)
     if back:
         gateways.mark_back(conn, back, now)
@@ -78,9 +78,11 @@ def _find_silent(
     book: AlarmBook,
     watching: Iterable[Rule],
     known: Iterable[Gateway],
+    kinds: Sequence[str],
     listening_since: datetime,
     now: datetime,
 ) -> dict[int, Silence]:
+    """Silent by its own word, or by that of at least two devices of which readings are due."""
     suspects = [
         gateway
         for gateway in known
@@ -89,7 +91,8 @@ def _find_silent(
     ]
     if not suspects:
         return {}
-    intervals = gateways.list_second_intervals(conn, [gateway.id for gateway in suspects], now)
+    ids = [gateway.id for gateway in suspects]
+    intervals = gateways.list_second_intervals(conn, ids, kinds, now)
     silent: dict[int, Silence] = {}
     for rule in watching:
         for gateway in suspects:
@@ -129,7 +132,6 @@ def _without_blameless(
 
 
 def _raise(
-    conn: Connection,
     book: AlarmBook,
     silence: Silence,
     found: Explained,
@@ -140,11 +142,10 @@ def _raise(
     explained = [d for d in found.behind.values() if found.paths.blame(d) is silence]
     if not explained and (gateway.is_foreign or _behind_silent_server(silence, found.paths)):
         return
-    centre = evaluation.find_centre(conn)
-    if centre is None:
-        return
     mine = explained or [d for d in found.behind.values() if gateway.id in d.gateway_ids]
-    place = place_of_gateway(gateway, mine, centre)
+    if not mine:  # nobody of ours was ever heard through it
+        return
+    place = place_of_gateway(gateway, mine)
     outcome = judge_silence_of(silence, explained, worst, now)
     book.raise_alarm(silence.rule, place, outcome, condition=silence.condition)
 

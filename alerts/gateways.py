@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,8 +13,7 @@ from alerts.rules import Rule
 from city.alarm import Reason, Severity
 from db.gateways import NETWORK_SERVER, USUAL, DevicePaths, Gateway
 
-# No rule looks at devices that report more often than this, so nobody who was heard since is
-# worth a second look.
+# What is known of a gateway may be ten seconds old: nobody is called silent sooner than this.
 HEARD_JUST_NOW = timedelta(seconds=20)
 GAS = "gas"
 
@@ -156,13 +155,8 @@ def _code(silence: Silence) -> str:
     return SERVER_SILENT if silence.gateway.kind == NETWORK_SERVER else GATEWAY_SILENT
 
 
-def place_of_gateway(
-    gateway: Gateway, behind: Iterable[DevicePaths], centre: tuple[str, float, float]
-) -> Place:
+def place_of_gateway(gateway: Gateway, devices: Sequence[DevicePaths]) -> Place:
     """In the middle of the devices behind it; a gateway says nothing of its own place."""
-    devices = list(behind)
-    if not devices:
-        return Place(name_of(gateway), gateway.district or centre[0], centre[1], centre[2])
     districts = sorted(device.district for device in devices)
     return Place(
         name=name_of(gateway),

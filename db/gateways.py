@@ -180,14 +180,16 @@ def _trim_pairs(conn: Connection, device_ids: Sequence[int]) -> None:
     """Of these devices only the gateways heard last are kept."""
     conn.execute(
         """
-        DELETE FROM device_gateway AS old USING (
-            SELECT device_id, gateway_id FROM (
-                SELECT device_id, gateway_id,
-                       row_number() OVER (PARTITION BY device_id
-                                          ORDER BY heard_at DESC, gateway_id) AS place
-                FROM device_gateway WHERE device_id = ANY(%s)) ranked
-            WHERE place > %s) gone
-        WHERE old.device_id = gone.device_id AND old.gateway_id = gone.gateway_id
+        DELETE FROM device_gateway WHERE (device_id, gateway_id) IN (
+            SELECT device_id, gateway_id FROM device_gateway
+            WHERE (device_id, gateway_id) IN (
+                SELECT device_id, gateway_id FROM (
+                    SELECT device_id, gateway_id,
+                           row_number() OVER (PARTITION BY device_id
+                                              ORDER BY heard_at DESC, gateway_id) AS place
+                    FROM device_gateway WHERE device_id = ANY(%s)) ranked
+                WHERE place > %s)
+            ORDER BY device_id, gateway_id FOR UPDATE SKIP LOCKED)
         """,
         (list(device_ids), GATEWAYS_PER_DEVICE),
     )
@@ -223,42 +225,48 @@ def list_all(conn: Connection) -> list[Gateway]:
 
 
 def list_second_intervals(
-    conn: Connection, gateway_ids: Sequence[int], now: datetime
+    conn: Connection, gateway_ids: Sequence[int], kinds: Sequence[str], now: datetime
 ) -> dict[int, int]:
-    """By gateway the second shortest reporting interval, in seconds, of the devices that it
-    usually hears: by then two have missed their turn. Without two devices there is none."""
+    """By gateway the second shortest reporting interval, in seconds, of the devices of these kinds
+    that it usually hears: by then two have missed their turn. Without two there is none."""
     rows = conn.execute(
         """
-        SELECT gateway_id, (array_agg(report_interval_s ORDER BY report_interval_s))[2]
+        SELECT behind.gateway_id, (array_agg(d.report_interval_s ORDER BY d.report_interval_s))[2]
         FROM (
-            SELECT g.id AS gateway_id, d.report_interval_s
+            SELECT g.id AS gateway_id, g.heard_at, pair.device_id
             FROM gateway g
             JOIN device_gateway pair ON pair.gateway_id = g.id
                                     AND pair.heard_at > g.heard_at - %(usual)s
-            JOIN device d ON d.id = pair.device_id
             WHERE g.id = ANY(%(ids)s)
-              AND NOT coalesce(d.out_of_service_since <= %(now)s
-                           AND (d.return_due_at IS NULL OR d.return_due_at > %(now)s), false)
             UNION ALL
-            SELECT g.id, d.report_interval_s
+            SELECT g.id, g.heard_at, d.id
             FROM gateway g
             JOIN device d ON d.format = g.format
             WHERE g.id = ANY(%(ids)s) AND g.kind = %(server)s
-              AND NOT coalesce(d.out_of_service_since <= %(now)s
-                           AND (d.return_due_at IS NULL OR d.return_due_at > %(now)s), false)
-              AND EXISTS (SELECT FROM device_latest latest WHERE latest.device_id = d.id
-                          AND latest.received_at > g.heard_at - %(usual)s)
         ) behind
-        GROUP BY gateway_id HAVING count(*) > 1
+        JOIN device d ON d.id = behind.device_id
+        WHERE d.kind = ANY(%(kinds)s)
+          AND EXISTS (SELECT FROM device_latest latest WHERE latest.device_id = d.id
+                      AND latest.received_at > behind.heard_at - %(usual)s)
+          AND NOT coalesce(d.out_of_service_since <= %(now)s
+                       AND (d.return_due_at IS NULL OR d.return_due_at > %(now)s), false)
+        GROUP BY behind.gateway_id HAVING count(*) > 1
         """,
-        {"ids": list(gateway_ids), "usual": USUAL, "server": NETWORK_SERVER, "now": now},
+        {
+            "ids": list(gateway_ids),
+            "usual": USUAL,
+            "server": NETWORK_SERVER,
+            "now": now,
+            "kinds": list(kinds),
+        },
     )
     return dict(rows.fetchall())
 
 
 @dataclass(frozen=True, slots=True)
 class DevicePaths:
-    """A device and the ways its messages came; `last_at` is its last reading's receipt."""
+    """A device and the ways its messages came; `last_at` is its last reading's receipt, or when it
+    was last heard if it measures nothing."""
 
     device_id: int
     kind: str
@@ -280,25 +288,27 @@ def list_paths(
     gateway_ids: Sequence[int] = (),
     formats: Sequence[str] = (),
 ) -> list[DevicePaths]:
-    """Devices in service that ever reported: these ones, those heard through these gateways, and
+    """Devices in service that were ever heard: these ones, those heard through these gateways, and
     all of these formats."""
     with conn.cursor(row_factory=class_row(DevicePaths)) as cursor:
         return cursor.execute(
             """
             SELECT d.id AS device_id, d.kind, d.format, d.district, d.lon, d.lat, d.demo,
-                   latest.last_at, coalesce(pairs.gateway_ids, '{}') AS gateway_ids,
+                   coalesce(latest.last_at, pairs.last_at) AS last_at,
+                   coalesce(pairs.gateway_ids, '{}') AS gateway_ids,
                    coalesce(pairs.heard_ats, '{}') AS heard_ats
             FROM device d
             CROSS JOIN LATERAL (
                 SELECT max(received_at) AS last_at FROM device_latest WHERE device_id = d.id) latest
             LEFT JOIN LATERAL (
                 SELECT array_agg(gateway_id ORDER BY gateway_id) AS gateway_ids,
-                       array_agg(heard_at ORDER BY gateway_id) AS heard_ats
+                       array_agg(heard_at ORDER BY gateway_id) AS heard_ats,
+                       max(heard_at) AS last_at
                 FROM device_gateway WHERE device_id = d.id) pairs ON true
             WHERE (d.id = ANY(%(devices)s::int[]) OR d.format = ANY(%(formats)s::text[])
                    OR d.id IN (SELECT device_id FROM device_gateway
                                WHERE gateway_id = ANY(%(gateways)s::int[])))
-              AND latest.last_at IS NOT NULL
+              AND coalesce(latest.last_at, pairs.last_at) IS NOT NULL
               AND NOT coalesce(d.out_of_service_since <= %(now)s
                            AND (d.return_due_at IS NULL OR d.return_due_at > %(now)s), false)
             ORDER BY d.id

@@ -187,6 +187,29 @@ def test_a_gateway_of_another_operator_is_no_matter_of_ours_while_ours_hear_the_
     assert town.live() == {}
 
 
+def test_a_recorder_whose_cameras_see_nothing_is_not_silent_but_may_say_that_it_goes(
+    town: Town,
+) -> None:
+    for code in ("C-1", "C-2"):
+        camera = town.engine.device(code, "camera", interval_s=60)
+        sign = Heard("frigate", "frigate", "nvr", town.engine.now, device_id=camera)
+        gateways.note_gateways(town.engine.conn, [sign])
+    town.run(600, *town.ways)
+    assert town.live() == {}
+    word = Heard("frigate", "frigate", "nvr", town.engine.now, False, False)
+    gateways.note_gateways(town.engine.conn, [word])
+    town.run(80, *town.ways)
+    (alarm,) = town.engine.alarms()
+    assert (alarm.condition, alarm.severity) == ("gateway/frigate/frigate", Severity.BLUE)
+    assert alarm.reason["facts"]["devices"] == 2
+
+
+def test_a_gateway_through_which_nobody_of_ours_was_heard_is_no_matter_of_ours(town: Town) -> None:
+    town.says("gw-x", online=False)
+    town.run(120, *town.ways)
+    assert town.live() == {}
+
+
 def test_a_silent_network_server_is_one_alarm_while_others_are_heard(town: Town) -> None:
     town.device("X-1", "manhole", format="native")
     for _ in range(60):

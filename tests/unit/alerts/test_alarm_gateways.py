@@ -183,9 +183,10 @@ def test_a_server_is_to_blame_only_for_devices_whose_gateways_did_not_say_they_g
 
 def test_its_place_is_the_middle_of_the_devices_behind_it() -> None:
     behind = [replace(device(), lon=110.0), replace(device(), lon=112.0, district="460108")]
-    place = place_of_gateway(gateway(district=None), behind, ("460106", 1.0, 2.0))
-    assert (place.name, place.lon, place.lat) == ("chirpstack/gw-1", 111.0, 20.0)
-    assert place_of_gateway(SERVER, [], ("460106", 1.0, 2.0)).district == "460106"
+    place = place_of_gateway(gateway(district=None), [*behind, behind[1]])
+    assert (place.name, place.district) == ("chirpstack/gw-1", "460108")
+    assert (place.lon, place.lat) == (pytest.approx(334 / 3), 20.0)
+    assert place_of_gateway(gateway(), behind).district == "460107"
 
 
 def test_the_shipped_rules_cover_every_kind_of_gateway_once() -> None:
