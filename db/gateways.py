@@ -154,6 +154,7 @@ def _upsert_pairs(conn: Connection, heard: Iterable[Heard]) -> list[int]:
                     %(heard_ats)s::timestamptz[], %(rssi_dbm)s::real[], %(snr_db)s::real[])
              AS said (device_id, format, identity, heard_at, rssi_dbm, snr_db)
         JOIN gateway ON gateway.format = said.format AND gateway.identity = said.identity
+        JOIN device ON device.id = said.device_id  -- may have been removed a moment ago
         LEFT JOIN device_gateway AS old
                ON old.device_id = said.device_id AND old.gateway_id = gateway.id
         WHERE old.heard_at IS NULL OR said.heard_at > old.heard_at + %(every)s

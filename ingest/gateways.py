@@ -105,7 +105,7 @@ def _carriers(
 def _reception(
     name: str, entry: dict[str, Any], received_at: datetime, where: dict[str, Any]
 ) -> Heard:
-    """One gateway that heard a frame. Its own clock does not matter: silence is told by ours."""
+    """One gateway that heard a frame. Its clock does not matter: silence is told by ours."""
     network = as_text(entry.get("network"))
     return Heard(
         name, entry["gateway"][:IDENTITY_LIMIT], LORAWAN_GATEWAY, received_at,

@@ -185,3 +185,11 @@ def test_workers_that_note_the_same_gateways_in_any_order_never_deadlock(
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_device_that_was_removed_meanwhile_costs_nobody_else_anything(
+    db: Connection, now: datetime
+) -> None:
+    note(db, Heard("ttn", "gw-1", "lorawan_gateway", now, device_id=2_000_000_000))
+    assert db.execute("SELECT count(*) FROM gateway").fetchone() == (1,)
+    assert db.execute("SELECT count(*) FROM device_gateway").fetchone() == (0,)
