@@ -259,4 +259,5 @@ REASON_RANGE = "value_out_of_range"
 REASON_DISTRICT = "district_mismatch"
 REASON_KIND = "kind_mismatch"
 REASON_CODEC = "codec_failed"
+REASON_UNDECODED = "frame_undecoded"  # not refused: bytes kept until the model has a codec
 REASON_FORMAT = "format_unknown"

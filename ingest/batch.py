@@ -270,6 +270,8 @@ class _Draft:
     def _add_part(self, number: int, message: Message, decoded: Decoded) -> _Share:
         """What one device says in a message."""
         device = self._registry.find(decoded.format, decoded.device) if decoded.device else None
+        if device is None and self._repeats_another(decoded):
+            return _Share(decoded, 0, (), replayed=False, spoke=True)
         found = normalize(decoded, device, message.received_at, self._run_codec)
         self.heard += heard(decoded, device, message.received_at, retained=message.retain)
         rejects = [self._registry.explain(decoded, reject) for reject in found.rejects]
@@ -309,6 +311,11 @@ class _Draft:
             replayed=message.retain and bool(found.readings or found.events),
             spoke=undecoded or bool(found.statuses),
         )  # fmt: skip
+
+    def _repeats_another(self, decoded: Decoded) -> bool:
+        """An endpoint that nobody registered says again what its device says under its own name."""
+        parent = decoded.link.get("parent")
+        return bool(parent) and self._registry.find(decoded.format, parent) is not None
 
     def _add_readings(
         self,

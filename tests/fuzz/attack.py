@@ -1,0 +1,100 @@
+"""What ingest and the decode command do with a message, and what must hold whatever it is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from city.errors import InvalidInput
+from city.reading import METRICS, Decoded, MessageClass
+from ingest.batch import DECODER_FAULTS
+from ingest.decode import decode_by_hand
+from ingest.formats import FORMATS, recognise
+from ingest.normalize import normalize
+from ingest.quality import is_in_future
+
+# What may leave a parser only if it did not foresee its input.
+FAULTS = (InvalidInput, AssertionError, *DECODER_FAULTS)
+NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
+# Seconds of processor time for one message of 16 KiB, some ten times what the slowest honest one
+# needs with every branch of the parser counted.
+SLOW = 0.25
+
+
+class TooSlow(Exception):
+    """The message took longer than any of its size may."""
+
+
+@dataclass(frozen=True)
+class AnyDevice:
+    """A registered device that every message fits."""
+
+    code: str = "X"
+    kind: str = "gas"
+    district: str = "460107"
+    model: str = ""
+    gas: str | None = "methane"
+    attributes: Mapping[str, Any] = field(default_factory=lambda: {"mounting_height_cm": 200})
+
+
+def join(name: str, topic: str, body: bytes) -> bytes:
+    """An attack as one piece of bytes."""
+    return f"{name} {topic}\n".encode("utf-8", "surrogateescape") + body
+
+
+def split(data: bytes) -> tuple[str, str, bytes]:
+    """Format, topic and body of an attack."""
+    head, _, body = data.partition(b"\n")
+    name, _, topic = head.decode("utf-8", "surrogateescape").partition(" ")
+    return name, topic, body
+
+
+def attack(name: str, topic: str, body: bytes) -> None:
+    """Everything that is done with a message; raises what must not happen."""
+    topic = topic.encode("utf-8", "replace").decode()
+    seconds = min_seconds = _timed(name, topic, body)
+    if seconds > SLOW:  # perhaps the machine was, not the parser
+        min_seconds = min(seconds, *(_timed(name, topic, body) for _ in range(2)))
+    if min_seconds > SLOW:
+        raise TooSlow(f"{min_seconds:.2f} s for {len(body)} bytes")
+
+
+def _timed(name: str, topic: str, body: bytes) -> float:
+    start = time.process_time()
+    take_in(name, topic, body)
+    recognise(topic, body)
+    result = decode_by_hand(topic, body, format=name, received_at=NOW)
+    seconds = time.process_time() - start
+    json.dumps(result, allow_nan=False).encode()
+    return seconds
+
+
+def take_in(name: str, topic: str, body: bytes, model: str = "") -> Decoded:
+    """Parse and normalise; what is said of the message must be sound."""
+    decoded = FORMATS[name].parse(topic, body, NOW)
+    for part in decoded.parts or (decoded,):
+        _check(part, model)
+    return decoded
+
+
+def _check(decoded: Decoded, model: str) -> None:
+    json.dumps(decoded.link, allow_nan=False).encode()
+    content = normalize(decoded, AnyDevice(model=model), NOW)
+    for reading in content.readings:
+        metric = METRICS[reading.metric]
+        assert metric.low <= reading.value <= metric.high, reading
+        assert not is_in_future(reading.ts, NOW), reading
+    for reject in (*decoded.rejects, *content.rejects):
+        assert reject.reason, reject
+        assert reject.detail, reject
+    if decoded.message_class is MessageClass.INVALID:
+        assert decoded.rejects
+    for event in content.events:
+        json.dumps(event.attributes, allow_nan=False).encode()
+        assert "\0" not in event.event_id
+    for status in content.statuses:
+        json.dumps(status.attributes, allow_nan=False).encode()
