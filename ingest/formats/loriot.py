@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from city.reading import REASON_FIELD, Decoded, MessageClass, Quality, TimeSource
+from city.reading import REASON_FIELD, Decoded, MessageClass, Quality, Reject, TimeSource
 from ingest.formats.body import as_text, identity, parse_object, shown
 from ingest.formats.format import Format, Refused, fits_object, guarded
 from ingest.formats.lorawan import (
@@ -23,6 +23,7 @@ from ingest.formats.lorawan import (
     eui_text,
     feed_device,
     first_time,
+    frame_bytes,
     gateway,
     hex_bytes,
     link_record,
@@ -64,7 +65,7 @@ def _device(topic: str, body: Mapping[str, Any]) -> str:
 
 def _uplink(command: str, device: str, body: dict[str, Any], received_at: datetime) -> Decoded:
     stamp = _stamp(body, received_at)
-    raw, rejects = hex_bytes(body.get("data"), "data")
+    raw, rejects = _bytes(body.get("data"))
     counter = counter_or_none(said_number(body.get("fcnt")))
     link = link_record(
         counter,
@@ -79,6 +80,15 @@ def _uplink(command: str, device: str, body: dict[str, Any], received_at: dateti
     )
     frame = Frame(raw, port(said_number(body.get("port")), "port"), rejects)
     return uplink(NAME, device, frame, link, decoded_object(body.get("decoded"), "decoded", stamp))
+
+
+def _bytes(said: Any) -> tuple[bytes, tuple[Reject, ...]]:
+    """Hex, unless the application's output is set to base64."""
+    raw, rejects = hex_bytes(said, "data")
+    if not rejects:
+        return raw, ()
+    other, problem = frame_bytes(said, "data")
+    return (other, ()) if not problem else (raw, rejects)
 
 
 def _deduplication(device: str, counter: int | None, stamp: Stamp) -> str:

@@ -107,3 +107,9 @@ def test_bytes_that_are_no_hex_are_refused_alone(data: object) -> None:
     decoded = parse(fixture("rx.json", data=data))
     assert [r.detail.split(":")[0] for r in decoded.rejects] == ["data"]
     assert decoded.link["frame"] == 77
+
+
+def test_an_application_may_send_base64_instead_of_hex() -> None:
+    decoded = parse(fixture("rx.json", data="AXVaA2fSAASCCgUFAAA="))
+    assert decoded.raw_bytes.hex() == "01755a0367d20004820a05050000"
+    assert decoded.rejects == ()
