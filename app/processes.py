@@ -23,7 +23,7 @@ from db.pool import connect
 from dispatch import steps as dispatch_steps
 from dispatch import worker as dispatch_worker
 from dispatch.requests import ActionRequest, ReportRequest
-from ingest import decode, device_import, registration, replay
+from ingest import device_import, registration, replay
 from ingest import worker as ingest_worker
 from simulator import publish
 
@@ -136,7 +136,7 @@ def build_ports() -> Ports:
         take_out_of_service=registration.take_out_of_service,
         return_to_service=registration.return_to_service,
         replace_device=registration.replace,
-        decode=decode.decode_by_hand,
+        decode=replay.decode_again,
         refusals=replay.refusals,
         replay_group=replay.replay_group,
     )

@@ -40,7 +40,7 @@ class Ports:
     take_out_of_service: Callable[..., None]
     return_to_service: Callable[..., None]
     replace_device: Callable[..., None]
-    # Quarantine: (topic, payload, *, format, received_at) -> JSON of what is understood now,
+    # Quarantine: (conn, kept) -> JSON of what is understood now,
     # (conn, kept, now) -> [(reason, detail)] why it would be refused now, and for many
     # (begin, ids, now) -> counts, each in a transaction of its own that `begin` opens.
     decode: Callable[..., dict[str, Any]]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from city.errors import Conflict, InvalidInput, NotFound
+from city.errors import Conflict, NotFound
 from dashboard.parts import parts
 from db import reject_counts, rejects
 from db.pool import Connection, transaction
@@ -38,12 +38,10 @@ class Today(msgspec.Struct, kw_only=True):
     decoded: dict[str, Any]
 
 
-def list_groups(which: Which, *, by_device: bool, limit: int) -> list[RejectCount]:
+def list_groups(now: datetime, which: Which, *, by_device: bool, limit: int) -> list[RejectCount]:
     """Who is refused why, most first."""
     with transaction(parts().pool) as conn:
-        return reject_counts.count_rejects(
-            conn, datetime.now(UTC), which, by_device=by_device, limit=limit
-        )
+        return reject_counts.count_rejects(conn, now, which, by_device=by_device, limit=limit)
 
 
 def find(conn: Connection, reject_id: int) -> StoredReject:
@@ -57,16 +55,11 @@ def find(conn: Connection, reject_id: int) -> StoredReject:
 def today(conn: Connection, kept: StoredReject, now: datetime) -> Today:
     """Decode it once more; nothing is stored."""
     ports = parts().ports
-    try:
-        decoded = ports.decode(kept.topic, bytes(kept.raw), received_at=kept.received_at)
-    except InvalidInput as error:
-        decoded = {"error": str(error)}
-    return Today(refusals=ports.refusals(conn, kept, now), decoded=decoded)
+    return Today(refusals=ports.refusals(conn, kept, now), decoded=ports.decode(conn, kept))
 
 
-def replay_one(reject_id: int) -> RejectReplayAnswer:
+def replay_one(reject_id: int, now: datetime) -> RejectReplayAnswer:
     """Try one message again; raises `NotFound`, or `Conflict` when that makes no sense."""
-    now = datetime.now(UTC)
     with transaction(parts().pool) as conn:
         kept = find(conn, reject_id)
     if kept.replayed_at is not None:
@@ -77,9 +70,8 @@ def replay_one(reject_id: int) -> RejectReplayAnswer:
     return _replay([reject_id], None, now)
 
 
-def replay_group(which: Which, after: int) -> RejectReplayAnswer:
+def replay_group(which: Which, after: int, now: datetime) -> RejectReplayAnswer:
     """Try the next messages of a group again, oldest first."""
-    now = datetime.now(UTC)
     with transaction(parts().pool) as conn:
         ids = rejects.list_replayable(conn, which, after=after, limit=REPLAY_STEP)
     return _replay(ids, ids[-1] if len(ids) == REPLAY_STEP else None, now)

@@ -7,10 +7,15 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from city.errors import Conflict, NotFound
+from city.errors import Conflict, InvalidInput, NotFound
+from db.devices import find_registered
 from db.pool import Connection
 from db.rejects import StoredReject, find_reject
+from ingest.batch import DECODER_FAULTS
+from ingest.decode import decode_by_hand
+from ingest.models import model_names
 from ingest.steps import read_again, refused_again, replay_reject
 
 Begin = Callable[[], AbstractContextManager[Connection]]
@@ -31,6 +36,20 @@ def refusals(conn: Connection, kept: StoredReject, now: datetime) -> list[tuple[
     """(reason, detail) of what would be refused if it came now; empty if it can be stored."""
     again = refused_again(kept, read_again(conn, kept, now))
     return [(reject.reason, reject.detail) for reject in again]
+
+
+def decode_again(conn: Connection, kept: StoredReject) -> dict[str, Any]:
+    """The message as `gridwarden decode` prints it, with the model of its device if that is
+    registered; what even a decoder fails on is said as an error."""
+    known = find_registered(conn, [kept.device]) if kept.device else []
+    models = {device.model for device in known if device.format == kept.format}
+    model = next(iter(models & model_names()), None)
+    try:
+        return decode_by_hand(
+            kept.topic, bytes(kept.raw), model=model, received_at=kept.received_at
+        )
+    except (InvalidInput, *DECODER_FAULTS) as error:
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 def replay_group(begin: Begin, reject_ids: Sequence[int], now: datetime) -> Replayed:

@@ -139,7 +139,10 @@ def counts() -> Response:
     check_choice(query.filters, "by", GROUPINGS)
     by_device = query.filters.pop("by", "device") == "device"
     found = quarantine.list_groups(
-        Which(**query.filters, since=query.since), by_device=by_device, limit=query.limit
+        datetime.now(UTC),
+        Which(**query.filters, since=query.since),
+        by_device=by_device,
+        limit=query.limit,
     )
     return json_answer({"items": load.as_plain(found), "next": None})
 
@@ -148,7 +151,8 @@ def counts() -> Response:
 @requires(*MAY_SEE_REJECTS)
 def replay(reject_id: int) -> Response:
     """Try one message again; what is refused again says why and stays."""
-    return json_answer(load.as_plain(quarantine.replay_one(known_id("reject", reject_id))))
+    found = quarantine.replay_one(known_id("reject", reject_id), datetime.now(UTC))
+    return json_answer(load.as_plain(found))
 
 
 @accounts.post("/rejects/replay")
@@ -161,4 +165,5 @@ def replay_group() -> Response:
         raise InvalidInput("body", "{}", "must name a format, a device or a reason")
     if not 0 <= body.after <= BIGINT_MAX:
         raise InvalidInput("after", body.after, "must be the next of an answer")
-    return json_answer(load.as_plain(quarantine.replay_group(which, body.after)))
+    found = quarantine.replay_group(which, body.after, datetime.now(UTC))
+    return json_answer(load.as_plain(found))

@@ -353,7 +353,9 @@ def register(app: Dash) -> None:
     )
     @requires(*MAY_SEE_REJECTS)
     def show_groups(by: str, _: Any) -> Component:
-        groups = quarantine.list_groups(Which(), by_device=by == "device", limit=GROUPS)
+        groups = quarantine.list_groups(
+            datetime.now(UTC), Which(), by_device=by == "device", limit=GROUPS
+        )
         return render_groups(frame.request_view(), groups)
 
     @app.callback(

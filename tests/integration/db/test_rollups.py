@@ -39,7 +39,9 @@ def edition(request: pytest.FixtureRequest) -> Iterator[Connection]:
     try:
         with psycopg.connect(dsn, autocommit=True) as conn:
             conn.execute("SET timezone TO 'UTC'")
-            conn.execute((MIGRATIONS / "0001_core.sql").read_bytes())
+            for migration in sorted(MIGRATIONS.glob("*.sql")):
+                if not migration.name.endswith(".rollback.sql"):
+                    conn.execute(migration.read_bytes())
             assert editions.apply(conn) == "community"
             yield conn
     finally:
