@@ -45,6 +45,7 @@ ROOT = "EventNotificationAlert"
 # In the older dialect (PSIA) the channels of a recorder's network cameras begin behind its 32
 # analogue ones: channelID 34 is camera 2.
 PSIA_OFFSET = 32
+NO_ADDRESS = "0.0.0.0"  # what some devices write for their own
 PSIA_MARK = b"urn:psialliance-org"
 # Event types that only keep the connection alive.
 _HEARTBEATS = frozenset({"heartbeat"})
@@ -92,7 +93,8 @@ def _identity(alert: Mapping[str, Any], named: str, psia: bool) -> tuple[str, in
     """Who speaks, and for which of its channels."""
     address = as_text(alert.get("macAddress")) or as_text(alert.get("physicalAddress"))
     serial = as_text(as_dict(alert.get("Extensions")).get("serialNumber"))
-    who = address.lower() or named or serial or as_text(alert.get("ipAddress"))
+    ip = as_text(alert.get("ipAddress"))
+    who = address.lower() or named or serial or ("" if ip == NO_ADDRESS else ip)
     channel = _channel(alert)
     if not who:
         return "", channel
@@ -113,7 +115,7 @@ def _channel(alert: Mapping[str, Any]) -> int | None:
 def _judged(
     alert: Mapping[str, Any], device: str, channel: int | None, received_at: datetime
 ) -> Decoded:
-    type_ = identity(alert.get("eventType"), "eventType")
+    type_ = identity(_event_type(alert), "eventType")
     state = as_text(alert.get("eventState")).strip().lower() or "active"
     if state not in _STATES:
         detail = f"eventState: must be active or inactive (got {shown(alert['eventState'])})"
@@ -127,6 +129,12 @@ def _judged(
     event.attributes.update({"channel_id": channel} if channel is not None else {})
     link = {"event": type_, "time_from": time_from.value}
     return Decoded(NAME, MessageClass.EVENT, device, events=(event,), rejects=rejects, link=link)
+
+
+def _event_type(alert: Mapping[str, Any]) -> Any:
+    """The type; of a `duration`, which repeats how long an event lasts, that of the event."""
+    lasting = as_dict(as_dict(alert.get("DurationList")).get("Duration")).get("relationEvent")
+    return lasting or alert.get("eventType")
 
 
 def _bad_time(alert: Mapping[str, Any], time_from: str) -> tuple[Reject, ...]:

@@ -101,7 +101,8 @@ def _report(body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     report = body[key]
     if not isinstance(report, dict):
         raise Refused(REASON_FIELD, f"{key}: must be an object (got {shown(report)})")
-    return key[len(ROOT) :], report
+    kind = key[len(ROOT) :]
+    return kind[:1].lower() + kind[1:], report  # also DevEUI_Uplink, as other servers write it
 
 
 def _device(topic: str, report: Mapping[str, Any]) -> str:

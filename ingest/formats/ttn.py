@@ -112,8 +112,9 @@ def _other(event: str, device: str, body: Mapping[str, Any]) -> Decoded:
 
 
 def _message(body: dict[str, Any]) -> dict[str, Any]:
-    """The message inside a console event ({"name", "data"}) or a storage line ({"result"})."""
-    for wrapper in ("data", "result"):
+    """The message inside a console event ({"name", "data"}), a storage line ({"result"}) or a
+    tool's record of it ({"format", "payload"})."""
+    for wrapper in ("data", "result", "payload"):
         inner = body.get(wrapper)
         if isinstance(inner, dict) and "end_device_ids" in inner:
             return inner

@@ -133,3 +133,15 @@ def test_what_a_kind_of_event_has_of_its_own_is_kept() -> None:
     event = parse(body).events[0]
     assert event.phase is EventPhase.END
     assert event.attributes["peopleCounting"] == {"enter": "5", "exit": "3"}
+
+
+def test_a_duration_is_of_the_event_that_lasts() -> None:
+    lasting = b"<DurationList><Duration><relationEvent>linedetection</relationEvent></Duration>"
+    body = field(b"</EventNotif", lasting + b"</DurationList></EventNotif")
+    assert parse(body.replace(b">fielddetection<", b">duration<")).events[0].type == "linedetection"
+
+
+def test_an_address_of_zeros_names_nobody() -> None:
+    body = b'{"eventType": "VMD", "eventState": "active", "ipAddress": "0.0.0.0", "channelID": 2}'
+    assert parse(body, "").device == ""
+    assert parse(body, "feed/hikvision/gate-4").device == "gate-4/2"

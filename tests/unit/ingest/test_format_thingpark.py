@@ -190,3 +190,8 @@ def test_a_report_in_xml_is_the_same_report() -> None:
 def test_broken_xml_is_refused() -> None:
     decoded = FORMATS["thingpark"].parse(UP, b"<DevEUI_uplink><DevEUI>", NOW)
     assert decoded.rejects[0].reason == REASON_XML
+
+
+def test_the_kind_of_report_may_begin_with_a_capital_letter() -> None:
+    report = fixture("uplink-bytes.json")["DevEUI_uplink"]
+    assert parse({"DevEUI_Uplink": report}) == parse({"DevEUI_uplink": report})

@@ -266,3 +266,8 @@ def test_a_normalised_value_that_cannot_be_is_refused_by_name() -> None:
     decoded = parse(f"{UP}/normalized", body)
     assert [r.metric for r in decoded.readings] == ["humidity_pct"]
     assert "normalized_payload.air.temperature" in decoded.rejects[0].detail
+
+
+def test_a_message_in_a_tools_record_is_the_message() -> None:
+    record = {"format": "json", "payload": fixture("up-bytes.json")}
+    assert parse("any/topic", record) == parse("any/topic", fixture("up-bytes.json"))
