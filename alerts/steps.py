@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from alerts.actions import acknowledge, apply_rules, reset, review_video_event, shelve, unshelve
 from alerts.evaluate import Evaluation, evaluate_waiting
+from alerts.faults import look_at_clocks, look_for_stuck_values
 from alerts.ticks import tick
 from db.rules import default_texts as default_rules
 
@@ -16,6 +17,8 @@ __all__ = [
     "apply_rules",
     "default_rules",
     "evaluate_waiting",
+    "look_at_clocks",
+    "look_for_stuck_values",
     "reset",
     "review_video_event",
     "shelve",

@@ -145,4 +145,6 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("feed totals", 15, operations.add_totals),
     ("forgetting", 3600, _forget),
     ("messages seen", 60, _forget_messages),
+    ("clocks", 900, alert_steps.look_at_clocks),
+    ("stuck values", 900, alert_steps.look_for_stuck_values),
 )

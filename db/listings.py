@@ -10,8 +10,10 @@ from typing import Any
 from psycopg.rows import class_row
 
 from city.errors import NotFound
+from city.trust import trust_words
 from db.gateways import HeardThrough, Inhibition, list_heard_through, list_inhibitions_of
 from db.pool import Connection
+from db.quality import ShownClock, ShownFault, list_clocks, list_shown_faults
 
 DEVICE_FILTERS: dict[str, type] = {
     "kind": str, "model": str, "format": str, "external_id": str, "gas": str, "street": str,
@@ -37,6 +39,7 @@ class LatestReading:
     received_at: datetime
     age_s: float
     quality: int
+    trust: list[str] = field(default_factory=list)  # gravest first: stuck, clock, stale, quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class ListedDevice:
     created_at: datetime
     version: int
     latest: list[LatestReading] = field(default_factory=list)
+    clock: ShownClock | None = None
+    faults: list[ShownFault] = field(default_factory=list)
 
 
 def list_devices(
@@ -115,8 +120,36 @@ def list_devices(
                 "district": district, "since": since, "after": after, "limit": limit,
             },
         ).fetchall()  # fmt: skip
-    latest = _latest(conn, [device.id for device in devices], now)
-    return [replace(device, latest=latest.get(device.id, [])) for device in devices]
+    ids = [device.id for device in devices]
+    latest, clocks = _latest(conn, ids, now), list_clocks(conn, ids)
+    faults = list_shown_faults(conn, ids)
+    return [
+        replace(
+            device,
+            latest=_judged(device, latest.get(device.id, []), faults.get(device.id, [])),
+            clock=clocks.get(device.id),
+            faults=faults.get(device.id, []),
+        )
+        for device in devices
+    ]
+
+
+def _judged(
+    device: ListedDevice, latest: Sequence[LatestReading], faults: Sequence[ShownFault]
+) -> list[LatestReading]:
+    """The values with what to know before one believes them."""
+    return [
+        replace(
+            value,
+            trust=trust_words(
+                value.quality,
+                value.age_s,
+                device.report_interval_s,
+                [fault.kind for fault in faults if fault.metric in ("", value.metric)],
+            ),
+        )
+        for value in latest
+    ]
 
 
 def find_device(conn: Connection, district: str, code: str, now: datetime) -> ListedDevice:

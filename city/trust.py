@@ -1,0 +1,39 @@
+"""How far a shown value may be trusted: its quality, its age, what is known of its sensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from city.reading import Quality
+
+# A value is stale when so many of the device's report intervals have gone by since it was
+# measured: radio loses a message now and then, three in a row it does not.
+STALE_INTERVALS = 3
+
+
+class FaultKind(StrEnum):
+    """What a job finds wrong with a device."""
+
+    STUCK = "stuck"  # the same value for longer than a working sensor can give it
+    CLOCK = "clock"  # its time is not ours
+
+
+def is_stale(age_s: float, report_interval_s: float) -> bool:
+    """Whether the device should have measured again since."""
+    return age_s > STALE_INTERVALS * report_interval_s
+
+
+def trust_words(
+    quality: int, age_s: float, report_interval_s: float, faults: Iterable[str] = ()
+) -> list[str]:
+    """What to know before a value is believed, the gravest first; ["good"] if nothing.
+
+    `faults` are the kinds of fault of this metric and of the whole device.
+    """
+    words = [fault for fault in (FaultKind.STUCK.value, FaultKind.CLOCK.value) if fault in faults]
+    if is_stale(age_s, report_interval_s):
+        words.append("stale")
+    if quality != Quality.GOOD:
+        words.append(Quality(quality).name.lower())
+    return words or ["good"]

@@ -1,0 +1,4 @@
+DROP TABLE clock_limit;
+DROP TABLE stuck_limit;
+DROP TABLE device_fault;
+DROP TABLE device_clock;
