@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,11 @@ from db.pool import Connection
 ALL_FEEDS = "all"
 # The setting that says since when readings and rejects are kept; before, nothing can be compared.
 KEPT_SINCE = "ledger.kept_since"
+# The name under which a replay from quarantine is booked: how late it is says nothing of a feed.
+REPLAY_WORKER = "replay"
+NOT_MEASURED = dict.fromkeys(
+    ("oldest_at", "newest_at", "received_s_sum", "sense_n", "sense_s_sum", "sense_s_max")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +105,14 @@ def insert_batch(
         ),
     ).fetchone()
     assert row is not None, "INSERT RETURNING gives the row"
-    _insert_entries(conn, row[0], entries)
+    is_replay = batch.worker == REPLAY_WORKER
+    _insert_entries(conn, row[0], entries, NOT_MEASURED if is_replay else {})
     return int(row[0])
 
 
-def _insert_entries(conn: Connection, batch_id: int, entries: Sequence[LedgerEntry]) -> None:
+def _insert_entries(
+    conn: Connection, batch_id: int, entries: Sequence[LedgerEntry], instead: Mapping[str, None]
+) -> None:
     """The clock is read here, as close to the commit as can be: waiting is measured up to it."""
     with conn.cursor() as cursor:
         cursor.executemany(
@@ -122,7 +130,7 @@ def _insert_entries(conn: Connection, batch_id: int, entries: Sequence[LedgerEnt
                         - %(minute)s::timestamptz)::float8 - %(received_s_sum)s::float8,
                     extract(epoch FROM clock_timestamp() - %(oldest_at)s::timestamptz)::float8)
             """,
-            [asdict(entry) | {"batch": batch_id} for entry in entries],
+            [asdict(entry) | {"batch": batch_id, **instead} for entry in entries],
         )
 
 

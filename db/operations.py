@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
+from db.ledger import REPLAY_WORKER
 from db.pool import Connection
 
 # A batch is counted this long after it was written: by then its transaction has ended. One that
 # takes longer is missing from the sums for /metrics, never from the ledger.
 SETTLE = timedelta(seconds=20)
-# The name under which a replay from quarantine is booked.
-REPLAY_WORKER = "replay"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,13 @@ def test_what_was_not_measured_is_unknown_and_not_nought(db: Connection, now: da
     assert feed.store_lag_avg_s is feed.sense_lag_max_s is None
 
 
+def test_how_late_a_replay_is_says_nothing_of_its_feed(db: Connection, now: datetime) -> None:
+    minute = ledger.floor_minute(now) - timedelta(hours=5)
+    book(db, entry(minute), worker=ledger.REPLAY_WORKER)
+    (line,) = ledger.list_entries(db, minute, now)
+    assert line.store_lag_max_s is line.store_lag_avg_s is line.sense_lag_avg_s is None
+
+
 def test_folding_batches_keeps_how_late_they_were(db: Connection, now: datetime) -> None:
     minute = (now - 3 * HOUR).replace(minute=5, second=0, microsecond=0)
     for number in range(4):
@@ -106,7 +113,7 @@ def test_sums_of_a_feed_count_each_batch_once_and_only_grow(db: Connection, now:
 
     book(db, entry(minute), at=minute + timedelta(minutes=2))
     replayed = LedgerEntry("ttn", minute, 0, 1, 0, -1, 0, 1, 0)
-    book(db, replayed, worker=operations.REPLAY_WORKER, at=minute + timedelta(minutes=2))
+    book(db, replayed, worker=ledger.REPLAY_WORKER, at=minute + timedelta(minutes=2))
     ledger.fold_batches(db, now)
     operations.add_totals(db, minute + timedelta(minutes=10))
     ttn = operations.list_totals(db)[1]
