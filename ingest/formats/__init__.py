@@ -131,7 +131,7 @@ ALIASES: dict[str, str] = {
 def recognise(topic: str, payload: bytes) -> Format | None:
     """The format of a message: by its topic, else by what its body looks like."""
     parts = topic.split("/", 2)
-    if parts[0] == FEED_ROOT and len(parts) == 3:
+    if parts[0] == FEED_ROOT and len(parts) > 1:
         return find_format(parts[1])
     for wire_format in FORMATS.values():
         if wire_format.matches(topic):

@@ -105,10 +105,9 @@ def _by_kind(body: dict[str, Any], device: str, received_at: datetime) -> Decode
 
 def _device_of(topic: str) -> str:
     """`axis/{serial}/event/…`, or any other prefix before the level `event`."""
-    levels = feed_levels(topic)
-    if levels:
-        return levels[0]
     levels = topic.split("/")
+    if levels[0] == "feed":
+        return next(iter(feed_levels(topic)), "")
     if "event" in levels[1:]:
         return levels[levels.index("event", 1) - 1]
     return levels[1] if len(levels) > 1 else ""

@@ -39,7 +39,7 @@ from ingest.formats.video import (
     as_state,
     bounded,
     condition_name,
-    feed_levels,
+    levels_behind,
     moment_or,
     relative_box,
     report_condition,
@@ -188,7 +188,7 @@ def _camera_event(
     topic: str, body: Mapping[str, Any], device: str, received_at: datetime
 ) -> Decoded:
     """An event of the camera's own: its topic stands behind the serial number."""
-    levels = feed_levels(topic) or topic.split("/")[1:]
+    levels = levels_behind(topic)
     path = "/".join(levels[levels.index("event") + 2 :])
     path = identity(path or as_text(body.get("topic")), "topic")
     at, time_from = moment_or(body.get("timestamp"), received_at)

@@ -25,7 +25,7 @@ from ingest.formats.body import as_dict, as_finite, identity, kind_of, parse_obj
 from ingest.formats.format import Format, Refused, fits_object, guarded
 from ingest.formats.video import (
     bounded,
-    feed_levels,
+    levels_behind,
     moment_or,
     relative_box,
     report_condition,
@@ -60,7 +60,7 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
 def split_topic(topic: str, kinds: frozenset[str]) -> tuple[str, str]:
     """Kind of message and serial number of `{prefix}/{kind}/{serial}`; `feed/{format}/{serial}`
     names the device alone."""
-    levels = feed_levels(topic) or topic.split("/")[1:]
+    levels = levels_behind(topic)
     for index, level in enumerate(levels):
         if level in kinds:
             return level, levels[index + 1] if index + 1 < len(levels) else ""

@@ -32,7 +32,7 @@ from ingest.formats.body import (
 )
 from ingest.formats.format import Format, Refused, fits_object, guarded
 from ingest.formats.times import from_epoch
-from ingest.formats.video import feed_levels
+from ingest.formats.video import levels_behind
 
 NAME = "frigate"
 # Counts, motion and settings topics are understood but not subscribed: they repeat what the
@@ -61,7 +61,7 @@ _SWITCH = {"ON": True, "OFF": False}
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
-    parts = feed_levels(topic) or topic.split("/")[1:]
+    parts = levels_behind(topic)
     if len(parts) > 1 and parts[-1] in _BODIES and payload.lstrip()[:1] == b"{":
         parts = parts[-1:]  # a prefix of several levels, or a bridge's name before it
     reader = _BODIES.get(parts[0]) if len(parts) == 1 else None

@@ -38,6 +38,7 @@ from ingest.formats.body import (
     shown,
 )
 from ingest.formats.format import Format, Refused, guarded
+from ingest.formats.lorawan import said_number
 from ingest.formats.quantities import quantity_of, sort_out
 from ingest.formats.series import clock_is_set
 from ingest.formats.times import time_or_none
@@ -111,6 +112,7 @@ _NO_VALUE_TYPES = frozenset(
     {"Relationship", "GeoProperty", "LanguageProperty", "ListRelationship", "geo:json"}
     | {"geo:point", "geo:line", "geo:box", "geo:polygon", "DateTime", "command", "Command"}
 )
+_NUMBER_TYPES = frozenset({"Number", "Float", "Integer", "Double"})
 _ENTITY_TYPE = re.compile(r"([A-Z][A-Za-z0-9_]{1,63}|https?://\S{1,200}|[a-z]+:[A-Za-z0-9]{1,64})")
 _ULTRALIGHT_DEVICE = re.compile(r"[\w%.~-]{1,64}(?:=|%3D)[^=]{1,64}(?:(?:;|%3B).{1,200})?")
 _AGENT_TOPIC = re.compile(
@@ -259,7 +261,15 @@ class _Found:
             )  # fmt: skip
             flat = _flat(label, attribute.value, when, entity_type)
             self.rejects += flat.rejects
+            if attribute.kind in _NUMBER_TYPES and _is_no_number(attribute.value):
+                problem = f"{label}: must be a number (got {shown(attribute.value)})"
+                self.rejects.append(Reject(REASON_FIELD, problem))
+                continue
             self.values += [_with_unit(value, attribute.unit) for value in flat.values]
+
+
+def _is_no_number(value: Any) -> bool:
+    return isinstance(value, str) and isinstance(said_number(value), str)
 
 
 def _is_static(name: str) -> bool:
@@ -268,12 +278,23 @@ def _is_static(name: str) -> bool:
 
 def _attributes(name: str, item: Any) -> Iterator[tuple[str, _Attribute]]:
     """An attribute of several sensors is a list whose members have a datasetId."""
+    if isinstance(item, dict) and isinstance(item.get("values"), list):
+        yield from ((name, attribute) for attribute in _over_time(item))
+        return
     if not isinstance(item, list) or not all(isinstance(part, dict) for part in item):
         yield name, _attribute(item)
         return
     for part in item[:DATASET_LIMIT]:
         dataset = as_text(part.get("datasetId"), IDENTITY_LIMIT)
         yield (f"{name}[{dataset}]" if dataset else name)[:IDENTITY_LIMIT], _attribute(part)
+
+
+def _over_time(item: Mapping[str, Any]) -> Iterator[_Attribute]:
+    """The values of an attribute's temporal representation, each a pair of value and time."""
+    unit, kind = _unit(item, {}), as_text(item.get("type"), 64)
+    for pair in map(as_list, item["values"][:VALUE_LIMIT]):
+        if len(pair) == 2:
+            yield _Attribute(pair[0], unit, _time(pair[1]), kind)
 
 
 def _attribute(item: Any) -> _Attribute:

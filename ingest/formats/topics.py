@@ -15,7 +15,7 @@ PLAIN_LIMIT = 256
 def own_levels(topic: str) -> list[str]:
     """The levels of a topic, without the `feed/{format}/` of a bridged one."""
     levels = topic.split("/")
-    return levels[2:] if levels[0] == FEED and len(levels) > 2 else levels
+    return levels[2:] or [""] if levels[0] == FEED and len(levels) > 1 else levels
 
 
 def plain_text(payload: bytes) -> str:

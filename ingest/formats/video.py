@@ -37,6 +37,11 @@ def feed_levels(topic: str) -> list[str]:
     return levels[2:] if levels[0] == "feed" else []
 
 
+def levels_behind(topic: str) -> list[str]:
+    """The levels behind the prefix: `{prefix}/…`, or `feed/{format}/…`."""
+    return feed_levels(topic) if topic.startswith("feed/") else topic.split("/")[1:]
+
+
 def moment_or(value: Any, received_at: datetime) -> tuple[datetime, TimeSource]:
     """The camera's time, or ours where it says none, one without offset, or was never set."""
     moment = time_or_none(value)

@@ -297,3 +297,26 @@ def test_entities_of_which_the_first_is_broken_are_all_taken() -> None:
     assert [part.message_class for part in decoded.parts] == [
         MessageClass.INVALID, MessageClass.TELEMETRY,
     ]  # fmt: skip
+
+
+def test_a_number_that_is_none_is_refused_alone() -> None:
+    entity = {"id": "lamp-7", "type": "Device",
+              "temperature": {"type": "Number", "value": "NaN"},
+              "voltage": {"type": "Number", "value": "229.5"}}  # fmt: skip
+    decoded = parse(entity)
+    assert named(decoded) == {"voltage": 229.5}
+    assert [r.detail for r in decoded.rejects] == ["temperature: must be a number (got 'NaN')"]
+
+
+def test_values_over_time_have_their_own_times() -> None:
+    series = [[229, "2026-03-04T05:00:00Z"], [231, "2026-03-04T05:01:00Z"]]
+    voltage = {"type": "Property", "unitCode": "VLT", "values": series}
+    found = parse({"id": "lamp-7", "type": "Device", "voltage": voltage})
+    assert [(v.value, v.unit, v.ts.minute) for v in found.values] == [(229, "V", 0), (231, "V", 1)]
+
+
+def test_a_feed_may_name_the_format_alone() -> None:
+    payload = json.dumps([{"id": "a", "type": "t", "voltage": 229}]).encode()
+    known = recognise("feed/ngsi", payload)
+    assert known is not None
+    assert known.parse("feed/ngsi", payload, NOW).device == "a"
