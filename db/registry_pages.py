@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -45,6 +46,7 @@ class RegistryRow:
     value: float | None
     ts: datetime | None
     quality: int | None
+    faults: Sequence[str] = ()  # kinds of fault of the shown metric and of the whole device
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,10 @@ def list_registry(
                    street.name AS street, community.name AS community, page.report_interval_s,
                    page.out_of_service_since, page.return_due_at, page.out_of_service_reason,
                    page.out_of_service_by, page.demo, page.version, page.state, page.severity,
-                   page.heard_at, page.total, shown.metric, shown.value, shown.ts, shown.quality
+                   page.heard_at, page.total, shown.metric, shown.value, shown.ts, shown.quality,
+                   array(SELECT fault.kind FROM device_fault fault
+                         WHERE fault.device_id = page.id
+                           AND fault.metric IN ('', shown.metric)) AS faults
             FROM page
             LEFT JOIN division street ON street.code = page.street
             LEFT JOIN division community ON community.code = page.community

@@ -86,7 +86,7 @@
     if (hit.kind === 'squad') return [r.name, gw.t('map.squad_tip', { kind: gw.word('squad_kind', r.kind), n: r.open }) + (r.duty ? '' : ' · ' + gw.t('map.off_duty'))];
     if (hit.kind === 'device') {
       const d = gw.live.devices.get(r.id), lines = [r.name || r.code, `${gw.word('kind', r.kind)} · ${gw.word('device_state', String(hit.state))}`];
-      if (d && d[3]) lines.push(`${gw.word('metric', d[3])} ${gw.value(d[3], d[2])} · ${gw.clock(d[4])}`);
+      if (d && d[3]) lines.push(`${gw.word('metric', d[3])} ${gw.value(d[3], d[2])} · ${gw.clock(d[4])} · ${gw.t('time.ago', { age: gw.age(gw.now() - d[4]) })}`);
       return lines;
     }
     const count = (rows, field) => { let n = 0; for (const x of rows) if (x[field] === hit.id) n++; return n; };

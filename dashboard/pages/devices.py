@@ -11,7 +11,6 @@ import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, ctx, dcc, html
 from dash.development.base_component import Component
 
-from city.reading import Quality
 from dashboard import ids, registry
 from dashboard.auth import current_caller, require_role
 from dashboard.components import extra, render_empty, render_severity, value_text
@@ -20,6 +19,7 @@ from dashboard.i18n.times import day_and_clock, duration, local
 from dashboard.pages import frame
 from dashboard.pages.frame import View
 from dashboard.parts import parts
+from dashboard.quality import value_note
 from dashboard.raw_text import readable
 from db.discovery import DiscoveredCounts, DiscoveredDevice
 from db.registry_pages import STATES, OutOfService, RegistryCounts, RegistryRow, RegistrySearch
@@ -246,11 +246,10 @@ def render_latest(t: Texts, row: RegistryRow, now: datetime) -> list[Component]:
     """The newest value with its age, and how far it may be trusted."""
     if row.metric is None or row.ts is None:
         return [html.Span(t("devices.never_measured"), className="gw-devices-none")]
-    age = t("time.ago", age=duration(t, (now - row.ts).total_seconds()))
-    notes = [t.word("metric", row.metric), age]
-    if row.quality:
-        notes.append(t.word("quality", Quality(row.quality).name.lower()))
-    return [html.Span(value_text(t, row.metric, row.value)), html.Small(" · ".join(notes))]
+    age_s = (now - row.ts).total_seconds()
+    note = value_note(t, row.quality or 0, age_s, row.report_interval_s, row.faults)
+    words = f"{t.word('metric', row.metric)} · {note}"
+    return [html.Span(value_text(t, row.metric, row.value)), html.Small(words)]
 
 
 def render_steps(t: Texts, row: RegistryRow, *, may_change: bool) -> list[Component]:
