@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,8 +26,16 @@ NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
 SLOW = 0.25
 
 
-class TooSlow(Exception):
-    """The message took longer than any of its size may."""
+# Megabytes by which one message may raise the most memory that the process ever used.
+GREEDY = 64
+
+
+class TooMuch(Exception):
+    """The message took longer, or more memory, than any of its size may."""
+
+    def __init__(self, what: str, detail: str) -> None:
+        super().__init__(detail)
+        self.what = what
 
 
 @dataclass(frozen=True)
@@ -56,11 +65,18 @@ def split(data: bytes) -> tuple[str, str, bytes]:
 def attack(name: str, topic: str, body: bytes) -> None:
     """Everything that is done with a message; raises what must not happen."""
     topic = topic.encode("utf-8", "replace").decode()
-    seconds = min_seconds = _timed(name, topic, body)
+    peak = _peak_mb()
+    seconds = _timed(name, topic, body)
+    if _peak_mb() - peak > GREEDY:
+        raise TooMuch("greedy", f"{_peak_mb() - peak} MB for {len(body)} bytes")
     if seconds > SLOW:  # perhaps the machine was, not the parser
-        min_seconds = min(seconds, *(_timed(name, topic, body) for _ in range(2)))
-    if min_seconds > SLOW:
-        raise TooSlow(f"{min_seconds:.2f} s for {len(body)} bytes")
+        seconds = min(_timed(name, topic, body) for _ in range(2))
+    if seconds > SLOW:
+        raise TooMuch("slow", f"{seconds:.2f} s for {len(body)} bytes")
+
+
+def _peak_mb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _timed(name: str, topic: str, body: bytes) -> float:

@@ -26,7 +26,7 @@ import atheris
 
 with atheris.instrument_imports(include=["ingest.formats"]):
     from ingest.formats import FORMATS, find_format
-from tests.fuzz.attack import FAULTS, TooSlow, attack, join, split
+from tests.fuzz.attack import FAULTS, TooMuch, attack, join, split
 from tests.fuzz.seeds import seeds
 from tests.unit.ingest.corpus import CORPUS
 
@@ -62,14 +62,14 @@ class Fuzzer:
             return
         try:
             attack(name, topic, body)
-        except (TooSlow, *FAULTS) as fault:
+        except (TooMuch, *FAULTS) as fault:
             self._note(name, fault, data)
 
     def _note(self, name: str, fault: Exception, data: bytes) -> None:
         at = traceback.extract_tb(fault.__traceback__)[-1]
         kind = f"{name}-{type(fault).__name__}-{Path(at.filename).stem}-{at.lineno}"
-        if isinstance(fault, TooSlow):
-            kind = f"{name}-slow"
+        if isinstance(fault, TooMuch):
+            kind = f"{name}-{fault.what}"
         known = self.kinds.get(kind)
         if known is None:
             print(f"FINDING {kind}: {fault}", file=sys.stderr)
@@ -134,7 +134,7 @@ def _replaced(value: Any, chance: random.Random) -> Any:
     if fate < 0.8:
         return [value]
     if fate < 0.9 and isinstance(value, str):
-        return value * chance.choice((2, 50, 2000))
+        return (value[:INPUT_LIMIT] * chance.choice((2, 50, 2000)))[:INPUT_LIMIT]
     return {"value": value}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import cbor2
 
 from ingest.formats import FEED_ROOT, FORMATS
+from ingest.formats.chirpstack_gateway import MESSAGES as OF_GATEWAYS
 from tests.unit.ingest.sparkplug_messages import metric, node_birth, node_death, payload
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -102,6 +103,11 @@ def _written(name: str) -> Iterator[bytes]:
         yield cbor2.dumps(records)
         yield cbor2.dumps(records).hex().encode()
         yield b'<sensml><senml bn="urn:dev:ow:1" n="t" v="1"/></sensml>'
+    if name == "chirpstack-gateway":
+        state, counts = OF_GATEWAYS["ConnState"], OF_GATEWAYS["GatewayStats"]
+        yield state(gateway_id=b"a", state=1).SerializeToString()
+        yield counts(gateway_id_legacy=bytes(8), rxPacketsReceived=7).SerializeToString()
+        yield b'{"gatewayId":"a","state":"ONLINE"}'
     if name == "sparkplug":
         yield node_birth(metric("temperature_c", 20.5, alias=7))
         yield node_death()

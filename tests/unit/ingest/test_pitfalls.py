@@ -219,7 +219,6 @@ def test_pitfall_04_keys_left_out_are_zero_in_the_envelope_and_nothing_among_rea
     decoded = decode(UP, chirpstack(fCnt=..., fPort=..., object={"distance": 1290}))
     assert decoded.link["frame"] == 0
     assert metrics(judged(decoded, "milesight-em500-udl")) == {"distance_mm": 1290}
-    assert decode(TTN, {k: v for k, v in ttn().items()}).link["frame"] == 41
     assert decode(TTN, ttn(f_cnt=None)).link["frame"] == 0
 
 
@@ -317,7 +316,7 @@ def test_pitfall_09_a_time_among_the_readings_is_the_time_of_its_point_and_no_nu
 def test_pitfall_10_stored_points_are_late_and_point_by_point_in_time() -> None:
     late = Quality.LATE
     thingpark = {"DevEUI_uplink": {"DevEUI": EUI, "Time": AT.isoformat(), "Late": 1, "FPort": 85,
-                                   "payload_hex": "01755a", "payload": {"distance": 1}}}  # fmt: skip
+                                   "payload_hex": "01755a"}}  # fmt: skip
     decoded = decode(f"mqtt/things/{EUI}/uplink", thingpark)
     assert decoded.link["quality"] == late
     out_of_order = [
@@ -543,7 +542,8 @@ def test_pitfall_23_a_time_that_is_none_is_named() -> None:
 @pytest.mark.parametrize(
     "object_",
     [
-        {"distance": 1290}, {"payload": {"distance": 1290}}, {"data": {"distance": 1290}, "errors": []},
+        {"distance": 1290}, {"payload": {"distance": 1290}},
+        {"data": {"distance": 1290}, "errors": []},
         {"messages": [{"type": "distance", "measurementValue": 1290, "measurementId": "1"}]},
     ],
 )  # fmt: skip
@@ -656,7 +656,7 @@ def test_pitfall_29_the_hardware_address_outlives_the_name() -> None:
     ("topic", "body", "class_", "device_"),
     [
         # an empty first level
-        ("/esp-1/lecturas", b'{"concentracion": 3, "unidad": "ppm"}', MessageClass.TELEMETRY, "esp-1"),
+        ("/esp-1/lecturas", b'{"concentracion": 3}', MessageClass.TELEMETRY, "esp-1"),
         # nothing, where nothing means "deleted", and where it means nothing
         ("zigbee2mqtt/lid 4", b"", MessageClass.OTHER, "lid 4"),
         (UP, b"", MessageClass.INVALID, ""),
