@@ -1,36 +1,57 @@
-"""`python -m bench [NAME]`: run the measurements, print a table, keep the JSON."""
+"""`python -m bench [NAME …]`: run the measurements, print a table, keep the JSON."""
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import os
 import platform
 import sys
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("formats", "ingest", "engine", "alarm_path", "push")
+# A quarter of an hour each: only when asked for.
+LONG = ("history", "ingest_soak")
 
 
 def main(arguments: list[str]) -> int:
-    unknown = [name for name in arguments if name not in NAMES]
-    if unknown:
-        print(f"no benchmark {unknown[0]!r}; there are: {', '.join(NAMES)}", file=sys.stderr)
-        return 2
+    """Run what is named, or everything that is not long."""
+    asked = _parse(arguments)
     rows: list[tuple[str, str, str]] = []
-    for name in arguments or NAMES:
+    for name in asked.names or NAMES:
         print(f"== {name}", flush=True)
-        result: dict[str, Any] = importlib.import_module(f"bench.{name}").run()
+        result = importlib.import_module(f"bench.{name}").run(**_options(name, asked))
         write_result(name, result)
-        rows += [(name, key, _text(value)) for key, value in result.items()]
+        rows += [(name, key, text) for key, text in _lines(result)]
     width = max(len(key) for _, key, _ in rows)
     print()
-    for name, key, value in rows:
-        print(f"{name:<12}{key:<{width + 2}}{value}")
+    for name, key, text in rows:
+        print(f"{name:<12}{key:<{width + 2}}{text}")
     return 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *NAMES, *LONG],
+                        help=f"{', '.join(NAMES)}; only by name: {', '.join(LONG)}")  # fmt: skip
+    parser.add_argument("--seconds", type=int, help="how long ingest and ingest_soak publish")
+    parser.add_argument("--node-red", action="store_true",
+                        help="install Node-RED into .stack/bench and measure it too")  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+def _options(name: str, asked: argparse.Namespace) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if asked.seconds and name in ("ingest", "ingest_soak"):
+        options["seconds"] = asked.seconds
+    if name == "ingest":
+        options["with_node_red"] = asked.node_red
+    return options
 
 
 def write_result(name: str, result: dict[str, Any]) -> None:
@@ -52,8 +73,13 @@ def machine() -> str:
     return f"{os.cpu_count()} x {model}, Python {platform.python_version()}"
 
 
-def _text(value: object) -> str:
-    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+def _lines(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Figures, those of a group under its name; long lists are for the JSON alone."""
+    for key, value in result.items():
+        if isinstance(value, Mapping):
+            yield from _lines(value, f"{prefix}{key}.")
+        elif not isinstance(value, list):
+            yield prefix + key, f"{value:,.2f}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -1,220 +1,321 @@
 """How many messages a second go from a publisher into committed rows, and how late they are.
 
-QoS 1, four readings a message, one device in five thousand each time. Beside it, on the same
-broker in the same run: `mosquitto_sub`, which receives the same messages and stores nothing.
+QoS 1, 20,000 devices, four readings a message, sustained. As much is published as is stored: a
+publisher that only fills the broker's queue would measure nothing. Beside it, on the same broker
+in the same run: `mosquitto_sub`, which receives the same messages and stores nothing, and
+Node-RED where it is installed.
 """
 
 from __future__ import annotations
 
-import json
 import multiprocessing
+import random
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+import numpy as np
 
 import stack
-from bench import mqtt_load
-from db import seeds
-from db.devices import NewDevice, insert_devices
-from db.migrate import migrate
-from db.pool import connect
+from bench import city_load, node_red, processes
+from bench.city_load import READINGS, City
+from db import ledger, readings
+from db.pool import Connection, connect
 from ingest.mqtt import end_sessions
 from ingest.worker import IngestSettings
 from ingest.worker import run as run_worker
 
-DEVICES = 5_000
-DISTRICT = "990101"
-# Messages of one measurement, for each second asked for: what one worker stores on two cores.
-MESSAGES_PER_SECOND = 6_000
-SECONDS = 10
+DEVICES = 20_000
+SECONDS = 60
+WORKERS = (1, 2, 3)
+# What the product promises on two cores; lateness is measured at this rate.
+PROMISED_RATE = 15_000.0
 # Slow enough that nothing queues: the way itself is measured.
-LATENCY_RATE = 200.0
-READY_TIMEOUT_S = 30.0
+QUIET_RATE = 200.0
+# Published and not yet stored, when as much is published as is stored: a second's worth.
+BACKLOG = 20_000
+SUBSCRIBER_MESSAGES = 600_000
+READY_TIMEOUT_S = 60.0
 DRAIN_TIMEOUT_S = 120.0
+POLL_S = 0.05
+LATEST_EVERY_S = 0.02
 
-OUTLINE = {"type": "Polygon", "coordinates": [[[110, 20], [111, 20], [111, 21], [110, 20]]]}
+Servers = stack.RunningStack
 
 
-def run(seconds: int | None = None) -> dict[str, Any]:
-    """All measurements; prints them as a table and returns them."""
-    count = (seconds or SECONDS) * MESSAGES_PER_SECOND
+@dataclass
+class Worker:
+    """An ingest process."""
+
+    name: str
+    process: Any
+
+
+@dataclass
+class Cost:
+    """CPU seconds of everybody, and what they come to."""
+
+    pids: dict[str, list[int]]
+    postgres: int
+    before: dict[str, float] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        self.before = self._now()
+
+    def per_thousand(self, messages: int) -> dict[str, float]:
+        """CPU milliseconds for each thousand messages since the beginning."""
+        return {
+            f"cpu_ms_per_1000_{name}": 1e6 * (now - self.before[name]) / messages
+            for name, now in self._now().items()
+        }
+
+    def _now(self) -> dict[str, float]:
+        own = {name: sum(map(processes.cpu_s, pids)) for name, pids in self.pids.items()}
+        return {**own, "postgres": processes.family_cpu_s(self.postgres)}
+
+
+def run(
+    seconds: int = SECONDS, workers: Sequence[int] = WORKERS, *, with_node_red: bool = False
+) -> dict[str, Any]:
+    """All measurements of one run."""
     with (
         tempfile.TemporaryDirectory(prefix="gridwarden-bench-") as folder,
         stack.running(Path(folder)) as servers,
     ):
-        topics = _prepare(servers.postgres)
-        figures = {
-            "messages": count,
-            "mosquitto_sub_messages_per_s": _measure_subscriber(servers, topics, count),
-            **_measure_workers(servers, topics, count, 1),
-            **_measure_workers(servers, topics, count, 2),
-            **_measure_latency(servers, topics, int((seconds or SECONDS) * LATENCY_RATE)),
-        }
-    width = max(map(len, figures))
-    for name, figure in figures.items():
-        print(f"{name:<{width}}  {figure:>12,.1f}")
+        city = city_load.found(servers.postgres, servers.mqtt, DEVICES)
+        figures: dict[str, Any] = {"devices": DEVICES, "seconds": seconds}
+        bare = measure_subscriber(city)
+        figures["mosquitto_sub_messages_per_s"] = bare
+        for count in workers:
+            most = measure(servers, city, count, seconds)
+            most["share_of_mosquitto_sub"] = most["messages_per_s"] / bare
+            figures[f"{count}_workers"] = most
+        figures["at_promised_rate"] = measure(servers, city, 2, seconds, PROMISED_RATE)
+        figures["quiet"] = measure(servers, city, 1, min(seconds, 20), QUIET_RATE)
+        if with_node_red and not node_red.is_installed():
+            node_red.install()
+        if node_red.is_installed():
+            figures["node_red"] = measure_node_red(servers, city, seconds)
     return figures
 
 
-def _prepare(database_url: str) -> list[str]:
-    """Schema and registry; gives the topics."""
-    migrate(database_url)
-    now = datetime.now(UTC)
-    codes = [f"BG-{number:05}" for number in range(DEVICES)]
-    with connect(database_url) as conn:
-        seeds.seed_reference(conn, now)
-        conn.execute(
-            "INSERT INTO district (code, name_zh, name_en, outline) VALUES (%s, '测', 'Bench', %s)",
-            (DISTRICT, json.dumps(OUTLINE)),
-        )
-        insert_devices(
-            conn,
-            [
-                NewDevice(code, DISTRICT, "gas", "", "native", None, code, 110.5, 20.3, None,
-                          "methane", 300, {})
-                for code in codes
-            ],
-            now,
-        )  # fmt: skip
-        conn.commit()
-    return [f"city/v1/{DISTRICT}/gas/{code}/telemetry" for code in codes]
-
-
-def _packets(topics: Sequence[str], count: int) -> list[bytes]:
-    """Messages whose times begin now and are a millisecond apart for a device."""
-    start = int(time.time() * 1000) - 60_000
-    return [
-        mqtt_load.packet(
-            topics[number % len(topics)],
-            b'{"ts":%d,"readings":{"ch4_pct_lel":%.2f,"temperature_c":21.4,'
-            b'"humidity_pct":55.2,"battery_pct":88}}'
-            % (start + number // len(topics), number % 500 / 100),
-            number % 65535 + 1,
-        )
-        for number in range(count)
-    ]
-
-
-def _publish(mqtt_url: str, packets: Sequence[bytes], rate: float = 0.0) -> float:
-    address = urlsplit(mqtt_url)
-    sock = mqtt_load.connect(address.hostname or "", address.port or 0, "bench-publisher")
-    try:
-        return mqtt_load.publish(sock, packets, rate)
-    finally:
-        sock.close()
-
-
-def _measure_subscriber(servers: Any, topics: Sequence[str], count: int) -> float:
-    address = urlsplit(servers.mqtt)
-    program = stack.provision().program("mosquitto_sub")
+def measure_subscriber(city: City) -> float:
+    """Messages a second that `mosquitto_sub` receives."""
+    host, _, port = city.mqtt.rpartition("/")[2].partition(":")
     command = [
-        str(program), "-h", str(address.hostname), "-p", str(address.port), "-q", "1",
-        "-t", "city/v1/+/+/+/telemetry", "-C", str(count), "-F", "%p",
+        str(stack.provision().program("mosquitto_sub")), "-h", host, "-p", port, "-q", "1",
+        "-t", city.filter, "-C", str(SUBSCRIBER_MESSAGES), "-F", "%p",
     ]  # fmt: skip
-    packets = _packets(topics, count)
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as subscriber:
+    with (
+        city_load.publishing(city) as publisher,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL) as subscriber,
+    ):
         time.sleep(1.0)
-        began = _publish(servers.mqtt, packets)
+        publisher.allow(SUBSCRIBER_MESSAGES)
+        began = time.time()
         subscriber.wait(DRAIN_TIMEOUT_S)
-        return count / (time.time() - began)
+        return SUBSCRIBER_MESSAGES / (time.time() - began)
 
 
 @contextmanager
-def _workers(servers: Any, count: int) -> Iterator[None]:
+def working(servers: Servers, count: int) -> Iterator[list[Worker]]:
     """So many ingest processes, connected; stopped at the end."""
     context = multiprocessing.get_context("spawn")
-    ready, stop = context.Queue(), context.Event()
-    processes = [
-        context.Process(
-            target=_work, args=(servers.mqtt, servers.postgres, servers.redis, f"b{n}", stop, ready)
-        )
-        for n in range(count)
+    stop = context.Event()
+    workers = [
+        Worker(name, context.Process(target=_work, args=(_settings(servers, name), stop)))
+        for name in (f"bench-{number}" for number in range(count))
     ]
-    for process in processes:
-        process.start()
+    for worker in workers:
+        worker.process.start()
     try:
-        for _ in processes:
-            ready.get(timeout=READY_TIMEOUT_S)
-        time.sleep(2.0)  # connected to broker and database
-        yield
+        with connect(servers.postgres, autocommit=True) as conn:
+            _wait_until_known(conn, [worker.name for worker in workers])
+        time.sleep(3.0)  # subscribed, and the gas lane's fence raised
+        yield workers
     finally:
         stop.set()
-        for process in processes:
-            process.join()
-        for number in range(count):  # or the broker would go on keeping their share for them
-            end_sessions(servers.mqtt, f"b{number}")
+        for worker in workers:
+            worker.process.join()
+            # Or the broker would go on keeping its share for it.
+            end_sessions(servers.mqtt, worker.name)
+        with connect(servers.postgres, autocommit=True) as conn:
+            conn.execute("DELETE FROM ingest_worker")
 
 
-def _work(
-    mqtt_url: str, database_url: str, redis_url: str, name: str, stop: Any, ready: Any
-) -> None:
-    ready.put(name)
-    run_worker(IngestSettings(mqtt_url, database_url, redis_url, name), stop)
+def _settings(servers: Servers, name: str) -> IngestSettings:
+    return IngestSettings(servers.mqtt, servers.postgres, servers.redis, name)
 
 
-def _measure_workers(
-    servers: Any, topics: Sequence[str], count: int, workers: int
+def _work(settings: IngestSettings, stop: Any) -> None:
+    run_worker(settings, stop)
+
+
+def _wait_until_known(conn: Connection, names: Sequence[str]) -> None:
+    until = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < until:
+        row = conn.execute(
+            "SELECT count(*) FROM ingest_worker WHERE name = ANY(%s)", (list(names),)
+        ).fetchone()
+        if row and row[0] == len(names):
+            return
+        time.sleep(0.1)
+    raise TimeoutError("the workers did not start")
+
+
+def measure(
+    servers: Servers, city: City, count: int, seconds: float, rate: float = 0.0
 ) -> dict[str, float]:
-    """From the first byte published to the last batch committed."""
-    packets = _packets(topics, count)
-    with _workers(servers, workers), connect(servers.postgres, autocommit=True) as conn:
-        last_id = conn.execute("SELECT coalesce(max(id), 0) FROM ingest_batch").fetchone()
-        began = _publish(servers.mqtt, packets)
-        ended = _wait_until_stored(conn, last_id[0] if last_id else 0, count)
-    rate = count / (ended - began)
-    name = "one_worker" if workers == 1 else f"{workers}_workers"
-    return {f"{name}_messages_per_s": rate, f"{name}_readings_per_s": 4 * rate}
+    """Publish for so long, at a rate or as much as is stored; wait until all is stored."""
+    with (
+        connect(servers.postgres, autocommit=True) as conn,
+        working(servers, count) as workers,
+        city_load.publishing(city, rate) as publisher,
+    ):
+        pids = [worker.process.pid for worker in workers]
+        cost = _cost(servers, {"worker": pids, "publisher": [publisher.pid]})
+        since, after = datetime.now(UTC), last_batch(conn)
+        cost.begin()
+        asked = _drive(conn, publisher, lambda: _stored(conn, after), seconds)
+        sent, began = publisher.finish()
+        ended = wait_until_stored(conn, after, sent)
+        figures = {
+            "messages": float(sent),
+            "messages_per_s": sent / (ended - began),
+            "readings_per_s": READINGS * sent / (ended - began),
+            **lateness(conn, after),
+            **asked,
+            "worker_peak_rss_mib": max(processes.rss_mib(pid, "VmHWM") for pid in pids),
+            **cost.per_thousand(sent),
+        }
+        check_accounts(conn, since, after, sent)
+    return figures
 
 
-def _wait_until_stored(conn: Any, after_id: int, count: int) -> float:
+def _cost(servers: Servers, pids: dict[str, list[int]]) -> Cost:
+    mosquitto = servers.services.pid("mosquitto")
+    return Cost({**pids, "mosquitto": [mosquitto]}, servers.services.pid("postgres"))
+
+
+def _drive(conn: Connection, publisher: Any, stored: Any, seconds: float) -> dict[str, float]:
+    """Let the publisher go ahead of what is stored by the backlog, for so long; meanwhile ask for
+    the latest values of a device, again and again."""
+    device_ids = [row[0] for row in conn.execute("SELECT id FROM device")]
+    took: list[float] = []
+    until = time.monotonic() + seconds
+    next_poll = 0.0
+    while (now := time.monotonic()) < until:
+        if now >= next_poll:
+            next_poll = now + POLL_S
+            publisher.allow(stored() + BACKLOG)
+        asked_at = time.perf_counter()
+        readings.latest(conn, random.choice(device_ids))
+        took.append(1000 * (time.perf_counter() - asked_at))
+        time.sleep(LATEST_EVERY_S)
+    return {
+        "latest_of_one_device_ms_p50": float(np.percentile(took, 50)),
+        "latest_of_one_device_ms_p99": float(np.percentile(took, 99)),
+    }
+
+
+def last_batch(conn: Connection) -> int:
+    row = conn.execute("SELECT coalesce(max(id), 0) FROM ingest_batch").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _stored(conn: Connection, after: int) -> int:
+    row = conn.execute(
+        "SELECT coalesce(sum(stored), 0) FROM ingest_batch WHERE id > %s", (after,)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def wait_until_stored(conn: Connection, after: int, sent: int) -> float:
     """The time of the commit after which all messages were accounted for as stored."""
     until = time.monotonic() + DRAIN_TIMEOUT_S
     while time.monotonic() < until:
-        stored, last = conn.execute(
-            "SELECT coalesce(sum(stored), 0), extract(epoch FROM max(committed_at))::float8"
-            " FROM ingest_batch WHERE id > %s",
-            (after_id,),
-        ).fetchone()
-        if stored >= count:
-            return float(last)
-        time.sleep(0.1)
-    raise TimeoutError(f"only {stored} of {count} messages were stored")
+        if _stored(conn, after) >= sent:
+            row = conn.execute(
+                "SELECT extract(epoch FROM max(committed_at))::float8 FROM ingest_batch"
+            ).fetchone()
+            return float(row[0]) if row else 0.0
+        time.sleep(POLL_S)
+    raise TimeoutError(f"only {_stored(conn, after)} of {sent} messages were stored")
 
 
-def _measure_latency(servers: Any, topics: Sequence[str], count: int) -> dict[str, float]:
-    """From the publisher's clock to the commit, when nothing queues."""
-    address = urlsplit(servers.mqtt)
-    with _workers(servers, 1), connect(servers.postgres, autocommit=True) as conn:
-        last_id = conn.execute("SELECT coalesce(max(id), 0) FROM ingest_batch").fetchone()
-        sock = mqtt_load.connect(address.hostname or "", address.port or 0, "bench-publisher")
-        for number in range(count):
-            topic = topics[number % len(topics)]
-            body = b'{"ts":%d,"readings":{"ch4_pct_lel":1.5}}' % (time.time() * 1000)
-            mqtt_load.publish(sock, [mqtt_load.packet(topic, body, number % 65535 + 1)])
-            time.sleep(1 / LATENCY_RATE)
-        sock.close()
-        _wait_until_stored(conn, last_id[0] if last_id else 0, count)
-        late = conn.execute(
+def lateness(conn: Connection, after: int) -> dict[str, float]:
+    """Milliseconds from receipt to commit, and from publishing to commit; of the messages of a
+    batch it is taken that they came evenly from its first to its last."""
+    batches = np.array(
+        conn.execute(
             """
-            SELECT extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY late)) * 1000,
-                   extract(epoch FROM percentile_cont(0.99) WITHIN GROUP (ORDER BY late)) * 1000
-            FROM (
-                SELECT batch.committed_at - reading.ts AS late
-                FROM ingest_batch AS batch
-                JOIN reading ON received_at BETWEEN received_from AND received_to
-                WHERE batch.id > %s
-            ) AS each
+            SELECT extract(epoch FROM committed_at - received_from)::float8,
+                   extract(epoch FROM committed_at - received_to)::float8,
+                   sense.s, received
+            FROM ingest_batch AS batch CROSS JOIN LATERAL (
+                SELECT sum(sense_s_sum) / sum(sense_n) AS s FROM ingest_ledger
+                WHERE batch_id = batch.id
+            ) AS sense
+            WHERE id > %s AND received > 0
             """,
-            (last_id[0] if last_id else 0,),
-        ).fetchone()
-    assert late is not None, "an aggregate gives one row"
+            (after,),
+        ).fetchall(),
+        np.float64,
+    )
+    first, last, sensed, received = batches.T
+    steps = np.linspace(0.05, 0.95, 10)
+    stored = 1000 * (first[:, None] + (last - first)[:, None] * steps)
+    published = stored + 1000 * np.nan_to_num(sensed)[:, None]
+    weights = np.repeat(received, len(steps))
     return {
-        "published_to_committed_ms_p50": float(late[0]),
-        "published_to_committed_ms_p99": float(late[1]),
+        f"{name}_to_committed_ms_p{percent}": _weighted(late.ravel(), weights, percent)
+        for name, late in (("received", stored), ("published", published))
+        for percent in (50, 99)
     }
+
+
+def _weighted(values: Any, weights: Any, percent: float) -> float:
+    order = np.argsort(values)
+    share = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][np.searchsorted(share, percent / 100)])
+
+
+def check_accounts(conn: Connection, since: datetime, after: int, sent: int) -> None:
+    """Every message is stored once, and the ledger agrees with the tables."""
+    booked = conn.execute(
+        "SELECT sum(received), sum(stored), sum(readings_stored) FROM ingest_batch WHERE id > %s",
+        (after,),
+    ).fetchone()
+    if booked != (sent, sent, READINGS * sent):
+        raise AssertionError(f"sent {sent}, booked {booked}")
+    wrong = ledger.verify(conn, since, datetime.now(UTC) + timedelta(minutes=1))
+    if wrong:
+        raise AssertionError(f"the ledger does not balance: {wrong[0]}")
+
+
+def measure_node_red(servers: Servers, city: City, seconds: float) -> dict[str, float]:
+    """The same publisher against a flow that inserts a thousand messages at a time."""
+    with (
+        connect(servers.postgres, autocommit=True) as conn,
+        node_red.running(city) as flow,
+        city_load.publishing(city) as publisher,
+    ):
+        cost = _cost(servers, {"node_red": [flow.pid], "publisher": [publisher.pid]})
+        cost.begin()
+        asked = _drive(conn, publisher, lambda: flow.stored(conn), seconds)
+        sent, began = publisher.finish()
+        ended = flow.wait_until_stored(conn, sent)
+        return {
+            "messages": float(sent),
+            "messages_per_s": sent / (ended - began),
+            "readings_per_s": READINGS * sent / (ended - began),
+            **asked,
+            "peak_rss_mib": processes.rss_mib(flow.pid, "VmHWM"),
+            **cost.per_thousand(sent),
+        }

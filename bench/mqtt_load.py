@@ -1,21 +1,9 @@
-"""Publishes prepared messages at QoS 1 as fast as the broker takes them, over a bare socket.
-
-A publisher that shares two cores with what it measures must cost little: packets are built
-before the clock starts, and acknowledgements are counted, not looked at.
-"""
+"""Bare MQTT packets and connections, for publishers that must cost little."""
 
 from __future__ import annotations
 
-import select
 import socket
 import struct
-import time
-from collections.abc import Sequence
-
-# Messages sent and not yet acknowledged; Mosquitto takes up to 10,000 from one client.
-WINDOW = 2000
-ACK_BYTES = 4
-CHUNK = 50
 
 
 def connect(host: str, port: int, client_id: str) -> socket.socket:
@@ -35,29 +23,6 @@ def packet(topic: str, payload: bytes, mid: int) -> bytes:
     name = topic.encode()
     body = struct.pack(">H", len(name)) + name + struct.pack(">H", mid) + payload
     return b"\x32" + _length(len(body)) + body
-
-
-def publish(sock: socket.socket, packets: Sequence[bytes], rate: float = 0.0) -> float:
-    """Send all packets and wait for every acknowledgement; the time of the first byte sent.
-
-    With a `rate`, so many messages a second instead of as many as possible.
-    """
-    sent = acknowledged_bytes = 0
-    began = time.time()
-    while acknowledged_bytes < len(packets) * ACK_BYTES:
-        allowed = len(packets) if not rate else int((time.time() - began) * rate) + 1
-        room = min(WINDOW - (sent - acknowledged_bytes // ACK_BYTES), allowed - sent)
-        if room > 0 and sent < len(packets):
-            size = min(room, CHUNK)
-            sock.sendall(b"".join(packets[sent : sent + size]))
-            sent += size
-        waiting = 0.0 if room > CHUNK else 0.001
-        if select.select([sock], [], [], waiting)[0]:
-            received = sock.recv(65536)
-            if not received:
-                raise ConnectionError("the broker closed the connection")
-            acknowledged_bytes += len(received)
-    return began
 
 
 def _length(value: int) -> bytes:

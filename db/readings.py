@@ -40,6 +40,11 @@ RAW_UP_TO = timedelta(hours=6)
 MINUTES_UP_TO = timedelta(days=3)
 # Points of one answer; a longer range wants a larger bucket.
 HISTORY_LIMIT = 20_000
+# Lengths of buckets that are chosen here: people can read them off an axis. Whole hours, from
+# where on they are long enough, come from the small roll-up.
+BUCKETS = tuple(
+    timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720)
+) + tuple(timedelta(days=days) for days in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))
 
 
 def pack(rows: Rows) -> bytes:
@@ -321,14 +326,19 @@ def list_history(
     from_: datetime,
     to: datetime,
     bucket: str | None = None,
+    points: int | None = None,
 ) -> list[HistoryPoint]:
     """Readings from `from_` up to before `to`, oldest first; min and max keep every peak.
 
-    `bucket` is "raw", a length such as "1m", "15m", "1h" or "1d", or None for a fitting one.
+    `bucket` is "raw", a length such as "1m", "15m", "1h" or "1d", or None for a fitting one:
+    with `points`, the shortest that gives at most so many.
     """
     if metric not in METRICS:
         raise InvalidInput("metric", metric, "is not a known metric")
-    length = _bucket_length(bucket, to - from_)
+    if points is None:
+        length = _bucket_length(bucket, to - from_)
+    else:
+        length = _bucket_for(points, to - from_)
     if length is None:
         return _raw_history(conn, device_id, METRICS[metric].id, from_, to)
     if to - from_ > length * HISTORY_LIMIT:
@@ -349,6 +359,13 @@ def _bucket_length(bucket: str | None, span: timedelta) -> timedelta | None:
     if unit is None or not (count.isascii() and count.isdigit() and 0 < int(count) <= 1000):
         raise InvalidInput("bucket", bucket, "must be raw or a length like 1m, 15m, 1h, 1d")
     return unit * int(count)
+
+
+def _bucket_for(points: int, span: timedelta) -> timedelta:
+    """The range may begin and end within a bucket, which makes one more than fit into it."""
+    if not 2 <= points <= HISTORY_LIMIT:
+        raise InvalidInput("points", points, f"must be between 2 and {HISTORY_LIMIT}")
+    return next((length for length in BUCKETS if span <= length * (points - 1)), BUCKETS[-1])
 
 
 def _raw_history(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import psycopg
 import pytest
@@ -170,6 +171,30 @@ def test_a_history_without_a_bucket_gets_one_that_fits(edition: Connection) -> N
     assert [(p.ts, p.quality) for p in raw] == [(NOW - timedelta(seconds=7), 0)]
     assert [p.ts for p in minutes] == [NOW - 2 * DAY, NOW - MINUTE]
     assert [p.ts.minute for p in hours] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("points", "span", "length"),
+    [(500, 30 * DAY, 2 * HOUR), (25, DAY, HOUR), (24, DAY, 2 * HOUR), (60, HOUR, 2 * MINUTE)],
+)
+def test_a_history_has_no_more_points_than_asked_for(
+    db: Connection, points: int, span: timedelta, length: timedelta
+) -> None:
+    to = NOW - timedelta(seconds=30)  # in the middle of every bucket
+    step = length / 2
+    insert(db, [(to - step * (n + 0.5), float(n)) for n in range(span // step)])
+
+    found = list_history(db, DEVICE, NAME, to - span, to, points=points)
+
+    assert points // 2 <= len(found) <= points
+    assert {b.ts - a.ts for a, b in pairwise(found)} == {length}
+    assert max(p.max for p in found) == span // step - 1
+
+
+@pytest.mark.parametrize("points", [0, 1, -5, 20_001])
+def test_a_number_of_points_that_makes_no_history_is_refused(db: Connection, points: int) -> None:
+    with pytest.raises(InvalidInput, match="points"):
+        list_history(db, DEVICE, NAME, NOW - DAY, NOW, points=points)
 
 
 @pytest.mark.parametrize("bucket", ["0m", "1w", "m", "-5m", "1.5h", "99999d", "5 m"])
