@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from city.reading import REASON_FIELD, REASON_NAN, Quality, RawValue, Reject, TimeSource
 from ingest.formats.body import IDENTITY_LIMIT, TEXT_LIMIT, shown
@@ -28,10 +28,11 @@ POINT_TIMES = ("timestamp", "time", "ts")
 # An earlier time in a record is that of a clock that was never set.
 CLOCK_SET_SINCE = datetime(2001, 1, 1, tzinfo=UTC)
 # Records that carry a name and a value as fields: {"type": "Air Humidity", "measurementValue": 77}.
-RECORD_NAMES = ("type", "name", "variable", "measurementId")
+RECORD_NUMBER = "measurementId"
+RECORD_NAMES = ("type", "name", "variable", RECORD_NUMBER)
 RECORD_VALUES = ("measurementValue", "value")
-RECORD_UNITS = ("unit", "units")
-OWN_VALUES = ("value", "measurementvalue")
+UNIT_KEYS = ("unit", "units", "Unit", "Units")
+VALUE_KEYS = ("value", "Value", "measurementValue")
 # What old SenseCAP decoders write as the type of every record; only the number tells them apart.
 NO_NAME = "report_telemetry"
 # A list of bytes under such a name is the frame again, not a list of readings.
@@ -65,8 +66,7 @@ class Flattened:
     rejects: tuple[Reject, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
+class _Leaf(NamedTuple):
     """One value that was found in a decoded object, or what is wrong with a part of it."""
 
     name: str
@@ -120,7 +120,7 @@ def _walk(node: Any, name: str, stamp: Stamp, depth: int, unit: str = "") -> Ite
 
 
 def _walk_object(node: dict[str, Any], name: str, stamp: Stamp, depth: int) -> Iterator[_Leaf]:
-    has_records = any(map(_holds_records, node.values()))
+    has_records = any(_holds_records(item) for item in node.values() if isinstance(item, list))
     unit, unit_key, value_key = _own_unit(node)
     for key, item in node.items():
         if key.lower() in HISTORY_NAMES and isinstance(item, list):
@@ -139,15 +139,18 @@ def _is_companion(key: str, item: Any) -> bool:
     return not isinstance(item, (dict, list)) and key in {*WRAPPERS, *WRAPPER_COMPANIONS}
 
 
+_NO_UNIT: tuple[str, str | None, str | None] = ("", None, None)
+
+
 def _own_unit(node: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
     """Unit, its key and that of the number it belongs to: {"value": 21.5, "unit": "°C"}."""
-    value_key = next((key for key in node if key.lower() in OWN_VALUES), None)
-    unit_key = next((key for key in node if key.lower() in RECORD_UNITS), None)
-    unit = None if unit_key is None else node[unit_key]
-    number = None if value_key is None else node[value_key]
-    if not isinstance(unit, str) or unit not in UNITS or type(number) not in (int, float):
-        return "", None, None
-    return unit, unit_key, value_key
+    unit_key = next((key for key in UNIT_KEYS if key in node), None)
+    value_key = next((key for key in VALUE_KEYS if key in node), None) if unit_key else None
+    if unit_key is None or value_key is None or type(node[value_key]) not in (int, float):
+        return _NO_UNIT
+    unit = node[unit_key]
+    known = isinstance(unit, str) and unit in UNITS
+    return (unit, unit_key, value_key) if known else _NO_UNIT
 
 
 def _joined(name: str, key: str) -> str:
@@ -191,7 +194,9 @@ def _walk_history(points: list[Any], stamp: Stamp, depth: int) -> Iterator[_Leaf
 
 def _holds_records(item: Any) -> bool:
     """A list of name-and-value records, or of lists of them."""
-    parts = item[:VALUE_LIMIT] if isinstance(item, list) else []
+    if not isinstance(item, list):
+        return False
+    parts = item[:VALUE_LIMIT]
     inner = (part for part in parts if isinstance(part, list))
     return any(map(_as_record, parts)) or any(
         any(map(_as_record, part[:VALUE_LIMIT])) for part in inner
@@ -203,9 +208,11 @@ def _as_record(item: Any) -> tuple[str, Any] | None:
     if not isinstance(item, dict):
         return None
     value = next((key for key in RECORD_VALUES if key in item), None)
-    names = (item[key] for key in RECORD_NAMES if isinstance(item.get(key), (str, int)))
-    name = next((str(said) for said in names if said not in ("", NO_NAME)), None)
-    if value is None or not name:
+    names = [item[key] for key in RECORD_NAMES if isinstance(item.get(key), str)]
+    if type(item.get(RECORD_NUMBER)) is int:
+        names.append(str(item[RECORD_NUMBER]))
+    name = next((said for said in names if said and said != NO_NAME), None)
+    if value is None or name is None:
         return None
     return name[:IDENTITY_LIMIT], item[value]
 

@@ -91,3 +91,11 @@ def test_a_stored_point_without_a_time_is_refused_by_its_number() -> None:
     assert [reject.detail for reject in flat.rejects] == [
         "history: point 2 has no time that can be read (got '2026-03-04 05:00:00')"
     ]
+
+
+def test_an_object_with_numbers_for_its_type_is_no_record() -> None:
+    sent = {"channels": [{"type": 1, "value": 12}, {"type": True, "value": 13}]}
+    assert named(sent) == {
+        "channels[0].type": 1, "channels[0].value": 12,
+        "channels[1].type": True, "channels[1].value": 13,
+    }  # fmt: skip
