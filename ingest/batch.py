@@ -314,7 +314,7 @@ class _Draft:
 
     def _repeats_another(self, decoded: Decoded) -> bool:
         """An endpoint that nobody registered says again what its device says under its own name."""
-        parent = decoded.link.get("parent")
+        parent = str(decoded.link.get("parent", ""))
         return bool(parent) and self._registry.find(decoded.format, parent) is not None
 
     def _add_readings(

@@ -20,6 +20,8 @@ Real samples of it, where there are any, are compared by a suite `test_corpus_<g
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ingest.formats.axis import AXIS
 from ingest.formats.body import parse_json
 from ingest.formats.chirpstack import CHIRPSTACK
@@ -61,6 +63,9 @@ __all__ = [
 # Formats that fix no topic, or travel by HTTP, are bridged to `feed/{format}/{anything}`; by
 # convention the first level after the format names the device where the body does not.
 FEED_ROOT = "feed"
+# Topics whose format is remembered, and the length from which none is: some 10 MB together.
+TOPICS_REMEMBERED = 32_768
+TOPIC_REMEMBERED_LENGTH = 256
 
 FORMATS: dict[str, Format] = {
     "native": NATIVE,
@@ -130,12 +135,25 @@ ALIASES: dict[str, str] = {
 
 def recognise(topic: str, payload: bytes) -> Format | None:
     """The format of a message: by its topic, else by what its body looks like."""
-    parts = topic.split("/", 2)
-    if parts[0] == FEED_ROOT and len(parts) > 1:
-        return find_format(parts[1])
-    for wire_format in FORMATS.values():
-        if wire_format.matches(topic):
-            return wire_format
+    known = _remembered(topic) if len(topic) <= TOPIC_REMEMBERED_LENGTH else _of_topic(topic)
+    return known if known is not None or _is_fed(topic) else _of_body(payload)
+
+
+def _is_fed(topic: str) -> bool:
+    """The topic names the format, or one that there is not."""
+    return topic.startswith(f"{FEED_ROOT}/")
+
+
+def _of_topic(topic: str) -> Format | None:
+    if _is_fed(topic):
+        return find_format(topic.split("/", 2)[1])
+    return next((known for known in FORMATS.values() if known.matches(topic)), None)
+
+
+_remembered = lru_cache(maxsize=TOPICS_REMEMBERED)(_of_topic)
+
+
+def _of_body(payload: bytes) -> Format | None:
     if len(payload) > PAYLOAD_LIMIT:
         return None
     try:

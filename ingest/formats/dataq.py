@@ -208,7 +208,7 @@ def _matches(topic: str) -> bool:
 def _fits(body: Mapping[str, Any]) -> bool:
     if isinstance(body.get("occupancy"), dict) and "timestamp" in body:
         return True
-    if isinstance(body.get("connected"), bool) and "serial" in body:
+    if "serial" in body and any(isinstance(body.get(key), bool) for key in ("connected", "active")):
         return True
     if "class" in body and "id" in body:
         return "confidence" in body and ("age" in body or "active" in body)

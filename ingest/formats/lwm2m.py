@@ -184,7 +184,10 @@ def _matches(topic: str) -> bool:
 
 
 def _fits(body: Any) -> bool:
-    """OMA JSON, or a SenML pack whose names are paths of objects and nothing more."""
+    """OMA JSON, a SenML pack whose names are paths of objects and nothing more, or a message in
+    the envelope of a gateway."""
+    if isinstance(body, dict) and isinstance(body.get("msgType"), str) and "data" in body:
+        return True
     if isinstance(body, dict) and isinstance(body.get("e"), list):
         first = as_dict(next(iter(body["e"]), None))
         return "bn" in body or any(key in first for key in _VALUE_FIELDS)

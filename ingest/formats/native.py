@@ -39,6 +39,10 @@ PREFIX = "city/v1/"
 SUBSCRIPTIONS = ("city/#",)
 # Topics whose parts are remembered: more than the devices of a district, some 10 MB.
 TOPICS_REMEMBERED = 32_768
+# Characters of a topic; the longest honest one has about 100. What is remembered is bounded by it.
+TOPIC_LIMIT = 512
+# Characters of a topic; a device code may have 128.
+TOPIC_LIMIT = 512
 # Readings looked at in one message: every canonical metric twice over.
 READING_LIMIT = 64
 
@@ -63,6 +67,8 @@ _Reader = Callable[[str, str, str, dict[str, Any], datetime], Decoded]
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
+    if len(topic) > TOPIC_LIMIT:  # before it is remembered
+        raise Refused(REASON_TOPIC, f"{len(topic)} characters, at most {TOPIC_LIMIT} are accepted")
     district, kind, device, reader = _address(topic)
     try:
         return reader(district, kind, device, parse_object(payload), received_at)
@@ -76,7 +82,7 @@ def _address(topic: str) -> tuple[str, str, str, _Reader]:
     """District, kind and device of a topic, and what reads its messages."""
     prefix, _, rest = topic.partition(PREFIX)
     parts = rest.split("/", 3)
-    if prefix or len(parts) < 4:
+    if prefix or len(parts) < 4 or len(topic) > TOPIC_LIMIT:
         raise Refused(REASON_TOPIC, f"not a topic of the native format: {topic[:200]!r}")
     district, kind, device, what = parts
     reader = _READERS.get((kind, what)) or _READERS.get(("", what))
@@ -87,7 +93,7 @@ def _address(topic: str) -> tuple[str, str, str, _Reader]:
 
 def telemetry_address(topic: str) -> tuple[str, str, str] | None:
     """District, kind and device of a telemetry topic; None for any other topic."""
-    if not (topic.startswith(PREFIX) and topic.endswith("/telemetry")):
+    if not (topic.startswith(PREFIX) and topic.endswith("/telemetry") and len(topic) < TOPIC_LIMIT):
         return None
     try:
         district, kind, device, reader = _address(topic)
@@ -345,8 +351,14 @@ def _matches(topic: str) -> bool:
     return topic.startswith(ROOT)
 
 
+# The keys that tell our own messages where no topic does.
+_SIGNS = ({"id", "type", "phase", "start"}, {"ts", "lon", "lat"}, {"ts", "online"}, {"id", "ok"})
+
+
 def _fits(body: Mapping[str, Any]) -> bool:
-    return isinstance(body.get("readings"), dict) and not body.keys() & {"after", "deviceInfo"}
+    if body.keys() & {"after", "deviceInfo"}:
+        return False
+    return isinstance(body.get("readings"), dict) or any(keys <= body.keys() for keys in _SIGNS)
 
 
 NATIVE = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))

@@ -579,6 +579,8 @@ def _fits(body: Any) -> bool:
         return False
     if any(isinstance(body.get(key), list) for key in ("contextResponses", "contextElements")):
         return True
+    if isinstance(body.get("TimeInstant"), str):
+        return True  # a measure of an agent, whose topic would say of which device
     for key in ("data", "entities", "features"):
         if isinstance(body.get(key), list) and _is_envelope(body, key):
             return not body[key] or _is_entity(body[key][0])

@@ -230,10 +230,15 @@ def _matches(topic: str) -> bool:
 
 
 def _fits(body: Any) -> bool:
-    """Points with their times: a flat object of names and values could be anybody's."""
-    if isinstance(body, list):
-        body = next(iter(body), None)
-    point = as_dict(body)
+    """Points with their times, of one device or of several by name: a flat object of names and
+    values could be anybody's."""
+    if isinstance(body, dict) and body and all(isinstance(of, list) for of in body.values()):
+        return all(of and _is_point(of[0]) for of in body.values())
+    return _is_point(next(iter(body), None) if isinstance(body, list) else body)
+
+
+def _is_point(item: Any) -> bool:
+    point = as_dict(item)
     return point.keys() == {"ts", "values"} and isinstance(point["values"], dict)
 
 

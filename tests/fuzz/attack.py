@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,11 @@ NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
 SLOW = 0.25
 
 
+# Characters of a rejection's detail, values and events of one message, and bytes of what is kept
+# of it beside them.
+DETAIL_LIMIT = 1_000
+VALUE_LIMIT = 5_000
+KEPT_LIMIT = 64 * 1024
 # Megabytes by which one message may raise the most memory that the process ever used.
 GREEDY = 64
 
@@ -64,7 +69,7 @@ def split(data: bytes) -> tuple[str, str, bytes]:
 
 def attack(name: str, topic: str, body: bytes) -> None:
     """Everything that is done with a message; raises what must not happen."""
-    topic = topic.encode("utf-8", "replace").decode()
+    topic = topic.encode("utf-8", "replace").decode().replace("\0", "?")  # MQTT has no other
     peak = _peak_mb()
     seconds = _timed(name, topic, body)
     if _peak_mb() - peak > GREEDY:
@@ -98,19 +103,39 @@ def take_in(name: str, topic: str, body: bytes, model: str = "") -> Decoded:
 
 
 def _check(decoded: Decoded, model: str) -> None:
-    json.dumps(decoded.link, allow_nan=False).encode()
     content = normalize(decoded, AnyDevice(model=model), NOW)
     for reading in content.readings:
         metric = METRICS[reading.metric]
         assert metric.low <= reading.value <= metric.high, reading
         assert not is_in_future(reading.ts, NOW), reading
+        _storable([reading.raw_unit, str(reading.raw_value)])
     for reject in (*decoded.rejects, *content.rejects):
         assert reject.reason, reject
         assert reject.detail, reject
+        assert len(reject.detail) <= DETAIL_LIMIT, reject
     if decoded.message_class is MessageClass.INVALID:
         assert decoded.rejects
+    _storable([decoded.device, decoded.link])
     for event in content.events:
-        json.dumps(event.attributes, allow_nan=False).encode()
-        assert "\0" not in event.event_id
+        _storable([event.event_id, event.camera, event.type, event.snapshot, event.attributes])
     for status in content.statuses:
-        json.dumps(status.attributes, allow_nan=False).encode()
+        _storable([status.device, status.attributes])
+    assert len(content.readings) + len(content.kept_out) <= VALUE_LIMIT
+    assert len(content.events) <= VALUE_LIMIT
+
+
+def _storable(value: Any) -> None:
+    """Valid JSON of a bounded size, without the characters that PostgreSQL refuses."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    assert len(text.encode()) <= KEPT_LIMIT, f"{len(text)} characters are kept"
+    assert not any("\0" in part for part in _texts(value)), "a NUL character is kept"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list, tuple)):
+        for part in value:
+            yield from _texts(part)
+        if isinstance(value, dict):
+            yield from _texts(list(value.values()))
