@@ -16,6 +16,10 @@ SPARKPLUG_NODE = "sparkplug_node"
 ZIGBEE_BRIDGE = "zigbee_bridge"
 NVR = "nvr"
 
+# Radios hear from about -150 to +20 dBm. More than this is no signal, and much more does not fit
+# the column: one such figure would fail the whole batch.
+SIGNAL_LIMIT_DB = 1000
+
 # Formats in which one server speaks for all devices: network servers and IoT platforms.
 SERVERS = frozenset({
     "chirpstack", "ttn", "thingpark", "loriot", "netmore", "iotda", "jetlinks", "thingsboard",
@@ -109,6 +113,12 @@ def _reception(
     network = as_text(entry.get("network"))
     return Heard(
         name, entry["gateway"][:IDENTITY_LIMIT], LORAWAN_GATEWAY, received_at,
-        rssi_dbm=as_finite(entry.get("rssi_dbm")), snr_db=as_finite(entry.get("snr_db")),
+        rssi_dbm=_signal(entry.get("rssi_dbm")), snr_db=_signal(entry.get("snr_db")),
         attributes={"network": network} if network else {}, **where,
     )  # fmt: skip
+
+
+def _signal(value: Any) -> float | None:
+    """A strength as far as it is one, to the hundredth: figures too small do not fit either."""
+    number = as_finite(value)
+    return None if number is None or abs(number) > SIGNAL_LIMIT_DB else round(number, 2)

@@ -70,6 +70,16 @@ def test_a_frame_is_stored_with_the_gateways_that_heard_it(field: Field, lorawan
     assert field.books() == (1, 1, 0, 0)
 
 
+@pytest.mark.parametrize("rssi", [1e300, 1e-300])
+def test_a_signal_that_no_column_holds_costs_the_frame_nothing(
+    field: Field, lorawan: int, rssi: float
+) -> None:
+    field.store(frame(field, field.now, ("gw-1", rssi)))
+    (way,) = gateways.list_heard_through(field.conn, lorawan)
+    assert way.rssi_dbm in (None, 0.0)
+    assert field.books() == (1, 1, 0, 0)
+
+
 def test_frames_that_follow_each_other_are_not_written_one_by_one(
     field: Field, lorawan: int
 ) -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,17 @@ def test_a_reception_that_repeats_another_is_left_out_and_a_foreign_network_is_n
     assert [(sign.identity, sign.attributes) for sign in found] == [
         ("own", {}), ("theirs", {"network": "ttnv2"}),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [(-97, -97), (-97.123, -97.12), (1e300, None), (-1001, None), (1e-300, 0), ("x", None)],
+)
+def test_a_signal_that_no_radio_can_have_is_left_out(said: Any, kept: float | None) -> None:
+    link = {"gateways": [{"gateway": "gw-1", "rssi_dbm": said, "snr_db": said}]}
+    decoded = replace(parse(UP, fixture("chirpstack/up-decoded.json")), link=link)
+    (_, sign) = heard(decoded, Device(), NOW)
+    assert (sign.rssi_dbm, sign.snr_db) == (kept, kept)
 
 
 def test_gateways_of_the_things_stack_go_by_their_names() -> None:
