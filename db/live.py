@@ -21,10 +21,13 @@ POLL_S = 1.0
 Redis = redis.Redis
 
 
-def open_redis(url: str) -> Redis:
+def open_redis(url: str, patience_s: float = 5.0) -> Redis:
     """A client that connects on first use and gives up on a dead server quickly."""
     return redis.Redis.from_url(
-        url, socket_connect_timeout=1, socket_timeout=5, health_check_interval=15
+        url,
+        socket_connect_timeout=min(1.0, patience_s),
+        socket_timeout=patience_s,
+        health_check_interval=15,
     )
 
 

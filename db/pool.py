@@ -19,13 +19,23 @@ Pool = ConnectionPool[Connection]
 CHECKOUT_TIMEOUT_S = 5.0
 # Pause between attempts while the database does not answer at start.
 RETRY_S = 2.0
+# A server whose machine vanished, or whose connection a firewall forgot, is noticed in half a
+# minute; the operating system's own patience is a quarter of an hour.
+KEEPALIVE: dict[str, Any] = {
+    "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}  # fmt: skip
+# SQLSTATEs that say nothing against the work: connection lost, server starting or stopping; in
+# another's way, disk full, too many connections, read-only since it became a standby.
+AWAY_CLASSES = ("08", "57P")
+AWAY_STATES = frozenset({"40001", "40P01", "53100", "53300", "25006"})
 
 
 def connect(url: str, *, application: str = "gridwarden", autocommit: bool = False) -> Connection:
     """Open one connection in UTC; raises `Unavailable` in one sentence when nobody answers."""
     try:
         conn = psycopg.connect(
-            url, application_name=application, autocommit=autocommit, connect_timeout=5
+            url, application_name=application, autocommit=autocommit, **KEEPALIVE
         )
     except psycopg.OperationalError as error:
         raise Unavailable(f"database does not answer: {first_line(error)}") from error
@@ -58,7 +68,7 @@ def open_pool(url: str, *, max_size: int = 8, application: str = "gridwarden") -
         min_size=0,
         max_size=max_size,
         timeout=CHECKOUT_TIMEOUT_S,
-        kwargs={"application_name": application, "connect_timeout": 5},
+        kwargs={"application_name": application, **KEEPALIVE},
         configure=_prepare,
         check=ConnectionPool.check_connection,
         open=True,
@@ -79,8 +89,17 @@ def transaction(pool: Pool) -> Iterator[Connection]:
 
 
 def is_away(error: BaseException) -> bool:
-    """True for errors of the connection, where the same work may succeed later."""
-    return isinstance(error, psycopg.OperationalError | PoolTimeout | Unavailable)
+    """True where the same work may succeed later, whatever it is: the connection is gone, the
+    server starts, stops, is full or read-only, or another transaction was in the way. Other
+    errors of the server (out of memory, a limit, too complex) are about the work itself."""
+    if isinstance(error, PoolTimeout | Unavailable):
+        return True
+    if not isinstance(error, psycopg.Error):
+        return False
+    state = error.sqlstate
+    if state is None:
+        return isinstance(error, psycopg.OperationalError)
+    return state.startswith(AWAY_CLASSES) or state in AWAY_STATES
 
 
 def first_line(error: BaseException) -> str:

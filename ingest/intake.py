@@ -56,10 +56,10 @@ class Intake:
         )  # fmt: skip
         self._others = Inbox(
             url, client_id_of(worker), filters, receive_maximum, say,
-            share=OTHER_SHARE, skip=is_native_gas, arrived=self._arrived,
+            share=OTHER_SHARE, skip=self._is_taken_care_of, arrived=self._arrived,
         )  # fmt: skip
         self._others.urgent = self._urgent
-        self._adopted: dict[str, list[Inbox]] = {}
+        self._adopted: dict[str, tuple[Inbox, Inbox]] = {}
         self._gas_sessions_lost = 0
 
     def start(self) -> None:
@@ -72,9 +72,9 @@ class Intake:
         self._others.leave(filters)
 
     def take(self, limit: int, gather_s: float, wait_s: float) -> list[Message]:
-        """Gas first, then the rest, then what dead workers left."""
+        """Gas first, then the rest; of each, our own before what dead workers left."""
         self._mind_the_fence()
-        return gather([self._gas, self._others, *self._orphans()], limit, gather_s, wait_s)
+        return gather(self._all(), limit, gather_s, wait_s)
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that these are stored; call it after the commit, in order."""
@@ -93,14 +93,14 @@ class Intake:
 
     def adopt(self, worker: str, filters: Sequence[str]) -> None:
         """Take the place of a dead worker: subscribe to nothing, empty its sessions."""
-        inboxes = [
+        gas, rest = (
             Inbox(self._url, client_id, (), self._receive_maximum, self._say, arrived=self._arrived)
             for client_id in (gas_client_id_of(worker), client_id_of(worker))
-        ]
-        for inbox in inboxes:
+        )
+        for inbox in (gas, rest):
             inbox.leave(filters)
             inbox.start()
-        self._adopted[worker] = inboxes
+        self._adopted[worker] = gas, rest
 
     def emptied(self) -> list[str]:
         """Adopted workers whose sessions hold nothing any more; call it when all that was taken
@@ -119,10 +119,15 @@ class Intake:
         """Adopted workers that were not dead: they have taken a session back."""
         return [w for w, inboxes in self._adopted.items() if any(i.is_closed for i in inboxes)]
 
-    def release(self, worker: str, *, end: bool) -> None:
-        """Leave a dead worker's sessions; end them if they are empty, else keep them."""
-        for inbox in self._adopted.pop(worker):
-            inbox.close(end_session=end)
+    def release(self, worker: str, *, end: bool) -> bool:
+        """Leave a dead worker's sessions; end them if they are empty, else keep them. Whether
+        the broker was told."""
+        told = [inbox.close(end_session=end) for inbox in self._adopted.pop(worker)]
+        return all(told)
+
+    def cut_off_s(self) -> float:
+        """Seconds since the broker last delivered on either lane; none while it does."""
+        return min(self._gas.cut_off_s(), self._others.cut_off_s())
 
     def stop_taking(self) -> None:
         """What arrives from now on is left to the broker."""
@@ -141,11 +146,15 @@ class Intake:
         if self._gas.sessions_lost != self._gas_sessions_lost:
             self._gas_sessions_lost = self._gas.sessions_lost
             self._others.drop_fence()
-        if self._gas.subscribed and self._others.needs_fence():
-            self._others.raise_fence()
+        if self._gas.subscribed and (fence := self._others.next_fence()) is not None:
+            self._gas.publish(*fence, qos=1)
 
-    def _orphans(self) -> list[Inbox]:
-        return [inbox for inboxes in self._adopted.values() for inbox in inboxes]
+    def _is_taken_care_of(self, topic: str) -> bool:
+        return is_native_gas(topic) and self._gas.subscribed
 
     def _all(self) -> list[Inbox]:
-        return [self._gas, self._others, *self._orphans()]
+        """Gas first, that of dead workers too."""
+        orphans = list(self._adopted.values())
+        return [
+            self._gas, *(gas for gas, _ in orphans), self._others, *(rest for _, rest in orphans)
+        ]  # fmt: skip

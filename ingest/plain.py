@@ -25,12 +25,14 @@ from ingest.normalize import DERIVED_FROM
 from ingest.quality import FUTURE_LIMIT, STALE_LIMIT
 from ingest.registry import Registry
 
-# Topics and sets of metric names remembered; forgotten all at once when there are more, so that
-# made-up ones cannot fill the memory.
+# Topics of registered devices and sets of known metrics remembered; forgotten all at once when
+# there are more.
 TOPICS_MAX = 262_144
 SHAPES_MAX = 4096
-# Metrics of one message; the long way takes more.
+# Metrics and bytes of one message, bytes of its topic; the long way takes more.
 METRICS_MAX = 32
+PAYLOAD_MAX = 8192
+TOPIC_MAX = 256
 
 _FUTURE_US = FUTURE_LIMIT.total_seconds() * 1_000_000
 _STALE_US = STALE_LIMIT.total_seconds() * 1_000_000
@@ -67,7 +69,7 @@ class PlainLane:
     def __init__(self) -> None:
         self._registry: Registry | None = None
         self._devices: dict[str, tuple[int, str]] = {}  # by topic: id and kind
-        self._shapes: dict[tuple[str, ...], tuple[int, ...] | None] = {}
+        self._shapes: dict[tuple[str, ...], tuple[int, ...]] = {}
 
     def take(self, messages: Sequence[Message], registry: Registry) -> Plain:
         """Sort messages into plain ones and others."""
@@ -85,8 +87,10 @@ class PlainLane:
 
     def _take_one(self, number: int, message: Message, draft: _Columns) -> bool:
         topic = message.topic
+        if message.retain or len(message.payload) > PAYLOAD_MAX or len(topic) > TOPIC_MAX:
+            return False
         device = self._devices.get(topic) or self._find(topic)
-        if device is None or message.retain:
+        if device is None:
             return False
         try:
             body = _decode(message.payload)
@@ -99,7 +103,7 @@ class PlainLane:
         if not -_FUTURE_US <= received_us - ts_us <= _STALE_US:
             return False
         names = (device[1], *body.readings)
-        metrics = self._shapes[names] if names in self._shapes else self._shape(names)
+        metrics = self._shapes.get(names) or self._shape(names)
         if metrics is None:
             return False
         draft.add(number, device[0], ts_us, received_us, metrics, body.readings.values())
@@ -122,8 +126,9 @@ class PlainLane:
         """Ids of these metrics of a kind of device; None where one is unknown or has derived
         readings beside it."""
         known = KIND_METRICS.get(names[0], METRICS)
-        plain = all(name in known and name not in DERIVED_FROM for name in names[1:])
-        self._shapes[names] = shape = tuple(known[name].id for name in names[1:]) if plain else None
+        if not all(name in known and name not in DERIVED_FROM for name in names[1:]):
+            return None
+        self._shapes[names] = shape = tuple(known[name].id for name in names[1:])
         return shape
 
 

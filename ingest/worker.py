@@ -29,6 +29,11 @@ IDLE_S = 0.5
 RETRY_S = 1.0
 # How often a worker says that it is alive.
 BEAT_S = 2.0
+# Requests published at once, in hundreds: storing must not wait for a flood of them.
+OUTBOX_ROUNDS = 10
+# A Redis that does not answer at once is not asked again for so long: storing comes first.
+REDIS_PATIENCE_S = 0.5
+REDIS_PAUSE_S = 10.0
 # Somebody who took over and then fell silent too is replaced after this.
 ABANDONED = timedelta(seconds=60)
 # The database could not store this one message, whatever else came with it.
@@ -56,11 +61,16 @@ class IngestSettings:
     silent_s: float = 30.0
 
 
+def say(text: str) -> None:
+    """What the broker's connection tells: being connected is good news, all else is not."""
+    log.log(logging.INFO if text.startswith("connected") else logging.WARNING, text)
+
+
 def run(settings: IngestSettings, stop: threading.Event) -> None:
     """Store messages until told to stop; servers that go away are waited for."""
     worker = _Worker(settings, stop)
     intake = Intake(
-        settings.mqtt_url, settings.worker_name, subscriptions(), settings.receive_maximum, log.info
+        settings.mqtt_url, settings.worker_name, subscriptions(), settings.receive_maximum, say
     )
     intake.start()  # first: the broker keeps what comes while we wait for the database
     try:
@@ -110,8 +120,9 @@ class _Worker:
         self._settings = settings
         self._stop = stop
         self._conn: Connection | None = None
-        self._redis = live.open_redis(settings.redis_url)
+        self._redis = live.open_redis(settings.redis_url, REDIS_PATIENCE_S)
         self._redis_answers = True
+        self._redis_at = 0.0  # not asked before
         self._lane = PlainLane()
         self._urgent: set[str] = set()
         self._beat_at = 0.0
@@ -156,7 +167,10 @@ class _Worker:
         self._insist(lambda conn: self._look_after(conn, intake, at))
 
     def _look_after(self, conn: Connection, intake: Intake, at: float) -> None:
-        name = self._settings.worker_name
+        name, silent_s = self._settings.worker_name, self._settings.silent_s
+        if intake.cut_off_s() > silent_s:
+            self._alive_since = at  # without the broker we are no better than dead
+            return
         if not ingest_workers.beat(conn, name):
             ingest_workers.register(conn, name, shared_filters(subscriptions()))
         back = set(intake.displaced())
@@ -166,13 +180,12 @@ class _Worker:
         for alive in back:
             intake.release(alive, end=False)
         for dead in intake.emptied():
-            intake.release(dead, end=True)
-            ingest_workers.forget(conn, dead)
-            log.warning("worker %s is gone: its sessions were emptied and ended here", dead)
+            if intake.release(dead, end=True):
+                ingest_workers.forget(conn, dead)
+                log.warning("worker %s is gone: its sessions were emptied and ended here", dead)
         self._publish_due(conn, intake)
-        # Whoever was cut off from the database must not take the others for dead.
-        silent_s = self._settings.silent_s
-        if at - self._alive_since < silent_s:
+        # Whoever was cut off must not take the others for dead. One at a time: memory is bounded.
+        if intake.adopted() or at - self._alive_since < silent_s:
             return
         orphan = ingest_workers.claim_orphan(conn, name, timedelta(seconds=silent_s), ABANDONED)
         if orphan is not None:
@@ -182,13 +195,16 @@ class _Worker:
     def _publish_due(self, conn: Connection, intake: Intake) -> None:
         """Requests to devices: a worker that fails in between leaves them to the next."""
         now = datetime.now(UTC)
-        with conn.transaction():
-            due = outbox.claim_due(conn, now)
-            sent = [m.id for m in due if intake.publish(m.topic, m.payload, m.qos)]
-            outbox.mark_sent(conn, sent, now)
-            for message in due:
-                if message.id not in sent:
-                    outbox.mark_failed(conn, message, now)
+        for _ in range(OUTBOX_ROUNDS):
+            with conn.transaction():
+                due = outbox.claim_due(conn, now)
+                sent = {m.id for m in due if intake.publish(m.topic, m.payload, m.qos)}
+                outbox.mark_sent(conn, sorted(sent), now)
+                for message in due:
+                    if message.id not in sent:
+                        outbox.mark_failed(conn, message, now)
+            if not due:
+                return
 
     def _insist(self, work: Callable[[Connection], None]) -> None:
         """Do it, however often the database has to be waited for."""
@@ -248,9 +264,13 @@ class _Worker:
             raise Unavailable("stopped") from error
 
     def _tell(self, stored: Stored) -> None:
+        if time.monotonic() < self._redis_at:
+            return
         answered = not stored.readings or live.wake(self._redis, "evaluate")
         if stored.event_seq is not None:
             answered &= live.publish_event_seq(self._redis, stored.event_seq)
+        if not answered:
+            self._redis_at = time.monotonic() + REDIS_PAUSE_S
         if answered != self._redis_answers:
             self._redis_answers = answered
             if answered:

@@ -41,8 +41,6 @@ SUBSCRIPTIONS = ("city/#",)
 TOPICS_REMEMBERED = 32_768
 # Characters of a topic; the longest honest one has about 100. What is remembered is bounded by it.
 TOPIC_LIMIT = 512
-# Characters of a topic; a device code may have 128.
-TOPIC_LIMIT = 512
 # Readings looked at in one message: every canonical metric twice over.
 READING_LIMIT = 64
 
@@ -67,8 +65,6 @@ _Reader = Callable[[str, str, str, dict[str, Any], datetime], Decoded]
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
-    if len(topic) > TOPIC_LIMIT:  # before it is remembered
-        raise Refused(REASON_TOPIC, f"{len(topic)} characters, at most {TOPIC_LIMIT} are accepted")
     district, kind, device, reader = _address(topic)
     try:
         return reader(district, kind, device, parse_object(payload), received_at)
@@ -93,7 +89,7 @@ def _address(topic: str) -> tuple[str, str, str, _Reader]:
 
 def telemetry_address(topic: str) -> tuple[str, str, str] | None:
     """District, kind and device of a telemetry topic; None for any other topic."""
-    if not (topic.startswith(PREFIX) and topic.endswith("/telemetry") and len(topic) < TOPIC_LIMIT):
+    if not (topic.startswith(PREFIX) and topic.endswith("/telemetry")):
         return None
     try:
         district, kind, device, reader = _address(topic)

@@ -53,7 +53,10 @@ class Client(paho.Client):
                 return messages
             if not self._ended and self._waits_for_more():
                 return messages
-        self.loop_read()
+        # One packet and no more, unlike `loop_read`: a PUBLISH behind it is ours.
+        result = self._packet_read()
+        if result > 0:
+            self._loop_rc_handle(result)
         return messages
 
     def _waits_for_more(self) -> bool:
@@ -117,6 +120,6 @@ class Client(paho.Client):
         self._packet_queue(paho.PUBACK, packets, mids[-1], 1)
 
 
-def reason_of(error: OSError) -> str:
+def reason_of(error: OSError | ValueError) -> str:
     """What an error of the connection says to people."""
-    return error.strerror or str(error) or type(error).__name__
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

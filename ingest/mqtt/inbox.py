@@ -40,6 +40,12 @@ BATCH_BYTES = 16 * 1024 * 1024
 MESSAGE_BYTES = 250
 # No broker may send a packet larger than this. Ours accepts messages of 2 MiB.
 PACKET_BYTES = 4 * 1024 * 1024
+# Topics by which a worker tells itself where somebody else takes over, and how long such a
+# message may be on its way.
+FENCES = "gridwarden/fence/"
+FENCE_S = 10.0
+# A broker that does not answer is said so again after this.
+SAY_AGAIN_S = 60.0
 # How long a stop waits for the last acknowledgements to leave.
 FAREWELL_S = 2.0
 
@@ -64,10 +70,10 @@ _connections = itertools.count(1)
 class Inbox:
     """One place in a shared subscription, with a queue of messages to store.
 
-    The broker keeps what is not acknowledged: at most `receive_maximum` messages and about
-    `QUEUE_BYTES` are here, whatever arrives. A message id means something only on the connection
-    that brought it, so acknowledgements of an earlier connection are dropped; the broker sends
-    those messages again.
+    The broker keeps what is not acknowledged: at most `receive_maximum` messages (twice as many
+    of QoS 0) and about `QUEUE_BYTES` are here, whatever arrives. A message id means something
+    only on the connection that brought it, so acknowledgements of an earlier connection are
+    dropped; the broker sends those messages again.
     """
 
     def __init__(
@@ -82,8 +88,8 @@ class Inbox:
         skip: Skip | None = None,
         arrived: threading.Event | None = None,
     ) -> None:
-        """Topics for which `skip` is true are somebody else's once `raise_fence` has been called.
-        `arrived` is set when there is something to take."""
+        """Topics for which `skip` is true are somebody else's behind the fence. `arrived` is set
+        when there is something to take."""
         self.client_id = client_id
         self.arrived = arrived or threading.Event()
         self._broker = parse_broker(url)
@@ -97,14 +103,18 @@ class Inbox:
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._subscribed
         self._client.on_unsubscribe = self._unsubscribed
+        # Or paho would write from whatever thread has something to say, into the middle of
+        # packets that the connection's own thread is writing.
+        self._client.on_socket_register_write = lambda *_: self._wake()
         self._queue: deque[Message] = deque()  # filled by the connection's thread
         self._waiting: deque[Message] = deque()  # of the thread that takes
         self.urgent: Container[str] = frozenset()  # topics that go first when not all can
         self._bytes_in = self._bytes_out = 0  # each written by one thread only
         self._stored: deque[tuple[int, list[int]]] = deque()
         self._connection = 0
-        self._fence = f"gridwarden/fence/{client_id}"
-        self._fenced = 0  # the connection on which the fence was raised
+        self._fence = f"{FENCES}{client_id}"
+        self._fence_number = 0
+        self._fence_due_at = 0.0  # when a fence that has not come is raised again
         self._skipping = False
         self._retry_s = RETRY_FIRST_S
         self._taking = True
@@ -113,7 +123,9 @@ class Inbox:
         self.subscribed = False  # the broker has confirmed it on the connection of now
         self.unsubscribed = False
         self.sessions_lost = 0  # connections to a broker that had kept nothing for us
-        self._heard_at = time.monotonic()
+        self._heard_at = self._lost_at = time.monotonic()
+        self._say_away_at = 0.0
+        self._said_goodbye = False
         self._wake_read, self._wake_write = socket.socketpair()
         for end in (self._wake_read, self._wake_write):
             end.setblocking(False)
@@ -134,17 +146,18 @@ class Inbox:
     def leave(self, filters: Sequence[str]) -> None:
         """Unsubscribe from these, now and after every reconnect."""
         self._leave = tuple(filters)
-        if filters and self.subscribed:
+        if filters and self._client.is_connected():
             self._client.unsubscribe(list(filters))
-            self._wake()
 
     def take(self, limit: int, gather_s: float, wait_s: float) -> list[Message]:
         """Wait up to `wait_s` for a message, then `gather_s` for more; at most `limit`."""
         return gather([self], limit, gather_s, wait_s)
 
-    def take_now(self, limit: int, size: int = BATCH_BYTES) -> list[Message]:
+    def take_now(self, limit: int, size: int) -> list[Message]:
         """What is here, oldest first: at most `limit` messages of `size` bytes together, but at
         least one."""
+        if not self._thread.is_alive() and not self.is_closed:
+            raise RuntimeError(f"the connection of {self.client_id} has died")
         waiting = self._waiting
         while self._queue:
             waiting.append(self._queue.popleft())
@@ -164,30 +177,33 @@ class Inbox:
 
     def publish(self, topic: str, payload: bytes, qos: int) -> bool:
         """Hand a message to the broker; False if there is no connection or it cannot be sent."""
+        if not self._client.is_connected():  # paho would keep it, and we would publish it again
+            return False
         try:
             sent = self._client.publish(topic, payload, qos)
         except ValueError as error:
             self._say(f"cannot publish to {topic!r}: {error}")
             return False
-        self._wake()
         return sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
-    def needs_fence(self) -> bool:
-        """Subscribed on a connection on which nothing is skipped yet."""
-        return self.subscribed and self._fenced != self._connection
-
-    def raise_fence(self) -> None:
-        """From now on whoever takes care of the skipped topics gets all of them. What the broker
-        already holds for us may be older than that: only what comes behind this message of ours
-        is skipped."""
-        self._fenced = self._connection
-        self._client.publish(self._fence, b"", qos=1)
-        self._wake()
+    def next_fence(self) -> tuple[str, bytes] | None:
+        """What whoever takes care of the skipped topics publishes over its own connection, to
+        prove that it gets them; None while nothing is to be published. The broker may hold
+        messages for us that are older: only what comes behind this one is skipped."""
+        at = time.monotonic()
+        if not self.subscribed or self._skipping or at < self._fence_due_at:
+            return None
+        if self._fence_due_at:
+            self._say(f"{self._fence} does not come back: all of gas is stored from both lanes")
+        self._fence_number += 1
+        self._fence_due_at = at + FENCE_S
+        return self._fence, b"%d" % self._fence_number
 
     def drop_fence(self) -> None:
-        """Nothing is skipped until the fence is raised again."""
+        """Nothing is skipped until the next fence has come."""
+        self._fence_number += 1
+        self._fence_due_at = 0.0
         self._skipping = False
-        self._fenced = 0
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that these are stored; call it after the commit, in order."""
@@ -202,11 +218,16 @@ class Inbox:
         self._taking = False
 
     def silent_s(self) -> float:
-        """Seconds since a message arrived."""
-        return time.monotonic() - self._heard_at
+        """Seconds since a message arrived on a connection that stands; none without one."""
+        return time.monotonic() - self._heard_at if self._client.is_connected() else 0.0
 
-    def close(self, *, end_session: bool = False) -> None:
-        """Send the last acknowledgements, say goodbye, keep the session or end it."""
+    def cut_off_s(self) -> float:
+        """Seconds since the broker last delivered to us; none while it does."""
+        return 0.0 if self.subscribed else time.monotonic() - self._lost_at
+
+    def close(self, *, end_session: bool = False) -> bool:
+        """Send the last acknowledgements, say goodbye, keep the session or end it; whether the
+        goodbye could be said."""
         self.stop_taking()
         self._expiry_s = 0 if end_session else None
         self._closing.set()
@@ -214,6 +235,7 @@ class Inbox:
         self._thread.join()
         self._wake_read.close()
         self._wake_write.close()
+        return self._said_goodbye
 
     @property
     def is_closed(self) -> bool:
@@ -229,13 +251,17 @@ class Inbox:
                 self._client.forget_ahead()
                 self._client.reconnect()
                 self._converse()
-            except OSError as error:
-                self._say(
-                    f"broker {self._broker} does not answer ({reason_of(error)});"
-                    f" trying again in {self._retry_s:g} s"
-                )
+            except (OSError, ValueError) as error:  # select: a socket that was closed meanwhile
+                self._say_away(error)
             self._closing.wait(self._retry_s)
             self._retry_s = min(self._retry_s * 2, RETRY_MAX_S)
+
+    def _say_away(self, error: OSError | ValueError) -> None:
+        """Once, and then every minute."""
+        at = time.monotonic()
+        if at >= self._say_away_at:
+            self._say_away_at = at + SAY_AGAIN_S
+            self._say(f"broker {self._broker} does not answer ({reason_of(error)}); trying again")
 
     def _converse(self) -> None:
         """Read, acknowledge and ping until the connection ends."""
@@ -264,7 +290,7 @@ class Inbox:
         """Reading on would take more memory than we promised: the broker has to wait. The
         count is for messages of QoS 0, which the receive maximum does not limit."""
         too_large = self._bytes_in - self._bytes_out >= QUEUE_BYTES
-        return self._taking and (too_large or len(self._queue) >= 2 * self._receive_maximum)
+        return self._taking and (too_large or len(self) >= 2 * self._receive_maximum)
 
     def _read(self) -> None:
         client = self._client
@@ -278,23 +304,28 @@ class Inbox:
         if not messages or not self._taking:
             return
         self._heard_at = time.monotonic()
-        if self._skip is not None:
-            messages = self._without_skipped(messages, self._skip)
+        messages = self._without_skipped(messages)
         self._bytes_in += sum(map(_size, messages))
         self._queue.extend(messages)
         self.arrived.set()
 
-    def _without_skipped(self, messages: list[Message], skip: Skip) -> list[Message]:
-        """Acknowledge and leave out what lies behind the fence and is somebody else's."""
+    def _without_skipped(self, messages: list[Message]) -> list[Message]:
+        """Acknowledge and leave out fences, and what lies behind ours and is somebody else's.
+        What stands before it is taken from both lanes, as if the broker had sent it again."""
+        skip = self._skip
         kept, skipped = [], []
         for message in messages:
             if message.topic == self._fence:
-                self._skipping = self._fenced == message.connection
+                self._skipping = message.payload == b"%d" % self._fence_number
                 skipped.append(message)
-            elif self._skipping and skip(message.topic):
+            elif message.topic.startswith(FENCES):
+                skipped.append(message)  # of a worker whose place we have taken
+            elif skip is None or not skip(message.topic):
+                kept.append(message)
+            elif self._skipping:
                 skipped.append(message)
             else:
-                kept.append(message)
+                kept.append(message._replace(again=True))
         if skipped:
             self.acknowledge(skipped)
         return kept
@@ -307,13 +338,22 @@ class Inbox:
 
     def _say_goodbye(self) -> None:
         self._send_acknowledgements()
-        until = time.monotonic() + FAREWELL_S
-        while self._client.want_write() and time.monotonic() < until:
-            self._client.loop_write()
+        self._write_out()
         goodbye = Properties(PacketTypes.DISCONNECT)
         if self._expiry_s is not None:
             goodbye.SessionExpiryInterval = self._expiry_s
-        self._client.disconnect(properties=goodbye)
+        result = self._client.disconnect(properties=goodbye)
+        self._write_out()
+        self._said_goodbye = result == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _write_out(self) -> None:
+        """Send what waits, if the broker takes it soon."""
+        client, until = self._client, time.monotonic() + FAREWELL_S
+        while client.want_write() and time.monotonic() < until:
+            if (sock := client.socket()) is None:
+                break
+            select.select([], [sock], [], 0.1)
+            client.loop_write()
 
     def _connected(
         self, client: paho.Client, _: Any, flags: paho.ConnectFlags, reason: ReasonCode, __: Any
@@ -322,9 +362,11 @@ class Inbox:
             self._say(f"broker {self._broker} refuses: {reason}")
             return
         self._connection = next(_connections)
-        self._skipping = False
+        self.drop_fence()
+        self.unsubscribed = False
         self.sessions_lost += not flags.session_present
         self._retry_s = RETRY_FIRST_S
+        self._say_away_at = 0.0
         self._heard_at = time.monotonic()
         session = "the session was kept" if flags.session_present else "a new session"
         self._say(f"connected to broker {self._broker} as {self.client_id}, {session}")
@@ -333,14 +375,17 @@ class Inbox:
         # The sender's retain flag is not wanted (it says nothing about age): without "retain as
         # published" the flag is set only on what the broker had kept.
         options = SubscribeOptions(qos=1, noLocal=False, retainAsPublished=False)
-        topics = [*self._filters, self._fence] if self._skip is not None else self._filters
-        if topics:
+        if topics := self._topics():
             client.subscribe([(topic, options) for topic in topics])
+
+    def _topics(self) -> tuple[str, ...]:
+        return self._filters if self._skip is None else (*self._filters, self._fence)
 
     def _subscribed(
         self, _: paho.Client, __: Any, ___: int, reasons: list[ReasonCode], ____: Any
     ) -> None:
-        refused = [f for f, r in zip(self._filters, reasons, strict=False) if r.is_failure]
+        topics = self._topics()
+        refused = [topic for topic, r in zip(topics, reasons, strict=False) if r.is_failure]
         if refused:
             self._say(f"broker {self._broker} refuses to deliver {', '.join(refused)}")
         self.subscribed = not refused
@@ -351,7 +396,8 @@ class Inbox:
     def _disconnected(
         self, _: paho.Client, __: Any, ___: Any, reason: ReasonCode, ____: Any
     ) -> None:
-        self.subscribed = False
+        self.subscribed = self.unsubscribed = False
+        self._lost_at = time.monotonic()
         if self._closing.is_set():
             return
         hint = ""
@@ -364,29 +410,33 @@ class Inbox:
 
 def gather(inboxes: Sequence[Inbox], limit: int, gather_s: float, wait_s: float) -> list[Message]:
     """Wait up to `wait_s` for a message in any of the inboxes, which share one `arrived`, then
-    `gather_s` for more; at most `limit`, from the first inbox first."""
+    `gather_s` for more; at most `limit` and about `BATCH_BYTES`, from the first inbox first."""
     arrived = inboxes[0].arrived
     until = time.monotonic() + wait_s
     messages: list[Message] = []
     while not messages:
         arrived.clear()
-        messages = _take_in_turn(inboxes, limit)
+        _take_in_turn(inboxes, limit, messages)
         rest = until - time.monotonic()
         if not messages and (rest <= 0 or not arrived.wait(rest)):
             return messages
     until = time.monotonic() + gather_s
     while len(messages) < limit and (rest := until - time.monotonic()) > 0:
         time.sleep(min(rest, gather_s / 4))
-        messages += _take_in_turn(inboxes, limit - len(messages))
+        if not _take_in_turn(inboxes, limit, messages):
+            break
     return messages
 
 
-def _take_in_turn(inboxes: Sequence[Inbox], limit: int) -> list[Message]:
-    messages: list[Message] = []
+def _take_in_turn(inboxes: Sequence[Inbox], limit: int, messages: list[Message]) -> bool:
+    """Add what is there; whether there is room for more."""
+    room = BATCH_BYTES - sum(map(_size, messages))
     for inbox in inboxes:
-        if len(messages) < limit:
-            messages += inbox.take_now(limit - len(messages))
-    return messages
+        if len(messages) < limit and room > 0:
+            taken = inbox.take_now(limit - len(messages), room)
+            messages += taken
+            room -= sum(map(_size, taken))
+    return room > 0
 
 
 def _size(message: Message) -> int:
