@@ -22,6 +22,7 @@ from db import (
     outbox,
     reject_counts,
     rollups,
+    sparkplug,
     users,
 )
 from db.pool import (
@@ -131,8 +132,12 @@ def _forget(conn: Connection, now: datetime) -> None:
 
 
 def _forget_messages(conn: Connection, now: datetime) -> None:
-    message_seen.forget_seen(conn, now - message_seen.KEEP)
+    message_seen.forget_seen(conn, now)
     outbox.delete_old(conn, now)
+
+
+def _forget_nodes(conn: Connection, _now: datetime) -> None:
+    sparkplug.trim(conn)
 
 
 JOBS: tuple[tuple[str, float, Job], ...] = (
@@ -145,6 +150,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("feed totals", 15, operations.add_totals),
     ("forgetting", 3600, _forget),
     ("messages seen", 60, _forget_messages),
+    ("edge nodes", 60, _forget_nodes),
     ("clocks", 900, alert_steps.look_at_clocks),
     ("stuck values", 900, alert_steps.look_for_stuck_values),
 )

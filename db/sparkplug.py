@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,17 @@ from db.pool import Connection
 
 NodeKey = tuple[str, str]  # group, edge node
 SourceKey = tuple[str, str, str]  # and device; empty for the edge node itself
+
+# Of those without a registered device. A large city has some hundreds of edge nodes with some
+# tens of devices each; more are invented ones, which push out their own kind.
+NODES_MAX = 5_000
+SOURCES_MAX = 50_000
+METRICS_MAX = 500_000
+# Whoever was heard over this span is no invention of the moment.
+TENURE = timedelta(days=1)
+# How exactly `heard_at` is kept.
+HEARD_EVERY = timedelta(seconds=10)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,8 @@ class NodeRow:
     rebirth_asked_at: datetime | None = None
     rebirth_due_at: datetime | None = None
     rebirth_reason: str = ""
+    first_seen: datetime = EPOCH
+    heard_at: datetime = EPOCH
 
     @property
     def key(self) -> NodeKey:
@@ -72,30 +85,32 @@ class MetricRow:
         return self.group_id, self.edge_id, self.device_id
 
 
-def lock_nodes(conn: Connection, keys: Collection[NodeKey]) -> list[NodeRow]:
+def lock_nodes(conn: Connection, keys: Collection[NodeKey], now: datetime) -> list[NodeRow]:
     """These edge nodes, made known if they are not, locked until the transaction ends.
 
-    Always in the same order, or two workers would wait for each other."""
+    Always in the same order, or two workers would wait for each other. Known ones are locked by
+    the INSERT already: between two statements `trim` could take them away."""
     ordered = sorted(keys)
     groups, edges = [key[0] for key in ordered], [key[1] for key in ordered]
     conn.execute(
         """
-        INSERT INTO sparkplug_node (group_id, edge_id)
-        SELECT * FROM unnest(%s::text[], %s::text[])
-        ON CONFLICT DO NOTHING
+        INSERT INTO sparkplug_node (group_id, edge_id, first_seen, heard_at)
+        SELECT group_id, edge_id, %(now)s, %(now)s
+        FROM unnest(%(groups)s::text[], %(edges)s::text[]) AS wanted (group_id, edge_id)
+        ON CONFLICT (group_id, edge_id) DO UPDATE SET edge_id = excluded.edge_id WHERE false
         """,
-        (groups, edges),
+        {"groups": groups, "edges": edges, "now": now},
     )
     with conn.cursor(row_factory=kwargs_row(_node_row)) as cursor:
         return cursor.execute(
             """
             SELECT group_id, edge_id, online, bd_seq, born_at, death_bd_seq, death_at, next_seq,
-                   recent, gap_since, rebirth_asked_at, rebirth_due_at, rebirth_reason
+                   recent, gap_since, rebirth_asked_at, rebirth_due_at, rebirth_reason,
+                   first_seen, heard_at
             FROM sparkplug_node
             JOIN unnest(%s::text[], %s::text[]) AS wanted (group_id, edge_id)
               USING (group_id, edge_id)
             ORDER BY group_id, edge_id
-            FOR UPDATE OF sparkplug_node
             """,
             (groups, edges),
         ).fetchall()
@@ -116,17 +131,34 @@ def update_nodes(conn: Connection, nodes: Sequence[NodeRow]) -> None:
             UPDATE sparkplug_node
             SET online = %s, bd_seq = %s, born_at = %s, death_bd_seq = %s, death_at = %s,
                 next_seq = %s, recent = %s, gap_since = %s, rebirth_asked_at = %s,
-                rebirth_due_at = %s, rebirth_reason = %s
+                rebirth_due_at = %s, rebirth_reason = %s, heard_at = %s
             WHERE group_id = %s AND edge_id = %s
             """,
             [
                 (node.online, node.bd_seq, node.born_at, node.death_bd_seq, node.death_at,
                  node.next_seq, Jsonb([[seq, at.isoformat()] for seq, at in node.recent]),
                  node.gap_since, node.rebirth_asked_at, node.rebirth_due_at, node.rebirth_reason,
-                 *node.key)
+                 node.heard_at, *node.key)
                 for node in nodes
             ],
         )  # fmt: skip
+
+
+def find_registered_nodes(conn: Connection, keys: Collection[NodeKey]) -> set[NodeKey]:
+    """Those of these edge nodes that are registered themselves or by a device behind them."""
+    if not keys:
+        return set()
+    rows = conn.execute(
+        """
+        SELECT DISTINCT group_id, edge_id
+        FROM unnest(%s::text[], %s::text[]) AS wanted (group_id, edge_id)
+        JOIN (SELECT split_part(external_id, '/', 1) AS group_id,
+                     split_part(external_id, '/', 2) AS edge_id
+              FROM device WHERE format = 'sparkplug') AS registered USING (group_id, edge_id)
+        """,
+        _columns(keys, 2),
+    )
+    return set(rows.fetchall())
 
 
 def find_sources(
@@ -216,6 +248,76 @@ def find_metrics(
             """,
             (*_columns(by_alias, 4), *_columns(by_name, 4)),
         ).fetchall()
+
+
+def trim(
+    conn: Connection,
+    *,
+    nodes_max: int = NODES_MAX,
+    sources_max: int = SOURCES_MAX,
+    metrics_max: int = METRICS_MAX,
+) -> None:
+    """Forget edge nodes and devices behind them that nobody registered, beyond these limits:
+    those of a moment before those of long standing, the longest unheard first."""
+    _trim_nodes(conn, nodes_max)
+    _trim_sources(conn, sources_max, metrics_max)
+
+
+def _trim_nodes(conn: Connection, nodes_max: int) -> None:
+    conn.execute(
+        """
+        WITH registered AS (
+            SELECT DISTINCT split_part(external_id, '/', 1) AS group_id,
+                            split_part(external_id, '/', 2) AS edge_id
+            FROM device WHERE format = 'sparkplug'
+        ), beyond AS (
+            SELECT group_id, edge_id FROM sparkplug_node
+            LEFT JOIN registered USING (group_id, edge_id)
+            WHERE registered.group_id IS NULL
+            ORDER BY heard_at - first_seen > %s DESC, heard_at DESC, group_id, edge_id OFFSET %s
+        ), locked AS (
+            SELECT group_id, edge_id FROM sparkplug_node
+            WHERE (group_id, edge_id) IN (SELECT * FROM beyond)
+            ORDER BY group_id, edge_id FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM sparkplug_node WHERE (group_id, edge_id) IN (SELECT * FROM locked)
+        """,
+        (TENURE, nodes_max),
+    )
+
+
+def _trim_sources(conn: Connection, sources_max: int, metrics_max: int) -> None:
+    """Their edge nodes are locked first, as ingest does it."""
+    conn.execute(
+        """
+        WITH counted AS (
+            SELECT group_id, edge_id, device_id, count(*) AS metrics
+            FROM sparkplug_metric GROUP BY 1, 2, 3
+        ), ranked AS (
+            SELECT group_id, edge_id, source.device_id,
+                   row_number() OVER ranks AS place, sum(coalesce(metrics, 0)) OVER ranks AS metrics
+            FROM sparkplug_source AS source JOIN sparkplug_node USING (group_id, edge_id)
+            LEFT JOIN counted USING (group_id, edge_id, device_id)
+            LEFT JOIN device ON format = 'sparkplug' AND external_id
+                = concat_ws('/', group_id, edge_id, nullif(source.device_id, ''))
+            WHERE device.id IS NULL
+            WINDOW ranks AS (ORDER BY heard_at - first_seen > %(tenure)s DESC,
+                                      source.born_at DESC, group_id, edge_id, source.device_id)
+        ), beyond AS (
+            SELECT group_id, edge_id, device_id FROM ranked
+            WHERE place > %(sources)s OR metrics > %(metrics)s
+        ), locked AS (
+            SELECT group_id, edge_id FROM sparkplug_node
+            WHERE (group_id, edge_id) IN (SELECT group_id, edge_id FROM beyond)
+            ORDER BY group_id, edge_id FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM sparkplug_source USING beyond JOIN locked USING (group_id, edge_id)
+        WHERE sparkplug_source.group_id = beyond.group_id
+          AND sparkplug_source.edge_id = beyond.edge_id
+          AND sparkplug_source.device_id = beyond.device_id
+        """,
+        {"tenure": TENURE, "sources": sources_max, "metrics": metrics_max},
+    )
 
 
 def _metric_row(*, alias: Decimal | None, **columns: Any) -> MetricRow:

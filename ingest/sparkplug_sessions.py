@@ -7,13 +7,13 @@ the session's sequence numbers put them back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from city.reading import REASON_ALIAS, Decoded, MessageClass, StatusReport, TimeSource
 from db.outbox import NewMessage
-from db.sparkplug import MetricRow, NodeKey, NodeRow, SourceKey, SourceRow
+from db.sparkplug import HEARD_EVERY, MetricRow, NodeKey, NodeRow, SourceKey, SourceRow
 from ingest.formats.sparkplug import NAME, ROOT, SEQUENCE, Address, Kind, Telegram, decode
 from ingest.formats.sparkplug_metrics import (
     BD_SEQ,
@@ -29,6 +29,9 @@ REORDER_TIMEOUT = timedelta(seconds=5)
 # An edge node with thousands of metrics needs seconds to send all births again; asking more often
 # would keep it from its work.
 REBIRTH_INTERVAL = timedelta(seconds=30)
+# An edge node that nobody registered is asked for a rebirth once it was heard over this time: each
+# name that somebody invents would cost a message else.
+STRANGE_FOR = timedelta(minutes=1)
 # Numbers remembered that were counted: fewer than half of all, or they would look like new ones.
 BEHIND_LIMIT = 96
 
@@ -137,6 +140,16 @@ def pass_time(node: NodeRow, now: datetime) -> NodeRow:
     )
 
 
+def hear(node: NodeRow, at: datetime) -> NodeRow:
+    """When it was heard, without a change for every message."""
+    return replace(node, heard_at=at) if at > node.heard_at + HEARD_EVERY else node
+
+
+def is_strange(node: NodeRow, now: datetime) -> bool:
+    """Heard for the first time only a moment ago."""
+    return now - node.first_seen < STRANGE_FOR
+
+
 def rebirth_topic(node: NodeRow) -> str:
     """Where an edge node listens for commands."""
     return f"{ROOT}/{node.group_id}/{Kind.NCMD}/{node.edge_id}"
@@ -214,13 +227,20 @@ class Sessions:
     nodes: dict[NodeKey, NodeRow]
     sources: dict[SourceKey, SourceRow]
     names: dict[SourceKey, dict[int | str, MetricName]]
+    strangers: Collection[NodeKey] = ()  # not asked for anything
     touched: set[SourceKey] = field(default_factory=set)
     born: dict[SourceKey, list[MetricName]] = field(default_factory=dict)
 
     def take(self, telegram: Telegram, at: datetime, *, retained: bool = False) -> Decoded:
         """One message, received `at`, in the light of those before it."""
         key = node_key(telegram.address)
-        node = pass_time(self.nodes[key], self.now)
+        decoded = self._take(key, telegram, at, retained=retained)
+        if key in self.strangers:
+            self.nodes[key] = replace(self.nodes[key], rebirth_due_at=None, rebirth_reason="")
+        return decoded
+
+    def _take(self, key: NodeKey, telegram: Telegram, at: datetime, *, retained: bool) -> Decoded:
+        node = hear(pass_time(self.nodes[key], self.now), at)
         kind = telegram.address.kind
         if kind is Kind.NBIRTH:
             self.nodes[key] = begin_session(node, telegram, at, retained=retained)

@@ -26,6 +26,7 @@ from ingest.sparkplug_sessions import (
     Sessions,
     apart,
     called_off,
+    is_strange,
     names_of,
     new_request,
     node_key,
@@ -90,7 +91,9 @@ def _telegrams(messages: Sequence[Message], decoded: Sequence[Decoded]) -> dict[
 def _load(conn: Connection, telegrams: Iterable[Telegram], now: datetime) -> Sessions:
     telegrams = list(telegrams)
     addresses = [telegram.address for telegram in telegrams]
-    nodes = sparkplug.lock_nodes(conn, {node_key(address) for address in addresses})
+    nodes = sparkplug.lock_nodes(conn, {node_key(address) for address in addresses}, now)
+    strange = {node.key for node in nodes if is_strange(node, now)}
+    strange -= sparkplug.find_registered_nodes(conn, strange)
     whole = {node_key(a) for a in addresses if a.kind in (Kind.NBIRTH, Kind.NDEATH)}
     sources = sparkplug.find_sources(conn, {source_key(a) for a in addresses}, whole)
     return Sessions(
@@ -98,6 +101,7 @@ def _load(conn: Connection, telegrams: Iterable[Telegram], now: datetime) -> Ses
         {node.key: node for node in nodes},
         {source.key: source for source in sources},
         _find_names(conn, telegrams),
+        strange,
     )
 
 

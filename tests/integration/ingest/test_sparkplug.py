@@ -277,6 +277,70 @@ def test_a_batch_stored_again_changes_nothing(workers: tuple[Worker, Worker]) ->
     assert first.requests() == []
 
 
+def test_an_edge_node_of_nobody_is_asked_for_births_once_it_was_there_for_a_minute(
+    workers: tuple[Worker, Worker],
+) -> None:
+    first, second = workers
+
+    def data(worker: Worker, seq: int, at_s: float, edge: str) -> None:
+        body = payload(metric(alias=1, float_value=1.0), seq=seq)
+        worker.store(Message(topic("NDATA", edge=edge), body, False, worker.now + at_s * SECOND))
+
+    for number in range(20):
+        data(first, 4, 0, f"made-up-{number}")
+    data(first, 5, 0, "stranger")
+    data(second, 6, 59, "stranger")
+    assert first.requests() == []
+    data(second, 7, 61, "stranger")
+    assert first.requests() == [first.now + 61 * SECOND + REORDER_TIMEOUT]
+
+
+def test_edge_nodes_of_nobody_are_forgotten_before_those_of_long_standing(
+    workers: tuple[Worker, Worker],
+) -> None:
+    first, _ = workers
+    first.birth(0)
+    day_s = 25 * 3600
+    made_up = [f"made-up-{number}" for number in range(9)]
+    for edge, at_s in [("old", 0), ("old", day_s), *((e, day_s + 5) for e in made_up)]:
+        at = first.now + at_s * SECOND
+        first.store(Message(topic("NBIRTH", edge=edge), node_birth(), False, at))
+        first.store(Message(topic("DBIRTH", "lamp", edge=edge), lamp_birth(), False, at))
+    sparkplug.trim(first.conn, nodes_max=3)
+    kept = first.conn.execute("SELECT edge_id FROM sparkplug_node ORDER BY edge_id").fetchall()
+    assert [edge for (edge,) in kept] == [EDGE, "made-up-0", "made-up-1", "old"]
+    assert first.value("SELECT count(*) FROM sparkplug_source") == 8
+
+    sparkplug.trim(first.conn, sources_max=3)
+    kept = first.conn.execute(
+        "SELECT edge_id, device_id FROM sparkplug_source ORDER BY edge_id, device_id"
+    ).fetchall()
+    # Of the known edge node itself nobody asked, and it was born before all others.
+    assert kept == [(EDGE, "lamp-1"), ("made-up-0", ""), ("old", ""), ("old", "lamp")]
+
+    sparkplug.trim(first.conn, metrics_max=0)
+    kept = first.conn.execute("SELECT edge_id, device_id FROM sparkplug_metric").fetchall()
+    assert set(kept) == {(EDGE, "lamp-1")}
+    sparkplug.trim(first.conn, nodes_max=0)
+    assert first.value("SELECT count(*) FROM sparkplug_node") == 1
+    assert first.data(2, day_s + 9).readings == 1
+
+
+def test_an_edge_node_that_a_worker_is_about_is_not_forgotten(
+    workers: tuple[Worker, Worker],
+) -> None:
+    first, second = workers
+    key = ("North", "stranger")
+    sparkplug.lock_nodes(first.conn, {key}, first.now)
+    with first.conn.transaction():
+        (node,) = sparkplug.lock_nodes(first.conn, {key}, first.now + SECOND)
+        assert node.first_seen == first.now
+        sparkplug.trim(second.conn, nodes_max=0)
+        assert second.value("SELECT count(*) FROM sparkplug_node") == 1
+    sparkplug.trim(second.conn, nodes_max=0)
+    assert second.value("SELECT count(*) FROM sparkplug_node") == 0
+
+
 def test_messages_of_other_formats_cost_no_query(database_url: str, now: datetime) -> None:
     messages = [Message("city/v1/460107/gas/x/telemetry", b"{}", False, now)]
     decoded = decode_messages(messages)
