@@ -13,7 +13,15 @@ from datetime import datetime, timedelta
 
 from city.reading import REASON_ALIAS, Decoded, MessageClass, StatusReport, TimeSource
 from db.outbox import NewMessage
-from db.sparkplug import HEARD_EVERY, MetricRow, NodeKey, NodeRow, SourceKey, SourceRow
+from db.sparkplug import (
+    EPOCH,
+    HEARD_EVERY,
+    MetricRow,
+    NodeKey,
+    NodeRow,
+    SourceKey,
+    SourceRow,
+)
 from ingest.formats.sparkplug import NAME, ROOT, SEQUENCE, Address, Kind, Telegram, decode
 from ingest.formats.sparkplug_metrics import (
     BD_SEQ,
@@ -32,6 +40,9 @@ REBIRTH_INTERVAL = timedelta(seconds=30)
 # An edge node that nobody registered is asked for a rebirth once it was heard over this time: each
 # name that somebody invents would cost a message else.
 STRANGE_FOR = timedelta(minutes=1)
+# Clocks of workers agree to a second. One that was further ahead has left times that the others
+# would wait for.
+AHEAD_LIMIT = timedelta(minutes=1)
 # Numbers remembered that were counted: fewer than half of all, or they would look like new ones.
 BEHIND_LIMIT = 96
 
@@ -140,6 +151,28 @@ def pass_time(node: NodeRow, now: datetime) -> NodeRow:
     )
 
 
+def without_future(node: NodeRow, now: datetime) -> NodeRow:
+    """A session whose times a worker with a clock ahead of ours has written is not known."""
+    times = (
+        *(node.born_at, node.death_at, node.gap_since, node.rebirth_asked_at),
+        *(node.rebirth_due_at, node.first_seen, node.heard_at),
+        *(at for _, at in node.recent),
+    )
+    if all(at is None or at <= now + AHEAD_LIMIT for at in times):
+        return node
+    return NodeRow(*node.key, online=node.online, first_seen=now, heard_at=now)
+
+
+def source_without_future(source: SourceRow, now: datetime) -> SourceRow:
+    """The same for who was born or died: it was, but long ago for all we know."""
+    born_at, died_at = source.born_at, source.died_at
+    if born_at > now + AHEAD_LIMIT:
+        born_at = EPOCH
+    if died_at is not None and died_at > now + AHEAD_LIMIT:
+        died_at = EPOCH
+    return replace(source, born_at=born_at, died_at=died_at)
+
+
 def hear(node: NodeRow, at: datetime) -> NodeRow:
     """When it was heard, without a change for every message."""
     return replace(node, heard_at=at) if at > node.heard_at + HEARD_EVERY else node
@@ -240,7 +273,7 @@ class Sessions:
         return decoded
 
     def _take(self, key: NodeKey, telegram: Telegram, at: datetime, *, retained: bool) -> Decoded:
-        node = hear(pass_time(self.nodes[key], self.now), at)
+        node = hear(pass_time(without_future(self.nodes[key], self.now), self.now), at)
         kind = telegram.address.kind
         if kind is Kind.NBIRTH:
             self.nodes[key] = begin_session(node, telegram, at, retained=retained)

@@ -32,6 +32,7 @@ from ingest.sparkplug_sessions import (
     node_key,
     rebirth_topic,
     source_key,
+    source_without_future,
 )
 
 
@@ -99,7 +100,7 @@ def _load(conn: Connection, telegrams: Iterable[Telegram], now: datetime) -> Ses
     return Sessions(
         now,
         {node.key: node for node in nodes},
-        {source.key: source for source in sources},
+        {source.key: source_without_future(source, now) for source in sources},
         _find_names(conn, telegrams),
         strange,
     )

@@ -17,6 +17,7 @@ from db.sparkplug import NodeRow, SourceRow
 from ingest.formats.sparkplug import read
 from ingest.formats.sparkplug_payload import REBIRTH, Payload
 from ingest.sparkplug_sessions import (
+    AHEAD_LIMIT,
     BEHIND_LIMIT,
     GAP,
     LOST,
@@ -31,6 +32,8 @@ from ingest.sparkplug_sessions import (
     new_request,
     pass_time,
     place,
+    source_without_future,
+    without_future,
 )
 from tests.unit.ingest.sparkplug_messages import (
     EDGE,
@@ -335,6 +338,42 @@ def test_data_of_a_dead_edge_node_asks_for_its_births() -> None:
     assert field.node.rebirth_due_at is None
     assert field.data(2, 6).rejects[0].reason == "alias_unknown"
     assert field.node.rebirth_reason == UNBORN
+
+
+def test_the_birth_after_a_clock_that_was_ahead_is_taken() -> None:
+    hour = timedelta(hours=1)
+    ahead = replace(ALIVE, born_at=NOW + hour, rebirth_due_at=NOW + hour, rebirth_reason=GAP)
+    field = Field(ahead)
+    field.take("NBIRTH", node_birth())
+    assert (field.node.born_at, field.node.next_seq, field.node.online) == (NOW, 1, True)
+    assert field.node.rebirth_due_at is None
+    assert called_off(ahead, field.node, NOW)
+    for dead in (replace(ALIVE, death_at=NOW + hour), replace(ALIVE, rebirth_asked_at=NOW + hour)):
+        field = Field(dead)
+        field.take("NBIRTH", node_birth())
+        assert (field.node.born_at, field.node.online) == (NOW, True)
+        field.data(9, 1)
+        assert field.node.rebirth_due_at is not None
+        assert field.node.rebirth_due_at <= NOW + SECOND + REORDER_TIMEOUT
+
+
+def test_a_clock_a_little_ahead_changes_nothing() -> None:
+    node = replace(ALIVE, born_at=NOW + AHEAD_LIMIT)
+    assert without_future(node, NOW) == node
+    source = SourceRow(GROUP, EDGE, "lamp-1", NOW + AHEAD_LIMIT)
+    assert source_without_future(source, NOW) == source
+
+
+def test_a_device_born_or_dead_by_a_clock_ahead_is_born_again() -> None:
+    late = NOW + timedelta(hours=1)
+    for died_at in (None, late):
+        known = source_without_future(SourceRow(GROUP, EDGE, "lamp-1", late, died_at), NOW)
+        field = Field()
+        field.take("NBIRTH", node_birth())
+        field.sessions.sources[known.key] = known
+        field.take("DBIRTH", lamp_birth(), 1, "lamp-1")
+        assert names(field.data(2, 2)) == ["voltage_v"]
+        assert field.sessions.sources[known.key].born_at == NOW + SECOND
 
 
 # --- requests for births --------------------------------------------------------------------
