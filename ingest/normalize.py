@@ -40,6 +40,8 @@ _KEEPS_TIME = (Quality.LATE, Quality.SIMULATED)
 _KIND_OF_TOPIC = {"video": "camera"}
 # Names listed in a rejection; enough to find the codec that wrote them.
 NAMES_SHOWN = 12
+# Characters of each; the longest dotted name seen in a real message has 52.
+NAME_SHOWN = 60
 
 
 class RegisteredDevice(Protocol):
@@ -133,7 +135,7 @@ def nothing_known(content: Normalized) -> Reject | None:
     """The rejection of a message of which the model knows not one name."""
     if content.readings or content.rejects or content.known or not content.kept_out:
         return None
-    names = ", ".join(value.name for value in content.kept_out[:NAMES_SHOWN])
+    names = ", ".join(value.name[:NAME_SHOWN] for value in content.kept_out[:NAMES_SHOWN])
     detail = f"no value has a canonical name or one that the device's model knows: {names}"
     return Reject(REASON_METRIC_UNKNOWN, detail)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import resource
+import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from city.errors import InvalidInput
@@ -139,3 +142,34 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(part)
         if isinstance(value, dict):
             yield from _texts(list(value.values()))
+
+
+class Findings:
+    """Runs inputs and keeps one finding of each kind."""
+
+    def __init__(self, folder: Path, only: str | None = None) -> None:
+        self.folder = folder
+        self.only = only
+        self.kinds: dict[str, bytes] = {}
+
+    def run(self, data: bytes) -> None:
+        """One input; what is wrong with it is noted, and the search goes on."""
+        name, topic, body = split(data)
+        if name not in FORMATS or (self.only and name != self.only):
+            return
+        try:
+            attack(name, topic, body)
+        except (TooMuch, *FAULTS) as fault:
+            self._note(name, fault, data)
+
+    def _note(self, name: str, fault: Exception, data: bytes) -> None:
+        at = traceback.extract_tb(fault.__traceback__)[-1]
+        kind = f"{name}-{type(fault).__name__}-{Path(at.filename).stem}-{at.lineno}"
+        if isinstance(fault, TooMuch):
+            kind = f"{name}-{fault.what}"
+        known = self.kinds.get(kind)
+        if known is None:
+            print(f"FINDING {kind}: {fault}", file=sys.stderr)
+        if known is None or len(data) < len(known):
+            self.kinds[kind] = data
+            (self.folder / kind).write_bytes(data)

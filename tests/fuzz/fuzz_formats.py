@@ -17,7 +17,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import traceback
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ import atheris
 
 with atheris.instrument_imports(include=["ingest.formats"]):
     from ingest.formats import FORMATS, find_format
-from tests.fuzz.attack import FAULTS, TooMuch, attack, join, split
+from tests.fuzz.attack import Findings, join, split
 from tests.fuzz.seeds import seeds
 from tests.unit.ingest.corpus import CORPUS
 
@@ -45,37 +44,6 @@ AWKWARD: tuple[Any, ...] = (
     "2026-03-04T05:06:07", "AAAA", "24e1000000000001", "٣", "²", "井盖", "a" * 300,
     [], {}, [[]], [{}], [1, 2, 3], {"value": 1}, {"": 0},
 )  # fmt: skip
-
-
-class Fuzzer:
-    """Runs inputs and keeps one finding of each kind."""
-
-    def __init__(self, findings: Path, only: str | None) -> None:
-        self.findings = findings
-        self.only = only
-        self.kinds: dict[str, bytes] = {}
-
-    def run(self, data: bytes) -> None:
-        """One input; what is wrong with it is noted, and the search goes on."""
-        name, topic, body = split(data)
-        if name not in FORMATS or (self.only and name != self.only):
-            return
-        try:
-            attack(name, topic, body)
-        except (TooMuch, *FAULTS) as fault:
-            self._note(name, fault, data)
-
-    def _note(self, name: str, fault: Exception, data: bytes) -> None:
-        at = traceback.extract_tb(fault.__traceback__)[-1]
-        kind = f"{name}-{type(fault).__name__}-{Path(at.filename).stem}-{at.lineno}"
-        if isinstance(fault, TooMuch):
-            kind = f"{name}-{fault.what}"
-        known = self.kinds.get(kind)
-        if known is None:
-            print(f"FINDING {kind}: {fault}", file=sys.stderr)
-        if known is None or len(data) < len(known):
-            self.kinds[kind] = data
-            (self.findings / kind).write_bytes(data)
 
 
 def mutate(data: bytes, size: int, seed: int) -> bytes:
@@ -100,7 +68,8 @@ def _other_json(body: bytes, chance: random.Random) -> bytes | None:
         value = json.loads(body)
         for _ in range(chance.randint(1, 3)):
             value = _changed(value, chance, 0)
-        return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        ascii_only = chance.random() < 0.5  # half a character as an escape is JSON, as bytes not
+        return json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     except (ValueError, RecursionError):
         return None
 
@@ -163,8 +132,8 @@ def search(folder: Path, options: argparse.Namespace) -> None:
         f"-rss_limit_mb={MEMORY_LIMIT_MB}", f"-seed={options.seed}", f"-timeout={HANGS_S}",
         "-print_final_stats=1", f"-artifact_prefix={options.findings}/",
     ]  # fmt: skip
-    fuzzer = Fuzzer(options.findings, options.format)
-    atheris.Setup(flags, fuzzer.run, custom_mutator=mutate, internal_libfuzzer=True)
+    findings = Findings(options.findings, options.format)
+    atheris.Setup(flags, findings.run, custom_mutator=mutate, internal_libfuzzer=True)
     atheris.Fuzz()
 
 
