@@ -299,7 +299,8 @@ class _Draft:
                 self.untimed[number] = _untimed(message, decoded)
             if decoded.cached:
                 self.cached.add(number)
-                if not found.statuses:  # repeated values are no news, but a sign of life
+                # Repeated values are no news, but a sign of life, unless the broker repeats them.
+                if not found.statuses and not message.retain:
                     self.links.append(
                         (number, DeviceLink(device.id, None, message.received_at, {}))
                     )

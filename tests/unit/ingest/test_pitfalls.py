@@ -490,6 +490,12 @@ def test_pitfall_21_what_the_broker_had_kept_is_no_news(
     assert batch.rejects == []
 
 
+def test_pitfall_21_a_state_that_the_broker_had_kept_is_no_sign_of_life() -> None:
+    live = message("zigbee2mqtt/lid 4", {"tamper": True})
+    assert [link.device_id for _, link in build(live).links] == [4]
+    assert build(live._replace(retain=True)).links == []
+
+
 @pytest.mark.parametrize(
     ("topic", "body"),
     [
