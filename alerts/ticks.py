@@ -37,6 +37,8 @@ from db.pool import Connection
 SLOW_EVERY = timedelta(seconds=5)
 # No tick for this long: the installation was off, and silence meanwhile means nothing.
 GAP = timedelta(seconds=60)
+# Delays run out in spite of readings that wait, should evaluation stand still for so long.
+WAIT_FOR_READINGS = timedelta(minutes=5)
 # The sun sets this much later at one edge of a large city than in its middle, at most.
 ACROSS_THE_CITY = timedelta(minutes=5)
 
@@ -61,7 +63,14 @@ def tick(conn: Connection, now: datetime) -> int:
 
 
 def run_out_timers(conn: Connection, book: AlarmBook, rules: Rules, now: datetime) -> None:
-    """On-delays and off-delays of reading rules that have run out."""
+    """On-delays and off-delays of reading rules that have run out.
+
+    While readings wait to be judged the clock of delays stands at the oldest of them: one of them
+    may end the delay.
+    """
+    waiting = evaluation.find_oldest_waiting(conn)
+    if waiting is not None:
+        now = min(now, max(waiting, now - WAIT_FOR_READINGS))
     reading = _watching(rules, Watch.READING)
     devices = rule_timers.list_due_devices(
         conn,

@@ -119,6 +119,17 @@ def claim_batches(
         ).fetchall()
 
 
+def find_oldest_waiting(conn: Connection) -> datetime | None:
+    """When the oldest message was received that waits for its first evaluation."""
+    row = conn.execute(
+        """
+        SELECT min(received_from) FROM ingest_batch
+        WHERE evaluated_at IS NULL AND attempts = 0 AND payload IS NOT NULL
+        """
+    ).fetchone()
+    return row[0] if row else None
+
+
 def mark_evaluated(conn: Connection, batch_ids: Sequence[int], now: datetime) -> None:
     """The batches are done; their readings live on in `reading`."""
     conn.execute(

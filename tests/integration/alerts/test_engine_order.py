@@ -100,6 +100,26 @@ def test_batches_that_wait_are_evaluated_as_one_in_the_order_of_time(engine: Eng
     assert engine.changes() == ["raised", "cleared"]
 
 
+def test_a_delay_does_not_run_out_while_readings_wait_that_may_end_it(engine: Engine) -> None:
+    engine.device("M-1", "manhole")
+    ingest(engine, [("M-1", "tilt_deg", 30.0, engine.now)])
+    drain(engine)
+    engine.later(seconds=20)
+    ingest(engine, [("M-1", "tilt_deg", 0.0, engine.now)])
+    assert tick(engine.conn, engine.now + timedelta(seconds=60)) == 0
+    drain(engine)
+    assert tick(engine.conn, engine.later(seconds=60)) == 0
+    assert engine.alarms() == []
+
+
+def test_a_delay_runs_out_all_the_same_if_evaluation_stands_still(engine: Engine) -> None:
+    engine.device("M-1", "manhole")
+    ingest(engine, [("M-1", "tilt_deg", 30.0, engine.now)])
+    drain(engine)
+    ingest(engine, [("M-1", "tilt_deg", 0.0, engine.now + timedelta(seconds=20))])
+    assert tick(engine.conn, engine.now + timedelta(minutes=6)) == 1
+
+
 def test_no_more_than_a_bounded_number_of_batches_is_evaluated_at_once(engine: Engine) -> None:
     engine.device("G-1", "gas")
     for number in range(BATCHES_AT_ONCE + 1):
