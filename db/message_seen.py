@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -10,26 +10,43 @@ import numpy as np
 from db.arrays import Int8, column_cursor
 from db.pool import Connection
 
-# How long a message is remembered: longer than a broker or a network server takes to send it again.
+# How long a message is remembered after the last sign of life of every ingest worker: longer than
+# a worker needs to store what it holds. A dead worker's messages come again when its sessions are
+# taken over; the broker keeps those for a day.
 KEEP = timedelta(hours=1)
+KEEP_AT_MOST = timedelta(hours=26)
 
 
-def insert_seen(conn: Connection, keys: Sequence[int], received_at: datetime) -> set[int]:
-    """Remember these; gives those that were not known."""
-    # All workers lock in the same order.
-    column = Int8(np.array(sorted(set(keys)), np.int64))
+def insert_seen(conn: Connection, again: Mapping[int, bool], received_at: datetime) -> set[int]:
+    """Remember these keys, each with whether its message came again; gives the unknown ones."""
+    keys = np.array(sorted(again), np.int64)  # all workers lock in the same order
     rows = column_cursor(conn).execute(
         """
-        INSERT INTO message_seen (key, received_at)
-        SELECT key, %(at)s FROM unnest(%(keys)b) AS key
+        INSERT INTO message_seen (key, again, received_at)
+        SELECT key, again, %(at)s FROM unnest(%(keys)b, %(again)s::boolean[]) AS seen (key, again)
+        ORDER BY key
         ON CONFLICT DO NOTHING
         RETURNING key
         """,
-        {"keys": column, "at": received_at},
+        {"keys": Int8(keys), "again": [again[key] for key in keys.tolist()], "at": received_at},
     )
     return {row[0] for row in rows}
 
 
-def forget_seen(conn: Connection, before: datetime) -> int:
+def list_seen_again(conn: Connection, keys: list[int]) -> set[int]:
+    """Those of these keys that were stored from a copy that the broker had sent before."""
+    rows = conn.execute("SELECT key FROM message_seen WHERE key = ANY(%s) AND again", (keys,))
+    return {row[0] for row in rows}
+
+
+def forget_seen(conn: Connection, now: datetime) -> int:
     """Drop what cannot come again; how many went."""
-    return conn.execute("DELETE FROM message_seen WHERE received_at < %s", (before,)).rowcount
+    return conn.execute(
+        """
+        DELETE FROM message_seen
+        WHERE received_at < %(now)s - %(most)s
+           OR received_at < %(now)s - %(keep)s AND received_at < (
+                SELECT coalesce(min(seen_at), %(now)s) FROM ingest_worker) - %(keep)s
+        """,
+        {"now": now, "keep": KEEP, "most": KEEP_AT_MOST},
+    ).rowcount

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -47,6 +49,7 @@ from db.video_events import ReportedEvent
 from ingest.codec import CodecCall, Run, run_ahead
 from ingest.formats import recognise
 from ingest.formats.native import NAME as NATIVE
+from ingest.formats.sparkplug import NAME as SPARKPLUG
 from ingest.gateways import heard
 from ingest.message import Message
 from ingest.normalize import Normalized, codec_call, normalize
@@ -61,6 +64,7 @@ REASON_DECODER = "decoder_failed"
 # What bad input can make pure code raise, should a parser not have foreseen it.
 DECODER_FAULTS = (
     ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
+    struct.error, zlib.error,
 )  # fmt: skip
 
 MINUTE_US = 60_000_000
@@ -92,7 +96,8 @@ class Batch:
     places: list[tuple[int, SquadPlace]]
     videos: list[tuple[int, ReportedEvent]]
     cached: set[int]  # messages that repeat old values beside new ones
-    untimed: dict[int, Untimed]  # messages that are known only by what they say
+    untimed: list[Untimed]  # what is known only by what it says
+    row_untimed: NDArray[np.int32]  # which of these each row belongs to; -1: none
     strangers: list[Stranger]
     heard: list[Heard]  # signs of gateways
 
@@ -105,15 +110,18 @@ class Batch:
             row_messages=self.row_messages[stay],
             repeat_messages=np.concatenate([self.repeat_messages, self.row_messages[gone]]),
             raws=_moved(self.raws, stay),
+            row_untimed=self.row_untimed[stay],
         )
 
 
 class Untimed(NamedTuple):
-    """How a message without a time of its own is known again. `only_once`: the same content is
-    the same message whoever sends it; else only if the broker says that it sends it again."""
+    """How what one device says in a message without a time of its own is known again.
+    `only_once`: the same content is the same whoever sends it; else only if the broker says
+    that it sends it `again`."""
 
     key: int
     only_once: bool
+    again: bool
 
 
 def decode_messages(messages: Sequence[Message]) -> list[Decoded]:
@@ -122,7 +130,10 @@ def decode_messages(messages: Sequence[Message]) -> list[Decoded]:
 
 
 def _decode(message: Message) -> Decoded:
-    wire_format = recognise(message.topic, message.payload)
+    try:
+        wire_format = recognise(message.topic, message.payload)
+    except DECODER_FAULTS as error:
+        return _refused(UNKNOWN_FEED, REASON_DECODER, f"{type(error).__name__}: {error}")
     if wire_format is None:
         return _refused(UNKNOWN_FEED, REASON_FORMAT, "neither topic nor body is of a known format")
     try:
@@ -155,7 +166,8 @@ def urgent_topics(
     for message, content in zip(messages, decoded, strict=True):
         for part in content.parts or (content,):
             device = registry.find(part.format, part.device) if part.device else None
-            if device is not None and device.kind == "gas":
+            # Sparkplug's sessions live by the order of their messages.
+            if device is not None and device.kind == "gas" and part.format != SPARKPLUG:
                 yield message.topic
 
 
@@ -176,9 +188,11 @@ def build_batch(
         contents[number] = draft.add(number, messages[number], content)
     rows = np.array(draft.rows, dtype=BATCH_DTYPE)
     row_messages = np.array(draft.row_messages, dtype=np.int32)
+    row_untimed = np.array(draft.row_untimed, dtype=np.int32)
     if plain is not None:
         rows = np.concatenate([rows, plain.rows])
         row_messages = np.concatenate([row_messages, plain.row_messages])
+        row_untimed = np.concatenate([row_untimed, np.full(len(plain.rows), -1, np.int32)])
     arrival = np.argsort(row_messages, kind="stable")
     order = arrival[sort_rows(rows[arrival])]
     first = first_of_key(rows[order])
@@ -197,6 +211,7 @@ def build_batch(
         videos=draft.videos,
         cached=draft.cached,
         untimed=draft.untimed,
+        row_untimed=row_untimed[kept],
         strangers=list(draft.strangers.values()),
         heard=draft.heard,
     )
@@ -245,7 +260,8 @@ class _Draft:
         self.places: list[tuple[int, SquadPlace]] = []
         self.videos: list[tuple[int, ReportedEvent]] = []
         self.cached: set[int] = set()
-        self.untimed: dict[int, Untimed] = {}
+        self.untimed: list[Untimed] = []
+        self.row_untimed: list[int] = []
         self.strangers: Strangers = {}
         self.heard: list[Heard] = []
 
@@ -257,10 +273,9 @@ class _Draft:
         counted = not taken and (replayed or any(share.spoke for share in shares))
         refused = [share for share in shares if share.rejects]
         whole = not taken and not counted and len(refused) == len(shares)
-        if whole:
-            self._refuse(message, refused[:1], whole=True)
-        else:
-            self._refuse(message, refused, whole=False)
+        # The message is booked as refused once; whose else it was must be found by their names.
+        self._refuse(message, refused[:whole], whole=True)
+        self._refuse(message, refused[whole:], whole=False)
         if taken:
             return Content.VALUES
         if replayed:
@@ -289,14 +304,13 @@ class _Draft:
                 readings, events = _lasting(readings), ()
             if readings:
                 self._add_readings(number, message, device, readings)
+                self._add_untimed(message, decoded, readings)
             self.videos += [
                 (number, ReportedEvent(device.id, device.code, device.district, event,
                                        message.received_at))
                 for event in events
             ]  # fmt: skip
             self.links += [(number, _link(device, status)) for status in found.statuses]
-            if any(reading.ts_from is TimeSource.RECEIVED for reading in readings):
-                self.untimed[number] = _untimed(message, decoded)
             if decoded.cached:
                 self.cached.add(number)
                 # Repeated values are no news, but a sign of life, unless the broker repeats them.
@@ -340,6 +354,15 @@ class _Draft:
                  reading.value)
             )  # fmt: skip
         self.row_messages += [number] * len(readings)
+
+    def _add_untimed(self, message: Message, decoded: Decoded, readings: Sequence[Reading]) -> None:
+        """Rows whose time is that of their receipt say nothing of whether they were stored."""
+        timed = [reading.ts_from is not TimeSource.RECEIVED for reading in readings]
+        if all(timed):
+            self.row_untimed += [-1] * len(timed)
+            return
+        self.row_untimed += [-1 if is_timed else len(self.untimed) for is_timed in timed]
+        self.untimed.append(_untimed(message, decoded))
 
     def _add_places(
         self,
@@ -398,12 +421,15 @@ def _lasting(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
 
 
 def _untimed(message: Message, decoded: Decoded) -> Untimed:
-    """A LoRaWAN frame is the same by whatever message it comes; else the message is what it is."""
+    """A LoRaWAN frame is the same by whatever message it comes. Else the broker, should it miss
+    our acknowledgement, sends the message again in the same session under the same number."""
     frame = decoded.link.get("frame")
     if frame and decoded.raw_bytes:
         said = (decoded.format, decoded.device, str(frame), decoded.raw_bytes.hex())
-        return Untimed(_digest("\0".join(said).encode()), True)
-    return Untimed(_digest(message.topic.encode() + b"\0" + message.payload), False)
+        return Untimed(_digest("\0".join(said).encode()), True, message.again)
+    sent = (message.session, str(message.mid), decoded.device, message.topic)
+    key = _digest("\0".join(sent).encode("utf-8", "replace") + b"\0" + message.payload)
+    return Untimed(key, False, message.again)
 
 
 def _digest(content: bytes) -> int:
@@ -436,7 +462,8 @@ def refuse_message(message: Message, reason: str, detail: str) -> Batch:
         places=[],
         videos=[],
         cached=set(),
-        untimed={},
+        untimed=[],
+        row_untimed=np.empty(0, np.int32),
         strangers=[],
         heard=[],
     )  # fmt: skip

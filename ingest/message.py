@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 class Message(NamedTuple):
     """One MQTT message; `mid` and `connection` say how to acknowledge it (mid 0: not at all),
-    `again` that the broker has sent it before and may have missed our acknowledgement."""
+    `again` that the broker has sent it before, in the same `session` under the same `mid`, and
+    may have missed our acknowledgement."""
 
     topic: str
     payload: bytes
@@ -17,3 +18,4 @@ class Message(NamedTuple):
     mid: int = 0
     connection: int = 0
     again: bool = False
+    session: str = ""

@@ -30,7 +30,7 @@ def is_complete(data: bytes, at: int) -> bool:
 
 
 def read_publish(
-    data: bytes, at: int, end: int, flags: int, received_at: datetime, connection: int
+    data: bytes, at: int, end: int, flags: int, received_at: datetime, connection: int, session: str
 ) -> Message:
     """One PUBLISH of MQTT 5; `at` is behind its fixed header."""
     start = at + 2
@@ -43,8 +43,9 @@ def read_publish(
     properties = data[at]
     at += 1 + properties if properties < 0x80 else _properties_length(data, at)
     return Message(
-        topic, data[at:end], bool(flags & 0x01), received_at, mid, connection, bool(flags & 0x08)
-    )
+        topic, data[at:end], bool(flags & 0x01), received_at,
+        mid, connection, bool(flags & 0x08), session,
+    )  # fmt: skip
 
 
 def _properties_length(packet: bytes, at: int) -> int:

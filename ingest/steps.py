@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from city.errors import Conflict, NotFound
 from city.event import NewEvent
-from city.reading import Quality
+from city.reading import Decoded, Quality
 from db import (
     device_changes,
     devices,
@@ -31,13 +31,15 @@ from db.readings import EPOCH, Mask, Rows
 from ingest.batch import (
     Batch,
     Content,
+    Untimed,
     account,
     build_batch,
     decode_messages,
     identities,
 )
 from ingest.message import Message
-from ingest.registry import Registry
+from ingest.registry import Registry, normal_identity
+from ingest.sparkplug_steps import resolve_replayed
 
 # A reading that reaches evaluation later than this after it was measured is stored as late and
 # raises no alarm: only a replay from quarantine can be so late without the format saying so.
@@ -127,20 +129,26 @@ def _without_repeats(conn: Connection, batch: Batch, now: datetime) -> Batch:
     """Leave out what the unique index of readings cannot tell to be repeated."""
     gone = np.zeros(len(batch.rows), dtype=bool)
     if batch.untimed:
-        gone |= np.isin(batch.row_messages, _seen_before(conn, batch, now))
+        gone |= np.isin(batch.row_untimed, _seen_before(conn, batch.untimed, now))
     if batch.cached:
         gone |= _unchanged(conn, batch)
     return batch.without_rows(gone) if gone.any() else batch
 
 
-def _seen_before(conn: Connection, batch: Batch, now: datetime) -> list[int]:
-    """Messages without a time of their own that were stored before, or earlier in the batch."""
-    unseen = message_seen.insert_seen(conn, [u.key for u in batch.untimed.values()], now)
+def _seen_before(conn: Connection, untimed: Sequence[Untimed], now: datetime) -> list[int]:
+    """Which of these were stored before, or come earlier in the batch."""
+    again: dict[int, bool] = {}
+    for said in untimed:
+        again.setdefault(said.key, said.again)
+    unseen = message_seen.insert_seen(conn, again, now)
+    known = [key for key in again if key not in unseen]
+    # A worker that was taken for dead stores its own copies behind those sent to another.
+    stored_again = message_seen.list_seen_again(conn, known) if known else set()
     repeated = []
-    for number, untimed in batch.untimed.items():
-        known = untimed.key not in unseen
-        unseen.discard(untimed.key)
-        if known and (untimed.only_once or batch.messages[number].again):
+    for number, said in enumerate(untimed):
+        is_first = said.key in unseen
+        unseen.discard(said.key)
+        if not is_first and (said.only_once or said.again or said.key in stored_again):
             repeated.append(number)
     return repeated
 
@@ -270,15 +278,19 @@ def refused_again(kept: rejects.StoredReject, batch: Batch) -> list[rejects.NewR
     """Why a quarantined message would be refused once more; empty if it can be stored now."""
     if kept.whole_message:
         return batch.rejects if batch.contents[0] is Content.REFUSED else []
-    same = [reject for reject in batch.rejects if reject.reason == kept.reason]
+    same = [
+        reject
+        for reject in batch.rejects
+        if (reject.reason, reject.device) == (kept.reason, kept.device)
+    ]
     return same or (batch.rejects if batch.contents[0] is Content.REFUSED else [])
 
 
 def read_again(conn: Connection, kept: rejects.StoredReject, now: datetime) -> Batch:
     """What a quarantined message comes to with today's decoders and registry; nothing is stored."""
     message = Message(kept.topic, bytes(kept.raw), False, kept.received_at)
-    decoded = decode_messages([message])
-    names = [identity for _, identity in identities(decoded)]
+    decoded = resolve_replayed(conn, [message], decode_messages([message]))
+    names = sorted({*_names(decoded), *map(normal_identity, _names(decoded))})
     registry = Registry(
         devices.find_registered(conn, names),
         devices.list_squad_districts(conn),
@@ -286,9 +298,17 @@ def read_again(conn: Connection, kept: rejects.StoredReject, now: datetime) -> B
     )
     batch = build_batch([message], decoded, registry)
     age_us = readings.as_microseconds(now) - batch.rows["ts_us"]
-    late = (age_us > REPLAY_LATE_US) & (batch.rows["quality"] == Quality.GOOD)
+    late = (age_us > REPLAY_LATE_US) & (batch.rows["quality"] != Quality.SIMULATED)
     batch.rows["quality"][late] = Quality.LATE
     return batch
+
+
+def _names(decoded: Sequence[Decoded]) -> Iterator[str]:
+    """Identities that the messages speak of, and those that they belong to."""
+    yield from (identity for _, identity in identities(decoded))
+    for message in decoded:
+        for part in message.parts or (message,):
+            yield str(part.link.get("parent", ""))
 
 
 def _correction(

@@ -14,6 +14,7 @@ CREATE TABLE ingest_worker (
 -- receipt, so a redelivery would be a new reading: it is known by what it says.
 CREATE TABLE message_seen (
     key         bigint PRIMARY KEY,
+    again       boolean NOT NULL,             -- stored from a copy that the broker had sent before
     received_at timestamptz NOT NULL
 );
 CREATE INDEX message_seen_received ON message_seen (received_at);

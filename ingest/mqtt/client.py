@@ -34,6 +34,7 @@ class Client(paho.Client):
             self.username_pw_set(broker.user, broker.password)
         if broker.tls:
             self.tls_set_context(ssl.create_default_context())
+        self.session = client_id
         self.forget_ahead()
 
     def forget_ahead(self) -> None:
@@ -92,7 +93,9 @@ class Client(paho.Client):
             body = at + 2
             while data[body - 1] & 0x80:
                 body += 1
-            messages.append(read_publish(data, body, end, flags, received_at, connection))
+            messages.append(
+                read_publish(data, body, end, flags, received_at, connection, self.session)
+            )
             at = end
         self._ahead_at = at
 

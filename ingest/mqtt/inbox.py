@@ -310,8 +310,7 @@ class Inbox:
         self.arrived.set()
 
     def _without_skipped(self, messages: list[Message]) -> list[Message]:
-        """Acknowledge and leave out fences, and what lies behind ours and is somebody else's.
-        What stands before it is taken from both lanes, as if the broker had sent it again."""
+        """Acknowledge and leave out fences, and what lies behind ours and is somebody else's."""
         skip = self._skip
         kept, skipped = [], []
         for message in messages:
@@ -320,12 +319,10 @@ class Inbox:
                 skipped.append(message)
             elif message.topic.startswith(FENCES):
                 skipped.append(message)  # of a worker whose place we have taken
-            elif skip is None or not skip(message.topic):
-                kept.append(message)
-            elif self._skipping:
+            elif self._skipping and skip is not None and skip(message.topic):
                 skipped.append(message)
             else:
-                kept.append(message._replace(again=True))
+                kept.append(message)
         if skipped:
             self.acknowledge(skipped)
         return kept
