@@ -251,6 +251,7 @@ REASON_ALIAS = "alias_unknown"  # Sparkplug B: data before the birth that names 
 REASON_FIELD = "field_invalid"
 REASON_NAN = "number_not_finite"
 REASON_TIME_FUTURE = "time_in_future"
+REASON_TIME_OLD = "time_too_old"
 REASON_TOO_LARGE = "payload_too_large"
 REASON_DEVICE_UNKNOWN = "device_unknown"
 REASON_DEVICE_REPLACED = "device_replaced"  # sent by hardware that was exchanged

@@ -14,6 +14,7 @@ from db.pool import Connection
 # Readings carry no feed: their line stands for all.
 ALL_FEEDS = "all"
 # The setting that says since when readings and rejects are kept; before, nothing can be compared.
+# `whole`: of minutes before, history that came late may have been dropped already.
 KEPT_SINCE = "ledger.kept_since"
 # The name under which a replay from quarantine is booked: how late it is says nothing of a feed.
 REPLAY_WORKER = "replay"
@@ -159,6 +160,7 @@ def verify(conn: Connection, from_: datetime, to: datetime) -> list[Imbalance]:
             """
             WITH kept_since AS (
                 SELECT max((value->>'reading')::timestamptz) AS reading,
+                       max((value->>'whole')::timestamptz) AS whole,
                        max((value->>'reject')::timestamptz) AS reject
                 FROM setting WHERE district = '' AND key = %(kept_since)s
             ), kept AS (
@@ -201,6 +203,8 @@ def verify(conn: Connection, from_: datetime, to: datetime) -> list[Imbalance]:
                        coalesce(seen.readings, 0)
                 FROM booked FULL JOIN seen USING (minute), kept_since
                 WHERE minute >= coalesce(kept_since.reading, '-infinity')
+                  AND (minute >= coalesce(kept_since.whole, '-infinity')
+                       OR coalesce(seen.readings, 0) > coalesce(booked.readings, 0))
             )
             SELECT * FROM compared WHERE expected <> found ORDER BY minute, feed, what
             """,

@@ -22,6 +22,8 @@ class Retention:
     """How long what is kept. Readings: a year to compare with and a month to spare."""
 
     readings: timedelta = timedelta(days=400)
+    # How old a reading may be when it comes (`ingest.quality.HISTORY_LIMIT`).
+    history: timedelta = timedelta(days=370)
     minutes: timedelta = timedelta(days=1100)  # three years
     hours: timedelta = timedelta(days=3660)  # ten years
     rejects: timedelta = timedelta(days=90)  # time to find the fault and replay
@@ -90,6 +92,7 @@ def drop_old(conn: Connection, now: datetime, keep: Retention = KEEP) -> None:
             "since": Jsonb(
                 {
                     "reading": (now - keep.readings).isoformat(),
+                    "whole": (now - keep.readings + keep.history).isoformat(),
                     "reject": (now - keep.rejects).isoformat(),
                 }
             ),

@@ -14,6 +14,7 @@ from city.reading import (
     REASON_KIND,
     REASON_METRIC_UNKNOWN,
     REASON_TIME_FUTURE,
+    REASON_TIME_OLD,
     Decoded,
     MessageClass,
     Quality,
@@ -28,7 +29,12 @@ from city.reading import (
 from ingest.codec import CodecCall, CodecFailed, Run, run_one
 from ingest.formats.values import Stamp, flatten
 from ingest.models import DeviceModel, load_model
-from ingest.quality import is_implausibly_old, is_in_future
+from ingest.quality import (
+    HISTORY_LIMIT,
+    is_beyond_history,
+    is_implausibly_old,
+    is_in_future,
+)
 from ingest.translate import Translated, translate
 from ingest.units import COMBUSTIBLE, percent_lel, water_level
 
@@ -244,7 +250,8 @@ def _typed_events(
 
 
 def _timed(content: Normalized, received_at: datetime) -> Normalized:
-    """Refuse what lies in the future, give live values of a wrong clock the time of receipt."""
+    """Refuse what lies in the future or before all that is kept, give live values of a wrong clock
+    the time of receipt."""
     if _all_plausible(content, received_at):
         if content.rejects and not content.readings:
             return replace(content, message_class=MessageClass.INVALID)
@@ -293,6 +300,8 @@ def _plausible_readings(
         elif is_implausibly_old(reading.ts, received_at) and reading.quality not in _KEEPS_TIME:
             quality = max(reading.quality, Quality.CLOCK_REPLACED)
             yield replace(reading, ts=received_at, ts_from=TimeSource.RECEIVED, quality=quality)
+        elif is_beyond_history(reading.ts, received_at):
+            rejects.append(_too_old(reading.ts))
         else:
             yield reading
 
@@ -320,3 +329,7 @@ def _plausible_status(status: StatusReport, received_at: datetime) -> StatusRepo
 def _future(ts: datetime, received_at: datetime) -> Reject:
     ahead = f"{ts.isoformat()} is after the time of receipt {received_at.isoformat()}"
     return Reject(REASON_TIME_FUTURE, ahead)
+
+
+def _too_old(ts: datetime) -> Reject:
+    return Reject(REASON_TIME_OLD, f"{ts.isoformat()} is more than {HISTORY_LIMIT.days} days ago")

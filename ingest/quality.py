@@ -15,6 +15,9 @@ FUTURE_LIMIT = timedelta(minutes=10)
 # battery): networks keep undelivered messages for hours, gateways for days. It must still be
 # able to raise an alarm, so it gets the time of receipt.
 STALE_LIMIT = timedelta(days=7)
+# Stored history may be a year old, no more: what is older than the readings that are kept would be
+# dropped within the hour, and each of its days would be a partition.
+HISTORY_LIMIT = timedelta(days=370)
 
 
 def is_in_future(ts: datetime, received_at: datetime) -> bool:
@@ -25,6 +28,11 @@ def is_in_future(ts: datetime, received_at: datetime) -> bool:
 def is_implausibly_old(ts: datetime, received_at: datetime) -> bool:
     """The time lies so far back that a live message cannot have been on its way for so long."""
     return received_at - ts > STALE_LIMIT
+
+
+def is_beyond_history(ts: datetime, received_at: datetime) -> bool:
+    """The time lies so far back that a reading of then is not kept."""
+    return received_at - ts > HISTORY_LIMIT
 
 
 def out_of_range(

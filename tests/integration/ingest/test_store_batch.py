@@ -354,6 +354,22 @@ def test_the_ledger_does_not_miss_what_was_thrown_away_on_time(field: Field) -> 
     assert field.one("SELECT DISTINCT worker FROM ingest_batch") == "ingest"
 
 
+def test_the_ledger_does_not_miss_old_history_that_was_thrown_away_on_time(field: Field) -> None:
+    field.store(field.telemetry({CH4: 1}, field.now))
+    day = timedelta(days=1)
+    rollups.drop_old(field.conn, field.now + 29 * day)
+    field.conn.execute("UPDATE ingest_ledger SET readings_stored = 3 WHERE readings_stored = 1")
+    (wrong,) = ledger.verify(field.conn, field.now - day, field.now + day)
+    assert (wrong.what, wrong.expected, wrong.found) == ("readings", 3, 1)
+
+    # Two of them were a year old when they came.
+    rollups.drop_old(field.conn, field.now + 31 * day)
+    assert ledger.verify(field.conn, field.now - day, field.now + day) == []
+    field.conn.execute("UPDATE ingest_ledger SET readings_stored = 0")
+    (wrong,) = ledger.verify(field.conn, field.now - day, field.now + day)
+    assert (wrong.what, wrong.expected, wrong.found) == ("readings", 0, 1)
+
+
 def test_folding_evaluated_batches_keeps_the_accounts(field: Field) -> None:
     for n in range(3):
         field.store(field.telemetry({CH4: 1}, field.now + timedelta(seconds=n)))

@@ -22,6 +22,7 @@ from city.reading import (
     REASON_METRIC_UNKNOWN,
     REASON_RANGE,
     REASON_TIME_FUTURE,
+    REASON_TIME_OLD,
     Decoded,
     MessageClass,
     Quality,
@@ -161,6 +162,14 @@ def test_stored_points_of_a_year_ago_stay_where_they_are() -> None:
     live, old = content.readings
     assert (live.quality, old.quality) == (Quality.GOOD, Quality.LATE)
     assert old.ts == datetime(2025, 3, 4, tzinfo=UTC)
+
+
+def test_stored_points_from_before_all_that_is_kept_are_refused() -> None:
+    history = [{"timestamp": f"{year}-01-01T00:00:00Z", "co_ppm": 4} for year in (2021, 2024)]
+    content = normalize(uplink({"co_ppm": 3, "history": history}), Device(), NOW)
+    assert [reading.quality for reading in content.readings] == [Quality.GOOD]
+    assert reasons(content) == [REASON_TIME_OLD] * 2
+    assert content.message_class is MessageClass.TELEMETRY
 
 
 def test_a_simulated_uplink_stays_marked_through_model_and_codec() -> None:

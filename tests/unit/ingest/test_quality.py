@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from city.reading import METRICS, REASON_NAN, REASON_RANGE
+from db.rollups import KEEP
 from ingest.quality import (
     FUTURE_LIMIT,
+    HISTORY_LIMIT,
     STALE_LIMIT,
+    is_beyond_history,
     is_implausibly_old,
     is_in_future,
     out_of_range,
@@ -29,6 +32,13 @@ def test_seven_days_may_be_a_delay_a_moment_more_is_a_wrong_clock() -> None:
     assert not is_implausibly_old(NOW - STALE_LIMIT, NOW)
     assert is_implausibly_old(NOW - STALE_LIMIT - TICK, NOW)
     assert is_implausibly_old(datetime(1970, 1, 1, tzinfo=UTC), NOW)
+
+
+def test_history_ends_a_month_before_readings_are_dropped() -> None:
+    assert not is_beyond_history(NOW - HISTORY_LIMIT, NOW)
+    assert is_beyond_history(NOW - HISTORY_LIMIT - TICK, NOW)
+    assert KEEP.history == HISTORY_LIMIT
+    assert KEEP.readings - HISTORY_LIMIT >= timedelta(days=30)
 
 
 @pytest.mark.parametrize(
