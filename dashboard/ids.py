@@ -65,6 +65,12 @@ KPI_BODY = "kpi-body"
 
 # Operations
 OPERATIONS_BODY = "operations-body"
+OPERATIONS_REST = "operations-rest"
+OPERATIONS_GATEWAYS = "operations-gateways"
+GATEWAYS_FOLD = "gateways-fold"
+GATEWAYS_SUMMARY = "gateways-summary"
+GATEWAYS_HEARD = "gateways-heard"
+GATEWAYS_MORE = "gateways-more"
 OPERATIONS_TICK = "operations-tick"  # store: changes when the figures should be read again
 
 # Quarantine

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from db import ledger, operations
+from db import gateways, ledger, operations
 from db.kpi import ingest_lag
 from db.ledger import Imbalance, LedgerLine
 from db.operations import DatabaseSize, FeedFigures, Worker
@@ -103,6 +103,14 @@ class FindingItem(msgspec.Struct, kw_only=True):
     facts: dict[str, Any] = {}
 
 
+class GatewaysItem(msgspec.Struct, kw_only=True, frozen=True):
+    """Gateways of the caller's district; `explained` devices are silent because of one."""
+
+    heard: int = 0
+    silent: int = 0
+    explained: int = 0
+
+
 class OperationsAnswer(msgspec.Struct, kw_only=True):
     """Everything about ingest from `from` to `now`."""
 
@@ -118,14 +126,16 @@ class OperationsAnswer(msgspec.Struct, kw_only=True):
     quarantine_limit_bytes: int
     database: DatabaseSize
     disk: DiskItem
+    gateways: GatewaysItem = GatewaysItem()
 
 
-def read_operations(conn: Connection, now: datetime) -> OperationsAnswer:
-    """Read everything and judge it."""
+def read_operations(conn: Connection, district: str, now: datetime) -> OperationsAnswer:
+    """Read everything and judge it; of gateways those of the district and of none."""
     start = ledger.floor_minute(now) - WINDOW + timedelta(minutes=1)
     wrong = ledger.verify(conn, start, now)
     lines = ledger.list_entries(conn, start, now, limit=100_000)
     lag = ingest_lag(conn, now)
+    known = gateways.count_gateways(conn, district)
     answer = OperationsAnswer(
         from_=start,
         now=now,
@@ -143,6 +153,7 @@ def read_operations(conn: Connection, now: datetime) -> OperationsAnswer:
         quarantine_limit_bytes=LIMITS.total_bytes,
         database=operations.database_size(conn),
         disk=_disk(),
+        gateways=GatewaysItem(heard=known.heard, silent=known.silent, explained=known.explained),
     )
     answer.findings = list(find_problems(answer))
     return answer
@@ -247,6 +258,8 @@ def find_problems(answer: OperationsAnswer) -> Iterator[FindingItem]:
         )
     if answer.disk.free < DISK_FREE_MIN_BYTES:
         yield _finding("disk_low", bytes=answer.disk.free)
+    if silent := answer.gateways.silent:
+        yield _finding("gateway_silent", count=silent, devices=answer.gateways.explained)
     for feed in answer.feeds:
         yield from _feed_problems(feed)
 

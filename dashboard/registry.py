@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from dashboard.parts import parts
 from db import discovery, listings, registry_pages
 from db.device_changes import list_identities
 from db.events import last_seq
+from db.gateways import ListedInhibition, list_explained
 from db.idempotency import StoredAnswer
 from db.live import publish_event_seq, wake
 from db.pool import Connection, transaction
@@ -44,6 +45,12 @@ def registry_page(
             if rows:
                 return rows, page
     return [], 0
+
+
+def explained(caller: Caller, rows: Sequence[RegistryRow]) -> dict[str, ListedInhibition]:
+    """By code what explains the silence of devices of a page."""
+    with transaction(parts().pool) as conn:
+        return list_explained(conn, caller.district, [row.code for row in rows])
 
 
 def counts(caller: Caller, now: datetime) -> tuple[RegistryCounts, discovery.DiscoveredCounts]:

@@ -137,7 +137,12 @@ def _trim_gateways(conn: Connection, gateways_max: int) -> None:
 
 
 def _upsert_pairs(conn: Connection, heard: Iterable[Heard]) -> list[int]:
-    """Ids of the devices that were heard through a gateway for the first time."""
+    """Ids of the devices that were heard through a gateway for the first time.
+
+    A gateway or device that somebody is about to remove is passed over: waiting for it would end
+    in a broken reference. One that is noted here cannot be removed until the transaction ends, so
+    that removing one, with its pairs in whatever order, never meets a worker at its pairs.
+    """
     newest: dict[tuple[int, _Key], Heard] = {}
     for item in heard:
         if item.device_id is not None and item.is_alive:
@@ -159,6 +164,7 @@ def _upsert_pairs(conn: Connection, heard: Iterable[Heard]) -> list[int]:
                ON old.device_id = said.device_id AND old.gateway_id = gateway.id
         WHERE old.heard_at IS NULL OR said.heard_at > old.heard_at + %(every)s
         ORDER BY said.device_id, gateway.id
+        FOR KEY SHARE OF gateway, device SKIP LOCKED
         ON CONFLICT (device_id, gateway_id) DO UPDATE
         SET heard_at = excluded.heard_at, rssi_dbm = excluded.rssi_dbm, snr_db = excluded.snr_db
         WHERE known.heard_at < excluded.heard_at
@@ -328,7 +334,7 @@ def mark_back(conn: Connection, gateway_ids: Sequence[int], now: datetime) -> No
         """
         UPDATE gateway SET back_at = %s
         FROM (SELECT id FROM gateway WHERE id = ANY(%s)
-              ORDER BY format, identity FOR UPDATE) AS back
+              ORDER BY format, identity FOR NO KEY UPDATE) AS back
         WHERE gateway.id = back.id
         """,
         (now, list(gateway_ids)),
@@ -410,6 +416,7 @@ class ListedGateway:
     alarm_state: str | None
     severity: int | None
     silent_since: datetime | None
+    condition: str  # of its alarm, whether there is one or not
 
 
 def list_gateways(
@@ -437,7 +444,7 @@ def list_gateways(
                    (SELECT count(*) FROM alarm_inhibition
                     WHERE by_condition = named.condition)::int AS inhibited,
                    alarm.id AS alarm_id, alarm.state AS alarm_state, alarm.severity,
-                   (alarm.reason ->> 'since')::timestamptz AS silent_since
+                   (alarm.reason ->> 'since')::timestamptz AS silent_since, named.condition
             FROM gateway g
             CROSS JOIN LATERAL (SELECT CASE WHEN g.kind = %(server)s THEN 'feed/' || g.format
                 ELSE 'gateway/' || g.format || '/' || g.identity END AS condition) named
@@ -455,6 +462,37 @@ def list_gateways(
                 "kind": kind, "silent": silent, "since": since, "after": after, "limit": limit,
             },
         ).fetchall()  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayCounts:
+    """Gateways of a district and of none; `explained` devices are not announced one by one."""
+
+    heard: int
+    silent: int
+    explained: int
+
+
+def count_gateways(conn: Connection, district: str) -> GatewayCounts:
+    """How many there are, how many are silent, and how many devices that explains."""
+    with conn.cursor(row_factory=class_row(GatewayCounts)) as cursor:
+        found = cursor.execute(
+            """
+            SELECT count(*) FILTER (WHERE alarm.id IS NULL)::int AS heard,
+                   count(alarm.id)::int AS silent,
+                   (SELECT count(DISTINCT device_id) FROM alarm_inhibition
+                    WHERE district = %(district)s)::int AS explained
+            FROM gateway g
+            LEFT JOIN alarm
+                   ON alarm.condition = CASE WHEN g.kind = %(server)s THEN 'feed/' || g.format
+                                             ELSE 'gateway/' || g.format || '/' || g.identity END
+                  AND alarm.state IN ('unacknowledged', 'acknowledged')
+            WHERE g.district = %(district)s OR g.district IS NULL
+            """,
+            {"server": NETWORK_SERVER, "district": district},
+        ).fetchone()
+    assert found is not None, "a query of counts always answers"
+    return found
 
 
 INHIBITION_FILTERS: dict[str, type] = {"by": str, "device": str, "severity": int}
@@ -503,6 +541,23 @@ def list_inhibited(
                 "since": since, "after": after, "limit": limit,
             },
         ).fetchall()  # fmt: skip
+
+
+def list_explained(
+    conn: Connection, district: str, codes: Sequence[str]
+) -> dict[str, ListedInhibition]:
+    """By device code what explains its silence, of these devices."""
+    with conn.cursor(row_factory=class_row(ListedInhibition)) as cursor:
+        rows = cursor.execute(
+            """
+            SELECT i.condition, i.by_condition, d.code AS device, d.kind, i.severity, i.reason,
+                   i.since
+            FROM alarm_inhibition i JOIN device d ON d.id = i.device_id
+            WHERE i.district = %s AND d.code = ANY(%s)
+            """,
+            (district, list(codes)),
+        ).fetchall()
+    return {row.device: row for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

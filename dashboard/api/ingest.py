@@ -20,7 +20,7 @@ from dashboard.api.params import (
     parse_time,
     read_list_query,
 )
-from dashboard.auth import requires
+from dashboard.auth import current_caller, requires
 from dashboard.bodies import BIGINT_MAX, Body
 from dashboard.parts import parts
 from db import ledger as ledger_rows
@@ -104,7 +104,8 @@ def operations_now() -> Response:
     """Feeds, workers, backlog, quarantine and sizes of the last hour, and what is wrong."""
     read_list_query({})
     with transaction(parts().pool) as conn:
-        return json_answer(load.as_plain(operations.read_operations(conn, datetime.now(UTC))))
+        found = operations.read_operations(conn, current_caller().district, datetime.now(UTC))
+        return json_answer(load.as_plain(found))
 
 
 @accounts.get("/rejects")

@@ -128,10 +128,7 @@
     videos();
   }
   async function acknowledge(button) {
-    const alarm = gw.live.alarms.get(Number(button.dataset.alarm));
-    if (!alarm) { refresh(); return; }
-    const answer = await gw.send('POST', `/api/v1/alarms/${alarm.id}/acknowledge`, { version: alarm.version }, gw.newKey());
-    if (!answer.ok) gw.notice(await gw.problem(answer), 'bad'); else gw.notice(gw.t('alarm.acknowledged'));
+    await gw.acknowledge(Number(button.dataset.alarm));
     refresh();
   }
 

@@ -5,6 +5,8 @@
   const API = '/api/v1/';
   const NEEDED = ['code', 'kind', 'name', 'lon', 'lat'];
   const OPTIONAL = ['district', 'model', 'format', 'external_id', 'gas', 'report_interval_s', 'attributes'];
+  const ASKED_MS = 10000; // after that nobody waits for the list any more
+  const CLOSE_S = 2; // a clock this close is right
   const OUT_DAYS = 7; // what the form proposes; people change it
   const path = code => API + 'devices/' + encodeURIComponent(code);
 
@@ -13,7 +15,25 @@
     gw.live.start();
     buildImport(document.getElementById('devices-import'));
     showTab(location.hash.slice(1));
+    showAsked();
   };
+
+  /* Other pages lead here with one device or one stranger. */
+  function showAsked() {
+    const asked = new URLSearchParams(location.search), device = asked.get('device'), stranger = asked.get('discovered');
+    if (device) gw.setProp('devices-search', device, 'value');
+    if (!stranger) return;
+    showTab('waiting');
+    const look = new MutationObserver(() => {
+      const card = [...document.querySelectorAll('[data-discovered]')].find(c => `${c.dataset.format}/${c.dataset.identity}` === stranger);
+      if (!card) return;
+      look.disconnect();
+      card.classList.add('gw-asked');
+      card.scrollIntoView({ block: 'center' });
+    });
+    look.observe(document.getElementById('devices-waiting'), { childList: true, subtree: true });
+    setTimeout(() => look.disconnect(), ASKED_MS);
+  }
 
   /* Tabs keep their place in the address, so that a reload comes back to it. */
   function showTab(name) {
@@ -133,16 +153,57 @@
       } }), 0);
   }
 
+  const part = title => gw.el('b', 'gw-history-part', title);
+  const ago = at => gw.t('time.ago', { age: gw.age(gw.now() - Date.parse(at)) });
+  const gatewayOf = condition => condition.replace(/^gateway\/[^/]*\//, '').replace(/^feed\//, '');
+
+  /* The ways its messages come, and the silence that one of them explains. */
+  function gatewayParts(device) {
+    const explained = device.inhibitions.map(i => gw.el('span', 'gw-behind', gw.t('devices.behind',
+      { gateway: gatewayOf(i.by_condition), at: gw.dayAndClock(Date.parse(i.since)), age: gw.age(gw.now() - Date.parse(i.since)) })));
+    if (!device.gateways.length) return explained;
+    const lines = device.gateways.map(way => gw.el('span', 'gw-history-line', [
+      gw.el('b', '', way.name || way.identity),
+      gw.el('span', '', gw.word('gateway_kind', way.kind)),
+      gw.el('span', '', [gw.t('devices.way_heard', { ago: ago(way.heard_at) }), ...signal(way)].join(' · ')),
+      ...(way.online === false ? [gw.el('span', '', gw.t('devices.way_offline'))] : []),
+    ]));
+    return [...explained, part(gw.t('devices.ways')), ...lines];
+  }
+
+  /* What it measured last, how far that may be trusted, and how its clock goes. */
+  function valueParts(device) {
+    if (!device.latest.length) return [];
+    const lines = device.latest.map(value => gw.el('span', 'gw-history-value', [
+      gw.el('span', '', gw.word('metric', value.metric)), gw.el('b', '', gw.value(value.metric, value.value)),
+      gw.el('span', '', [ago(value.ts), ...value.trust.filter(word => word !== 'good').map(word => gw.word('quality', word))].join(' · ')),
+    ]));
+    const clock = clockText(device.clock);
+    return [part(gw.t('devices.column_latest')), ...lines, ...(clock ? [gw.el('span', 'gw-history-line', clock)] : [])];
+  }
+
+  /* As `dashboard.quality.clock_text`. */
+  function clockText(clock) {
+    if (!clock) return '';
+    if (clock.lag_s === null || clock.least_s === null) return gw.t('quality.clock_none');
+    const by = gw.age(Math.abs(clock.least_s) * 1000);
+    if (clock.least_s < -CLOSE_S) return gw.t('quality.clock_ahead', { by });
+    return clock.least_s > CLOSE_S ? gw.t('quality.clock_behind', { by }) : gw.t('quality.clock_right');
+  }
+
+  const signal = way => [...(way.rssi_dbm === null ? [] : [`RSSI\u00a0${Math.round(way.rssi_dbm)}\u00a0dBm`]), ...(way.snr_db === null ? [] : [`SNR\u00a0${way.snr_db.toFixed(1)}\u00a0dB`])];
+
   async function showHistory(row) {
-    const answer = await gw.send('GET', path(row.device) + '/identities');
-    if (!answer.ok) { gw.notice(await problem(answer), 'bad'); return; }
+    const [device, answer] = await Promise.all([gw.send('GET', path(row.device)), gw.send('GET', path(row.device) + '/identities')]);
+    const failed = [device, answer].find(one => !one.ok);
+    if (failed) { gw.notice(await problem(failed), 'bad'); return; }
     const lines = answer.body.items.map(item => gw.el('span', 'gw-history-line', [
       gw.el('b', '', `${item.format} · ${item.identity}`),
       gw.el('span', '', `${gw.t('devices.history_model')} ${item.model || '—'}`),
       gw.el('span', '', `${gw.date(Date.parse(item.from))} – ${item.to ? gw.date(Date.parse(item.to)) : gw.t('devices.history_present')}`),
       ...(item.reason ? [gw.el('span', '', `${item.reason} · ${item.replaced_by}`)] : []),
     ]));
-    gw.dialog({ title: gw.t('devices.history_title', { code: row.device }), note: gw.el('span', 'gw-history', lines), fields: [],
+    gw.dialog({ title: gw.t('devices.history_title', { code: row.device }), note: gw.el('span', 'gw-history', [...valueParts(device.body), ...gatewayParts(device.body), part(gw.t('devices.hardware')), ...lines]), fields: [],
       button: gw.t('close_dialog'), plain: true, submit: async () => '' });
   }
 

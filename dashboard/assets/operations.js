@@ -4,9 +4,14 @@
   const gw = window.gw;
   const EVERY_MS = 10000;
   let n = 0;
+  const tick = () => gw.setProp('operations-tick', ++n, 'data');
   gw.screens.operations = function () {
     gw.showStatus();
     gw.live.start();
-    setInterval(() => { if (!document.hidden) gw.setProp('operations-tick', ++n, 'data'); }, EVERY_MS);
+    document.addEventListener('click', event => {
+      const button = event.target.closest('[data-alarm]');
+      if (button) gw.once(button, () => gw.acknowledge(Number(button.dataset.alarm)).then(tick));
+    });
+    setInterval(() => { if (!document.hidden) tick(); }, EVERY_MS);
   };
 })();

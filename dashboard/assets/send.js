@@ -71,6 +71,14 @@
     return gw.t('error.conflict', { who: last.actor === 'system' ? gw.t('actor.system') : last.actor, when: gw.clock(Date.parse(last.at)),
       state: gw.word('state', now.body.state) || state, what: gw.word('event', last.kind) });
   }
+  /* Somebody has seen an alarm: the picture at hand knows its version. */
+  gw.acknowledge = async function (id) {
+    const alarm = gw.live.alarms.get(id);
+    if (!alarm) return;
+    const answer = await gw.send('POST', `/api/v1/alarms/${id}/acknowledge`, { version: alarm.version }, gw.newKey());
+    if (answer.ok) gw.notice(gw.t('alarm.acknowledged')); else gw.notice(await gw.problem(answer), 'bad');
+  };
+
   /* One press, one change: a button that is busy does not answer. */
   gw.once = async function (button, work) {
     if (button.dataset.busy) return;

@@ -20,11 +20,14 @@ from dashboard.components import (
     render_severity,
     render_timeline,
 )
+from dashboard.gateways import gateway_of
 from dashboard.i18n import Texts
 from dashboard.i18n.times import day_and_clock
 
 # Squads offered with a key; the rest stand in the assign dialog.
 OFFERED_SQUADS = 5
+# Codes of the alarms that explain the silence of devices.
+GATEWAY_REASONS = frozenset({"gateway_silent", "gateway_offline", "server_silent"})
 
 
 def render_detail(
@@ -142,6 +145,7 @@ def render_alarm(t: Texts, alarm: Mapping[str, Any]) -> Component:
                                 ]
                             )
                         ),
+                        *render_explanation(t, alarm),
                     ]
                 ),
                 *render_acknowledge(t, alarm),
@@ -164,6 +168,15 @@ def render_alarm(t: Texts, alarm: Mapping[str, Any]) -> Component:
             )
         )
     return html.Li(parts)
+
+
+def render_explanation(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
+    """Which gateway's silence explains an alarm; and the way to what a gateway's alarm explains."""
+    if alarm.get("inhibited_by"):
+        return [html.Small(t("alarm.explained", gateway=gateway_of(alarm["inhibited_by"])))]
+    if (alarm.get("reason") or {}).get("code") not in GATEWAY_REASONS:
+        return []
+    return [html.Small(html.A(t("alarm.explains"), href="/operations#gateways"))]
 
 
 def rule_text(t: Texts, reason: Mapping[str, Any]) -> str:

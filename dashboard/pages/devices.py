@@ -14,6 +14,7 @@ from dash.development.base_component import Component
 from dashboard import ids, registry
 from dashboard.auth import current_caller, require_role
 from dashboard.components import extra, render_empty, render_severity, value_text
+from dashboard.gateways import gateway_of
 from dashboard.i18n import Texts
 from dashboard.i18n.times import day_and_clock, duration, local
 from dashboard.pages import frame
@@ -22,6 +23,7 @@ from dashboard.parts import parts
 from dashboard.quality import value_note
 from dashboard.raw_text import readable
 from db.discovery import DiscoveredCounts, DiscoveredDevice
+from db.gateways import ListedInhibition
 from db.registry_pages import STATES, OutOfService, RegistryCounts, RegistryRow, RegistrySearch
 
 TABS = ("registry", "waiting", "out", "import")
@@ -156,23 +158,41 @@ def render_waiting_panel(t: Texts) -> Component:
 
 
 def render_table(
-    t: Texts, rows: Sequence[RegistryRow], now: datetime, *, may_change: bool
+    t: Texts,
+    rows: Sequence[RegistryRow],
+    now: datetime,
+    *,
+    may_change: bool,
+    explained: Mapping[str, ListedInhibition] | None = None,
 ) -> Component:
     """One page of the registry."""
     if not rows:
         return render_empty(t("devices.empty"))
+    behind = explained or {}
     names = ("device", "state", "latest", "place", "hardware")
     head = [html.Th(t(f"devices.column_{name}"), scope="col") for name in names]
     return html.Table(
         [
             html.Thead(html.Tr([*head, html.Th(t("devices.column_steps"), scope="col")])),
-            html.Tbody([render_row(t, row, now, may_change=may_change) for row in rows]),
+            html.Tbody(
+                [
+                    render_row(t, row, now, may_change=may_change, behind=behind.get(row.code))
+                    for row in rows
+                ]
+            ),
         ],
         className="gw-devices-table",
     )
 
 
-def render_row(t: Texts, row: RegistryRow, now: datetime, *, may_change: bool) -> Component:
+def render_row(
+    t: Texts,
+    row: RegistryRow,
+    now: datetime,
+    *,
+    may_change: bool,
+    behind: ListedInhibition | None = None,
+) -> Component:
     """One device: who, how it is, what it measured last, where it stands, what it is."""
     return html.Tr(
         [
@@ -183,7 +203,7 @@ def render_row(t: Texts, row: RegistryRow, now: datetime, *, may_change: bool) -
                 ],
                 scope="row",
             ),
-            cell(t, "state", render_state(t, row, now)),
+            cell(t, "state", [*render_state(t, row, now), *render_behind(t, behind)]),
             cell(t, "latest", render_latest(t, row, now)),
             cell(
                 t,
@@ -232,6 +252,20 @@ def render_state(t: Texts, row: RegistryRow, now: datetime) -> list[Component]:
     if row.out_of_service_since is not None and row.return_due_at is not None:
         shown.append(render_due(t, row.return_due_at, now))
     return shown
+
+
+def render_behind(t: Texts, behind: ListedInhibition | None) -> list[Component]:
+    """The gateway whose silence explains that of the device."""
+    if behind is None:
+        return []
+    gateway = t("devices.behind_short", gateway=gateway_of(behind.by_condition))
+    since = t("devices.behind_since", at=f"{local(behind.since):%m-%d %H:%M}")
+    return [
+        html.Small(
+            [html.A(gateway, href="/operations#gateways"), " ", since],
+            className="gw-devices-behind",
+        )
+    ]
 
 
 def render_due(t: Texts, due: datetime, now: datetime) -> Component:
@@ -438,7 +472,8 @@ def register(app: Dash) -> None:
         label = view.t(
             "devices.total", first=first + bool(rows), last=first + len(rows), total=f"{total:,}"
         )
-        table = render_table(view.t, rows, now, may_change=may_change)
+        behind = registry.explained(view.caller, rows)
+        table = render_table(view.t, rows, now, may_change=may_change, explained=behind)
         return table, label, max(1, -(-total // registry.PAGE_SIZE)), shown + 1
 
     @app.callback(

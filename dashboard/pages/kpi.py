@@ -116,13 +116,21 @@ def render_figures(t: Texts, figures: Mapping[str, Any], theme: str) -> Componen
             html.Div(
                 [
                     render_chart(t, t("kpi.chart_ratios"), ratio_figure(t, by_size(groups), theme)),
-                    render_chart(t, t("kpi.chart_times"), times_figure(t, total["times"], theme)),
+                    render_times(t, total["times"], theme),
                 ],
                 className="gw-kpi-charts",
             ),
             render_table(t, by_size(groups), total),
         ]
     )
+
+
+def render_times(t: Texts, times: Mapping[str, Any], theme: str) -> Component:
+    """How long the steps took; axes without a mark on them would say nothing."""
+    title = t("kpi.chart_times")
+    if not any(spread["count"] for spread in times.values()):
+        return html.Section([html.H3(title), render_empty(t("kpi.no_times"))], className="gw-chart")
+    return render_chart(t, title, times_figure(t, times, theme))
 
 
 def by_size(groups: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

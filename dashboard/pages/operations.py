@@ -13,6 +13,7 @@ from dashboard import ids
 from dashboard.api.ingest import MAY_SEE_REJECTS
 from dashboard.auth import requires
 from dashboard.components import extra, number_text
+from dashboard.gateways import HEARD_STEP, read_gateways
 from dashboard.i18n import Texts
 from dashboard.i18n.times import day_and_clock, duration, local
 from dashboard.minute_bars import message_bars
@@ -23,10 +24,11 @@ from dashboard.operations import (
     WorkerItem,
     read_operations,
 )
-from dashboard.pages import frame
+from dashboard.pages import frame, gateways
 from dashboard.pages.frame import View
 from dashboard.parts import parts
 from dashboard.theme import PALETTES
+from db.gateways import GATEWAYS_MAX
 from db.ledger import ALL_FEEDS, Imbalance
 from db.pool import transaction
 
@@ -59,6 +61,8 @@ def layout(view: View) -> Component:
                         className="gw-page-title",
                     ),
                     html.Div(id=ids.OPERATIONS_BODY),
+                    gateways.render_frame(t),
+                    html.Div(id=ids.OPERATIONS_REST),
                 ],
                 id="main",
                 className="gw-board gw-can-age",
@@ -70,7 +74,7 @@ def layout(view: View) -> Component:
 
 
 def render_body(view: View, now: OperationsAnswer) -> Component:
-    """What is wrong first, then the figures, then where they come from."""
+    """What is wrong first, then the figures, then the feeds they come from."""
     t = view.t
     return html.Div(
         [
@@ -78,10 +82,14 @@ def render_body(view: View, now: OperationsAnswer) -> Component:
             html.Div(render_headline(t, now), className="gw-figures"),
             render_imbalances(t, now.imbalances),
             render_feeds(view, now.feeds),
-            html.Div(
-                [render_workers(t, now.workers, now.now), render_sizes(t, now)], className="gw-two"
-            ),
         ]
+    )
+
+
+def render_rest(t: Texts, now: OperationsAnswer) -> Component:
+    """Our own programs and the machine."""
+    return html.Div(
+        [render_workers(t, now.workers, now.now), render_sizes(t, now)], className="gw-two"
     )
 
 
@@ -92,7 +100,8 @@ def render_findings(t: Texts, now: OperationsAnswer) -> Component:
         return html.Section(
             [html.Strong(t("operations.all_well")), html.Small(at)], className="gw-verdict good"
         )
-    title = t("operations.faults", n=len(now.findings))
+    count = len(now.findings)
+    title = t("operations.faults", n=count) if count > 1 else t("operations.one_fault")
     return html.Section(
         [
             html.Div([html.Strong(title), html.Small(at)], className="gw-verdict-head"),
@@ -419,12 +428,39 @@ def render_sizes(t: Texts, now: OperationsAnswer) -> Component:
 
 
 def register(app: Dash) -> None:
-    """The callback that draws the body again."""
+    """The callbacks that draw the page again."""
 
-    @app.callback(Output(ids.OPERATIONS_BODY, "children"), Input(ids.OPERATIONS_TICK, "data"))
+    @app.callback(
+        Output(ids.OPERATIONS_BODY, "children"),
+        Output(ids.OPERATIONS_REST, "children"),
+        Input(ids.OPERATIONS_TICK, "data"),
+    )
     @requires(*MAY_SEE_REJECTS)
-    def show(_: Any) -> Component:
+    def show(_: Any) -> tuple[Component, Component]:
         view = frame.request_view()
         with transaction(parts().pool) as conn:
-            now = read_operations(conn, datetime.now(UTC))
-        return render_body(view, now)
+            now = read_operations(conn, view.caller.district, datetime.now(UTC))
+        return render_body(view, now), render_rest(view.t, now)
+
+    @app.callback(
+        Output(ids.OPERATIONS_GATEWAYS, "children"),
+        Output(ids.GATEWAYS_SUMMARY, "children"),
+        Output(ids.GATEWAYS_HEARD, "children"),
+        Output(ids.GATEWAYS_MORE, "hidden"),
+        Output(ids.GATEWAYS_FOLD, "hidden"),
+        Input(ids.OPERATIONS_TICK, "data"),
+        Input(ids.GATEWAYS_MORE, "n_clicks"),
+    )
+    @requires(*MAY_SEE_REJECTS)
+    def show_gateways(_: Any, pressed: Any) -> tuple[Component, str, Component, bool, bool]:
+        view, now = frame.request_view(), datetime.now(UTC)
+        steps = 1 + min(pressed if isinstance(pressed, int) else 0, GATEWAYS_MAX // HEARD_STEP)
+        with transaction(parts().pool) as conn:
+            found = read_gateways(conn, view.caller.district, max(1, steps))
+        return (
+            gateways.render_silent(view.t, found, now),
+            gateways.summary_text(view.t, found),
+            gateways.render_heard(view.t, found, now),
+            len(found.heard) >= found.counts.heard,
+            not found.heard,
+        )

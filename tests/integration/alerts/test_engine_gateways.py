@@ -304,3 +304,19 @@ def test_gateways_are_listed_with_their_alarm_and_what_it_explains(town: Town) -
     (way,) = gateways.list_heard_through(town.engine.conn, town.engine.ids["N-0"])
     assert (way.identity, way.rssi_dbm) == ("gw-b", -100.0)
     assert town.engine.now - way.heard_at < timedelta(minutes=2)
+
+
+def test_gateways_are_counted_and_devices_name_what_explains_them(town: Town) -> None:
+    town.run(600, *behind(town, "gw-b"))
+    counts = gateways.count_gateways(town.engine.conn, DISTRICT)
+    assert (counts.heard, counts.silent, counts.explained) == (2, 1, 11)
+    dead = next(iter(gateways.list_gateways(town.engine.conn, DISTRICT, silent=True)))
+    assert dead.condition == "gateway/chirpstack/gw-a"
+    explained = gateways.list_explained(town.engine.conn, DISTRICT, ["G-1", "M-1", "N-0"])
+    assert {code: row.by_condition for code, row in explained.items()} == {
+        "G-1": dead.condition,
+        "M-1": dead.condition,
+    }
+    elsewhere = gateways.count_gateways(town.engine.conn, "110101")
+    # A network server belongs to no district; what is silent here explains nothing there.
+    assert (elsewhere.heard, elsewhere.silent, elsewhere.explained) == (1, 0, 0)

@@ -19,6 +19,7 @@ from dashboard.operations import (
     UNKNOWN_FEED,
     DiskItem,
     EvaluationItem,
+    GatewaysItem,
     OperationsAnswer,
     build_feeds,
     build_workers,
@@ -27,7 +28,7 @@ from dashboard.operations import (
     usual_gap_s,
 )
 from dashboard.pages.frame import View
-from dashboard.pages.operations import lag_text, render_body, size_text
+from dashboard.pages.operations import lag_text, render_body, render_rest, size_text
 from dashboard.theme import DARK, PALETTES
 from db.ledger import Imbalance, LedgerLine
 from db.operations import DatabaseSize, FeedFigures, Worker
@@ -98,6 +99,7 @@ def test_a_healthy_installation_has_no_findings() -> None:
             "evaluation_behind",
         ),
         (changed(disk=DiskItem(total=10**12, free=10**9)), "disk_low"),
+        (changed(gateways=GatewaysItem(heard=3, silent=1, explained=12)), "gateway_silent"),
         (feeds(rejected=40, stored=560), "many_refused"),
         (feeds(store_lag_avg_s=6.0), "store_slow"),
     ],
@@ -227,8 +229,7 @@ def test_a_small_chart_shows_every_part_however_small() -> None:
 
 def test_a_worker_that_is_gone_shows_since_when_what_to_do_and_who_took_over() -> None:
     gone = replace(worker("w-2", 600), adopted_by="w-1")
-    view = View(Caller("a", Role.ADMIN, "460107"), EN, DARK)
-    text = words(render_body(view, changed(workers=build_workers([worker("w-1", 1), gone], NOW))))
+    text = words(render_rest(EN, changed(workers=build_workers([worker("w-1", 1), gone], NOW))))
     assert "w-1 stored 1 min ago · 40 messages in an hour" in text
     assert "No sign of life since 11-24 11:02:30." in text
     assert EN("operations.worker_gone_do") in text
