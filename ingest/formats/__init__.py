@@ -14,6 +14,7 @@ To add a format, touch these files and no others:
    `<model>.js` beside it if its payload is bytes (see `ingest/models/__init__.py`).
 4. `tests/unit/ingest/test_format_<name>.py`, with payloads of your own making in
    `tests/fixtures/formats/<name>/`; one of each class of message, one of each way to be broken.
+   The worst that its grammar allows goes into `WORST` of `test_format_hostile.py`.
 
 Real samples of it, where there are any, are compared by a suite `test_corpus_<group>.py`.
 """
