@@ -197,6 +197,45 @@ def test_workers_that_note_the_same_gateways_in_any_order_never_deadlock(
     assert failures == []
 
 
+@pytest.mark.parametrize("gone", ["gateway", "device"])
+def test_a_gateway_or_device_that_is_being_removed_is_passed_over(
+    database_url: str, now: datetime, gone: str
+) -> None:
+    with connect(database_url) as first, connect(database_url) as second:
+        (one,), (other,) = first.execute("SELECT id FROM device ORDER BY id LIMIT 2").fetchall()
+        note(first, *[Heard("ttn", f"gw-{n}", "lorawan_gateway", now) for n in range(2)])
+        first.commit()
+        if gone == "gateway":
+            second.execute("DELETE FROM gateway WHERE identity = 'gw-0'")
+        else:
+            second.execute("SELECT FROM device WHERE id = %s FOR UPDATE", (one,))
+        first.execute("SET lock_timeout = '2s'")
+        note(
+            first,
+            Heard("ttn", "gw-0", "lorawan_gateway", now, device_id=one),
+            Heard("ttn", "gw-1", "lorawan_gateway", now, device_id=other),
+        )
+        kept = first.execute("SELECT device_id FROM device_gateway").fetchall()
+        second.rollback()
+    assert kept == [(other,)]
+
+
+def test_a_gateway_that_is_just_heard_through_is_not_forgotten(
+    database_url: str, now: datetime
+) -> None:
+    with connect(database_url) as first, connect(database_url) as second:
+        row = first.execute("SELECT min(id) FROM device").fetchone()
+        assert row is not None
+        note(first, Heard("ttn", "gw-0", "lorawan_gateway", now))
+        first.commit()
+        note(first, Heard("ttn", "gw-0", "lorawan_gateway", now, device_id=row[0]))
+        second.execute("SET lock_timeout = '2s'")
+        note(second, Heard("ttn", "gw-1", "lorawan_gateway", now + MINUTE), limit=1)
+        note(second, Heard("ttn", "gw-2", "lorawan_gateway", now + MINUTE), limit=0)
+        kept = second.execute("SELECT identity FROM gateway").fetchall()
+    assert kept == [("gw-0",)]
+
+
 def test_a_device_that_was_removed_meanwhile_costs_nobody_else_anything(
     db: Connection, now: datetime
 ) -> None:
