@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from alerts.steps import apply_rules, default_rules, evaluate_waiting
 from city.reading import METRICS, Quality
 from db import rejects
 from db.devices import NewDevice, insert_devices
@@ -265,6 +266,32 @@ def test_pitfall_10_points_of_a_history_are_late_and_the_live_one_is_not(devices
     late = Quality.LATE  # what evaluation raises nothing for
     assert rows == [(100, late), (101, late), (102, late), (1290, Quality.GOOD)]
     assert last(devices, "P-CS", "distance_mm") == 1290
+
+
+def test_pitfall_10_points_of_a_history_raise_nothing_and_the_same_value_now_does(
+    devices: Field,
+) -> None:
+    """From the message to the alarm, over the shipped rules."""
+    apply_rules(devices.conn, "system", default_rules(), devices.now)
+    devices.conn.execute("UPDATE ingest_batch SET payload = NULL, evaluated_at = now()")
+    register(devices.conn, devices.now, "P-GAS", "chirpstack", "24e1aa0000000011", "", kind="gas")
+
+    def gas(live: float, *, later_s: float, **more: Any) -> Message:
+        body = chirpstack(
+            devices, 0, later_s, deviceInfo={"devEui": "24e1aa0000000011"},
+            object={"ch4_pct_lel": live, **more},
+        )  # fmt: skip
+        return message(devices, UP, body, later_s)
+
+    then = (devices.now - timedelta(hours=3)).timestamp()
+    old = [{"timestamp": then + 60 * n, "ch4_pct_lel": 90} for n in range(5)]
+    devices.store(gas(1, later_s=0, history=old))
+    evaluate_waiting(devices.conn, devices.now)
+    assert devices.one("SELECT count(*) FROM alarm WHERE NOT demo") == 0
+
+    devices.store(gas(90, later_s=60))
+    evaluate_waiting(devices.conn, devices.now + timedelta(seconds=60))
+    assert devices.one("SELECT count(*) FROM alarm WHERE NOT demo") == 1
 
 
 def test_pitfall_13_a_counter_that_starts_again_is_stored_and_is_the_latest(
