@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -57,27 +57,27 @@ class Worker:
     process: Any
 
 
-@dataclass
 class Cost:
-    """CPU seconds of everybody, and what they come to."""
+    """CPU seconds of everybody who has a part in it, and of the rest of the machine."""
 
-    pids: dict[str, list[int]]
-    postgres: int
-    before: dict[str, float] = field(default_factory=dict)
+    def __init__(self, servers: Servers, pids: dict[str, list[int]]) -> None:
+        self._pids = {**pids, "mosquitto": [servers.services.pid("mosquitto")]}
+        self._postgres = servers.services.pid("postgres")
+        self._before, self._machine_before = self._now(), processes.machine_cpu_s()
+        self._began = time.monotonic()
 
-    def begin(self) -> None:
-        self.before = self._now()
-
-    def per_thousand(self, messages: int) -> dict[str, float]:
-        """CPU milliseconds for each thousand messages since the beginning."""
-        return {
-            f"cpu_ms_per_1000_{name}": 1e6 * (now - self.before[name]) / messages
-            for name, now in self._now().items()
-        }
+    def figures(self, messages: int) -> dict[str, float]:
+        """Milliseconds for each thousand messages since the beginning; cores that we had, and
+        that others on this machine took meanwhile."""
+        spent = {name: now - self._before[name] for name, now in self._now().items()}
+        lasted, own = time.monotonic() - self._began, sum(spent.values())
+        others = processes.machine_cpu_s() - self._machine_before - own
+        each = {f"cpu_ms_per_1000_{name}": 1e6 * s / messages for name, s in spent.items()}
+        return {**each, "cores_ours": own / lasted, "cores_of_others": others / lasted}
 
     def _now(self) -> dict[str, float]:
-        own = {name: sum(map(processes.cpu_s, pids)) for name, pids in self.pids.items()}
-        return {**own, "postgres": processes.family_cpu_s(self.postgres)}
+        own = {name: sum(map(processes.cpu_s, pids)) for name, pids in self._pids.items()}
+        return {**own, "postgres": processes.family_cpu_s(self._postgres)}
 
 
 def run(
@@ -179,9 +179,8 @@ def measure(
         city_load.publishing(city, rate) as publisher,
     ):
         pids = [worker.process.pid for worker in workers]
-        cost = _cost(servers, {"worker": pids, "publisher": [publisher.pid]})
+        cost = Cost(servers, {"worker": pids, "publisher": [publisher.pid]})
         since, after = datetime.now(UTC), last_batch(conn)
-        cost.begin()
         asked = _drive(conn, publisher, lambda: _stored(conn, after), seconds)
         sent, began = publisher.finish()
         ended = wait_until_stored(conn, after, sent)
@@ -192,15 +191,10 @@ def measure(
             **lateness(conn, after),
             **asked,
             "worker_peak_rss_mib": max(processes.rss_mib(pid, "VmHWM") for pid in pids),
-            **cost.per_thousand(sent),
+            **cost.figures(sent),
         }
         check_accounts(conn, since, after, sent)
     return figures
-
-
-def _cost(servers: Servers, pids: dict[str, list[int]]) -> Cost:
-    mosquitto = servers.services.pid("mosquitto")
-    return Cost({**pids, "mosquitto": [mosquitto]}, servers.services.pid("postgres"))
 
 
 def _drive(conn: Connection, publisher: Any, stored: Any, seconds: float) -> dict[str, float]:
@@ -306,8 +300,7 @@ def measure_node_red(servers: Servers, city: City, seconds: float) -> dict[str, 
         node_red.running(city) as flow,
         city_load.publishing(city) as publisher,
     ):
-        cost = _cost(servers, {"node_red": [flow.pid], "publisher": [publisher.pid]})
-        cost.begin()
+        cost = Cost(servers, {"node_red": [flow.pid], "publisher": [publisher.pid]})
         asked = _drive(conn, publisher, lambda: flow.stored(conn), seconds)
         sent, began = publisher.finish()
         ended = flow.wait_until_stored(conn, sent)
@@ -317,5 +310,5 @@ def measure_node_red(servers: Servers, city: City, seconds: float) -> dict[str, 
             "readings_per_s": READINGS * sent / (ended - began),
             **asked,
             "peak_rss_mib": processes.rss_mib(flow.pid, "VmHWM"),
-            **cost.per_thousand(sent),
+            **cost.figures(sent),
         }

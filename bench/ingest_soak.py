@@ -17,8 +17,9 @@ from db.pool import Connection, connect
 SECONDS = 600
 RATE = 5_000.0
 EVERY_S = 10.0
-# The beginning does not count: tables, caches and interned topics fill.
-SETTLED_S = 120.0
+# The slope is that of the second half: at first caches fill, and queues reach their size when the
+# machine falters for the first time.
+SETTLED = 0.5
 
 
 def run(seconds: int = SECONDS) -> dict[str, Any]:
@@ -75,8 +76,8 @@ def _family(pid: int) -> list[int]:
 
 
 def _slopes(samples: list[dict[str, float]]) -> dict[str, float]:
-    """MiB an hour by least squares, and the last value."""
-    settled = [sample for sample in samples if sample["s"] >= SETTLED_S] or samples
+    """MiB an hour by least squares, and the first and last value it is made of."""
+    settled = samples[int(len(samples) * SETTLED) :]
     hours = [sample["s"] / 3600 for sample in settled]
     figures = {}
     for name in ("worker", "mosquitto", "postgres"):

@@ -15,6 +15,13 @@ def cpu_s(pid: int) -> float:
     return sum(map(int, _stat(pid)[_OWN_TIMES])) / TICKS_PER_S
 
 
+def machine_cpu_s() -> float:
+    """CPU seconds of everything on this machine, and what its host took away."""
+    line = Path("/proc/stat").read_text().partition("\n")[0]
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, line.split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / TICKS_PER_S
+
+
 def family_cpu_s(pid: int) -> float:
     """CPU seconds of a process with the children it has and those that ended."""
     own = sum(map(int, _stat(pid)[_OWN_AND_ENDED_TIMES])) / TICKS_PER_S
