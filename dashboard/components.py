@@ -13,6 +13,7 @@ from city.incident import Action
 from city.reading import METRICS
 from dashboard.i18n import Texts
 from dashboard.i18n.times import day_and_clock
+from dashboard.raw_text import SHORT_LINE_BYTES, Readable, hex_dump
 
 # Fields that a step takes beside those the server says it needs.
 OPTIONAL_FIELDS: dict[Action, tuple[str, ...]] = {
@@ -268,6 +269,18 @@ def event_note(t: Texts, event: Mapping[str, Any]) -> str:
         t.word("clock", payload.get("clock")),
     ]
     return " · ".join(str(part) for part in parts if part)
+
+
+def render_raw(raw: bytes, shown: Readable, class_name: str = "") -> list[Component]:
+    """A message as text; a dump also in short lines, which stand in its place on a phone."""
+    if shown.kind != "bytes":
+        return [html.Pre(shown.text, className=class_name, tabIndex="0")]
+    return [
+        html.Pre(shown.text, className=f"gw-hex-wide {class_name}", tabIndex="0"),
+        html.Pre(
+            hex_dump(raw, SHORT_LINE_BYTES), className=f"gw-hex-short {class_name}", tabIndex="0"
+        ),
+    ]
 
 
 def render_empty(text: str) -> Component:

@@ -14,6 +14,8 @@ from defusedxml.minidom import parseString
 # A dump has four times as many characters as its message has bytes.
 DUMPED_BYTES = 4096
 LINE_BYTES = 16
+# So much of a line fits on a phone.
+SHORT_LINE_BYTES = 8
 # Characters shown of a text; the API gives the whole message.
 SHOWN_CHARACTERS = 40_000
 # Deeper documents are shown as they came: indenting would multiply their size.
@@ -41,17 +43,17 @@ def readable(raw: bytes) -> Readable:
     return Readable("text", _cut(text))
 
 
-def hex_dump(raw: bytes) -> str:
-    """Offset, bytes and their ASCII, sixteen a line."""
-    return "\n".join(_dump_lines(raw[:DUMPED_BYTES]))
+def hex_dump(raw: bytes, line_bytes: int = LINE_BYTES) -> str:
+    """Offset, bytes and their ASCII, eight or sixteen a line."""
+    return "\n".join(_dump_lines(raw[:DUMPED_BYTES], line_bytes))
 
 
-def _dump_lines(raw: bytes) -> Iterator[str]:
-    for start in range(0, len(raw), LINE_BYTES):
-        line = raw[start : start + LINE_BYTES]
-        halves = line[:8].hex(" "), line[8:].hex(" ")
+def _dump_lines(raw: bytes, line_bytes: int) -> Iterator[str]:
+    for start in range(0, len(raw), line_bytes):
+        line = raw[start : start + line_bytes]
+        eights = (line[at : at + 8].hex(" ") for at in range(0, line_bytes, 8))
         ascii_ = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in line)
-        yield f"{start:04x}  {halves[0]:<23}  {halves[1]:<23}  {ascii_}"
+        yield "  ".join([f"{start:04x}", *(f"{eight:<23}" for eight in eights), ascii_])
 
 
 def _as_text(raw: bytes) -> str | None:

@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 
 from dashboard import ids, registry
 from dashboard.auth import current_caller, require_role
-from dashboard.components import extra, render_empty, render_severity, value_text
+from dashboard.components import extra, render_empty, render_raw, render_severity, value_text
 from dashboard.gateways import gateway_of
 from dashboard.i18n import Texts
 from dashboard.i18n.times import day_and_clock, duration, local
@@ -118,7 +118,12 @@ def render_registry_panel(t: Texts) -> Component:
             ),
             html.Div(id=ids.DEVICES_TABLE),
             dmc.Pagination(
-                id=ids.DEVICES_PAGE, total=1, value=1, siblings=1, className="gw-devices-pages"
+                id=ids.DEVICES_PAGE,
+                total=1,
+                value=1,
+                siblings=1,
+                hideWithOnePage=True,
+                className="gw-devices-pages",
             ),
         ],
     )
@@ -352,7 +357,7 @@ def render_stranger(
             html.Div(
                 [
                     html.P(row.last_topic, className="gw-stranger-topic"),
-                    html.Pre(readable(shown_bytes(row)).text, tabIndex="0"),
+                    *render_raw(shown_bytes(row), readable(shown_bytes(row))),
                     *render_cut(t, row),
                 ],
                 className="gw-stranger-message",
@@ -469,9 +474,11 @@ def register(app: Dash) -> None:
         rows, shown = registry.registry_page(view.caller, search, number, now)
         total = rows[0].total if rows else 0
         first = shown * registry.PAGE_SIZE
-        label = view.t(
-            "devices.total", first=first + bool(rows), last=first + len(rows), total=f"{total:,}"
-        )
+        label = ""
+        if rows:
+            label = view.t(
+                "devices.total", first=first + 1, last=first + len(rows), total=f"{total:,}"
+            )
         behind = registry.explained(view.caller, rows)
         table = render_table(view.t, rows, now, may_change=may_change, explained=behind)
         return table, label, max(1, -(-total // registry.PAGE_SIZE)), shown + 1

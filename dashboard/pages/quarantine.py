@@ -17,7 +17,7 @@ from dashboard import ids, quarantine
 from dashboard.api.ingest import GROUPINGS, MAY_SEE_REJECTS
 from dashboard.auth import requires
 from dashboard.bodies import BIGINT_MAX
-from dashboard.components import extra, number_text, render_empty, render_facts
+from dashboard.components import extra, number_text, render_empty, render_facts, render_raw
 from dashboard.i18n import Texts
 from dashboard.i18n.times import day_and_clock
 from dashboard.minute_bars import hour_bars
@@ -26,7 +26,7 @@ from dashboard.pages.frame import View
 from dashboard.pages.operations import feed_name, size_text
 from dashboard.parts import parts
 from dashboard.quarantine import Today
-from dashboard.raw_text import DUMPED_BYTES, hex_dump, readable
+from dashboard.raw_text import DUMPED_BYTES, Readable, hex_dump, readable
 from dashboard.theme import PALETTES
 from db import rejects
 from db.pool import transaction
@@ -266,7 +266,7 @@ def render_detail(t: Texts, row: StoredReject, today: Today) -> list[Component]:
             ]
         ),
         html.H4(t("quarantine.raw", kind=t(f"quarantine.kind_{shown.kind}"))),
-        html.Pre(shown.text, className="gw-raw", tabIndex="0"),
+        *render_raw(raw, shown, "gw-raw"),
         *([] if shown.kind in ("bytes", "empty") else [render_dump(t, raw)]),
         html.Details(
             [
@@ -282,7 +282,7 @@ def render_dump(t: Texts, raw: bytes) -> Component:
     return html.Details(
         [
             html.Summary(t("quarantine.dump", n=min(len(raw), DUMPED_BYTES))),
-            html.Pre(hex_dump(raw), className="gw-raw", tabIndex="0"),
+            *render_raw(raw, Readable("bytes", hex_dump(raw)), "gw-raw"),
         ],
         className="gw-explained",
     )

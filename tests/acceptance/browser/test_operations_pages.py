@@ -11,6 +11,7 @@ import pytest
 from app.settings import DEMO_DISTRICT
 from bench.installation import Installation, wait_for
 from city.incident import Role
+from db.pool import connect
 from tests.acceptance.browser.conftest import Person, SignIn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -125,6 +126,102 @@ def test_counts_and_replays_are_at_hand_on_the_command_line_too(
     again = installation.gridwarden("reject", "replay", "--device", code)
     assert "replayed 0, still refused 2" in again.stdout
     assert "device_unknown: 2" in again.stdout
+
+
+def silence_a_gateway(installation: Installation, *codes: str) -> str:
+    """A gateway that said good-bye ten minutes ago, and devices that have no other way."""
+    identity = f"gw-{time.time_ns()}"
+    with connect(installation.postgres) as conn:
+        conn.execute(
+            """
+            WITH made AS (
+                INSERT INTO gateway (format, identity, kind, district, online, status_at, heard_at,
+                                     attributes, first_seen)
+                VALUES ('chirpstack', %(name)s, 'lorawan_gateway', %(district)s, false,
+                        now() - interval '10 min', now() - interval '11 min', '{}',
+                        now() - interval '9 days') RETURNING id)
+            INSERT INTO device_gateway (device_id, gateway_id, heard_at, rssi_dbm, snr_db)
+            SELECT device.id, made.id, now() - interval '11 min', -101, 4.5
+            FROM device, made WHERE code = ANY(%(codes)s)
+            """,
+            {"name": identity, "district": DEMO_DISTRICT, "codes": list(codes)},
+        )
+        conn.execute(
+            """
+            UPDATE device_latest SET received_at = now() - interval '11 min'
+            WHERE device_id IN (SELECT id FROM device WHERE code = ANY(%s))
+            """,
+            (list(codes),),
+        )
+        conn.execute(
+            "UPDATE device SET report_interval_s = 20 WHERE code = ANY(%s)", (list(codes),)
+        )
+        conn.commit()
+    return identity
+
+
+def test_a_silent_gateway_says_what_it_explains_and_its_devices_say_why_they_are_silent(
+    sign_in: SignIn, installation: Installation
+) -> None:
+    api = installation.api(Role.DISPATCHER)
+    known = api.get("/devices", params={"kind": "gas", "limit": 400}).json()["items"]
+    talker, *codes = [d["code"] for d in known if d["format"] == "native"][60:63]
+    for code in codes:
+        report(installation, code)
+    wait_for(lambda: all(api.get(f"/devices/{code}").json()["latest"] for code in codes), 20)
+    identity = silence_a_gateway(installation, *codes)
+
+    def explained() -> bool:
+        report(installation, talker)  # while nothing arrives at all, nobody is blamed
+        rows = api.get("/inhibitions").json()["items"]
+        return {row["device"] for row in rows} >= set(codes)
+
+    wait_for(explained, 240, pause_s=5)
+    person = open_page(sign_in, "/operations#gateways")
+    row = person.page.locator(".gw-gateways tr", has_text=identity)
+    person.until(lambda: "2 台" in row.inner_text(), 30)
+    assert "离线" in row.inner_text()
+    person.until_text(".gw-verdict", "网关没有信号")
+    row.locator("[data-alarm]").click()
+    person.until(lambda: "已确认" in row.inner_text(), 20)
+    assert row.locator("[data-alarm]").count() == 0
+
+    row.locator("summary").click()
+    row.locator("a", has_text=codes[0]).click()
+    line = person.page.locator(f".gw-devices-table [data-device={codes[0]}]")
+    person.until(lambda: identity in line.inner_text(), 20)
+    line.locator("[data-device-step=history]").click()
+    person.until_text("dialog .gw-behind", identity)
+    person.until_text("dialog", "-101")
+    assert person.faults == []
+
+
+def test_a_stranger_in_quarantine_leads_to_its_card_in_the_registry(
+    sign_in: SignIn, installation: Installation
+) -> None:
+    code = f"gas-card-{time.time_ns()}"
+    report(installation, code)
+    wait_for(lambda: waiting(installation, device=code), 20)
+    person = open_page(sign_in, f"/devices?discovered=native/{code}")
+    person.page.locator(f".gw-asked[data-identity={code}]").wait_for(timeout=20_000)
+    assert person.faults == []
+
+
+def test_thirty_refused_messages_can_all_be_reached(
+    sign_in: SignIn, installation: Installation
+) -> None:
+    code = f"gas-many-{time.time_ns()}"
+    for _ in range(30):
+        report(installation, code)
+    wait_for(lambda: len(waiting(installation, device=code)) == 30, 30)
+    person = open_page(sign_in, f"/quarantine?device={code}")
+    person.until(lambda: person.page.locator("[data-reject]").count() == 30, 20)
+    person.page.locator("[data-reject]").last.scroll_into_view_if_needed()
+    assert (
+        person.page.locator(".gw-refused").evaluate("e => getComputedStyle(e).overflowY") == "auto"
+    )
+    person.page.locator("[data-reject]").last.click()
+    person.until_text(".gw-raw", "ch4_pct_lel")
 
 
 @pytest.mark.parametrize("path", ["/operations", "/quarantine"])

@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 import city.reading
 from city.incident import Role
 from city.person import Caller
+from dashboard.components import render_raw
 from dashboard.i18n import read_catalogue, texts
 from dashboard.pages.frame import View
 from dashboard.pages.quarantine import (
@@ -23,7 +24,13 @@ from dashboard.pages.quarantine import (
     render_list,
 )
 from dashboard.quarantine import Today
-from dashboard.raw_text import DUMPED_BYTES, SHOWN_CHARACTERS, hex_dump, readable
+from dashboard.raw_text import (
+    DUMPED_BYTES,
+    SHORT_LINE_BYTES,
+    SHOWN_CHARACTERS,
+    hex_dump,
+    readable,
+)
 from dashboard.theme import LIGHT
 from db.reject_counts import RejectCount
 from db.rejects import StoredReject, Which
@@ -89,6 +96,17 @@ def test_a_dump_names_the_offset_and_shows_letters_beside_the_bytes() -> None:
     assert lines[1].startswith("0010  00 5a ")
     assert lines[1].endswith("  .Z")
     assert len(hex_dump(bytes(100_000)).splitlines()) == DUMPED_BYTES // 16
+
+
+def test_a_dump_for_a_phone_has_short_lines_and_the_same_bytes() -> None:
+    raw = bytes(range(20))
+    short = hex_dump(raw, SHORT_LINE_BYTES).splitlines()
+    assert max(map(len, short)) < 40
+    assert short[1].startswith("0008  08 09 0a 0b 0c 0d 0e 0f  ")
+    wide, narrow = render_raw(b"\x00\xff", readable(b"\x00\xff"))
+    assert (wide.className.strip(), narrow.className.strip()) == ("gw-hex-wide", "gw-hex-short")
+    (only,) = render_raw(b"{}", readable(b"{}"))
+    assert only.children == "{}"
 
 
 def test_every_reason_is_in_words() -> None:
