@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from db import (
 from db.pool import (
     Connection,
     Pool,
+    connect,
     connect_when_ready,
     first_line,
     is_away,
@@ -48,6 +50,9 @@ FOLD_AFTER = timedelta(hours=1)
 # Longer than any session cookie lives; longer than anybody repeats a request.
 KEEP_SIGN_OUTS = timedelta(days=31)
 KEEP_ANSWERS = timedelta(days=2)
+
+ROLL_UPS = "roll-ups"
+ROLL_UPS_S = 20
 
 Job = Callable[[Connection, datetime], object]
 
@@ -94,6 +99,9 @@ def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event
     )
     for name, seconds, job in JOBS:
         scheduler.add_job(_run_job, "interval", (name, job, pool, redis), seconds=seconds, id=name)
+    scheduler.add_job(
+        refresh_roll_ups, "interval", (settings.database_url,), seconds=ROLL_UPS_S, id=ROLL_UPS
+    )
     scheduler.start()
     try:
         while not stop.wait(STANDBY_S):
@@ -106,8 +114,8 @@ def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event
 
 
 def _run_job(name: str, job: Job, pool: Pool, redis: live.Redis) -> None:
-    """One tick in one transaction; a failing job is logged and ticks again next time."""
-    try:
+    """One tick in one transaction."""
+    with _reported(name):
         with transaction(pool) as conn:
             before = events.last_seq(conn)
             job(conn, datetime.now(UTC))
@@ -115,6 +123,22 @@ def _run_job(name: str, job: Job, pool: Pool, redis: live.Redis) -> None:
         if after != before:
             live.publish_event_seq(redis, after)
             live.wake(redis, "dispatch")
+
+
+def refresh_roll_ups(database_url: str) -> None:
+    """One tick that must not be in a transaction, over a connection of its own."""
+    with (
+        _reported(ROLL_UPS),
+        closing(connect(database_url, application="scheduler", autocommit=True)) as conn,
+    ):
+        rollups.refresh(conn, datetime.now(UTC))
+
+
+@contextmanager
+def _reported(name: str) -> Iterator[None]:
+    """A failing job is logged and ticks again next time."""
+    try:
+        yield
     except Exception as error:
         if is_away(error):
             log.warning("%s: %s", name, first_line(error))
@@ -143,7 +167,6 @@ def _forget_nodes(conn: Connection, _now: datetime) -> None:
 JOBS: tuple[tuple[str, float, Job], ...] = (
     ("alarm timers", 1, alert_steps.tick),
     ("deadlines", 1, dispatch_steps.tick_deadlines),
-    ("roll-ups", 20, rollups.refresh),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),
     ("quarantine", 300, reject_counts.trim_rejects),

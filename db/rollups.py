@@ -36,13 +36,17 @@ def refresh(conn: Connection, now: datetime, keep: Retention = KEEP) -> int:
     """Bring the roll-ups up to the last full minute; how many minutes were made (again).
 
     Readings that came late for an old minute make that minute, and its hour, again. Community
-    servers do this by themselves; one without background workers is refreshed by hand, for
-    which the connection must be in autocommit.
+    servers do this by themselves; one without background workers is refreshed by hand. The
+    connection must be in autocommit, for such a refresh must not run inside a transaction.
     """
     if edition_of(conn) == "community":
         return 0 if has_background_workers(conn) else _refresh_aggregates(conn, now, keep)
-    until = now.replace(second=0, microsecond=0)
-    minutes = [m for m in _take_due(conn, until) if m >= now - keep.readings]
+    with conn.transaction():
+        return _make_due(conn, now.replace(second=0, microsecond=0), now - keep.readings)
+
+
+def _make_due(conn: Connection, until: datetime, oldest: datetime) -> int:
+    minutes = [m for m in _take_due(conn, until) if m >= oldest]
     for start, end in _spans(minutes, MINUTE):
         _make_minutes(conn, start, end)
     for start, end in _spans(_hours_to_make(conn, minutes, until), HOUR):
@@ -57,17 +61,24 @@ def mark_due(conn: Connection, from_: datetime, to: datetime) -> None:
     conn.execute(
         """
         INSERT INTO rollup_due (minute)
-        SELECT DISTINCT time_bucket('1 minute', ts) FROM reading WHERE ts >= %s AND ts < %s
+        SELECT DISTINCT time_bucket('1 minute', ts) FROM reading
+        WHERE ts >= %s AND ts < %s AND current_setting('timescaledb.license') <> 'timescale'
         """,
         (from_, to),
     )
 
 
 def insert_due(conn: Connection, minutes: Iterable[datetime]) -> None:
-    """Note minutes that got readings. Rows are only ever added here, never shared: a row that
-    the refreshing transaction sees was committed together with its readings."""
+    """Note minutes that got readings, for the edition whose roll-ups we make. Rows are only ever
+    added here, never shared: a row that the refreshing transaction sees was committed together
+    with its readings."""
     conn.execute(
-        "INSERT INTO rollup_due (minute) SELECT unnest(%s::timestamptz[])", (list(minutes),)
+        """
+        INSERT INTO rollup_due (minute)
+        SELECT minute FROM unnest(%s::timestamptz[]) AS due (minute)
+        WHERE current_setting('timescaledb.license') <> 'timescale'
+        """,
+        (list(minutes),),
     )
 
 
@@ -79,6 +90,8 @@ def drop_old(conn: Connection, now: datetime, keep: Retention = KEEP) -> None:
     for relation, age in relations.items():
         name = relation if relation == "reading" else relation + stored
         conn.execute("SELECT drop_chunks(%s::regclass, %s::timestamptz)", (name, now - age))
+    if not stored:  # left from before the server became one that makes roll-ups by itself
+        conn.execute("DELETE FROM rollup_due")
     drop_rejects(conn, now - keep.rejects)
     conn.execute(
         """
@@ -176,7 +189,7 @@ def _set_until(conn: Connection, name: str, until: datetime) -> None:
 
 
 def _refresh_aggregates(conn: Connection, now: datetime, keep: Retention) -> int:
-    # A refresh must not run inside a transaction, and takes its range as literals of the call.
+    # Takes its range as literals of the call.
     oldest = now - keep.readings + timedelta(days=1)
     conn.execute(
         "CALL refresh_continuous_aggregate('reading_1m', %s::timestamptz, %s::timestamptz)",

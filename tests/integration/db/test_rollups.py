@@ -136,6 +136,23 @@ def test_late_readings_reach_a_compressed_chunk(edition: Connection) -> None:
         insert(edition, [(old, 1.0)])
 
 
+def test_minutes_are_noted_only_where_we_make_the_roll_ups(edition: Connection) -> None:
+    ours = editions.edition_of(edition) == "apache"
+    insert(edition, [(NOW - HOUR, 1.0)])
+    rollups.mark_due(edition, NOW - 2 * HOUR, NOW)
+    noted = edition.execute("SELECT count(*) FROM rollup_due").fetchone()
+    assert noted == (2 if ours else 0,)
+
+
+def test_minutes_noted_before_the_server_made_roll_ups_itself_do_not_stay(
+    edition: Connection,
+) -> None:
+    edition.execute("INSERT INTO rollup_due (minute) VALUES (%s)", (NOW - HOUR,))
+    rollups.drop_old(edition, NOW)
+    left = edition.execute("SELECT count(*) FROM rollup_due").fetchone()
+    assert left == (1 if editions.edition_of(edition) == "apache" else 0,)
+
+
 def test_refreshing_again_changes_nothing(edition: Connection) -> None:
     insert(edition, [(NOW - HOUR, 1.0), (NOW - HOUR + timedelta(seconds=1), 2.0)])
     rollups.refresh(edition, NOW)
