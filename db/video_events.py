@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +18,9 @@ END_AFTER = timedelta(minutes=15)
 # A repeated report moves the time limit only by steps of this length: fewer writes, and a report
 # that the broker delivers twice changes nothing.
 EXTEND_BY_AT_LEAST = timedelta(minutes=1)
+
+# The advisory lock of a camera that numbers no events is this and its id.
+CAMERA_LOCK = 0x6361_6D65
 
 # A camera that says the same under two names does so within this time.
 REPEATED_WITHIN = timedelta(seconds=5)
@@ -48,12 +51,23 @@ def upsert_video_events(conn: Connection, reports: Sequence[ReportedEvent]) -> l
     order = sorted(
         range(len(reports)), key=lambda i: (reports[i].camera_id, reports[i].event.event_id, i)
     )
+    _lock_cameras(conn, {r.camera_id for r in reports if r.event.recurring})
     changes: list[VideoChange] = [VideoChange(False, False)] * len(reports)
     for number in order:
         placed = _placed(conn, reports[number])
         if placed is not None:
             changes[number] = _upsert(conn, placed)
     return changes
+
+
+def _lock_cameras(conn: Connection, camera_ids: Collection[int]) -> None:
+    """Until the transaction ends nobody else takes reports of these cameras: what one worker has
+    begun and not committed, another could not end. Always in the same order."""
+    if camera_ids:
+        conn.execute(
+            "SELECT pg_advisory_xact_lock(%s, id) FROM unnest(%s::int[]) AS camera (id)",
+            (CAMERA_LOCK, sorted(camera_ids)),
+        )
 
 
 def _placed(conn: Connection, report: ReportedEvent) -> ReportedEvent | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from city.reading import EventPhase, VideoEvent
-from db.pool import Connection
+from db.pool import Connection, connect
 from db.video_events import ReportedEvent, upsert_video_events
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
@@ -108,6 +111,24 @@ def test_a_condition_reported_under_a_general_name_too_is_one_event(db: Connecti
         assert [(type_, round(end or 0)) for type_, _, end in occurrences(db)] == [
             (LINE.lower(), 30)
         ]
+
+
+def test_a_start_and_a_stop_that_two_workers_store_at_once_are_one_event(
+    database_url: str,
+) -> None:
+    with connect(database_url) as first, connect(database_url) as second, ThreadPoolExecutor() as t:
+        say(first, LINE, EventPhase.NEW, 0)
+        again = t.submit(say, second, LINE, EventPhase.NEW, 1)
+        with pytest.raises(TimeoutError):  # it waits for the first to be stored
+            again.result(0.5)
+        first.commit()
+        again.result(10)
+        end = t.submit(say, first, LINE, EventPhase.END, 30)
+        with pytest.raises(TimeoutError):
+            end.result(0.5)
+        second.commit()
+        assert end.result(10)
+        assert occurrences(first) == [(LINE.lower(), 0, 30)]
 
 
 def test_a_general_name_alone_is_an_event_like_any_other(db: Connection) -> None:
