@@ -10,6 +10,10 @@ from psycopg.rows import class_row
 
 from db.pool import Connection
 
+# Heartbeats come every two seconds; after half a minute, longer than a restart takes, a worker is
+# taken for gone.
+SILENT_S = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
@@ -28,6 +32,10 @@ class Worker:
     seen_at: datetime
     silent_s: float
     adopted_by: str | None
+
+    @property
+    def is_alive(self) -> bool:
+        return self.silent_s <= SILENT_S
 
 
 def list_workers(conn: Connection) -> list[Worker]:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import psycopg
 from psycopg.rows import class_row
 
+from city.errors import Unavailable
 from db.ledger import REPLAY_WORKER
-from db.pool import Connection
+from db.pool import Connection, connect, first_line
 
 # A batch is counted this long after it was written: by then its transaction has ended. One that
 # takes longer is missing from the sums for /metrics, never from the ledger.
 SETTLE = timedelta(seconds=20)
+
+
+@contextmanager
+def examining(url: str) -> Iterator[Connection]:
+    """A connection to look at a database in any state: what it refuses is `Unavailable`, too."""
+    with connect(url, application="gridwarden doctor") as conn:
+        try:
+            yield conn
+        except psycopg.Error as error:
+            raise Unavailable(f"database: {first_line(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)
