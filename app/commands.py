@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,9 +19,10 @@ from alerts import steps as alert_steps
 from app import doctor as doctoring
 from app.model_commands import model
 from app.settings import Settings, load_settings
-from city.errors import InvalidInput
+from city.errors import Conflict, InvalidInput
 from city.incident import Role
 from db import calendars, events, ingest_workers, ledger, users
+from db.ingest_workers import SILENT_S
 from db.pool import Connection, connect
 from dispatch import by_hand
 from ingest import decode as decoding
@@ -324,15 +325,35 @@ def worker() -> None:
     """Ingest workers."""
 
 
+def _refuse_to_end(name: str, workers: Sequence[ingest_workers.Worker], force: bool) -> None:
+    """Whoever is alive, or looked after by somebody who is, would lose messages for nothing."""
+    known = {worker.name: worker for worker in workers}
+    if name not in known:
+        raise InvalidInput("name", name, f"is no worker; there are {', '.join(known)}")
+    gone = known[name]
+    facts = {"silent_s": gone.silent_s, "adopted_by": gone.adopted_by}
+    if gone.is_alive:
+        heard = f"{name} was heard {gone.silent_s:.0f} s ago"
+        raise Conflict(f"{heard}; stop it first and wait {SILENT_S:.0f} s", current=facts)
+    if gone.adopted_by in known and known[gone.adopted_by].is_alive:
+        raise Conflict(f"{gone.adopted_by} is taking its messages and ends it then", current=facts)
+    if not force:
+        raise Conflict(
+            f"what waits for {name} at the broker would be lost; start it, or another worker, "
+            "to have it stored, or say --force",
+            current=facts,
+        )
+
+
 @worker.command("end")
 @click.argument("name")
+@click.option("--force", is_flag=True, help="Lose what waits at the broker.")
 @installation
-def worker_end(settings: Settings, name: str) -> None:
-    """End the broker session of a worker that is gone for good, so that its share flows again."""
+def worker_end(settings: Settings, name: str, force: bool) -> None:
+    """End the broker sessions of a worker that is gone for good. Another worker does this by
+    itself once it has stored what waits in them; ended by hand, that is lost."""
     with transaction(settings) as conn:
-        known = [worker.name for worker in ingest_workers.list_workers(conn)]
-        if name not in known:
-            raise InvalidInput("name", name, f"is no worker; there are {', '.join(known)}")
+        _refuse_to_end(name, ingest_workers.list_workers(conn), force)
         mqtt.end_sessions(settings.mqtt_url, name)
         ingest_workers.forget(conn, name)
     click.echo(f"the broker keeps nothing for {name} any more")
