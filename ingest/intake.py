@@ -74,7 +74,10 @@ class Intake:
     def take(self, limit: int, gather_s: float, wait_s: float) -> list[Message]:
         """Gas first, then the rest; of each, our own before what dead workers left."""
         self._mind_the_fence()
-        return gather(self._all(), limit, gather_s, wait_s)
+        messages = gather(self._all(), limit, gather_s, wait_s)
+        if not messages:
+            self.acknowledge(())  # what was passed over, with nothing to store beside it
+        return messages
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that these are stored; call it after the commit, in order."""

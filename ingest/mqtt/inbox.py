@@ -44,6 +44,8 @@ PACKET_BYTES = 4 * 1024 * 1024
 # message may be on its way.
 FENCES = "gridwarden/fence/"
 FENCE_S = 10.0
+# Instead of the topic of a message that is only to be acknowledged; MQTT knows no empty topic.
+PASSED_OVER = ""
 # A broker that does not answer is said so again after this.
 SAY_AGAIN_S = 60.0
 # How long a stop waits for the last acknowledgements to leave.
@@ -110,6 +112,7 @@ class Inbox:
         self._waiting: deque[Message] = deque()  # of the thread that takes
         self.urgent: Container[str] = frozenset()  # topics that go first when not all can
         self._bytes_in = self._bytes_out = 0  # each written by one thread only
+        self._owed: list[Message] = []  # taken and not yet acknowledged
         self._stored: deque[tuple[int, list[int]]] = deque()
         self._connection = 0
         self._fence = f"{FENCES}{client_id}"
@@ -166,9 +169,12 @@ class Inbox:
         messages: list[Message] = []
         while waiting and len(messages) < limit and size > 0:
             message = waiting.popleft()
-            messages.append(message)
-            size -= _size(message)
-            self._bytes_out += _size(message)
+            if message.mid:
+                self._owed.append(message)
+            if message.topic != PASSED_OVER:
+                messages.append(message)
+                size -= _size(message)
+                self._bytes_out += _size(message)
         self._waiting = waiting
         return messages
 
@@ -206,9 +212,18 @@ class Inbox:
         self._skipping = False
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
-        """Tell the broker that these are stored; call it after the commit, in order."""
+        """Tell the broker that these are stored, and that we passed others over; call it after
+        the commit. The order is that of arrival: Mosquitto looks for each from the oldest on."""
         connection = self._connection
-        mids = [m.mid for m in messages if m.mid and m.connection == connection]
+        stored = {m.mid for m in messages if m.connection == connection}
+        owed, self._owed = self._owed, []
+        mids = []
+        for message in owed:
+            if message.topic == PASSED_OVER or message.mid in stored:
+                if message.connection == connection:
+                    mids.append(message.mid)
+            elif message.connection == connection:
+                self._owed.append(message)
         if mids:
             self._stored.append((connection, mids))
         self._wake()  # also where reading had stopped because too much was waiting
@@ -304,28 +319,21 @@ class Inbox:
         if not messages or not self._taking:
             return
         self._heard_at = time.monotonic()
-        messages = self._without_skipped(messages)
-        self._bytes_in += sum(map(_size, messages))
+        messages = [self._passed_over(message) for message in messages]
+        self._bytes_in += sum(_size(m) for m in messages if m.topic != PASSED_OVER)
         self._queue.extend(messages)
         self.arrived.set()
 
-    def _without_skipped(self, messages: list[Message]) -> list[Message]:
-        """Acknowledge and leave out fences, and what lies behind ours and is somebody else's."""
-        skip = self._skip
-        kept, skipped = [], []
-        for message in messages:
-            if message.topic == self._fence:
-                self._skipping = message.payload == b"%d" % self._fence_number
-                skipped.append(message)
-            elif message.topic.startswith(FENCES):
-                skipped.append(message)  # of a worker whose place we have taken
-            elif self._skipping and skip is not None and skip(message.topic):
-                skipped.append(message)
-            else:
-                kept.append(message)
-        if skipped:
-            self.acknowledge(skipped)
-        return kept
+    def _passed_over(self, message: Message) -> Message:
+        """The message, or its bare number if it is a fence, or lies behind ours and is somebody
+        else's."""
+        if message.topic == self._fence:
+            self._skipping = message.payload == b"%d" % self._fence_number
+        elif not message.topic.startswith(FENCES) and not (
+            self._skipping and self._skip is not None and self._skip(message.topic)
+        ):
+            return message
+        return message._replace(topic=PASSED_OVER, payload=b"")
 
     def _send_acknowledgements(self) -> None:
         while self._stored:
