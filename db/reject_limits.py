@@ -16,6 +16,9 @@ ROW_BYTES = 300
 class Limits:
     """What one device, one format and the whole quarantine may take up."""
 
+    # Of one message in part: an array of thousands of unknown devices is one fault, not thousands,
+    # and each part is kept with the bytes of the whole message.
+    message_parts: int = 20
     # Of one format, device, reason and hour: a sensor that reports every 15 s and is refused
     # for an hour can still be replayed whole. After that one message a minute is kept.
     device_rows: int = 300

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,12 +82,24 @@ def insert_rejects(conn: Connection, rejects: Sequence[NewReject], limits: Limit
         return
     rows = [_storable_row(reject) for reject in rejects]
     arrivals = [_arrival(row) for row in rows]
-    _claim_minutes(conn, arrivals)
-    spent = _spent(conn, arrivals)
-    seen = _seen(conn, arrivals, limits)
-    verdicts = list(choose(arrivals, seen, spent, limits))
+    surplus = list(_surplus_parts(rows, limits))
+    considered = [arrival for arrival, more in zip(arrivals, surplus, strict=True) if not more]
+    _claim_minutes(conn, considered)
+    spent = _spent(conn, considered)
+    seen = _seen(conn, considered, limits)
+    chosen = choose(considered, seen, spent, limits)
+    verdicts = [(False, True) if more else next(chosen) for more in surplus]
     _copy(conn, [row for row, (kept, _) in zip(rows, verdicts, strict=True) if kept])
     _book(conn, rows, arrivals, verdicts)
+
+
+def _surplus_parts(rows: Iterable[NewReject], limits: Limits) -> Iterator[bool]:
+    """Whether as many parts of the same message go before: then it is counted only."""
+    parts: Counter[tuple[datetime, str, bytes]] = Counter()
+    for row in rows:
+        message = row.received_at, row.topic, row.raw
+        parts[message] += not row.whole_message
+        yield not row.whole_message and parts[message] > limits.message_parts
 
 
 def _storable_row(reject: NewReject) -> NewReject:

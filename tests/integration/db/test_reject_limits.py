@@ -103,6 +103,29 @@ def test_a_device_that_floods_takes_nothing_from_another(db: Connection, now: da
     assert everything(db, now) == []
 
 
+def test_one_message_of_thousands_of_unknown_devices_leaves_room_for_others(
+    db: Connection, now: datetime
+) -> None:
+    array = [
+        refused(now, device=f"made-up-{n}", topic="a/list", size=64 * 1024, whole_message=n == 0)
+        for n in range(5000)
+    ]
+    insert_rejects(db, array)
+    other = [refused(now, device=f"d-{n}", topic="another", whole_message=False) for n in range(3)]
+    insert_rejects(db, [*other, *array[1:3]])
+    kept = db.execute("SELECT device, octet_length(raw) FROM reject ORDER BY id").fetchall()
+    assert [device for device, _ in kept] == [
+        *(f"made-up-{n}" for n in range(LIMITS.message_parts + 1)),
+        *(reject.device for reject in other), "made-up-1", "made-up-2",
+    ]  # fmt: skip
+    assert kept[20][1] == 64 * 1024  # the parts that are kept can be replayed
+    flood = db.execute("SELECT device, counted FROM reject_flood").fetchall()
+    assert flood == [("", 5000 - 1 - LIMITS.message_parts)]
+    booked = LedgerEntry("chirpstack", ledger.floor_minute(now), 1, 0, 0, 1, 0, 0, 0)
+    ledger.insert_batch(db, NewBatch("w", now, now, 0, None), [booked], now)
+    assert everything(db, now) == []
+
+
 def test_beyond_the_limit_of_a_format_nothing_more_is_kept_whoever_sends(
     db: Connection, now: datetime
 ) -> None:
