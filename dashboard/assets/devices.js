@@ -16,7 +16,18 @@
     buildImport(document.getElementById('devices-import'));
     showTab(location.hash.slice(1));
     showAsked();
+    namePageSteps(document.querySelector('[data-device-panel=registry]'));
   };
+
+  /* The arrows of the pager are pictures only; they are drawn again with every other number of pages. */
+  function namePageSteps(panel) {
+    const name = () => {
+      const steps = [...panel.querySelectorAll('.gw-devices-pages button')].filter(button => button.querySelector('svg') && !button.innerText);
+      steps.forEach((button, k) => button.setAttribute('aria-label', gw.t(k ? 'devices.page_after' : 'devices.page_before')));
+    };
+    name();
+    new MutationObserver(name).observe(panel, { childList: true, subtree: true });
+  }
 
   /* Other pages lead here with one device or one stranger. */
   function showAsked() {

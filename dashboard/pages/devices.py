@@ -267,7 +267,7 @@ def render_behind(t: Texts, behind: ListedInhibition | None) -> list[Component]:
     since = t("devices.behind_since", at=f"{local(behind.since):%m-%d %H:%M}")
     return [
         html.Small(
-            [html.A(gateway, href="/operations#gateways"), " ", since],
+            [html.A(gateway, href="/operations#gateways"), " ", html.Span(since)],
             className="gw-devices-behind",
         )
     ]

@@ -95,6 +95,32 @@ def test_search_narrows_twenty_thousand_devices_page_by_page(sign_in: SignIn) ->
     assert person.faults == []
 
 
+def test_a_search_without_result_counts_nothing_and_the_pager_has_names(sign_in: SignIn) -> None:
+    person = sign_in("engineer")
+    open_tab(person, "registry")
+    names = ".gw-devices-pages button[aria-label='{}']"
+    person.until(lambda: person.page.locator(names.format("下一页")).count() == 1)
+    assert person.page.locator(names.format("上一页")).count() == 1
+    person.page.fill("#devices-search", "no such device")
+    person.until_text("[data-device-panel=registry] .gw-empty", "没有符合条件的设备")
+    person.until(lambda: person.page.locator("#devices-total").inner_text() == "")
+    assert person.page.locator(".gw-devices-pages button").count() == 0
+    assert person.faults == []
+
+
+def test_the_buttons_of_a_long_form_stay_in_sight(
+    sign_in: SignIn, installation: Installation
+) -> None:
+    meet(installation, "WEB-5")
+    person = sign_in("engineer")
+    person.page.set_viewport_size({"width": 1366, "height": 640})
+    open_tab(person, "waiting")
+    person.page.locator("[data-identity=WEB-5] [data-device-step=approve]").click()
+    button = person.page.locator("dialog button[type=submit]").bounding_box()
+    assert button is not None
+    assert button["y"] + button["height"] <= 640
+
+
 def test_a_stranger_is_registered_and_its_messages_are_taken_in(
     sign_in: SignIn, installation: Installation
 ) -> None:
