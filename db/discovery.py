@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
 from psycopg.rows import class_row
 
@@ -112,6 +113,13 @@ class DiscoveredDevice:
     device: str | None
 
 
+_FOUND: LiteralString = """
+    SELECT id, format, identity, kind, state, first_seen, last_seen, messages, last_topic,
+           last_payload, payload_size, decided_by, decided_at, device
+    FROM discovered_device AS found
+    """
+
+
 def list_discovered(
     conn: Connection,
     *,
@@ -126,10 +134,8 @@ def list_discovered(
     before_at, before_id = before or (None, None)
     with conn.cursor(row_factory=class_row(DiscoveredDevice)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, format, identity, kind, state, first_seen, last_seen, messages, last_topic,
-                   last_payload, payload_size, decided_by, decided_at, device
-            FROM discovered_device AS found
+            _FOUND
+            + """
             WHERE state = %(state)s
               AND (%(state)s <> 'waiting' OR NOT EXISTS (
                    SELECT FROM device d WHERE d.format = found.format
@@ -178,14 +184,7 @@ def count_discovered(conn: Connection) -> DiscoveredCounts:
 def claim_discovered(conn: Connection, discovered_id: int) -> DiscoveredDevice:
     """One row, locked until the transaction ends."""
     with conn.cursor(row_factory=class_row(DiscoveredDevice)) as cursor:
-        found = cursor.execute(
-            """
-            SELECT id, format, identity, kind, state, first_seen, last_seen, messages, last_topic,
-                   last_payload, payload_size, decided_by, decided_at, device
-            FROM discovered_device WHERE id = %s FOR UPDATE
-            """,
-            (discovered_id,),
-        ).fetchone()
+        found = cursor.execute(_FOUND + "WHERE id = %s FOR UPDATE", (discovered_id,)).fetchone()
     if found is None:
         raise NotFound("discovered device", discovered_id)
     return found

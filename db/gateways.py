@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -231,6 +231,12 @@ def list_all(conn: Connection) -> list[Gateway]:
         ).fetchall()
 
 
+_IN_SERVICE: LiteralString = """
+    NOT coalesce(d.out_of_service_since <= %(now)s
+             AND (d.return_due_at IS NULL OR d.return_due_at > %(now)s), false)
+    """
+
+
 def list_second_intervals(
     conn: Connection, gateway_ids: Sequence[int], kinds: Sequence[str], now: datetime
 ) -> dict[int, int]:
@@ -255,10 +261,9 @@ def list_second_intervals(
         WHERE d.kind = ANY(%(kinds)s)
           AND EXISTS (SELECT FROM device_latest latest WHERE latest.device_id = d.id
                       AND latest.received_at > behind.heard_at - %(usual)s)
-          AND NOT coalesce(d.out_of_service_since <= %(now)s
-                       AND (d.return_due_at IS NULL OR d.return_due_at > %(now)s), false)
-        GROUP BY behind.gateway_id HAVING count(*) > 1
-        """,
+          AND """
+        + _IN_SERVICE
+        + "GROUP BY behind.gateway_id HAVING count(*) > 1",
         {
             "ids": list(gateway_ids),
             "usual": USUAL,
@@ -316,10 +321,9 @@ def list_paths(
                    OR d.id IN (SELECT device_id FROM device_gateway
                                WHERE gateway_id = ANY(%(gateways)s::int[])))
               AND coalesce(latest.last_at, pairs.last_at) IS NOT NULL
-              AND NOT coalesce(d.out_of_service_since <= %(now)s
-                           AND (d.return_due_at IS NULL OR d.return_due_at > %(now)s), false)
-            ORDER BY d.id
-            """,
+              AND """
+            + _IN_SERVICE
+            + "ORDER BY d.id",
             {
                 "devices": list(device_ids), "gateways": list(gateway_ids),
                 "formats": list(formats), "now": now,

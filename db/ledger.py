@@ -24,13 +24,8 @@ NOT_MEASURED = dict.fromkeys(
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """Messages of one feed received in one minute, as one batch accounted for them.
-
-    `received_s_sum` adds up, over its messages, the seconds from `minute` to their receipt.
-    The `sense_` fields are over its readings that said themselves when they were measured:
-    seconds from then to the receipt. None where nobody measured.
-    """
+class Booked:
+    """Messages of one feed received in one minute, and the readings in them."""
 
     feed: str
     minute: datetime
@@ -41,6 +36,17 @@ class LedgerEntry:
     without_values: int
     readings_stored: int
     readings_duplicate: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry(Booked):
+    """What one batch accounted for.
+
+    `received_s_sum` adds up, over its messages, the seconds from `minute` to their receipt.
+    The `sense_` fields are over its readings that said themselves when they were measured:
+    seconds from then to the receipt. None where nobody measured.
+    """
+
     oldest_at: datetime | None = None
     newest_at: datetime | None = None
     received_s_sum: float | None = None
@@ -50,19 +56,10 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerLine:
+class LedgerLine(Booked):
     """What is booked of one feed and minute, and how late it was, in seconds: from receipt to
     commit (`store_lag`), from measurement to receipt (`sense_lag`)."""
 
-    feed: str
-    minute: datetime
-    received: int
-    stored: int
-    duplicate: int
-    rejected: int
-    without_values: int
-    readings_stored: int
-    readings_duplicate: int
     store_lag_avg_s: float | None
     store_lag_max_s: float | None
     sense_lag_avg_s: float | None

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg.rows import class_row
 
@@ -278,6 +278,13 @@ def _book_flood(conn: Connection, flood: Mapping[Group, Sequence[Any]]) -> None:
     )
 
 
+_KEPT: LiteralString = """
+    SELECT id, received_at, format, topic, device, reason, detail, raw, raw_size, whole_message,
+           replayed_at
+    FROM reject
+    """
+
+
 def list_rejects(
     conn: Connection,
     which: Which = EVERY,
@@ -289,10 +296,8 @@ def list_rejects(
     """Newest first; those that were replayed only on request. `before` is an id, for paging."""
     with conn.cursor(row_factory=class_row(StoredReject)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, received_at, format, topic, device, reason, detail, raw, raw_size,
-                   whole_message, replayed_at
-            FROM reject
+            _KEPT
+            + """
             WHERE (%(format)s::text IS NULL OR format = %(format)s)
               AND (%(device)s::text IS NULL OR device = %(device)s)
               AND (%(reason)s::text IS NULL OR reason = %(reason)s)
@@ -330,27 +335,13 @@ def list_replayable(
 def find_reject(conn: Connection, reject_id: int) -> StoredReject | None:
     """One row as it stands."""
     with conn.cursor(row_factory=class_row(StoredReject)) as cursor:
-        return cursor.execute(
-            """
-            SELECT id, received_at, format, topic, device, reason, detail, raw, raw_size,
-                   whole_message, replayed_at
-            FROM reject WHERE id = %s
-            """,
-            (reject_id,),
-        ).fetchone()
+        return cursor.execute(_KEPT + "WHERE id = %s", (reject_id,)).fetchone()
 
 
 def claim_reject(conn: Connection, reject_id: int) -> StoredReject | None:
     """One row, locked until the transaction ends."""
     with conn.cursor(row_factory=class_row(StoredReject)) as cursor:
-        return cursor.execute(
-            """
-            SELECT id, received_at, format, topic, device, reason, detail, raw, raw_size,
-                   whole_message, replayed_at
-            FROM reject WHERE id = %s FOR UPDATE
-            """,
-            (reject_id,),
-        ).fetchone()
+        return cursor.execute(_KEPT + "WHERE id = %s FOR UPDATE", (reject_id,)).fetchone()
 
 
 def mark_replayed(conn: Connection, reject_id: int, now: datetime) -> None:
