@@ -107,6 +107,8 @@ def normalize(
     height = _mounting_height(device.attributes)
     content = interpret(decoded, model, device.gas, height, run_codec)
     problem = nothing_known(content)
+    if problem is not None and decoded.link.get("second_form"):
+        return replace(content, message_class=MessageClass.OTHER)
     if problem is not None:
         return replace(content, message_class=MessageClass.INVALID, rejects=(problem,))
     return _timed(content, received_at)

@@ -143,7 +143,10 @@ def _uplink(device: str, body: dict[str, Any], key: str, received_at: datetime) 
     # Beside the decoder's own names the rest of the normalised ones says nothing new.
     more = () if decoded.values else normalized.values
     flat = Flattened((*decoded.values, *more), (*decoded.rejects, *normalized.rejects))
-    return uplink(NAME, device, frame, _link(body, message, stamp), flat, readings)
+    link = _link(body, message, stamp)
+    if key == "uplink_normalized":
+        link["second_form"] = True  # the same frame came, or comes, as `up`
+    return uplink(NAME, device, frame, link, flat, readings)
 
 
 def _link(body: Mapping[str, Any], message: Mapping[str, Any], stamp: Stamp) -> dict[str, Any]:

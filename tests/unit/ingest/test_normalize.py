@@ -478,3 +478,21 @@ def test_a_name_that_begins_with_the_device_is_known_without_it(
     assert [(r.metric, r.value, r.raw_name) for r in found.readings] == (
         [("gas_ppm", 120.0, name)] if read else []
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "counted"), [("uplink_normalized", True), ("uplink_message", False)]
+)
+def test_a_second_form_of_a_frame_without_a_known_name_is_only_counted(
+    key: str, counted: bool
+) -> None:
+    """The first form is the one that is stored, or refused with all of its names."""
+    body = {
+        "end_device_ids": {"dev_eui": "24E1AA0000000001"}, "received_at": "2026-03-04T05:06:07Z",
+        key: {"normalized_payload": [{"soil": {"moisture": 30}}], "f_cnt": 5},
+    }  # fmt: skip
+    topic = "v3/a@t/devices/d/up" + ("/normalized" if counted else "")
+    decoded = FORMATS["ttn"].parse(topic, json.dumps(body).encode(), NOW)
+    found = normalize(decoded, Device(), NOW)
+    wanted = (MessageClass.OTHER, 0) if counted else (MessageClass.INVALID, 1)
+    assert (found.message_class, len(found.rejects)) == wanted
