@@ -21,8 +21,9 @@ from alerts.gateways import (
 from alerts.rules import Rule, Watch
 from city.alarm import Severity
 from city.event import NewEvent
-from db import alarms, gateways
-from db.gateways import NETWORK_SERVER, DevicePaths, Gateway, Inhibition
+from db import alarms, gateways, inhibitions
+from db.gateways import NETWORK_SERVER, DevicePaths, Gateway
+from db.inhibitions import Inhibition
 from db.pool import Connection
 
 # Kinds of devices that report by themselves: a silence rule without kinds is for all of these.
@@ -198,7 +199,7 @@ def save_inhibitions(conn: Connection, explained: Explained, now: datetime) -> l
     After a standstill nobody counts as silent for a while: what was inhibited then stays so until
     its device speaks or its gateway does.
     """
-    before = {row.condition: row for row in gateways.list_inhibitions(conn)}
+    before = {row.condition: row for row in inhibitions.list_inhibitions(conn)}
     wanted = dict(explained.wanted)
     for condition, row in before.items():
         if condition not in wanted and _stands(row, explained):
@@ -209,8 +210,8 @@ def save_inhibitions(conn: Connection, explained: Explained, now: datetime) -> l
         if condition not in before or before[condition].by_condition != row.by_condition
     ]
     over = [row for condition, row in before.items() if condition not in wanted]
-    gateways.insert_inhibitions(conn, sorted(new, key=lambda row: row.condition))
-    gateways.delete_inhibitions(conn, [row.condition for row in over])
+    inhibitions.insert_inhibitions(conn, sorted(new, key=lambda row: row.condition))
+    inhibitions.delete_inhibitions(conn, [row.condition for row in over])
     return [
         *_as_events("silence.inhibited", new, now),
         *_as_events("silence.released", over, now),

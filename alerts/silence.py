@@ -10,7 +10,7 @@ from alerts.reasons import DEVICE_SILENT, FEED_SILENT, as_json
 from alerts.rules import Rule
 from city.alarm import Reason
 from db.evaluation import WatchedDevice
-from db.gateways import Inhibition
+from db.inhibitions import Inhibition
 
 FEED = "ingest"  # the one feed that can fall silent as a whole
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from db import gateways as rows
-from db.gateways import GatewayCounts, ListedGateway, ListedInhibition
+from db.gateways import GatewayCounts, ListedGateway
+from db.inhibitions import ListedInhibition, list_inhibited
 from db.pool import Connection
 
 # Silent ones shown at once; more at a time are a fault of the network, not of gateways.
@@ -42,7 +43,7 @@ def read_gateways(conn: Connection, district: str, steps: int) -> GatewayPicture
         silent=[
             SilentGateway(
                 row,
-                rows.list_inhibited(conn, district, by=row.condition, limit=DEVICES_NAMED)
+                list_inhibited(conn, district, by=row.condition, limit=DEVICES_NAMED)
                 if row.inhibited
                 else [],
             )

@@ -15,8 +15,8 @@ from dashboard.parts import parts
 from db import discovery, listings, registry_pages
 from db.device_changes import list_identities
 from db.events import last_seq
-from db.gateways import ListedInhibition, list_explained
 from db.idempotency import StoredAnswer
+from db.inhibitions import ListedInhibition, list_explained
 from db.live import publish_event_seq, wake
 from db.pool import Connection, transaction
 from db.registry_pages import RegistryCounts, RegistryRow, RegistrySearch

@@ -345,55 +345,6 @@ def mark_back(conn: Connection, gateway_ids: Sequence[int], now: datetime) -> No
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Inhibition:
-    """A condition that is not announced because another alarm explains it."""
-
-    condition: str
-    by_condition: str
-    district: str
-    device_id: int
-    severity: int
-    reason: dict[str, Any]
-    since: datetime
-
-
-def list_inhibitions(conn: Connection) -> list[Inhibition]:
-    """All there are now."""
-    with conn.cursor(row_factory=class_row(Inhibition)) as cursor:
-        return cursor.execute(
-            """
-            SELECT condition, by_condition, district, device_id, severity, reason, since
-            FROM alarm_inhibition ORDER BY condition
-            """
-        ).fetchall()
-
-
-def insert_inhibitions(conn: Connection, new: Sequence[Inhibition]) -> None:
-    """Add some, or replace those of the same conditions."""
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            """
-            INSERT INTO alarm_inhibition
-                (condition, by_condition, district, device_id, severity, reason, since)
-            VALUES (%s, %s, %s, %s, %s, %s, %s)
-            ON CONFLICT (condition) DO UPDATE
-            SET by_condition = excluded.by_condition, severity = excluded.severity,
-                reason = excluded.reason, since = excluded.since
-            """,
-            [
-                (i.condition, i.by_condition, i.district, i.device_id, i.severity,
-                 Jsonb(i.reason), i.since)
-                for i in new
-            ],
-        )  # fmt: skip
-
-
-def delete_inhibitions(conn: Connection, conditions: Sequence[str]) -> None:
-    """These conditions speak for themselves again, or are over."""
-    conn.execute("DELETE FROM alarm_inhibition WHERE condition = ANY(%s)", (list(conditions),))
-
-
 GATEWAY_FILTERS: dict[str, type] = {"format": str, "kind": str, "silent": bool}
 
 
@@ -499,71 +450,6 @@ def count_gateways(conn: Connection, district: str) -> GatewayCounts:
     return found
 
 
-INHIBITION_FILTERS: dict[str, type] = {"by": str, "device": str, "severity": int}
-
-
-@dataclass(frozen=True, slots=True)
-class ListedInhibition:
-    """What is not announced, with the reason it would have and the alarm that explains it."""
-
-    condition: str
-    by_condition: str
-    device: str
-    kind: str
-    severity: int
-    reason: dict[str, Any]
-    since: datetime
-
-
-def list_inhibited(
-    conn: Connection,
-    district: str,
-    *,
-    by: str | None = None,
-    device: str | None = None,
-    severity: int | None = None,
-    since: datetime | None = None,
-    after: str = "",
-    limit: int = 100,
-) -> list[ListedInhibition]:
-    """Of a district, by condition from `after` on; `since`: with a last reading since then."""
-    with conn.cursor(row_factory=class_row(ListedInhibition)) as cursor:
-        return cursor.execute(
-            """
-            SELECT i.condition, i.by_condition, d.code AS device, d.kind, i.severity, i.reason,
-                   i.since
-            FROM alarm_inhibition i JOIN device d ON d.id = i.device_id
-            WHERE i.district = %(district)s AND i.condition > %(after)s
-              AND (%(by)s::text IS NULL OR i.by_condition = %(by)s)
-              AND (%(device)s::text IS NULL OR d.code = %(device)s)
-              AND (%(severity)s::int IS NULL OR i.severity = %(severity)s)
-              AND (%(since)s::timestamptz IS NULL OR i.since >= %(since)s)
-            ORDER BY i.condition LIMIT %(limit)s
-            """,
-            {
-                "district": district, "by": by, "device": device, "severity": severity,
-                "since": since, "after": after, "limit": limit,
-            },
-        ).fetchall()  # fmt: skip
-
-
-def list_explained(
-    conn: Connection, district: str, codes: Sequence[str]
-) -> dict[str, ListedInhibition]:
-    """By device code what explains its silence, of these devices."""
-    with conn.cursor(row_factory=class_row(ListedInhibition)) as cursor:
-        rows = cursor.execute(
-            """
-            SELECT i.condition, i.by_condition, d.code AS device, d.kind, i.severity, i.reason,
-                   i.since
-            FROM alarm_inhibition i JOIN device d ON d.id = i.device_id
-            WHERE i.district = %s AND d.code = ANY(%s)
-            """,
-            (district, list(codes)),
-        ).fetchall()
-    return {row.device: row for row in rows}
-
-
 @dataclass(frozen=True, slots=True)
 class HeardThrough:
     """A gateway through which a device was heard, and how well."""
@@ -589,18 +475,6 @@ def list_heard_through(conn: Connection, device_id: int) -> list[HeardThrough]:
             FROM device_gateway pair JOIN gateway g ON g.id = pair.gateway_id
             WHERE pair.device_id = %s
             ORDER BY pair.heard_at DESC, pair.rssi_dbm DESC NULLS LAST, g.id
-            """,
-            (device_id,),
-        ).fetchall()
-
-
-def list_inhibitions_of(conn: Connection, device_id: int) -> list[Inhibition]:
-    """What of one device is not announced, and why."""
-    with conn.cursor(row_factory=class_row(Inhibition)) as cursor:
-        return cursor.execute(
-            """
-            SELECT condition, by_condition, district, device_id, severity, reason, since
-            FROM alarm_inhibition WHERE device_id = %s ORDER BY condition
             """,
             (device_id,),
         ).fetchall()

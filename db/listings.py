@@ -11,7 +11,8 @@ from psycopg.rows import class_row
 
 from city.errors import NotFound
 from city.trust import trust_words
-from db.gateways import HeardThrough, Inhibition, list_heard_through, list_inhibitions_of
+from db.gateways import HeardThrough, list_heard_through
+from db.inhibitions import Inhibition, list_inhibitions_of
 from db.pool import Connection
 from db.quality import ShownClock, ShownFault, list_clocks, list_shown_faults
 

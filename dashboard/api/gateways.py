@@ -9,6 +9,7 @@ from dashboard.api.params import check_choice, cursor_key, page, read_list_query
 from dashboard.auth import current_caller
 from dashboard.parts import parts
 from db import gateways as rows
+from db import inhibitions
 from db.pool import transaction
 
 gateways = Blueprint("gateways", __name__)
@@ -33,10 +34,10 @@ def list_gateways() -> Response:
 
 @gateways.get("/inhibitions")
 def list_inhibitions() -> Response:
-    query = read_list_query(rows.INHIBITION_FILTERS)
+    query = read_list_query(inhibitions.INHIBITION_FILTERS)
     key = cursor_key(query, str)
     with transaction(parts().pool) as conn:
-        found = rows.list_inhibited(
+        found = inhibitions.list_inhibited(
             conn,
             current_caller().district,
             **query.filters,

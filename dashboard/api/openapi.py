@@ -39,7 +39,7 @@ from dashboard.bodies import (
 from dashboard.key_figures import KpiAnswer, SquadItem
 from dashboard.operations import OperationsAnswer
 from dashboard.quarantine import RejectReplayAnswer
-from db import discovery, gateways, listings
+from db import discovery, gateways, inhibitions, listings
 from db.incidents import ListedIncident
 from db.kpi import GROUPINGS
 from db.readings import HistoryPoint
@@ -149,8 +149,8 @@ OPERATIONS = (
               gateways.ListedGateway, listed=True,
               query={**PAGING, **_filters(gateways.GATEWAY_FILTERS)}),
     Operation("get", "/inhibitions", "Conditions that the alarm of a gateway explains",
-              gateways.ListedInhibition, listed=True,
-              query={**PAGING, **_filters(gateways.INHIBITION_FILTERS)}),
+              inhibitions.ListedInhibition, listed=True,
+              query={**PAGING, **_filters(inhibitions.INHIBITION_FILTERS)}),
     Operation("get", "/discovered", "Identities that report and that nobody registered",
               discovery.DiscoveredDevice, listed=True,
               query={**PAGING, **_filters(registry.DISCOVERED_FILTERS)}),

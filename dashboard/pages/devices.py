@@ -23,7 +23,7 @@ from dashboard.parts import parts
 from dashboard.quality import value_note
 from dashboard.raw_text import readable
 from db.discovery import DiscoveredCounts, DiscoveredDevice
-from db.gateways import ListedInhibition
+from db.inhibitions import ListedInhibition
 from db.registry_pages import STATES, OutOfService, RegistryCounts, RegistryRow, RegistrySearch
 
 TABS = ("registry", "waiting", "out", "import")

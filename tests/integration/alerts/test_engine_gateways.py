@@ -10,7 +10,7 @@ import pytest
 
 from alerts.steps import tick
 from city.alarm import AlarmState, Severity
-from db import gateways
+from db import gateways, inhibitions
 from db.gateways import Heard
 from tests.integration.alerts.engine_city import DISTRICT, Engine
 
@@ -67,7 +67,7 @@ class Town:
         }
 
     def inhibited(self) -> dict[str, str]:
-        rows = gateways.list_inhibitions(self.engine.conn)
+        rows = inhibitions.list_inhibitions(self.engine.conn)
         return {row.condition: row.by_condition for row in rows}
 
 
@@ -105,7 +105,7 @@ def test_the_silence_of_devices_behind_it_is_inhibited_with_the_reason_and_logge
     town.run(600, *behind(town, "gw-b"))
     conditions = {f"silent/{code}" for code in behind(town, "gw-a")}
     assert town.inhibited() == dict.fromkeys(conditions, "gateway/chirpstack/gw-a")
-    (gas,) = gateways.list_inhibitions_of(town.engine.conn, town.engine.ids["G-1"])
+    (gas,) = inhibitions.list_inhibitions_of(town.engine.conn, town.engine.ids["G-1"])
     assert gas.severity == Severity.YELLOW
     assert gas.reason["code"] == "device_silent"
     assert gas.since == datetime.fromisoformat(gas.reason["since"])
@@ -312,7 +312,7 @@ def test_gateways_are_counted_and_devices_name_what_explains_them(town: Town) ->
     assert (counts.heard, counts.silent, counts.explained) == (2, 1, 11)
     dead = next(iter(gateways.list_gateways(town.engine.conn, DISTRICT, silent=True)))
     assert dead.condition == "gateway/chirpstack/gw-a"
-    explained = gateways.list_explained(town.engine.conn, DISTRICT, ["G-1", "M-1", "N-0"])
+    explained = inhibitions.list_explained(town.engine.conn, DISTRICT, ["G-1", "M-1", "N-0"])
     assert {code: row.by_condition for code, row in explained.items()} == {
         "G-1": dead.condition,
         "M-1": dead.condition,

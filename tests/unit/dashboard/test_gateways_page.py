@@ -14,7 +14,8 @@ from dashboard.gateways import GatewayPicture, SilentGateway, gateway_of
 from dashboard.i18n import read_catalogue, texts
 from dashboard.pages import devices, gateways
 from dashboard.pages.detail import GATEWAY_REASONS, render_explanation
-from db.gateways import KINDS, GatewayCounts, ListedGateway, ListedInhibition
+from db.gateways import KINDS, GatewayCounts, ListedGateway
+from db.inhibitions import ListedInhibition
 
 NOW = datetime(2026, 11, 24, 3, 12, 30, tzinfo=UTC)
 EN = texts("en")
