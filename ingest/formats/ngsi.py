@@ -18,7 +18,6 @@ from urllib.parse import unquote
 
 from city.reading import (
     REASON_FIELD,
-    REASON_TEXT,
     Decoded,
     MessageClass,
     Quality,
@@ -39,9 +38,8 @@ from ingest.formats.body import (
 )
 from ingest.formats.format import Format, Refused, guarded
 from ingest.formats.lorawan import said_number
+from ingest.formats.ngsi_measures import GROUP_LIMIT, entity_time, read_groups
 from ingest.formats.quantities import quantity_of, sort_out
-from ingest.formats.series import clock_is_set
-from ingest.formats.times import time_or_none
 from ingest.formats.values import VALUE_LIMIT, Flattened, Stamp, flatten
 
 NAME = "ngsi"
@@ -54,8 +52,6 @@ SUBSCRIPTIONS = (
 )
 # Entities of one notification or batch; context brokers page at 20 to 1,000.
 ENTITY_LIMIT = 256
-# Groups of measures in one message of an agent.
-GROUP_LIMIT = 256
 # Values of one attribute (datasetId); one sensor each.
 DATASET_LIMIT = 32
 
@@ -279,7 +275,7 @@ def _is_static(name: str) -> bool:
 def _attributes(name: str, item: Any) -> Iterator[tuple[str, _Attribute]]:
     """An attribute of several sensors is a list whose members have a datasetId."""
     if isinstance(item, dict) and isinstance(item.get("values"), list):
-        yield from ((name, attribute) for attribute in _over_time(item))
+        yield from ((name, attribute) for attribute in _overentity_time(item))
         return
     if not isinstance(item, list) or not all(isinstance(part, dict) for part in item):
         yield name, _attribute(item)
@@ -289,12 +285,12 @@ def _attributes(name: str, item: Any) -> Iterator[tuple[str, _Attribute]]:
         yield (f"{name}[{dataset}]" if dataset else name)[:IDENTITY_LIMIT], _attribute(part)
 
 
-def _over_time(item: Mapping[str, Any]) -> Iterator[_Attribute]:
+def _overentity_time(item: Mapping[str, Any]) -> Iterator[_Attribute]:
     """The values of an attribute's temporal representation, each a pair of value and time."""
     unit, kind = _unit(item, {}), as_text(item.get("type"), 64)
     for pair in map(as_list, item["values"][:VALUE_LIMIT]):
         if len(pair) == 2:
-            yield _Attribute(pair[0], unit, _time(pair[1]), kind)
+            yield _Attribute(pair[0], unit, entity_time(pair[1]), kind)
 
 
 def _attribute(item: Any) -> _Attribute:
@@ -326,7 +322,7 @@ def _unit(item: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
 def _own_time(item: Mapping[str, Any], metadata: Mapping[str, Any]) -> datetime | None:
     told = [item.get(key) for key in _METADATA_TIMES]
     told += [metadata.get(key) for key in _METADATA_TIMES]
-    return next(filter(None, map(_time, told)), None)
+    return next(filter(None, map(entity_time, told)), None)
 
 
 def _flat(name: str, value: Any, stamp: Stamp, entity_type: str) -> Flattened:
@@ -400,33 +396,22 @@ _BY_UNIT = frozenset(
 
 def _entity_stamp(attributes: Mapping[str, Any], base: Stamp) -> Stamp:
     for name in _TIME_NAMES:
-        ts = _time(attributes.get(name))
+        ts = entity_time(attributes.get(name))
         if ts is not None:
             return Stamp(ts, TimeSource.DEVICE)
     if base.ts_from is TimeSource.RECEIVED:
         for name in _SERVER_TIME_NAMES:
-            ts = _time(attributes.get(name))
+            ts = entity_time(attributes.get(name))
             if ts is not None:
                 return Stamp(ts, TimeSource.SERVER)
     return base
 
 
 def _server_stamp(said: Any, received_at: datetime) -> Stamp:
-    ts = _time(said)
+    ts = entity_time(said)
     if ts is None:
         return Stamp(received_at, TimeSource.RECEIVED)
     return Stamp(ts, TimeSource.SERVER)
-
-
-def _time(said: Any) -> datetime | None:
-    """A time in any of its wrappings; an interval ({from}/{to}) is of its end."""
-    for _ in range(3):
-        if isinstance(said, dict):
-            said = said.get("value", said.get("@value"))
-    if isinstance(said, str):
-        said = said[-64:].rpartition("/")[2]
-    ts = time_or_none(said)
-    return ts if ts is not None and clock_is_set(ts) else None
 
 
 # --- Measures of the IoT agents ---------------------------------------------------------------
@@ -475,7 +460,7 @@ def _measures(agent: _Agent, payload: bytes, received_at: datetime) -> Decoded:
     if agent.kind != "attrs":
         return Decoded(NAME, MessageClass.OTHER, device, link={"event": agent.kind})
     try:
-        groups = _groups(agent, payload)
+        groups = read_groups(agent.protocol, agent.attribute, payload)
     except Refused as refusal:
         refusal.device = device
         raise
@@ -483,7 +468,7 @@ def _measures(agent: _Agent, payload: bytes, received_at: datetime) -> Decoded:
     values: list[RawValue] = []
     rejects: list[Reject] = []
     for group in groups[:GROUP_LIMIT]:
-        ts = _time(group.pop("TimeInstant", None))
+        ts = entity_time(group.pop("TimeInstant", None))
         stamp = now if ts is None else Stamp(ts, TimeSource.DEVICE)
         flat = flatten({"": group}, stamp)
         values.extend(flat.values)
@@ -498,62 +483,6 @@ def _measures(agent: _Agent, payload: bytes, received_at: datetime) -> Decoded:
     return Decoded(
         NAME, message_class, device, values=tuple(values[:VALUE_LIMIT]), rejects=tuple(rejects)
     )
-
-
-def _groups(agent: _Agent, payload: bytes) -> list[dict[str, Any]]:
-    """Groups of measures by name, each with its own time."""
-    if agent.attribute:
-        name = agent.attribute[:IDENTITY_LIMIT]
-        return [{name: _single(payload)}]
-    if agent.protocol != "ul":
-        try:
-            return _json_groups(parse_json(payload))
-        except Refused:
-            if agent.protocol == "json" or payload.lstrip()[:1] in (b"{", b"["):
-                raise
-    return _ultralight(_decoded_text(payload))
-
-
-def _single(payload: bytes) -> Any:
-    """The body of one attribute: a plain text, or a JSON value."""
-    try:
-        return parse_json(payload)
-    except Refused:
-        return _decoded_text(payload)
-
-
-def _json_groups(body: Any) -> list[dict[str, Any]]:
-    groups = body if isinstance(body, list) else [body]
-    for number, group in enumerate(groups):
-        if not isinstance(group, dict):
-            where = f"[{number}]" if isinstance(body, list) else "body"
-            raise Refused(REASON_FIELD, f"{where}: must be an object (got {kind_of(group)})")
-    return [dict(group) for group in groups[: GROUP_LIMIT + 1]]
-
-
-def _decoded_text(payload: bytes) -> str:
-    try:
-        return payload.decode("utf-8").strip().replace("\0", "")
-    except UnicodeDecodeError as error:
-        raise Refused(REASON_TEXT, f"not UTF-8 at byte {error.start}") from None
-
-
-def _ultralight(text: str) -> list[dict[str, Any]]:
-    """`t|15|k|abc#h|40`: names and values in turn, groups after #, a time before a group."""
-    groups: list[dict[str, Any]] = []
-    for number, group in enumerate(text.split("#", GROUP_LIMIT + 1)[: GROUP_LIMIT + 1]):
-        fields = group.split("|", 2 * VALUE_LIMIT)
-        measures: dict[str, Any] = {}
-        if len(fields) % 2:
-            if _time(fields[0]) is None:
-                problem = f"group {number + 1}: names and values must come in pairs"
-                raise Refused(REASON_TEXT, f"{problem} (got {shown(group[:60])})")
-            measures["TimeInstant"] = fields.pop(0)
-        names, values = fields[::2], fields[1::2]
-        if not all(names) or not names:
-            raise Refused(REASON_TEXT, f"group {number + 1}: has a measure without a name")
-        groups.append(measures | dict(zip(names, values, strict=True)))
-    return groups
 
 
 # --- What is ours -----------------------------------------------------------------------------
