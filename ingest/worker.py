@@ -56,9 +56,8 @@ class IngestSettings:
     # Wait for company after the first message of a batch: at most so much later is an alarm,
     # at most 40 commits a second are made.
     batch_ms: int = 25
-    # How long another worker must have been silent before its sessions are taken over: longer
-    # than a restart takes.
-    silent_s: float = 30.0
+    # How long another worker must have been silent before its sessions are taken over.
+    silent_s: float = ingest_workers.SILENT_S
 
 
 def say(text: str) -> None:
