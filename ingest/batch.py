@@ -49,9 +49,10 @@ from db.video_events import ReportedEvent
 from ingest.codec import CodecCall, Run, run_ahead
 from ingest.formats import recognise
 from ingest.formats.native import NAME as NATIVE
+from ingest.formats.native import is_gas_topic
 from ingest.formats.sparkplug import NAME as SPARKPLUG
 from ingest.gateways import heard
-from ingest.message import Message
+from ingest.message import GAS_LANE, Message
 from ingest.normalize import Normalized, codec_call, normalize
 from ingest.plain import Plain
 from ingest.registry import Registry
@@ -362,7 +363,7 @@ class _Draft:
             self.row_untimed += [-1] * len(timed)
             return
         self.row_untimed += [-1 if is_timed else len(self.untimed) for is_timed in timed]
-        self.untimed.append(_untimed(message, decoded))
+        self.untimed += _untimed(message, decoded)
 
     def _add_places(
         self,
@@ -420,16 +421,30 @@ def _lasting(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
     return tuple(r for r in readings if r.ts_from is not TimeSource.RECEIVED)
 
 
-def _untimed(message: Message, decoded: Decoded) -> Untimed:
-    """A LoRaWAN frame is the same by whatever message it comes. Else the broker, should it miss
-    our acknowledgement, sends the message again in the same session under the same number."""
+def _untimed(message: Message, decoded: Decoded) -> list[Untimed]:
+    """By what a message is known again, the first being that of its rows.
+
+    A LoRaWAN frame is the same by whatever message it comes. Else the broker, should it miss our
+    acknowledgement, sends the message again in the same session under the same number. Gas comes
+    in two sessions; the copy in the other one, where it is not passed over, is known by the body.
+    """
     frame = decoded.link.get("frame")
     if frame and decoded.raw_bytes:
         said = (decoded.format, decoded.device, str(frame), decoded.raw_bytes.hex())
-        return Untimed(_digest("\0".join(said).encode()), True, message.again)
-    sent = (message.session, str(message.mid), decoded.device, message.topic)
-    key = _digest("\0".join(sent).encode("utf-8", "replace") + b"\0" + message.payload)
-    return Untimed(key, False, message.again)
+        return [Untimed(_digest("\0".join(said).encode()), True, message.again)]
+    in_any = ("", decoded.device, message.topic)
+    in_this = (f"{message.session} {message.mid}", decoded.device, message.topic)
+    if not is_gas_topic(message.topic) or not message.session:
+        return [Untimed(_said(in_this, message.payload), False, message.again)]
+    body = _said(in_any, message.payload)
+    if message.session.endswith(GAS_LANE):
+        own = Untimed(_said(in_this, message.payload), False, message.again)
+        return [own, Untimed(body, False, False)]
+    return [Untimed(body, True, message.again)]
+
+
+def _said(by: tuple[str, ...], payload: bytes) -> int:
+    return _digest("\0".join(by).encode("utf-8", "replace") + b"\0" + payload)
 
 
 def _digest(content: bytes) -> int:

@@ -12,11 +12,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from ingest.formats.native import PREFIX
+from ingest.formats.native import GAS_FILTER, is_gas_topic
 from ingest.message import Message
 from ingest.mqtt import Inbox, client_id_of, gas_client_id_of, gather
 
-GAS_FILTER = f"{PREFIX}+/gas/#"
 GAS_SHARE, OTHER_SHARE = "ingest-gas", "ingest"
 # Topics of gas devices remembered; more than a district has.
 URGENT_MAX = 100_000
@@ -24,11 +23,6 @@ URGENT_MAX = 100_000
 DRAINED_S = 3.0
 
 Say = Callable[[str], None]
-
-
-def is_native_gas(topic: str) -> bool:
-    """A topic of the gas lane."""
-    return "/gas" in topic and topic.split("/", 4)[3:4] == ["gas"] and topic.startswith(PREFIX)
 
 
 def shared_filters(filters: Iterable[str]) -> list[str]:
@@ -153,7 +147,7 @@ class Intake:
             self._gas.publish(*fence, qos=1)
 
     def _is_taken_care_of(self, topic: str) -> bool:
-        return is_native_gas(topic) and self._gas.subscribed
+        return is_gas_topic(topic) and self._gas.subscribed
 
     def _all(self) -> list[Inbox]:
         """Gas first, that of dead workers too."""

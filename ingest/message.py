@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+# How the name of a session ends in which gas waits apart from everything else.
+GAS_LANE = "-gas"
+
 
 class Message(NamedTuple):
     """One MQTT message; `mid` and `connection` say how to acknowledge it (mid 0: not at all),

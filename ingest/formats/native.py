@@ -37,6 +37,8 @@ ROOT = "city/"
 PREFIX = "city/v1/"
 # Everything below our own root, so that a mistyped topic is a reject somebody sees, not silence.
 SUBSCRIPTIONS = ("city/#",)
+# Of these, what gas sensors publish.
+GAS_FILTER = f"{PREFIX}+/gas/#"
 # Topics whose parts are remembered: more than the devices of a district, some 10 MB.
 TOPICS_REMEMBERED = 32_768
 # Characters of a topic; the longest honest one has about 100. What is remembered is bounded by it.
@@ -85,6 +87,11 @@ def _address(topic: str) -> tuple[str, str, str, _Reader]:
     if reader is None:
         raise Refused(REASON_TOPIC, f"not a topic of the native format: {topic[:200]!r}")
     return district, kind, identity(device, "topic"), reader
+
+
+def is_gas_topic(topic: str) -> bool:
+    """Whether `GAS_FILTER` matches."""
+    return "/gas" in topic and topic.split("/", 4)[3:4] == ["gas"] and topic.startswith(PREFIX)
 
 
 def telemetry_address(topic: str) -> tuple[str, str, str] | None:

@@ -20,7 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.broker import parse_broker
-from ingest.message import Message
+from ingest.message import GAS_LANE, Message
 from ingest.mqtt.client import KEEPALIVE_S, Client, reason_of
 
 # A worker that is away for a day at most finds its messages waiting; then the session ends.
@@ -62,7 +62,7 @@ def client_id_of(worker_name: str) -> str:
 
 def gas_client_id_of(worker_name: str) -> str:
     """The name of the session in which a worker's gas messages wait, apart from all others."""
-    return f"{client_id_of(worker_name)}-gas"
+    return client_id_of(worker_name) + GAS_LANE
 
 
 # Connections of all inboxes of this process, counted: an acknowledgement finds its own.

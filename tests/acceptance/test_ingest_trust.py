@@ -222,7 +222,7 @@ def test_a_message_without_a_time_that_the_broker_sends_again_is_stored_once(
         conn.execute(
             """
             CREATE FUNCTION doze() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$
+            BEGIN PERFORM pg_sleep(1.0); RETURN NULL; END $$
             """
         )
         conn.execute(
@@ -236,8 +236,9 @@ def test_a_message_without_a_time_that_the_broker_sends_again_is_stored_once(
         wait_until(lambda: is_working(site), READY_S)
         time.sleep(1.0)
         publisher.send_and_wait(site.topic(0), body)
-        time.sleep(0.2)  # in the middle of the commit, which the server finishes by itself
-        kill(process)
+        dozing = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        wait_until(lambda: site.row(dozing)[0] > 0, READY_S, 0.01)
+        kill(process)  # in the middle of the commit, which the server finishes by itself
         process = start_process(site)
         wait_until(lambda: received(site) >= 2, READY_S)
         assert (site.stored(), site.readings()) == (1, 1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,10 +11,7 @@ import pytest
 from app.settings import DEMO_DISTRICT
 from bench.installation import Installation, wait_for
 from city.incident import Role
-from db.discovery import Stranger, note_strangers
 from db.pool import connect
-from db.rejects import NewReject, insert_rejects
-from ingest.batch import Message
 from tests.acceptance.browser.conftest import Person, SignIn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -41,29 +38,11 @@ def a_place(installation: Installation, step: int) -> tuple[float, float]:
 
 
 def meet(installation: Installation, code: str) -> None:
-    """A stranger on the list, with one message of it in quarantine."""
-    at = installation_time(installation)
-    body = json.dumps({"ts": int(at.timestamp() * 1000), "readings": {"ch4_pct_lel": 4.5}})
-    message = Message(f"city/v1/{DEMO_DISTRICT}/gas/{code}/telemetry", body.encode(), False, at)
-    detail = f"no native device {code!r}"
-    with connect(installation.postgres) as conn:
-        note_strangers(
-            conn,
-            [Stranger("native", code, "gas", at, at, 1, message.topic, message.payload)],
-        )
-        insert_rejects(
-            conn,
-            [NewReject(at, "native", message.topic, code, "device_unknown", detail,
-                       message.payload, True)],
-        )  # fmt: skip
-        conn.commit()
-
-
-def installation_time(installation: Installation) -> Any:
-    with connect(installation.postgres) as conn:
-        row = conn.execute("SELECT now()").fetchone()
-    assert row is not None
-    return row[0]
+    """A stranger reports: it is on the list, with its message in quarantine."""
+    body = {"ts": int(time.time() * 1000), "readings": {"ch4_pct_lel": 4.5}}
+    installation.publish(f"city/v1/{DEMO_DISTRICT}/gas/{code}/telemetry", body)
+    api = installation.api(Role.ADMIN)
+    wait_for(lambda: api.get("/rejects", params={"device": code}).json()["items"] != [], 20)
 
 
 def fill(person: Person, **values: Any) -> None:
@@ -223,7 +202,7 @@ def test_who_comes_second_is_told_and_sees_the_new_state(
     api = installation.api(Role.ADMIN)
     body = {"reason": "first", "return_due_at": "2099-01-01T00:00:00Z", "version": 1}
     assert api.post("/devices/GAS-000033/out-of-service", json=body).status_code == 422
-    due = installation_time(installation).replace(microsecond=0)
+    due = datetime.now(UTC).replace(microsecond=0)
     body["return_due_at"] = due.replace(year=due.year + 1, day=1).isoformat()
     first = api.post("/devices/GAS-000033/out-of-service", json=body)
     assert first.status_code == 200, first.text

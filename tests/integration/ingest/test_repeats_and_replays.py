@@ -70,37 +70,50 @@ def test_of_two_frames_in_one_message_only_the_repeated_one_is_left_out(field: F
     assert field.books() == (2, 2, 0, 0)
 
 
-def untimed(field: Field, later_s: float = 0, **other: Any) -> Message:
+def untimed(field: Field, later_s: float = 0, *, session: str = "w1-gas", **other: Any) -> Message:
     at = field.now + timedelta(seconds=later_s)
     topic = f"city/v1/{DISTRICT}/gas/{field.codes[0]}/telemetry"
-    return Message(topic, b'{"readings": {"ch4_pct_lel": 1}}', False, at, **other)
+    body = b'{"readings": {"ch4_pct_lel": 1}}'
+    return Message(topic, body, False, at, session=session, **other)
 
 
 def test_what_the_broker_sends_again_in_the_same_session_is_a_repeat(field: Field) -> None:
-    field.store(untimed(field, mid=7, session="w1"))
-    field.store(untimed(field, 3, mid=7, session="w1", again=True))
+    field.store(untimed(field, mid=7, session="w1-gas"))
+    field.store(untimed(field, 3, mid=7, session="w1-gas", again=True))
     assert field.books() == (2, 1, 1, 0)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        {"mid": 8, "session": "w1"},
-        {"mid": 8, "session": "w1", "again": True},  # its first copy was never stored
-        {"mid": 7, "session": "w2", "again": True},
-        {"mid": 7, "session": "w1"},  # numbers are used again
+        {"mid": 8, "session": "w1-gas"},
+        {"mid": 8, "session": "w1-gas", "again": True},  # its first copy was never stored
+        {"mid": 7, "session": "w2-gas", "again": True},
+        {"mid": 7, "session": "w1-gas"},  # numbers are used again
     ],
     ids=str,
 )
 def test_the_same_words_in_another_message_are_news(field: Field, other: dict[str, Any]) -> None:
-    field.store(untimed(field, mid=7, session="w1"))
+    field.store(untimed(field, mid=7, session="w1-gas"))
     field.store(untimed(field, 3, **other))
     assert field.books() == (2, 2, 0, 0)
 
 
+def test_the_copy_of_gas_in_the_other_lane_is_a_repeat(field: Field) -> None:
+    field.store(untimed(field, mid=7), untimed(field, 1, mid=3, session="w1"))
+    field.store(untimed(field, 2, mid=3, session="w1", again=True))
+    assert field.books() == (3, 1, 2, 0)
+
+
+def test_gas_that_came_in_the_other_lane_only_is_stored(field: Field) -> None:
+    """Published before the gas lane was there."""
+    field.store(untimed(field, mid=3, session="w1"))
+    assert field.books() == (1, 1, 0, 0)
+
+
 def test_a_worker_taken_for_dead_does_not_store_what_its_substitute_has(field: Field) -> None:
-    field.store(untimed(field, 3, mid=7, session="w1", again=True))
-    field.store(untimed(field, 0, mid=7, session="w1"))
+    field.store(untimed(field, 3, mid=7, session="w1-gas", again=True))
+    field.store(untimed(field, 0, mid=7, session="w1-gas"))
     assert field.books() == (2, 1, 1, 0)
 
 
@@ -109,12 +122,12 @@ def test_messages_are_remembered_while_a_worker_that_may_have_them_is_silent(
 ) -> None:
     conn, now = field.conn, field.now
     ingest_workers.register(conn, "w1", [])
-    field.store(untimed(field, mid=7, session="w1"))
+    field.store(untimed(field, mid=7, session="w1-gas"))
     conn.execute("UPDATE message_seen SET received_at = %s", (now - timedelta(hours=5),))
     conn.execute("UPDATE ingest_worker SET seen_at = %s", (now - timedelta(hours=5),))
     assert message_seen.forget_seen(conn, now) == 0
     ingest_workers.beat(conn, "w1")
-    assert message_seen.forget_seen(conn, now) == 1
+    assert message_seen.forget_seen(conn, now) == 2  # known in its session, and by its body
 
 
 def test_every_unknown_device_of_a_message_finds_it_in_quarantine(field: Field) -> None:
