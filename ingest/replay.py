@@ -29,7 +29,12 @@ class Replayed:
     stored: int = 0
     missed: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-    example: str = ""  # why one of them was refused again, in words
+    examples: dict[str, str] = field(default_factory=dict)  # one of each reason, in words
+
+    @property
+    def example(self) -> str:
+        """Why one of them was refused again, in words."""
+        return next(iter(self.examples.values()), "")
 
 
 def refusals(conn: Connection, kept: StoredReject, now: datetime) -> list[tuple[str, str]]:
@@ -76,4 +81,4 @@ def _say_why(conn: Connection, reject_id: int, now: datetime, found: Replayed) -
         return
     reason, detail = why[0]
     found.refused[reason] += 1
-    found.example = found.example or detail
+    found.examples.setdefault(reason, detail)

@@ -194,7 +194,7 @@ def test_metrics_count_each_feed(site) -> None:
     site.sql("UPDATE ingest_total_state SET until = %s", (NOW - timedelta(hours=1),))
     refuse(site, "x-1")
     with site.pool.connection() as conn:
-        operations.add_totals(conn, NOW + timedelta(minutes=5))
+        operations.add_totals(conn, datetime.now(UTC) + timedelta(minutes=5))
     with site.client(None) as client:
         lines = client.get("/metrics").text.splitlines()
     assert 'gridwarden_feed_messages_total{feed="native",result="rejected"} 1.0' in lines
