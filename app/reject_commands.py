@@ -102,7 +102,8 @@ def reject_replay(settings: Settings, which: Which) -> None:
             stored += found.stored
             refused += found.missed + found.refused.total()
             for reason, count in found.refused.items():
-                click.echo(f"refused again, {reason}: {count}, for example {found.examples[reason]}")
+                example = found.examples[reason]
+                click.echo(f"refused again, {reason}: {count}, for example {example}")
             after = ids[-1]
     click.echo(f"replayed {stored}, still refused {refused}")
 
