@@ -456,32 +456,19 @@ def _link(device: RegisteredDevice, status: StatusReport) -> DeviceLink:
 
 
 def refuse_message(message: Message, reason: str, detail: str) -> Batch:
-    """A batch of one message that is put into quarantine unread."""
+    """A batch of one message that is put into quarantine as a whole, whatever it holds."""
     decoded = _decode(message)
-    feed = decoded.format
-    return Batch(
-        messages=[message],
-        feeds=[feed],
-        contents=[Content.REFUSED],
-        rows=np.empty(0, BATCH_DTYPE),
-        row_messages=np.empty(0, np.int32),
-        repeat_messages=np.empty(0, np.int32),
-        raws={},
-        rejects=[
-            NewReject(
-                message.received_at, feed, message.topic, decoded.device, reason, detail,
-                message.payload, True,
-            )
-        ],
-        links=[],
-        places=[],
-        videos=[],
-        cached=set(),
-        untimed=[],
-        row_untimed=np.empty(0, np.int32),
-        strangers=[],
-        heard=[],
+    reject = NewReject(
+        message.received_at, decoded.format, message.topic, decoded.device, reason, detail,
+        message.payload, True,
     )  # fmt: skip
+    return replace(
+        build_batch([], [], Registry([])),
+        messages=[message],
+        feeds=[decoded.format],
+        contents=[Content.REFUSED],
+        rejects=[reject],
+    )
 
 
 def account(batch: Batch, new: Mask, changed: Collection[int]) -> list[LedgerEntry]:
