@@ -312,7 +312,7 @@ class Wall:
             self._refresh_kpi(now)
 
     def _reload_devices(self, conn: Connection, now: datetime) -> None:
-        rows = wall_rows.list_devices(conn, self._district.code)
+        rows = wall_rows.list_devices(conn, self._district.code, now)
         with self._lock:
             self._queue_devices(self._board.load(rows, _ms(now)))
 

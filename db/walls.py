@@ -162,14 +162,14 @@ class WallDevice:
     heard_at: datetime | None
 
 
-def list_devices(conn: Connection, district: str) -> list[WallDevice]:
+def list_devices(conn: Connection, district: str, now: datetime) -> list[WallDevice]:
     """Every device of the district; one pass over the latest-value table."""
     with conn.cursor(row_factory=class_row(WallDevice)) as cursor:
         return cursor.execute(
             """
             SELECT d.id, d.kind, d.report_interval_s,
                    d.out_of_service_since IS NOT NULL
-                       AND coalesce(d.return_due_at > now(), true) AS out_of_service,
+                       AND coalesce(d.return_due_at > %(now)s, true) AS out_of_service,
                    shown.metric, shown.value, shown.ts, heard.at AS heard_at
             FROM device d
             LEFT JOIN (
@@ -184,7 +184,7 @@ def list_devices(conn: Connection, district: str) -> list[WallDevice]:
             WHERE d.district = %(district)s
             ORDER BY d.id
             """,
-            {"district": district, "shown": list(SHOWN_METRICS)},
+            {"district": district, "now": now, "shown": list(SHOWN_METRICS)},
         ).fetchall()
 
 
