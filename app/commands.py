@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,12 +21,13 @@ from app.model_commands import model
 from app.settings import Settings, load_settings
 from city.errors import Conflict, InvalidInput
 from city.incident import Role
-from db import calendars, events, ingest_workers, ledger, users
+from db import calendars, events, inbox_lease, ingest_workers, ledger, users
 from db.ingest_workers import SILENT_S
 from db.pool import Connection, connect
 from dispatch import by_hand
 from ingest import decode as decoding
 from ingest import device_import, mqtt
+from ingest.message import GAS_LANE
 
 ROLES = [role.value for role in Role if role is not Role.SYSTEM]
 
@@ -325,38 +326,40 @@ def worker() -> None:
     """Ingest workers."""
 
 
-def _refuse_to_end(name: str, workers: Sequence[ingest_workers.Worker], force: bool) -> None:
-    """Whoever is alive, or looked after by somebody who is, would lose messages for nothing."""
-    known = {worker.name: worker for worker in workers}
-    if name not in known:
-        raise InvalidInput("name", name, f"is no worker; there are {', '.join(known)}")
-    gone = known[name]
-    facts = {"silent_s": gone.silent_s, "adopted_by": gone.adopted_by}
-    if gone.is_alive:
-        heard = f"{name} was heard {gone.silent_s:.0f} s ago"
-        raise Conflict(f"{heard}; stop it first and wait {SILENT_S:.0f} s", current=facts)
-    if gone.adopted_by in known and known[gone.adopted_by].is_alive:
-        raise Conflict(f"{gone.adopted_by} is taking its messages and ends it then", current=facts)
-    if not force:
-        raise Conflict(
-            f"what waits for {name} at the broker would be lost; start it, or another worker, "
-            "to have it stored, or say --force",
-            current=facts,
-        )
-
-
 @worker.command("end")
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Lose what waits at the broker.")
 @installation
 def worker_end(settings: Settings, name: str, force: bool) -> None:
-    """End the broker sessions of a worker that is gone for good. Another worker does this by
-    itself once it has stored what waits in them; ended by hand, that is lost."""
+    """Forget a storing worker that is gone for good. NAME may also be a process with a shared
+    subscription of its own: then what waits for it at the broker is lost."""
     with transaction(settings) as conn:
-        _refuse_to_end(name, ingest_workers.list_workers(conn), force)
-        mqtt.end_sessions(settings.mqtt_url, name)
-        ingest_workers.forget(conn, name)
-    click.echo(f"the broker keeps nothing for {name} any more")
+        leases = {lease.process: lease for lease in inbox_lease.list_leases(conn)}
+        workers = ingest_workers.list_workers(conn)
+        gone = [worker for worker in workers if name in (worker.name, worker.process)]
+        if not gone and name not in leases:
+            known = sorted({w.name for w in workers} | {w.process for w in workers})
+            raise InvalidInput("name", name, f"is no worker; there are {', '.join(known)}")
+        alive = [worker for worker in gone if worker.is_alive]
+        if alive:
+            heard = f"{alive[0].name} was heard {alive[0].silent_s:.0f} s ago"
+            raise Conflict(
+                f"{heard}; stop it first and wait {SILENT_S:.0f} s",
+                current={"silent_s": alive[0].silent_s},
+            )
+        lease = leases.get(name)
+        if settings.mqtt_shared and lease is not None:
+            if not force:
+                raise Conflict(
+                    f"what waits for {name} at the broker would be lost; start it once more to "
+                    "have it stored, or say --force",
+                    current={"session": lease.session},
+                )
+            for suffix in ("", GAS_LANE):
+                mqtt.end_session(settings.mqtt_url, lease.session + suffix)
+        for worker in gone:
+            ingest_workers.forget(conn, worker.name)
+    click.echo(f"{name} is forgotten")
 
 
 @click.command()

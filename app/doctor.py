@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.settings import ROOT, Settings
 from city.errors import GridwardenError
-from db import calendars, ingest_workers, live, migrate, operations
+from db import calendars, inbox_lease, ingest_workers, live, migrate, operations
 from db.pool import first_line
 from ingest import mqtt
 
@@ -97,22 +97,26 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 
 def _workers(settings: Settings) -> Iterator[Finding]:
-    """A dead worker's share waits at the broker until another takes it over or it comes back."""
+    """Who has the inbox, and whether those who store are alive."""
     with operations.examining(settings.database_url) as conn:
         if migrate.pending(settings.database_url):
             return  # said above; an old schema may not know of workers
         workers = ingest_workers.list_workers(conn)
-    if not workers:
-        yield Finding(False, "ingest", "no worker has ever started: run `gridwarden ingest`")
+        leases = inbox_lease.list_leases(conn)
+    if not any(lease.is_held for lease in leases):
+        yield Finding(False, "ingest", "nobody takes messages: run `gridwarden ingest`")
+    for lease in leases:
+        if lease.is_held:
+            since = f"{lease.held_since:%Y-%m-%d %H:%M} UTC"
+            yield Finding(True, "ingest", f"{lease.process} has {lease.session} since {since}")
     for worker in workers:
         text = f"{worker.name} is alive, started at {worker.started_at:%Y-%m-%d %H:%M} UTC"
         if not worker.is_alive:
-            text = f"{worker.name} is silent for {worker.silent_s:.0f} s; " + (
-                f"{worker.adopted_by} is taking its messages"
-                if worker.adopted_by
-                else "start it again, or another worker if it is gone for good"
+            text = (
+                f"{worker.name} is silent for {worker.silent_s:.0f} s; start {worker.process} "
+                f"again, or `gridwarden worker end {worker.name}` if it is gone for good"
             )
-        yield Finding(worker.is_alive or worker.adopted_by is not None, "ingest", text)
+        yield Finding(worker.is_alive, "ingest", text)
 
 
 def _redis(settings: Settings) -> Iterator[Finding]:

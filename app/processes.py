@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -23,8 +24,7 @@ from db.pool import connect
 from dispatch import steps as dispatch_steps
 from dispatch import worker as dispatch_worker
 from dispatch.requests import ActionRequest, ReportRequest
-from ingest import device_import, registration, replay
-from ingest import worker as ingest_worker
+from ingest import device_import, inbox, registration, replay
 from simulator import publish
 
 log = logging.getLogger(__name__)
@@ -39,12 +39,15 @@ def stop_on_signal() -> threading.Event:
 
 
 def run_ingest(settings: Settings, stop: threading.Event) -> None:
-    ingest_worker.run(
-        ingest_worker.IngestSettings(
+    inbox.run(
+        inbox.IngestSettings(
             mqtt_url=settings.mqtt_url,
             database_url=settings.database_url,
             redis_url=settings.redis_url,
             worker_name=settings.worker,
+            storers=settings.storers,
+            shared=settings.mqtt_shared,
+            store_command=(sys.executable, "-m", "app.storing"),
         ),
         stop,
     )

@@ -30,6 +30,8 @@ class Settings:
     http_host: str = "127.0.0.1"
     http_port: int = 8050
     worker: str = "worker-1"
+    storers: int = 2
+    mqtt_shared: bool = False
     http_url: str = ""
     demo_logins_file: str = ""  # what the sign-in page of a demonstration offers
 
@@ -47,6 +49,8 @@ def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ
         http_host=environ.get("GRIDWARDEN_HTTP_HOST", "127.0.0.1"),
         http_port=_number(environ, "GRIDWARDEN_HTTP_PORT", 8050),
         worker=environ.get("GRIDWARDEN_WORKER", "worker-1"),
+        storers=_number(environ, "GRIDWARDEN_STORERS", 2),
+        mqtt_shared=_switch(environ, "GRIDWARDEN_MQTT_SHARED"),
         http_url=found.get("http", ""),
         demo_logins_file=environ.get("GRIDWARDEN_DEMO_LOGINS_FILE", ""),
     )
@@ -106,3 +110,10 @@ def _number(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdigit():
         raise InvalidInput(name, text, "must be a whole number")
     return int(text)
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "").strip().lower()
+    if text not in ("", "0", "1", "no", "yes", "false", "true"):
+        raise InvalidInput(name, text, "must be yes or no")
+    return text in ("1", "yes", "true")

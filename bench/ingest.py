@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,10 @@ from bench import city_load, node_red, processes
 from bench.city_load import READINGS, City
 from db import ledger, readings
 from db.pool import Connection, connect
-from ingest.mqtt import end_sessions
-from ingest.worker import IngestSettings
-from ingest.worker import run as run_worker
+from ingest.inbox import IngestSettings
+from ingest.inbox import run as run_inbox
+from ingest.message import GAS_LANE
+from ingest.mqtt import end_session
 
 DEVICES = 20_000
 SECONDS = 60
@@ -47,14 +47,6 @@ POLL_S = 0.05
 LATEST_EVERY_S = 0.02
 
 Servers = stack.RunningStack
-
-
-@dataclass
-class Worker:
-    """An ingest process."""
-
-    name: str
-    process: Any
 
 
 class Cost:
@@ -124,46 +116,33 @@ def measure_subscriber(city: City) -> float:
 
 
 @contextmanager
-def working(servers: Servers, count: int) -> Iterator[list[Worker]]:
-    """So many ingest processes, connected; stopped at the end."""
+def working(servers: Servers, storers: int) -> Iterator[list[int]]:
+    """An ingest process with so many storing workers, all ready; gives their process ids."""
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    workers = [
-        Worker(name, context.Process(target=_work, args=(_settings(servers, name), stop)))
-        for name in (f"bench-{number}" for number in range(count))
-    ]
-    for worker in workers:
-        worker.process.start()
+    settings = IngestSettings(
+        servers.mqtt, servers.postgres, servers.redis, "bench", storers=storers, session="bench"
+    )
+    inbox = context.Process(target=run_inbox, args=(settings, stop))
+    inbox.start()
     try:
         with connect(servers.postgres, autocommit=True) as conn:
-            _wait_until_known(conn, [worker.name for worker in workers])
-        time.sleep(3.0)  # subscribed, and the gas lane's fence raised
-        yield workers
+            _wait_until_known(conn, storers)
+        time.sleep(3.0)  # subscribed, and the mark of the gas lane has come
+        assert inbox.pid is not None, "it was started"
+        yield [inbox.pid, *processes.children(inbox.pid)]
     finally:
         stop.set()
-        for worker in workers:
-            worker.process.join()
-            # Or the broker would go on keeping its share for it.
-            end_sessions(servers.mqtt, worker.name)
-        with connect(servers.postgres, autocommit=True) as conn:
-            conn.execute("DELETE FROM ingest_worker")
+        inbox.join()
+        for lane in ("", GAS_LANE):
+            end_session(servers.mqtt, settings.client_id + lane)
 
 
-def _settings(servers: Servers, name: str) -> IngestSettings:
-    return IngestSettings(servers.mqtt, servers.postgres, servers.redis, name)
-
-
-def _work(settings: IngestSettings, stop: Any) -> None:
-    run_worker(settings, stop)
-
-
-def _wait_until_known(conn: Connection, names: Sequence[str]) -> None:
+def _wait_until_known(conn: Connection, count: int) -> None:
     until = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < until:
-        row = conn.execute(
-            "SELECT count(*) FROM ingest_worker WHERE name = ANY(%s)", (list(names),)
-        ).fetchone()
-        if row and row[0] == len(names):
+        row = conn.execute("SELECT count(*) FROM ingest_worker").fetchone()
+        if row and row[0] == count:
             return
         time.sleep(0.1)
     raise TimeoutError("the workers did not start")
@@ -175,10 +154,9 @@ def measure(
     """Publish for so long, at a rate or as much as is stored; wait until all is stored."""
     with (
         connect(servers.postgres, autocommit=True) as conn,
-        working(servers, count) as workers,
+        working(servers, count) as pids,
         city_load.publishing(city, rate) as publisher,
     ):
-        pids = [worker.process.pid for worker in workers]
         cost = Cost(servers, {"worker": pids, "publisher": [publisher.pid]})
         since, after = datetime.now(UTC), last_batch(conn)
         asked = _drive(conn, publisher, lambda: _stored(conn, after), seconds)
@@ -190,7 +168,7 @@ def measure(
             "readings_per_s": READINGS * sent / (ended - began),
             **lateness(conn, after),
             **asked,
-            "worker_peak_rss_mib": max(processes.rss_mib(pid, "VmHWM") for pid in pids),
+            "ingest_peak_rss_mib": sum(processes.rss_mib(pid, "VmHWM") for pid in pids),
             **cost.figures(sent),
         }
         check_accounts(conn, since, after, sent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def run(seconds: int = SECONDS) -> dict[str, Any]:
             city_load.publishing(city, RATE) as publisher,
         ):
             since, after = datetime.now(UTC), ingest.last_batch(conn)
-            samples = _watch(conn, servers, workers[0].process.pid, publisher, seconds)
+            samples = _watch(conn, servers, workers, publisher, seconds)
             sent, began = publisher.finish()
             ended = ingest.wait_until_stored(conn, after, sent)
             ingest.check_accounts(conn, since, after, sent)
@@ -45,7 +46,11 @@ def run(seconds: int = SECONDS) -> dict[str, Any]:
 
 
 def _watch(
-    conn: Connection, servers: ingest.Servers, worker: int, publisher: Any, seconds: float
+    conn: Connection,
+    servers: ingest.Servers,
+    workers: Sequence[int],
+    publisher: Any,
+    seconds: float,
 ) -> list[dict[str, float]]:
     """One row every ten seconds, in MiB. The payloads of batches are given up as evaluation would
     do it, which does not run here."""
@@ -57,7 +62,7 @@ def _watch(
         samples.append(
             {
                 "s": round(passed, 1),
-                "worker": processes.rss_mib(worker),
+                "worker": sum(map(processes.rss_mib, workers)),
                 "mosquitto": processes.rss_mib(mosquitto),
                 # Without shared buffers, which fill up to their fixed size.
                 "postgres": sum(processes.rss_mib(pid, "RssAnon") for pid in _family(postgres)),

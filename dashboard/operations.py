@@ -71,13 +71,12 @@ class FeedItem(msgspec.Struct, kw_only=True):
 
 class WorkerItem(msgspec.Struct, kw_only=True):
     """One ingest worker; `gone`: no sign of life although it did not say good-bye.
-    `received` are its messages of the last hour, `adopted_by` stores its share meanwhile."""
+    `received` are its messages of the last hour."""
 
     worker: str
     seen_at: datetime
     last_at: datetime | None
     received: int
-    adopted_by: str | None
     gone: bool
 
 
@@ -234,7 +233,6 @@ def build_workers(workers: Iterable[Worker], now: datetime) -> list[WorkerItem]:
             seen_at=worker.seen_at,
             last_at=worker.last_at,
             received=worker.received,
-            adopted_by=worker.adopted_by,
             gone=(now - worker.seen_at).total_seconds() > WORKER_GONE_S,
         )
         for worker in workers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,21 @@ class RegisteredDevice:
     external_id: str | None
     attributes: dict[str, Any]
     timezone: str
+
+    def __post_init__(self) -> None:
+        """The same few words stand in every row of a city: they are kept once."""
+        for name in (
+            "code",
+            "kind",
+            "district",
+            "model",
+            "gas",
+            "format",
+            "external_id",
+            "timezone",
+        ):
+            if (text := getattr(self, name)) is not None:
+                object.__setattr__(self, name, sys.intern(text))
 
 
 def list_registered(conn: Connection) -> list[RegisteredDevice]:

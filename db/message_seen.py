@@ -10,9 +10,9 @@ import numpy as np
 from db.arrays import Int8, column_cursor
 from db.pool import Connection
 
-# How long a message is remembered after the last sign of life of every ingest worker: longer than
-# a worker needs to store what it holds. A dead worker's messages come again when its sessions are
-# taken over; the broker keeps those for a day.
+# How long a message is remembered after the last sign of life of the inbox and of every storing
+# worker: longer than one needs to store what it holds. What was not acknowledged comes again when
+# the session is taken up; the broker keeps it for a day.
 KEEP = timedelta(hours=1)
 KEEP_AT_MOST = timedelta(hours=26)
 
@@ -46,7 +46,9 @@ def forget_seen(conn: Connection, now: datetime) -> int:
         DELETE FROM message_seen
         WHERE received_at < %(now)s - %(most)s
            OR received_at < %(now)s - %(keep)s AND received_at < (
-                SELECT coalesce(min(seen_at), %(now)s) FROM ingest_worker) - %(keep)s
+                SELECT coalesce(min(seen_at), %(now)s) FROM (
+                    SELECT seen_at FROM ingest_worker UNION ALL SELECT seen_at FROM inbox_lease
+                ) AS alive) - %(keep)s
         """,
         {"now": now, "keep": KEEP, "most": KEEP_AT_MOST},
     ).rowcount

@@ -116,7 +116,6 @@ class Worker:
     seen_at: datetime
     last_at: datetime | None
     received: int  # messages of the last hour
-    adopted_by: str | None  # who stores its share while it is away
 
 
 def list_workers(conn: Connection, now: datetime) -> list[Worker]:
@@ -124,8 +123,7 @@ def list_workers(conn: Connection, now: datetime) -> list[Worker]:
     with conn.cursor(row_factory=class_row(Worker)) as cursor:
         return cursor.execute(
             """
-            SELECT name AS worker, seen_at, batch.last_at, coalesce(batch.received, 0) AS received,
-                   adopted_by
+            SELECT name AS worker, seen_at, batch.last_at, coalesce(batch.received, 0) AS received
             FROM ingest_worker LEFT JOIN (
                 SELECT worker, max(committed_at) AS last_at,
                        sum(received) FILTER (WHERE committed_at >= %(hour_ago)s) AS received

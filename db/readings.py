@@ -309,14 +309,16 @@ def list_latest_values(
     return {(device, metric): (ts_us, value) for device, metric, ts_us, value in rows}
 
 
-def list_latest_times(conn: Connection) -> list[tuple[int, int, int]]:
-    """(device, metric, microseconds since 1970) of every latest value."""
-    return conn.execute(
+def list_latest_times(conn: Connection) -> NDArray[Any]:
+    """Device, metric and microseconds since 1970 of every latest value, as named columns."""
+    rows = conn.execute(
         """
         SELECT device_id, metric_id::int, (extract(epoch FROM ts) * 1000000)::bigint
         FROM device_latest
         """
-    ).fetchall()
+    )
+    columns = [("device_id", np.int32), ("metric_id", np.int16), ("ts_us", np.int64)]
+    return np.fromiter(rows, np.dtype(columns))
 
 
 def list_history(

@@ -10,15 +10,14 @@ GAS_LANE = "-gas"
 
 
 class Message(NamedTuple):
-    """One MQTT message; `mid` and `connection` say how to acknowledge it (mid 0: not at all),
-    `again` that the broker has sent it before, in the same `session` under the same `mid`, and
-    may have missed our acknowledgement."""
+    """One MQTT message; `mid` is its number in the `session` that brought it (0: it needs no
+    acknowledgement), `again` says that it was sent before, in that session under that number, and
+    that its storing or our acknowledgement may have been lost."""
 
     topic: str
     payload: bytes
     retain: bool
     received_at: datetime
     mid: int = 0
-    connection: int = 0
     again: bool = False
     session: str = ""

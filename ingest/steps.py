@@ -65,9 +65,8 @@ class NewestKnown:
     def __init__(self, conn: Connection) -> None:
         self._ts_us: dict[int, NDArray[np.int64]] = {}  # by metric, then by device id
         known = readings.list_latest_times(conn)
-        if known:
-            device_ids, metric_ids, ts_us = np.array(known, np.int64).T
-            self._learn(device_ids, metric_ids, ts_us)
+        if len(known):
+            self._learn(known["device_id"], known["metric_id"], known["ts_us"])
 
     def newer(self, rows: Rows) -> Mask:
         """True for rows newer than everything of their device and metric."""

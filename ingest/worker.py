@@ -1,21 +1,36 @@
-"""The ingest loop: take messages from the broker, store them, acknowledge them."""
+"""A storing worker: takes parcels from the inbox, stores them, says so. A process of its own."""
 
 from __future__ import annotations
 
+import gc
 import logging
+import select
+import signal
+import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from city.errors import Unavailable
-from db import ingest_workers, live, outbox
+from db import ingest_workers, live
 from db.pool import Connection, connect_when_ready, first_line, is_away
-from ingest.batch import build_batch, decode_messages, identities, refuse_message, urgent_topics
+from ingest.batch import build_batch, decode_messages, identities, refuse_message
 from ingest.formats import subscriptions
-from ingest.intake import Intake, shared_filters
+from ingest.formats.native import GAS_FILTER, is_gas_topic
+from ingest.hand_over import (
+    FRAME,
+    READY,
+    StoreSettings,
+    pack_answer,
+    read_greeting,
+    read_parcel,
+)
 from ingest.message import Message
+from ingest.packets import read_publishes
 from ingest.plain import PlainLane
 from ingest.registry import RegistryReader
 from ingest.sparkplug_steps import resolve_sessions
@@ -23,77 +38,113 @@ from ingest.steps import NewestKnown, Stored, store_batch
 
 log = logging.getLogger(__name__)
 
-# How often the loop looks at `stop` while nothing arrives.
-IDLE_S = 0.5
 # A database that answers but refuses work (starting, full, read-only) is asked again after this.
 RETRY_S = 1.0
 # How often a worker says that it is alive.
 BEAT_S = 2.0
-# Requests published at once, in hundreds: storing must not wait for a flood of them.
-OUTBOX_ROUNDS = 10
 # A Redis that does not answer at once is not asked again for so long: storing comes first.
 REDIS_PATIENCE_S = 0.5
 REDIS_PAUSE_S = 10.0
-# Somebody who took over and then fell silent too is replaced after this.
-ABANDONED = timedelta(seconds=60)
+RECEIVE_BYTES = 1 << 20
+# How often the inbox hears from us.
+PULSE_S = 1.0
 # The database could not store this one message, whatever else came with it.
 REASON_STORE = "store_failed"
 
 
-@dataclass(frozen=True)
-class IngestSettings:
-    """One ingest worker. The name must stay the same over restarts and be its own: the broker
-    keeps a session, with the messages that wait, under it."""
-
-    mqtt_url: str
-    database_url: str
-    redis_url: str
-    worker_name: str = "worker-1"
-    # Messages under way at once: two batches to store and one to read meanwhile.
-    receive_maximum: int = 6000
-    # A larger batch stores no faster and is slower to evaluate.
-    batch_size: int = 2000
-    # Wait for company after the first message of a batch: at most so much later is an alarm,
-    # at most 40 commits a second are made.
-    batch_ms: int = 25
-    # How long another worker must have been silent before its sessions are taken over.
-    silent_s: float = ingest_workers.SILENT_S
+class InboxGoneError(Exception):
+    """Nobody is there to store for."""
 
 
-def say(text: str) -> None:
-    """What the broker's connection tells: being connected is good news, all else is not."""
-    log.log(logging.INFO if text.startswith("connected") else logging.WARNING, text)
+class Line:
+    """The worker's end of what connects it to the inbox."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._held = b""
+        self._sending = threading.Lock()
+
+    def receive(self, wait_s: float) -> bytes | None:
+        """The next frame; None if it does not begin within so long."""
+        if not self._held and not self._is_readable(wait_s):
+            return None
+        (size,) = FRAME.unpack(self._take(FRAME.size))
+        return self._take(size)
+
+    def _take(self, size: int) -> bytes:
+        parts, missing = [self._held], size - len(self._held)
+        while missing > 0:
+            part = self._sock.recv(max(missing, RECEIVE_BYTES))
+            if not part:
+                raise InboxGoneError
+            parts.append(part)
+            missing -= len(part)
+        found = b"".join(parts)
+        self._held = found[size:]
+        return found[:size]
+
+    def _is_readable(self, wait_s: float) -> bool:
+        return bool(select.select([self._sock], [], [], wait_s)[0])
+
+    def is_gone(self, wait_s: float) -> bool:
+        """Whether the inbox has ended, looked at for so long; frames may still lie unread."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLRDHUP)
+        return bool(poll.poll(1000 * wait_s))
+
+    def send(self, content: bytes) -> None:
+        try:
+            with self._sending:
+                self._sock.sendall(content)
+        except OSError as error:
+            raise InboxGoneError from error
+
+    def pulse(self, ended: threading.Event) -> None:
+        """Say every second that this process is not frozen, whatever its work waits for."""
+        while not ended.wait(PULSE_S):
+            with suppress(InboxGoneError):
+                self.send(pack_answer(READY, []))
 
 
-def run(settings: IngestSettings, stop: threading.Event) -> None:
-    """Store messages until told to stop; servers that go away are waited for."""
-    worker = _Worker(settings, stop)
-    intake = Intake(
-        settings.mqtt_url, settings.worker_name, subscriptions(), settings.receive_maximum, say
-    )
-    intake.start()  # first: the broker keeps what comes while we wait for the database
+def main() -> None:
+    """Store for whoever is at the other end of the socket that is open as file number ARGV[1]."""
+    # Few of the many small objects are ever part of a circle; looking for one less often saves a
+    # twentieth of the work.
+    gc.set_threshold(50_000, 20, 50)
+    # Whoever wants us to stop closes the line; a Ctrl-C at the terminal is meant for the inbox.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with socket.socket(fileno=int(sys.argv[1])) as sock:
+        line = Line(sock)
+        try:
+            work(line)
+        except (InboxGoneError, ConnectionError):
+            log.info("the inbox is gone")
+
+
+def work(line: Line) -> None:
+    """Store parcel after parcel until the inbox is gone."""
+    greeting = line.receive(60.0)
+    if greeting is None:
+        raise InboxGoneError
+    worker = _Worker(read_greeting(greeting), line.is_gone)
+    ended = threading.Event()
+    pulse = threading.Thread(target=line.pulse, args=(ended,), name="pulse", daemon=True)
     try:
-        intake.leave(worker.introduce(shared_filters(subscriptions())))
-        while not stop.is_set():
-            _store_next(worker, intake, settings, IDLE_S)
-            worker.look_after(intake)
-        intake.stop_taking()
-        while _store_next(worker, intake, settings, 0.0):
-            pass
+        worker.prepare()
+        line.send(pack_answer(READY, [topic.encode() for topic in (GAS_FILTER, *subscriptions())]))
+        pulse.start()
+        while True:
+            body = line.receive(BEAT_S)
+            if body is not None:
+                number, owed = worker.store_parcel(body)
+                line.send(pack_answer(number, owed))
+            worker.show_life()
     except Unavailable:
         log.warning("stopped while the database was away; unstored messages stay with the broker")
     finally:
-        intake.close()
+        ended.set()
         worker.close()
-
-
-def _store_next(worker: _Worker, intake: Intake, settings: IngestSettings, wait_s: float) -> bool:
-    messages = intake.take(settings.batch_size, settings.batch_ms / 1000, wait_s)
-    if messages:
-        worker.store(messages)
-        intake.acknowledge(messages)
-        intake.remember_urgent(worker.take_urgent())
-    return bool(messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,28 +166,41 @@ class _Parcel:
 class _Worker:
     """Connections of one worker, and the stubbornness to store what it was given."""
 
-    def __init__(self, settings: IngestSettings, stop: threading.Event) -> None:
+    def __init__(self, settings: StoreSettings, is_gone: Callable[[float], bool]) -> None:
         self._settings = settings
-        self._stop = stop
+        self._is_gone = is_gone
         self._conn: Connection | None = None
         self._redis = live.open_redis(settings.redis_url, REDIS_PATIENCE_S)
         self._redis_answers = True
         self._redis_at = 0.0  # not asked before
         self._lane = PlainLane()
-        self._urgent: set[str] = set()
         self._beat_at = 0.0
-        self._alive_since = 0.0  # since when heartbeats have come without a gap
 
-    def introduce(self, filters: Sequence[str]) -> list[str]:
-        """Connect and be known as alive; gives filters of an earlier life to unsubscribe from."""
-        leave: list[str] = []
-        name = self._settings.worker_name
-        self._insist(lambda conn: leave.extend(ingest_workers.register(conn, name, filters)))
-        return leave
+    def prepare(self) -> None:
+        """Connect and be known as alive."""
+        name, process = self._settings.name, self._settings.process
+        self._insist(lambda conn: ingest_workers.beat(conn, name, process, started=True))
+
+    def store_parcel(self, body: bytes) -> tuple[int, list[bytes]]:
+        """Return when all are committed: the parcel's number, and what is owed to the broker for
+        each of its pieces. Raises `Unavailable` only when the inbox is gone."""
+        number, pieces = read_parcel(body)
+        messages: list[Message] = []
+        owed = []
+        for piece in pieces:
+            found, acknowledgements = read_publishes(
+                piece.packets, piece.received_at, piece.again, piece.session
+            )
+            if piece.pass_over_gas:  # it comes in the lane of gas, too
+                found = [message for message in found if not is_gas_topic(message.topic)]
+            messages += found
+            owed.append(acknowledgements)
+        self.store(messages)
+        return number, owed
 
     def store(self, messages: Sequence[Message]) -> None:
-        """Return when all are committed; raises `Unavailable` only when told to stop."""
-        waiting = [_Parcel(messages)]
+        """Return when all are committed."""
+        waiting = [_Parcel(messages)] if messages else []
         while waiting:
             parcel = waiting.pop()
             try:
@@ -149,61 +213,14 @@ class _Worker:
                 else:
                     waiting += parcel.apart(error)
 
-    def take_urgent(self) -> set[str]:
-        """Topics of gas devices met since the last call."""
-        urgent, self._urgent = self._urgent, set()
-        return urgent
-
-    def look_after(self, intake: Intake) -> None:
-        """Every now and then: say that this worker is alive, publish what waits for the broker,
-        and see to those workers that are not."""
+    def show_life(self) -> None:
+        """Every now and then: say that this worker is alive."""
         at = time.monotonic()
         if at - self._beat_at < BEAT_S:
             return
-        if at - self._beat_at > 3 * BEAT_S:
-            self._alive_since = at
         self._beat_at = at
-        self._insist(lambda conn: self._look_after(conn, intake, at))
-
-    def _look_after(self, conn: Connection, intake: Intake, at: float) -> None:
-        name, silent_s = self._settings.worker_name, self._settings.silent_s
-        if intake.cut_off_s() > silent_s:
-            self._alive_since = at  # without the broker we are no better than dead
-            return
-        if not ingest_workers.beat(conn, name):
-            ingest_workers.register(conn, name, shared_filters(subscriptions()))
-        back = set(intake.displaced())
-        back |= {
-            dead for dead in intake.adopted() if not ingest_workers.keep_orphan(conn, name, dead)
-        }
-        for alive in back:
-            intake.release(alive, end=False)
-        for dead in intake.emptied():
-            if intake.release(dead, end=True):
-                ingest_workers.forget(conn, dead)
-                log.warning("worker %s is gone: its sessions were emptied and ended here", dead)
-        self._publish_due(conn, intake)
-        # Whoever was cut off must not take the others for dead. One at a time: memory is bounded.
-        if intake.adopted() or at - self._alive_since < silent_s:
-            return
-        orphan = ingest_workers.claim_orphan(conn, name, timedelta(seconds=silent_s), ABANDONED)
-        if orphan is not None:
-            log.warning("worker %s is silent for %g s: taking its messages", orphan.name, silent_s)
-            intake.adopt(orphan.name, orphan.filters)
-
-    def _publish_due(self, conn: Connection, intake: Intake) -> None:
-        """Requests to devices: a worker that fails in between leaves them to the next."""
-        now = datetime.now(UTC)
-        for _ in range(OUTBOX_ROUNDS):
-            with conn.transaction():
-                due = outbox.claim_due(conn, now)
-                sent = {m.id for m in due if intake.publish(m.topic, m.payload, m.qos)}
-                outbox.mark_sent(conn, sorted(sent), now)
-                for message in due:
-                    if message.id not in sent:
-                        outbox.mark_failed(conn, message, now)
-            if not due:
-                return
+        name, process = self._settings.name, self._settings.process
+        self._insist(lambda conn: ingest_workers.beat(conn, name, process))
 
     def _insist(self, work: Callable[[Connection], None]) -> None:
         """Do it, however often the database has to be waited for."""
@@ -211,7 +228,7 @@ class _Worker:
             try:
                 work(self._connection())
             except Exception as error:
-                if not is_away(error):
+                if not is_away(error) or self._is_gone(0):
                     raise
                 self._lose_connection(error)
             else:
@@ -224,7 +241,7 @@ class _Worker:
         self._redis.close()
 
     def _store(self, parcel: _Parcel, conn: Connection) -> Stored:
-        name = self._settings.worker_name
+        name = self._settings.name
         if parcel.refusal:
             log.error("quarantined a message of %s: %s", parcel.messages[0].topic, parcel.refusal)
             batch = refuse_message(parcel.messages[0], REASON_STORE, parcel.refusal)
@@ -235,7 +252,6 @@ class _Worker:
         rest = [parcel.messages[number] for number in plain.rest]
         decoded = decode_messages(rest)
         self._registry.meet(conn, identities(decoded), at)
-        self._urgent.update(urgent_topics(rest, decoded, registry))
         now = datetime.now(UTC)
         with conn.transaction():  # what is learned of Sparkplug sessions goes with the readings
             decoded = resolve_sessions(conn, rest, decoded, now)
@@ -246,7 +262,7 @@ class _Worker:
         if self._conn is None:
             conn = connect_when_ready(
                 self._settings.database_url, log.warning,
-                application="ingest", stopped=self._stop.wait,
+                application="ingest", stopped=self._is_gone,
             )  # fmt: skip
             conn.autocommit = True  # transactions are the steps' own
             self._registry = RegistryReader(conn, time.monotonic())
@@ -259,7 +275,7 @@ class _Worker:
         if self._conn is not None:
             self._conn.close()
             self._conn = None
-        if self._stop.wait(RETRY_S):
+        if self._is_gone(RETRY_S):
             raise Unavailable("stopped") from error
 
     def _tell(self, stored: Stored) -> None:
@@ -276,3 +292,7 @@ class _Worker:
                 log.info("redis answers again")
             else:
                 log.warning("redis is away: evaluation finds batches by itself, a second later")
+
+
+if __name__ == "__main__":
+    main()

@@ -385,8 +385,6 @@ def render_worker(t: Texts, worker: WorkerItem, now: datetime) -> Component:
     if worker.gone:
         told.append(html.P(t("operations.worker_gone", seen_at=day_and_clock(worker.seen_at))))
         told.append(html.P(t("operations.worker_gone_do")))
-    if worker.adopted_by:
-        told.append(html.P(t("operations.worker_adopted", by=worker.adopted_by)))
     return html.Li([html.B(worker.worker), html.Span(stored), *told])
 
 

@@ -1,14 +1,6 @@
 """MQTT in. The only place of ingest that speaks it; `paho` stays in here."""
 
-from ingest.mqtt.inbox import Inbox, client_id_of, gas_client_id_of, gather
-from ingest.mqtt.visit import end_session, end_sessions, examine_broker
+from ingest.mqtt.lane import Lane, Piece
+from ingest.mqtt.visit import end_session, examine_broker
 
-__all__ = [
-    "Inbox",
-    "client_id_of",
-    "end_session",
-    "end_sessions",
-    "examine_broker",
-    "gas_client_id_of",
-    "gather",
-]
+__all__ = ["Lane", "Piece", "end_session", "examine_broker"]

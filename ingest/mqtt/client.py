@@ -1,28 +1,33 @@
-"""paho's client, made fast: the one thing of MQTT that is not left to it is reading PUBLISH."""
+"""paho's client, made fast: the one thing of MQTT that is not left to it is receiving PUBLISH."""
 
 from __future__ import annotations
 
 import ssl
-import struct
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from typing import NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from ingest.broker import Broker
-from ingest.message import Message
-from ingest.packets import PUBLISH, is_complete, packet_end, read_publish
+from ingest.packets import PUBLISH, is_complete, pass_publishes
 
 RECEIVE_BYTES = 256 * 1024
 KEEPALIVE_S = 30
 
 
-class Client(paho.Client):
-    """paho with fewer system calls and objects a message: reads ahead, takes every PUBLISH of a
-    read apart in one loop without building what nobody reads, acknowledges many in one packet."""
+class Run(NamedTuple):
+    """PUBLISH packets as they came, one behind the other."""
 
-    def __init__(self, broker: Broker, client_id: str) -> None:
+    packets: bytes
+    messages: int
+
+
+class Client(paho.Client):
+    """paho with fewer system calls and objects a message: reads ahead, and gives every PUBLISH of
+    a read away as the bytes that it is. Whoever takes them owes the acknowledgements."""
+
+    def __init__(self, broker: Broker, client_id: str, run_max: int = 2000) -> None:
+        """`run_max` is the number of messages that stay together at most."""
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -34,31 +39,33 @@ class Client(paho.Client):
             self.username_pw_set(broker.user, broker.password)
         if broker.tls:
             self.tls_set_context(ssl.create_default_context())
-        self.session = client_id
+        self._run_max = run_max
         self.forget_ahead()
 
     def forget_ahead(self) -> None:
         """A new connection starts with nothing read."""
         self._ahead, self._ahead_at, self.drained, self._ended = b"", 0, True, False
 
-    def read(self, connection: int) -> list[Message]:
+    def read(self) -> list[Run]:
         """The messages that have come, as far as they are complete; everything else that comes
         is paho's. `drained` says afterwards whether the socket is empty."""
-        messages: list[Message] = []
+        runs: list[Run] = []
         if not self._in_packet["command"]:  # else paho is in the middle of a packet
             try:
                 self._fill()
-                self._take_publishes(messages, connection)
+                self._take_publishes(runs)
             except IndexError:  # lengths that contradict each other
                 self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
-                return messages
+                return runs
             if not self._ended and self._waits_for_more():
-                return messages
+                return runs
         # One packet and no more, unlike `loop_read`: a PUBLISH behind it is ours.
         result = self._packet_read()
         if result > 0:
             self._loop_rc_handle(result)
-        return messages
+        if not self._waits_for_more():
+            self.drained = False
+        return runs
 
     def _waits_for_more(self) -> bool:
         """Nothing is left of what was read, or only the beginning of a PUBLISH."""
@@ -80,24 +87,19 @@ class Client(paho.Client):
         if not more:
             self._ended = True  # paho reads next, meets the same and ends the connection
             return
+        self.drained = len(more) < RECEIVE_BYTES and not isinstance(self._sock, ssl.SSLSocket)
         self._ahead, self._ahead_at = self._ahead[self._ahead_at :] + more, 0
         self.stay_alive()
 
-    def _take_publishes(self, messages: list[Message], connection: int) -> None:
-        data, at = self._ahead, self._ahead_at
-        received_at = datetime.now(UTC)
-        while at < len(data) and (flags := data[at]) & 0xF0 == PUBLISH:
-            end = packet_end(data, at)
-            if end is None or end > len(data):
+    def _take_publishes(self, runs: list[Run]) -> None:
+        data, start = self._ahead, self._ahead_at
+        while True:
+            end, count = pass_publishes(data, start, self._run_max)
+            if not count:
                 break
-            body = at + 2
-            while data[body - 1] & 0x80:
-                body += 1
-            messages.append(
-                read_publish(data, body, end, flags, received_at, connection, self.session)
-            )
-            at = end
-        self._ahead_at = at
+            runs.append(Run(data[start:end], count))
+            start = end
+        self._ahead_at = start
 
     def stay_alive(self) -> None:
         """Bytes came, or could have come had we read them: no reason to doubt the broker."""
@@ -117,10 +119,9 @@ class Client(paho.Client):
         self._ahead_at = end = start + bufsize
         return self._ahead[start:end]
 
-    def acknowledge(self, mids: Sequence[int]) -> None:
-        """PUBACK for each, in one write."""
-        packets = struct.pack(">" + "HH" * len(mids), *(w for mid in mids for w in (0x4002, mid)))
-        self._packet_queue(paho.PUBACK, packets, mids[-1], 1)
+    def acknowledge(self, packets: bytes) -> None:
+        """Send these PUBACK packets in one write."""
+        self._packet_queue(paho.PUBACK, packets, 0, 1)
 
 
 def reason_of(error: OSError | ValueError) -> str:

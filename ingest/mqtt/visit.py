@@ -6,6 +6,7 @@ import select
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -17,8 +18,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from city.errors import Unavailable
 from ingest.broker import Broker, parse_broker
 from ingest.message import Message
-from ingest.mqtt.client import KEEPALIVE_S, Client, reason_of
-from ingest.mqtt.inbox import client_id_of, gas_client_id_of
+from ingest.mqtt.client import KEEPALIVE_S, Client, Run, reason_of
+from ingest.packets import read_publishes
 
 # How long the examination of a broker waits for an answer.
 EXAMINE_S = 3.0
@@ -92,6 +93,12 @@ class _Visit:
     def _was_published(self, *_: Any) -> None:
         self._acknowledged += 1
 
+    def _take(self, runs: Sequence[Run]) -> None:
+        for run in runs:
+            messages, owed = read_publishes(run.packets, datetime.now(UTC), False, "")
+            self.messages += messages
+            self._client.acknowledge(owed)
+
     def _until(self, done: Callable[[], bool]) -> bool:
         client, until = self._client, time.monotonic() + EXAMINE_S
         while not done() and time.monotonic() < until and (sock := client.socket()) is not None:
@@ -102,23 +109,13 @@ class _Visit:
             if writable:
                 client.loop_write()
             while not client.drained and client.socket() is not None:
-                messages = client.read(0)
-                self.messages += messages
-                if mids := [message.mid for message in messages if message.mid]:
-                    client.acknowledge(mids)
+                self._take(client.read())
         return done()
 
 
 def end_session(url: str, client_id: str) -> None:
     """End a session; what waits in it is lost."""
     _Visit(parse_broker(url), client_id).close()
-
-
-def end_sessions(url: str, worker_name: str) -> None:
-    """End the sessions of a worker that is gone for good, or the broker would go on queueing its
-    share of the messages for it."""
-    for client_id in (client_id_of(worker_name), gas_client_id_of(worker_name)):
-        end_session(url, client_id)
 
 
 def examine_broker(url: str) -> Iterator[tuple[bool, str]]:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
+from bench import processes
 from db.live import Wakeups, open_redis
 from db.pool import connect
+from ingest.message import GAS_LANE
 from stack import Services
 from tests.integration.ingest.workers import (
     Publisher,
     Site,
+    is_subscribed,
     kill,
     leave,
     new_site,
@@ -86,8 +91,7 @@ def test_a_message_published_twice_is_stored_once(site: Site, publisher: Publish
 def test_a_killed_worker_loses_and_doubles_nothing(site: Site, publisher: Publisher) -> None:
     count, kills = 4000, 5
     process = start_process(site)
-    wait_until(lambda: bool(site.row("SELECT count(*) FROM pg_stat_activity"
-                                     " WHERE application_name = 'ingest'")[0]), 20)  # fmt: skip
+    wait_until(lambda: is_subscribed(site), 20)
     dice = random.Random(4)
     for round_ in range(kills):
         for number in range(round_ * count // kills, (round_ + 1) * count // kills):
@@ -213,19 +217,89 @@ def test_a_stopped_worker_finds_its_messages_when_it_comes_back(
 def test_two_workers_share_the_messages_and_store_each_once(
     site: Site, publisher: Publisher
 ) -> None:
-    second_name = f"{site.settings.worker_name}-second"
-    other = replace(site, settings=replace(site.settings, worker_name=second_name))
+    with working(site, storers=2, batch_size=100):
+        for number in range(2000):
+            publisher.send(site.topic(number), payload(number))
+        wait_until(lambda: site.stored() == 2000, DRAIN_S)
+        workers = site.row("SELECT count(DISTINCT worker) FROM ingest_batch WHERE stored > 0")
+        assert workers == (2,)
+        assert site.readings() == 2000
+        assert site.imbalances() == []
+
+
+def storers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """Process ids of the workers of an inbox."""
+    return processes.children(process.pid)
+
+
+def test_a_storing_worker_that_is_killed_or_frozen_is_replaced_and_loses_nothing(
+    site: Site, publisher: Publisher
+) -> None:
+    process = start_process(site)
     try:
-        with working(site), working(other):
-            for number in range(2000):
-                publisher.send(site.topic(number), payload(number))
-            wait_until(lambda: site.stored() == 2000, DRAIN_S)
-            workers = site.row("SELECT count(DISTINCT worker) FROM ingest_batch WHERE stored > 0")
-            assert workers == (2,)
-            assert site.readings() == 2000
-            assert site.imbalances() == []
+        wait_until(lambda: is_subscribed(site) and len(storers_of(process)) == 2, 20)
+        sending = threading.Thread(target=send_slowly, args=(site, publisher, 6000))
+        sending.start()
+        for signal_ in (signal.SIGKILL, signal.SIGSTOP, signal.SIGKILL):
+            time.sleep(1.0)
+            os.kill(storers_of(process)[0], signal_)
+        sending.join(DRAIN_S)
+        wait_until(lambda: site.stored() >= 6000, DRAIN_S)
+        time.sleep(0.5)
+        assert (site.stored(), site.readings()) == (6000, 6000)
+        assert site.imbalances() == []
+        wait_until(lambda: len(storers_of(process)) == 2, 20)
     finally:
-        leave(other)
+        kill(process)
+
+
+def test_an_inbox_that_stands_by_takes_over_from_one_that_is_killed_or_frozen(
+    site: Site, publisher: Publisher
+) -> None:
+    """Under the same session, so that nothing waits at the broker for somebody who is gone."""
+    names = ("a", "b", "c")
+    inboxes = {name: start_process(site, worker_name=name) for name in names}
+    try:
+        wait_until(lambda: is_subscribed(site), 20)
+        number = 0
+        for way in (signal.SIGKILL, signal.SIGSTOP):
+            holder = str(site.row("SELECT process FROM inbox_lease")[0])
+            os.kill(inboxes[holder].pid, way)
+            began = time.monotonic()
+            publisher.send_and_wait(site.topic(number), payload(number))
+            number += 1
+            wait_until(lambda n=number: site.stored() == n, 20, 0.02)  # type: ignore[misc]
+            print(f"{way.name}: {time.monotonic() - began:.1f} s")
+        for name in names:  # whoever was frozen finds its place taken
+            os.kill(inboxes[name].pid, signal.SIGCONT) if inboxes[name].poll() is None else None
+        publisher.send_and_wait(site.topic(number), payload(number))
+        wait_until(lambda: site.stored() == number + 1, 20)
+        assert site.readings() == number + 1
+        assert site.imbalances() == []
+    finally:
+        for inbox in inboxes.values():
+            kill(inbox)
+
+
+def test_what_waits_in_the_sessions_of_an_earlier_version_is_stored_and_they_end(
+    site: Site, publisher: Publisher
+) -> None:
+    """It used shared subscriptions, one session a worker."""
+    old = f"{site.settings.worker_name}-old"
+    with working(site, session=old, worker_name=old, shared=True):
+        pass
+    client_id = f"gridwarden-ingest-{old}"
+    filters = [f"$share/{share}" for share in ("ingest/city/#", "ingest-gas/city/v1/+/gas/#")]
+    with connect(site.settings.database_url, autocommit=True) as conn:
+        conn.execute("DELETE FROM inbox_lease")
+        for lane in ("", GAS_LANE):
+            conn.execute("INSERT INTO left_session VALUES (%s, %s)", (client_id + lane, filters))
+    for number in range(50):
+        publisher.send_and_wait(site.topic(number), payload(number))
+    with working(site):
+        wait_until(lambda: site.row("SELECT count(*) FROM left_session") == (0,), 20)
+        wait_until(lambda: site.stored() == 50, 10)
+        assert site.imbalances() == []
 
 
 def test_a_worker_stops_while_the_database_is_away(site: Site, stack: Services) -> None:

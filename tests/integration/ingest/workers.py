@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,16 +21,17 @@ import paho.mqtt.client as paho
 
 from db import ledger
 from db.pool import connect
-from ingest.mqtt import end_sessions
-from ingest.worker import IngestSettings, run
+from ingest.inbox import IngestSettings, run
+from ingest.message import GAS_LANE
+from ingest.mqtt import end_session
 
 START = """
-import logging, sys, threading
-from ingest.worker import IngestSettings, run
+import json, logging, sys, threading
+from ingest.inbox import IngestSettings, run
 logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-run(IngestSettings(*sys.argv[1:5], silent_s=float(sys.argv[5])), threading.Event())
+run(IngestSettings(**json.loads(sys.argv[1])), threading.Event())
 """
-READY_S = 20.0
+READY_S = 60.0
 # Messages on their way to the broker; a client has 65,535 numbers for them.
 WINDOW = 20_000
 SEND_S = 60.0
@@ -69,19 +70,20 @@ class Site:
 
 
 def new_site(mqtt_url: str, database_url: str, redis_url: str) -> Site:
-    """A worker name of its own: the broker keeps sessions by name."""
+    """A session of its own at the broker, which all tests share."""
     with connect(database_url) as conn:
         rows = conn.execute(
             "SELECT code FROM device WHERE kind = 'gas' AND format = 'native' ORDER BY code"
         ).fetchall()
     name = f"test-{uuid.uuid4().hex[:8]}"
-    settings = IngestSettings(mqtt_url, database_url, redis_url, name)
+    settings = IngestSettings(mqtt_url, database_url, redis_url, name, session=name)
     return Site(settings, tuple(row[0] for row in rows))
 
 
 def leave(site: Site) -> None:
-    """An abandoned session would take its share of every later test's messages."""
-    end_sessions(site.settings.mqtt_url, site.settings.worker_name)
+    """An abandoned session would keep every later test's messages."""
+    for lane in ("", GAS_LANE):
+        end_session(site.settings.mqtt_url, site.settings.client_id + lane)
 
 
 def payload(number: int, value: float = 1) -> bytes:
@@ -92,7 +94,7 @@ def payload(number: int, value: float = 1) -> bytes:
 
 @contextmanager
 def working(site: Site, **changes: Any) -> Iterator[threading.Event]:
-    """A worker in a thread of this process, subscribed and connected."""
+    """An inbox in a thread of this process, subscribed, its workers ready."""
     stop = threading.Event()
     settings = replace(site.settings, **changes)
     thread = threading.Thread(target=run, args=(settings, stop))
@@ -106,11 +108,10 @@ def working(site: Site, **changes: Any) -> Iterator[threading.Event]:
         assert not thread.is_alive()
 
 
-def start_process(site: Site, silent_s: float = 30.0) -> subprocess.Popen[bytes]:
-    """A worker in a process of its own, to be killed."""
-    s = site.settings
-    addresses = [s.mqtt_url, s.database_url, s.redis_url, s.worker_name, str(silent_s)]
-    return subprocess.Popen([sys.executable, "-c", START, *addresses])
+def start_process(site: Site, **changes: Any) -> subprocess.Popen[bytes]:
+    """An inbox in a process of its own, to be killed; its workers are its children."""
+    settings = json.dumps(asdict(replace(site.settings, **changes)))
+    return subprocess.Popen([sys.executable, "-c", START, settings])
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

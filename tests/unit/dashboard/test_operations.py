@@ -53,7 +53,7 @@ WELL = OperationsAnswer(
 
 
 def worker(name: str, silent_s: float) -> Worker:
-    return Worker(name, NOW - timedelta(seconds=silent_s), NOW - timedelta(minutes=1), 40, None)
+    return Worker(name, NOW - timedelta(seconds=silent_s), NOW - timedelta(minutes=1), 40)
 
 
 def changed(**fields: Any) -> OperationsAnswer:
@@ -227,10 +227,9 @@ def test_a_small_chart_shows_every_part_however_small() -> None:
     assert hour_bars([0] * 24, PALETTES[DARK]).startswith("data:image/svg+xml,")
 
 
-def test_a_worker_that_is_gone_shows_since_when_what_to_do_and_who_took_over() -> None:
-    gone = replace(worker("w-2", 600), adopted_by="w-1")
+def test_a_worker_that_is_gone_shows_since_when_and_what_to_do() -> None:
+    gone = worker("w-2", 600)
     text = words(render_rest(EN, changed(workers=build_workers([worker("w-1", 1), gone], NOW))))
     assert "w-1 stored 1 min ago · 40 messages in an hour" in text
     assert "No sign of life since 11-24 11:02:30." in text
     assert EN("operations.worker_gone_do") in text
-    assert "w-1 is storing its share." in text
