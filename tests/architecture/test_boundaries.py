@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("city", "db", "ingest", "alerts", "dispatch", "dashboard", "simulator", "stack", "app")
 # The shells: loops, servers and processes. Everything else is told what time it is.
 CLOCK_READERS = {
-    "alerts/worker.py", "dispatch/worker.py", "ingest/worker.py", "ingest/mqtt/client.py",
+    "alerts/worker.py", "dispatch/worker.py", "ingest/worker.py", "ingest/inbox.py",
+    "ingest/lease.py", "ingest/mqtt/lane.py", "ingest/mqtt/visit.py",
     "dashboard/gate.py", "dashboard/live.py", "dashboard/load.py", "dashboard/auth.py",
     "dashboard/server.py", "dashboard/serve.py", "simulator/publish.py",
 }  # fmt: skip

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from app.cli import cli
 from app.doctor import examine
 from app.settings import load_settings
-from db import ingest_workers
+from db import inbox_lease, ingest_workers
 from db.ingest_workers import SILENT_S
 from db.pool import Connection
 
@@ -43,41 +43,44 @@ def workers(db: Connection) -> list[str]:
     return found
 
 
-def test_a_worker_is_ended_only_when_it_is_gone_and_its_messages_are_given_up(
-    gridwarden: Command, db: Connection
-) -> None:
-    for name in ("cli-a", "cli-b"):
-        ingest_workers.register(db, name, ["x/#"])
-    fall_silent(db, "cli-a", 10)
-    young = gridwarden("worker", "end", "cli-a", "--force")
+def test_a_worker_is_forgotten_only_when_it_is_gone(gridwarden: Command, db: Connection) -> None:
+    for name in ("cli-1", "cli-2"):
+        ingest_workers.beat(db, name, "cli")
+    fall_silent(db, "cli-1", 10)
+    young = gridwarden("worker", "end", "cli-1")
     assert (young.exit_code, "was heard 10 s ago" in young.output) == (1, True)
 
-    fall_silent(db, "cli-a", SILENT_S + 1)
-    assert ingest_workers.claim_orphan(db, "cli-b", timedelta(seconds=SILENT_S), timedelta(60))
+    fall_silent(db, "cli-1", SILENT_S + 1)
+    assert "cli-1 is forgotten" in gridwarden("worker", "end", "cli-1").output
+    assert workers(db) == ["cli-2"]
+    assert gridwarden("worker", "end", "cli").exit_code == 1
+    fall_silent(db, "cli-2", SILENT_S + 1)
+    assert gridwarden("worker", "end", "cli").exit_code == 0
+    unknown = gridwarden("worker", "end", "cli-1")
+    assert (unknown.exit_code, "is no worker" in unknown.output) == (1, True)
+
+
+def test_a_share_of_messages_is_given_up_only_by_force(
+    gridwarden: Command, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRIDWARDEN_MQTT_SHARED", "yes")
+    inbox_lease.hold(db, "gridwarden-ingest-cli", "cli/1", "cli")
     db.commit()
-    adopted = gridwarden("worker", "end", "cli-a", "--force")
-    assert (adopted.exit_code, "cli-b is taking its messages" in adopted.output) == (1, True)
-
-    fall_silent(db, "cli-b", SILENT_S + 1)  # whoever took over is gone, too
-    unasked = gridwarden("worker", "end", "cli-a")
+    unasked = gridwarden("worker", "end", "cli")
     assert (unasked.exit_code, "would be lost" in unasked.output) == (1, True)
-    assert workers(db) == ["cli-a", "cli-b"]
-
-    done = gridwarden("worker", "end", "cli-a", "--force")
-    assert (done.exit_code, workers(db)) == (0, ["cli-b"])
-    assert gridwarden("worker", "end", "cli-a", "--force").exit_code == 1
+    assert gridwarden("worker", "end", "cli", "--force").exit_code == 0
 
 
 def test_the_doctor_says_that_the_schema_is_old_and_goes_on(
     gridwarden: Command, db: Connection
 ) -> None:
-    ingest_workers.register(db, "cli-a", ["x/#"])
+    ingest_workers.beat(db, "cli-a", "cli")
     db.execute("ALTER TABLE ingest_worker RENAME TO not_yet")
-    forgotten = db.execute("DELETE FROM _yoyo_migration WHERE migration_id LIKE '0006%'").rowcount
+    forgotten = db.execute("DELETE FROM _yoyo_migration WHERE migration_id LIKE '0010%'").rowcount
     db.commit()
     assert forgotten == 1
     told = gridwarden("doctor").output
-    assert "FAULT schema: missing 0006_workers" in told
+    assert "FAULT schema: missing 0010_inbox" in told
     assert "redis" in told
     assert "disk" in told
 

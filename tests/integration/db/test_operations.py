@@ -142,8 +142,8 @@ def test_the_database_knows_who_is_connected_and_how_large_it_is(db: Connection)
 def test_a_worker_that_is_expected_to_run_is_listed_with_its_last_batch(
     db: Connection, now: datetime
 ) -> None:
-    ingest_workers.register(db, "w", [])
-    ingest_workers.register(db, "idle", [])
+    ingest_workers.beat(db, "w", "p", started=True)
+    ingest_workers.beat(db, "idle", "p", started=True)
     book(db, entry(ledger.floor_minute(now)), at=now - timedelta(minutes=2))
     book(db, entry(ledger.floor_minute(now)), worker="left", at=now)
     idle, busy = operations.list_workers(db, now)

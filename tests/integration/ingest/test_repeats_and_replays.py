@@ -121,12 +121,12 @@ def test_messages_are_remembered_while_a_worker_that_may_have_them_is_silent(
     field: Field,
 ) -> None:
     conn, now = field.conn, field.now
-    ingest_workers.register(conn, "w1", [])
+    ingest_workers.beat(conn, "w1", "w")
     field.store(untimed(field, mid=7, session="w1-gas"))
     conn.execute("UPDATE message_seen SET received_at = %s", (now - timedelta(hours=5),))
     conn.execute("UPDATE ingest_worker SET seen_at = %s", (now - timedelta(hours=5),))
     assert message_seen.forget_seen(conn, now) == 0
-    ingest_workers.beat(conn, "w1")
+    ingest_workers.beat(conn, "w1", "w")
     assert message_seen.forget_seen(conn, now) == 2  # known in its session, and by its body
 
 
