@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -36,15 +35,13 @@ VALUES = (1.0, 15.0, 25.0, 60.0)
 
 
 @pytest.fixture
-def sites(mqtt_url: str, database_url: str, redis_url: str) -> Iterator[list[Site]]:
-    found = [new_site(mqtt_url, database_url, redis_url) for _ in range(3)]
-    yield found
-    for site in found:
-        leave(site)
+def site(mqtt_url: str, database_url: str, redis_url: str) -> Iterator[Site]:
+    site = new_site(mqtt_url, database_url, redis_url)
+    yield site
+    leave(site)
 
 
-def test_three_workers_raise_what_one_after_the_other_would(sites: list[Site]) -> None:
-    site = sites[0]
+def test_three_workers_raise_what_one_after_the_other_would(site: Site) -> None:
     chance = random.Random(7)
     history = [
         (site.codes[number], step * STEP_MS * DEVICES + number, chance.choice(VALUES))
@@ -55,9 +52,7 @@ def test_three_workers_raise_what_one_after_the_other_would(sites: list[Site]) -
         apply_rules(conn, "system", default_rules(), datetime.now(UTC))
         devices = {device.code: device for device in list_watched_devices(conn)}
     publisher = Publisher(site.settings.mqtt_url)
-    with ExitStack() as stack:
-        for each in sites:
-            stack.enter_context(working(each))
+    with working(site, storers=3, batch_size=50):
         for code, at, value in history:
             topic = f"city/v1/{site.district}/gas/{code}/telemetry"
             publisher.send(topic, payload(at, value))
