@@ -8,13 +8,15 @@ Node-RED where it is installed.
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import random
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,6 @@ from bench.city_load import READINGS, City
 from db import ledger, readings
 from db.pool import Connection, connect
 from ingest.inbox import IngestSettings
-from ingest.inbox import run as run_inbox
 from ingest.message import GAS_LANE
 from ingest.mqtt import end_session
 
@@ -45,6 +46,15 @@ READY_TIMEOUT_S = 60.0
 DRAIN_TIMEOUT_S = 120.0
 POLL_S = 0.05
 LATEST_EVERY_S = 0.02
+
+# An ingest process as `gridwarden ingest` runs it.
+START_INBOX = """
+import json, signal, sys, threading
+from ingest.inbox import IngestSettings, run
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+run(IngestSettings(**json.loads(sys.argv[1])), stop)
+"""
 
 Servers = stack.RunningStack
 
@@ -118,22 +128,18 @@ def measure_subscriber(city: City) -> float:
 @contextmanager
 def working(servers: Servers, storers: int) -> Iterator[list[int]]:
     """An ingest process with so many storing workers, all ready; gives their process ids."""
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
     settings = IngestSettings(
         servers.mqtt, servers.postgres, servers.redis, "bench", storers=storers, session="bench"
     )
-    inbox = context.Process(target=run_inbox, args=(settings, stop))
-    inbox.start()
+    inbox = subprocess.Popen([sys.executable, "-c", START_INBOX, json.dumps(asdict(settings))])
     try:
         with connect(servers.postgres, autocommit=True) as conn:
             _wait_until_known(conn, storers)
         time.sleep(3.0)  # subscribed, and the mark of the gas lane has come
-        assert inbox.pid is not None, "it was started"
         yield [inbox.pid, *processes.children(inbox.pid)]
     finally:
-        stop.set()
-        inbox.join()
+        inbox.terminate()
+        inbox.wait()
         for lane in ("", GAS_LANE):
             end_session(servers.mqtt, settings.client_id + lane)
 

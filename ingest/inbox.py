@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 
 # How often the loop looks around while nothing happens.
 IDLE_S = 0.25
+# Reads of a lane are so far apart at least: the broker writes every message by itself, and waking
+# up for each would take more than all that is done with it.
+READ_EVERY_S = 0.003
 # A turn that took so long says nothing about the workers: the machine slept, or we did.
 STALLED_S = 1.0
 # Bytes of messages that are stored together.
@@ -112,6 +115,7 @@ class Inbox:
         self._left: list[Lane] = []  # sessions of earlier versions
         self._mark = Mark(self._gas, self._others)
         self._parcels = itertools.count(1)
+        self._read_at = 0.0  # monotonic: not before
         self._storers = [
             Storer(settings.store_command, settings.of_storer(number + 1))
             for number in range(settings.storers)
@@ -221,7 +225,7 @@ class Inbox:
         at = time.monotonic()
         parties: list[Lane | Storer] = [*self._lanes, *self._storers]
         by_sock = {sock: each for each in parties if (sock := each.sock) is not None}
-        reading = [sock for sock, each in by_sock.items() if self._may_read(each)]
+        reading = [sock for sock, each in by_sock.items() if self._may_read(each, at)]
         writing = [sock for sock, each in by_sock.items() if each.wants_write]
         readable, writable, _ = select.select([*reading, self._wake_read], writing, [], patience_s)
         if self._wake_read in readable:
@@ -237,22 +241,26 @@ class Inbox:
             lane.answer()
             if lane.sock in readable or (lane.sock and not lane.drained and not lane.is_full()):
                 lane.read()
+                self._read_at = at + READ_EVERY_S
             if lane.sock is not None and lane.wants_write:
                 lane.write()
 
-    @staticmethod
-    def _may_read(each: Lane | Storer) -> bool:
-        return isinstance(each, Storer) or not each.is_full()
+    def _may_read(self, each: Lane | Storer, at: float) -> bool:
+        return isinstance(each, Storer) or (at >= self._read_at and not each.is_full())
 
     def _patience_s(self, at: float) -> float:
         """How long nothing need be done."""
-        if any(not lane.drained and not lane.is_full() for lane in self._lanes):
+        lanes = self._lanes
+        if any(not lane.drained and not lane.is_full() for lane in lanes):
             return 0.0
+        waits = [IDLE_S]
+        if at < self._read_at:
+            waits.append(self._read_at - at)
         if (oldest := self._oldest_at()) is not None and any(map(_is_idle, self._storers)):
-            return max(0.0, oldest + self._settings.batch_ms / 1000 - time.time())
-        if not self._lease.held:
-            return IDLE_S
-        return min(IDLE_S, *(lane.retry_in_s(at) for lane in self._lanes))
+            waits.append(max(0.0, oldest + self._settings.batch_ms / 1000 - time.time()))
+        if self._lease.held:
+            waits += [lane.retry_in_s(at) for lane in lanes]
+        return min(waits)
 
     def _oldest_at(self) -> float | None:
         """When the oldest message that waits for a worker came, in seconds since 1970."""
