@@ -46,6 +46,7 @@ class Installation:
     logins: dict[str, str]
     tokens: dict[Role, str]
     clients: ExitStack
+    up: int  # the process that started everything
 
     def api(self, role: Role) -> httpx.Client:
         """A client that speaks for a role; closed with the installation."""
@@ -97,7 +98,7 @@ def running_installation() -> Iterator[Installation]:
             lambda: read_endpoints(started, data_dir, output.name), READY_TIMEOUT_S
         )
         with ExitStack() as clients:
-            yield furnish(data_dir, endpoints, clients)
+            yield furnish(data_dir, endpoints, clients, started.pid)
     finally:
         started.send_signal(signal.SIGINT)
         started.wait(60)
@@ -114,7 +115,7 @@ def read_endpoints(
     return dict(json.loads(path.read_text())) if path.exists() else None
 
 
-def furnish(data_dir: Path, endpoints: dict[str, str], clients: ExitStack) -> Installation:
+def furnish(data_dir: Path, endpoints: dict[str, str], clients: ExitStack, up: int) -> Installation:
     """Seed the demo district, people and tokens into a running installation."""
     url = endpoints["postgres"]
     prepare_database(url, demo=True)
@@ -144,6 +145,7 @@ def furnish(data_dir: Path, endpoints: dict[str, str], clients: ExitStack) -> In
         logins,
         tokens,
         clients,
+        up,
     )
 
 
