@@ -32,6 +32,7 @@ class Settings:
     worker: str = "worker-1"
     http_url: str = ""
     demo_logins_file: str = ""  # what the sign-in page of a demonstration offers
+    mqtt_shared: bool = False
 
 
 def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -49,6 +50,7 @@ def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ
         worker=environ.get("GRIDWARDEN_WORKER", "worker-1"),
         http_url=found.get("http", ""),
         demo_logins_file=environ.get("GRIDWARDEN_DEMO_LOGINS_FILE", ""),
+        mqtt_shared=_switch(environ, "GRIDWARDEN_MQTT_SHARED"),
     )
 
 
@@ -106,3 +108,10 @@ def _number(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdigit():
         raise InvalidInput(name, text, "must be a whole number")
     return int(text)
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "").lower()
+    if text not in ("", "0", "1", "no", "yes", "false", "true"):
+        raise InvalidInput(name, text, "must be yes or no")
+    return text in ("1", "yes", "true")

@@ -28,7 +28,7 @@ from bench import mqtt_load, processes
 from bench.remembering import NEVER, Sent, Source, remembering
 from stack import provision
 from stack.ports import LOOPBACK
-from stack.servers.mosquitto import CONFIGURATION
+from stack.servers.mosquitto import CONFIGURATION, MESSAGE_MIB
 from stack.tuning import MIB
 
 SECONDS = 13  # long enough for a save every ten seconds
@@ -88,14 +88,14 @@ class Broker:
 
 
 @contextmanager
-def broker(saving: str) -> Iterator[Broker]:
+def broker(saving: str, queue_messages: int = 10_000_000) -> Iterator[Broker]:
     """The embedded broker's settings with another way of saving, in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="gridwarden-broker-") as name:
         folder = Path(name)
         with socket.socket() as probe:
             probe.bind((LOOPBACK, 0))
             port = probe.getsockname()[1]
-        (folder / "conf").write_text(_configuration(folder, port, saving))
+        (folder / "conf").write_text(_configuration(folder, port, saving, queue_messages))
         made = Broker(folder, port)
         made.start()
         try:
@@ -106,10 +106,10 @@ def broker(saving: str) -> Iterator[Broker]:
                 made.process.wait()
 
 
-def _configuration(folder: Path, port: int, saving: str) -> str:
+def _configuration(folder: Path, port: int, saving: str, queue_messages: int) -> str:
     text = CONFIGURATION.format(
         port=port, loopback=LOOPBACK, folder=folder, queue_bytes=1024 * MIB,
-        queue_messages=10_000_000, message_bytes=16 * MIB,
+        queue_messages=queue_messages, message_bytes=MESSAGE_MIB * MIB,
     )  # fmt: skip
     kept = [line for line in text.splitlines() if not line.startswith("autosave_")]
     return "\n".join([*kept, saving, *(["user root"] if os.geteuid() == 0 else [])]) + "\n"

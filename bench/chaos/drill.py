@@ -26,7 +26,7 @@ GAS_PCT_LEL = 62.5
 AIM_S = {"broker": 1.0, "redis": 5.0, "scheduler": 10.0}
 AIM_OTHERS_S = 5.0
 # Seconds until what was acknowledged must be stored, and the incident there.
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 # A row begins when what was sent up to then is stored and judged.
 CALM_S = 60.0
 # Load goes on so long before a fault, so that there is something under way.

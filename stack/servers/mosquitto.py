@@ -27,7 +27,7 @@ set_tcp_nodelay true
 
 persistence true
 persistence_location {folder}/
-autosave_interval 10
+autosave_interval 1
 persistent_client_expiration 14d
 
 max_queued_messages {queue_messages}
