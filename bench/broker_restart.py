@@ -122,7 +122,7 @@ def run(
     figures: dict[str, Any] = {"seconds": seconds}
     for name in SIGNALS:
         figures[f"kept_of_{SHARED_MESSAGES}_after_{name}"] = {
-            "plain": _kept_after(name, FILTER), "shared": _kept_after(name, f"$share/g/{FILTER}"),
+            "plain": kept_after(name, FILTER), "shared": kept_after(name, f"$share/g/{FILTER}"),
         }  # fmt: skip
     for rate in rates:
         for way in saving:
@@ -223,7 +223,7 @@ def _written(pid: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes:"))
 
 
-def _kept_after(name: str, topic: str) -> int:
+def kept_after(name: str, topic: str) -> int:
     """Of messages published after the restart and before the subscriber's return."""
     with broker(SAVING["every_1"]) as served:
         _subscribe(served.port, topic).close()

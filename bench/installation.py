@@ -82,9 +82,9 @@ class Installation:
 
 
 @contextmanager
-def running_installation() -> Iterator[Installation]:
+def running_installation(name: str = "up") -> Iterator[Installation]:
     """`gridwarden up` without the simulator, on the demo district, on ports of its own."""
-    data_dir = ROOT / ".stack" / "tests" / f"up-{os.getpid()}"
+    data_dir = ROOT / ".stack" / "tests" / f"{name}-{os.getpid()}"
     data_dir.mkdir(parents=True)
     output = data_dir.with_suffix(".log").open("w+")
     started = subprocess.Popen(
