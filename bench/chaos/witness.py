@@ -112,8 +112,10 @@ class Wall:
 
 def listed(texts: Sequence[str]) -> str:
     """Each text once, whatever its figures, in the order of the first."""
-    found = {re.sub(r"\d+", "0", text): text for text in reversed(texts)}
-    return " → ".join(reversed(found.values()))
+    found: dict[str, str] = {}
+    for text in texts:
+        found.setdefault(re.sub(r"\d+", "0", text), text)
+    return " → ".join(found.values())
 
 
 @contextmanager
