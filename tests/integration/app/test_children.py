@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -39,3 +41,10 @@ def until_dead(child: Child) -> int:
     assert child.popen is not None
     child.popen.wait(30)
     return child.popen.pid
+
+
+def test_only_the_web_server_loads_what_draws_screens() -> None:
+    """It is more than half of the time that a killed process needs to be back."""
+    code = "import sys, app.cli; print('dash' in sys.modules or 'plotly' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
