@@ -27,6 +27,7 @@ class Losses:
     lost: int  # what the broker owes: all but the next
     lost_after_save: int  # accepted by a broker that was ended, after its last save
     doubled: int
+    lost_untimed: int = 0  # of the lost: messages without a time
 
 
 class Books:
@@ -110,14 +111,19 @@ class Books:
 
 
 def losses(
-    sent: Collection[Sent], codes: Sequence[str], stored: Stored, happened: Happened
+    sent: Collection[Sent],
+    codes: Sequence[str],
+    stored: Stored,
+    happened: Happened,
+    untimed: Collection[str] = (),
 ) -> Losses:
-    """What was acknowledged against what is stored."""
+    """What was acknowledged against what is stored; `untimed` devices send no times."""
     acknowledged = [one for one in sent if one.acked_at != NEVER]
     gone = [one for one in acknowledged if not stored[codes[one.source], one.key]]
-    excused = sum(_after_save(one, happened) for one in gone)
+    owed = [one for one in gone if not _after_save(one, happened)]
     doubled = sum(max(0, stored[codes[one.source], one.key] - 1) for one in sent)
-    return Losses(len(acknowledged), len(gone) - excused, excused, doubled)
+    lost_untimed = sum(codes[one.source] in untimed for one in owed)
+    return Losses(len(acknowledged), len(owed), len(gone) - len(owed), doubled, lost_untimed)
 
 
 def _after_save(one: Sent, happened: Happened) -> bool:

@@ -44,6 +44,7 @@ class Row:
     normal_s: float | None
     acknowledged: int
     lost: int
+    lost_untimed: int
     lost_after_save: int
     doubled: int
     alarms: int
@@ -60,7 +61,7 @@ class Row:
     def broken(self) -> list[str]:
         """Promises that were not kept."""
         words = {
-            f"{self.lost} lost": self.lost > 0,
+            f"{self.lost} lost ({self.lost_untimed} of them without a time)": self.lost > 0,
             f"{self.doubled} doubled": self.doubled > 0,
             f"{self.alarms} alarms, {self.incidents} incidents":
                 (self.alarms, self.incidents) != (1, 1),
@@ -115,7 +116,8 @@ class Range:
         account = self._settle(happened)
         return Row(
             fault, None if normal_at is None else max(0.0, normal_at - happened.over_at),
-            account.acknowledged, account.lost, account.lost_after_save, account.doubled,
+            account.acknowledged, account.lost, account.lost_untimed, account.lost_after_save,
+            account.doubled,
             alarms, incidents, incident_s,
             self._wall.between(happened.began_at, ended_at),
             self._readyz.between(happened.began_at, ended_at),
@@ -175,7 +177,7 @@ class Range:
 
         def account() -> Any:
             stored = self._books.stored(self._city.timed, self._city.untimed, since_ms)
-            return losses(sent, self._city.codes, stored, happened)
+            return losses(sent, self._city.codes, stored, happened, self._city.untimed)
 
         deadline = time.monotonic() + PATIENCE_S / 2
         self._wall.breathe(0.5)

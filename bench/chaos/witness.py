@@ -24,18 +24,20 @@ LIVE_S = 30.0
 NOTE_WALL = """
 (() => {
   const seen = window.wallSaid = [];
+  // Not the banner of critical alarms: that is about the city.
+  const said = '#link-state, #stale-picture, [role=status], [role=alert]:not(.gw-critical)';
   let last = '';
   setInterval(() => {
-    const root = document.documentElement;
-    const said = [...document.querySelectorAll('#link-state, #stale-picture, [role=alert], [role=status]')]
+    const link = document.documentElement.dataset.link || 'nothing';
+    const texts = [...document.querySelectorAll(said)]
       .filter(e => e.checkVisibility && e.checkVisibility())
       .map(e => e.innerText.replace(/\\s+/g, ' ').trim()).filter(Boolean);
-    const text = [...new Set(said)].join(' | ') || '(' + (root.dataset.link || 'nothing') + ')';
+    const text = [...new Set(texts)].join(' | ') || `(${link})`;
     const plain = text.replace(/[0-9]+/g, '0');
     if (plain !== last) { last = plain; seen.push([Date.now() / 1000, text.slice(0, 200)]); }
   }, 200);
 })();
-"""  # noqa: E501
+"""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def open_wall(browser: Browser, installation: Installation) -> Iterator[Wall]:
     context = browser.new_context(
         viewport={"width": 1920, "height": 1080}, locale="en-GB", timezone_id="Asia/Shanghai"
     )
+    context.add_cookies([{"name": "lang", "value": "en", "url": installation.http}])
     page = context.new_page()
     page.add_init_script(NOTE_WALL)
     page.goto(f"{installation.http}/login")

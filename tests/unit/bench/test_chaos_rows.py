@@ -17,7 +17,7 @@ from bench.chaos.witness import listed, readyz_text
 from bench.remembering import NEVER, Sent
 
 CODES = ("A", "B")
-KEPT = Row(Fault("engine", KILL), 1.0, 10, 0, 0, 0, 1, 1, 2.0, "live", "ready")
+KEPT = Row(Fault("engine", KILL), 1.0, 10, 0, 0, 0, 0, 1, 1, 2.0, "live", "ready")
 # Killed at 8.5 after a save at 8; back at 9.
 KILLED = Happened(began_at=7.0, over_at=9.0, saved_at=8.0, back_at=9.0)
 
@@ -30,6 +30,12 @@ def test_what_is_acknowledged_and_stored_once_is_neither_lost_nor_doubled() -> N
     messages = [sent(1, 2.0), sent(1, 2.0, source=1)]
     found = losses(messages, CODES, Counter({("A", 1): 1, ("B", 1): 1}), Happened(1.0, 2.0))
     assert found == Losses(2, 0, 0, 0)
+
+
+def test_of_what_is_lost_messages_without_a_time_are_counted_apart() -> None:
+    messages = [sent(1, 2.0), sent(1, 2.0, source=1)]
+    found = losses(messages, CODES, Counter(), Happened(1.0, 2.0), untimed=["B"])
+    assert (found.lost, found.lost_untimed) == (2, 1)
 
 
 def test_what_was_never_acknowledged_cannot_be_lost() -> None:
