@@ -16,10 +16,11 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h: signal for a child when its parent dies
-# A child that dies is started again after 1, 2, 4 ... seconds, at most this many.
+# A child that dies is started again at once, if it dies again after 1, 2, 4 ... seconds, at most
+# this many.
 RESTART_MAX_S = 30.0
-# A child that lived this long is healthy; its next restart is quick again.
-HEALTHY_S = 60.0
+# A child that lived this long is healthy; its next restart is at once again.
+HEALTHY_S = 20.0
 STOP_TIMEOUT_S = 10.0
 
 
@@ -55,13 +56,13 @@ class Child:
             if code is None:
                 return
             self.deaths = 1 if now - self.started > HEALTHY_S else self.deaths + 1
-            pause = min(2.0 ** (self.deaths - 1), RESTART_MAX_S)
+            pause = pause_before_restart(self.deaths)
             log.warning(
                 "%s ended with code %s; starting it again in %g s (log: %s)",
                 self.name, code, pause, self.log_file,
             )  # fmt: skip
             self.popen, self.restart_at = None, now + pause
-        elif now >= self.restart_at:
+        if now >= self.restart_at:
             self.start()
 
     def ask_to_stop(self) -> None:
@@ -78,6 +79,11 @@ class Child:
             log.warning("%s did not stop in %g s; ending it", self.name, STOP_TIMEOUT_S)
             self.popen.kill()
             self.popen.wait()
+
+
+def pause_before_restart(deaths: int) -> float:
+    """Seconds, by how often the child died without having been healthy in between."""
+    return 0.0 if deaths <= 1 else min(2.0 ** (deaths - 2), RESTART_MAX_S)
 
 
 def stop_all(children: Sequence[Child]) -> None:

@@ -18,6 +18,7 @@ from alerts import rules as rule_files
 from alerts import steps as alert_steps
 from app import doctor as doctoring
 from app.model_commands import model
+from app.restart_test import run_restart_test
 from app.settings import Settings, load_settings
 from city.errors import Conflict, InvalidInput
 from city.incident import Role
@@ -363,10 +364,26 @@ def worker_end(settings: Settings, name: str, force: bool) -> None:
 
 
 @click.command()
+@click.option(
+    "--restart-test",
+    is_flag=True,
+    help="Try what the broker keeps over a restart; you are asked to restart it.",
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(1),
+    default=300.0,
+    show_default=True,
+    help="Seconds to wait for that restart.",
+)
 @installation
-def doctor(settings: Settings) -> None:
+def doctor(settings: Settings, restart_test: bool, wait_s: float) -> None:
     """Check every connection, version, clock, disk and broker limit; exit 1 on a fault."""
-    findings = doctoring.examine(settings)
+    if restart_test:
+        findings = run_restart_test(settings, click.echo, wait_s)
+    else:
+        findings = doctoring.examine(settings)
     for finding in findings:
         click.echo(f"{'ok   ' if finding.ok else 'FAULT'} {finding.what}: {finding.text}")
     sys.exit(0 if all(finding.ok for finding in findings) else 1)

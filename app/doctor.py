@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app.finding import Finding
+from app.restart_test import recall
 from app.settings import ROOT, Settings
 from city.errors import GridwardenError
 from db import calendars, inbox_lease, ingest_workers, live, migrate, operations
@@ -23,19 +24,13 @@ BACKLOG_MAX_S = 30
 CALENDAR_WARN_DAYS = 60
 
 
-@dataclass(frozen=True)
-class Finding:
-    ok: bool
-    what: str
-    text: str
-
-
 def examine(settings: Settings) -> list[Finding]:
     """All findings; a check that cannot run is a fault that says why."""
     checks: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
         ("database", _database),
         ("redis", _redis),
         ("mqtt", _broker),
+        ("restart", _restart),
         ("ingest", _workers),
         ("disk", _disk),
     )
@@ -125,8 +120,13 @@ def _redis(settings: Settings) -> Iterator[Finding]:
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
-    for ok, text in mqtt.examine_broker(settings.mqtt_url):
+    for ok, text in mqtt.examine_broker(settings.mqtt_url, shared=settings.mqtt_shared):
         yield Finding(ok, "mqtt", text)
+
+
+def _restart(settings: Settings) -> Iterator[Finding]:
+    with operations.examining(settings.database_url) as conn:
+        yield from recall(settings, conn)
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alerts import steps as alert_steps
 from alerts import worker as alert_worker
@@ -17,15 +17,16 @@ from app import scheduler
 from app.people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
-from dashboard import serve
-from dashboard.parts import DemoLogin
-from dashboard.ports import Ports
 from db.pool import connect
 from dispatch import steps as dispatch_steps
 from dispatch import worker as dispatch_worker
 from dispatch.requests import ActionRequest, ReportRequest
 from ingest import device_import, inbox, registration, replay
 from simulator import publish
+
+if TYPE_CHECKING:
+    from dashboard.parts import DemoLogin
+    from dashboard.ports import Ports
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,10 @@ def run_scheduler(settings: Settings, stop: threading.Event) -> None:
 
 def run_serve(settings: Settings, stop: threading.Event) -> None:
     """The web server starts without the database too: it says so on /readyz and here."""
+    # Here and below, not above: the screens' libraries take more than half of the start-up time
+    # and memory of every process that imports this module, and only this one draws.
+    from dashboard import serve
+
     try:
         connect(settings.database_url, application="gridwarden serve").close()
     except Unavailable as error:
@@ -98,6 +103,8 @@ def run_serve(settings: Settings, stop: threading.Event) -> None:
 
 def demo_logins(path: str) -> tuple[DemoLogin, ...]:
     """The logins of `DEMO_USERS` as the sign-in page offers them; none outside a demonstration."""
+    from dashboard.parts import DemoLogin
+
     if not path:
         return ()
     passwords: dict[str, str] = json.loads(Path(path).read_text())
@@ -119,6 +126,8 @@ def run_simulate(settings: Settings, stop: threading.Event, **options: Any) -> N
 
 def build_ports() -> Ports:
     """What the dashboard may do to alarms and incidents; it cannot import them itself."""
+    from dashboard.ports import Ports
+
     return Ports(
         action_request=ActionRequest,
         report_request=ReportRequest,

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 DEFAULT_HTTP_PORT = 8050
 # How long the web server may take to say that it is ready.
 READY_TIMEOUT_S = 60.0
+# How often children and servers are looked at: while the broker is down nobody takes messages.
+WATCH_EVERY_S = 0.1
 LOG_FILE_MAX_BYTES = 20_000_000
 
 Say = Callable[[str], None]
@@ -56,7 +58,7 @@ def up(
             wait_until_ready(address, children, stop)
             write_endpoints(data_dir, endpoints, address)
             announce(say, address, endpoints, logins, data_dir)
-            while not stop.wait(1.0):
+            while not stop.wait(WATCH_EVERY_S):
                 for child in children:
                     child.watch()
                 revive(endpoints.services)

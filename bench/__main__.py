@@ -15,8 +15,8 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("formats", "ingest", "engine", "alarm_path", "push")
-# A quarter of an hour each: only when asked for.
-LONG = ("history", "ingest_soak")
+# Minutes to a quarter of an hour each: only when asked for.
+LONG = ("broker_restart", "history", "ingest_soak")
 
 
 def main(arguments: list[str]) -> int:
@@ -39,7 +39,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *NAMES, *LONG],
                         help=f"{', '.join(NAMES)}; only by name: {', '.join(LONG)}")  # fmt: skip
-    parser.add_argument("--seconds", type=int, help="how long ingest and ingest_soak publish")
+    parser.add_argument(
+        "--seconds", type=int, help="how long broker_restart, ingest and ingest_soak publish"
+    )
     parser.add_argument("--node-red", action="store_true",
                         help="install Node-RED into .stack/bench and measure it too")  # fmt: skip
     return parser.parse_args(arguments)
@@ -47,7 +49,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _options(name: str, asked: argparse.Namespace) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    if asked.seconds and name in ("ingest", "ingest_soak"):
+    if asked.seconds and name in ("broker_restart", "ingest", "ingest_soak"):
         options["seconds"] = asked.seconds
     if name == "ingest":
         options["with_node_red"] = asked.node_red

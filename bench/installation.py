@@ -46,6 +46,7 @@ class Installation:
     logins: dict[str, str]
     tokens: dict[Role, str]
     clients: ExitStack
+    up: int  # the process that started everything
 
     def api(self, role: Role) -> httpx.Client:
         """A client that speaks for a role; closed with the installation."""
@@ -81,9 +82,9 @@ class Installation:
 
 
 @contextmanager
-def running_installation() -> Iterator[Installation]:
+def running_installation(name: str = "up") -> Iterator[Installation]:
     """`gridwarden up` without the simulator, on the demo district, on ports of its own."""
-    data_dir = ROOT / ".stack" / "tests" / f"up-{os.getpid()}"
+    data_dir = ROOT / ".stack" / "tests" / f"{name}-{os.getpid()}"
     data_dir.mkdir(parents=True)
     output = data_dir.with_suffix(".log").open("w+")
     started = subprocess.Popen(
@@ -97,7 +98,7 @@ def running_installation() -> Iterator[Installation]:
             lambda: read_endpoints(started, data_dir, output.name), READY_TIMEOUT_S
         )
         with ExitStack() as clients:
-            yield furnish(data_dir, endpoints, clients)
+            yield furnish(data_dir, endpoints, clients, started.pid)
     finally:
         started.send_signal(signal.SIGINT)
         started.wait(60)
@@ -114,7 +115,7 @@ def read_endpoints(
     return dict(json.loads(path.read_text())) if path.exists() else None
 
 
-def furnish(data_dir: Path, endpoints: dict[str, str], clients: ExitStack) -> Installation:
+def furnish(data_dir: Path, endpoints: dict[str, str], clients: ExitStack, up: int) -> Installation:
     """Seed the demo district, people and tokens into a running installation."""
     url = endpoints["postgres"]
     prepare_database(url, demo=True)
@@ -144,6 +145,7 @@ def furnish(data_dir: Path, endpoints: dict[str, str], clients: ExitStack) -> In
         logins,
         tokens,
         clients,
+        up,
     )
 
 

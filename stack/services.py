@@ -33,18 +33,22 @@ class Services:
         self._site = site
         self._progress = progress
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        # What was started and not stopped: one whose restart failed is not running, and missed.
+        self._wanted: dict[str, None] = {}
         self._ports: dict[str, int] = {}
         self._prefix = launch_prefix(site.account, (site.home.root, site.data_dir))
 
     def start(self, name: str | None = None) -> None:
         """Start one server, or all of them."""
         for server in _chosen(name):
+            self._wanted[server.name] = None
             if server.name not in self._running:
                 self._start(server)
 
     def stop(self, name: str | None = None) -> None:
         """Let one server, or all of them, finish and end."""
         for server in reversed(_chosen(name)):
+            self._wanted.pop(server.name, None)
             process = self._running.pop(server.name, None)
             if process is not None:
                 self._progress(f"stopping {server.name}")
@@ -58,12 +62,17 @@ class Services:
     def kill(self, name: str) -> None:
         """End one server at once, as a power cut would; `start` brings it back."""
         process = self._running.pop(_server(name).name)
+        self._wanted.pop(name, None)
         kill_with_children(process.pid)
         process.wait()
 
     def fallen(self) -> list[str]:
-        """Servers that have ended by themselves."""
-        return [name for name, process in self._running.items() if process.poll() is not None]
+        """Servers that have ended by themselves, also those whose restart failed."""
+        return [name for name in self._wanted if not self._is_alive(name)]
+
+    def _is_alive(self, name: str) -> bool:
+        process = self._running.get(name)
+        return process is not None and process.poll() is None
 
     def pid(self, name: str) -> int:
         """The process number of a running server."""

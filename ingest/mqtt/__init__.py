@@ -1,6 +1,17 @@
 """MQTT in. The only place of ingest that speaks it; `paho` stays in here."""
 
 from ingest.mqtt.lane import Lane, Piece
+from ingest.mqtt.restart_test import PLAIN, SHARED, Kept, RestartTest, try_restart
 from ingest.mqtt.visit import end_session, examine_broker
 
-__all__ = ["Lane", "Piece", "end_session", "examine_broker"]
+__all__ = [
+    "PLAIN",
+    "SHARED",
+    "Kept",
+    "Lane",
+    "Piece",
+    "RestartTest",
+    "end_session",
+    "examine_broker",
+    "try_restart",
+]

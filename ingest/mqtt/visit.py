@@ -32,7 +32,7 @@ KEPT_AT_LEAST = 2_000
 TEST_EXPIRY_S = 60
 
 
-class _Visit:
+class Visit:
     """A short connection to ask a broker something."""
 
     def __init__(self, broker: Broker, client_id: str, *, keep_s: int = 0) -> None:
@@ -41,11 +41,13 @@ class _Visit:
         self.messages: list[Message] = []
         self.offered: Properties | None = None
         self._acknowledged = 0
+        self._granted: list[ReasonCode] = []
         self._refusal = ""
         self._client = Client(broker, client_id)
         self._client.max_inflight_messages_set(KEPT_AT_LEAST)
         self._client.on_connect = self._connected
         self._client.on_publish = self._was_published
+        self._client.on_subscribe = self._was_subscribed
         connect = Properties(PacketTypes.CONNECT)
         connect.SessionExpiryInterval = keep_s
         try:
@@ -64,11 +66,24 @@ class _Visit:
         """Subscribe."""
         self._client.subscribe([(topic, SubscribeOptions(qos=qos)) for topic in topics])
 
-    def publish(self, topic: str, count: int) -> bool:
+    def listen_and_hear(self, topics: Sequence[str], qos: int = 0) -> bool:
+        """Subscribe and wait for the answer; whether the broker delivers all of it."""
+        self.listen(topics, qos)
+        self._until(lambda: bool(self._granted))
+        return bool(self._granted) and not any(reason.is_failure for reason in self._granted)
+
+    def publish(self, topic: str, count: int, body: bytes = b"?") -> bool:
         """Publish so many small messages; True if the broker has taken all of them."""
+        wanted = self._acknowledged + count
         for _ in range(count):
-            self._client.publish(topic, b"?", qos=1)
-        return self._until(lambda: self._acknowledged == count)
+            self._client.publish(topic, body, qos=1)
+        return self._until(lambda: self._acknowledged == wanted)
+
+    def lasts(self, seconds: float) -> bool:
+        """Whether the connection still stands after so long."""
+        self._until(lambda: False, seconds)
+        self._client.loop_misc()
+        return self._client.socket() is not None
 
     def wait_for(self, count: int) -> int:
         """Take so many messages, or as many as come; how many came."""
@@ -97,10 +112,16 @@ class _Visit:
         for run in runs:
             messages, owed = read_publishes(run.packets, datetime.now(UTC), False, "")
             self.messages += messages
-            self._client.acknowledge(owed)
+            if owed:
+                self._client.acknowledge(owed)
 
-    def _until(self, done: Callable[[], bool]) -> bool:
-        client, until = self._client, time.monotonic() + EXAMINE_S
+    def _was_subscribed(
+        self, _: paho.Client, __: Any, ___: int, reasons: list[ReasonCode], ____: Any
+    ) -> None:
+        self._granted += reasons
+
+    def _until(self, done: Callable[[], bool], seconds: float = EXAMINE_S) -> bool:
+        client, until = self._client, time.monotonic() + seconds
         while not done() and time.monotonic() < until and (sock := client.socket()) is not None:
             writing = [sock] if client.want_write() else []
             readable, writable, _ = select.select([sock], writing, [], 0.1)
@@ -115,13 +136,14 @@ class _Visit:
 
 def end_session(url: str, client_id: str) -> None:
     """End a session; what waits in it is lost."""
-    _Visit(parse_broker(url), client_id).close()
+    Visit(parse_broker(url), client_id).close()
 
 
-def examine_broker(url: str) -> Iterator[tuple[bool, str]]:
-    """What an engineer wants to know of a broker: (is it fine, what was found)."""
+def examine_broker(url: str, *, shared: bool = False) -> Iterator[tuple[bool, str]]:
+    """What an engineer wants to know of a broker: (is it fine, what was found). `shared`: the
+    installation reads it through shared subscriptions."""
     broker = parse_broker(url)
-    visit = _Visit(broker, "")
+    visit = Visit(broker, "")
     try:
         visit.listen([f"$SYS/broker/{name}" for name in SYSTEM_TOPICS])
         visit.wait_for(len(SYSTEM_TOPICS))
@@ -132,8 +154,9 @@ def examine_broker(url: str) -> Iterator[tuple[bool, str]]:
         for message in visit.messages
     }
     yield True, f"{broker} answers, {told.get('version', 'which does not tell its version')}"
-    shared = getattr(visit.offered, "SharedSubscriptionAvailable", 1) == 1
-    yield shared, f"shared subscriptions {'work' if shared else 'are switched off'}"
+    offered = getattr(visit.offered, "SharedSubscriptionAvailable", 1) == 1
+    if shared:
+        yield offered, f"shared subscriptions {'are offered' if offered else 'are switched off'}"
     quality = getattr(visit.offered, "MaximumQoS", 2)
     yield quality >= 1, f"highest quality of service {quality}"
     if dropped := told.get("publish/messages/dropped"):
@@ -147,13 +170,13 @@ def _examine_queue(broker: Broker) -> tuple[bool, str]:
     """Whether the broker keeps messages for a client that is away: tried, as none tells."""
     name = f"gridwarden-doctor-{uuid.uuid4().hex[:12]}"
     topic = f"gridwarden/doctor/{name}"
-    first = _Visit(broker, name, keep_s=TEST_EXPIRY_S)
+    first = Visit(broker, name, keep_s=TEST_EXPIRY_S)
     first.listen([topic], qos=1)
     first.close(end=False)
-    sender = _Visit(broker, f"{name}-sender")
+    sender = Visit(broker, f"{name}-sender")
     taken = sender.publish(topic, KEPT_AT_LEAST)
     sender.close()
-    again = _Visit(broker, name, keep_s=TEST_EXPIRY_S)
+    again = Visit(broker, name, keep_s=TEST_EXPIRY_S)
     kept = again.wait_for(KEPT_AT_LEAST)
     again.close()
     if not taken:

@@ -10,6 +10,10 @@ from stack.tuning import MIB
 
 PROBE_SECONDS = 1.0
 
+# Of memory that a queued message of 90 bytes takes, measured: 430.
+QUEUED_MESSAGE_BYTES = 512
+MESSAGE_MIB = 16
+
 # Loopback only, hence without passwords. Mosquitto's own default keeps 1,000 messages for a
 # client that is away and drops the rest without a word: here the bound is memory, as a number.
 # QoS 0 is queued too, because most sensors publish with it and a restart of the ingest process
@@ -26,7 +30,7 @@ persistence_location {folder}/
 autosave_interval 1
 persistent_client_expiration 14d
 
-max_queued_messages 0
+max_queued_messages {queue_messages}
 max_queued_bytes {queue_bytes}
 max_inflight_messages 10000
 queue_qos0_messages true
@@ -59,7 +63,8 @@ class Mosquitto:
             loopback=LOOPBACK,
             folder=folder,
             queue_bytes=site.tuning.mqtt_queue_mib * MIB,
-            message_bytes=2 * MIB,
+            queue_messages=site.tuning.mqtt_queue_mib * MIB // QUEUED_MESSAGE_BYTES,
+            message_bytes=MESSAGE_MIB * MIB,
         )
         site.write(self.mark(site), text)
 

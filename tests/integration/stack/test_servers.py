@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import redis
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from stack import Endpoints, RunningStack
+from stack import Endpoints, RunningStack, StackError
 from stack.account import parse_capabilities
 
 WAIT_SECONDS = 20.0
@@ -225,6 +226,18 @@ def test_a_server_that_ends_by_itself_is_noticed(own_stack: RunningStack) -> Non
     os.kill(process, 9)
     while not own_stack.services.fallen():
         threading.Event().wait(0.05)
+    assert own_stack.services.fallen() == ["redis"]
+    own_stack.services.restart("redis")
+    assert own_stack.services.fallen() == []
+
+
+def test_a_server_whose_restart_failed_is_still_missed(own_stack: RunningStack) -> None:
+    port = urlsplit(own_stack.redis).port or 0
+    os.kill(own_stack.services.pid("redis"), 9)
+    while not own_stack.services.fallen():
+        threading.Event().wait(0.05)
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(StackError, match="redis"):
+        own_stack.services.restart("redis")
     assert own_stack.services.fallen() == ["redis"]
     own_stack.services.restart("redis")
     assert own_stack.services.fallen() == []

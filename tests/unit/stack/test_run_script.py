@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-VERBS = ("up", "test", "setup", "check", "bench", "env", "clean", "help")
+VERBS = ("up", "test", "setup", "check", "bench", "chaos", "env", "clean", "help")
 
 
 def run(folder: Path, *words: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
