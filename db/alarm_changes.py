@@ -124,6 +124,7 @@ class IncidentAlarm:
     raised_at: datetime
     cleared_at: datetime | None
     ended_at: datetime | None
+    shelved_until: datetime | None
     device_id: int | None
     device_code: str | None
     report_interval_s: int | None
@@ -135,6 +136,11 @@ class IncidentAlarm:
     def condition_stands(self) -> bool:
         return self.state in ("unacknowledged", "acknowledged")
 
+    def is_loud(self, now: datetime) -> bool:
+        """It stands, and nobody has muted it."""
+        muted = self.shelved_until is not None and self.shelved_until > now
+        return self.condition_stands and not muted
+
 
 def list_alarms_of(conn: Connection, incident_id: int) -> list[IncidentAlarm]:
     """Alarms of an incident, oldest first."""
@@ -142,7 +148,7 @@ def list_alarms_of(conn: Connection, incident_id: int) -> list[IncidentAlarm]:
         return cursor.execute(
             """
             SELECT a.id, a.condition, a.rule_code, a.severity, a.state, a.reason, a.sensed_at,
-                   a.raised_at, a.cleared_at, a.ended_at, a.device_id,
+                   a.raised_at, a.cleared_at, a.ended_at, a.shelved_until, a.device_id,
                    device.code AS device_code, device.report_interval_s,
                    metric.id AS metric_id, rule.definition ->> 'comparison' AS comparison,
                    (rule.definition ->> 'clear_limit')::float8 AS clear_limit

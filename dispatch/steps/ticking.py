@@ -14,6 +14,7 @@ from db.events import append_events
 from db.incidents import Incident
 from db.pool import Connection, is_away
 from dispatch.clocks import ClockChanges, recount
+from dispatch.recall import SUSPENSION_ENDED
 from dispatch.requests import ActionRequest
 from dispatch.steps.acting import notice_clocks, perform
 from dispatch.steps.loading import load
@@ -56,7 +57,7 @@ def _tick(conn: Connection, incident: Incident, now: datetime) -> list[NewEvent]
     open_pauses = [p for p in loaded.facts.pauses if p.ended_at is None]
     ends = [p.resume_due_at for p in open_pauses if p.resume_due_at is not None]
     if incident.state is IncidentState.SUSPENDED and ends and ends[0] <= now:
-        resume = ActionRequest(Action.RESUME, incident.version, reason="suspension ended")
+        resume = ActionRequest(Action.RESUME, incident.version, reason=SUSPENSION_ENDED)
         return perform(conn, system_caller(incident.district), incident, resume, now)
     events, _ = notice_clocks(conn, incident, loaded, now)
     return events
