@@ -84,7 +84,7 @@
       });
       return;
     }
-    gw.dialog({ title: gw.word('action', action), note: host.dataset.title, fields,
+    gw.dialog({ title: gw.word('action', action), note: button.dataset.note || host.dataset.title, fields,
       submit: (values, progress) => perform(id, version, action, { ...preset, ...values }, keys, progress) });
   };
 

@@ -156,6 +156,7 @@ def render_similar_one(t: Texts, other: Mapping[str, Any], may_merge: bool) -> C
                 "data-action": Action.MERGE.value,
                 "data-fields": "into* reason*",
                 "data-into": str(other["id"]),
+                "data-note": f"→ {other['number']} {t.pick(other, 'title')}",
             }
         ),
     )

@@ -38,7 +38,8 @@ from db.events import append_events, verify_chain
 from db.incidents import Incident
 from dispatch import steps
 from dispatch.machine import TABLE
-from dispatch.requests import ActionRequest
+from dispatch.recall import RECALLS
+from dispatch.requests import ActionRequest, ReportRequest
 from dispatch.steps.alarms import OPENING
 from tests.integration.dispatch.town import DISTRICT, START, City, photo
 
@@ -213,6 +214,24 @@ class Cases(RuleBasedStateMachine):
                 step = partial(alarm_steps.shelve, self.conn, self._person(Role.ADMIN))
                 self._try(partial(step, alarm.id, alarm.version, until, "works", self.town.now))
         self._act(incidents.find(self.conn, found.id), Action.SUSPEND, Role.DISPATCHER)
+
+    @precondition(lambda self: any(c.state in RECALLS for c in self._cases()))
+    @rule(case=ANY, other=ANY)
+    def merge_into_one_at_rest(self, case: int, other: int) -> None:
+        """A case is merged into one to which nobody goes any more, or not yet."""
+        fit = [c for c in self._cases() if (c.state, Action.MERGE) in TABLE]
+        rest = [c for c in self._cases() if c.state in RECALLS]
+        if fit:
+            found, into = fit[case % len(fit)], rest[other % len(rest)]
+            self._act(found, Action.MERGE, Role.DISPATCHER, other=self._cases().index(into))
+
+    @rule(category=st.sampled_from(["05-02", "0123", "05-06"]))
+    def report(self, category: str) -> None:
+        """Somebody calls the hotline about what stands there."""
+        request = ReportRequest(category, *HERE, "there is something")
+        self._try(
+            lambda: steps.report(self.conn, self._person(Role.DISPATCHER), request, self.town.now)
+        )
 
     @precondition(lambda self: self._cases())
     @rule(case=ANY, squad=ANY)
