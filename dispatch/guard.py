@@ -206,7 +206,8 @@ def _gas_refusal(facts: Facts) -> Refusal:
 def _alarm_over(
     incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
 ) -> Refusal | None:
-    return _still_stand("alarm_stands", facts.loud) if facts.loud else None
+    standing = [alarm for alarm in facts.loud if not alarm.clearing]
+    return _still_stand("alarm_stands", standing) if standing else None
 
 
 def _no_red_alarm(

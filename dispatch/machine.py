@@ -31,7 +31,7 @@ class Need(StrEnum):
     GAS_CASE = "gas_case"
     GAS_QUIET = "gas_quiet"  # no gas alarm stands
     GAS_FREE = "gas_free"  # released, and below the clear limit for long enough
-    ALARM_OVER = "alarm_over"  # no alarm of the incident stands, unless a person muted it
+    ALARM_OVER = "alarm_over"  # no alarm of it stands, but for muted and clearing ones
     NO_RED_ALARM = "no_red_alarm"  # none of them is a red one
     NOT_OVERDUE = "not_overdue"
     POSTPONES_LEFT = "postpones_left"

@@ -33,6 +33,15 @@ from dispatch.steps.telling import event
 
 log = logging.getLogger(__name__)
 
+# Changes that ask nobody to do anything; every kind is one or the other.
+NOTED = frozenset(
+    {
+        AlarmChangeKind.CLEARED,
+        AlarmChangeKind.ACKNOWLEDGED,
+        AlarmChangeKind.SHELVED,
+        AlarmChangeKind.RESET,
+    }
+)
 # Why an alarm joins the incident that holds its condition already.
 SAME_CONDITION = "same_condition"
 
@@ -71,7 +80,7 @@ def take_alarm_change(conn: Connection, now: datetime) -> bool:
 
 def _events_for(conn: Connection, change: WaitingChange, now: datetime) -> list[NewEvent]:
     kind = AlarmChangeKind(change.kind)
-    if kind not in OPENING or not _opens(change, kind, now):
+    if kind in NOTED or not _opens(change, kind, now):
         return _note(conn, change, now)
     category = categories.find_in_force(conn, change.category)
     openings.lock_opening(conn, change.district, category.family)

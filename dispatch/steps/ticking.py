@@ -9,7 +9,7 @@ from datetime import datetime
 from city.event import NewEvent
 from city.incident import Action, IncidentState
 from city.person import system_caller
-from db import deadlines, incidents
+from db import alarm_changes, deadlines, incidents
 from db.events import append_events
 from db.incidents import Incident
 from db.pool import Connection, is_away
@@ -36,6 +36,12 @@ def tick_deadlines(conn: Connection, now: datetime) -> int:
     events += _each(conn, stale, _recount, now)
     append_events(conn, events)
     return len(ids) + len(stale)
+
+
+def watch_alarms(conn: Connection, now: datetime) -> int:
+    """See that every alarm that stands is somebody's: whatever ended its incident, or kept one
+    from being opened, it is handed over again. Gives the number of alarms."""
+    return alarm_changes.hand_over_forgotten(conn, now)
 
 
 def _each(conn: Connection, ids: Sequence[int], step: Step, now: datetime) -> list[NewEvent]:

@@ -32,10 +32,11 @@ from city.alarm import Reason, Severity
 from city.errors import GridwardenError
 from city.incident import FINAL_STATES, Action, IncidentState, Role
 from city.person import Caller
-from db import alarms, deadlines, incidents
+from db import alarms, deadlines, incidents, rule_timers
 from db.alarms import Alarm
 from db.events import append_events, verify_chain
 from db.incidents import Incident
+from db.rule_timers import TimerRow
 from dispatch import steps
 from dispatch.machine import TABLE
 from dispatch.recall import RECALLS
@@ -133,6 +134,28 @@ class Cases(RuleBasedStateMachine):
         self._judge(sensor, lambda book: book.clear(self._condition(sensor), self.town.now))
 
     @precondition(lambda self: self._live())
+    @rule(which=ANY, then=st.sampled_from(["on", "closed and on", "closed"]), case=ANY)
+    def wobble(self, which: int, then: str, case: int) -> None:
+        """The sensor says it is over; while the off-delay runs people finish the case, and the
+        condition may come back without the alarm ever having ended."""
+        live = self._live()[which % len(self._live())]
+        at = self.town.now
+        self._stop_off_delay(live)
+        rule_timers.save_timers(
+            self.conn,
+            [TimerRow(f"{live.rule_code}/{live.device_id}/off", live.rule_code,
+                      live.device_id or 0, "off", None, at, at, at + timedelta(minutes=1), {})],
+        )  # fmt: skip
+        if then != "on":
+            self.go_on(case, 7, 0)
+        if then != "closed":
+            self._stop_off_delay(live)
+            self.take_all()
+
+    def _stop_off_delay(self, alarm: Alarm) -> None:
+        rule_timers.delete_timers(self.conn, [f"{alarm.rule_code}/{alarm.device_id}/off"])
+
+    @precondition(lambda self: self._live())
     @rule(which=ANY, severity=st.sampled_from(list(Severity)), at_once=OFTEN)
     def come_back(self, which: int, severity: Severity, at_once: bool) -> None:
         """Gone and back before anybody looked."""
@@ -160,6 +183,7 @@ class Cases(RuleBasedStateMachine):
     @rule()
     def take_all(self) -> None:
         self.town.later(seconds=1)
+        steps.watch_alarms(self.conn, self.town.now)
         self.town.take_all()
 
     @rule(span=st.sampled_from([{"minutes": 10}, {"hours": 5}, {"days": 1.3}, {"days": 40}]))
@@ -168,6 +192,7 @@ class Cases(RuleBasedStateMachine):
         book = AlarmBook(self.town.now)
         run_out_shelving(self.conn, book, self.town.now)
         append_events(self.conn, save(self.conn, book))
+        steps.watch_alarms(self.conn, self.town.now)
         while steps.tick_deadlines(self.conn, self.town.now):
             pass
 
@@ -326,17 +351,20 @@ class Cases(RuleBasedStateMachine):
         return next(s for s in SENSORS if self._condition(s) == condition)
 
     def _loud_alarms(self) -> list[tuple[Alarm, int | None]]:
-        """Alarms that stand unmuted and whose changes dispatch has taken, with their incident."""
+        """Alarms that stand unmuted, whose off-delay does not run and whose changes dispatch has
+        taken, with their incident."""
         cases = dict(self.conn.execute("SELECT alarm_id, incident_id FROM incident_alarm"))
         waiting = {
             row[0]
             for row in self.conn.execute("SELECT alarm_id FROM alarm_change WHERE taken_at IS NULL")
         }
+        clearing = set(self.conn.execute("SELECT rule_code, device_id FROM rule_timer"))
         return [
             (alarm, cases.get(alarm.id))
             for alarm in self._live()
             if alarm.state in ACTIVE
             and alarm.opens_incident
+            and (alarm.rule_code, alarm.device_id) not in clearing
             and alarm.id not in waiting
             and (alarm.shelved_until is None or alarm.shelved_until <= self.town.now)
         ]
@@ -379,6 +407,8 @@ class Cases(RuleBasedStateMachine):
     def _judge(self, sensor: Sensor, change: Any) -> None:
         self.town.later(seconds=1)
         live = alarms.list_live_alarms(self.conn, conditions=[self._condition(sensor)])
+        for alarm in live:
+            self._stop_off_delay(alarm)
         book = AlarmBook(self.town.now, live)
         change(book)
         append_events(self.conn, save(self.conn, book))

@@ -315,6 +315,53 @@ def test_a_muted_alarm_does_not_hold_a_case_open_and_opens_the_next_when_it_is_l
     assert town.opened_by(alarm_id) != first
 
 
+def test_a_cover_whose_sensor_says_it_is_closed_need_not_wait_for_its_off_delay(
+    town: City,
+) -> None:
+    case, alarm_id = new_case(town, IncidentState.CHECKING, condition="c/1", category=COVER)
+    town.add(CHECKER, case, "check_photo", shade=1)
+    start_off_delay(town)
+    assert town.do(CHECKER, case, Action.CLOSE).state is IncidentState.CLOSED
+    assert steps.watch_alarms(town.conn, town.now) == 0
+
+    # It opens again before the off-delay is over: the alarm never ended and says nothing new.
+    town.conn.execute("DELETE FROM rule_timer")
+    assert steps.watch_alarms(town.conn, town.now) == 1
+    assert steps.watch_alarms(town.conn, town.now) == 0
+    town.take_all()
+    again = town.opened_by(alarm_id)
+    assert again != case
+    assert running(town, again) == {"dispatch"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "state = 'returned_unacknowledged'",
+        "state = 'normal'",
+        "opens_incident = false",
+        "shelved_until = now() + interval '1 year'",
+    ],
+)
+def test_an_alarm_that_asks_for_nobody_is_not_handed_over_again(town: City, change: str) -> None:
+    case = town.new_filed(condition="c/1", category=COVER, state="normal")
+    town.do(DISPATCHER, case, Action.CANCEL, reason="a test, announced")
+    town.conn.execute("UPDATE alarm SET state = 'unacknowledged'")
+    town.conn.execute(f"UPDATE alarm SET {change}")
+    assert steps.watch_alarms(town.conn, town.now) == 0
+
+
+def start_off_delay(town: City) -> None:
+    town.conn.execute(
+        """
+        INSERT INTO rule_timer (condition, rule_code, device_id, direction, started_at,
+                                received_at, due_at, reason)
+        VALUES ('test/off', 'test', %s, 'off', %s, %s, %s, '{}')
+        """,
+        (town.gas_device, town.now, town.now, town.now + timedelta(minutes=1)),
+    )
+
+
 def test_nobody_suspends_a_case_in_which_a_red_alarm_stands(town: City) -> None:
     case = town.new_on_site(severity=1)
     with pytest.raises(Conflict, match=device_code(town, town.gas_device)) as refused:

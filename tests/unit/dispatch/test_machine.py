@@ -8,6 +8,7 @@ from itertools import product
 
 import pytest
 
+from city.alarm import AlarmChangeKind
 from city.clock import ClockKind
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import FINAL_STATES, Action, IncidentState, Role, Source
@@ -24,6 +25,7 @@ from dispatch.machine import EVENT_KINDS, TABLE, Need, Same, actions_of, target
 from dispatch.picture import render_mermaid, render_table
 from dispatch.recall import AT_WORK, RECALLS
 from dispatch.requests import ActionRequest
+from dispatch.steps.alarms import NOTED, OPENING
 
 NOW = datetime(2026, 7, 15, 4, 0, tzinfo=UTC)
 PAIRS = list(product(IncidentState, Action))
@@ -125,7 +127,7 @@ RED_ALARM = IncidentAlarm(
     id=1, condition="gas/1", rule_code="gas-lel", severity=1, state="acknowledged", reason={},
     sensed_at=NOW, raised_at=NOW, cleared_at=None, ended_at=None, shelved_until=None, device_id=1,
     device_code="GAS-1", report_interval_s=60, metric_id=1, comparison="at_or_above",
-    clear_limit=None,
+    clear_limit=None, clearing=False,
 )  # fmt: skip
 
 BAD_FACTS: dict[Need, tuple[Facts, type[Exception]]] = {
@@ -182,6 +184,14 @@ def test_what_ends_a_case_is_refused_while_an_alarm_is_loud_and_names_each(
     assert [a["device"] for a in refused.value.current["alarms"]] == ["MH-1", None]
     muted = replace(GOOD, standing=loud)
     assert admit(an_incident(state), someone(Role.ADMIN), full_request(action), muted, NOW)
+    clearing = [replace(alarm, clearing=True) for alarm in loud]
+    facts = replace(GOOD, standing=clearing, loud=clearing)
+    assert admit(an_incident(state), someone(Role.ADMIN), full_request(action), facts, NOW)
+
+
+def test_every_change_of_an_alarm_sends_somebody_or_is_only_noted() -> None:
+    assert OPENING | NOTED == set(AlarmChangeKind)
+    assert not OPENING & NOTED
 
 
 def test_an_alarm_wakes_every_open_case_where_nobody_is_at_work() -> None:
