@@ -167,6 +167,7 @@ def _forget_nodes(conn: Connection, _now: datetime) -> None:
 JOBS: tuple[tuple[str, float, Job], ...] = (
     ("alarm timers", 1, alert_steps.tick),
     ("deadlines", 1, dispatch_steps.tick_deadlines),
+    ("forgotten alarms", 1, dispatch_steps.watch_alarms),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),
     ("quarantine", 300, reject_counts.trim_rejects),

@@ -188,10 +188,26 @@ def waiting_text(t: Texts, waits: Sequence[Mapping[str, Any]]) -> str:
     """Why an action has to wait, in words, with the time where there is one."""
     parts = []
     for wait in waits:
-        text = t.entries.get(f"refusal.{wait['code']}") or t.word("evidence", wait["code"])
+        text = refusal_text(t, wait)
         free_at = wait.get("free_at")
         parts.append(f"{text} ({day_and_clock(free_at)})" if free_at else text)
     return " · ".join(parts)
+
+
+def refusal_text(t: Texts, wait: Mapping[str, Any]) -> str:
+    """One thing that stands in the way; alarms by device and reason, as `gw.refusal` has them."""
+    text = t.entries.get(f"refusal.{wait['code']}")
+    if text is None:
+        return t.word("evidence", wait["code"])
+    named = [
+        t(
+            "alarm.named",
+            device=alarm["device"] or alarm["condition"],
+            reason=reason_text(t, alarm["reason"]),
+        )
+        for alarm in wait.get("alarms", ())
+    ]
+    return text.format_map(_Gaps(alarms="; ".join(named)))
 
 
 def render_facts(pairs: Sequence[tuple[str, Any]]) -> Component:
@@ -263,10 +279,12 @@ def event_note(t: Texts, event: Mapping[str, Any]) -> str:
     payload = event.get("payload") or {}
     parts = [
         t.pick(payload, "squad_name") or payload.get("squad"),
-        payload.get("reason") if isinstance(payload.get("reason"), str) else "",
+        t.word("cause", payload["reason"]) if isinstance(payload.get("reason"), str) else "",
         payload.get("note"),
         t.word("evidence", payload.get("stage")),
         t.word("clock", payload.get("clock")),
+        payload.get("device"),
+        t("similar.of", number=payload["similar_to"]) if payload.get("similar_to") else "",
     ]
     return " · ".join(str(part) for part in parts if part)
 

@@ -82,6 +82,35 @@ def mark_failed(conn: Connection, change_id: int, not_before: datetime) -> None:
     )
 
 
+def hand_over_forgotten(conn: Connection, now: datetime) -> int:
+    """Hand over again every alarm that stands unmuted and has no open incident.
+
+    One whose off-delay runs is left to it: its sensor says that the condition is gone.
+    """
+    found = conn.execute(
+        """
+        INSERT INTO alarm_change (alarm_id, kind, at)
+        SELECT a.id, 'raised', %(now)s FROM alarm a
+        WHERE a.state <> 'normal' AND a.state IN ('unacknowledged', 'acknowledged')
+          AND a.opens_incident
+          AND (a.shelved_until IS NULL OR a.shelved_until <= %(now)s)
+          AND NOT EXISTS (
+              SELECT FROM incident_alarm link JOIN incident i ON i.id = link.incident_id
+              WHERE link.alarm_id = a.id
+                AND i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged'))
+          AND NOT EXISTS (
+              SELECT FROM alarm_change c WHERE c.alarm_id = a.id AND c.taken_at IS NULL)
+          AND NOT EXISTS (
+              SELECT FROM rule_timer t
+              WHERE t.rule_code = a.rule_code AND t.device_id = a.device_id
+                AND t.direction = 'off')
+        FOR UPDATE OF a SKIP LOCKED
+        """,
+        {"now": now},
+    )
+    return found.rowcount
+
+
 def link_alarm(conn: Connection, alarm_id: int, incident_id: int) -> None:
     """An alarm belongs to one incident: the last one that it opened or joined."""
     conn.execute(
@@ -124,16 +153,23 @@ class IncidentAlarm:
     raised_at: datetime
     cleared_at: datetime | None
     ended_at: datetime | None
+    shelved_until: datetime | None
     device_id: int | None
     device_code: str | None
     report_interval_s: int | None
     metric_id: int | None
     comparison: str | None
     clear_limit: float | None
+    clearing: bool  # its sensor reports that it is over; the off-delay runs
 
     @property
     def condition_stands(self) -> bool:
         return self.state in ("unacknowledged", "acknowledged")
+
+    def is_loud(self, now: datetime) -> bool:
+        """It stands, and nobody has muted it."""
+        muted = self.shelved_until is not None and self.shelved_until > now
+        return self.condition_stands and not muted
 
 
 def list_alarms_of(conn: Connection, incident_id: int) -> list[IncidentAlarm]:
@@ -142,10 +178,14 @@ def list_alarms_of(conn: Connection, incident_id: int) -> list[IncidentAlarm]:
         return cursor.execute(
             """
             SELECT a.id, a.condition, a.rule_code, a.severity, a.state, a.reason, a.sensed_at,
-                   a.raised_at, a.cleared_at, a.ended_at, a.device_id,
+                   a.raised_at, a.cleared_at, a.ended_at, a.shelved_until, a.device_id,
                    device.code AS device_code, device.report_interval_s,
                    metric.id AS metric_id, rule.definition ->> 'comparison' AS comparison,
-                   (rule.definition ->> 'clear_limit')::float8 AS clear_limit
+                   (rule.definition ->> 'clear_limit')::float8 AS clear_limit,
+                   EXISTS (
+                       SELECT FROM rule_timer t
+                       WHERE t.rule_code = a.rule_code AND t.device_id = a.device_id
+                         AND t.direction = 'off') AS clearing
             FROM incident_alarm link
             JOIN alarm a ON a.id = link.alarm_id
             LEFT JOIN device ON device.id = a.device_id

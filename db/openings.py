@@ -17,6 +17,23 @@ OPENING_LOCK = 0x6F70_656E
 NEAR_DEG = 0.001
 
 
+def find_open_holding(conn: Connection, condition: str) -> int | None:
+    """The open incident that the newest alarm of a condition belongs to, or that the condition
+    opened; not locked."""
+    row = conn.execute(
+        """
+        SELECT i.id FROM incident i
+        JOIN (
+            SELECT link.incident_id FROM alarm a JOIN incident_alarm link ON link.alarm_id = a.id
+            WHERE a.condition = %s ORDER BY a.id DESC LIMIT 1
+        ) newest ON newest.incident_id = i.id
+        WHERE i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
+        """,
+        (condition,),
+    ).fetchone()
+    return find_open_by_condition(conn, condition) if row is None else int(row[0])
+
+
 def find_open_by_condition(conn: Connection, condition: str) -> int | None:
     """The open incident of a condition, not locked."""
     row = conn.execute(
@@ -35,6 +52,7 @@ class Neighbour:
 
     id: int
     number: str
+    state: str
     category: str
     family: str
     device_id: int | None
@@ -56,8 +74,8 @@ def list_neighbours(
     with conn.cursor(row_factory=class_row(Neighbour)) as cursor:
         return cursor.execute(
             """
-            SELECT i.id, i.number, i.category, c.family, i.device_id, i.lon, i.lat, i.opened_at,
-                   'gas_release' = ANY(c.closing_evidence) AS needs_release
+            SELECT i.id, i.number, i.state, i.category, c.family, i.device_id, i.lon, i.lat,
+                   i.opened_at, 'gas_release' = ANY(c.closing_evidence) AS needs_release
             FROM incident i
             JOIN incident_category c ON c.code = i.category AND c.version = i.category_version
             WHERE i.district = %(district)s AND c.family = %(family)s
@@ -85,3 +103,52 @@ def lock_opening(conn: Connection, district: str, family: str) -> None:
     conn.execute(
         "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (OPENING_LOCK, f"{district}/{family}")
     )
+
+
+@dataclass(frozen=True)
+class SimilarIncident:
+    """Another incident that may be the same matter, as it stands now."""
+
+    id: int
+    number: str
+    state: str
+    severity: int
+    title_zh: str
+    title_en: str
+    because: str
+    distance_m: float
+
+
+def insert_similar(
+    conn: Connection, incident_id: int, similar_to: int, because: str, distance_m: float
+) -> None:
+    """Remember that a new incident may be the same matter as an older one."""
+    conn.execute(
+        """
+        INSERT INTO incident_similar (incident_id, similar_to, because, distance_m)
+        VALUES (%s, %s, %s, %s)
+        """,
+        (incident_id, similar_to, because, distance_m),
+    )
+
+
+def list_similar(conn: Connection, incident_id: int) -> list[SimilarIncident]:
+    """The incidents that this one was found similar to, and those that were found similar to
+    it; oldest first."""
+    with conn.cursor(row_factory=class_row(SimilarIncident)) as cursor:
+        return cursor.execute(
+            """
+            SELECT i.id, i.number, i.state, i.severity, i.title_zh, i.title_en, s.because,
+                   s.distance_m
+            FROM (
+                SELECT similar_to AS other, because, distance_m FROM incident_similar
+                WHERE incident_id = %(id)s
+                UNION ALL
+                SELECT incident_id, because, distance_m FROM incident_similar
+                WHERE similar_to = %(id)s
+            ) s
+            JOIN incident i ON i.id = s.other
+            ORDER BY i.id
+            """,
+            {"id": incident_id},
+        ).fetchall()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from city.incident import Action, IncidentState
+from city.incident import Action, IncidentState, Role
 from city.person import Caller
 from db.incidents import Incident
 from dispatch.requests import ActionRequest
@@ -36,7 +36,8 @@ WRITERS: dict[Action, Writer] = {
     Action.RETURN_BACK: lambda i, c, r, now: {
         **NO_ROUND,
         **NO_SQUAD,
-        "return_count": i.return_count + 1,
+        # A squad that is off duty when an alarm comes back has returned nothing.
+        "return_count": i.return_count + (c.role is not Role.SYSTEM),
     },
     Action.ARRIVE: lambda i, c, r, now: {"arrived_at": now},
     Action.HANDLE: lambda i, c, r, now: {"handled_at": now, "handled_by": c.name},

@@ -6,12 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from city.incident import IncidentState
 from city.place import LonLat, distance_m
 from db.openings import Neighbour
 
 # A "similar case" (domain.md 0, [S9] weak source).
 SIMILAR_DISTANCE_M = 50.0
 SIMILAR_TIME = timedelta(hours=24)
+# Families of which one source trips several sensors: a leak, a flood. Two open covers, dark lamps
+# or leaking poles side by side are two matters, and each needs somebody.
+ONE_SOURCE = frozenset({"gas", "drainage"})
+# Why an incident may be the same matter.
+SAME_DEVICE, NEAR = "same_device", "near_same_category"
+# Reports that nobody has accepted yet: no squad will be sent before somebody has.
+UNVERIFIED = frozenset({IncidentState.REPORTED, IncidentState.VERIFYING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +36,23 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """An open incident that is the same matter, and why we think so."""
+    """An open incident that may be the same matter, and why we think so."""
 
     incident_id: int
     number: str
-    because: str  # same_device or near_same_category
+    because: str  # SAME_DEVICE or NEAR
     distance_m: float
+    joins: bool = False  # the same surely enough to be one incident without asking a person
 
 
 def find_similar(candidate: Candidate, open_incidents: Iterable[Neighbour]) -> Similar | None:
-    """The best match: the same device first, then the nearest of the same category."""
+    """The best match: one to join first, then the same device, then the nearest."""
     matches = [m for n in open_incidents if (m := _match(candidate, n)) is not None]
-    return min(matches, key=lambda m: (m.because != "same_device", m.distance_m), default=None)
+    return min(
+        matches,
+        key=lambda m: (not m.joins, m.because != SAME_DEVICE, m.distance_m),
+        default=None,
+    )
 
 
 def _match(candidate: Candidate, other: Neighbour) -> Similar | None:
@@ -48,9 +61,12 @@ def _match(candidate: Candidate, other: Neighbour) -> Similar | None:
     if candidate.needs_release and not other.needs_release:
         return None
     apart = distance_m(candidate.at, LonLat(other.lon, other.lat))
+    same_category = candidate.category == other.category
+    joins = same_category and other.state not in UNVERIFIED
     same_device = candidate.device_id is not None and candidate.device_id == other.device_id
     if same_device and candidate.family == other.family:
-        return Similar(other.id, other.number, "same_device", apart)
-    if candidate.category == other.category and apart <= SIMILAR_DISTANCE_M:
-        return Similar(other.id, other.number, "near_same_category", apart)
+        return Similar(other.id, other.number, SAME_DEVICE, apart, joins)
+    if same_category and apart <= SIMILAR_DISTANCE_M:
+        joins = joins and candidate.family in ONE_SOURCE
+        return Similar(other.id, other.number, NEAR, apart, joins)
     return None

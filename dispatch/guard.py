@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
+from city.alarm import Severity
 from city.clock import ClockKind
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import Action, Role
 from city.person import Caller
 from city.squad import Squad
+from db.alarm_changes import IncidentAlarm
 from db.categories import Category
 from db.deadlines import Deadline, PauseRow
 from db.incidents import Incident
@@ -36,7 +39,8 @@ class Facts:
     pauses: Sequence[PauseRow]
     evidence: frozenset[str]  # stages that have a file
     gas: GasStanding
-    alarms_standing: int
+    standing: Sequence[IncidentAlarm]  # alarms whose condition stands
+    loud: Sequence[IncidentAlarm]  # of these, the ones that nobody has muted
     local_now: datetime
     twin: int | None = None  # another open incident of the same condition
     squad: Squad | None = None  # the squad named in the request
@@ -52,7 +56,7 @@ class Refusal:
 
     code: str
     text: str
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 def admit(
@@ -176,18 +180,20 @@ def _gas_case(
 def _gas_quiet(
     incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
 ) -> Refusal | None:
-    return None if facts.gas.quiet else _gas_refusal(facts.gas)
+    return None if facts.gas.quiet else _gas_refusal(facts)
 
 
 def _gas_free(
     incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
 ) -> Refusal | None:
-    return None if facts.gas.free else _gas_refusal(facts.gas)
+    return None if facts.gas.free else _gas_refusal(facts)
 
 
-def _gas_refusal(gas: GasStanding) -> Refusal:
+def _gas_refusal(facts: Facts) -> Refusal:
+    gas = facts.gas
+    if not gas.quiet:
+        return _still_stand("alarm_stands", facts.standing)
     texts = {
-        "alarm_stands": f"the gas alarm of {gas.device} still stands",
         "sensor_silent": f"sensor {gas.device} does not report: it proves nothing",
         "reading_not_clear": f"sensor {gas.device} measured gas in the gas-free period",
         "gas_free_period_runs": "the gas-free period is not over",
@@ -200,9 +206,35 @@ def _gas_refusal(gas: GasStanding) -> Refusal:
 def _alarm_over(
     incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
 ) -> Refusal | None:
-    if facts.alarms_standing == 0 or (request is not None and request.note.strip()):
-        return None
-    return Refusal("alarm_stands", "the sensor still reports it: say in a note why it is closed")
+    standing = [alarm for alarm in facts.loud if not alarm.clearing]
+    return _still_stand("alarm_stands", standing) if standing else None
+
+
+def _no_red_alarm(
+    incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+) -> Refusal | None:
+    red = [alarm for alarm in facts.loud if alarm.severity == Severity.RED]
+    return _still_stand("red_alarm_stands", red) if red else None
+
+
+def _still_stand(code: str, alarms: Sequence[IncidentAlarm]) -> Refusal:
+    """Name every alarm in the way, its device and what it is about."""
+    named = ", ".join(f"{a.device_code or a.condition} ({a.rule_code})" for a in alarms)
+    details = [
+        {
+            "id": alarm.id,
+            "device": alarm.device_code,
+            "condition": alarm.condition,
+            "severity": alarm.severity,
+            "state": alarm.state,
+            "reason": alarm.reason,
+        }
+        for alarm in alarms
+    ]
+    text = f"the alarm of {named} still stands"
+    if len(alarms) > 1:
+        text = f"the alarms of {named} still stand"
+    return Refusal(code, text, {"alarms": details})
 
 
 def _not_overdue(
@@ -250,6 +282,7 @@ FACT_TESTS: dict[Need, FactTest] = {
     Need.GAS_QUIET: _gas_quiet,
     Need.GAS_FREE: _gas_free,
     Need.ALARM_OVER: _alarm_over,
+    Need.NO_RED_ALARM: _no_red_alarm,
     Need.NOT_OVERDUE: _not_overdue,
     Need.POSTPONES_LEFT: _postpones_left,
     Need.FIRST_SUSPENSION: _first_suspension,

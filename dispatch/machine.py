@@ -31,7 +31,8 @@ class Need(StrEnum):
     GAS_CASE = "gas_case"
     GAS_QUIET = "gas_quiet"  # no gas alarm stands
     GAS_FREE = "gas_free"  # released, and below the clear limit for long enough
-    ALARM_OVER = "alarm_over"  # the sensor's alarm has cleared, or a note says why not
+    ALARM_OVER = "alarm_over"  # no alarm of it stands, but for muted and clearing ones
+    NO_RED_ALARM = "no_red_alarm"  # none of them is a red one
     NOT_OVERDUE = "not_overdue"
     POSTPONES_LEFT = "postpones_left"
     FIRST_SUSPENSION = "first_suspension"
@@ -83,19 +84,23 @@ CHECKERS = CENTRE | {Role.CHECKER}
 DUTY_CHIEFS = CENTRE | {Role.LEADER}
 ENGINEERS = frozenset({Role.GAS_ENGINEER})
 CLOCKWORK = CENTRE | {Role.SYSTEM}
+# Alarms of a case bring people back to it: see `dispatch.recall`.
+ALARMS = frozenset({Role.SYSTEM})
 STAFF = frozenset(Role) - {Role.VIEWER, Role.SYSTEM}
 
 COMMENT = Step(Same.STATE, STAFF, (Need.NOTE,))
-CANCEL = Step(S.CANCELLED, CENTRE, (Need.REASON,), Clocks(stop_all=True))
+CANCEL = Step(S.CANCELLED, CENTRE, (Need.REASON, Need.ALARM_OVER), Clocks(stop_all=True))
 MERGE = Step(S.MERGED, CENTRE, (Need.INTO, Need.REASON), Clocks(stop_all=True))
 SPLIT = Step(Same.STATE, CENTRE, (Need.CATEGORY, Need.NOTE))
-REJECT = Step(S.REJECTED, INTAKE, (Need.REASON,), Clocks(stop_all=True))
-RETURN = Step(S.FILED, SQUAD, (Need.REASON,), Clocks(start=(DISPATCH,), stop=(ACKNOWLEDGE, HANDLE)))
+REJECT = Step(S.REJECTED, INTAKE, (Need.REASON, Need.ALARM_OVER), Clocks(stop_all=True))
+RETURN = Step(
+    S.FILED, SQUAD | ALARMS, (Need.REASON,), Clocks(start=(DISPATCH,), stop=(ACKNOWLEDGE, HANDLE))
+)
 POSTPONE = Step(Same.STATE, CENTRE, (Need.REASON, Need.NOT_OVERDUE, Need.POSTPONES_LEFT))
 SUSPEND = Step(
     S.SUSPENDED,
     CENTRE,
-    (Need.REASON, Need.UNTIL, Need.NOT_OVERDUE, Need.FIRST_SUSPENSION),
+    (Need.REASON, Need.UNTIL, Need.NO_RED_ALARM, Need.NOT_OVERDUE, Need.FIRST_SUSPENSION),
     Clocks(pause=True),
 )
 RELEASE = Step(Same.STATE, ENGINEERS, (Need.NOTE, Need.GAS_CASE, Need.GAS_QUIET))
@@ -103,11 +108,15 @@ RELEASE = Step(Same.STATE, ENGINEERS, (Need.NOTE, Need.GAS_CASE, Need.GAS_QUIET)
 TABLE: dict[tuple[S, A], Step] = {
     # 信息收集, 核实: a report waits to be accepted, or a collector looks first
     (S.REPORTED, A.VERIFY): Step(S.VERIFYING, INTAKE, (), Clocks(start=(VERIFY,), met=(FILE,))),
-    (S.REPORTED, A.FILE): Step(S.FILED, CENTRE, (), Clocks(start=(DISPATCH,), met=(FILE,))),
+    (S.REPORTED, A.FILE): Step(
+        S.FILED, CENTRE | ALARMS, (), Clocks(start=(DISPATCH,), met=(FILE,))
+    ),
     (S.REPORTED, A.REJECT): REJECT,
     (S.REPORTED, A.MERGE): MERGE,
     (S.REPORTED, A.COMMENT): COMMENT,
-    (S.VERIFYING, A.FILE): Step(S.FILED, INTAKE, (), Clocks(start=(DISPATCH,), met=(VERIFY,))),
+    (S.VERIFYING, A.FILE): Step(
+        S.FILED, INTAKE | ALARMS, (), Clocks(start=(DISPATCH,), met=(VERIFY,))
+    ),
     (S.VERIFYING, A.REJECT): REJECT,
     (S.VERIFYING, A.MERGE): MERGE,
     (S.VERIFYING, A.COMMENT): COMMENT,
@@ -148,18 +157,21 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.ON_SITE, A.COMMENT): COMMENT,
     # 处理反馈, 核查结案
     (S.HANDLED, A.CHECK): Step(S.CHECKING, CHECKERS, (Need.OTHER_PERSON,)),
+    (S.HANDLED, A.REWORK): Step(
+        S.DISPATCHED, ALARMS, (Need.REASON,), Clocks(start=(ACKNOWLEDGE, HANDLE), met=(CHECK,))
+    ),
     (S.HANDLED, A.SPLIT): SPLIT,
     (S.HANDLED, A.RELEASE): RELEASE,
     (S.HANDLED, A.COMMENT): COMMENT,
     (S.CHECKING, A.CLOSE): Step(
         S.CLOSED,
         CHECKERS,
-        (Need.OTHER_PERSON, Need.EVIDENCE, Need.GAS_FREE, Need.ALARM_OVER),
+        (Need.OTHER_PERSON, Need.ALARM_OVER, Need.EVIDENCE, Need.GAS_FREE),
         Clocks(met=(CHECK,), stop_all=True),
     ),
     (S.CHECKING, A.REWORK): Step(
         S.DISPATCHED,
-        CHECKERS,
+        CHECKERS | ALARMS,
         (Need.REASON, Need.OTHER_PERSON),
         Clocks(start=(ACKNOWLEDGE, HANDLE), met=(CHECK,)),
     ),

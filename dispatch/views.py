@@ -14,6 +14,7 @@ from db.categories import Category
 from db.deadlines import Deadline, PauseRow
 from db.evidence import Evidence
 from db.incidents import Incident, ListedIncident
+from db.openings import SimilarIncident
 from dispatch.gas import GasStanding
 from dispatch.guard import Refusal
 from dispatch.machine import Need
@@ -89,6 +90,7 @@ class IncidentView:
     gas: GasStanding
     alarms: tuple[IncidentAlarm, ...]
     evidence: tuple[Evidence, ...]
+    similar: tuple[SimilarIncident, ...]
     timeline: tuple[Event, ...]
     now: datetime
 
@@ -113,6 +115,7 @@ class IncidentView:
             "gas": _plain(asdict(self.gas)) if self.gas.needed else None,
             "alarms": [_plain(asdict(a)) for a in self.alarms],
             "evidence": [{**_plain(asdict(e)), "sha256": e.sha256.hex()} for e in self.evidence],
+            "similar": [_plain(asdict(s)) for s in self.similar],
             "timeline": [
                 {
                     "seq": e.seq,

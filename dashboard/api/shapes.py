@@ -11,6 +11,7 @@ from city.clock import CountedDay
 from city.incident import Action, IncidentState, Source
 from db.ledger import Imbalance, LedgerLine
 from db.listings import ListedAlarm, ListedDevice
+from db.openings import SimilarIncident
 
 
 class Problem(msgspec.Struct, kw_only=True):
@@ -156,6 +157,7 @@ class IncidentAnswer(msgspec.Struct, kw_only=True):
     gas: dict[str, Any] | None
     alarms: list[ListedAlarm]
     evidence: list[EvidenceItem]
+    similar: list[SimilarIncident]
     events: list[TimelineItem]
     now: datetime
 

@@ -7,7 +7,7 @@
   const SHAPES = { note: 'long', reason: 'long', until: 'when', squad: 'select', category: 'select', into: 'select', outcome: 'select' };
   const NEAR_INCIDENTS = 20;
   const handedIn = new Set(); // incident:stage sent from here; the buttons learn it a moment later
-  const unanswered = new Map(); // id:action:version:squad -> keys of the attempt
+  const unanswered = new Map(); // id:action:version:squad:into -> keys of the attempt
 
   /* "reason*" is required, "note" is not. */
   function fieldsOf(button, incident) {
@@ -71,10 +71,10 @@
     if (!host || button.dataset.busy) return;
     const id = Number(host.dataset.incident), version = Number(host.dataset.version), action = button.dataset.action;
     const incident = gw.live.incidents.get(id) || { id };
-    const preset = button.dataset.squad ? { squad: button.dataset.squad } : {};
+    const { squad, into } = button.dataset, preset = { ...(squad && { squad }), ...(into && { into }) };
     const fields = fieldsOf(button, incident).filter(f => !(f.name in preset));
     // No answer came last time: the same key, so that a change that did arrive is not made twice.
-    const press = [id, action, version, button.dataset.squad].join(':');
+    const press = [id, action, version, squad, into].join(':');
     const keys = unanswered.get(press) || { action: gw.newKey(), photo: gw.newKey(), sent: new Set() };
     unanswered.set(press, keys);
     if (!fields.length || (button.dataset.at_once && !fields.some(f => f.required))) {
@@ -84,7 +84,7 @@
       });
       return;
     }
-    gw.dialog({ title: gw.word('action', action), note: host.dataset.title, fields,
+    gw.dialog({ title: gw.word('action', action), note: button.dataset.note || host.dataset.title, fields,
       submit: (values, progress) => perform(id, version, action, { ...preset, ...values }, keys, progress) });
   };
 

@@ -164,6 +164,7 @@
     if (b.dataset.verdict) gw.once(b, () => verdict(b));
     if (b.dataset.showLon) gw.map.focus({ kind: 'place', lon: Number(b.dataset.showLon), lat: Number(b.dataset.showLat) });
     if (b.dataset.alarm) gw.once(b, () => acknowledge(b));
+    if (b.dataset.select) select(Number(b.dataset.select), 'similar');
   }
 
   gw.screens.console = function () {

@@ -64,13 +64,19 @@
      changed the incident meanwhile stands in its timeline. */
   async function conflict(body, incidentId) {
     const current = body.current || {}, state = gw.word('state', current.state);
-    if (current.refused) return gw.t('error.refused', { why: gw.word('refusal', current.refused), state });
+    if (current.refused) return gw.t('error.refused', { why: gw.refusal(current), state });
     const now = incidentId ? await gw.send('GET', '/api/v1/incidents/' + incidentId) : offline;
     const events = (now.body && now.body.events) || [], last = events[events.length - 1];
     if (!last) return gw.t('error.conflict_plain', { state });
     return gw.t('error.conflict', { who: last.actor === 'system' ? gw.t('actor.system') : last.actor, when: gw.clock(Date.parse(last.at)),
       state: gw.word('state', now.body.state) || state, what: gw.word('event', last.kind) });
   }
+  /* What stands in the way; alarms by device and reason, as `refusal_text` of the server has them. */
+  gw.refusal = function (current) {
+    const named = (current.alarms || []).map(a => gw.t('alarm.named', { device: a.device || a.condition, reason: gw.reason(a.reason) }));
+    return gw.page.texts['refusal.' + current.refused] ? gw.t('refusal.' + current.refused, { alarms: named.join('; ') }) : current.refused;
+  };
+
   /* Somebody has seen an alarm: the picture at hand knows its version. */
   gw.acknowledge = async function (id) {
     const alarm = gw.live.alarms.get(id);

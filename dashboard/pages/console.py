@@ -251,4 +251,5 @@ def read_detail(view: View, selected: dict[str, Any] | None) -> Component:
         squads = load.recommendations(view.caller, incident_id) if can_dispatch(incident) else []
     except (NotFound, Forbidden):
         return render_empty(view.t("error.gone"))
-    return render_detail(view.t, incident, squads, PHOTOS_OF_ROLE.get(view.caller.role, ()))
+    role = view.caller.role
+    return render_detail(view.t, incident, squads, PHOTOS_OF_ROLE.get(role, ()), role)

@@ -8,7 +8,8 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from city.incident import Action
+from city.alarm import AlarmState
+from city.incident import FINAL_STATES, Action, IncidentState, Role
 from dashboard.components import (
     extra,
     number_text,
@@ -26,6 +27,10 @@ from dashboard.i18n.times import day_and_clock
 
 # Squads offered with a key; the rest stand in the assign dialog.
 OFFERED_SQUADS = 5
+# Who may shelve or reset an alarm, and who one of gas; the alarm step itself has the last word.
+ALARM_ROLES = frozenset({Role.ADMIN, Role.DISPATCHER, Role.GAS_ENGINEER})
+GAS_RESET = frozenset({Role.ADMIN, Role.GAS_ENGINEER})
+STANDING = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
 # Codes of the alarms that explain the silence of devices.
 GATEWAY_REASONS = frozenset({"gateway_silent", "gateway_offline", "server_silent"})
 
@@ -35,13 +40,15 @@ def render_detail(
     incident: Mapping[str, Any],
     squads: Sequence[Mapping[str, Any]],
     stages: Sequence[str] = (),
+    role: Role = Role.VIEWER,
 ) -> Component:
     """Everything about one incident, for the right-hand panel; `stages` are the photos that
     this person may add."""
     sections = [
         render_head(t, incident),
         render_actions(t, incident, keys=True),
-        render_alarms(t, incident),
+        render_similar(t, incident),
+        render_alarms(t, incident, role),
         render_squads(t, incident, squads),
         render_section(
             t("detail.clocks"),
@@ -120,14 +127,68 @@ def place_text(row: Mapping[str, Any]) -> str:
     return " ".join(str(row[k]) for k in ("street_name", "community_name") if row.get(k))
 
 
-def render_alarms(t: Texts, incident: Mapping[str, Any]) -> Component:
+def render_similar(t: Texts, incident: Mapping[str, Any]) -> Component:
+    """Incidents that may be the same matter; nobody but a person makes them one."""
+    similar = incident.get("similar") or []
+    may_merge = Action.MERGE.value in incident["actions"]
+    return render_section(
+        t("similar.title"),
+        html.Ul(
+            [render_similar_one(t, other, may_merge) for other in similar], className="gw-similar"
+        ),
+        show=bool(similar),
+    )
+
+
+def render_similar_one(t: Texts, other: Mapping[str, Any], may_merge: bool) -> Component:
+    metres = number_text(round(other["distance_m"]))
+    facts = (
+        other["number"],
+        t.word("state", other["state"]),
+        t(f"similar.{other['because']}", metres=metres),
+    )
+    merge = html.Button(
+        t("similar.merge"),
+        type="button",
+        className="gw-button",
+        **extra(
+            {
+                "data-action": Action.MERGE.value,
+                "data-fields": "into* reason*",
+                "data-into": str(other["id"]),
+                "data-note": f"→ {other['number']} {t.pick(other, 'title')}",
+            }
+        ),
+    )
+    is_open = IncidentState(other["state"]) not in FINAL_STATES
+    return html.Li(
+        [
+            render_severity(t, other["severity"]),
+            html.Div(
+                [
+                    html.Button(
+                        t.pick(other, "title"),
+                        type="button",
+                        className="gw-as-link",
+                        **extra({"data-select": str(other["id"])}),
+                    ),
+                    html.Small(" · ".join(facts)),
+                ]
+            ),
+            *([merge] if may_merge and is_open else []),
+        ],
+        className="gw-alarm-line",
+    )
+
+
+def render_alarms(t: Texts, incident: Mapping[str, Any], role: Role) -> Component:
     """Why this exists: each alarm's reason in words, and the device's last hour."""
     alarms = incident.get("alarms") or []
-    rows = [render_alarm(t, alarm) for alarm in alarms]
+    rows = [render_alarm(t, alarm, role) for alarm in alarms]
     return render_section(t("detail.reason"), html.Ul(rows), show=bool(alarms))
 
 
-def render_alarm(t: Texts, alarm: Mapping[str, Any]) -> Component:
+def render_alarm(t: Texts, alarm: Mapping[str, Any], role: Role) -> Component:
     reason = alarm.get("reason") or {}
     parts: list[Component] = [
         html.Div(
@@ -146,12 +207,14 @@ def render_alarm(t: Texts, alarm: Mapping[str, Any]) -> Component:
                             )
                         ),
                         *render_explanation(t, alarm),
+                        *render_shelving(t, alarm),
                     ]
                 ),
                 *render_acknowledge(t, alarm),
             ],
             className="gw-alarm-line",
-        )
+        ),
+        *render_alarm_verbs(t, alarm, role),
     ]
     if alarm.get("device") and reason.get("metric"):
         limit = reason.get("limit")
@@ -177,6 +240,45 @@ def render_explanation(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
     if (alarm.get("reason") or {}).get("code") not in GATEWAY_REASONS:
         return []
     return [html.Small(html.A(t("alarm.explains"), href="/operations#gateways"))]
+
+
+def render_shelving(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
+    """Who muted the alarm, until when and why."""
+    if not alarm.get("shelved_until"):
+        return []
+    until = day_and_clock(alarm["shelved_until"])
+    who, why = alarm.get("shelved_by") or "", alarm.get("shelve_reason") or ""
+    return [html.Small(t("alarm.shelved_until", who=who, until=until, why=why))]
+
+
+def alarm_verbs(alarm: Mapping[str, Any], role: Role) -> list[str]:
+    """What this person may do about an alarm whose sensor is wrong, beside acknowledging it."""
+    if role not in ALARM_ROLES or alarm["state"] not in STANDING:
+        return []
+    verbs = ["unshelve" if alarm.get("shelved_until") else "shelve"]
+    is_gas = str(alarm["condition"]).startswith("gas/")
+    if alarm["state"] == AlarmState.ACKNOWLEDGED and (role in GAS_RESET or not is_gas):
+        verbs.append("reset")
+    return verbs
+
+
+def render_alarm_verbs(t: Texts, alarm: Mapping[str, Any], role: Role) -> list[Component]:
+    buttons = [
+        html.Button(
+            t(f"alarm.{verb}"),
+            type="button",
+            className="gw-button",
+            **extra(
+                {
+                    "data-alarm-verb": verb,
+                    "data-of": str(alarm["id"]),
+                    "data-version": str(alarm["version"]),
+                }
+            ),
+        )
+        for verb in alarm_verbs(alarm, role)
+    ]
+    return [html.Div(buttons, className="gw-actions gw-section-tools")] if buttons else []
 
 
 def rule_text(t: Texts, reason: Mapping[str, Any]) -> str:

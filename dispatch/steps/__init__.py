@@ -8,7 +8,7 @@ from dispatch.steps.acting import act
 from dispatch.steps.alarms import take_alarm_change
 from dispatch.steps.evidence import add_evidence
 from dispatch.steps.reporting import report
-from dispatch.steps.ticking import tick_deadlines
+from dispatch.steps.ticking import tick_deadlines, watch_alarms
 from dispatch.steps.viewing import rank_squads, view
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "take_alarm_change",
     "tick_deadlines",
     "view",
+    "watch_alarms",
 ]

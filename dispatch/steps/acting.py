@@ -10,7 +10,7 @@ from city.errors import NotFound
 from city.event import NewEvent
 from city.incident import Action, IncidentState, Source
 from city.person import Caller, system_caller
-from db import alarm_changes, assignments, deadlines, incidents
+from db import alarm_changes, assignments, deadlines, incidents, places, squads
 from db.deadlines import Deadline
 from db.events import append_events
 from db.incidents import Incident
@@ -21,6 +21,7 @@ from dispatch.clocks import ClockChanges
 from dispatch.escalate import notice
 from dispatch.guard import admit
 from dispatch.machine import EVENT_KINDS, Step, target
+from dispatch.recall import ALARM_MERGED, RECALLS, SQUAD_OFF_DUTY
 from dispatch.requests import ActionRequest
 from dispatch.steps.loading import Loaded, load
 from dispatch.steps.opening import NewMatter, open_incident
@@ -59,6 +60,33 @@ def perform(
         *calendar_warnings(after, moved, known_until, caller, now),
         *more,
     ]
+
+
+def recall(
+    conn: Connection, incident_id: int, reason: str, device: str, now: datetime
+) -> list[NewEvent]:
+    """Put somebody on an incident on which an alarm has landed, as its state asks for.
+
+    The row is locked by the caller. Where the squad has gone home, the centre sends another.
+    """
+    incident = incidents.find(conn, incident_id)
+    system = system_caller(incident.district)
+    action = RECALLS.get(incident.state)
+    if action is None:
+        return []
+    request = ActionRequest(action, incident.version, reason=reason, note=device)
+    events = perform(conn, system, incident, request, now)
+    incident = incidents.find(conn, incident_id)
+    if incident.squad is None or _is_on_duty(conn, incident, now):
+        return events
+    request = ActionRequest(Action.RETURN_BACK, incident.version, reason=SQUAD_OFF_DUTY)
+    return [*events, *perform(conn, system, incident, request, now)]
+
+
+def _is_on_duty(conn: Connection, incident: Incident, now: datetime) -> bool:
+    local = now.astimezone(places.zone_of(conn, incident.district))
+    found = squads.list_squads(conn, incident.district, incident.squad)
+    return any(squad.is_on_duty(local) for squad in found)
 
 
 def notice_clocks(
@@ -205,19 +233,21 @@ def _absorb(
     alarms = alarm_changes.move_alarms(conn, merged.id, into.id)
     severity = min(into.severity, merged.severity)
     incidents.update_incident(conn, replace(into, severity=severity))
-    return [
-        event(
-            into,
-            "incident.absorbed",
-            caller,
-            now,
-            absorbed=merged.id,
-            absorbed_number=merged.number,
-            alarms=alarms,
-            severity=severity,
-            version=into.version + 1,
-        )
-    ]
+    absorbed = event(
+        into,
+        "incident.absorbed",
+        caller,
+        now,
+        absorbed=merged.id,
+        absorbed_number=merged.number,
+        alarms=alarms,
+        severity=severity,
+        version=into.version + 1,
+    )
+    if not loaded.facts.loud:
+        return [absorbed]
+    named = ", ".join(alarm.device_code or alarm.condition for alarm in loaded.facts.loud)
+    return [absorbed, *recall(conn, into.id, ALARM_MERGED, named, now)]
 
 
 def _split(

@@ -18,11 +18,32 @@ from db.categories import Category
 from db.events import append_events
 from db.incidents import Incident
 from db.pool import Connection, is_away
-from dispatch.grouping import SIMILAR_TIME, Candidate, find_similar
+from dispatch.grouping import (
+    NEAR,
+    SIMILAR_TIME,
+    UNVERIFIED,
+    Candidate,
+    Similar,
+    find_similar,
+)
+from dispatch.recall import ALARM_AGAIN, ALARM_NEAR
+from dispatch.steps.acting import recall
 from dispatch.steps.opening import NewMatter, open_incident
 from dispatch.steps.telling import event
 
 log = logging.getLogger(__name__)
+
+# Changes that ask nobody to do anything; every kind is one or the other.
+NOTED = frozenset(
+    {
+        AlarmChangeKind.CLEARED,
+        AlarmChangeKind.ACKNOWLEDGED,
+        AlarmChangeKind.SHELVED,
+        AlarmChangeKind.RESET,
+    }
+)
+# Why an alarm joins the incident that holds its condition already.
+SAME_CONDITION = "same_condition"
 
 # A change that failed waits 1, 2, 4 … s, up to ten minutes.
 LONGEST_WAIT_S = 600
@@ -59,17 +80,23 @@ def take_alarm_change(conn: Connection, now: datetime) -> bool:
 
 def _events_for(conn: Connection, change: WaitingChange, now: datetime) -> list[NewEvent]:
     kind = AlarmChangeKind(change.kind)
-    if kind not in OPENING or not _opens(change, kind, now):
+    if kind in NOTED or not _opens(change, kind, now):
         return _note(conn, change, now)
     category = categories.find_in_force(conn, change.category)
     openings.lock_opening(conn, change.district, category.family)
-    joined = _join(conn, change, category, now)
+    joined = _join_own(conn, change, category, now)
     if joined is not None:
         return joined
-    opened = open_incident(conn, system_caller(change.district), _matter(change, category), now)
+    similar = _similar(conn, change, category)
+    if similar is not None and similar.joins:
+        joined = _join(conn, change, category, similar.incident_id, similar.because, now)
+        if joined is not None:
+            return joined
+    matter = _matter(change, category, similar)
+    opened = open_incident(conn, system_caller(change.district), matter, now)
     if opened is None:
         # Another transaction opened it without the opening lock: the index held.
-        joined = _join(conn, change, category, now)
+        joined = _join_own(conn, change, category, now)
         if joined is None:
             raise Unavailable(f"the incident of {change.condition} was just closed: once more")
         return joined
@@ -95,15 +122,26 @@ def _note(conn: Connection, change: WaitingChange, now: datetime) -> list[NewEve
     return [_told(incident, change, "incident.alarm_changed", now)] if incident.is_open else []
 
 
-def _join(
+def _join_own(
     conn: Connection, change: WaitingChange, category: Category, now: datetime
 ) -> list[NewEvent] | None:
-    """Join the open incident of this condition or a similar one; None when there is none."""
-    found = _open_incident_for(conn, change, category)
-    if found is None:
-        return None
-    incident, because = found
-    if not incident.is_open:
+    """Join the open incident that holds this condition already; None when there is none."""
+    own = openings.find_open_holding(conn, change.condition)
+    return None if own is None else _join(conn, change, category, own, SAME_CONDITION, now)
+
+
+def _join(
+    conn: Connection,
+    change: WaitingChange,
+    category: Category,
+    incident_id: int,
+    because: str,
+    now: datetime,
+) -> list[NewEvent] | None:
+    """Take the alarm into an open incident and put somebody on it; None if that was closed, or
+    went back to being unverified, before we held its lock."""
+    incident = incidents.find_for_update(conn, incident_id)
+    if not incident.is_open or (because != SAME_CONDITION and incident.state in UNVERIFIED):
         return None
     known = alarm_changes.find_incident_of(conn, change.alarm_id) == incident.id
     alarm_changes.link_alarm(conn, change.alarm_id, incident.id)
@@ -112,26 +150,26 @@ def _join(
         updated = replace(updated, released_at=None, released_by=None)
     if updated != incident:
         incidents.update_incident(conn, updated)
-    return _joined_events(incident, updated, change, because, known, now)
+    reason = ALARM_NEAR if because == NEAR else ALARM_AGAIN
+    device = change.device_code or change.condition
+    return [
+        *_joined_events(incident, updated, change, because, known, now),
+        *recall(conn, incident.id, reason, device, now),
+    ]
 
 
-def _open_incident_for(
-    conn: Connection, change: WaitingChange, category: Category
-) -> tuple[Incident, str] | None:
-    same = openings.find_open_by_condition(conn, change.condition)
-    if same is not None:
-        return incidents.find_for_update(conn, same), "same_condition"
+def _similar(conn: Connection, change: WaitingChange, category: Category) -> Similar | None:
+    """The open incident that this may be the same matter as."""
     at = LonLat(change.lon, change.lat)
+    # A camera sees many matters: that it is the same camera says nothing.
+    device_id = None if change.camera_event else change.device_id
     candidate = Candidate(
-        change.category, category.family, change.device_id, at, change.at, category.needs_release
+        change.category, category.family, device_id, at, change.at, category.needs_release
     )
     neighbours = openings.list_neighbours(
-        conn, change.district, category.family, change.at - SIMILAR_TIME, at, change.device_id
+        conn, change.district, category.family, change.at - SIMILAR_TIME, at, device_id
     )
-    similar = find_similar(candidate, neighbours)
-    if similar is None:
-        return None
-    return incidents.find_for_update(conn, similar.incident_id), similar.because
+    return find_similar(candidate, neighbours)
 
 
 def _joined_events(
@@ -178,7 +216,7 @@ def _told(
     )
 
 
-def _matter(change: WaitingChange, category: Category) -> NewMatter:
+def _matter(change: WaitingChange, category: Category, similar: Similar | None) -> NewMatter:
     """A sensor's alarm, or a video event that a person confirmed: verified, so filed at once."""
     return NewMatter(
         category=category,
@@ -190,6 +228,7 @@ def _matter(change: WaitingChange, category: Category) -> NewMatter:
         device_id=change.device_id,
         device_name=change.device_name or "",
         demo=change.demo,
+        similar=similar,
         told={
             "alarm": change.alarm_id,
             "change": change.kind,

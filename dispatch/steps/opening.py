@@ -11,12 +11,13 @@ from city.event import NewEvent
 from city.incident import IncidentState, Source
 from city.person import Caller
 from city.place import LonLat
-from db import deadlines, incidents, places
+from db import deadlines, incidents, openings, places
 from db.categories import Category
 from db.incidents import Incident
 from db.places import Place
 from db.pool import Connection
 from dispatch.clocks import apply_clocks
+from dispatch.grouping import Similar
 from dispatch.machine import Clocks
 from dispatch.steps.loading import load_terms
 from dispatch.steps.telling import calendar_warnings, event
@@ -44,6 +45,7 @@ class NewMatter:
     device_name: str = ""
     split_from: int | None = None
     demo: bool = False
+    similar: Similar | None = None  # an open incident that may be the same matter
     told: dict[str, Any] = field(default_factory=dict)  # more for the event's payload
 
 
@@ -67,6 +69,11 @@ def open_incident(
     started = apply_clocks(Clocks(start=(FIRST_CLOCK[matter.state],)), (), now, terms)
     for deadline in started.new:
         deadlines.insert_deadline(conn, deadline)
+    similar = matter.similar
+    if similar is not None:
+        openings.insert_similar(
+            conn, new_id, similar.incident_id, similar.because, similar.distance_m
+        )
     opened = event(
         incident,
         "incident.opened",
@@ -80,6 +87,7 @@ def open_incident(
         severity=incident.severity,
         unit_grid=incident.unit_grid,
         split_from=incident.split_from,
+        similar_to=similar.number if similar else None,
         description=incident.description,
         clocks=started.told,
         **matter.told,

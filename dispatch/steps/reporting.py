@@ -15,7 +15,7 @@ from db.categories import Category
 from db.events import append_events
 from db.places import DeviceRow
 from db.pool import Connection
-from dispatch.grouping import SIMILAR_TIME, Candidate, find_similar
+from dispatch.grouping import SIMILAR_TIME, Candidate, Similar, find_similar
 from dispatch.requests import ReportRequest
 from dispatch.steps.opening import NewMatter, open_incident
 
@@ -31,7 +31,6 @@ def report(conn: Connection, caller: Caller, request: ReportRequest, now: dateti
     category = categories.find_in_force(conn, request.category)
     _check_inside(conn, caller.district, at)
     device = _device(conn, caller, request)
-    similar = _similar(conn, caller, request, category, device, at, now)
     opened = open_incident(
         conn,
         caller,
@@ -48,8 +47,8 @@ def report(conn: Connection, caller: Caller, request: ReportRequest, now: dateti
             told={
                 "reporter": request.reporter.strip(),
                 "device": device.code if device else None,
-                "similar_to": similar,
             },
+            similar=_similar(conn, caller, request, category, device, at, now),
         ),
         now,
     )
@@ -92,10 +91,9 @@ def _similar(
     device: DeviceRow | None,
     at: LonLat,
     now: datetime,
-) -> str | None:
+) -> Similar | None:
     candidate = Candidate(request.category, category.family, device.id if device else None, at, now)
     neighbours = openings.list_neighbours(
         conn, caller.district, category.family, now - SIMILAR_TIME, at, candidate.device_id
     )
-    similar = find_similar(candidate, neighbours)
-    return similar.number if similar else None
+    return find_similar(candidate, neighbours)

@@ -9,11 +9,12 @@ from datetime import datetime
 from city.event import NewEvent
 from city.incident import Action, IncidentState
 from city.person import system_caller
-from db import deadlines, incidents
+from db import alarm_changes, deadlines, incidents
 from db.events import append_events
 from db.incidents import Incident
 from db.pool import Connection, is_away
 from dispatch.clocks import ClockChanges, recount
+from dispatch.recall import SUSPENSION_ENDED
 from dispatch.requests import ActionRequest
 from dispatch.steps.acting import notice_clocks, perform
 from dispatch.steps.loading import load
@@ -37,6 +38,12 @@ def tick_deadlines(conn: Connection, now: datetime) -> int:
     return len(ids) + len(stale)
 
 
+def watch_alarms(conn: Connection, now: datetime) -> int:
+    """See that every alarm that stands is somebody's: whatever ended its incident, or kept one
+    from being opened, it is handed over again. Gives the number of alarms."""
+    return alarm_changes.hand_over_forgotten(conn, now)
+
+
 def _each(conn: Connection, ids: Sequence[int], step: Step, now: datetime) -> list[NewEvent]:
     """Each incident behind a savepoint: one that fails does not hold up the others."""
     events = []
@@ -56,7 +63,7 @@ def _tick(conn: Connection, incident: Incident, now: datetime) -> list[NewEvent]
     open_pauses = [p for p in loaded.facts.pauses if p.ended_at is None]
     ends = [p.resume_due_at for p in open_pauses if p.resume_due_at is not None]
     if incident.state is IncidentState.SUSPENDED and ends and ends[0] <= now:
-        resume = ActionRequest(Action.RESUME, incident.version, reason="suspension ended")
+        resume = ActionRequest(Action.RESUME, incident.version, reason=SUSPENSION_ENDED)
         return perform(conn, system_caller(incident.district), incident, resume, now)
     events, _ = notice_clocks(conn, incident, loaded, now)
     return events

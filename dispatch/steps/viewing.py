@@ -8,14 +8,14 @@ from typing import Any
 from city.clock import WorkCalendar
 from city.incident import IncidentState
 from city.person import Caller
-from db import calendars, categories, evidence, incidents, places, squads
+from db import calendars, categories, evidence, incidents, openings, places, squads
 from db.deadlines import Deadline
 from db.events import list_events
 from db.incidents import Incident
 from db.pool import Connection
 from dispatch import sla
 from dispatch.guard import Facts, is_own, judge
-from dispatch.machine import TABLE, Need, actions_of, target
+from dispatch.machine import TABLE, actions_of, target
 from dispatch.recommend import Recommendation, rank
 from dispatch.steps.loading import load
 from dispatch.views import ActionView, ClockView, IncidentView
@@ -39,6 +39,7 @@ def view(conn: Connection, caller: Caller, incident_id: int, now: datetime) -> I
         gas=loaded.facts.gas,
         alarms=tuple(loaded.alarms),
         evidence=tuple(evidence.list_evidence(conn, incident.id)),
+        similar=tuple(openings.list_similar(conn, incident.id)),
         timeline=tuple(list_events(conn, subject=incident.subject, limit=TIMELINE)),
         now=now,
     )
@@ -52,15 +53,14 @@ def _actions(incident: Incident, caller: Caller, facts: Facts) -> list[ActionVie
         if not is_own(incident, caller, action):
             continue
         step = TABLE[incident.state, action]
-        refusals = [(need, judge(need, incident, caller, facts)) for need in step.needs]
-        standing = any(need is Need.ALARM_OVER and refusal for need, refusal in refusals)
+        refusals = [r for n in step.needs if (r := judge(n, incident, caller, facts))]
         views.append(
             ActionView(
                 action=action,
                 to=target(step, incident.state, before),
-                # A note makes up for a sensor that still reports.
-                needs=(*step.fields, Need.NOTE) if standing else step.fields,
-                refusals=tuple(r for n, r in refusals if r and n is not Need.ALARM_OVER),
+                needs=step.fields,
+                # A gas alarm stands in the way twice: of closing at all, and of the release.
+                refusals=tuple({r.code: r for r in reversed(refusals)}.values())[::-1],
             )
         )
     return views

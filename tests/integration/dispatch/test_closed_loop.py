@@ -362,10 +362,13 @@ def test_a_cancelled_incident_can_be_reopened_unless_its_condition_has_another(
     incident_id = town.new_filed(state="normal")
     town.do(DISPATCHER, incident_id, Action.CANCEL, reason="test gas, announced")
     assert running_clocks(town, incident_id) == set()
-    second = town.new_filed()
+    alarm_id = town.raise_alarm()
+    town.take_all()
+    second = town.opened_by(alarm_id)
     assert second != incident_id
     with pytest.raises(Conflict, match="same condition"):
         town.do(DISPATCHER, incident_id, Action.REOPEN, reason="was real")
+    town.clear_alarm(alarm_id)
     town.do(DISPATCHER, second, Action.CANCEL, reason="double")
     reopened = town.do(DISPATCHER, incident_id, Action.REOPEN, reason="was real")
     assert reopened.state is IncidentState.FILED

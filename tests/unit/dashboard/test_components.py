@@ -13,16 +13,17 @@ from city.person import Caller
 from dashboard import theme
 from dashboard.components import (
     action_fields,
+    event_note,
     number_text,
     ratio_text,
     reason_text,
     render_actions,
     value_text,
 )
-from dashboard.i18n import LANGUAGES, texts
+from dashboard.i18n import LANGUAGES, Texts, texts
 from dashboard.i18n.times import day_and_clock, duration
 from dashboard.pages import console, frame, kpi, squad, video, wall
-from dashboard.pages.detail import render_detail
+from dashboard.pages.detail import alarm_verbs, render_detail
 from dashboard.pages.frame import View
 
 ZH, EN = texts("zh"), texts("en")
@@ -227,6 +228,77 @@ def test_an_action_that_waits_for_a_fact_says_which_and_until_when() -> None:
     drawn = render_actions(EN, an_incident(actions=[], steps=[], waiting=waits), keys=True)
     assert with_attribute(drawn, "data-action") == []
     assert "the gas-free period is not over (11-22 10:00:00)" in words(drawn)
+
+
+@pytest.mark.parametrize(
+    ("t", "expected"),
+    [
+        (ZH, "报警仍未恢复：GAS-1（{why}）; cover/MH-2（{why}）"),
+        (EN, "still in alarm: GAS-1 ({why}); cover/MH-2 ({why})"),
+    ],
+)
+def test_an_action_that_waits_for_alarms_names_each_of_them(t: Texts, expected: str) -> None:
+    alarms = [
+        {"device": "GAS-1", "condition": "gas/GAS-1", "reason": GAS_REASON},
+        {"device": None, "condition": "cover/MH-2", "reason": GAS_REASON},
+    ]
+    waits = [
+        {
+            "action": "close",
+            "needs": [],
+            "waiting_for": [{"code": "alarm_stands", "alarms": alarms}],
+        }
+    ]
+    drawn = render_actions(t, an_incident(actions=[], steps=[], waiting=waits), keys=True)
+    assert with_attribute(drawn, "data-action") == []
+    assert expected.format(why=reason_text(t, GAS_REASON)) in words(drawn)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_log_says_in_both_languages_why_the_system_acted(lang: str) -> None:
+    t = texts(lang)
+    told = {"squad": "SQ-1", "reason": "alarm_again", "note": "MH-1"}
+    assert event_note(t, {"payload": told}) == f"SQ-1 · {t('cause.alarm_again')} · MH-1"
+    assert event_note(t, {"payload": {"reason": "still smells"}}) == "still smells"
+    assert "N-7" in event_note(t, {"payload": {"similar_to": "N-7"}})
+
+
+SIMILAR = {
+    "id": 9, "number": "N-9", "state": "handled", "severity": 2, "title_zh": "井盖缺失",
+    "title_en": "Cover missing", "because": "near_same_category", "distance_m": 40.2,
+}  # fmt: skip
+
+
+def test_an_incident_that_may_be_the_same_is_shown_and_merged_into_by_a_press() -> None:
+    drawn = render_detail(EN, an_incident(actions=["merge"], similar=[SIMILAR]), [])
+    assert "N-9 · Handled · same category, 40 m away" in words(drawn)
+    (merge,) = with_attribute(drawn, "data-into")
+    assert getattr(merge, "data-into") == "9"
+    (link,) = with_attribute(drawn, "data-select")
+    assert getattr(link, "data-select") == "9"
+    over = render_detail(
+        EN, an_incident(actions=["merge"], similar=[{**SIMILAR, "state": "closed"}]), []
+    )
+    assert with_attribute(over, "data-into") == []
+
+
+@pytest.mark.parametrize(
+    ("role", "condition", "state", "shelved", "verbs"),
+    [
+        (Role.DISPATCHER, "cover/MH-1", "unacknowledged", None, ["shelve"]),
+        (Role.DISPATCHER, "cover/MH-1", "acknowledged", None, ["shelve", "reset"]),
+        (Role.DISPATCHER, "gas/GAS-1", "acknowledged", None, ["shelve"]),
+        (Role.GAS_ENGINEER, "gas/GAS-1", "acknowledged", None, ["shelve", "reset"]),
+        (Role.DISPATCHER, "cover/MH-1", "unacknowledged", "2026-11-22T02:00Z", ["unshelve"]),
+        (Role.DISPATCHER, "cover/MH-1", "returned_unacknowledged", None, []),
+        (Role.LEADER, "cover/MH-1", "acknowledged", None, []),
+    ],
+)
+def test_a_wrong_sensors_alarm_can_be_shelved_or_reset_where_its_case_is_shown(
+    role: Role, condition: str, state: str, shelved: str | None, verbs: list[str]
+) -> None:
+    alarm = {"condition": condition, "state": state, "shelved_until": shelved}
+    assert alarm_verbs(alarm, role) == verbs
 
 
 def test_the_main_road_comes_first_and_shows_its_key() -> None:

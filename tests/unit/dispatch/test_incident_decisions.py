@@ -26,7 +26,8 @@ HUNDREDTH_DEGREE_NORTH_M = 1112
 
 
 def neighbour(**change: object) -> Neighbour:
-    base = Neighbour(7, "N7", "05-02", "gas", 1, HERE.lon, HERE.lat, NOW - timedelta(hours=1), True)
+    opened_at = NOW - timedelta(hours=1)
+    base = Neighbour(7, "N7", "filed", "05-02", "gas", 1, HERE.lon, HERE.lat, opened_at, True)
     return replace(base, **change)  # type: ignore[arg-type]
 
 
@@ -64,6 +65,38 @@ def test_the_same_device_comes_first_then_the_nearest() -> None:
     found = find_similar(candidate(), [near, nearer, same])
     assert found is not None
     assert found.incident_id == 3
+
+
+@pytest.mark.parametrize(
+    ("category", "family", "other", "joins"),
+    [
+        ("05-02", "gas", {}, True),  # one leak trips several detectors
+        ("05-06", "drainage", {}, True),  # one flood, several manholes
+        ("0123", "manhole", {}, False),  # two open covers are two holes
+        ("0137", "light", {}, False),
+        ("0137-leak", "light", {}, False),
+        ("0123", "manhole", {"device_id": 2}, True),  # one device is one place
+        ("0137-leak", "light", {"device_id": 2, "category": "0137"}, False),
+        ("05-02", "gas", {"state": "reported"}, False),  # nobody has accepted it yet
+        ("05-02", "gas", {"state": "verifying"}, False),
+        ("05-02", "gas", {"state": "suspended"}, True),
+    ],
+)
+def test_only_what_has_one_source_is_joined_without_asking(
+    category: str, family: str, other: dict[str, object], joins: bool
+) -> None:
+    near = neighbour(**{"category": category, "family": family, **other})
+    found = find_similar(candidate(category=category, family=family), [near])
+    assert found is not None
+    assert found.joins is joins
+
+
+def test_what_can_be_joined_comes_before_what_is_only_nearer() -> None:
+    unverified = neighbour(id=1, state="reported")
+    at_work = neighbour(id=2, lat=HERE.lat + 0.0002)
+    found = find_similar(candidate(), [unverified, at_work])
+    assert found is not None
+    assert found.incident_id == 2
 
 
 def test_a_gas_leak_never_joins_an_incident_that_closes_without_a_release() -> None:

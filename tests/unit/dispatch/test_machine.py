@@ -8,11 +8,13 @@ from itertools import product
 
 import pytest
 
+from city.alarm import AlarmChangeKind
 from city.clock import ClockKind
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import FINAL_STATES, Action, IncidentState, Role, Source
 from city.person import Caller
 from city.squad import Shift, Squad
+from db.alarm_changes import IncidentAlarm
 from db.categories import Category
 from db.deadlines import Deadline
 from db.incidents import Incident
@@ -21,7 +23,9 @@ from dispatch.gas import GasStanding
 from dispatch.guard import Facts, admit
 from dispatch.machine import EVENT_KINDS, TABLE, Need, Same, actions_of, target
 from dispatch.picture import render_mermaid, render_table
+from dispatch.recall import AT_WORK, RECALLS
 from dispatch.requests import ActionRequest
+from dispatch.steps.alarms import NOTED, OPENING
 
 NOW = datetime(2026, 7, 15, 4, 0, tzinfo=UTC)
 PAIRS = list(product(IncidentState, Action))
@@ -61,7 +65,8 @@ GOOD = Facts(
     pauses=[],
     evidence=frozenset({"photo_after", "check_photo"}),
     gas=FREE,
-    alarms_standing=0,
+    standing=[],
+    loud=[],
     local_now=NOW,
     squad=SQUAD,
     target=replace(an_incident(IncidentState.FILED), id=2),
@@ -118,6 +123,13 @@ def test_every_field_a_step_needs_is_asked_for_by_name(
         assert refused.value.field == need.value
 
 
+RED_ALARM = IncidentAlarm(
+    id=1, condition="gas/1", rule_code="gas-lel", severity=1, state="acknowledged", reason={},
+    sensed_at=NOW, raised_at=NOW, cleared_at=None, ended_at=None, shelved_until=None, device_id=1,
+    device_code="GAS-1", report_interval_s=60, metric_id=1, comparison="at_or_above",
+    clear_limit=None, clearing=False,
+)  # fmt: skip
+
 BAD_FACTS: dict[Need, tuple[Facts, type[Exception]]] = {
     Need.PHOTO_AFTER: (replace(GOOD, evidence=frozenset()), InvalidInput),
     Need.EVIDENCE: (replace(GOOD, evidence=frozenset({"photo_after"})), InvalidInput),
@@ -130,6 +142,7 @@ BAD_FACTS: dict[Need, tuple[Facts, type[Exception]]] = {
         replace(GOOD, gas=replace(FREE, free=False, reason="release_missing")),
         Conflict,
     ),
+    Need.NO_RED_ALARM: (replace(GOOD, loud=[RED_ALARM]), Conflict),
     Need.NOT_OVERDUE: (replace(GOOD, local_now=NOW + timedelta(hours=2)), Conflict),
     Need.NO_TWIN: (replace(GOOD, twin=9), Conflict),
 }
@@ -157,13 +170,54 @@ def test_the_handler_and_the_handlers_squad_do_not_check() -> None:
         admit(incident, Caller("zhao", Role.CHECKER, "460107", "G1"), request, GOOD, NOW)
 
 
-def test_a_standing_alarm_is_closed_over_only_with_a_note() -> None:
-    incident = an_incident(IncidentState.CHECKING)
-    facts = replace(GOOD, alarms_standing=1)
-    silent = replace(full_request(Action.CLOSE), note="")
-    with pytest.raises(Conflict, match="still reports"):
-        admit(incident, someone(Role.CHECKER), silent, facts, NOW)
-    assert admit(incident, someone(Role.CHECKER), full_request(Action.CLOSE), facts, NOW)
+@pytest.mark.parametrize(
+    ("state", "action"),
+    [(s, a) for (s, a) in TABLE if a in (Action.CLOSE, Action.CANCEL, Action.REJECT)],
+)
+def test_what_ends_a_case_is_refused_while_an_alarm_is_loud_and_names_each(
+    state: IncidentState, action: Action
+) -> None:
+    loud = [an_alarm("MH-1", "cover"), an_alarm(None, "cover/MH-2")]
+    facts = replace(GOOD, standing=loud, loud=loud)
+    with pytest.raises(Conflict, match=r"MH-1 .* cover/MH-2 .*still stand") as refused:
+        admit(an_incident(state), someone(Role.ADMIN), full_request(action), facts, NOW)
+    assert [a["device"] for a in refused.value.current["alarms"]] == ["MH-1", None]
+    muted = replace(GOOD, standing=loud)
+    assert admit(an_incident(state), someone(Role.ADMIN), full_request(action), muted, NOW)
+    clearing = [replace(alarm, clearing=True) for alarm in loud]
+    facts = replace(GOOD, standing=clearing, loud=clearing)
+    assert admit(an_incident(state), someone(Role.ADMIN), full_request(action), facts, NOW)
+
+
+def test_every_change_of_an_alarm_sends_somebody_or_is_only_noted() -> None:
+    assert OPENING | NOTED == set(AlarmChangeKind)
+    assert not OPENING & NOTED
+
+
+def test_an_alarm_wakes_every_open_case_where_nobody_is_at_work() -> None:
+    for state in IncidentState:
+        assert (state in AT_WORK) + (state in RECALLS) + (state in FINAL_STATES) == 1
+    for state, action in RECALLS.items():
+        step = TABLE[state, action]
+        assert Role.SYSTEM in step.roles
+        assert target(step, state, IncidentState.ON_SITE) in AT_WORK
+    for state in AT_WORK - {IncidentState.FILED}:
+        assert Role.SYSTEM in TABLE[state, Action.RETURN_BACK].roles  # the squad has gone home
+
+
+def an_alarm(device: str | None, condition: str) -> IncidentAlarm:
+    return replace(RED_ALARM, condition=condition, device_code=device, severity=2)
+
+
+@pytest.mark.parametrize(
+    ("muted_for", "is_loud"), [(None, True), (-1, True), (0, True), (1, False)]
+)
+def test_a_muted_alarm_is_not_loud_until_its_time_is_over(
+    muted_for: int | None, is_loud: bool
+) -> None:
+    until = None if muted_for is None else NOW + timedelta(seconds=muted_for)
+    assert replace(an_alarm("MH-1", "cover"), shelved_until=until).is_loud(NOW) is is_loud
+    assert not replace(an_alarm("MH-1", "cover"), state="normal").is_loud(NOW)
 
 
 def test_a_stale_version_is_refused_before_anything_else() -> None:

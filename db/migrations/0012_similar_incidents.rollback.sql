@@ -1,0 +1,2 @@
+DROP INDEX alarm_condition;
+DROP TABLE incident_similar;
