@@ -31,9 +31,6 @@ RETRY_S = 1.0
 BEAT_S = 2.0
 # Requests published at once, in hundreds: storing must not wait for a flood of them.
 OUTBOX_ROUNDS = 10
-# A Redis that does not answer at once is not asked again for so long: storing comes first.
-REDIS_PATIENCE_S = 0.5
-REDIS_PAUSE_S = 10.0
 # Somebody who took over and then fell silent too is replaced after this.
 ABANDONED = timedelta(seconds=60)
 # The database could not store this one message, whatever else came with it.
@@ -119,9 +116,8 @@ class _Worker:
         self._settings = settings
         self._stop = stop
         self._conn: Connection | None = None
-        self._redis = live.open_redis(settings.redis_url, REDIS_PATIENCE_S)
+        self._redis = live.open_redis(settings.redis_url)
         self._redis_answers = True
-        self._redis_at = 0.0  # not asked before
         self._lane = PlainLane()
         self._urgent: set[str] = set()
         self._beat_at = 0.0
@@ -263,13 +259,9 @@ class _Worker:
             raise Unavailable("stopped") from error
 
     def _tell(self, stored: Stored) -> None:
-        if time.monotonic() < self._redis_at:
-            return
         answered = not stored.readings or live.wake(self._redis, "evaluate")
         if stored.event_seq is not None:
             answered &= live.publish_event_seq(self._redis, stored.event_seq)
-        if not answered:
-            self._redis_at = time.monotonic() + REDIS_PAUSE_S
         if answered != self._redis_answers:
             self._redis_answers = answered
             if answered:

@@ -30,6 +30,7 @@ from tests.unit.ingest.sparkplug_messages import (
     topic,
 )
 
+NODE = f"{GROUP}/{EDGE}"
 LAMP = "North/cabinet-7/lamp-1"
 SECOND = timedelta(seconds=1)
 
@@ -257,6 +258,27 @@ def test_a_last_will_takes_everybody_offline_whichever_worker_gets_it(
     assert first.rejects() == []  # the edge node itself is not registered, and need not be
     first.birth(10, bd_seq=4)
     assert second.online() is True
+
+
+def test_an_edge_node_that_measures_itself_comes_and_goes_as_a_device(
+    workers: tuple[Worker, Worker],
+) -> None:
+    """Its birth is a word on it and a sign of life at once."""
+    first, second = workers
+    first.conn.execute(
+        """
+        UPDATE device SET format = 'sparkplug', external_id = %s, model = ''
+        WHERE id = (SELECT max(id) FROM device WHERE kind = 'light')
+        """,
+        (NODE,),
+    )
+    birth = node_birth(metric("voltage_v", 230.0))
+    first.take("NBIRTH", birth, 0)
+    assert second.online(NODE) is True
+    second.take("NDEATH", node_death(3), 5)
+    assert first.online(NODE) is False
+    first.take("NBIRTH", birth, 10)
+    assert second.online(NODE) is True
 
 
 @pytest.mark.parametrize("death", [4, 2], ids=["one above the birth", "one below"])
