@@ -17,7 +17,15 @@ from alerts.judge import Sample
 from alerts.known import Known
 from alerts.rules import Rule
 from alerts.save import save, timer_from
-from alerts.screen import Columns, Hit, known_rows, screen, shown_rows, split
+from alerts.screen import (
+    Columns,
+    Hit,
+    by_credible_time,
+    known_rows,
+    screen,
+    shown_rows,
+    split,
+)
 from city.event import NewEvent
 from city.reading import METRICS_BY_ID
 from db import alarms, evaluation, readings, rule_timers
@@ -120,7 +128,7 @@ def _evaluate(
     if not rows:
         evaluation.mark_evaluated(conn, ids, now)
         return Evaluation(batches=len(ids))
-    columns = split(np.concatenate(rows) if len(rows) > 1 else rows[0])
+    columns = by_credible_time(split(np.concatenate(rows) if len(rows) > 1 else rows[0]))
     known.refresh(conn, now, columns.device_id)
     columns = columns.keep(np.flatnonzero(known_rows(columns, known.fleet)))
     codes = known.reading_rules()

@@ -78,14 +78,18 @@ def rules_of(known: Known, matter: Matter) -> list[Rule]:
 def in_order(
     rules: Sequence[Rule], stored: Sequence[MetricReading], new: Sequence[tuple[Rule, Sample]]
 ) -> list[tuple[Rule, Sample]]:
-    """Stored and new readings by time, each once, with the rules that judge them."""
-    found = {(r.ts, r.metric_id): Sample(r.ts, r.received_at, r.value, r.quality) for r in stored}
+    """Stored and new readings by time, each once, with the rules that judge them. Readings from
+    the future that came together share a time (that of their receipt) and differ by value."""
+    found = {
+        (r.ts, r.metric_id, r.value): Sample(r.ts, r.received_at, r.value, r.quality)
+        for r in stored
+    }
     for rule, sample in new:
         assert rule.metric is not None
-        found[sample.ts, rule.metric.id] = sample
+        found[sample.ts, rule.metric.id, sample.value] = sample
     return [
         (rule, sample)
-        for (_, metric_id), sample in sorted(found.items(), key=lambda item: item[0])
+        for (_, metric_id, _), sample in sorted(found.items(), key=lambda item: item[0])
         for rule in rules
         if rule.metric is not None and rule.metric.id == metric_id
     ]

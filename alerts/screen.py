@@ -7,7 +7,7 @@ delay; everything else never becomes a Python object.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from alerts.judge import NEVER_JUDGED, as_number, baseline_of, trips
 from alerts.rules import Rule, Watch
 from city.reading import METRICS
 from db.evaluation import WatchedDevice
-from db.readings import as_microseconds
+from db.readings import as_microseconds, credible_us
 from db.walls import SHOWN_METRICS
 
 MICROSECOND = timedelta(microseconds=1)
@@ -93,6 +93,13 @@ def split(packed: NDArray[Any]) -> Columns:
     return Columns(
         *(np.ascontiguousarray(packed[name]) for name in Columns.__slots__)  # same names
     )
+
+
+def by_credible_time(columns: Columns) -> Columns:
+    """A reading from the future is as old as its receipt: or, until that future has come, a low
+    value would end the alarm of every true one, and a high one would keep it."""
+    ts_us = credible_us({"ts_us": columns.ts_us, "received_us": columns.received_us})
+    return replace(columns, ts_us=ts_us)
 
 
 def build_fleet(devices: Collection[WatchedDevice], rules: Iterable[Rule]) -> Fleet:

@@ -97,7 +97,7 @@ def _evaluate_until_stopped(
             _tell(redis, screens, done)
         rest = screens.flush(time.monotonic(), int(time.time() * 1000))
         if done is None:
-            wakeups.wait(POLL_S if rest is None else rest, stop)
+            wakeups.wait(POLL_S if rest is None else rest)
 
 
 def _tell(redis: Redis, screens: Screens, done: Evaluation) -> None:

@@ -13,6 +13,7 @@ from app.commands import add_work_commands, device
 from app.device_commands import add_device_commands
 from app.reject_commands import reject
 from app.settings import DEFAULT_DATA_DIR, load_settings, model_folder
+from app.sparkplug_commands import sparkplug_group
 from app.up import prepare_database
 from app.up import up as bring_up
 from city.errors import GridwardenError
@@ -116,6 +117,7 @@ def simulate(
 add_work_commands(cli)
 add_device_commands(device)
 cli.add_command(reject)
+cli.add_command(sparkplug_group)
 
 
 def main() -> None:

@@ -29,9 +29,13 @@ def trust_words(
 ) -> list[str]:
     """What to know before a value is believed, the gravest first; ["good"] if nothing.
 
-    `faults` are the kinds of fault of this metric and of the whole device.
+    `faults` are the kinds of fault of this metric and of the whole device. What was measured in
+    the future was measured by a wrong clock, whether or not that has been noticed yet.
     """
-    words = [fault for fault in (FaultKind.STUCK.value, FaultKind.CLOCK.value) if fault in faults]
+    known = set(faults)
+    if age_s < 0:
+        known.add(FaultKind.CLOCK)
+    words = [str(fault) for fault in (FaultKind.STUCK, FaultKind.CLOCK) if fault in known]
     if is_stale(age_s, report_interval_s):
         words.append("stale")
     if quality != Quality.GOOD:

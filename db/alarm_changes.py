@@ -9,6 +9,7 @@ from typing import Any
 from psycopg.rows import class_row
 
 from db.pool import Connection
+from db.readings import CLOCKS_AGREE, MOST_AHEAD
 
 
 @dataclass(frozen=True)
@@ -211,16 +212,24 @@ class Extremes:
 def extremes(
     conn: Connection, device_id: int, metric_id: int, start: datetime, end: datetime
 ) -> Extremes:
-    """Lowest and highest trustworthy reading; suspect and simulated values prove nothing."""
+    """Lowest and highest trustworthy reading; suspect and simulated values prove nothing, and a
+    reading from the future belongs to the time of its receipt."""
     with conn.cursor(row_factory=class_row(Extremes)) as cursor:
         row = cursor.execute(
             """
             SELECT count(*) AS count, min(value) AS lowest, max(value) AS highest,
-                   max(ts) AS newest_at
-            FROM reading
-            WHERE device_id = %s AND metric_id = %s AND ts > %s AND ts <= %s AND quality <= 2
+                   max(credible_at) AS newest_at
+            FROM (
+                SELECT value, least(ts, received_at + %(agree)s) AS credible_at FROM reading
+                WHERE device_id = %(device)s AND metric_id = %(metric)s AND quality <= 2
+                  AND ts > %(start)s AND ts <= %(end)s + %(ahead)s
+            ) near
+            WHERE credible_at > %(start)s AND credible_at <= %(end)s
             """,
-            (device_id, metric_id, start, end),
-        ).fetchone()
+            {
+                "device": device_id, "metric": metric_id, "start": start, "end": end,
+                "agree": CLOCKS_AGREE, "ahead": MOST_AHEAD,
+            },
+        ).fetchone()  # fmt: skip
     assert row is not None
     return row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -220,7 +220,12 @@ def upsert_links(conn: Connection, links: Sequence[DeviceLink]) -> set[int]:
     """Keep the newest word on each device; ids of the devices for which it was news."""
     if not links:
         return set()
-    newest = {link.device_id: link for link in sorted(links, key=lambda link: link.reported_at)}
+    newest: dict[int, DeviceLink] = {}
+    for link in sorted(links, key=lambda link: link.reported_at):
+        known = newest.get(link.device_id)
+        if known is not None and link.online is None and not link.attributes:
+            link = replace(known, reported_at=link.reported_at)  # a sign of life unsays no word
+        newest[link.device_id] = link
     ordered = [newest[device_id] for device_id in sorted(newest)]
     rows = conn.execute(
         """

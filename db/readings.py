@@ -35,6 +35,14 @@ RawValues = Mapping[int, tuple[str, str]]  # row number to (raw value, raw unit)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+MICROSECOND = timedelta(microseconds=1)
+
+# Nothing is measured after it was received. A clock this close is right: what remains is jitter. A
+# reading further ahead keeps its time, but is as old as its receipt where order matters.
+CLOCKS_AGREE = timedelta(seconds=2)
+# No reading is stored that is further ahead of its receipt (`ingest.quality.FUTURE_LIMIT`).
+MOST_AHEAD = timedelta(minutes=10)
+
 # A history without a bucket is read from the finest source that gives a few thousand points.
 RAW_UP_TO = timedelta(hours=6)
 MINUTES_UP_TO = timedelta(days=3)
@@ -61,6 +69,11 @@ def as_microseconds(moment: datetime) -> int:
     """Microseconds since 1970, exact for every aware datetime."""
     since = moment - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def credible_us(rows: Any) -> NDArray[np.int64]:
+    """When the readings can have been measured at the latest: their place in the order of time."""
+    return np.minimum(rows["ts_us"], rows["received_us"] + CLOCKS_AGREE // MICROSECOND)
 
 
 def sort_rows(rows: Rows) -> NDArray[np.intp]:
@@ -181,14 +194,24 @@ def _insert_missing(
 
 
 def upsert_latest(conn: Connection, rows: Rows) -> None:
-    """Move the latest value of each (device, metric) forward, never back; rows are sorted.
+    """Move the latest value of each (device, metric) forward, never back; rows are sorted. A
+    reading from the future gives way to whatever is measured after its receipt.
 
     Nearly always all of them are there and older. UPDATE costs a quarter less than
     INSERT … ON CONFLICT, which locks every row, and logs the lock, before it changes it.
     """
-    newest = rows[last_of_metric(rows)]
+    newest = _newest(rows)
     if len(newest) and _update_latest(conn, newest) < len(newest):
         _insert_latest(conn, newest)
+
+
+def _newest(rows: Rows) -> Rows:
+    """Of sorted rows the newest of every (device, metric) by its credible time."""
+    credible = credible_us(rows)
+    if (credible != rows["ts_us"]).any():
+        keys = (rows["ts_us"], credible, rows["metric_id"], rows["device_id"])
+        rows = rows[np.lexsort(keys)]
+    return rows[last_of_metric(rows)]
 
 
 def _update_latest(conn: Connection, newest: Rows) -> int:
@@ -204,9 +227,10 @@ def _update_latest(conn: Connection, newest: Rows) -> int:
             FROM unnest(%(ts)b, %(device)b, %(metric)b, %(value)b, %(received)b, %(quality)b)
                 AS new (ts, device_id, metric_id, value, received_at, quality)
             WHERE latest.device_id = new.device_id AND latest.metric_id = new.metric_id
-              AND new.ts > latest.ts
+              AND (least(new.ts, new.received_at + %(agree)s), new.ts)
+                > (least(latest.ts, latest.received_at + %(agree)s), latest.ts)
             """,
-            _columns(newest),
+            _columns(newest) | {"agree": CLOCKS_AGREE},
         )
         conn.execute("SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT")
     return updated.rowcount
@@ -223,14 +247,16 @@ def _insert_latest(conn: Connection, newest: Rows) -> None:
         WHERE NOT EXISTS (
             SELECT FROM device_latest AS known
             WHERE known.device_id = new.device_id AND known.metric_id = new.metric_id
-              AND known.ts >= new.ts)
+              AND (least(known.ts, known.received_at + %(agree)s), known.ts)
+               >= (least(new.ts, new.received_at + %(agree)s), new.ts))
         ORDER BY device_id, metric_id
         ON CONFLICT (device_id, metric_id) DO UPDATE
         SET ts = excluded.ts, value = excluded.value,
             received_at = excluded.received_at, quality = excluded.quality
-        WHERE excluded.ts > latest.ts
+        WHERE (least(excluded.ts, excluded.received_at + %(agree)s), excluded.ts)
+            > (least(latest.ts, latest.received_at + %(agree)s), latest.ts)
         """,
-        _columns(newest),
+        _columns(newest) | {"agree": CLOCKS_AGREE},
     )
 
 
@@ -265,7 +291,7 @@ class LatestValue:
     quality: int
 
     def age_s(self, now: datetime) -> float:
-        """Seconds since it was measured."""
+        """Seconds since it was measured; negative if its clock is ahead."""
         return (now - self.ts).total_seconds()
 
 

@@ -11,6 +11,7 @@ from operator import attrgetter
 from psycopg.rows import class_row
 
 from db.pool import Connection
+from db.readings import CLOCKS_AGREE, MOST_AHEAD
 
 # Rows fetched at a time; a year of one metric does not fit into memory.
 PAGE = 10_000
@@ -57,7 +58,10 @@ class Span:
 
 
 def find_with_more(conn: Connection, spans: Sequence[Span]) -> list[int]:
-    """Numbers of the spans of which more readings are stored than are at hand."""
+    """Numbers of the spans of which more readings are stored than are at hand.
+
+    A reading counts by its credible time (`db.readings.credible_us`), which is never later than
+    its own: the index finds it by that."""
     if not spans:
         return []
     rows = conn.execute(
@@ -71,6 +75,7 @@ def find_with_more(conn: Connection, spans: Sequence[Span]) -> list[int]:
                 SELECT FROM reading
                 WHERE reading.device_id = span.device_id AND reading.metric_id = span.metric_id
                   AND ts >= span.since
+                  AND least(ts, received_at + %(agree)s) >= span.since
                   AND ts >= %(oldest)s -- the same for all: leaves out old chunks
                 LIMIT span.at_hand + 1
             ) stored)
@@ -81,6 +86,7 @@ def find_with_more(conn: Connection, spans: Sequence[Span]) -> list[int]:
             "since": [span.since for span in spans],
             "at_hand": [span.at_hand for span in spans],
             "oldest": min(span.since for span in spans),
+            "agree": CLOCKS_AGREE,
         },
     ).fetchall()
     return [row[0] for row in rows]
@@ -99,7 +105,7 @@ class Around:
 @dataclass(frozen=True, slots=True)
 class MetricReading:
     metric_id: int
-    ts: datetime
+    ts: datetime  # the credible one
     received_at: datetime
     value: float
     quality: int
@@ -109,20 +115,29 @@ def list_around(conn: Connection, wanted: Sequence[Around]) -> Iterator[tuple[in
     """(number in `wanted`, reading), newest first, up to `AROUND_LIMIT` of each."""
     rows = conn.execute(
         """
-        SELECT place::int - 1, wanted.metric_id::int, found.ts, received_at, value, quality::int
+        SELECT place::int - 1, wanted.metric_id::int, least(found.ts, received_at + %(agree)s),
+               received_at, value, quality::int
         FROM unnest(%(devices)s::int[], %(metrics)s::smallint[], %(ts)s::timestamptz[],
                     %(lead)s::interval[])
              WITH ORDINALITY AS wanted (device_id, metric_id, ts, lead, place)
         CROSS JOIN LATERAL (
-            SELECT max(ts) AS ts FROM reading
-            WHERE reading.device_id = wanted.device_id AND reading.metric_id = wanted.metric_id
-              AND reading.ts < wanted.ts AND reading.ts >= wanted.ts - %(gap)s
-              AND reading.ts >= %(oldest)s
+            SELECT max(ts) AS ts FROM (
+                SELECT least(ts, received_at + %(agree)s) AS ts FROM reading
+                WHERE reading.device_id = wanted.device_id
+                  AND reading.metric_id = wanted.metric_id
+                  AND reading.ts < wanted.ts + %(ahead)s AND reading.ts >= wanted.ts - %(gap)s
+                  AND reading.ts >= %(oldest)s
+                  AND least(reading.ts, received_at + %(agree)s) < wanted.ts
+                ORDER BY reading.ts DESC
+                LIMIT 1
+            ) before
         ) previous
         CROSS JOIN LATERAL (
             SELECT ts, received_at, value, quality FROM reading
             WHERE reading.device_id = wanted.device_id AND reading.metric_id = wanted.metric_id
               AND reading.ts >= coalesce(previous.ts, wanted.ts) - wanted.lead
+              AND least(reading.ts, received_at + %(agree)s)
+                  >= coalesce(previous.ts, wanted.ts) - wanted.lead
               AND reading.ts >= %(oldest)s
             ORDER BY ts DESC
             LIMIT %(limit)s
@@ -136,6 +151,8 @@ def list_around(conn: Connection, wanted: Sequence[Around]) -> Iterator[tuple[in
             "gap": LONGEST_GAP,
             "oldest": min(w.ts - w.lead for w in wanted) - LONGEST_GAP,
             "limit": AROUND_LIMIT,
+            "agree": CLOCKS_AGREE,
+            "ahead": MOST_AHEAD,
         },
     )
     for place, *reading in rows:

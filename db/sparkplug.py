@@ -23,6 +23,9 @@ SOURCES_MAX = 50_000
 METRICS_MAX = 500_000
 # Whoever was heard over this span is no invention of the moment.
 TENURE = timedelta(days=1)
+# Installation setting: whether edge nodes are asked for births by themselves.
+REBIRTH_SETTING = "sparkplug_rebirth"
+ONCE, NEVER = "once", "never"  # until one request was not answered; not at all
 # How exactly `heard_at` is kept.
 HEARD_EVERY = timedelta(seconds=10)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,9 +45,12 @@ class NodeRow:
     next_seq: int | None = None
     recent: tuple[tuple[int, datetime], ...] = ()  # sequence numbers, and when they came
     gap_since: datetime | None = None
+    # Sessions that a birth overtook before they ended: bdSeq, receipt of that birth.
+    overtaken: tuple[tuple[int, datetime], ...] = ()
     rebirth_asked_at: datetime | None = None
     rebirth_due_at: datetime | None = None
     rebirth_reason: str = ""
+    rebirth_unanswered: bool = False  # not asked again by itself
     first_seen: datetime = EPOCH
     heard_at: datetime = EPOCH
 
@@ -105,8 +111,8 @@ def lock_nodes(conn: Connection, keys: Collection[NodeKey], now: datetime) -> li
         return cursor.execute(
             """
             SELECT group_id, edge_id, online, bd_seq, born_at, death_bd_seq, death_at, next_seq,
-                   recent, gap_since, rebirth_asked_at, rebirth_due_at, rebirth_reason,
-                   first_seen, heard_at
+                   recent, gap_since, overtaken, rebirth_asked_at, rebirth_due_at,
+                   rebirth_reason, rebirth_unanswered, first_seen, heard_at
             FROM sparkplug_node
             JOIN unnest(%s::text[], %s::text[]) AS wanted (group_id, edge_id)
               USING (group_id, edge_id)
@@ -116,9 +122,18 @@ def lock_nodes(conn: Connection, keys: Collection[NodeKey], now: datetime) -> li
         ).fetchall()
 
 
-def _node_row(*, recent: list[tuple[int, str]], **columns: Any) -> NodeRow:
-    pairs = tuple((seq, datetime.fromisoformat(at)) for seq, at in recent)
-    return NodeRow(recent=pairs, **columns)
+def _node_row(
+    *, recent: list[tuple[int, str]], overtaken: list[tuple[int, str]], **columns: Any
+) -> NodeRow:
+    return NodeRow(recent=_timed(recent), overtaken=_timed(overtaken), **columns)
+
+
+def _timed(pairs: list[tuple[int, str]]) -> tuple[tuple[int, datetime], ...]:
+    return tuple((number, datetime.fromisoformat(at)) for number, at in pairs)
+
+
+def _as_json(pairs: Sequence[tuple[int, datetime]]) -> Jsonb:
+    return Jsonb([[number, at.isoformat()] for number, at in pairs])
 
 
 def update_nodes(conn: Connection, nodes: Sequence[NodeRow]) -> None:
@@ -130,18 +145,83 @@ def update_nodes(conn: Connection, nodes: Sequence[NodeRow]) -> None:
             """
             UPDATE sparkplug_node
             SET online = %s, bd_seq = %s, born_at = %s, death_bd_seq = %s, death_at = %s,
-                next_seq = %s, recent = %s, gap_since = %s, rebirth_asked_at = %s,
-                rebirth_due_at = %s, rebirth_reason = %s, heard_at = %s
+                next_seq = %s, recent = %s, gap_since = %s, overtaken = %s,
+                rebirth_asked_at = %s, rebirth_due_at = %s, rebirth_reason = %s,
+                rebirth_unanswered = %s, heard_at = %s
             WHERE group_id = %s AND edge_id = %s
             """,
             [
                 (node.online, node.bd_seq, node.born_at, node.death_bd_seq, node.death_at,
-                 node.next_seq, Jsonb([[seq, at.isoformat()] for seq, at in node.recent]),
-                 node.gap_since, node.rebirth_asked_at, node.rebirth_due_at, node.rebirth_reason,
-                 node.heard_at, *node.key)
+                 node.next_seq, _as_json(node.recent), node.gap_since, _as_json(node.overtaken),
+                 node.rebirth_asked_at, node.rebirth_due_at, node.rebirth_reason,
+                 node.rebirth_unanswered, node.heard_at, *node.key)
                 for node in nodes
             ],
         )  # fmt: skip
+
+
+def rebirth_setting(conn: Connection) -> str:
+    """`ONCE` or `NEVER`."""
+    row = conn.execute(
+        "SELECT value #>> '{}' FROM setting WHERE district = '' AND key = %s", (REBIRTH_SETTING,)
+    ).fetchone()
+    return NEVER if row is not None and row[0] == NEVER else ONCE
+
+
+def save_rebirth_setting(conn: Connection, value: str, now: datetime) -> None:
+    """From now on for all workers; what was not sent yet is sent no more if `NEVER`."""
+    conn.execute(
+        """
+        INSERT INTO setting (district, key, value, updated_at) VALUES ('', %s, %s, %s)
+        ON CONFLICT (district, key)
+        DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at
+        """,
+        (REBIRTH_SETTING, Jsonb(value), now),
+    )
+    if value == NEVER:
+        conn.execute(
+            """
+            DELETE FROM mqtt_outbox
+            WHERE sent_at IS NULL AND split_part(topic, '/', 1) = 'spBv1.0'
+              AND split_part(topic, '/', 3) = 'NCMD'
+            """
+        )
+        conn.execute(
+            """
+            UPDATE sparkplug_node SET rebirth_due_at = NULL, rebirth_reason = ''
+            WHERE rebirth_due_at > %s
+            """,
+            (now,),
+        )
+
+
+def note_request(conn: Connection, key: NodeKey, now: datetime) -> bool:
+    """A person asks for births; False: no such edge node. Its answer is waited for again."""
+    asked = conn.execute(
+        """
+        UPDATE sparkplug_node
+        SET rebirth_asked_at = %s, rebirth_due_at = NULL, rebirth_reason = '',
+            rebirth_unanswered = true
+        WHERE group_id = %s AND edge_id = %s
+        """,
+        (now, *key),
+    )
+    return asked.rowcount == 1
+
+
+def list_nodes(conn: Connection, limit: int) -> list[NodeRow]:
+    """Edge nodes, those that are not asked again first, then the longest unheard."""
+    with conn.cursor(row_factory=kwargs_row(_node_row)) as cursor:
+        return cursor.execute(
+            """
+            SELECT group_id, edge_id, online, bd_seq, born_at, death_bd_seq, death_at, next_seq,
+                   recent, gap_since, overtaken, rebirth_asked_at, rebirth_due_at,
+                   rebirth_reason, rebirth_unanswered, first_seen, heard_at
+            FROM sparkplug_node
+            ORDER BY rebirth_unanswered DESC, heard_at, group_id, edge_id LIMIT %s
+            """,
+            (limit,),
+        ).fetchall()
 
 
 def find_registered_nodes(conn: Connection, keys: Collection[NodeKey]) -> set[NodeKey]:

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg.rows import class_row
 
 from db.pool import Connection
+from db.readings import CLOCKS_AGREE
 
 # Which of a device's metrics its dot on the map shows: the first of these that it reports.
 SHOWN_METRICS = (
@@ -173,7 +174,8 @@ def list_devices(conn: Connection, district: str, now: datetime) -> list[WallDev
                    shown.metric, shown.value, shown.ts, heard.at AS heard_at
             FROM device d
             LEFT JOIN (
-                SELECT DISTINCT ON (l.device_id) l.device_id, m.name AS metric, l.value, l.ts
+                SELECT DISTINCT ON (l.device_id) l.device_id, m.name AS metric, l.value,
+                       least(l.ts, l.received_at + %(agree)s) AS ts
                 FROM device_latest l
                 JOIN metric m ON m.id = l.metric_id
                 ORDER BY l.device_id, array_position(%(shown)s::text[], m.name), m.id
@@ -184,8 +186,9 @@ def list_devices(conn: Connection, district: str, now: datetime) -> list[WallDev
             WHERE d.district = %(district)s
             ORDER BY d.id
             """,
-            {"district": district, "now": now, "shown": list(SHOWN_METRICS)},
-        ).fetchall()
+            {"district": district, "now": now, "shown": list(SHOWN_METRICS),
+             "agree": CLOCKS_AGREE},
+        ).fetchall()  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

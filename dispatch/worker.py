@@ -41,7 +41,7 @@ def run(settings: DispatchSettings, stop: threading.Event) -> None:
                 stop.wait(ERROR_PAUSE_S)
                 continue
             if seq is None:
-                wakeups.wait(POLL_S, stop)
+                wakeups.wait(POLL_S)
             else:
                 publish_event_seq(client, seq)
     finally:

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from city.reading import REASON_NAN, REASON_RANGE, Metric, Reject
 
 # A message may be this much ahead of our clock. Clocks set by GPS or NTP agree to a second,
-# hand-set ones to minutes; beyond ten minutes the time is wrong, and a reading stored in the
-# future would hide every later one from the latest-value view.
+# hand-set ones to minutes; beyond ten minutes the time is wrong.
 FUTURE_LIMIT = timedelta(minutes=10)
 # A live message whose time is older than this has a wrong clock (never set, or reset by a new
 # battery): networks keep undelivered messages for hours, gateways for days. It must still be

@@ -22,7 +22,15 @@ from db.sparkplug import (
     SourceKey,
     SourceRow,
 )
-from ingest.formats.sparkplug import NAME, ROOT, SEQUENCE, Address, Kind, Telegram, decode
+from ingest.formats.sparkplug import (
+    NAME,
+    SEQUENCE,
+    Address,
+    Kind,
+    Telegram,
+    decode,
+    rebirth_topic,
+)
 from ingest.formats.sparkplug_metrics import (
     BD_SEQ,
     MetricName,
@@ -45,6 +53,11 @@ STRANGE_FOR = timedelta(minutes=1)
 AHEAD_LIMIT = timedelta(minutes=1)
 # Numbers remembered that were counted: fewer than half of all, or they would look like new ones.
 BEHIND_LIMIT = 96
+# A broker publishes the Last Will of a connection that vanished after 1.5 keep-alives; brokers of
+# clouds allow 20 minutes of keep-alive, hardly anybody asks for more.
+WILL_OWED_FOR = timedelta(minutes=30)
+# Sessions overtaken within that time that are remembered: a link that flaps every few minutes.
+OVERTAKEN_LIMIT = 16
 
 # Why a rebirth is asked for.
 GAP = "sequence gap"  # called off when the missing message comes
@@ -71,6 +84,8 @@ def place(node: NodeRow, seq: int, at: datetime) -> NodeRow:
     next_seq = node.next_seq
     if node.born_at is not None and at < node.born_at and seq != next_seq:
         return node  # of the session before
+    if next_seq is not None and not node.online:
+        return _place_after_death(node, next_seq, seq, at)
     if next_seq is None and node.online:
         node = replace(node, next_seq=seq)  # its birth did not say where numbers begin
     elif next_seq is not None and node.gap_since and at - node.gap_since > REORDER_TIMEOUT:
@@ -79,6 +94,27 @@ def place(node: NodeRow, seq: int, at: datetime) -> NodeRow:
     if node.gap_since is None:
         return call_off(node, GAP)
     return ask_rebirth(node, GAP, node.gap_since + REORDER_TIMEOUT)
+
+
+def _place_after_death(node: NodeRow, next_seq: int, seq: int, at: datetime) -> NodeRow:
+    """Numbers of a session that is said to be over count while they follow on without a gap. The
+    first that does not, once stragglers are in, is of another session."""
+    recent = tuple(came for came in (*node.recent, (seq, at)) if at - came[1] <= REORDER_TIMEOUT)
+    node = replace(node, recent=recent[-BEHIND_LIMIT:])
+    if seq == next_seq:
+        return replace(node, next_seq=_after(seq))
+    return replace(node, next_seq=None) if _is_long_dead(node, at) else node
+
+
+def follows_death(node: NodeRow, seq: int | None, at: datetime) -> bool:
+    """Whether a message goes on where a session ended that is said to be over."""
+    is_dead = not node.online and node.death_at is not None and node.death_at < at
+    return is_dead and seq is not None and seq == node.next_seq
+
+
+def _is_long_dead(node: NodeRow, at: datetime) -> bool:
+    """Too long for messages sent before the death to come behind it."""
+    return node.death_at is not None and at - node.death_at > REORDER_TIMEOUT
 
 
 def _after(seq: int) -> int:
@@ -127,8 +163,11 @@ def _give_up(node: NodeRow, next_seq: int) -> NodeRow:
 
 
 def ask_rebirth(node: NodeRow, reason: str, due_at: datetime) -> NodeRow:
-    """Have all births sent again, not before `due_at` and not too soon after the last request."""
-    if node.rebirth_due_at is not None:
+    """Have all births sent again, not before `due_at` and not too soon after the last request.
+
+    Who left a request unanswered is not asked again: it cannot answer, or worse (the command ends
+    the network thread of a library in use)."""
+    if node.rebirth_due_at is not None or node.rebirth_unanswered:
         return node
     if node.rebirth_asked_at is not None:
         due_at = max(due_at, node.rebirth_asked_at + REBIRTH_INTERVAL)
@@ -147,8 +186,18 @@ def pass_time(node: NodeRow, now: datetime) -> NodeRow:
     if node.rebirth_due_at is None or node.rebirth_due_at > now:
         return node
     return replace(
-        node, rebirth_asked_at=node.rebirth_due_at, rebirth_due_at=None, rebirth_reason=""
-    )
+        node, rebirth_asked_at=node.rebirth_due_at, rebirth_due_at=None, rebirth_reason="",
+        rebirth_unanswered=True,
+    )  # fmt: skip
+
+
+def _hear_answer(node: NodeRow, at: datetime) -> NodeRow:
+    """A birth after a request answers it, unless the edge node died in between: then it did not
+    answer, it was started anew."""
+    asked_at, died_at = node.rebirth_asked_at, node.death_at
+    if asked_at is None or at < asked_at or (died_at is not None and died_at > asked_at):
+        return node
+    return replace(node, rebirth_unanswered=False)
 
 
 def without_future(node: NodeRow, now: datetime) -> NodeRow:
@@ -156,11 +205,14 @@ def without_future(node: NodeRow, now: datetime) -> NodeRow:
     times = (
         *(node.born_at, node.death_at, node.gap_since, node.rebirth_asked_at),
         *(node.rebirth_due_at, node.first_seen, node.heard_at),
-        *(at for _, at in node.recent),
+        *(at for _, at in (*node.recent, *node.overtaken)),
     )
     if all(at is None or at <= now + AHEAD_LIMIT for at in times):
         return node
-    return NodeRow(*node.key, online=node.online, first_seen=now, heard_at=now)
+    return NodeRow(
+        *node.key, online=node.online, first_seen=now, heard_at=now,
+        rebirth_unanswered=node.rebirth_unanswered,
+    )  # fmt: skip
 
 
 def source_without_future(source: SourceRow, now: datetime) -> SourceRow:
@@ -183,11 +235,6 @@ def is_strange(node: NodeRow, now: datetime) -> bool:
     return now - node.first_seen < STRANGE_FOR
 
 
-def rebirth_topic(node: NodeRow) -> str:
-    """Where an edge node listens for commands."""
-    return f"{ROOT}/{node.group_id}/{Kind.NCMD}/{node.edge_id}"
-
-
 def called_off(before: NodeRow, after: NodeRow, now: datetime) -> bool:
     """A request that waits in the outbox must not go out, or not then. One whose time has come
     may be with whoever publishes; only a birth makes it void."""
@@ -202,7 +249,7 @@ def new_request(before: NodeRow, after: NodeRow, now: datetime) -> NewMessage | 
     is_there = due_at == before.rebirth_due_at and not called_off(before, after, now)
     if due_at is None or is_there:
         return None
-    return NewMessage(rebirth_topic(after), rebirth_command(now), due_at)
+    return NewMessage(rebirth_topic(*after.key), rebirth_command(now), due_at)
 
 
 # --- sessions -------------------------------------------------------------------------------
@@ -212,8 +259,13 @@ def begin_session(node: NodeRow, telegram: Telegram, at: datetime, *, retained: 
     """An edge node was born, or born again: sequence numbers start anew."""
     if node.born_at is not None and at <= node.born_at:
         return node  # stored already, or another worker has stored a later birth
-    known = node.death_at is not None and node.death_at > at
-    is_dead = known and _same_session(node.death_bd_seq, telegram.bd_seq)
+    overtaken = _overtaken_by(node, telegram.bd_seq, at)
+    node = _hear_answer(replace(node, overtaken=overtaken), at)
+    is_dead = (
+        node.death_at is not None
+        and node.death_at > at
+        and not _is_owed(node, node.death_bd_seq, node.death_at, telegram.bd_seq)
+    )
     next_seq = None if telegram.seq is None or retained or is_dead else _after(telegram.seq)
     near = tuple(came for came in node.recent if at - came[1] <= REORDER_TIMEOUT)
     node = replace(
@@ -231,20 +283,44 @@ def begin_session(node: NodeRow, telegram: Telegram, at: datetime, *, retained: 
 
 
 def end_session(node: NodeRow, bd_seq: int | None, at: datetime) -> tuple[NodeRow, bool]:
-    """A Last Will, and whether it is heeded: only that of the session known now is.
+    """An edge node's last word, and whether it is heeded: always, but for that of a session which
+    the present one is known to have overtaken.
 
-    One of another session is kept in mind: its birth may still be with another worker."""
-    node = replace(node, death_bd_seq=bd_seq, death_at=at)
-    is_late = node.born_at is not None and at < node.born_at
-    if is_late or not _same_session(node.bd_seq, bd_seq):
+    The number alone does not tell: libraries in use say good-bye with one above that of their
+    birth, or die with one below it. So a number is old only if an earlier birth had it and that
+    session has not ended yet; the end of the wrong one is undone by what follows (`revive`)."""
+    if node.born_at is not None and at < node.born_at:
+        ended_later = tuple(session for session in node.overtaken if session[1] < at)
+        return replace(node, overtaken=ended_later), False
+    if _is_owed(node, bd_seq, at, node.bd_seq):
         return node, False
-    node = replace(node, online=False, next_seq=None, recent=(), gap_since=None)
+    node = replace(node, online=False, death_bd_seq=bd_seq, death_at=at, recent=(), gap_since=None)
     return call_off(node, GAP, LOST, UNKNOWN_ALIAS, UNBORN), True
 
 
-def _same_session(known: int | None, named: int | None) -> bool:
-    """A birth or a death that names no number cannot be told from any other."""
-    return known is None or named is None or known == named
+def revive(node: NodeRow) -> NodeRow:
+    """Its numbers go on: the death was of an earlier session, whichever number it carried."""
+    return replace(node, online=True, death_bd_seq=None, death_at=None, overtaken=())
+
+
+def _overtaken_by(
+    node: NodeRow, bd_seq: int | None, at: datetime
+) -> tuple[tuple[int, datetime], ...]:
+    """Sessions whose Last Will may still come after the birth of `bd_seq`. A birth of the same
+    number is of the same session, one after a death overtakes nobody."""
+    overtaken = node.overtaken
+    is_alive = node.online or (node.death_at is not None and node.death_at > at)
+    if is_alive and node.bd_seq is not None:
+        overtaken = (*overtaken, (node.bd_seq, at))
+    owed = [s for s in overtaken if s[0] != bd_seq and at - s[1] <= WILL_OWED_FOR]
+    return tuple(owed[-OVERTAKEN_LIMIT:])
+
+
+def _is_owed(node: NodeRow, named: int | None, at: datetime, session: int | None) -> bool:
+    """Whether a death that names this number is of a session before `session`."""
+    if named is None or named == session:
+        return False
+    return any(number == named and at - since <= WILL_OWED_FOR for number, since in node.overtaken)
 
 
 def _died_at(node: NodeRow) -> datetime | None:
@@ -261,6 +337,7 @@ class Sessions:
     sources: dict[SourceKey, SourceRow]
     names: dict[SourceKey, dict[int | str, MetricName]]
     strangers: Collection[NodeKey] = ()  # not asked for anything
+    may_ask: bool = True  # whether anybody is
     touched: set[SourceKey] = field(default_factory=set)
     born: dict[SourceKey, list[MetricName]] = field(default_factory=dict)
 
@@ -268,7 +345,7 @@ class Sessions:
         """One message, received `at`, in the light of those before it."""
         key = node_key(telegram.address)
         decoded = self._take(key, telegram, at, retained=retained)
-        if key in self.strangers:
+        if key in self.strangers or not self.may_ask:
             self.nodes[key] = replace(self.nodes[key], rebirth_due_at=None, rebirth_reason="")
         return decoded
 
@@ -281,6 +358,10 @@ class Sessions:
         if kind is Kind.NDEATH:
             self.nodes[key], heeded = end_session(node, telegram.bd_seq, at)
             return self._node_death(telegram, at) if heeded else _ignored(telegram, node)
+        follows = not retained and follows_death(node, telegram.seq, at)
+        back: list[Decoded] = []
+        if follows and _is_long_dead(node, at):
+            node, back = self._revive(node, telegram, at)
         if telegram.seq is not None and not retained:
             node = place(node, telegram.seq, at)
         if kind is Kind.DBIRTH:
@@ -290,8 +371,10 @@ class Sessions:
             self._die(source_key(telegram.address), at)
             decoded = _at_receipt(decoded, at, online=False)
         else:
-            decoded = decode(telegram, at, self._names_at(telegram.address, at))
-            self.nodes[key] = self._after_data(node, decoded, at)
+            decoded = decode(telegram, at, self._names_at(telegram.address, at, node, follows))
+            self.nodes[key] = node if follows else self._after_data(node, decoded, at)
+        if back:
+            return Decoded(NAME, decoded.message_class, parts=(*back, decoded))
         return decoded
 
     def metric_rows(self) -> list[MetricRow]:
@@ -340,6 +423,19 @@ class Sessions:
         parts = (own, *(_dead_with(own, source) for source in gone))
         return Decoded(NAME, own.message_class, parts=parts)
 
+    def _revive(
+        self, node: NodeRow, telegram: Telegram, at: datetime
+    ) -> tuple[NodeRow, list[Decoded]]:
+        """The edge node is there after all, and so are the devices that died with it."""
+        back = [_back_again(telegram, telegram.address.node, at)]
+        for source in list(self.sources.values()):
+            if (source.group_id, source.edge_id) == node.key and source.died_at == node.death_at:
+                self.sources[source.key] = replace(source, died_at=None)
+                self.touched.add(source.key)
+                if source.device_id:
+                    back.append(_back_again(telegram, "/".join(source.key), at))
+        return revive(node), back
+
     def _after_data(self, node: NodeRow, decoded: Decoded, at: datetime) -> NodeRow:
         """Ask for births where data cannot be understood or its sender is not alive. A birth
         that is still with another worker calls this off in time."""
@@ -350,10 +446,16 @@ class Sessions:
             return ask_rebirth(node, UNKNOWN_ALIAS, self.now + REORDER_TIMEOUT)
         return node
 
-    def _names_at(self, address: Address, at: datetime) -> dict[int | str, MetricName]:
-        """Names hold until the death of their source: later they may mean something else."""
+    def _names_at(
+        self, address: Address, at: datetime, node: NodeRow, follows: bool
+    ) -> dict[int | str, MetricName]:
+        """Names hold until the death of their source: later they may mean something else, unless
+        the numbers of the session that ended for it go on."""
         source = self.sources.get(source_key(address))
-        if source is None or (source.died_at is not None and source.died_at < at):
+        if source is None:
+            return {}
+        is_dead = source.died_at is not None and source.died_at < at
+        if is_dead and not (follows and source.died_at == node.death_at):
             return {}
         return self.names.get(source.key, {})
 
@@ -413,6 +515,14 @@ def _dead_with(node: Decoded, source: SourceRow) -> Decoded:
     reports: list[StatusReport] = [replace(r, device=identity) for r in node.statuses]
     link = {"event": Kind.NDEATH.value, "bridge": identity}
     return Decoded(NAME, node.message_class, identity, statuses=tuple(reports), link=link)
+
+
+def _back_again(telegram: Telegram, identity: str, at: datetime) -> Decoded:
+    """Somebody who was said to be gone, and is not."""
+    facts = {"event": telegram.address.kind.value, "values_stale": False}
+    report = StatusReport(identity, True, at, TimeSource.RECEIVED, facts)
+    link = {"event": telegram.address.kind.value, "bridge": identity}
+    return Decoded(NAME, MessageClass.STATUS, identity, statuses=(report,), link=link)
 
 
 def _ignored(telegram: Telegram, node: NodeRow) -> Decoded:

@@ -19,6 +19,7 @@ from ingest.formats.sparkplug import (
     Telegram,
     decode,
     read,
+    rebirth_topic,
 )
 from ingest.formats.sparkplug_metrics import MetricName, references
 from ingest.message import Message
@@ -30,7 +31,6 @@ from ingest.sparkplug_sessions import (
     names_of,
     new_request,
     node_key,
-    rebirth_topic,
     source_key,
     source_without_future,
 )
@@ -96,6 +96,7 @@ def _load(conn: Connection, telegrams: Iterable[Telegram], now: datetime) -> Ses
     strange = {node.key for node in nodes if is_strange(node, now)}
     strange -= sparkplug.find_registered_nodes(conn, strange)
     whole = {node_key(a) for a in addresses if a.kind in (Kind.NBIRTH, Kind.NDEATH)}
+    whole |= {node.key for node in nodes if not node.online and node.next_seq is not None}
     sources = sparkplug.find_sources(conn, {source_key(a) for a in addresses}, whole)
     return Sessions(
         now,
@@ -103,6 +104,7 @@ def _load(conn: Connection, telegrams: Iterable[Telegram], now: datetime) -> Ses
         {source.key: source_without_future(source, now) for source in sources},
         _find_names(conn, telegrams),
         strange,
+        may_ask=sparkplug.rebirth_setting(conn) != sparkplug.NEVER,
     )
 
 
@@ -135,6 +137,6 @@ def _save(
     sparkplug.replace_metrics(conn, sorted(sessions.born), sessions.metric_rows())
     now = sessions.now
     void = [node for node in changed if called_off(before[node.key], node, now)]
-    outbox.withdraw(conn, [rebirth_topic(node) for node in void])
+    outbox.withdraw(conn, [rebirth_topic(*node.key) for node in void])
     requests = [new_request(before[node.key], node, now) for node in changed]
     outbox.insert_messages(conn, [request for request in requests if request is not None])

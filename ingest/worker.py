@@ -42,9 +42,6 @@ log = logging.getLogger(__name__)
 RETRY_S = 1.0
 # How often a worker says that it is alive.
 BEAT_S = 2.0
-# A Redis that does not answer at once is not asked again for so long: storing comes first.
-REDIS_PATIENCE_S = 0.5
-REDIS_PAUSE_S = 10.0
 RECEIVE_BYTES = 1 << 20
 # How often the inbox hears from us.
 PULSE_S = 1.0
@@ -170,9 +167,8 @@ class _Worker:
         self._settings = settings
         self._is_gone = is_gone
         self._conn: Connection | None = None
-        self._redis = live.open_redis(settings.redis_url, REDIS_PATIENCE_S)
+        self._redis = live.open_redis(settings.redis_url)
         self._redis_answers = True
-        self._redis_at = 0.0  # not asked before
         self._lane = PlainLane()
         self._beat_at = 0.0
 
@@ -279,13 +275,9 @@ class _Worker:
             raise Unavailable("stopped") from error
 
     def _tell(self, stored: Stored) -> None:
-        if time.monotonic() < self._redis_at:
-            return
         answered = not stored.readings or live.wake(self._redis, "evaluate")
         if stored.event_seq is not None:
             answered &= live.publish_event_seq(self._redis, stored.event_seq)
-        if not answered:
-            self._redis_at = time.monotonic() + REDIS_PAUSE_S
         if answered != self._redis_answers:
             self._redis_answers = answered
             if answered:

@@ -21,15 +21,12 @@ from city.errors import Unavailable
 from dashboard.api.answers import json_answer
 from dashboard.parts import Parts, parts
 from db.kpi import IngestLag, ingest_lag
-from db.live import publish
+from db.live import answers
 from db.operations import FeedTotal, list_totals
 from db.pool import transaction
 
 # Seconds; the wall's own budget from commit to paint is one second.
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-
-# Nobody listens here: publishing tells whether Redis answers.
-PROBE_CHANNEL = "gw:probe"
 
 health = Blueprint("health", __name__)
 
@@ -50,7 +47,7 @@ def readyz() -> Response:
             notes.append(f"evaluation is {lag.oldest_waiting_s:.0f} s behind")
     except Unavailable as error:
         reasons.append(str(error))
-    if not publish(parts().redis, PROBE_CHANNEL, b""):
+    if not answers(parts().redis):
         notes.append("redis does not answer: screens ask the database every second")
     notes += [f"a wall's follower is not running: {wall.code}" for wall in parts().walls.all()
               if not wall.alive]  # fmt: skip

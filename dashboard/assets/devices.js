@@ -187,11 +187,14 @@
     if (!device.latest.length) return [];
     const lines = device.latest.map(value => gw.el('span', 'gw-history-value', [
       gw.el('span', '', gw.word('metric', value.metric)), gw.el('b', '', gw.value(value.metric, value.value)),
-      gw.el('span', '', [ago(value.ts), ...value.trust.filter(word => word !== 'good').map(word => gw.word('quality', word))].join(' · ')),
+      gw.el('span', '', [age(value), ...value.trust.filter(word => word !== 'good').map(word => gw.word('quality', word))].join(' · ')),
     ]));
     const clock = clockText(device.clock);
     return [part(gw.t('devices.column_latest')), ...lines, ...(clock ? [gw.el('span', 'gw-history-line', clock)] : [])];
   }
+
+  /* As `dashboard.quality.age_text`. */
+  const age = value => value.age_s < -CLOSE_S ? gw.t('quality.in_future', { age: gw.age(-value.age_s * 1000) }) : ago(value.ts);
 
   /* As `dashboard.quality.clock_text`. */
   function clockText(clock) {

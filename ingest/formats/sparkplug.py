@@ -145,6 +145,11 @@ def read_address(topic: str) -> Address:
     return Address(kind, identity(levels[1], "group"), identity(levels[3], "edge"), device)
 
 
+def rebirth_topic(group: str, edge: str) -> str:
+    """Where an edge node listens for commands."""
+    return f"{ROOT}/{group}/{Kind.NCMD}/{edge}"
+
+
 def _unpacked(content: Any) -> Any:
     """The message inside a compressed one (gzip or zlib), or the message itself."""
     if content.uuid != COMPRESSED:

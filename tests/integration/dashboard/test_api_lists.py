@@ -11,6 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from city.incident import Role
+from db import walls
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -89,6 +90,30 @@ def test_a_device_shows_its_newest_values_with_age_and_quality(site) -> None:
         fresh = client.get("/api/v1/devices", params={"since": since}).json()["items"]
         assert [item["code"] for item in fresh] == [code]
         assert_problem(client.get("/api/v1/devices?colour=red"), 422, "colour")
+
+
+def test_a_value_from_the_future_is_shown_with_its_age_and_is_never_good(site) -> None:
+    (device_id, code), *_ = site.sql(
+        "SELECT id, code FROM device WHERE kind = 'gas' ORDER BY code DESC LIMIT 1"
+    )
+    received = datetime.now(UTC)
+    site.sql(
+        "INSERT INTO device_latest (device_id, metric_id, ts, value, received_at)"
+        " VALUES (%s, 3, %s, 4.5, %s)",
+        (device_id, received + timedelta(seconds=540), received),
+    )
+    with site.client(Role.VIEWER) as client:
+        device = client.get(f"/api/v1/devices/{code}").json()
+        (shown,) = [row for row in device["latest"] if row["value"] == 4.5]
+        assert -540 <= shown["age_s"] < -480
+        assert shown["trust"] == ["clock"]
+    with site.pool.connection() as conn:  # the map: as of its receipt, so that the next is newer
+        rows = {row.id: row for row in walls.list_devices(conn, "460107", received)}
+    dot = rows[device_id]
+    assert (dot.metric, dot.value) == ("co_ppm", 4.5)
+    assert dot.ts is not None
+    assert dot.ts - received <= timedelta(seconds=2)
+    site.sql("DELETE FROM device_latest WHERE device_id = %s AND metric_id = 3", (device_id,))
 
 
 def test_history_is_raw_or_bucketed_and_keeps_the_peak(site) -> None:

@@ -31,6 +31,13 @@ def batch(*samples: tuple[int, int, int, float]) -> Rows:
     return rows[sort_rows(rows)]
 
 
+def received(*samples: tuple[int, int, float]) -> Rows:
+    """Sorted rows of one device and metric: (seconds measured, seconds received, value)."""
+    rows = np.array([(1, 1, 0, AT_US + s * SECOND_US, AT_US + r * SECOND_US, v)
+                     for s, r, v in samples], BATCH_DTYPE)  # fmt: skip
+    return rows[sort_rows(rows)]
+
+
 def values(conn: Connection, devices: Sequence[int]) -> dict[tuple[int, int], float]:
     return {key: value for key, (_, value) in list_latest_values(conn, devices).items()}
 
@@ -51,6 +58,38 @@ def test_the_newest_of_a_batch_counts(conn: Connection) -> None:
     upsert_latest(conn, batch((1, 1, 0, 1.0)))
     upsert_latest(conn, batch((1, 1, 2, 2.0), (1, 1, 3, 3.0), (1, 1, 1, 4.0)))
     assert values(conn, [1]) == {(1, 1): 3.0}
+
+
+AHEAD = 540
+
+
+def test_a_true_value_wins_over_one_from_the_future(conn: Connection) -> None:
+    upsert_latest(conn, received((0, 0, 1.0)))
+    upsert_latest(conn, received((10 + AHEAD, 10, 62.5)))
+    assert values(conn, [1]) == {(1, 1): 62.5}
+    upsert_latest(conn, received((20, 20, 2.0)))
+    assert values(conn, [1]) == {(1, 1): 2.0}
+    upsert_latest(conn, received((10 + AHEAD, 10, 62.5)))  # delivered again
+    assert values(conn, [1]) == {(1, 1): 2.0}
+
+
+def test_what_was_measured_before_the_future_was_told_does_not_win(conn: Connection) -> None:
+    upsert_latest(conn, received((10 + AHEAD, 10, 62.5)))
+    upsert_latest(conn, received((5, 30, 1.0)))
+    assert values(conn, [1]) == {(1, 1): 62.5}
+
+
+def test_a_clock_that_is_always_ahead_keeps_its_order(conn: Connection) -> None:
+    for second in (0, 10, 20):
+        upsert_latest(conn, received((second + AHEAD, second, float(second))))
+    assert values(conn, [1]) == {(1, 1): 20.0}
+
+
+def test_in_one_batch_the_newest_by_receipt_is_the_latest(conn: Connection) -> None:
+    upsert_latest(conn, received((10 + AHEAD, 10, 62.5), (20, 20, 2.0)))
+    assert values(conn, [1]) == {(1, 1): 2.0}
+    upsert_latest(conn, received((30 + AHEAD, 30, 3.0), (31 + AHEAD, 30, 4.0)))
+    assert values(conn, [1]) == {(1, 1): 4.0}  # what came together is in its own order
 
 
 def test_nothing_changes_how_later_statements_are_planned(conn: Connection) -> None:

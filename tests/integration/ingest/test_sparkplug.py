@@ -30,6 +30,7 @@ from tests.unit.ingest.sparkplug_messages import (
     topic,
 )
 
+NODE = f"{GROUP}/{EDGE}"
 LAMP = "North/cabinet-7/lamp-1"
 SECOND = timedelta(seconds=1)
 
@@ -196,7 +197,7 @@ def test_a_message_that_never_comes_has_all_births_sent_again(
     assert len(first.requests()) == 1
 
 
-def test_an_unknown_alias_is_kept_with_its_bytes_and_a_rebirth_is_asked_for_once(
+def test_an_unknown_alias_is_kept_with_its_bytes_and_a_rebirth_is_asked_for_until_unanswered(
     workers: tuple[Worker, Worker],
 ) -> None:
     first, second = workers
@@ -211,8 +212,11 @@ def test_an_unknown_alias_is_kept_with_its_bytes_and_a_rebirth_is_asked_for_once
     assert first.requests() == [due_at]
     outbox.mark_sent(first.conn, [m.id for m in outbox.claim_due(first.conn, due_at)], due_at)
     second.data(10, 20)
+    assert second.requests() == [due_at]  # not again before it was answered
+    second.birth(21)
+    first.data(2, 22, alias=9)
     assert second.requests() == [due_at, due_at + REBIRTH_INTERVAL]
-    second.birth(21)  # which calls off the one that has not gone out yet
+    second.birth(23)  # which calls off the one that has not gone out yet
     assert second.requests() == [due_at]
 
 
@@ -236,6 +240,7 @@ def test_a_last_will_takes_everybody_offline_whichever_worker_gets_it(
     workers: tuple[Worker, Worker],
 ) -> None:
     first, second = workers
+    first.birth(-60, bd_seq=2)
     first.birth(0)
     assert second.online() is True
     second.take("NDEATH", node_death(2), 1)  # of the session before
@@ -253,6 +258,79 @@ def test_a_last_will_takes_everybody_offline_whichever_worker_gets_it(
     assert first.rejects() == []  # the edge node itself is not registered, and need not be
     first.birth(10, bd_seq=4)
     assert second.online() is True
+
+
+def test_an_edge_node_that_measures_itself_comes_and_goes_as_a_device(
+    workers: tuple[Worker, Worker],
+) -> None:
+    """Its birth is a word on it and a sign of life at once."""
+    first, second = workers
+    first.conn.execute(
+        """
+        UPDATE device SET format = 'sparkplug', external_id = %s, model = ''
+        WHERE id = (SELECT max(id) FROM device WHERE kind = 'light')
+        """,
+        (NODE,),
+    )
+    birth = node_birth(metric("voltage_v", 230.0))
+    first.take("NBIRTH", birth, 0)
+    assert second.online(NODE) is True
+    second.take("NDEATH", node_death(3), 5)
+    assert first.online(NODE) is False
+    first.take("NBIRTH", birth, 10)
+    assert second.online(NODE) is True
+
+
+@pytest.mark.parametrize("death", [4, 2], ids=["one above the birth", "one below"])
+def test_a_good_bye_with_another_number_takes_everybody_offline(
+    workers: tuple[Worker, Worker], death: int
+) -> None:
+    first, second = workers
+    first.birth(0, bd_seq=3)
+    second.take("NDEATH", node_death(death), 5)
+    assert first.online() is False
+    first.birth(10, bd_seq=5)
+    assert second.online() is True
+
+
+def test_numbers_that_go_on_bring_everybody_back_whichever_worker_gets_them(
+    workers: tuple[Worker, Worker],
+) -> None:
+    first, second = workers
+    first.birth(0)
+    second.take("NDEATH", node_death(2), 60)
+    assert first.online() is False
+    second.data(2, 70, 231.5)
+    assert first.online() is True
+    assert first.data(3, 71).readings == 1
+    assert (first.rejects(), first.requests()) == ([], [])
+
+
+def test_a_session_that_was_overtaken_is_known_to_every_worker(
+    workers: tuple[Worker, Worker],
+) -> None:
+    first, second = workers
+    first.birth(0, bd_seq=255)
+    second.birth(60, bd_seq=0)
+    first.take("NDEATH", node_death(255), 150)
+    assert second.online() is True
+    second.take("NDEATH", node_death(0), 200)
+    assert first.online() is False
+
+
+def test_births_are_not_asked_for_where_that_is_switched_off(
+    workers: tuple[Worker, Worker],
+) -> None:
+    first, second = workers
+    first.data(7, 0)
+    assert len(first.requests()) == 1
+    sparkplug.save_rebirth_setting(first.conn, sparkplug.NEVER, first.now)
+    assert first.requests() == []
+    second.data(8, 40)
+    assert first.requests() == []
+    sparkplug.save_rebirth_setting(first.conn, sparkplug.ONCE, first.now)
+    second.data(9, 80)
+    assert len(first.requests()) == 1
 
 
 def test_a_dead_device_is_offline(workers: tuple[Worker, Worker]) -> None:

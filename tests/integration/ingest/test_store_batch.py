@@ -15,7 +15,7 @@ from db.pool import Connection, connect
 from ingest.message import Message
 from ingest.registry import RegistryReader
 from ingest.steps import NewestKnown, replay_reject
-from tests.integration.ingest.field import DISTRICT, Field
+from tests.integration.ingest.field import DISTRICT, Field, milliseconds
 
 CH4 = "ch4_pct_lel"
 
@@ -88,6 +88,43 @@ def test_late_data_never_moves_the_latest_value_backward(field: Field) -> None:
     assert latest[CH4].value == 1.0
     assert latest[CH4].age_s(field.now) == pytest.approx(0, abs=0.01)
     assert latest["temperature_c"].unit == "°C"
+
+
+def sent(field: Field, value: float, at_s: float, ahead_s: float = 0) -> Message:
+    """A message received `at_s` after the field's now, by a clock that is `ahead_s` ahead."""
+    at = field.now + timedelta(seconds=at_s + ahead_s)
+    return field.message(
+        f"gas/{field.codes[0]}/telemetry", {"ts": milliseconds(at), "readings": {CH4: value}}, at_s
+    )
+
+
+def test_a_true_reading_takes_the_place_of_one_from_the_future(field: Field) -> None:
+    field.store(sent(field, 62.5, 0, ahead_s=540))
+    (shown,) = readings.latest(field.conn, field.device_id())
+    assert shown.age_s(field.now) == pytest.approx(-540, abs=0.01)  # its time is kept
+
+    field.store(sent(field, 2.0, 10))
+
+    (shown,) = readings.latest(field.conn, field.device_id())
+    assert (shown.value, shown.received_at) == (2.0, field.now + timedelta(seconds=10))
+    assert field.books() == (2, 2, 0, 0)
+
+
+def test_a_reading_from_the_future_that_comes_again_is_stored_once_whatever_is_believed(
+    field: Field,
+) -> None:
+    """The latest value went back: a worker that starts then believes too little to be stored."""
+    ahead = sent(field, 62.5, 0, ahead_s=540)
+    field.store(ahead, sent(field, 2.0, 10))
+    started_later = NewestKnown(field.conn)
+
+    field.store(ahead._replace(received_at=field.now + timedelta(seconds=20)), newest=started_later)
+    field.store(sent(field, 3.0, 30), newest=started_later)
+
+    assert field.one("SELECT count(*) FROM reading") == 3
+    (shown,) = readings.latest(field.conn, field.device_id())
+    assert shown.value == 3.0
+    assert field.books() == (4, 3, 1, 0)
 
 
 def test_the_same_value_again_is_a_new_reading_and_counts_as_fresh(field: Field) -> None:

@@ -30,6 +30,14 @@ def test_older_than_three_report_intervals_is_stale() -> None:
     assert trust_words(Quality.GOOD, 900.1, 300) == ["stale"]
 
 
+def test_a_value_from_the_future_is_never_good() -> None:
+    assert trust_words(Quality.GOOD, -529, 300) == ["clock"]
+    assert trust_words(Quality.GOOD, -0.001, 300) == ["clock"]
+    assert trust_words(Quality.GOOD, 0, 300) == ["good"]
+    assert trust_words(Quality.GOOD, -529, 300, ["clock"]) == ["clock"]
+    assert value_note(EN, Quality.GOOD, -540, 300) == "9 min ahead · clock is wrong"
+
+
 def test_the_gravest_word_comes_first() -> None:
     words = trust_words(Quality.SUSPECT, 10_000, 300, ["clock", "stuck"])
     assert words == ["stuck", "clock", "stale", "suspect"]

@@ -306,14 +306,121 @@ def test_a_last_will_older_than_a_birth_of_the_same_number_is_ignored() -> None:
     assert field.node.online
 
 
-def test_a_last_will_stored_before_the_birth_of_its_session_is_heeded_when_that_comes() -> None:
+def test_a_last_will_stored_before_the_birth_of_its_session_holds_when_that_comes() -> None:
     field = born()
-    assert field.take("NDEATH", node_death(4), 12).message_class is MessageClass.OTHER
+    field.take("NDEATH", node_death(4), 12)
+    assert not field.node.online
     decoded = field.take("NBIRTH", node_birth(bd_seq=4), 11)
     assert statuses(decoded) == [("North/cabinet-7", False)]
     assert not field.node.online
     decoded = field.take("DBIRTH", lamp_birth(), 11.1, "lamp-1")
     assert statuses(decoded) == [("North/cabinet-7/lamp-1", False)]
+
+
+# What libraries of today send (bdSeq of the birth, then of the death), recorded from a broker.
+@pytest.mark.parametrize(
+    ("birth", "death"),
+    [
+        (0, 0),  # pysparkplug 0.6.1 killed
+        (0, 1),  # pysparkplug 0.6.1 says good-bye
+        (255, 0),  # the same at the wrap-around
+        (1, 0),  # mqtt-spb-wrapper 2.1.2 killed
+        (1, 1),  # mqtt-spb-wrapper 2.1.2 says good-bye
+        (1, 3),  # the same with a device in the same process, which counts along
+        (0, 255),
+    ],
+)
+def test_a_death_is_heeded_whatever_number_the_library_gives_it(birth: int, death: int) -> None:
+    field = Field()
+    field.take("NBIRTH", node_birth(bd_seq=birth), 0)
+    field.take("DBIRTH", lamp_birth(), 0.1, "lamp-1")
+    decoded = field.take("NDEATH", node_death(death), 9)
+    assert sorted(statuses(decoded)) == [
+        ("North/cabinet-7", False), ("North/cabinet-7/lamp-1", False),
+    ]  # fmt: skip
+    assert not field.node.online
+
+
+@pytest.mark.parametrize(("before", "now"), [(3, 4), (255, 0), (0, 255), (7, 200)])
+def test_the_will_of_a_session_that_a_birth_overtook_is_ignored(before: int, now: int) -> None:
+    field = Field()
+    field.take("NBIRTH", node_birth(bd_seq=before), 0)
+    field.take("NBIRTH", node_birth(bd_seq=now), 60)
+    for at_s in (150, 151):  # delivered twice
+        assert field.take("NDEATH", node_death(before), at_s).statuses == ()
+        assert field.node.online
+    field.take("NDEATH", node_death(now), 200)
+    assert not field.node.online
+
+
+def test_a_number_that_ended_a_session_once_may_end_a_later_one() -> None:
+    """The will of mqtt-spb-wrapper 2.1.2 has the number of the birth before, after a reconnect."""
+    field = Field()
+    field.take("NBIRTH", node_birth(bd_seq=1), 0)
+    field.take("NDEATH", node_death(0), 10)
+    field.take("NBIRTH", node_birth(bd_seq=2), 20)
+    field.take("NDEATH", node_death(1), 30)
+    assert not field.node.online
+
+
+def test_a_will_that_came_before_the_birth_is_not_owed_after_it() -> None:
+    field = Field()
+    field.take("NBIRTH", node_birth(bd_seq=1), 0)
+    field.take("NBIRTH", node_birth(bd_seq=2), 20)
+    field.take("NDEATH", node_death(0), 19)  # stored late by another worker
+    assert field.node.online
+    field.take("NDEATH", node_death(1), 30)
+    assert not field.node.online
+
+
+def test_a_will_is_owed_for_half_an_hour() -> None:
+    field = Field()
+    field.take("NBIRTH", node_birth(bd_seq=1), 0)
+    field.take("NBIRTH", node_birth(bd_seq=2), 20)
+    field.take("NDEATH", node_death(1), 21 + 1800)
+    assert not field.node.online
+
+
+def test_numbers_that_go_on_undo_a_death() -> None:
+    """A will of an earlier session whose number says nothing: the device was cut off, was started
+    anew with the same number, and the broker gives the first connection up a minute later."""
+    field = born()
+    field.take("NDEATH", node_death(2), 60)
+    assert not field.node.online
+    straggler = field.data(2, 61)  # it might have been sent before
+    assert (names(straggler), statuses(straggler)) == (["voltage_v"], [])
+    assert not field.node.online
+    decoded = field.data(3, 70)
+    assert names(decoded) == ["voltage_v"]
+    assert sorted(statuses(decoded)) == [
+        ("North/cabinet-7", True), ("North/cabinet-7/lamp-1", True),
+    ]  # fmt: skip
+    assert (field.node.online, field.node.next_seq) == (True, 4)
+    assert field.node.rebirth_due_at is None
+    assert names(field.data(4, 71)) == ["voltage_v"]
+
+
+def test_numbers_of_another_session_undo_no_death() -> None:
+    field = born()
+    for seq in range(2, 30):
+        field.data(seq, 1 + seq / 10)
+    field.take("NDEATH", node_death(3), 60)
+    # Started anew, but its births were lost: the same numbers from the beginning.
+    for seq in range(1, 40):
+        decoded = field.data(seq, 70 + seq)
+        assert decoded.rejects[0].reason == "alias_unknown"
+    assert not field.node.online
+
+
+def test_a_device_that_died_by_itself_stays_dead_when_its_edge_node_is_back() -> None:
+    field = born()
+    field.take("DBIRTH", payload(metric("power_w", 3.0, alias=2), seq=2), 0.2, "lamp-2")
+    field.take("DDEATH", payload(seq=3), 5, "lamp-2")
+    field.take("NDEATH", node_death(9), 60)
+    decoded = field.data(4, 70)
+    assert sorted(statuses(decoded)) == [
+        ("North/cabinet-7", True), ("North/cabinet-7/lamp-1", True),
+    ]  # fmt: skip
 
 
 def test_a_will_without_a_number_is_believed() -> None:
@@ -336,7 +443,7 @@ def test_data_of_a_dead_edge_node_asks_for_its_births() -> None:
     field = born()
     field.take("NDEATH", node_death(3), 5)
     assert field.node.rebirth_due_at is None
-    assert field.data(2, 6).rejects[0].reason == "alias_unknown"
+    assert field.data(40, 6).rejects[0].reason == "alias_unknown"
     assert field.node.rebirth_reason == UNBORN
 
 
@@ -392,16 +499,51 @@ def test_named_data_before_any_birth_is_taken_and_asks_for_one() -> None:
     assert field.node.rebirth_reason == UNBORN
 
 
-def test_an_unknown_alias_asks_once_in_thirty_seconds() -> None:
+def test_an_edge_node_that_answers_is_asked_at_most_once_in_thirty_seconds() -> None:
     field = born()
-    asked = set()
+    asked: set[datetime | None] = {None}
+    seq = 1
     for second in range(1, 100):
-        field.data(second + 1, second, alias=9)
-        asked.add(field.node.rebirth_due_at)
+        seq += 1
+        field.data(seq, second, alias=9)
+        if field.node.rebirth_asked_at not in asked:  # it went out, and is answered
+            asked.add(field.node.rebirth_asked_at)
+            field.take("NBIRTH", node_birth(), second + 0.1)
+            field.take("DBIRTH", lamp_birth(), second + 0.2, "lamp-1")
+            seq = 1
     due = sorted(moment for moment in asked if moment is not None)
     assert due[0] == NOW + SECOND + REORDER_TIMEOUT
     assert all(later - earlier >= REBIRTH_INTERVAL for earlier, later in pairwise(due))
-    assert len([moment for moment in due if moment <= NOW + 99 * SECOND]) == 4
+    assert len(due) == 4
+
+
+def test_an_edge_node_that_left_one_request_unanswered_is_not_asked_again() -> None:
+    field = born()
+    for second in range(1, 600):
+        field.data((second + 1) % 256, second, alias=9)
+    assert field.node.rebirth_asked_at == NOW + SECOND + REORDER_TIMEOUT
+    assert (field.node.rebirth_unanswered, field.node.rebirth_due_at) == (True, None)
+
+
+def test_a_birth_after_a_death_is_no_answer() -> None:
+    """A library in use ends its network thread at the request: a watchdog starts it anew, and a
+    second request would end it again."""
+    field = born()
+    field.data(2, 1, alias=9)
+    field.data(3, 7, alias=9)  # by now the request has gone out
+    field.take("NDEATH", node_death(2), 100)
+    field.take("NBIRTH", node_birth(), 110)
+    field.take("DBIRTH", lamp_birth(), 110.1, "lamp-1")
+    field.data(2, 111, alias=9)
+    assert (field.node.rebirth_unanswered, field.node.rebirth_due_at) == (True, None)
+
+
+def test_nobody_is_asked_where_that_is_switched_off() -> None:
+    field = Field()
+    field.sessions.may_ask = False
+    field.data(40)
+    field.data(50, 1)
+    assert (field.node.rebirth_due_at, field.node.rebirth_reason) == (None, "")
 
 
 def test_the_birth_that_was_with_another_worker_calls_the_request_off() -> None:
@@ -421,7 +563,9 @@ def test_a_request_whose_time_has_come_is_not_made_again_for_a_while() -> None:
     assert pass_time(node, NOW - SECOND) == node
     gone = pass_time(node, NOW)
     assert (gone.rebirth_asked_at, gone.rebirth_due_at, gone.rebirth_reason) == (NOW, None, "")
-    assert placed(gone, 12, at_s=1).rebirth_due_at == NOW + REBIRTH_INTERVAL
+    assert placed(gone, 12, at_s=1).rebirth_due_at is None  # not before it was answered
+    answered = replace(gone, rebirth_unanswered=False)
+    assert placed(answered, 12, at_s=1).rebirth_due_at == NOW + REBIRTH_INTERVAL
 
 
 def test_the_request_is_a_command_to_the_edge_node() -> None:
