@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from city.errors import Unavailable
-from db import ingest_workers, live, outbox
+from db import broker_counts, ingest_workers, live, outbox
 from db.pool import Connection, connect_when_ready, first_line, is_away
 from ingest.batch import build_batch, decode_messages, identities, refuse_message, urgent_topics
 from ingest.formats import subscriptions
 from ingest.intake import Intake, shared_filters
 from ingest.message import Message
+from ingest.mqtt import BrokerCounters
 from ingest.plain import PlainLane
 from ingest.registry import RegistryReader
 from ingest.sparkplug_steps import resolve_sessions
@@ -126,6 +127,9 @@ class _Worker:
         self._urgent: set[str] = set()
         self._beat_at = 0.0
         self._alive_since = 0.0  # since when heartbeats have come without a gap
+        self._counters = BrokerCounters(settings.mqtt_url, say)
+        self._counted_at: datetime | None = None
+        self._counters.start()
 
     def introduce(self, filters: Sequence[str]) -> list[str]:
         """Connect and be known as alive; gives filters of an earlier life to unsubscribe from."""
@@ -183,6 +187,7 @@ class _Worker:
                 ingest_workers.forget(conn, dead)
                 log.warning("worker %s is gone: its sessions were emptied and ended here", dead)
         self._publish_due(conn, intake)
+        self._keep_count(conn)
         # Whoever was cut off must not take the others for dead. One at a time: memory is bounded.
         if intake.adopted() or at - self._alive_since < silent_s:
             return
@@ -205,6 +210,14 @@ class _Worker:
             if not due:
                 return
 
+    def _keep_count(self, conn: Connection) -> None:
+        """What the broker has told of itself since the last time."""
+        look = self._counters.latest()
+        if look is not None and look.looked_at != self._counted_at:
+            with conn.transaction():
+                broker_counts.record(conn, look)
+            self._counted_at = look.looked_at
+
     def _insist(self, work: Callable[[Connection], None]) -> None:
         """Do it, however often the database has to be waited for."""
         while True:
@@ -219,6 +232,7 @@ class _Worker:
 
     def close(self) -> None:
         """Give the connections back."""
+        self._counters.close()
         if self._conn is not None:
             self._conn.close()
         self._redis.close()
