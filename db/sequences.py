@@ -49,7 +49,7 @@ BATCHES_AT_ONCE = 1200
 # Only one process follows at a time.
 FOLLOW_LOCK = 0x6772_6971
 # Gaps listed for one source or range at most.
-GAPS_MAX = 20_000
+GAPS_MAX = 100_000
 # A way that loses now and then is looked at over a day; what should not be lost is remembered.
 KEEP_USUAL, KEEP_GAPS = timedelta(days=2), timedelta(days=90)
 # Numbers that nobody followed for so long (no scheduler) are given up.
@@ -216,24 +216,20 @@ def replace_gaps(
         )
 
 
-def list_gaps(
-    conn: Connection, from_: datetime, to: datetime, *, usual: bool, found_before: datetime
-) -> list[Gap]:
-    """Gaps that reach into the time from `from_` to `to`, oldest first."""
+def list_gaps(conn: Connection, from_: datetime, to: datetime, *, usual: bool) -> list[Gap]:
+    """Gaps that ended from `from_` to `to`, oldest first; of too many the newest."""
     with conn.cursor(row_factory=class_row(Gap)) as cursor:
         return cursor.execute(
             """
             SELECT source, feed, (last - first + 1) AS missing, after_at, before_at
-            FROM sequence_gap
-            WHERE before_at >= %(from)s AND after_at < %(to)s AND usual = %(usual)s
-              AND found_at < %(found_before)s
-            ORDER BY before_at LIMIT %(limit)s
+            FROM (
+                SELECT * FROM sequence_gap
+                WHERE before_at >= %s AND before_at < %s AND usual = %s
+                ORDER BY before_at DESC LIMIT %s) AS newest
+            ORDER BY before_at
             """,
-            {
-                "from": from_, "to": to, "usual": usual, "found_before": found_before,
-                "limit": GAPS_MAX,
-            },
-        ).fetchall()  # fmt: skip
+            (from_, to, usual, GAPS_MAX),
+        ).fetchall()
 
 
 @dataclass(frozen=True, slots=True)
