@@ -82,7 +82,7 @@ class LossyItem(msgspec.Struct, kw_only=True):
     share: float
 
 
-class BooksItem(msgspec.Struct, kw_only=True):
+class BooksItem(msgspec.Struct, kw_only=True, frozen=True):
     """`missing`, `outages` and `drops` are wrong; the rest is for information."""
 
     missing: list[LossItem] = []
