@@ -177,7 +177,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("quarantine", 300, reject_counts.trim_rejects),
     ("feed totals", 15, operations.add_totals),
     ("forgetting", 3600, _forget),
-    ("sequence numbers", 5, follow_numbers),
+    ("sequence numbers", 10, follow_numbers),
     ("messages seen", 60, _forget_messages),
     ("edge nodes", 60, _forget_nodes),
     ("clocks", 900, alert_steps.look_at_clocks),

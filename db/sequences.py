@@ -24,14 +24,14 @@ FEEDS = (
 )  # fmt: skip
 # One message. `at_us` is its sender's time, 0 where it has none and was sent before; by `flags`
 # it begins a session, or has a number nobody could read.
-NUMBER_DTYPE = np.dtype(
+NUMBER_DTYPE: np.dtype[np.void] = np.dtype(
     [("source", "<i8"), ("feed", "u1"), ("flags", "u1"), ("number", "<i8"), ("at_us", "<i8"),
      ("received_us", "<i8")]
 )  # fmt: skip
 BEGINS, UNREAD = 1, 2
 # One source. `at_us` and `epoch_us` are by its own clock, `lag_us` is the shortest time from its
 # clock to our receipt; `good`, `odd` and `same` are sums over its last steps, older ones fading.
-SOURCE_DTYPE = np.dtype(
+SOURCE_DTYPE: np.dtype[np.void] = np.dtype(
     [("source", "<i8"), ("feed", "u1"), ("trust", "u1"), ("unread", "u1"), ("epoch", "<i4"),
      ("epoch_us", "<i8"), ("number", "<i8"), ("at_us", "<i8"), ("lag_us", "<i8"),
      ("heard_us", "<i8"), ("good", "<f4"), ("odd", "<f4"), ("same", "<f4"), ("seen", "<f4"),
@@ -40,7 +40,7 @@ SOURCE_DTYPE = np.dtype(
 Numbers = NDArray[np.void]
 Sources = NDArray[np.void]
 
-# Devices that share a row of `sequence_state`: 16 kB to rewrite for every thousand.
+# Devices that share a row of `sequence_state`.
 CHUNK = 4096
 # Where everything lies that is no device.
 NAMED_CHUNK = -1
@@ -56,22 +56,21 @@ KEEP_USUAL, KEEP_GAPS = timedelta(days=2), timedelta(days=90)
 KEEP_BATCHES = timedelta(days=1)
 
 
-def pack(numbers: Numbers) -> bytes:
-    """Column by column, because that compresses to a third."""
-    columns = b"".join(numbers[name].tobytes() for name in NUMBER_DTYPE.names or ())
+def pack(rows: NDArray[np.void]) -> bytes:
+    """Column by column, because that compresses to a tenth."""
+    columns = b"".join(rows[name].tobytes() for name in rows.dtype.names or ())
     return zlib.compress(columns, 1)
 
 
-def unpack(packed: bytes) -> Numbers:
-    """Numbers out of `sequence_batch.numbers`."""
+def unpack(packed: bytes, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """The rows again."""
     columns = zlib.decompress(packed)
-    count, at = len(columns) // NUMBER_DTYPE.itemsize, 0
-    numbers = np.empty(count, NUMBER_DTYPE)
-    for name in NUMBER_DTYPE.names or ():
-        dtype = NUMBER_DTYPE[name]
-        numbers[name] = np.frombuffer(columns, dtype, count, at)
-        at += count * dtype.itemsize
-    return numbers
+    count, at = len(columns) // dtype.itemsize, 0
+    rows = np.empty(count, dtype)
+    for name in dtype.names or ():
+        rows[name] = np.frombuffer(columns, dtype[name], count, at)
+        at += count * dtype[name].itemsize
+    return rows
 
 
 def insert_numbers(conn: Connection, numbers: Numbers, names: Sequence[str]) -> None:
@@ -97,7 +96,7 @@ def claim_numbers(conn: Connection) -> tuple[Numbers, set[str]] | None:
         """,
         (BATCHES_AT_ONCE,),
     ).fetchall()
-    numbers = [unpack(packed) for packed, _ in rows]
+    numbers = [unpack(packed, NUMBER_DTYPE) for packed, _ in rows]
     names = {name for _, listed in rows for name in listed or ()}
     return np.concatenate([np.empty(0, NUMBER_DTYPE), *numbers]), names
 
@@ -108,7 +107,7 @@ def load_sources(conn: Connection, sources: NDArray[np.int64]) -> Sources:
     rows = conn.execute(
         "SELECT sources FROM sequence_state WHERE chunk = ANY(%s)", (chunks,)
     ).fetchall()
-    found = [np.frombuffer(packed, SOURCE_DTYPE) for (packed,) in rows]
+    found = [unpack(packed, SOURCE_DTYPE) for (packed,) in rows]
     known = np.concatenate([np.empty(0, SOURCE_DTYPE), *found])
     return known[np.argsort(known["source"], kind="stable")]
 
@@ -124,7 +123,7 @@ def save_sources(conn: Connection, sources: Sources, summary: Mapping[int, Any])
             SET sources = excluded.sources, summary = excluded.summary
             """,
             [
-                (chunk, sources[chunks == chunk].tobytes(), Jsonb(summary[chunk]))
+                (chunk, pack(sources[chunks == chunk]), Jsonb(summary[chunk]))
                 for chunk in np.unique(chunks).tolist()
             ],
         )

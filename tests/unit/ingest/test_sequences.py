@@ -323,8 +323,8 @@ def test_whatever_the_order_exactly_the_lost_ones_are_missing(
 
 def test_numbers_survive_their_packing() -> None:
     rows = np.array([said(n, n, source=s) for s in (1, 5) for n in range(50)], NUMBER_DTYPE)
-    assert unpack(pack(rows)).tolist() == rows.tolist()
-    assert unpack(pack(rows[:0])).tolist() == []
+    assert unpack(pack(rows), NUMBER_DTYPE).tolist() == rows.tolist()
+    assert unpack(pack(rows[:0]), NUMBER_DTYPE).tolist() == []
 
 
 def test_the_summary_says_who_counts_how() -> None:
