@@ -40,7 +40,8 @@ def lines(books: BooksItem) -> Iterator[str]:
             f" arrive, while {loss.received} came: more than radio loses"
         )
     for drop in books.drops:
-        yield f"dropped: {_when(drop.from_, drop.to)}: the broker gave up {drop.messages} messages"
+        deliveries = "1 delivery" if drop.deliveries == 1 else f"{drop.deliveries} deliveries"
+        yield f"dropped: {_when(drop.from_, drop.to)}: the broker gave up {deliveries}"
     yield _broker(books.broker)
     for item in books.numbers:
         yield (

@@ -42,11 +42,12 @@ class LossItem(msgspec.Struct, kw_only=True):
 
 
 class DropItem(msgspec.Struct, kw_only=True):
-    """Deliveries that the broker gave up between two looks at its counters, to whomever."""
+    """Deliveries that the broker gave up between two looks at its counters, to whomever: a
+    message that two sessions were owed counts twice."""
 
     from_: datetime = msgspec.field(name="from")
     to: datetime
-    messages: int
+    deliveries: int
 
 
 class BrokerItem(msgspec.Struct, kw_only=True):
@@ -176,9 +177,9 @@ def find_drops(rows: Iterable[CountRow]) -> list[DropItem]:
             continue
         if drops and drops[-1].to >= row.since_at:
             drops[-1].to = row.looked_at
-            drops[-1].messages += row.dropped_new
+            drops[-1].deliveries += row.dropped_new
         else:
-            drops.append(DropItem(from_=row.since_at, to=row.looked_at, messages=row.dropped_new))
+            drops.append(DropItem(from_=row.since_at, to=row.looked_at, deliveries=row.dropped_new))
     return drops
 
 
@@ -235,8 +236,8 @@ def find_losses(books: BooksItem) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _facts(item: LossItem | DropItem) -> dict[str, Any]:
-    facts: dict[str, Any] = {"from_at": item.from_, "to_at": item.to, "count": item.messages}
-    if isinstance(item, LossItem):
-        facts |= {"sources": item.sources, "names": ", ".join(item.names[:LISTED])}
-        facts |= {"feed": item.feeds[0], "received": item.received or 0}
-    return facts
+    facts: dict[str, Any] = {"from_at": item.from_, "to_at": item.to}
+    if isinstance(item, DropItem):
+        return facts | {"count": item.deliveries}
+    facts |= {"count": item.messages, "sources": item.sources, "received": item.received or 0}
+    return facts | {"feed": item.feeds[0], "names": ", ".join(item.names[:LISTED])}

@@ -38,7 +38,7 @@ def _broker(t: Texts, books: BooksItem) -> list[tuple[str, str]]:
     broker = books.broker
     if broker is None or not broker.tells:
         return [(t("books.untold"), t("books.tells_nothing" if broker else "books.not_looked"))]
-    dropped = sum(drop.messages for drop in books.drops)
+    dropped = sum(drop.deliveries for drop in books.drops)
     return [
         (t("books.broker"), _since(t, broker.received, broker)),
         (t("books.here"), _since(t, broker.received_here, broker)),

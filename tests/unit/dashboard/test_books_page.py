@@ -55,8 +55,8 @@ def test_drops_of_neighbouring_minutes_are_one() -> None:
     told = rows((0, 100, 1, 0), (60, 160, 2, 5), (120, 220, 3, 9), (180, 280, 4, 9),
                 (240, 340, 5, 10))  # fmt: skip
     first, second = find_drops(told)
-    assert (first.messages, first.from_, first.to) == (9, NOW, NOW + timedelta(seconds=120))
-    assert (second.messages, second.from_) == (1, NOW + timedelta(seconds=180))
+    assert (first.deliveries, first.from_, first.to) == (9, NOW, NOW + timedelta(seconds=120))
+    assert (second.deliveries, second.from_) == (1, NOW + timedelta(seconds=180))
 
 
 def test_what_the_broker_received_is_added_up_over_its_lives() -> None:
@@ -78,7 +78,7 @@ def test_of_many_losses_the_newest_are_listed_and_the_others_counted() -> None:
         (BooksItem(broker=BROKER, useless=["g"], numbers=[NumbersItem(feed="ttn")]), True),
         (BooksItem(missing=[loss(1)]), False),
         (BooksItem(outages=[loss(1)]), False),
-        (BooksItem(drops=[DropItem(from_=NOW, to=NOW, messages=1)]), False),
+        (BooksItem(drops=[DropItem(from_=NOW, to=NOW, deliveries=1)]), False),
     ],
 )
 def test_only_what_is_known_to_be_lost_is_wrong(books: BooksItem, balanced: bool) -> None:

@@ -63,7 +63,7 @@ def loss(number: int = 1, **fields: Any) -> LossItem:
     )  # fmt: skip
 
 
-DROP = DropItem(from_=NOW - timedelta(minutes=2), to=NOW, messages=12)
+DROP = DropItem(from_=NOW - timedelta(minutes=2), to=NOW, deliveries=12)
 
 
 def worker(name: str, silent_s: float) -> Worker:
