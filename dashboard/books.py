@@ -188,7 +188,7 @@ def _broker(conn: Connection, rows: Sequence[CountRow]) -> BrokerItem | None:
     if last is None:
         return None
     first = rows[0] if rows else last
-    here = sum(total["received"] for total in ledger.totals(conn, first.looked_at, last.looked_at))
+    here = ledger.count_received(conn, first.looked_at, last.looked_at)
     return BrokerItem(
         tells=bool(last.version),
         version=last.version,
