@@ -17,7 +17,7 @@ from city.losses import Episode, Gap, find_episodes, find_outages
 from db import broker_counts, ledger, sequences
 from db.broker_counts import CountRow
 from db.pool import Connection
-from db.sequences import KEEP_USUAL, SequenceTotal
+from db.sequences import KEEP_USUAL, GatewayShare, SequenceTotal
 
 # A message may be with a worker that hangs, or wait to be sent again; then its gap closes.
 SETTLED = timedelta(seconds=60)
@@ -93,6 +93,7 @@ class BooksItem(msgspec.Struct, kw_only=True, frozen=True):
     numbers: list[NumbersItem] = []
     useless: list[str] = []
     lossy: list[LossyItem] = []
+    gateways: list[GatewayShare] = []
 
     @property
     def balanced(self) -> bool:
@@ -120,6 +121,7 @@ def read_books(conn: Connection, from_: datetime, to: datetime, now: datetime) -
         numbers=count_numbers(summaries),
         useless=sorted(_name(source, names) for source in useless),
         lossy=[LossyItem(name=_name(s, names), feed=feed, share=share) for s, feed, share in lossy],
+        gateways=sequences.list_gateway_shares(conn, now, SHOWN),
     )
 
 

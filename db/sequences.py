@@ -22,6 +22,8 @@ FEEDS = (
     "native", "sparkplug", "chirpstack", "ttn", "thingpark", "loriot", "netmore",
     "milesight-gateway",
 )  # fmt: skip
+# Of these, what comes over the air before anything of ours: it loses some by nature.
+RADIO_FEEDS = FEEDS[2:]
 # One message. `at_us` is its sender's time, 0 where it has none and was sent before; by `flags`
 # it begins a session, or has a number nobody could read.
 NUMBER_DTYPE: np.dtype[np.void] = np.dtype(
@@ -143,6 +145,43 @@ def list_summaries(conn: Connection) -> list[dict[str, Any]]:
     """What every chunk says of its sources."""
     rows = conn.execute("SELECT summary FROM sequence_state ORDER BY chunk").fetchall()
     return [row[0] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayShare:
+    """A gateway, and the share of their messages that the devices lose which it hears."""
+
+    gateway: str
+    feed: str
+    devices: int
+    share: float
+
+
+def list_gateway_shares(conn: Connection, now: datetime, limit: int) -> list[GatewayShare]:
+    """Gateways behind which most is lost, by the last thousand messages of each device that was
+    heard through them within a day. A device that several hear counts for each."""
+    rows = conn.execute(
+        "SELECT sources FROM sequence_state WHERE summary->'feeds' ?| %s", (list(RADIO_FEEDS),)
+    ).fetchall()
+    packed = [unpack(sources, SOURCE_DTYPE) for (sources,) in rows]
+    sources = np.concatenate([np.empty(0, SOURCE_DTYPE), *packed])
+    sources = sources[np.isin(sources["feed"], [FEEDS.index(feed) for feed in RADIO_FEEDS])]
+    with conn.cursor(row_factory=class_row(GatewayShare)) as cursor:
+        return cursor.execute(
+            """
+            SELECT g.identity AS gateway, g.format AS feed, count(*) AS devices,
+                   (sum(lost) / nullif(sum(lost) + sum(seen), 0))::float8 AS share
+            FROM unnest(%s::bigint[], %s::float8[], %s::float8[]) AS said (source, seen, lost)
+            JOIN device_gateway pair ON pair.device_id = said.source AND pair.heard_at > %s
+            JOIN gateway g ON g.id = pair.gateway_id AND g.kind <> 'network_server'
+            GROUP BY g.id HAVING sum(lost) >= 1
+            ORDER BY share DESC, gateway LIMIT %s
+            """,
+            (
+                sources["source"].tolist(), sources["seen"].tolist(), sources["lost"].tolist(),
+                now - timedelta(days=1), limit,
+            ),
+        ).fetchall()  # fmt: skip
 
 
 def insert_names(conn: Connection, names: Mapping[int, str]) -> None:

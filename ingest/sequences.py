@@ -34,6 +34,7 @@ from db.sequences import (
     BEGINS,
     FEEDS,
     NUMBER_DTYPE,
+    RADIO_FEEDS,
     SOURCE_DTYPE,
     UNREAD,
     Numbers,
@@ -193,7 +194,7 @@ class Source:
     @property
     def is_radio(self) -> bool:
         """What lies before its network server loses messages by nature."""
-        return self.feed not in (NATIVE, SPARKPLUG)
+        return FEEDS[self.feed] in RADIO_FEEDS
 
 
 @dataclass(slots=True)
@@ -569,7 +570,7 @@ def _moment(us: int) -> datetime:
 
 def summarise(sources: Sources, shown: int = 20) -> dict[str, Any]:
     """Of the sources that share a row: how many of a feed are good for what, those whose numbers
-    are good for nothing, and those that lose most."""
+    are good for nothing, and of those that lose something usually the worst."""
     feeds: dict[str, dict[str, int]] = {}
     for feed in np.unique(sources["feed"]).tolist():
         trust = sources["trust"][sources["feed"] == feed]
@@ -577,7 +578,10 @@ def summarise(sources: Sources, shown: int = 20) -> dict[str, Any]:
             word.name.lower(): int((trust == word).sum()) for word in Trust if (trust == word).any()
         }
     useless = sources[sources["trust"] >= Trust.UNUSABLE]
-    usable = sources[(sources["trust"] == Trust.USABLE) & (sources["lost"] >= 1)]
+    usual = np.isin(sources["feed"], [FEED_CODES[feed] for feed in RADIO_FEEDS]) | (
+        sources["odd"] >= USUAL_LOSSES
+    )
+    usable = sources[(sources["trust"] == Trust.USABLE) & (sources["lost"] >= 1) & usual]
     share = usable["lost"] / (usable["lost"] + usable["seen"])
     lossy = np.argsort(-share, kind="stable")[:shown]
     return {

@@ -83,4 +83,11 @@ def _remarks(t: Texts, books: BooksItem) -> list[Component]:
                 ]
             )
         )
+    if books.gateways:
+        found.append(html.P(t("books.gateways"), className="gw-panel-note"))
+        rows = [
+            (f"{g.gateway} ({t('gateways.explained', n=number_text(g.devices))})", f"{g.share:.1%}")
+            for g in books.gateways[:SHOWN]
+        ]
+        found.append(_pairs(rows))
     return found

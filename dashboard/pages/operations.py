@@ -91,9 +91,8 @@ def render_rest(t: Texts, now: OperationsAnswer) -> Component:
     """Our own programs and the machine."""
     return html.Div(
         [
-            render_workers(t, now.workers, now.now),
+            html.Div([render_workers(t, now.workers, now.now), render_books(t, now.books)]),
             render_sizes(t, now),
-            render_books(t, now.books),
         ],
         className="gw-two",
     )

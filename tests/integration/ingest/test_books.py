@@ -8,12 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app import books as bookkeeping
 from dashboard.books import BooksItem, read_books
 from db import sequences
+from db.gateways import Heard, note_gateways
 from db.pool import Connection, connect
+from db.readings import as_microseconds
 from ingest.message import Message
 from ingest.mqtt import end_sessions
 from ingest.sequence_steps import follow_numbers
@@ -129,6 +132,31 @@ def test_old_losses_and_numbers_that_nobody_followed_are_forgotten(field: Field)
     assert field.one("SELECT count(*) FROM sequence_batch") == 0
 
 
+def test_a_gateway_is_told_what_the_devices_lose_that_it_hears(field: Field) -> None:
+    rows = field.conn.execute(
+        "SELECT id FROM device WHERE format = 'chirpstack' ORDER BY code LIMIT 3"
+    ).fetchall()
+    received_us = as_microseconds(field.now)
+    code = sequences.FEEDS.index("chirpstack")
+    said = [
+        (device, code, 0, number, received_us + number, received_us + number)
+        for (device,) in rows
+        for number in (*range(KNOWN), KNOWN + 10)
+    ]
+    sequences.insert_numbers(field.conn, np.array(said, sequences.NUMBER_DTYPE), [])
+    heard = [
+        Heard("chirpstack", "0a0000b1", "lorawan_gateway", field.now, device_id=device)
+        for (device,) in rows
+    ]
+    note_gateways(field.conn, heard)
+    found = books(field)
+    assert found.balanced  # radio loses
+    (share,) = [row for row in found.gateways if row.gateway == "0a0000b1"]
+    assert (share.feed, share.devices) == ("chirpstack", 3)
+    assert share.share == pytest.approx(10 / 21, abs=0.001)
+    assert len(found.lossy) == 3
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[OwnBroker]:
     broker = OwnBroker(tmp_path).start()
@@ -171,16 +199,18 @@ def counted(site: Site) -> int:
 def test_what_a_full_queue_of_ours_dropped_is_told_with_time_and_number(
     tmp_path: Path, database_url: str, redis_url: str, db: Connection
 ) -> None:
-    broker = OwnBroker(tmp_path, "max_queued_messages 20").start()
+    broker = OwnBroker(tmp_path, "max_queued_messages 60").start()
     site = new_site(broker.url, database_url, redis_url)
     try:
         with working(site):
             send(site, range(KNOWN))
             wait_until(lambda: site.stored() >= KNOWN * DEVICES and counted(site) > 0, 20)
         assert verified(db)["broker"]["balanced"]
-        send(site, range(KNOWN, KNOWN + 20))  # a hundred
+        send(site, range(KNOWN, KNOWN + 40))  # two hundred
         with working(site):
-            send(site, range(KNOWN + 20, KNOWN + 22))
+            wait_until(lambda: site.stored() >= KNOWN * DEVICES + 50, 20)  # what was kept
+            send(site, range(KNOWN + 40, KNOWN + 42))
+            wait_until(lambda: site.stored() >= KNOWN * DEVICES + 50 + 2 * DEVICES, 20)
             wait_until(lambda: verified(db)["broker"]["drops"] != [], 20, 1)
             found = verified(db)
     finally:
@@ -188,8 +218,8 @@ def test_what_a_full_queue_of_ours_dropped_is_told_with_time_and_number(
     assert not found["broker"]["balanced"]
     assert any("the broker gave up" in line for line in found["lines"])
     # A worker's two sessions are both owed what gas sensors say, so the broker counts it twice.
-    missing = (KNOWN + 22) * DEVICES - site.stored()
-    assert missing >= 70
+    missing = (KNOWN + 42) * DEVICES - site.stored()
+    assert missing >= 140
     assert missing <= sum(drop["deliveries"] for drop in found["broker"]["drops"])
     # The senders' numbers say how many messages that were.
     assert sum(loss["messages"] for loss in found["sequences"]["missing"]) == missing

@@ -25,7 +25,7 @@ from dashboard.books import (
 from dashboard.i18n import texts
 from dashboard.pages.books import render_books
 from db.broker_counts import BrokerCount, CountRow, next_row
-from db.sequences import SequenceTotal
+from db.sequences import GatewayShare, SequenceTotal
 from tests.unit.dashboard.test_operations import words
 
 NOW = datetime(2026, 11, 24, 6, 2, 30, tzinfo=UTC)
@@ -113,9 +113,19 @@ def test_the_page_says_what_it_knows_and_what_it_does_not(lang: str) -> None:
         numbers=[NumbersItem(feed="native", usable=40, unusable=1, constant=1)],
         useless=["gas-7"],
         lossy=[LossyItem(name="probe-3", feed="chirpstack", share=0.123)],
+        gateways=[GatewayShare("0a0000b1", "chirpstack", 12, 0.045)],
     )
     said = words(render_books(t, full))
-    for part in ("12,345", "12,300", "gas-7", "probe-3", "12.3%", "11-24 14:02:30"):
+    for part in (
+        "12,345",
+        "12,300",
+        "gas-7",
+        "probe-3",
+        "12.3%",
+        "0a0000b1",
+        "4.5%",
+        "11-24 14:02:30",
+    ):
         assert part in said
     assert t("books.numbers_of", usable="40", learning="0", useless="2") in said
 

@@ -331,11 +331,15 @@ def test_the_summary_says_who_counts_how() -> None:
     books = known()
     books.take(*(said(0, n, source=8) for n in range(100)))
     books.take(said(20, source=DEVICE))
+    books.take(*(said(n, feed=CHIRPSTACK, source=9) for n in (*range(KNOWN), 20)))
     summary = summarise(books.sources)
-    assert summary["feeds"] == {"native": {"usable": 1, "constant": 1}}
+    assert summary["feeds"] == {
+        "native": {"usable": 1, "constant": 1}, "chirpstack": {"usable": 1},
+    }  # fmt: skip
     assert summary["useless"] == [[8, "native"]]
+    # One loss is no habit, but on the air.
     ((source, feed, share),) = summary["lossy"]
-    assert (source, feed) == (DEVICE, "native")
+    assert (source, feed) == (9, "chirpstack")
     assert share == pytest.approx(10 / 21, abs=0.01)
 
 
