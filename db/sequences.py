@@ -46,8 +46,8 @@ Sources = NDArray[np.void]
 CHUNK = 4096
 # Where everything lies that is no device.
 NAMED_CHUNK = -1
-# Batches followed in one transaction: at forty a second half a minute of them.
-BATCHES_AT_ONCE = 1200
+# Batches followed at once: at forty a second eight seconds of them, some 100 MB while at it.
+BATCHES_AT_ONCE = 300
 # Only one process follows at a time.
 FOLLOW_LOCK = 0x6772_6971
 # Gaps listed for one source or range at most.
