@@ -16,6 +16,7 @@ import click
 from alerts import backtest as backtesting
 from alerts import rules as rule_files
 from alerts import steps as alert_steps
+from app import books as bookkeeping
 from app import doctor as doctoring
 from app.model_commands import model
 from app.restart_test import run_restart_test
@@ -204,7 +205,8 @@ def ledger_group() -> None:
 def ledger_verify(
     settings: Settings, from_text: str | None, to_text: str | None, as_json: bool
 ) -> None:
-    """received = stored + duplicate + rejected, per feed and minute; exit 1 where not."""
+    """received = stored + duplicate + rejected, per feed and minute, and nothing known to have
+    been lost before it was received; exit 1 where not."""
     now = datetime.now(UTC)
     start = parse_time(from_text, "--from", datetime(1970, 1, 1, tzinfo=UTC))
     end = parse_time(to_text, "--to", now)
@@ -213,8 +215,10 @@ def ledger_verify(
     with transaction(settings) as conn:
         wrong = ledger.verify(conn, start, end)
         totals = ledger.totals(conn, start, end)
+        books = bookkeeping.read(conn, start, end, now)
     if as_json:
-        print_json({"balanced": not wrong, "totals": totals, "wrong": [asdict(w) for w in wrong]})
+        found = {"balanced": not wrong, "totals": totals, "wrong": [asdict(w) for w in wrong]}
+        print_json(found | bookkeeping.as_json(books))
     else:
         for row in totals:
             click.echo(
@@ -223,8 +227,9 @@ def ledger_verify(
             )
         for item in wrong:
             click.echo(f"does not balance: {item}")
+        click.echo("\n".join(bookkeeping.lines(books)))
         click.echo("the ledger does not balance" if wrong else "the ledger balances")
-    sys.exit(1 if wrong else 0)
+    sys.exit(1 if wrong or not books.balanced else 0)
 
 
 @click.group()

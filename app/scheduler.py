@@ -14,6 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from alerts import steps as alert_steps
 from app.settings import Settings
 from db import (
+    broker_counts,
     events,
     idempotency,
     ledger,
@@ -23,6 +24,7 @@ from db import (
     outbox,
     reject_counts,
     rollups,
+    sequences,
     sparkplug,
     users,
 )
@@ -37,6 +39,7 @@ from db.pool import (
     transaction,
 )
 from dispatch import steps as dispatch_steps
+from ingest.sequence_steps import follow_numbers
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +156,8 @@ def _fold_ledger(conn: Connection, now: datetime) -> None:
 def _forget(conn: Connection, now: datetime) -> None:
     users.forget_ended_sessions(conn, now - KEEP_SIGN_OUTS)
     idempotency.forget_answers(conn, now - KEEP_ANSWERS)
+    sequences.forget(conn, now)
+    broker_counts.forget(conn, now)
 
 
 def _forget_messages(conn: Connection, now: datetime) -> None:
@@ -173,6 +178,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("quarantine", 300, reject_counts.trim_rejects),
     ("feed totals", 15, operations.add_totals),
     ("forgetting", 3600, _forget),
+    ("sequence numbers", 10, follow_numbers),
     ("messages seen", 60, _forget_messages),
     ("edge nodes", 60, _forget_nodes),
     ("clocks", 900, alert_steps.look_at_clocks),

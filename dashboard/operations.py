@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from dashboard.books import BooksItem, find_losses, read_books
 from db import gateways, ledger, operations
 from db.kpi import ingest_lag
 from db.ledger import Imbalance, LedgerLine
@@ -126,6 +127,7 @@ class OperationsAnswer(msgspec.Struct, kw_only=True):
     database: DatabaseSize
     disk: DiskItem
     gateways: GatewaysItem = GatewaysItem()
+    books: BooksItem = BooksItem()
 
 
 def read_operations(conn: Connection, district: str, now: datetime) -> OperationsAnswer:
@@ -153,6 +155,7 @@ def read_operations(conn: Connection, district: str, now: datetime) -> Operation
         database=operations.database_size(conn),
         disk=_disk(),
         gateways=GatewaysItem(heard=known.heard, silent=known.silent, explained=known.explained),
+        books=read_books(conn, start, now, now),
     )
     answer.findings = list(find_problems(answer))
     return answer
@@ -243,6 +246,8 @@ def find_problems(answer: OperationsAnswer) -> Iterator[FindingItem]:
     """What is wrong, worst first: nothing arrives, something is lost, something is slow."""
     yield from _programs_missing(answer.programs)
     yield from _nothing_arrives(answer.feeds)
+    for code, facts in find_losses(answer.books):
+        yield _finding(code, **facts)
     if wrong := answer.imbalances:
         yield _finding("imbalance", count=len(wrong), feed=wrong[0].feed, minute=wrong[0].minute)
     for worker in answer.workers:

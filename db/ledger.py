@@ -233,6 +233,19 @@ def totals(conn: Connection, from_: datetime, to: datetime) -> list[dict[str, An
         ).fetchall()
 
 
+def count_received(conn: Connection, after: datetime, to: datetime) -> int:
+    """Messages committed after `after` and up to `to`; where batches were folded, by the hour."""
+    row = conn.execute(
+        """
+        SELECT coalesce(sum(received), 0)::bigint FROM ingest_batch
+        WHERE committed_at > %s AND committed_at <= %s
+        """,
+        (after, to),
+    ).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return int(row[0])
+
+
 def list_entries(
     conn: Connection,
     from_: datetime,

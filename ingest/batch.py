@@ -45,6 +45,7 @@ from db.readings import (
     sort_rows,
 )
 from db.rejects import NewReject
+from db.sequences import Numbers
 from db.video_events import ReportedEvent
 from ingest.codec import CodecCall, Run, run_ahead
 from ingest.formats import recognise
@@ -56,6 +57,7 @@ from ingest.message import GAS_LANE, Message
 from ingest.normalize import Normalized, codec_call, normalize
 from ingest.plain import Plain
 from ingest.registry import Registry
+from ingest.sequences import Draft as NumbersDraft
 from ingest.strangers import Strangers, note_message
 
 # A message that no format claims is booked under this feed.
@@ -101,6 +103,8 @@ class Batch:
     row_untimed: NDArray[np.int32]  # which of these each row belongs to; -1: none
     strangers: list[Stranger]
     heard: list[Heard]  # signs of gateways
+    numbers: Numbers  # that the senders gave their messages
+    number_names: list[str]
 
     def without_rows(self, gone: Mask) -> Batch:
         """The same, where these rows are no news; their messages have brought repeats."""
@@ -215,6 +219,8 @@ def build_batch(
         row_untimed=row_untimed[kept],
         strangers=list(draft.strangers.values()),
         heard=draft.heard,
+        numbers=draft.numbers.numbers(plain and plain.numbers),
+        number_names=draft.numbers.names(),
     )
 
 
@@ -265,6 +271,7 @@ class _Draft:
         self.row_untimed: list[int] = []
         self.strangers: Strangers = {}
         self.heard: list[Heard] = []
+        self.numbers = NumbersDraft()
 
     def add(self, number: int, message: Message, decoded: Decoded) -> Content:
         """Take one message apart, device by device; what it held."""
@@ -290,6 +297,7 @@ class _Draft:
             return _Share(decoded, 0, (), replayed=False, spoke=True)
         found = normalize(decoded, device, message.received_at, self._run_codec)
         self.heard += heard(decoded, device, message.received_at, retained=message.retain)
+        self.numbers.note(message, decoded, None if device is None else device.id)
         rejects = [self._registry.explain(decoded, reject) for reject in found.rejects]
         taken = 0
         if any(reject.reason == REASON_DEVICE_UNKNOWN for reject in rejects):

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from ingest.hand_over import StoreSettings
 from ingest.lease import Lease
 from ingest.message import GAS_LANE
-from ingest.mqtt import Lane, Piece
+from ingest.mqtt import BrokerCounters, Lane, Piece
 from ingest.storers import STORE_COMMAND, Storer
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,10 @@ class Inbox:
         self._wake_read, self._wake_write = socket.socketpair()
         for end in (self._wake_read, self._wake_write):
             end.setblocking(False)
-        self._lease = Lease(settings.database_url, settings.client_id, settings.worker_name)
+        self._lease = Lease(
+            settings.database_url, settings.client_id, settings.worker_name,
+            BrokerCounters(settings.mqtt_url, say),
+        )  # fmt: skip
         self._lease.start(self)
 
     def _lane(self, client_id: str, mark_topic: str = "") -> Lane:

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from db import inbox_lease, ingest_workers, outbox
+from db import broker_counts, inbox_lease, ingest_workers, outbox
 from db.inbox_lease import LeftSession
 from db.pool import Connection, connect, first_line, is_away
+from ingest.mqtt import BrokerCounters
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,12 @@ class Loop(Protocol):
 class Lease:
     """`held` says whether this process may have the session."""
 
-    def __init__(self, database_url: str, session: str, process: str) -> None:
+    def __init__(
+        self, database_url: str, session: str, process: str, counters: BrokerCounters
+    ) -> None:
         self._url, self._session, self._process = database_url, session, process
+        self._counters = counters
+        self._counted_at: datetime | None = None
         # Unlike any other process that ever was or will be.
         self.holder = f"{process}/{uuid.uuid4().hex}"
         self.held = False
@@ -56,6 +61,7 @@ class Lease:
     def start(self, loop: Loop) -> None:
         """Begin to ask for it."""
         self._loop = loop
+        self._counters.start()
         self._thread.start()
 
     def doubt(self) -> None:
@@ -66,6 +72,7 @@ class Lease:
         """Give the lease back."""
         self._stop.set()
         self._thread.join()
+        self._counters.close()
 
     def _run(self) -> None:
         conn: Connection | None = None
@@ -105,6 +112,7 @@ class Lease:
         if held:
             self._note_filters(conn)
             self._publish_due(conn)
+            self._keep_count(conn)
             while self.emptied:
                 inbox_lease.forget_left(conn, self.emptied.pop())
 
@@ -128,6 +136,14 @@ class Lease:
                         outbox.mark_failed(conn, message, now)
             if not due:
                 return
+
+    def _keep_count(self, conn: Connection) -> None:
+        """What the broker has told of itself since the last time."""
+        look = self._counters.latest()
+        if look is not None and look.looked_at != self._counted_at:
+            with conn.transaction():
+                broker_counts.record(conn, look)
+            self._counted_at = look.looked_at
 
     def _leave(self, conn: Connection | None) -> None:
         if conn is None:

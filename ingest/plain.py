@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from city.reading import METRICS, METRICS_BY_ID, Quality
 from db.readings import BATCH_DTYPE, Rows, as_microseconds
+from db.sequences import Numbers
 from ingest.formats.native import KIND_METRICS, NAME, telemetry_address
 from ingest.formats.times import time_or_none
 from ingest.message import Message
 from ingest.normalize import DERIVED_FROM
 from ingest.quality import FUTURE_LIMIT, STALE_LIMIT
 from ingest.registry import Registry
+from ingest.sequences import plain_numbers
 
 # Topics of registered devices and sets of known metrics remembered; forgotten all at once when
 # there are more.
@@ -56,11 +58,13 @@ for _metric in METRICS.values():
 
 
 class Plain(NamedTuple):
-    """Rows of the messages that were taken, and the numbers of those that were not."""
+    """Rows of the messages that were taken and what their senders numbered them, and which
+    messages were not taken."""
 
     rows: Rows
     row_messages: NDArray[np.int32]
     rest: list[int]
+    numbers: Numbers
 
 
 class PlainLane:
@@ -106,6 +110,8 @@ class PlainLane:
         metrics = self._shapes.get(names) or self._shape(names)
         if metrics is None:
             return False
+        if body.seq is not None:
+            draft.seqs.append((len(draft.numbers), body.seq))
         draft.add(number, device[0], ts_us, received_us, metrics, body.readings.values())
         return True
 
@@ -143,6 +149,7 @@ class _Columns:
         self.counts: list[int] = []
         self.metrics: list[int] = []
         self.values: list[float] = []
+        self.seqs: list[tuple[int, int]] = []  # where a message has one: its entry, and the number
         self._at: datetime | None = None
         self._at_us = 0
 
@@ -173,18 +180,24 @@ def _within_range(draft: _Columns, rest: list[int]) -> Plain:
     good &= ~_SWITCH[metrics] | (values == 0) | (values == 1)
     owner = np.repeat(np.arange(len(counts)), counts)
     numbers = np.array(draft.numbers, np.int32)
+    taken = np.ones(len(counts), bool)
     if not good.all():
         refused = np.unique(owner[~good])
         rest = sorted([*rest, *numbers[refused].tolist()])
-        good = ~np.isin(owner, refused)
+        taken[refused] = False
+        good = taken[owner]
         owner, metrics, values = owner[good], metrics[good], values[good]
     rows = np.empty(len(values), BATCH_DTYPE)
-    rows["device_id"] = np.array(draft.devices, np.int32)[owner]
+    devices, ts_us = np.array(draft.devices, np.int32), np.array(draft.ts_us, np.int64)
+    received_us = np.array(draft.received, np.int64)
+    rows["device_id"] = devices[owner]
     rows["metric_id"], rows["value"] = metrics, values
     rows["quality"] = Quality.GOOD
-    rows["ts_us"] = np.array(draft.ts_us, np.int64)[owner]
-    rows["received_us"] = np.array(draft.received, np.int64)[owner]
-    return Plain(rows, numbers[owner], rest)
+    rows["ts_us"], rows["received_us"] = ts_us[owner], received_us[owner]
+    entries, seqs = np.array(draft.seqs, np.int64).reshape(-1, 2).T
+    seqs, entries = seqs[taken[entries]], entries[taken[entries]]
+    said = plain_numbers(devices[entries], seqs, ts_us[entries], received_us[entries])
+    return Plain(rows, numbers[owner], rest, said)
 
 
 def _text_us(text: str) -> int | None:

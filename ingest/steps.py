@@ -23,6 +23,7 @@ from db import (
     readings,
     rejects,
     rollups,
+    sequences,
     video_events,
 )
 from db.events import append_events
@@ -187,6 +188,7 @@ def _store_parts(conn: Connection, batch: Batch, fresh: Mask, now: datetime) -> 
     rejects.insert_rejects(conn, batch.rejects)
     discovery.note_strangers(conn, batch.strangers)
     gateways.note_gateways(conn, batch.heard)
+    sequences.insert_numbers(conn, batch.numbers, batch.number_names)
     changed = {number for number, link in batch.links if link.device_id in links}
     changed |= {number for number, place in batch.places if place.squad in places}
     videos = list(zip(batch.videos, changes, strict=True))

@@ -20,10 +20,13 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from city.errors import Unavailable
 from dashboard.api.answers import json_answer
 from dashboard.parts import Parts, parts
+from db import broker_counts, sequences
+from db.broker_counts import CountRow
 from db.kpi import IngestLag, ingest_lag
 from db.live import answers
 from db.operations import FeedTotal, list_totals
 from db.pool import transaction
+from db.sequences import SequenceTotal
 
 # Seconds; the wall's own budget from commit to paint is one second.
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -125,9 +128,11 @@ class LiveCollector:
                 yield _gauge(f"gridwarden_ingest_{name}_seconds", text, value)
         try:
             totals = _totals(self._parts)
+            numbered, broker = _books(self._parts)
         except Unavailable:
             return
         yield from feed_metrics(totals, datetime.now(UTC))
+        yield from book_metrics(numbered, broker)
 
 
 def feed_metrics(totals: Sequence[FeedTotal], now: datetime) -> Iterator[Metric]:
@@ -158,6 +163,32 @@ def feed_metrics(totals: Sequence[FeedTotal], now: datetime) -> Iterator[Metric]
         if total.sense_n:
             sensed.add_metric([total.feed], total.sense_n, total.sense_s_sum)
     yield from (messages, readings, age, stored, sensed)
+
+
+def book_metrics(totals: Sequence[SequenceTotal], broker: CountRow | None) -> Iterator[Metric]:
+    """What senders' numbers and the broker's counters say. Those of the broker fall when it
+    starts again, as Prometheus expects of counters."""
+    for name, text in (
+        ("followed", "Messages whose number was followed"),
+        ("missing", "Messages that had not come when the next one had"),
+        ("late", "Of these, messages that came after all"),
+        ("restarts", "Times that a sender began to count anew"),
+    ):
+        family = CounterMetricFamily(f"gridwarden_sequence_{name}", text, labels=["feed"])
+        for total in totals:
+            family.add_metric([total.feed], getattr(total, name))
+        yield family
+    if broker is not None and broker.version:
+        for name, text, count in (
+            ("publishes_received", "Publishes of all clients received", broker.received),
+            ("messages_dropped", "Deliveries given up, to any client", broker.dropped),
+        ):
+            yield _counter(f"gridwarden_broker_{name}", text, count)
+
+
+def _books(found: Parts) -> tuple[list[SequenceTotal], CountRow | None]:
+    with transaction(found.pool) as conn:
+        return sequences.list_totals(conn), broker_counts.latest(conn)
 
 
 def _totals(found: Parts) -> list[FeedTotal]:

@@ -25,6 +25,7 @@ from dashboard.operations import (
     read_operations,
 )
 from dashboard.pages import frame, gateways
+from dashboard.pages.books import render_books
 from dashboard.pages.frame import View
 from dashboard.parts import parts
 from dashboard.theme import PALETTES
@@ -89,7 +90,11 @@ def render_body(view: View, now: OperationsAnswer) -> Component:
 def render_rest(t: Texts, now: OperationsAnswer) -> Component:
     """Our own programs and the machine."""
     return html.Div(
-        [render_workers(t, now.workers, now.now), render_sizes(t, now)], className="gw-two"
+        [
+            html.Div([render_workers(t, now.workers, now.now), render_books(t, now.books)]),
+            render_sizes(t, now),
+        ],
+        className="gw-two",
     )
 
 

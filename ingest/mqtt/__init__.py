@@ -1,5 +1,6 @@
 """MQTT in. The only place of ingest that speaks it; `paho` stays in here."""
 
+from ingest.mqtt.counters import BrokerCounters
 from ingest.mqtt.lane import Lane, Piece
 from ingest.mqtt.restart_test import PLAIN, SHARED, Kept, RestartTest, try_restart
 from ingest.mqtt.visit import end_session, examine_broker
@@ -7,6 +8,7 @@ from ingest.mqtt.visit import end_session, examine_broker
 __all__ = [
     "PLAIN",
     "SHARED",
+    "BrokerCounters",
     "Kept",
     "Lane",
     "Piece",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,8 @@ import httpx
 import pytest
 
 from city.incident import Role
-from db import ledger, operations
+from db import broker_counts, ledger, operations
+from db.broker_counts import BrokerCount
 from db.ledger import LedgerEntry, NewBatch
 from db.rejects import NewReject, insert_rejects
 
@@ -28,6 +30,8 @@ def clean(site) -> Iterator[None]:
     site.sql("DELETE FROM reject_minute")
     site.sql("DELETE FROM ingest_batch")
     site.sql("DELETE FROM reading")
+    for table in ("sequence_gap", "sequence_state", "sequence_total", "broker_count"):
+        site.sql(f"DELETE FROM {table}")
 
 
 def refuse(
@@ -187,6 +191,38 @@ def test_operations_shows_feeds_and_names_what_is_wrong(site) -> None:
         wrong = client.get("/api/v1/operations").json()
     assert {item["what"] for item in wrong["imbalances"]} == {"messages", "rejects"}
     assert wrong["feeds"][0]["balanced"] is False
+
+
+def lose(site, device: str, missing: int, age_s: int = 300) -> None:
+    """Messages of a device that are known not to have come."""
+    site.sql(
+        "INSERT INTO sequence_gap (source, feed, epoch, first, last, after_at, before_at, usual,"
+        " found_at) SELECT id, 'native', 0, 1, %s, %s, %s, false, %s FROM device WHERE code = %s",
+        (missing, NOW - timedelta(seconds=age_s + 10), NOW - timedelta(seconds=age_s), NOW, device),
+    )
+
+
+def test_what_was_sent_and_did_not_arrive_is_named_before_what_is_slow(site) -> None:
+    refuse(site, "x-1")
+    lose(site, registered(site, 0), 3)
+    lose(site, registered(site, 1), 2, age_s=301)
+    look = BrokerCount(NOW - timedelta(seconds=90), "mosquitto", 1000, 50, 0)
+    with site.pool.connection() as conn:
+        broker_counts.record(conn, look)
+        broker_counts.record(conn, replace(look, looked_at=NOW, uptime_s=1090, dropped=9))
+    with site.client() as client:
+        now = client.get("/api/v1/operations").json()
+        metrics = client.get("/metrics").text.splitlines()
+    found = {finding["code"]: finding["facts"] for finding in now["findings"]}
+    losses = [code for code in found if not code.endswith("_absent")][:2]
+    assert losses == ["messages_missing", "broker_dropped"]
+    assert (found["messages_missing"]["count"], found["messages_missing"]["sources"]) == (5, 2)
+    assert found["broker_dropped"]["count"] == 9
+    (missing,) = now["books"]["missing"]
+    assert missing["names"] == sorted(registered(site, number) for number in (0, 1))
+    assert missing["from"] < missing["to"]
+    assert now["books"]["broker"]["version"] == "mosquitto"
+    assert "gridwarden_broker_messages_dropped_total 9.0" in metrics
 
 
 def test_metrics_count_each_feed(site) -> None:

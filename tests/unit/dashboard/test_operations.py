@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 
 from city.incident import Role
 from city.person import Caller
+from dashboard.books import BooksItem, DropItem, LossItem
 from dashboard.i18n import read_catalogue, texts
 from dashboard.minute_bars import hour_bars, stacked_bars
 from dashboard.operations import (
@@ -50,6 +51,19 @@ WELL = OperationsAnswer(
     quarantine=QuarantineSize(0, 0, None, 0, 8192), quarantine_limit_bytes=2**30,
     database=DatabaseSize(10**9, 10**8, 8192, 10**7), disk=DiskItem(total=10**12, free=10**11),
 )  # fmt: skip
+
+
+def loss(number: int = 1, **fields: Any) -> LossItem:
+    return LossItem(
+        **{
+            "from_": NOW - timedelta(minutes=number), "to": NOW - timedelta(minutes=number - 1),
+            "messages": 37, "sources": 35, "names": ["gas-1", "gas-2"], "feeds": ["native"],
+            **fields,
+        }
+    )  # fmt: skip
+
+
+DROP = DropItem(from_=NOW - timedelta(minutes=2), to=NOW, deliveries=12)
 
 
 def worker(name: str, silent_s: float) -> Worker:
@@ -102,6 +116,9 @@ def test_a_healthy_installation_has_no_findings() -> None:
         (changed(gateways=GatewaysItem(heard=3, silent=1, explained=12)), "gateway_silent"),
         (feeds(rejected=40, stored=560), "many_refused"),
         (feeds(store_lag_avg_s=6.0), "store_slow"),
+        (changed(books=BooksItem(missing=[loss()])), "messages_missing"),
+        (changed(books=BooksItem(drops=[DROP])), "broker_dropped"),
+        (changed(books=BooksItem(outages=[loss(received=3)])), "frames_missing"),
     ],
 )  # fmt: skip
 def test_each_fault_is_found_alone(answer: OperationsAnswer, code: str) -> None:
@@ -179,6 +196,7 @@ def test_every_finding_has_words_and_says_what_to_do() -> None:
         changed(programs={}), changed(feeds=[]), feeds(newest_at=NOW - timedelta(hours=2)),
         changed(imbalances=[Imbalance("ttn", START, "messages", 2, 1)]),
         changed(disk=DiskItem(total=1, free=1)),
+        changed(books=BooksItem(missing=[loss()] * 9, outages=[loss()] * 9, drops=[DROP] * 9)),
     ]  # fmt: skip
     assert {code for answer in everything for code in codes(answer)} <= plain
 
