@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from city.errors import Unavailable
-from db import ingest_workers, live, outbox
+from db import beats, ingest_workers, live, outbox
+from db.beats import Stage
 from db.pool import Connection, connect_when_ready, first_line, is_away
 from ingest.batch import build_batch, decode_messages, identities, refuse_message, urgent_topics
 from ingest.formats import subscriptions
@@ -28,7 +29,7 @@ IDLE_S = 0.5
 # A database that answers but refuses work (starting, full, read-only) is asked again after this.
 RETRY_S = 1.0
 # How often a worker says that it is alive.
-BEAT_S = 2.0
+BEAT_S = beats.BEAT_S
 # Requests published at once, in hundreds: storing must not wait for a flood of them.
 OUTBOX_ROUNDS = 10
 # A Redis that does not answer at once is not asked again for so long: storing comes first.
@@ -125,6 +126,7 @@ class _Worker:
         self._lane = PlainLane()
         self._urgent: set[str] = set()
         self._beat_at = 0.0
+        self._newest_at: datetime | None = None  # receipt of the newest message stored
         self._alive_since = 0.0  # since when heartbeats have come without a gap
 
     def introduce(self, filters: Sequence[str]) -> list[str]:
@@ -142,6 +144,7 @@ class _Worker:
             try:
                 conn = self._connection()
                 self._tell(self._store(parcel, conn))
+                self._newest_at = parcel.messages[-1].received_at
             except Exception as error:  # noqa: BLE001 - what it is decides what happens to it
                 if self._conn is None or is_away(error) or parcel.refusal:
                     self._lose_connection(error)
@@ -167,6 +170,10 @@ class _Worker:
 
     def _look_after(self, conn: Connection, intake: Intake, at: float) -> None:
         name, silent_s = self._settings.worker_name, self._settings.silent_s
+        connected = intake.cut_off_s() == 0
+        newest = self._newest_at
+        beats.beat(conn, Stage.RECEIVED, name, connected=connected, newest_at=newest)
+        beats.beat(conn, Stage.COMMITTED, name, newest_at=newest)
         if intake.cut_off_s() > silent_s:
             self._alive_since = at  # without the broker we are no better than dead
             return
