@@ -31,6 +31,7 @@ class Settings:
     http_port: int = 8050
     worker: str = "worker-1"
     http_url: str = ""
+    data_dir: Path = DEFAULT_DATA_DIR
     demo_logins_file: str = ""  # what the sign-in page of a demonstration offers
 
 
@@ -48,6 +49,7 @@ def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ
         http_port=_number(environ, "GRIDWARDEN_HTTP_PORT", 8050),
         worker=environ.get("GRIDWARDEN_WORKER", "worker-1"),
         http_url=found.get("http", ""),
+        data_dir=folder,
         demo_logins_file=environ.get("GRIDWARDEN_DEMO_LOGINS_FILE", ""),
     )
 

@@ -9,10 +9,16 @@ from typing import Any
 
 from psycopg.rows import kwargs_row
 
+from db.evaluation import MAX_ATTEMPTS
 from db.pool import Connection
 
 # How often a stage says that it goes round.
 BEAT_S = 2.0
+# What the clock of the city must do every second or so: the names of TICKED, each for itself.
+TIMERS, DEADLINES = "alarm timers", "deadlines"
+# A device belongs to those that are heard if its last message is at most so many of its intervals
+# older than the newest of all.
+HEARD_INTERVALS = 3
 
 
 class Stage(StrEnum):
@@ -116,3 +122,46 @@ def list_beats(conn: Connection) -> list[Beat]:
 
 def _beat(stage: str, **rest: Any) -> Beat:
     return Beat(Stage(stage), **rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Seconds since the oldest row was handed to a stage that has not taken it; None: none is."""
+
+    judging_s: float | None
+    dispatching_s: float | None
+
+
+def find_waiting(conn: Connection) -> Waiting:
+    """The oldest stored batch nobody judged (but for those set aside for a person) and the oldest
+    alarm change that dispatch has not taken."""
+    row = conn.execute(
+        """
+        SELECT extract(epoch FROM clock_timestamp() - (
+                   SELECT committed_at FROM ingest_batch
+                   WHERE evaluated_at IS NULL AND attempts < %s ORDER BY id LIMIT 1))::float8,
+               extract(epoch FROM clock_timestamp() - (
+                   SELECT at FROM alarm_change WHERE taken_at IS NULL ORDER BY id LIMIT 1))::float8
+        """,
+        (MAX_ATTEMPTS,),
+    ).fetchone()
+    assert row is not None, "a SELECT without FROM has one row"
+    return Waiting(*row)
+
+
+def find_usual_interval(conn: Connection) -> float | None:
+    """How often, in seconds, the second fastest device that is heard reports; None: fewer than
+    two are. One alone proves nothing about the rest."""
+    row = conn.execute(
+        """
+        WITH heard AS MATERIALIZED (
+            SELECT device_id, max(received_at) AS at FROM device_latest GROUP BY device_id
+        )
+        SELECT report_interval_s FROM heard JOIN device ON device.id = device_id
+        WHERE heard.at > (SELECT max(at) FROM heard)
+                         - report_interval_s * %s * interval '1 second'
+        ORDER BY report_interval_s OFFSET 1 LIMIT 1
+        """,
+        (HEARD_INTERVALS,),
+    ).fetchone()
+    return float(row[0]) if row else None
