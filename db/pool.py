@@ -131,9 +131,9 @@ def _check(conn: Connection) -> None:
         if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
             raise psycopg.OperationalError(f"the server does not answer within {CHECK_S:g} s")
         server.consume_input()
-    while (answer := server.get_result()) is not None:
-        if answer.status is not ExecStatus.EMPTY_QUERY:
-            raise psycopg.OperationalError(answer.error_message.decode(errors="replace"))
+    answer = server.get_result()
+    if answer is None or answer.status != ExecStatus.EMPTY_QUERY or server.get_result():
+        raise psycopg.OperationalError("the connection is not usable any more")
 
 
 def _sleep(seconds: float) -> bool:
