@@ -8,14 +8,14 @@ import time
 from datetime import datetime
 
 from city.errors import Unavailable
-from dashboard.stages import Fault, Look, judge
+from dashboard.stages import NOTHING_KNOWN, Fault, Look, judge
 from db import beats
 from db.pool import Connection, Pool, transaction
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
-# How often devices report changes slowly, and asking reads the latest value of every device.
+# What is usual changes slowly, and asking reads the latest value of every device.
 USUAL_EVERY_S = 60.0
 # Who asks first waits so long for the first look; a load balancer is not more patient.
 FIRST_LOOK_S = 3.0
@@ -29,7 +29,7 @@ class Pulse:
         self._pool = pool
         self._looked: tuple[float, Look | None] = time.monotonic(), None  # exchanged as one
         self._usual_at = float("-inf")
-        self._usual_s: float | None = None
+        self._usual = NOTHING_KNOWN
         self._first = threading.Event()
         self._stop = threading.Event()
         self._starting = threading.Lock()
@@ -72,7 +72,7 @@ class Pulse:
     def _take_look(self, conn: Connection) -> None:
         clock_s = time.monotonic()
         if clock_s - self._usual_at >= USUAL_EVERY_S:
-            self._usual_s, self._usual_at = beats.find_usual_interval(conn), clock_s
+            self._usual, self._usual_at = beats.find_usual(conn), clock_s
         clock_s = time.monotonic()
-        look = Look(beats.list_beats(conn), beats.find_waiting(conn), self._usual_s)
+        look = Look(beats.list_beats(conn), beats.find_waiting(conn), self._usual)
         self._looked = clock_s, look

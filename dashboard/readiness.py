@@ -20,6 +20,12 @@ PROBE_CHANNEL = "gw:probe"
 ALL, WEB = SCOPES = ("all", "web")
 # In the order of a reading's way. `web` is this server; devices are not ours.
 STAGE_PARTS = ("database", "broker", "ingest", "devices", "engine", "scheduler")
+# Who tells of whom: without the one nobody knows of the others.
+KNOWN_FROM = {
+    "database": STAGE_PARTS[1:],
+    "ingest": ("broker", "devices"),
+    "broker": ("devices",),
+}
 # Worth a word, no reason to call somebody: without Redis screens are slower, not wrong, and for
 # devices that say nothing there is an alarm.
 NOTED_PARTS = ("redis", "devices")
@@ -41,8 +47,7 @@ SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One part of the installation. `ok` is None where nobody can know: without the database the
-    beats cannot be read."""
+    """One part of the installation; `ok` is None where nobody can know."""
 
     part: str
     ok: bool | None = True
@@ -81,12 +86,12 @@ def check_stages(faults: Sequence[Fault]) -> Iterator[Check]:
     first: dict[str, Fault] = {}
     for fault in faults:
         first.setdefault(fault.part, fault)
-    blind = "database" in first
+    unknown = {part for reporter in first for part in KNOWN_FROM.get(reporter, ())}
     for part in STAGE_PARTS:
         if part in first:
             yield _as_check(first[part])
         else:
-            yield Check(part, None if blind else True)
+            yield Check(part, None if part in unknown else True)
 
 
 def _as_check(fault: Fault) -> Check:

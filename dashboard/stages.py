@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from db.beats import DEADLINES, TIMERS, Beat, Stage, Waiting
+from db.beats import DEADLINES, TIMERS, Beat, Stage, Usual, Waiting
 
 # A stage stands still after four missed beats: a restart takes three to five seconds and is no
 # news, and within ten seconds every screen has said so.
@@ -18,9 +18,11 @@ STILL_S = 8.0
 # Received and not stored, stored and not judged, raised and not taken by dispatch: each takes well
 # under a second; a burst of 200,000 readings takes a few.
 LATE_S = 15.0
-# A connection that brings nothing is suspicious after two intervals of the second fastest device
-# that is heard, and never sooner than this: networks pause.
+# A connection that brings nothing is suspicious after three times the longest pause of the last
+# hour or two intervals of the second fastest device that is heard, whichever is sooner (an outage
+# within the hour is no measure), and never before this: networks pause.
 QUIET_MIN_S = 20.0
+QUIET_PAUSES = 3
 QUIET_INTERVALS = 2
 
 # Differences between two measurements of the same moment.
@@ -89,6 +91,7 @@ PARTS = {
 
 
 NOTHING_WAITS = Waiting(None, None)
+NOTHING_KNOWN = Usual(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class Look:
 
     beats: Sequence[Beat] = field(default=())
     waiting: Waiting = NOTHING_WAITS
-    usual_interval_s: float | None = None
+    usual: Usual = NOTHING_KNOWN
 
 
 def judge(look: Look | None, age_s: float, now: datetime) -> list[Fault]:
@@ -141,7 +144,7 @@ def _judge_arrival(look: Look, age_s: float, now: datetime) -> Iterator[Fault]:
         yield _fault(BROKER_AWAY, _later(connected_s, age_s), now)
     elif (stored := _judge_storing(look, age_s, now)) is not None:
         yield stored
-    elif newest_s is not None and newest_s + age_s > quiet_limit_s(look.usual_interval_s):
+    elif newest_s is not None and newest_s + age_s > quiet_limit_s(look.usual):
         yield _fault(NOTHING_COMES, newest_s + age_s, now)
 
 
@@ -155,11 +158,14 @@ def _judge_storing(look: Look, age_s: float, now: datetime) -> Fault | None:
     return _fault(NOT_STORED, waiting_s + age_s, now) if waiting_s + age_s > LATE_S else None
 
 
-def quiet_limit_s(usual_interval_s: float | None) -> float:
+def quiet_limit_s(usual: Usual) -> float:
     """How long nothing may come; for ever where we do not know how often something does."""
-    if usual_interval_s is None:
-        return float("inf")
-    return max(QUIET_MIN_S, QUIET_INTERVALS * usual_interval_s)
+    limits = [float("inf")]
+    if usual.interval_s is not None:
+        limits.append(QUIET_INTERVALS * usual.interval_s)
+    if usual.longest_pause_s is not None:
+        limits.append(QUIET_PAUSES * usual.longest_pause_s)
+    return max(QUIET_MIN_S, min(limits))
 
 
 def _judge_engine(look: Look, age_s: float, now: datetime) -> Iterator[Fault]:

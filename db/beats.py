@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +19,8 @@ TIMERS, DEADLINES = "alarm timers", "deadlines"
 # A device belongs to those that are heard if its last message is at most so many of its intervals
 # older than the newest of all.
 HEARD_INTERVALS = 3
+# Pauses are looked for in so much of the past; batches are folded after it.
+LISTENED = timedelta(hours=1)
 
 
 class Stage(StrEnum):
@@ -149,19 +151,41 @@ def find_waiting(conn: Connection) -> Waiting:
     return Waiting(*row)
 
 
-def find_usual_interval(conn: Connection) -> float | None:
-    """How often, in seconds, the second fastest device that is heard reports; None: fewer than
-    two are. One alone proves nothing about the rest."""
-    row = conn.execute(
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """How often something comes here, in seconds: how often the second fastest device that is
+    heard reports (None: fewer than two are; one alone proves nothing about the rest), and the
+    longest pause of the last hour (None: we have not listened for so long)."""
+
+    interval_s: float | None
+    longest_pause_s: float | None
+
+
+def find_usual(conn: Connection) -> Usual:
+    """Reads the newest value of every device and the batches of an hour: not for every second."""
+    interval = conn.execute(
         """
         WITH heard AS MATERIALIZED (
             SELECT device_id, max(received_at) AS at FROM device_latest GROUP BY device_id
         )
-        SELECT report_interval_s FROM heard JOIN device ON device.id = device_id
+        SELECT report_interval_s::float8 FROM heard JOIN device ON device.id = device_id
         WHERE heard.at > (SELECT max(at) FROM heard)
                          - report_interval_s * %s * interval '1 second'
         ORDER BY report_interval_s OFFSET 1 LIMIT 1
         """,
         (HEARD_INTERVALS,),
     ).fetchone()
-    return float(row[0]) if row else None
+    pause = conn.execute(
+        """
+        SELECT extract(epoch FROM max(pause))::float8 FROM (
+            SELECT received_from - max(received_to) OVER (
+                       ORDER BY received_from ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                   ) AS pause, min(received_from) OVER () AS first
+            FROM ingest_batch
+            WHERE received > 0 AND committed_at > clock_timestamp() - %(listened)s
+        ) batch
+        WHERE first < clock_timestamp() - %(listened)s * 0.9
+        """,
+        {"listened": LISTENED},
+    ).fetchone()
+    return Usual(interval[0] if interval else None, pause[0] if pause else None)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 
 from db import beats
 from db.beats import Stage
+from db.evaluation import MAX_ATTEMPTS
 from db.pool import Connection
 
 
@@ -74,3 +76,70 @@ def test_a_loop_owes_a_beat_every_two_seconds() -> None:
     assert rhythm.is_due(100.0)
     assert not rhythm.is_due(101.9)
     assert rhythm.is_due(102.0)
+
+
+def store_batch(db: Connection, ago_s: float, lasted_s: float = 1, **fields: Any) -> None:
+    """A batch whose first message was received `ago_s` ago."""
+    row = {"evaluated": False, "attempts": 0} | fields
+    db.execute(
+        """
+        INSERT INTO ingest_batch (worker, received_from, received_to, committed_at, received,
+                                  stored, duplicate, rejected, readings_stored, evaluated_at,
+                                  attempts)
+        SELECT 'worker-1', first, first + %(lasted)s, first + %(lasted)s, 1, 1, 0, 0, 1,
+               CASE WHEN %(evaluated)s THEN first END, %(attempts)s
+        FROM (SELECT clock_timestamp() - %(ago)s AS first) AS batch
+        """,
+        row | {"ago": timedelta(seconds=ago_s), "lasted": timedelta(seconds=lasted_s)},
+    )
+
+
+def test_the_oldest_batch_that_waits_for_judging_counts(db: Connection) -> None:
+    assert beats.find_waiting(db) == beats.Waiting(None, None)
+    store_batch(db, 90, evaluated=True)
+    store_batch(db, 70, attempts=MAX_ATTEMPTS)  # set aside for a person
+    store_batch(db, 40, attempts=1)
+    store_batch(db, 10)
+    waiting_s = beats.find_waiting(db).judging_s
+    assert waiting_s is not None
+    assert 39 <= waiting_s < 45
+
+
+def report(db: Connection, code: str, interval_s: int, ago_s: float) -> None:
+    """A device that reports every `interval_s` was last heard `ago_s` ago."""
+    db.execute(
+        """
+        WITH found AS (
+            UPDATE device SET report_interval_s = %s
+            WHERE id = (SELECT id FROM device WHERE kind = 'gas' ORDER BY id OFFSET %s LIMIT 1)
+            RETURNING id
+        )
+        INSERT INTO device_latest (device_id, metric_id, ts, value, received_at)
+        SELECT id, (SELECT min(id) FROM metric), now(), 1, now() - %s FROM found
+        """,
+        (interval_s, int(code), timedelta(seconds=ago_s)),
+    )
+
+
+def test_how_often_something_comes_is_told_by_the_second_fastest_that_is_heard(
+    db: Connection,
+) -> None:
+    assert beats.find_usual(db) == beats.Usual(None, None)
+    report(db, "0", 1, 60)  # fast, and silent by now
+    report(db, "1", 10, 5)
+    assert beats.find_usual(db).interval_s is None
+    report(db, "2", 30, 20)
+    report(db, "3", 600, 0)
+    assert beats.find_usual(db).interval_s == 30
+
+
+def test_the_longest_pause_counts_once_an_hour_was_listened_to(db: Connection) -> None:
+    for ago_s in (1200, 1190, 1180):
+        store_batch(db, ago_s)
+    assert beats.find_usual(db).longest_pause_s is None
+    for ago_s in (3500, 3400, 3390, 3380, 1300, 1250):
+        store_batch(db, ago_s, lasted_s=1)
+    store_batch(db, 3379, lasted_s=2060)  # of another worker, over the pause of the first
+    pause_s = beats.find_usual(db).longest_pause_s
+    assert pause_s is not None
+    assert abs(pause_s - 99) < 0.1

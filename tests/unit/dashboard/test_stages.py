@@ -12,7 +12,7 @@ from dashboard import stages
 from dashboard.i18n import CHINESE, ENGLISH, texts
 from dashboard.readiness import SENTENCES, check_stages
 from dashboard.stages import LATE_S, OLD, PARTS, QUIET_MIN_S, STILL_S, Fault, Look, judge
-from db.beats import DEADLINES, TIMERS, Beat, Stage, Waiting
+from db.beats import DEADLINES, TIMERS, Beat, Stage, Usual, Waiting
 
 NOW = datetime(2026, 11, 28, 3, 12, 30, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ BEATS = (
     beat(Stage.RECEIVED, newest_age_s=2.0), beat(Stage.COMMITTED), beat(Stage.JUDGED),
     beat(Stage.DISPATCHED), beat(Stage.TICKED, TIMERS), beat(Stage.TICKED, DEADLINES),
 )  # fmt: skip
-WELL = Look(BEATS, Waiting(0.2, None), usual_interval_s=10)
+WELL = Look(BEATS, Waiting(0.2, None), usual=Usual(10, None))
 
 
 def without(*missing: Stage) -> Look:
@@ -125,20 +125,21 @@ def test_what_a_dead_inbox_held_does_not_hold_up_the_living() -> None:
 
 
 @pytest.mark.parametrize(
-    ("usual_interval_s", "quiet_s", "said"),
+    ("usual", "quiet_s", "said"),
     [
-        (10, QUIET_MIN_S - 1, False),
-        (10, QUIET_MIN_S + 1, True),
-        (300, 500, False),  # a quiet city: two of its devices report every five minutes
-        (300, 700, True),
-        (None, 100_000, False),  # nobody knows how often anything comes here
+        (Usual(10, None), QUIET_MIN_S - 1, False),
+        (Usual(10, None), QUIET_MIN_S + 1, True),
+        (Usual(300, None), 500, False),  # two of its devices report every five minutes
+        (Usual(300, None), 700, True),
+        (Usual(300, 200), 500, False),  # a quiet city pauses for minutes
+        (Usual(300, 2), 30, True),  # thousands of slow devices pause for seconds
+        (Usual(300, 3600), 700, True),  # an outage within the hour is no measure
+        (Usual(None, None), 100_000, False),  # nobody knows how often anything comes here
     ],
 )
-def test_quiet_is_judged_by_what_is_usual(
-    usual_interval_s: float | None, quiet_s: float, said: bool
-) -> None:
+def test_quiet_is_judged_by_what_is_usual(usual: Usual, quiet_s: float, said: bool) -> None:
     look = with_beats(beat(Stage.RECEIVED, newest_age_s=quiet_s))
-    found = codes(replace(look, usual_interval_s=usual_interval_s))
+    found = codes(replace(look, usual=usual))
     assert found == ([stages.NOTHING_COMES] if said else [])
 
 
@@ -207,7 +208,9 @@ def test_readiness_names_each_part_and_what_cannot_be_known() -> None:
     )
     away = {check.part: check.ok for check in check_stages(judge(WELL, 20, NOW))}
     assert away == {**dict.fromkeys(well, None), "database": False}
-    (broker,) = [c for c in check_stages([Fault(stages.BROKER_AWAY, ago(20))]) if not c.ok]
+    deaf = {c.part: c.ok for c in check_stages([Fault(stages.INGEST_ABSENT, None)])}
+    assert deaf == well | {"broker": None, "ingest": False, "devices": None}
+    (broker,) = [c for c in check_stages([Fault(stages.BROKER_AWAY, ago(20))]) if c.ok is False]
     assert broker.as_json(NOW) == {
         "part": "broker", "ok": False, "code": "broker_away", "since": ago(20), "age_s": 20.0,
         "text": "ingest does not reach the broker: no readings arrive"
