@@ -140,7 +140,7 @@
       source.addEventListener('resync', () => receive({ k: 'resync' }));
       source.onerror = () => { receive({ k: 'link', v: 'lost' }); if (source.readyState === 2) later(); };
     }
-    function later() { source.close(); heard = Date.now() + wait; setTimeout(open, wait); wait = Math.min(wait * 2, 10000); }
+    function later() { source.close(); heard = Date.now() + wait; setTimeout(open, wait); wait = Math.min(wait * 2, 4000); }
     open();
     setInterval(() => { if (Date.now() - heard > PLAIN_SILENCE_MS) { receive({ k: 'link', v: 'lost' }); later(); } }, 2000);
   }

@@ -192,7 +192,7 @@ MAY_NEVER_HAVE_BEGUN = {
     [
         (ENGLISH, stages.INGEST_ABSENT, "No readings for 75 s"),
         (CHINESE, stages.INGEST_ABSENT, "已 75 秒没有读数"),
-        (ENGLISH, stages.NOT_JUDGED, "Alarms are not being judged, 75 s by now"),
+        (ENGLISH, stages.NOT_JUDGED, "Alarms have not been judged for 75 s"),
         (CHINESE, stages.NOT_JUDGED, "已 75 秒没有判断报警"),
     ],
 )
