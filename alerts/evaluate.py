@@ -29,16 +29,13 @@ from alerts.screen import (
 from city.event import NewEvent
 from city.reading import METRICS_BY_ID
 from db import alarms, evaluation, readings, rule_timers
-from db.evaluation import WaitingBatch, WatchedDevice
+from db.evaluation import MAX_ATTEMPTS, WaitingBatch, WatchedDevice
 from db.events import append_events
 from db.pool import Connection, first_line, is_away
 from db.readings import EPOCH
 
 log = logging.getLogger(__name__)
 
-# A batch that fails this often is set aside for a person; the last attempt comes after about
-# ten minutes, long enough for a passing fault (disk full, memory) to be repaired.
-MAX_ATTEMPTS = 10
 RETRY_FIRST = timedelta(seconds=1)
 RETRY_LONGEST = timedelta(minutes=2)
 

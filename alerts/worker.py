@@ -12,6 +12,8 @@ from typing import Any
 
 from alerts.evaluate import Evaluation, Shown, evaluate_waiting
 from alerts.known import Known
+from db import beats
+from db.beats import Stage
 from db.live import (
     POLL_S,
     Redis,
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 FRAME_EVERY_S = 0.2
 # Pause after an unexpected error, so that a fault that stays does not fill the log.
 ERROR_PAUSE_S = 1.0
+BEAT_NAME = "engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,11 @@ def _evaluate_until_stopped(
     conn: Connection, redis: Redis, wakeups: Wakeups, screens: Screens, stop: threading.Event
 ) -> None:
     known = Known()
+    rhythm = beats.Rhythm()
     while not stop.is_set():
         done = evaluate_waiting(conn, datetime.now(UTC), known)
+        if rhythm.is_due(time.monotonic()):
+            beats.beat(conn, Stage.JUDGED, BEAT_NAME)
         conn.commit()
         if done is not None:
             _tell(redis, screens, done)

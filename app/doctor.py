@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 from app.finding import Finding
 from app.restart_test import recall
-from app.settings import ROOT, Settings
+from app.settings import Settings
 from city.errors import GridwardenError
+from dashboard.disk import disk_of
 from db import calendars, inbox_lease, ingest_workers, live, migrate, operations
 from db.pool import first_line
 from ingest import mqtt
 
 # More than this between our clock and the database's makes alarm times doubtful.
 CLOCK_SKEW_MAX_S = 2.0
-DISK_FREE_MIN_BYTES = 2_000_000_000
 # Batches older than this that nobody evaluated mean that the engine stands still.
 BACKLOG_MAX_S = 30
 # Office notices for the next year come in November: time to ask for them.
@@ -130,6 +128,6 @@ def _restart(settings: Settings) -> Iterator[Finding]:
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
-    folder = ROOT if ROOT.exists() else Path("/")
-    free = shutil.disk_usage(folder).free
-    yield Finding(free >= DISK_FREE_MIN_BYTES, "disk", f"{free / 1e9:.1f} GB free at {folder}")
+    """Of the data folder; in a container, where that is empty, of the volume it lies on."""
+    disk = disk_of(settings.data_dir)
+    yield Finding(not disk.is_low, "disk", f"{disk.free / 1e9:.1f} GB free at {disk.folder}")

@@ -94,6 +94,7 @@ def run_serve(settings: Settings, stop: threading.Event) -> None:
             secret_key=settings.secret_key,
             host=settings.http_host,
             port=settings.http_port,
+            data_dir=str(settings.data_dir),
             demo_logins=demo_logins(settings.demo_logins_file),
         ),
         build_ports(),

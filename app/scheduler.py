@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from alerts import steps as alert_steps
 from app.settings import Settings
 from db import (
+    beats,
     broker_counts,
     events,
     idempotency,
@@ -100,8 +102,10 @@ def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         timezone=UTC,
     )
+    rhythms = {name: beats.Rhythm() for name in (beats.TIMERS, beats.DEADLINES)}
     for name, seconds, job in JOBS:
-        scheduler.add_job(_run_job, "interval", (name, job, pool, redis), seconds=seconds, id=name)
+        work = (name, job, pool, redis, rhythms.get(name))
+        scheduler.add_job(_run_job, "interval", work, seconds=seconds, id=name)
     scheduler.add_job(
         refresh_roll_ups, "interval", (settings.database_url,), seconds=ROLL_UPS_S, id=ROLL_UPS
     )
@@ -116,12 +120,16 @@ def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event
         redis.close()
 
 
-def _run_job(name: str, job: Job, pool: Pool, redis: live.Redis) -> None:
-    """One tick in one transaction."""
+def _run_job(
+    name: str, job: Job, pool: Pool, redis: live.Redis, rhythm: beats.Rhythm | None
+) -> None:
+    """One tick in one transaction; its beat says that it succeeded."""
     with _reported(name):
         with transaction(pool) as conn:
             before = events.last_seq(conn)
             job(conn, datetime.now(UTC))
+            if rhythm is not None and rhythm.is_due(time.monotonic()):
+                beats.beat(conn, beats.Stage.TICKED, name)
             after = events.last_seq(conn)
         if after != before:
             live.publish_event_seq(redis, after)
@@ -170,9 +178,9 @@ def _forget_nodes(conn: Connection, _now: datetime) -> None:
 
 
 JOBS: tuple[tuple[str, float, Job], ...] = (
-    ("alarm timers", 1, alert_steps.tick),
-    ("deadlines", 1, dispatch_steps.tick_deadlines),
     ("forgotten alarms", 1, dispatch_steps.watch_alarms),
+    (beats.TIMERS, 1, alert_steps.tick),
+    (beats.DEADLINES, 1, dispatch_steps.tick_deadlines),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),
     ("quarantine", 300, reject_counts.trim_rejects),

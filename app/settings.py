@@ -33,6 +33,7 @@ class Settings:
     storers: int = 2
     mqtt_shared: bool = False
     http_url: str = ""
+    data_dir: Path = DEFAULT_DATA_DIR
     demo_logins_file: str = ""  # what the sign-in page of a demonstration offers
 
 
@@ -52,6 +53,7 @@ def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ
         storers=_number(environ, "GRIDWARDEN_STORERS", 2),
         mqtt_shared=_switch(environ, "GRIDWARDEN_MQTT_SHARED"),
         http_url=found.get("http", ""),
+        data_dir=folder,
         demo_logins_file=environ.get("GRIDWARDEN_DEMO_LOGINS_FILE", ""),
     )
 

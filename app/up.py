@@ -136,15 +136,24 @@ def wait_until_ready(address: str, children: list[Child], stop: threading.Event)
     while not stop.wait(0.2):
         for child in children:
             child.watch()
-        try:
-            with urllib.request.urlopen(f"{address}/readyz", timeout=2):
+        if is_ready(f"{address}/readyz"):
+            return
+        if time.monotonic() > deadline:
+            if is_ready(f"{address}/readyz?of=web"):
+                log.warning("not everything is ready: %s/readyz says what is not", address)
                 return
-        except (urllib.error.URLError, OSError):
-            if time.monotonic() > deadline:
-                logs = children[0].log_file.parent
-                raise Unavailable(
-                    f"the web server did not become ready in {READY_TIMEOUT_S:g} s; see {logs}"
-                ) from None
+            logs = children[0].log_file.parent
+            raise Unavailable(
+                f"the web server did not become ready in {READY_TIMEOUT_S:g} s; see {logs}"
+            )
+
+
+def is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 def write_endpoints(data_dir: Path, endpoints: stack.Endpoints, http: str) -> None:

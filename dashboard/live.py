@@ -17,6 +17,7 @@ from dashboard.audience import Audience
 from dashboard.board import DeviceBoard
 from dashboard.city_map import CityMap
 from dashboard.geometry import centre_of
+from dashboard.pulse import Pulse
 from dashboard.snapshot import (
     Counted,
     Fresh,
@@ -24,6 +25,7 @@ from dashboard.snapshot import (
     Picture,
     Touched,
     apply_fresh,
+    faults_json,
     kpi_json,
     ms,
     pack,
@@ -31,6 +33,7 @@ from dashboard.snapshot import (
     take_squads,
     touched_by,
 )
+from dashboard.stages import DATABASE_AWAY, Fault, judge_picture, keep_times
 from db import kpi as kpi_rows
 from db import walls as wall_rows
 from db.events import last_seq, list_events
@@ -51,7 +54,13 @@ RELOAD_S = 60.0
 RELOAD_WITHOUT_FRAMES_S = 10.0
 # A snapshot in which nothing has changed still grows old: the standing of clocks does.
 SNAPSHOT_S = 1.0
-# How long a stopping process waits for its two threads.
+# The event log is looked at this often, also while frames of devices keep coming.
+LOOK_S = 1.0
+# What stands still is looked at and told this often, and repeated: a screen that hears nothing for
+# four times as long knows by itself that the server stands still (`SILENCE_MS` in live.js).
+FAULTS_S = 0.5
+FAULTS_AGAIN_S = 2.0
+# How long a stopping process waits for its threads.
 STOP_S = 3.0
 # Lamps switch around sunset; the lit rate counts only when all of them should be on.
 LAMPS_WARM = timedelta(minutes=25)
@@ -69,8 +78,11 @@ class _PackedSnapshot:
 class Wall:
     """Follows the event log and the device frames of one district for all viewers of a process."""
 
-    def __init__(self, pool: Pool, redis: Redis, district: wall_rows.District) -> None:
+    def __init__(
+        self, pool: Pool, redis: Redis, district: wall_rows.District, pulse: Pulse
+    ) -> None:
         self._pool = pool
+        self._pulse = pulse
         self._redis = redis
         self._district = district
         self._zone = ZoneInfo(district.timezone)
@@ -87,6 +99,8 @@ class Wall:
         self._packed: _PackedSnapshot | None = None
         self._device_changes = 0
         self._last_frame = 0.0
+        self._faults: list[Fault] = []  # as they were told last
+        self._followed_at = time.monotonic()  # when the event log was last looked at
         self.map = CityMap(pool, district)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -96,13 +110,16 @@ class Wall:
     def start(self) -> None:
         """Read everything once, then follow."""
         self._load()
-        for name, loop in (("wall-follow", self._follow), ("wall-pace", self._pace)):
+        for name, loop in (
+            ("wall-follow", self._follow), ("wall-pace", self._pace),
+            ("wall-faults", self._tell_faults),
+        ):  # fmt: skip
             thread = threading.Thread(target=self._guarded, args=(loop,), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
 
     def stop(self) -> None:
-        """End every stream and both threads."""
+        """End every stream and all threads."""
         self.stop_soon()
         for thread in self._threads:
             thread.join(STOP_S)
@@ -162,7 +179,15 @@ class Wall:
             body: dict[str, Any] = self._picture.as_json(
                 now, self._board.rows(), self._board.delay_ms()
             )
-            return body
+        return {**body, "faults": faults_json(self.faults(now))}
+
+    def faults(self, now: datetime) -> list[Fault]:
+        """What does not go on; a follower without a database cannot follow either."""
+        found = self._pulse.faults(now)
+        if not any(fault.code == DATABASE_AWAY for fault in found):
+            found = judge_picture(time.monotonic() - self._followed_at, now) + found
+        self._faults = found = keep_times(self._faults, found)
+        return found
 
     # Following
 
@@ -171,6 +196,7 @@ class Wall:
         with self._turn:
             while self._catch_up_page():
                 pass
+            self._followed_at = time.monotonic()
 
     def _catch_up_page(self) -> bool:
         now = datetime.now(UTC)
@@ -248,8 +274,21 @@ class Wall:
         for kind, content in follow(self._redis, self._stop):
             if kind == "device":
                 self._take_devices(content)
-            elif kind == "tick" or content > self.rev:
+            elif kind == "event" and content > self.rev:
                 self.catch_up()
+            if time.monotonic() - self._followed_at >= LOOK_S:
+                self.catch_up()
+
+    def _tell_faults(self) -> None:
+        told: list[Fault] = []
+        told_at = 0.0
+        while not self._stop.wait(FAULTS_S):
+            now, clock = datetime.now(UTC), time.monotonic()
+            found = self.faults(now)
+            if found != told or clock - told_at >= FAULTS_AGAIN_S:
+                told, told_at = found, clock
+                frame = {"t": "faults", "now": _ms(now), "faults": faults_json(found)}
+                self.audience.send(sse(frame))
 
     def _pace(self) -> None:
         swept = reloaded = time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -11,7 +10,11 @@ from typing import Any
 
 import msgspec
 
+from dashboard import stages
 from dashboard.books import BooksItem, find_losses, read_books
+from dashboard.disk import FREE_MIN_BYTES, disk_of
+from dashboard.parts import ROOT_FOLDER
+from dashboard.stages import Fault
 from db import gateways, ledger, operations
 from db.kpi import ingest_lag
 from db.ledger import Imbalance, LedgerLine
@@ -33,7 +36,6 @@ MINUTES_TO_KNOW = 3
 WORKER_GONE_S = 30
 # As in `gridwarden doctor`.
 BACKLOG_MAX_S = 30
-DISK_FREE_MIN_BYTES = 2_000_000_000
 # Batches are committed within 25 ms of their first message when all is well.
 STORE_SLOW_S = 5
 # Refusals that are more than noise: so many of the hour, and so large a share.
@@ -43,6 +45,17 @@ UNKNOWN_FEED = "unknown"
 # Our programs by the name of their database connections.
 PROGRAMS = {"ingest": "ingest", "engine": "engine", "scheduler": "scheduler lock", "serve": "serve"}
 NEEDED_PROGRAMS = ("ingest", "engine", "scheduler")
+# Who can read this page has a database; whether walls are fed is no matter of ingest.
+SAID_ELSEWHERE = (stages.DATABASE_AWAY, stages.PICTURE_STANDS)
+# Findings that a stage that stands still says already: one fact is one line.
+SAYS_THE_SAME: Mapping[str, tuple[str, ...]] = {
+    stages.INGEST_ABSENT: ("ingest_absent", "nothing_received"),
+    stages.BROKER_AWAY: ("nothing_received",),
+    stages.NOTHING_COMES: ("nothing_received",),
+    stages.NOT_JUDGED: ("engine_absent", "evaluation_behind"),
+    stages.JUDGED_LATE: ("evaluation_behind",),
+    stages.NOT_TICKED: ("scheduler_absent",),
+}
 
 
 class FeedItem(msgspec.Struct, kw_only=True):
@@ -90,7 +103,7 @@ class EvaluationItem(msgspec.Struct, kw_only=True):
 
 
 class DiskItem(msgspec.Struct, kw_only=True):
-    """The disk of the machine that the web server runs on."""
+    """The disk that the data folder is on, as the web server sees it."""
 
     total: int
     free: int
@@ -130,8 +143,15 @@ class OperationsAnswer(msgspec.Struct, kw_only=True):
     books: BooksItem = BooksItem()
 
 
-def read_operations(conn: Connection, district: str, now: datetime) -> OperationsAnswer:
-    """Read everything and judge it; of gateways those of the district and of none."""
+def read_operations(
+    conn: Connection,
+    district: str,
+    now: datetime,
+    faults: Sequence[Fault] = (),
+    data_dir: Path = ROOT_FOLDER,
+) -> OperationsAnswer:
+    """Read everything and judge it; of gateways those of the district and of none. `faults` is
+    what the beats of the stages say."""
     start = ledger.floor_minute(now) - WINDOW + timedelta(minutes=1)
     wrong = ledger.verify(conn, start, now)
     lines = ledger.list_entries(conn, start, now, limit=100_000)
@@ -153,11 +173,15 @@ def read_operations(conn: Connection, district: str, now: datetime) -> Operation
         quarantine=quarantine_size(conn, now),
         quarantine_limit_bytes=LIMITS.total_bytes,
         database=operations.database_size(conn),
-        disk=_disk(),
+        disk=_disk(data_dir),
         gateways=GatewaysItem(heard=known.heard, silent=known.silent, explained=known.explained),
         books=read_books(conn, start, now, now),
     )
-    answer.findings = list(find_problems(answer))
+    said = {code for fault in faults for code in SAYS_THE_SAME.get(fault.code, ())}
+    answer.findings = [
+        *stage_problems(faults),
+        *(found for found in find_problems(answer) if found.code not in said),
+    ]
     return answer
 
 
@@ -165,9 +189,9 @@ def _programs(connections: Mapping[str, int]) -> dict[str, int]:
     return {name: connections.get(label, 0) for name, label in PROGRAMS.items()}
 
 
-def _disk() -> DiskItem:
-    usage = shutil.disk_usage(Path(__file__).parent)
-    return DiskItem(total=usage.total, free=usage.free)
+def _disk(folder: Path) -> DiskItem:
+    disk = disk_of(folder)
+    return DiskItem(total=disk.total, free=disk.free)
 
 
 def build_feeds(
@@ -259,12 +283,19 @@ def find_problems(answer: OperationsAnswer) -> Iterator[FindingItem]:
             count=answer.evaluation.batches_waiting,
             age_s=answer.evaluation.oldest_waiting_s,
         )
-    if answer.disk.free < DISK_FREE_MIN_BYTES:
+    if answer.disk.free < FREE_MIN_BYTES:
         yield _finding("disk_low", bytes=answer.disk.free)
     if silent := answer.gateways.silent:
         yield _finding("gateway_silent", count=silent, devices=answer.gateways.explained)
     for feed in answer.feeds:
         yield from _feed_problems(feed)
+
+
+def stage_problems(faults: Iterable[Fault]) -> Iterator[FindingItem]:
+    """What the beats of the stages say; `last` is null where the stage never went round."""
+    for fault in faults:
+        if fault.code not in SAID_ELSEWHERE:
+            yield _finding(fault.code, last=fault.since)
 
 
 def _programs_missing(programs: Mapping[str, int]) -> Iterator[FindingItem]:

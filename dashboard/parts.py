@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from flask import current_app
 from prometheus_client import CollectorRegistry
@@ -15,6 +16,7 @@ from db.live import Redis
 from db.pool import Pool
 
 EXTENSION = "gridwarden"
+ROOT_FOLDER = Path("/")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Parts:
     gate: Gate
     places: Places
     demo_logins: tuple[DemoLogin, ...] = ()
+    data_dir: Path = ROOT_FOLDER  # whose disk is watched
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -46,6 +47,7 @@ class ServeSettings:
     workers: int = 1
     trusted_proxies: int = 0
     tile_url: str = ""
+    data_dir: str = "/"
     demo_logins: tuple[DemoLogin, ...] = ()
 
 
@@ -112,6 +114,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             streams=max(1, settings.threads - WORKING_THREADS),
             trusted_proxies=settings.trusted_proxies,
             tile_url=settings.tile_url,
+            data_dir=Path(settings.data_dir),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -22,7 +23,7 @@ from dashboard.api.openapi import openapi
 from dashboard.api.registry import registry
 from dashboard.api.video import video
 from dashboard.gate import Gate
-from dashboard.parts import EXTENSION, DemoLogin, Parts
+from dashboard.parts import EXTENSION, ROOT_FOLDER, DemoLogin, Parts
 from dashboard.ports import Ports
 from dashboard.problems import register_problems
 from dashboard.streams import Places
@@ -46,6 +47,7 @@ def create_server(
     streams: int = DEFAULT_STREAMS,
     trusted_proxies: int = 0,
     tile_url: str = "",
+    data_dir: Path = ROOT_FOLDER,
 ) -> Flask:
     """The whole web application; nothing is connected to before the first request.
 
@@ -72,6 +74,7 @@ def create_server(
         gate=Gate(pool, secret_key),
         places=Places(streams),
         demo_logins=tuple(demo_logins),
+        data_dir=data_dir,
     )
     server.extensions[EXTENSION] = found
     found.registry.register(LiveCollector(found))

@@ -13,6 +13,7 @@ import msgspec
 
 from city.clock import standing
 from city.squad import Squad
+from dashboard.stages import Fault
 from db.kpi import Headline, KpiRow
 from db.walls import WallAlarm, WallIncident
 
@@ -99,6 +100,11 @@ def squad_json(row: Squad, now: datetime, zone: ZoneInfo) -> list[Any]:
         row.open_incidents,
         row.kind,
     ]
+
+
+def faults_json(faults: Iterable[Fault]) -> list[dict[str, Any]]:
+    """What does not go on, since when, and what of the picture is old because of it."""
+    return [{"code": f.code, "since": ms(f.since), "old": f.old} for f in faults]
 
 
 @dataclass(frozen=True, slots=True)

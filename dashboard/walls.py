@@ -6,6 +6,7 @@ import threading
 
 from city.errors import NotFound
 from dashboard.live import Wall
+from dashboard.pulse import Pulse
 from db.live import Redis
 from db.pool import Pool, transaction
 from db.walls import find_district
@@ -17,6 +18,7 @@ class Walls:
     def __init__(self, pool: Pool, redis: Redis) -> None:
         self._pool = pool
         self._redis = redis
+        self.pulse = Pulse(pool)
         self._walls: dict[str, Wall] = {}
         self._lock = threading.Lock()
         self._stopped = False
@@ -30,7 +32,7 @@ class Walls:
                     found = find_district(conn, district)
                 if found is None or self._stopped:
                     raise NotFound("district", district)
-                wall = Wall(self._pool, self._redis, found)
+                wall = Wall(self._pool, self._redis, found, self.pulse)
                 wall.start()
                 self._walls[district] = wall
             return wall
@@ -41,10 +43,12 @@ class Walls:
     def stop_soon(self) -> None:
         """End all streams without waiting."""
         self._stopped = True
+        self.pulse.stop()
         for wall in self.all():
             wall.stop_soon()
 
     def stop(self) -> None:
         self._stopped = True
+        self.pulse.stop()
         for wall in self.all():
             wall.stop()

@@ -13,6 +13,9 @@ from psycopg.types.json import Jsonb
 from city.reading import METRICS
 from db.pool import Connection
 
+# A batch that fails this often is set aside for a person; the last attempt comes after about
+# ten minutes, long enough for a passing fault (disk full, memory) to be repaired.
+MAX_ATTEMPTS = 10
 # `setting` rows of the ticker belong to no district.
 TICKER_KEY = "alerts.ticker"
 # How many of the newest batches are looked at for the time of the last message: with several

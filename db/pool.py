@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.pq import ExecStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from city.errors import Unavailable
@@ -19,6 +21,8 @@ Pool = ConnectionPool[Connection]
 CHECKOUT_TIMEOUT_S = 5.0
 # Pause between attempts while the database does not answer at start.
 RETRY_S = 2.0
+# A connection that is lent must answer an empty question within this.
+CHECK_S = 2.0
 # A server whose machine vanished, or whose connection a firewall forgot, is noticed in half a
 # minute; the operating system's own patience is a quarter of an hour.
 KEEPALIVE: dict[str, Any] = {
@@ -70,7 +74,7 @@ def open_pool(url: str, *, max_size: int = 8, application: str = "gridwarden") -
         timeout=CHECKOUT_TIMEOUT_S,
         kwargs={"application_name": application, **KEEPALIVE},
         configure=_prepare,
-        check=ConnectionPool.check_connection,
+        check=_check,
         open=True,
         name=application,
     )
@@ -112,6 +116,24 @@ def _prepare(conn: Connection) -> None:
     conn.autocommit = True
     conn.execute("SET timezone TO 'UTC'")
     conn.autocommit = autocommit
+
+
+def _check(conn: Connection) -> None:
+    """Like the pool's own check, but a server that is frozen, whose system still acknowledges what
+    we send, fails after `CHECK_S` instead of holding the caller until it thaws."""
+    server = conn.pgconn
+    server.send_query(b"")
+    server.flush()
+    poll = select.poll()
+    poll.register(server.socket, select.POLLIN)
+    until = time.monotonic() + CHECK_S
+    while server.is_busy():
+        if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+            raise psycopg.OperationalError(f"the server does not answer within {CHECK_S:g} s")
+        server.consume_input()
+    answer = server.get_result()
+    if answer is None or answer.status != ExecStatus.EMPTY_QUERY or server.get_result():
+        raise psycopg.OperationalError("the connection is not usable any more")
 
 
 def _sleep(seconds: float) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from db import beats
+from db.beats import Stage
 from db.events import last_seq
 from db.live import POLL_S, Wakeups, open_redis, publish_event_seq
 from db.pool import Pool, is_away, open_pool, transaction
@@ -16,6 +19,7 @@ log = logging.getLogger(__name__)
 
 # Pause after an error, so that a server that is away is not asked in a tight loop.
 ERROR_PAUSE_S = 1.0
+BEAT_NAME = "dispatch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,13 @@ def run(settings: DispatchSettings, stop: threading.Event) -> None:
     client = open_redis(settings.redis_url)
     wakeups = Wakeups(client, "dispatch")
     pool = open_pool(settings.database_url, max_size=1, application="gridwarden dispatch")
+    rhythm = beats.Rhythm()
     try:
         while not stop.is_set():
             try:
                 seq = take_one(pool)
+                if rhythm.is_due(time.monotonic()):
+                    say_alive(pool)
             except Exception as error:
                 log.log(
                     logging.WARNING if is_away(error) else logging.ERROR,
@@ -54,3 +61,9 @@ def take_one(pool: Pool) -> int | None:
     """One change in one transaction; gives the log's newest number, None if nothing waited."""
     with transaction(pool) as conn:
         return last_seq(conn) if take_alarm_change(conn, datetime.now(UTC)) else None
+
+
+def say_alive(pool: Pool) -> None:
+    """This stage goes round."""
+    with transaction(pool) as conn:
+        beats.beat(conn, Stage.DISPATCHED, BEAT_NAME)

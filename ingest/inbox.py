@@ -25,7 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ingest.hand_over import StoreSettings
-from ingest.lease import Lease
+from ingest.lease import Lease, Received
 from ingest.message import GAS_LANE
 from ingest.mqtt import BrokerCounters, Lane, Piece
 from ingest.storers import STORE_COMMAND, Storer
@@ -108,7 +108,7 @@ class Inbox:
 
     def __init__(self, settings: IngestSettings) -> None:
         self._settings = settings
-        self.turned_at = time.monotonic()
+        self.received = Received(time.monotonic())
         self.filters: tuple[str, ...] = ()  # of all that the workers can read, gas first
         self._gas = self._lane(settings.client_id + GAS_LANE)
         self._others = self._lane(settings.client_id, MARKS + settings.client_id)
@@ -146,14 +146,23 @@ class Inbox:
     def turn(self) -> None:
         """Once round: wait until something happens, then do what is due."""
         at = time.monotonic()
-        if at - self.turned_at > STALLED_S:  # we were away, not they
+        if at - self.received.at > STALLED_S:  # we were away, not they
             for storer in self._storers:
                 storer.excuse(at)
-        self.turned_at = at
+        self.received = self._stand(at)
         self._mind_the_workers(at)
         self._mind_the_lanes(at)
         self._exchange(self._patience_s(at))
         self._hand_out(time.monotonic())
+
+    def _stand(self, at: float) -> Received:
+        lanes = self._lanes
+        return Received(
+            at,
+            self._gas.subscribed and self._others.subscribed,
+            max((lane.newest_at for lane in lanes if lane.newest_at), default=None),
+            min((lane.oldest_at for lane in lanes if lane.oldest_at), default=None),
+        )
 
     # -- who is there --------------------------------------------------------------------------
 

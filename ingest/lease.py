@@ -11,10 +11,12 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from db import broker_counts, inbox_lease, ingest_workers, outbox
+from db import beats, broker_counts, inbox_lease, ingest_workers, outbox
+from db.beats import Rhythm, Stage
 from db.inbox_lease import LeftSession
 from db.pool import Connection, connect, first_line, is_away
 from ingest.mqtt import BrokerCounters
@@ -29,10 +31,20 @@ STUCK_S = 3.0
 OUTBOX_ROUNDS = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """How the loop stood when it last went round."""
+
+    at: float  # monotonic
+    connected: bool = False  # the broker delivers
+    newest_at: datetime | None = None  # receipt of the newest message
+    waiting_since: datetime | None = None  # receipt of the oldest that is not stored
+
+
 class Loop(Protocol):
     """What the thread must know of the loop whose lease it keeps."""
 
-    turned_at: float  # monotonic, of its last time round
+    received: Received  # of its last time round
     filters: tuple[str, ...]  # that its session is subscribed to
 
     def publish(self, topic: str, payload: bytes, qos: int) -> bool: ...
@@ -47,6 +59,7 @@ class Lease:
         self._url, self._session, self._process = database_url, session, process
         self._counters = counters
         self._counted_at: datetime | None = None
+        self._rhythm = Rhythm()
         # Unlike any other process that ever was or will be.
         self.holder = f"{process}/{uuid.uuid4().hex}"
         self.held = False
@@ -100,7 +113,8 @@ class Lease:
             self._said_away = True
 
     def _turn(self, conn: Connection) -> None:
-        if time.monotonic() - self._loop.turned_at > STUCK_S:
+        received = self._loop.received
+        if time.monotonic() - received.at > STUCK_S:
             return
         held = inbox_lease.hold(conn, self._session, self.holder, self._process)
         if held and not self.held:
@@ -110,11 +124,19 @@ class Lease:
             log.warning("another process has taken the session %s", self._session)
         self.held = held
         if held:
+            self._beat(conn, received)
             self._note_filters(conn)
             self._publish_due(conn)
             self._keep_count(conn)
             while self.emptied:
                 inbox_lease.forget_left(conn, self.emptied.pop())
+
+    def _beat(self, conn: Connection, received: Received) -> None:
+        if self._rhythm.is_due(received.at):
+            beats.beat(
+                conn, Stage.RECEIVED, self._process, connected=received.connected,
+                newest_at=received.newest_at, waiting_since=received.waiting_since,
+            )  # fmt: skip
 
     def _note_filters(self, conn: Connection) -> None:
         filters = self._loop.filters

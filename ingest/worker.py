@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from city.errors import Unavailable
-from db import ingest_workers, live
+from db import beats, ingest_workers, live
+from db.beats import Stage
 from db.pool import Connection, connect_when_ready, first_line, is_away
 from ingest.batch import build_batch, decode_messages, identities, refuse_message
 from ingest.formats import subscriptions
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 # A database that answers but refuses work (starting, full, read-only) is asked again after this.
 RETRY_S = 1.0
 # How often a worker says that it is alive.
-BEAT_S = 2.0
+BEAT_S = beats.BEAT_S
 RECEIVE_BYTES = 1 << 20
 # How often the inbox hears from us.
 PULSE_S = 1.0
@@ -171,6 +172,7 @@ class _Worker:
         self._redis_answers = True
         self._lane = PlainLane()
         self._beat_at = 0.0
+        self._newest_at: datetime | None = None  # receipt of the newest message stored
 
     def prepare(self) -> None:
         """Connect and be known as alive."""
@@ -192,6 +194,8 @@ class _Worker:
             messages += found
             owed.append(acknowledgements)
         self.store(messages)
+        if pieces:
+            self._newest_at = pieces[-1].received_at
         return number, owed
 
     def store(self, messages: Sequence[Message]) -> None:
@@ -202,6 +206,7 @@ class _Worker:
             try:
                 conn = self._connection()
                 self._tell(self._store(parcel, conn))
+                self._newest_at = parcel.messages[-1].received_at
             except Exception as error:  # noqa: BLE001 - what it is decides what happens to it
                 if self._conn is None or is_away(error) or parcel.refusal:
                     self._lose_connection(error)
@@ -215,8 +220,12 @@ class _Worker:
         if at - self._beat_at < BEAT_S:
             return
         self._beat_at = at
-        name, process = self._settings.name, self._settings.process
-        self._insist(lambda conn: ingest_workers.beat(conn, name, process))
+        self._insist(self._beat)
+
+    def _beat(self, conn: Connection) -> None:
+        name = self._settings.name
+        ingest_workers.beat(conn, name, self._settings.process)
+        beats.beat(conn, Stage.COMMITTED, name, newest_at=self._newest_at)
 
     def _insist(self, work: Callable[[Connection], None]) -> None:
         """Do it, however often the database has to be waited for."""

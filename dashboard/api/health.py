@@ -17,13 +17,14 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from city.errors import Unavailable
+from city.errors import InvalidInput, Unavailable
 from dashboard.api.answers import json_answer
+from dashboard.api.params import read_args
 from dashboard.parts import Parts, parts
+from dashboard.readiness import ALL, NOTED_PARTS, SCOPES, WEB, check_parts, check_web
 from db import broker_counts, sequences
 from db.broker_counts import CountRow
 from db.kpi import IngestLag, ingest_lag
-from db.live import answers
 from db.operations import FeedTotal, list_totals
 from db.pool import transaction
 from db.sequences import SequenceTotal
@@ -42,20 +43,23 @@ def healthz() -> Response:
 
 @health.get("/readyz")
 def readyz() -> Response:
-    """Ready, or the reasons why not. Without Redis the screens are slower, not wrong."""
-    reasons, notes = [], []
-    try:
-        lag = _lag(parts())
-        if lag.oldest_waiting_s is not None and lag.oldest_waiting_s > 60:
-            notes.append(f"evaluation is {lag.oldest_waiting_s:.0f} s behind")
-    except Unavailable as error:
-        reasons.append(str(error))
-    if not answers(parts().redis):
-        notes.append("redis does not answer: screens ask the database every second")
-    notes += [f"a wall's follower is not running: {wall.code}" for wall in parts().walls.all()
-              if not wall.alive]  # fmt: skip
-    status = 503 if reasons else 200
-    return json_answer({"ready": not reasons, "reasons": reasons, "notes": notes}, status)
+    """Whether the whole way from sensor to screen works, part by part (`dashboard.readiness`).
+    With `of=web` only what this server needs to answer: a load balancer that took the web servers
+    away because the broker is down would take away the screens that say so."""
+    asked = read_args(("of",)).get("of", ALL)
+    if asked not in SCOPES:
+        raise InvalidInput("of", asked, "must be one of: " + ", ".join(SCOPES))
+    now = datetime.now(UTC)
+    checks = check_web(parts(), now) if asked == WEB else check_parts(parts(), now)
+    wrong = [check for check in checks if check.ok is False]
+    reasons = [check.text for check in wrong if check.part not in NOTED_PARTS]
+    body = {
+        "ready": not reasons,
+        "reasons": reasons,
+        "notes": [check.text for check in wrong if check.part in NOTED_PARTS],
+        "checks": [check.as_json(now) for check in checks],
+    }
+    return json_answer(body, 503 if reasons else 200)
 
 
 @health.get("/metrics")

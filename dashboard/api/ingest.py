@@ -104,7 +104,11 @@ def operations_now() -> Response:
     """Feeds, workers, backlog, quarantine and sizes of the last hour, and what is wrong."""
     read_list_query({})
     with transaction(parts().pool) as conn:
-        found = operations.read_operations(conn, current_caller().district, datetime.now(UTC))
+        now = datetime.now(UTC)
+        faults = parts().walls.pulse.faults(now)
+        found = operations.read_operations(
+            conn, current_caller().district, now, faults, parts().data_dir
+        )
         return json_answer(load.as_plain(found))
 
 

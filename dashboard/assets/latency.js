@@ -19,7 +19,9 @@
         const painted = gw.now();
         for (const [, , , , sensed, received, committed] of rows) {
           const pushed = frame.pushed || frame.now;
-          ring[at] = [painted - sensed, received - sensed, committed - received, pushed - committed, painted - pushed];
+          // Read back from the database a value has no time of its commit: not measured, not zero.
+          const stored = committed || NaN;
+          ring[at] = [painted - sensed, received - sensed, stored - received, pushed - stored, painted - pushed];
           at = (at + 1) % KEEP;
           last = Math.max(last, sensed);
         }

@@ -2,7 +2,8 @@
    hold one of six connections and the seventh tab would not load. Not a page script: the app
    excludes it from what Dash puts on the page. */
 'use strict';
-const SILENCE_MS = 25000; // the server says something every 10 s; two misses and the line is dead
+const SILENCE_MS = 10000; // the server says something every 2 s: the line is dead
+const RETRY_MOST_MS = 4000; // a server that is back should be seen within seconds
 const ports = new Set();
 let source = null, last = '', retry = 1000, heard = 0, url = '', state = 'connecting';
 
@@ -21,11 +22,11 @@ function open() {
 function again() {
   source.close();
   const wait = retry + Math.random() * 500;
-  retry = Math.min(retry * 2, 10000);
+  retry = Math.min(retry * 2, RETRY_MOST_MS);
   heard = Date.now() + wait;
   setTimeout(open, wait);
 }
-setInterval(() => { if (source && Date.now() - heard > SILENCE_MS) { say('lost'); again(); } }, 5000);
+setInterval(() => { if (source && Date.now() - heard > SILENCE_MS) { say('lost'); again(); } }, 2000);
 
 onconnect = event => {
   const port = event.ports[0];

@@ -1,17 +1,19 @@
 /* The live picture: one snapshot over HTTP, then deltas over SSE, kept here for every part of
    the page. Listeners get changes, never the whole: `gw.live.on(name, fn)` with
-   snapshot | change {incidents, gone, alarms, alarmsGone, squads, kpi, kinds} | devices [...] | link. */
+   snapshot | change {incidents, gone, alarms, alarmsGone, squads, kpi, kinds} | devices [...] | link | faults. */
 (function () {
   'use strict';
   const gw = window.gw;
   const OFFSET_SAMPLES = 60;
   const HIDDEN_MS = 20000; // hidden longer than this: frames may have been frozen away, start anew
-  const PLAIN_SILENCE_MS = 25000;
+  const PLAIN_SILENCE_MS = 10000; // the server says something every 2 s: the line is dead
 
   const live = (gw.live = {
     state: 'connecting', at: 0, ready: false, rev: 0, map: null, demo: false,
     devices: new Map(), incidents: new Map(), alarms: new Map(), squads: new Map(),
     kpi: null, latency: null,
+    faults: [], // what the server says does not go on: {code, since, old}
+    heard: performance.now(), // the last word from the server, by a clock that nobody sets
   });
   const listeners = {};
   live.on = (name, fn) => { (listeners[name] = listeners[name] || []).push(fn); };
@@ -70,6 +72,8 @@
     live.alarms = new Map(s.alarms.map(a => [a.id, a]));
     live.squads = new Map(s.squads.map(q => [q[0], q]));
     live.kpi = s.kpi; live.latency = s.latency;
+    live.heard = performance.now();
+    takeFaults(s.faults);
     tell('snapshot', live);
     // Device values pushed before the snapshot are in it; drawing them again would only look slow.
     const held = waiting.filter(f => f.t !== 'dev' || f.now > s.now);
@@ -77,11 +81,19 @@
     held.forEach(frame);
   }
   live.reload = load;
+  function takeFaults(faults) {
+    const key = list => list.map(f => f.code + f.since).join();
+    const changed = key(faults) !== key(live.faults);
+    live.faults = faults;
+    if (changed) tell('faults', faults);
+  }
 
   /* --- frames -------------------------------------------------------------------------- */
   function frame(f) {
     clockSample(f.now);
-    if (!live.ready || loading) { if (f.t !== 'now') waiting.push(f); return; }
+    live.heard = performance.now();
+    if (f.t === 'faults') takeFaults(f.faults); // also while nothing else can be read
+    if (!live.ready || loading) { if (f.t !== 'now' && f.t !== 'faults') waiting.push(f); return; }
     live.at = gw.now();
     if (f.t === 'dev') { for (const d of f.d) live.devices.set(d[0], d); tell('devices', f); }
     if (f.t === 'ev' && f.rev > live.rev) event(f);
@@ -128,9 +140,9 @@
       source.addEventListener('resync', () => receive({ k: 'resync' }));
       source.onerror = () => { receive({ k: 'link', v: 'lost' }); if (source.readyState === 2) later(); };
     }
-    function later() { source.close(); heard = Date.now() + wait; setTimeout(open, wait); wait = Math.min(wait * 2, 10000); }
+    function later() { source.close(); heard = Date.now() + wait; setTimeout(open, wait); wait = Math.min(wait * 2, 4000); }
     open();
-    setInterval(() => { if (Date.now() - heard > PLAIN_SILENCE_MS) { receive({ k: 'link', v: 'lost' }); later(); } }, 5000);
+    setInterval(() => { if (Date.now() - heard > PLAIN_SILENCE_MS) { receive({ k: 'link', v: 'lost' }); later(); } }, 2000);
   }
 
   live.start = function () {

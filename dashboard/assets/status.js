@@ -1,27 +1,62 @@
-/* What every screen says about itself: connection, age of the picture, demo mark, clock, notices. */
+/* What every screen says about itself: what does not go on, age of the picture, demo mark, clock, notices. */
 (function () {
   'use strict';
   const gw = window.gw;
-  const STALE_MS = 12000; // one missed keep-alive is no reason to hatch a picture
+  const SILENT_MS = 8000; // four words of the server missed
+  const SHOWN = 3; // what explains the rest comes first
+  const LONG_MS = 20 * 3600 * 1000; // after that a time of day alone misleads
+  const $ = id => document.getElementById(id);
 
-  function showLink() {
-    const e = document.getElementById('link-state'), state = gw.live.state;
+  /* What does not go on: the server says it of everything behind it; that the server itself says
+     nothing is known here only. */
+  gw.faults = function () {
+    const live = gw.live, silent = performance.now() - live.heard > SILENT_MS;
+    const away = live.ready ? silent : live.state === 'lost' && !live.faults.length;
+    if (away || live.state === 'signed_out') return [{ code: 'server_away', since: live.ready ? live.at : null, old: 'all' }];
+    return live.faults;
+  };
+  /* Whether this part of the picture may be from before: 'readings', 'alarms', 'incidents'. */
+  gw.isOld = what => gw.faults().some(f => f.old === 'all' || f.old === what);
+
+  function showLink(faults) {
+    const e = $('link-state');
     if (!e) return;
+    let state = gw.live.state;
+    if (state === 'live' && faults.length) state = faults[0].code === 'server_away' ? 'lost' : 'behind';
     e.dataset.state = state;
-    gw.setText(e.lastElementChild, gw.t('link.' + (state === 'lost' ? 'lost_short' : state)));
+    gw.setText(e.lastElementChild, gw.t(state === 'behind' ? 'fault.chip' : 'link.' + (state === 'lost' ? 'lost_short' : state)));
   }
 
-  /* The last picture stays, hatched, with its age; it goes away by itself. */
-  function showAge() {
-    const e = document.getElementById('stale-picture');
-    if (!e) return;
-    const age = gw.now() - gw.live.at, lost = gw.live.state !== 'live' && (!gw.live.ready || age > STALE_MS);
-    document.documentElement.dataset.stale = lost && gw.live.ready ? 'yes' : 'no';
-    e.hidden = !lost || (!gw.live.ready && gw.live.state === 'connecting');
-    if (e.hidden) return;
-    const text = gw.live.ready ? gw.t('link.stale', { time: gw.clock(gw.live.at), age: gw.age(age) }) : gw.t('link.no_picture');
-    gw.setText(e.querySelector('span'), gw.live.state === 'signed_out' ? gw.t('link.signed_out') + ' · ' + text : text);
-    e.querySelector('a').hidden = gw.live.state !== 'signed_out';
+  const moment = ms => (gw.now() - ms > LONG_MS ? gw.dayAndClock(ms) : gw.clock(ms));
+  function headline(f) {
+    return f.since ? gw.t('fault.' + f.code, { age: gw.age(gw.now() - f.since), time: moment(f.since) }) : gw.t(`fault.${f.code}_never`);
+  }
+  function reason(f) {
+    const code = f.code === 'server_away' && gw.live.state === 'signed_out' ? 'signed_out' : f.code;
+    const since = f.since && f.code !== 'server_away' ? ' · ' + gw.t('fault.since', { time: moment(f.since) }) : '';
+    return gw.t(`fault.${code}_why`) + since;
+  }
+
+  /* The last picture stays; what is old of it is hatched, and above it stands why and for how long. */
+  let told = '';
+  function showFaults() {
+    const faults = gw.faults(), root = document.documentElement.dataset, host = $('stale-picture');
+    showLink(faults);
+    root.stale = faults.some(f => f.old === 'all') && gw.live.ready ? 'yes' : 'no';
+    root.old = [...new Set(faults.map(f => f.old))].join(' ');
+    if (!host) return;
+    host.hidden = !faults.length;
+    host.querySelector('a').hidden = gw.live.state !== 'signed_out';
+    const list = host.querySelector('ul'), key = faults.map(f => f.code + f.since + gw.live.state).join();
+    if (key !== told) { list.replaceChildren(...faults.slice(0, SHOWN).map(row)); told = key; }
+    for (const e of list.querySelectorAll('strong')) gw.setText(e, headline(e.fault));
+  }
+  /* The age ticks; read aloud it is once, as it was when it began to be said. */
+  function row(f) {
+    const what = gw.el('strong');
+    what.fault = f;
+    return gw.el('li', '', [gw.el('span', 'gw-unseen', `${headline(f)}, ${reason(f)}`),
+      gw.el('div', '', [what, gw.el('span', '', reason(f))], { 'aria-hidden': 'true' })]);
   }
 
   function showClock() {
@@ -39,10 +74,11 @@
 
   gw.showStatus = function () {
     gw.live.on('map', showDistrict);
-    gw.live.on('link', () => { showLink(); showAge(); });
-    gw.live.on('snapshot', () => { showDemo(); showAge(); });
-    showLink(); showDemo();
-    gw.every(1000, () => { showClock(); showAge(); tickSince(); });
+    gw.live.on('link', showFaults);
+    gw.live.on('faults', showFaults);
+    gw.live.on('snapshot', () => { showDemo(); showFaults(); });
+    showDemo();
+    gw.every(1000, () => { showClock(); showFaults(); tickSince(); });
   };
 
   gw.showKpi = function () {

@@ -24,7 +24,7 @@
     gw.setText($('wall-incident-count'), gw.live.ready ? String(all.length) : '');
     const rows = all.slice(0, fit).map(incidentRow);
     if (all.length > fit) rows.push(gw.el('li', 'gw-more', gw.t('wall.more', { n: all.length - fit })));
-    if (!all.length && gw.live.ready) rows.push(gw.el('li', 'gw-empty', gw.t('wall.no_incidents')));
+    if (!all.length && gw.live.ready) rows.push(gw.el('li', 'gw-empty', gw.t(gw.isOld('incidents') ? 'fault.unknown' : 'wall.no_incidents')));
     host.replaceChildren(...rows);
     tick();
   }
@@ -54,7 +54,7 @@
       gw.el('time', '', gw.clock(a.raised)),
       gw.el('div', 'gw-row-main', gw.el('div', 'gw-row-title', [gw.reason(a.reason) || a.category, gw.el('small', '', gw.deviceName(a))])),
       gw.el('span', 'gw-row-note', gw.word('alarm_state', a.state))]));
-    if (!all.length && gw.live.ready) rows.push(gw.el('li', 'gw-empty', gw.t('wall.no_alarms')));
+    if (!all.length && gw.live.ready) rows.push(gw.el('li', 'gw-empty', gw.t(gw.isOld('readings') || gw.isOld('alarms') ? 'fault.unknown' : 'wall.no_alarms')));
     host.replaceChildren(...rows);
   }
 
@@ -63,6 +63,7 @@
     gw.showStatus();
     gw.live.on('snapshot', soon);
     gw.live.on('change', soon);
+    gw.live.on('faults', soon);
     gw.live.on('devices', f => gw.latency.take(f));
     gw.every(1000, tick);
     gw.every(2000, () => gw.showLatency($('latency')));

@@ -84,6 +84,7 @@ def render_left(view: View) -> Component:
                 [render_filters(view), render_grid(view)],
                 className="gw-tab-body",
                 **extra({"data-panel": "queue"}),
+                **frame.aging("incidents"),
             ),
             html.Div(
                 html.Div(id=ids.VIDEO_LIST, className="gw-scroll"),
@@ -210,7 +211,11 @@ def render_middle(view: View) -> Component:
     return html.Section(
         [
             html.Div(id=ids.WALL_CRITICAL, className="gw-critical", role="alert", hidden=True),
-            html.Div(frame.render_map(view, zoom_buttons=True), className="gw-map"),
+            html.Div(
+                frame.render_map(view, zoom_buttons=True),
+                className="gw-map",
+                **frame.aging("readings", "alarms"),
+            ),
             frame.render_legend(view.t),
         ],
         className="gw-console-map",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import dash_leaflet as dl
 import dash_mantine_components as dmc  # type: ignore[import-untyped]
@@ -70,13 +71,14 @@ def may_open(role: Role, screen: str) -> bool:
 
 
 def render_page(view: View, screen: str, children: list[Component], class_name: str) -> Component:
-    """A whole screen inside the Mantine frame; the store starts the screen's script."""
+    """A whole screen inside the Mantine frame, its header first; the store starts its script."""
     body = html.Div(
         [
             html.A(view.t("nav.skip"), href="#main", className="gw-skip"),
-            *children,
+            children[0],
+            render_faults(view.t),
+            *children[1:],
             html.Div(id=ids.NOTICE, className="gw-notices"),
-            render_stale_mark(view.t),
             dcc.Store(id=ids.PAGE, data=screen),
             dcc.Store(id=ids.STARTED),
         ],
@@ -137,14 +139,20 @@ def render_demo_mark(t: Texts) -> Component:
     )
 
 
-def render_stale_mark(t: Texts) -> Component:
-    """Says how old the picture is when the server is gone."""
+def render_faults(t: Texts) -> Component:
+    """Says what does not go on and since when, also that the server is gone; the browser writes."""
     return html.Div(
-        [html.Span(), html.A(t("link.sign_in"), href="/login", hidden=True)],
+        [html.Ul(), html.A(t("link.sign_in"), href="/login", hidden=True)],
         id=ids.STALE_PICTURE,
-        className="gw-stale",
+        className="gw-faults",
+        role="status",
         hidden=True,
     )
+
+
+def aging(*what: str) -> dict[str, Any]:
+    """Marks a part of a screen that is hatched when `readings`, `alarms` or `incidents` are old."""
+    return extra({"data-ages": " ".join(what)})
 
 
 def render_switches(view: View) -> list[Component]:

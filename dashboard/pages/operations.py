@@ -131,6 +131,8 @@ def fact_text(t: Texts, name: str, value: Any) -> str:
     """A fact of a finding as it is read."""
     if isinstance(value, datetime):
         return day_and_clock(value)
+    if value is None:
+        return t("operations.never")
     if name in DURATIONS:
         return duration(t, value)
     if name == "bytes":
@@ -442,7 +444,9 @@ def register(app: Dash) -> None:
     def show(_: Any) -> tuple[Component, Component]:
         view = frame.request_view()
         with transaction(parts().pool) as conn:
-            now = read_operations(conn, view.caller.district, datetime.now(UTC))
+            at = datetime.now(UTC)
+            faults = parts().walls.pulse.faults(at)
+            now = read_operations(conn, view.caller.district, at, faults, parts().data_dir)
         return render_body(view, now), render_rest(view.t, now)
 
     @app.callback(

@@ -38,13 +38,17 @@ def layout(view: View) -> Component:
             html.Main(
                 [
                     html.Section(
-                        html.Div(id=ids.TASKS),
+                        html.Div(id=ids.TASKS, **frame.aging("incidents")),
                         className="gw-tab-body",
                         **extra({"data-panel": "tasks"}),
                     ),
                     html.Section(
                         [
-                            html.Div(frame.render_map(view, zoom_buttons=True), className="gw-map"),
+                            html.Div(
+                                frame.render_map(view, zoom_buttons=True),
+                                className="gw-map",
+                                **frame.aging("readings", "alarms"),
+                            ),
                         ],
                         className="gw-tab-body",
                         hidden=True,

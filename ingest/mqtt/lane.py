@@ -105,6 +105,7 @@ class Lane:
         self.connection = 0  # counted: an acknowledgement belongs to one
         self.expect_mark(None)
         self.sessions_lost = 0  # connections to a broker that had kept nothing for us
+        self.newest_at: datetime | None = None  # receipt of the newest message
         self.subscribed = False  # the broker has confirmed it on the connection of now
         self.unsubscribed = False
         self.displaced = False  # somebody else has taken the session
@@ -194,6 +195,11 @@ class Lane:
             select([], [sock], [], 0.1)
             client.loop_write()
 
+    @property
+    def oldest_at(self) -> datetime | None:
+        """Receipt of the oldest message that is not acknowledged."""
+        return self._unanswered[0].received_at if self._unanswered else None
+
     # -- what comes ----------------------------------------------------------------------------
 
     @property
@@ -212,7 +218,7 @@ class Lane:
         if not runs:
             return
         self.heard_at = time.monotonic()
-        received_at = datetime.now(UTC)
+        self.newest_at = received_at = datetime.now(UTC)
         for run in runs:
             if self._mark_topic and self._mark_topic in run.packets:
                 self._take_with_marks(run, received_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +21,8 @@ from city.event import NewEvent
 from city.incident import Role
 from dashboard.parts import EXTENSION, Parts
 from dashboard.server import create_server
-from db import users
+from db import beats, users
+from db.beats import DEADLINES, TIMERS, Stage
 from db.events import append_events, last_seq
 from db.live import open_redis, publish_event_seq
 from db.pool import Connection, Pool, open_pool
@@ -28,6 +30,10 @@ from db.pool import Connection, Pool, open_pool
 DISTRICT = "460107"
 PASSWORD = "a long enough password"
 SECRET = "only for this test run"
+STAGES = (
+    (Stage.RECEIVED, "worker-1"), (Stage.COMMITTED, "worker-1"), (Stage.JUDGED, "engine"),
+    (Stage.DISPATCHED, "dispatch"), (Stage.TICKED, TIMERS), (Stage.TICKED, DEADLINES),
+)  # fmt: skip
 
 
 @dataclass
@@ -64,6 +70,30 @@ class Site:
             seq = append_events(conn, [entry])[0].seq
         publish_event_seq(self.parts.redis, seq)
         return seq
+
+    @contextmanager
+    def going_round(self, *but: Stage) -> Iterator[None]:
+        """Every stage beats as its process would, but for these."""
+        stop = threading.Event()
+
+        def go_on() -> None:
+            while not stop.wait(1.0):
+                go_round()
+
+        def go_round() -> None:
+            with self.pool.connection() as conn:
+                for stage, name in STAGES:
+                    if stage not in but:
+                        beats.beat(conn, stage, name)
+
+        go_round()
+        thread = threading.Thread(target=go_on)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
     def last_seq(self) -> int:
         with self.pool.connection() as conn:

@@ -2,28 +2,101 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
 from werkzeug.serving import make_server
 
+from bench.installation import wait_for
 from city.incident import Role
+from dashboard import disk
 from dashboard.parts import EXTENSION
 from dashboard.server import create_server
+from db.beats import Stage
 from db.live import open_redis
 from db.pool import Pool, open_pool
 
+PARTS = {"database", "broker", "ingest", "devices", "engine", "scheduler", "web", "redis", "disk"}
 
-def test_it_is_alive_and_ready(site) -> None:
-    with site.client(None) as client:
+
+def ready_once(client: httpx.Client, wanted: bool, path: str = "/readyz") -> dict[str, Any]:
+    """The answer as soon as it says so: the beats are looked at once a second."""
+
+    def look() -> dict[str, Any] | None:
+        answer = client.get(path)
+        assert answer.status_code == (200 if answer.json()["ready"] else 503)
+        return dict(answer.json()) if answer.json()["ready"] is wanted else None
+
+    return wait_for(look, 15, pause_s=0.2)
+
+
+def part(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [check for check in answer["checks"] if check["part"] == name]
+    return dict(found)
+
+
+def test_it_is_alive_and_ready_while_every_stage_goes_round(site) -> None:
+    with site.going_round(), site.client(None) as client:
         assert client.get("/healthz").json() == {"ok": True}
-        ready = client.get("/readyz")
-        assert (ready.status_code, ready.json()["ready"]) == (200, True)
+        ready = ready_once(client, True)
+        assert ready["reasons"] == []
+        assert {check["part"] for check in ready["checks"]} == PARTS
+        assert all(check["ok"] for check in ready["checks"])
+
+
+def test_a_stage_that_stands_still_is_named_with_its_time_and_takes_no_web_server_away(
+    site,
+) -> None:
+    since = datetime.now(UTC) - timedelta(seconds=75)
+    with site.going_round(Stage.RECEIVED), site.client(None) as client:
+        site.sql("UPDATE stage_beat SET beat_at = %s WHERE stage = 'received'", (since,))
+        answer = ready_once(client, False)
+        (reason,) = answer["reasons"]
+        assert reason.startswith("ingest gives no sign of life")
+        ingest = part(answer, "ingest")
+        assert (ingest["ok"], ingest["code"]) == (False, "ingest_absent")
+        assert ingest["age_s"] == pytest.approx(75, abs=5)
+        assert datetime.fromisoformat(ingest["since"]) == pytest.approx(
+            since, abs=timedelta(seconds=2)
+        )
+        assert part(answer, "broker")["ok"] is None  # only ingest could tell
+        web = client.get("/readyz", params={"of": "web"})
+        assert web.status_code == 200
+        assert [check["part"] for check in web.json()["checks"]] == ["database", "web"]
+        assert client.get("/readyz", params={"of": "everything"}).json()["field"] == "of"
+
+
+def test_the_screens_are_told_what_does_not_arrive_and_when_it_does_again(site) -> None:
+    with site.client(Role.VIEWER) as client, client.stream("GET", "/events") as stream:
+        told = (
+            [fault["code"] for fault in body["faults"]]
+            for line in stream.iter_lines()
+            if line.startswith("data: ") and (body := json.loads(line[6:]))["t"] == "faults"
+        )
+        with site.going_round():
+            next(codes for codes in told if codes == [])
+        with site.going_round(Stage.JUDGED):
+            assert next(codes for codes in told if codes) == ["not_judged"]
+            shown = client.get("/live/snapshot").json()["faults"]
+            assert [(fault["code"], fault["old"]) for fault in shown] == [("not_judged", "alarms")]
+        with site.going_round():
+            assert next(codes for codes in told if codes != ["not_judged"]) == []
+
+
+def test_a_low_disk_of_the_data_folder_is_a_reason(site, monkeypatch) -> None:
+    monkeypatch.setattr(disk, "FREE_MIN_BYTES", 10**18)
+    with site.going_round(), site.client(None) as client:
+        answer = ready_once(client, False)
+        assert part(answer, "disk")["code"] == "disk_low"
+        assert "of disk are left at" in answer["reasons"][0]
 
 
 def test_metrics_count_requests_viewers_and_events(site) -> None:
@@ -104,6 +177,8 @@ def test_without_a_database_the_sign_in_page_says_so_and_health_knows_why(dead) 
     ready = dead.get("/readyz")
     assert ready.status_code == 503
     assert ready.json()["reasons"] == ["database does not answer"]
+    assert part(ready.json(), "engine")["ok"] is None
+    assert dead.get("/readyz", params={"of": "web"}).status_code == 503
     assert "gridwarden_database_up 0.0" in dead.get("/metrics").text
     kiosk = dead.get("/wall", headers={"Accept": "text/html", "Authorization": "Bearer gw_x"})
     assert kiosk.status_code == 503
@@ -127,8 +202,8 @@ def test_without_redis_people_sign_in_and_wrong_passwords_are_counted(without_re
 
 def test_without_redis_a_change_still_reaches_the_screens(without_redis, site) -> None:
     headers = {"Authorization": f"Bearer {site.tokens[Role.DISPATCHER]}"}
-    ready = without_redis.get("/readyz").json()
-    assert ready["ready"] is True
+    with site.going_round():
+        ready = ready_once(without_redis, True)
     assert "redis" in ready["notes"][0]
     with without_redis.stream("GET", "/events", headers=headers) as stream:
         lines = stream.iter_lines()
