@@ -11,6 +11,7 @@ import click
 from app import logs, processes
 from app.commands import add_work_commands, device
 from app.device_commands import add_device_commands
+from app.people_commands import token, user
 from app.reject_commands import reject
 from app.settings import DEFAULT_DATA_DIR, load_settings, model_folder
 from app.up import prepare_database
@@ -116,6 +117,8 @@ def simulate(
 add_work_commands(cli)
 add_device_commands(device)
 cli.add_command(reject)
+cli.add_command(user)
+cli.add_command(token)
 
 
 def main() -> None:

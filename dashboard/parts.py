@@ -35,7 +35,8 @@ class Parts:
     ports: Ports
     walls: Walls
     gate: Gate
-    places: Places
+    places: Places  # of event streams
+    uploads: Places
     demo_logins: tuple[DemoLogin, ...] = ()
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 

@@ -14,7 +14,7 @@ from city.errors import InvalidInput
 from city.event import Event
 from dashboard.api.answers import json_answer
 from dashboard.api.params import DEFAULT_LIMIT, LIMITS, parse_time, read_args
-from dashboard.audience import Audience
+from dashboard.audience import LEAVE, Audience
 from dashboard.auth import current_caller, still_welcome
 from dashboard.bodies import BIGINT_MAX, number_of
 from dashboard.load import as_plain
@@ -101,6 +101,7 @@ def _follow(
 ) -> Generator[bytes, None, None]:
     """The live channel only says that there is something new; the events come from the log."""
     viewer, _ = audience.join(None)
+    viewer.doubt()
     try:
         said = time.monotonic()
         yield b"retry: 2000\n\n"
@@ -113,9 +114,11 @@ def _follow(
                     for row in rows
                 )
             viewer.take(1.0)
-            if time.monotonic() - said >= KEEP_ALIVE_S:
-                if not welcome():
-                    return
+            is_due = time.monotonic() - said >= KEEP_ALIVE_S
+            if (viewer.was_doubted() or is_due) and not welcome():
+                yield LEAVE
+                return
+            if is_due:
                 said = time.monotonic()
                 yield b": still here\n\n"
     finally:
