@@ -19,6 +19,7 @@ from dashboard.parts import EXTENSION, DemoLogin, Parts
 from dashboard.ports import Ports
 from dashboard.proxies import parse_networks
 from dashboard.server import create_server
+from dashboard.streams import STREAMS_PER_ADDRESS, STREAMS_PER_PERSON, Places
 from db.live import open_redis
 from db.pool import open_pool
 
@@ -48,6 +49,8 @@ class ServeSettings:
     threads: int = 336
     workers: int = 1
     trusted_proxies: str = ""  # addresses and networks, separated by commas
+    streams_per_person: int = STREAMS_PER_PERSON
+    streams_per_address: int = STREAMS_PER_ADDRESS
     secure_cookies: bool = False  # also where no proxy says that the browser uses TLS
     tile_url: str = ""
     demo_logins: tuple[DemoLogin, ...] = ()
@@ -118,7 +121,11 @@ class _Server(BaseApplication):  # type: ignore[misc]
             self._ports,
             settings.secret_key,
             demo_logins=settings.demo_logins,
-            streams=max(1, settings.threads - WORKING_THREADS),
+            places=Places(
+                max(1, settings.threads - WORKING_THREADS),
+                per_person=settings.streams_per_person,
+                per_address=settings.streams_per_address,
+            ),
             trusted_proxies=self.trusted_proxies,
             secure_cookies=settings.secure_cookies,
             tile_url=settings.tile_url,

@@ -44,14 +44,14 @@ def create_server(
     secret_key: str,
     *,
     demo_logins: Sequence[DemoLogin] = (),
-    streams: int = DEFAULT_STREAMS,
+    places: Places | None = None,
     trusted_proxies: Networks = (),
     secure_cookies: bool = False,
     tile_url: str = "",
 ) -> Flask:
     """The whole web application; nothing is connected to before the first request.
 
-    `streams` is how many screens may follow at once, `trusted_proxies` whose word about who is
+    `places` are for the screens that may follow at once, `trusted_proxies` whose word about who is
     really asking counts, `secure_cookies` that browsers always come over TLS.
     """
     server = Flask("dashboard", static_folder=None, template_folder="templates")
@@ -74,7 +74,7 @@ def create_server(
         ports=ports,
         walls=walls,
         gate=Gate(pool, secret_key, walls.doubt_all),
-        places=Places(streams),
+        places=places or Places(DEFAULT_STREAMS),
         uploads=Places(UPLOADS, per_person=UPLOADS_PER_PERSON, per_address=UPLOADS, kept=0),
         demo_logins=tuple(demo_logins),
     )
