@@ -26,12 +26,16 @@ class Attempts:
         self._here: dict[str, tuple[float, int]] = {}  # name -> end of its window, attempts
 
     def begin(self, limits: Mapping[str, int]) -> bool:
-        """Count one attempt under every name; False if that is one too many for any of them."""
-        counts = self._count_here(list(limits))
-        if any(count > limit for count, limit in zip(counts, limits.values(), strict=True)):
+        """Count one attempt under every name; False, and not counted, if that is one too many
+        for any of them."""
+        names = list(limits)
+        if not self._count_here(limits):
             return False
-        counts = self._count_together(list(limits))
-        return all(count <= limit for count, limit in zip(counts, limits.values(), strict=False))
+        counts = self._count_together(names)
+        if all(count <= limits[name] for name, count in zip(names, counts, strict=False)):
+            return True
+        self.take_back(names)
+        return False
 
     def take_back(self, names: list[str]) -> None:
         """An attempt that succeeded counts against nobody."""
@@ -50,19 +54,22 @@ class Attempts:
         except (redis.RedisError, OSError):
             return
 
-    def _count_here(self, names: list[str]) -> list[int]:
+    def _count_here(self, limits: Mapping[str, int]) -> bool:
         now = time.monotonic()
-        counts = []
         with self._lock:
-            for name in names:
-                end, count = self._here.pop(name, (0.0, 0))
-                if end <= now:
-                    end, count = now + self._window_s, 0
+            known = {name: self._here.get(name, (0.0, 0)) for name in limits}
+            windows = {
+                name: (end, count) if end > now else (now + self._window_s, 0)
+                for name, (end, count) in known.items()
+            }
+            if any(count >= limits[name] for name, (_, count) in windows.items()):
+                return False
+            for name, (end, count) in windows.items():
+                self._here.pop(name, None)
                 self._here[name] = (end, count + 1)
-                counts.append(count + 1)
             while len(self._here) > COUNTED:
                 self._here.pop(next(iter(self._here)))
-        return counts
+        return True
 
     def _count_together(self, names: list[str]) -> list[int]:
         """Counts over all processes; empty while Redis is away."""
