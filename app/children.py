@@ -30,6 +30,7 @@ class Child:
     arguments: list[str]
     environ: Mapping[str, str]
     log_file: Path
+    handed_over: tuple[int, ...] = ()  # file descriptors that it inherits
     started: float = 0.0
     deaths: int = 0
     restart_at: float = 0.0
@@ -43,6 +44,7 @@ class Child:
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
+                pass_fds=self.handed_over,
                 start_new_session=True,  # Ctrl-C reaches the parent only, which stops in order
                 preexec_fn=_die_with_parent,
             )

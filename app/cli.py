@@ -11,6 +11,7 @@ import click
 from app import logs, processes
 from app.commands import add_work_commands, device
 from app.device_commands import add_device_commands
+from app.people_commands import token, user
 from app.reject_commands import reject
 from app.settings import DEFAULT_DATA_DIR, load_settings, model_folder
 from app.sparkplug_commands import sparkplug_group
@@ -118,6 +119,8 @@ add_work_commands(cli)
 add_device_commands(device)
 cli.add_command(reject)
 cli.add_command(sparkplug_group)
+cli.add_command(user)
+cli.add_command(token)
 
 
 def main() -> None:

@@ -22,16 +22,13 @@ from app.model_commands import model
 from app.restart_test import run_restart_test
 from app.settings import Settings, load_settings
 from city.errors import Conflict, InvalidInput
-from city.incident import Role
-from db import calendars, events, inbox_lease, ingest_workers, ledger, users
+from db import calendars, events, inbox_lease, ingest_workers, ledger
 from db.ingest_workers import SILENT_S
 from db.pool import Connection, connect
 from dispatch import by_hand
 from ingest import decode as decoding
 from ingest import device_import, mqtt
 from ingest.message import GAS_LANE
-
-ROLES = [role.value for role in Role if role is not Role.SYSTEM]
 
 
 def add_work_commands(cli: click.Group) -> None:
@@ -109,47 +106,6 @@ def device_import_command(settings: Settings, file: Path, dry_run: bool) -> None
             conn.rollback()
     click.echo(report.as_text())
     sys.exit(1 if report.faults else 0)
-
-
-@click.group()
-def user() -> None:
-    """People who sign in."""
-
-
-@user.command("add")
-@click.argument("name")
-@click.option("--role", type=click.Choice(ROLES), required=True)
-@click.option("--squad", default=None, help="Code of the squad, for a squad leader.")
-@installation
-def user_add(settings: Settings, name: str, role: str, squad: str | None) -> None:
-    """Add a user; the password is read from standard input."""
-    password = sys.stdin.readline().rstrip("\n")
-    with transaction(settings) as conn:
-        users.add_user(
-            conn, name, password, Role(role),
-            district=settings.district, squad=squad, now=datetime.now(UTC),
-        )  # fmt: skip
-    click.echo(f"user {name} may sign in as {role}")
-
-
-@click.group()
-def token() -> None:
-    """Tokens for scripts that use the API."""
-
-
-@token.command("create")
-@click.option("--name", required=True)
-@click.option("--role", type=click.Choice(ROLES), required=True)
-@click.option("--squad", default=None, help="Code of the squad, for a squad leader's token.")
-@installation
-def token_create(settings: Settings, name: str, role: str, squad: str | None) -> None:
-    """Create an API token and print it, once."""
-    with transaction(settings) as conn:
-        secret = users.create_token(
-            conn, name, Role(role),
-            district=settings.district, squad=squad, now=datetime.now(UTC),
-        )  # fmt: skip
-    click.echo(secret)
 
 
 @click.group()
@@ -395,6 +351,6 @@ def doctor(settings: Settings, restart_test: bool, wait_s: float) -> None:
 
 
 WORK_COMMANDS = (
-    device, user, token, rules, ledger_group, audit,
+    device, rules, ledger_group, audit,
     decode, model, sla, calendar, worker, doctor,
 )  # fmt: skip

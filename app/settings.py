@@ -29,6 +29,11 @@ class Settings:
     district: str = DEMO_DISTRICT
     http_host: str = "127.0.0.1"
     http_port: int = 8050
+    http_fd: int | None = None  # of a socket that listens already
+    trusted_proxies: str = ""  # whose X-Forwarded headers count
+    secure_cookies: bool = False
+    streams_per_person: int = 24
+    streams_per_address: int = 120
     worker: str = "worker-1"
     storers: int = 2
     mqtt_shared: bool = False
@@ -49,6 +54,11 @@ def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ
         district=environ.get("GRIDWARDEN_DISTRICT", DEMO_DISTRICT),
         http_host=environ.get("GRIDWARDEN_HTTP_HOST", "127.0.0.1"),
         http_port=_number(environ, "GRIDWARDEN_HTTP_PORT", 8050),
+        http_fd=_handed_over(environ, "GRIDWARDEN_HTTP_FD"),
+        trusted_proxies=environ.get("GRIDWARDEN_TRUSTED_PROXIES", ""),
+        secure_cookies=_switch(environ, "GRIDWARDEN_SECURE_COOKIES"),
+        streams_per_person=_number(environ, "GRIDWARDEN_STREAMS_PER_PERSON", 24),
+        streams_per_address=_number(environ, "GRIDWARDEN_STREAMS_PER_ADDRESS", 120),
         worker=environ.get("GRIDWARDEN_WORKER", "worker-1"),
         storers=_number(environ, "GRIDWARDEN_STORERS", 2),
         mqtt_shared=_switch(environ, "GRIDWARDEN_MQTT_SHARED"),
@@ -105,6 +115,18 @@ def _address(environ: Mapping[str, str], name: str, stored: str | None, folder: 
             name, "", f"is not set, and {folder / ENDPOINTS_FILE} is not there: is it running?"
         )
     return value
+
+
+def _handed_over(environ: Mapping[str, str], name: str) -> int | None:
+    """The file descriptor that `gridwarden up` left open for this process."""
+    return _number(environ, name, 0) if environ.get(name) else None
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "")
+    if text not in ("", "0", "1"):
+        raise InvalidInput(name, text, "must be 0 or 1")
+    return text == "1"
 
 
 def _number(environ: Mapping[str, str], name: str, default: int) -> int:

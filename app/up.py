@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from db.pool import connect
 log = logging.getLogger(__name__)
 
 DEFAULT_HTTP_PORT = 8050
+# Its name in ports.json, beside those of the servers.
+WEB = "web"
 # How long the web server may take to say that it is ready.
 READY_TIMEOUT_S = 60.0
 # How often children and servers are looked at: while the broker is down nobody takes messages.
@@ -42,12 +45,14 @@ def up(
     """Start everything, print where it is, stay until `stop`, then stop everything."""
     data_dir.mkdir(parents=True, exist_ok=True)
     (data_dir / ENDPOINTS_FILE).unlink(missing_ok=True)
-    with stack.running(data_dir, progress=say) as endpoints:
+    with ExitStack() as opened:
+        endpoints = opened.enter_context(stack.running(data_dir, progress=say))
         say("preparing the database")
         prepare_database(endpoints.postgres, demo=demo)
         logins = demo_logins(endpoints.postgres, data_dir) if demo else {}
-        port = free_port(http_port)
-        environ = child_environ(endpoints, data_dir, port)
+        listener = opened.enter_context(open_web_port(data_dir, http_port))
+        port = listener.getsockname()[1]
+        environ = child_environ(endpoints, data_dir, listener)
         if demo:
             environ["GRIDWARDEN_DEMO_LOGINS_FILE"] = str(data_dir / LOGINS_FILE)
         children = plan_children(data_dir, environ, demo=demo)
@@ -90,20 +95,20 @@ def prepare_database(url: str, *, demo: bool) -> None:
         conn.commit()
 
 
-def free_port(wanted: int | None) -> int:
-    """The wanted port or the next free one above it; a port asked for by number must be free."""
-    for port in range(wanted or DEFAULT_HTTP_PORT, (wanted or DEFAULT_HTTP_PORT) + 200):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise Unavailable(f"no free port from {wanted or DEFAULT_HTTP_PORT} upwards")
+def open_web_port(data_dir: Path, wanted: int | None) -> socket.socket:
+    """The listening socket of the screens. It stays ours while the web server starts anew, so
+    the address that is announced never leads to another program."""
+    path = data_dir / "ports.json"
+    ports = stack.read_ports(path)
+    others = {port for name, port in ports.items() if name != WEB}
+    listener = stack.listen(DEFAULT_HTTP_PORT, ports.get(WEB), others, wanted=wanted)
+    stack.write_ports(path, {**ports, WEB: listener.getsockname()[1]})
+    return listener
 
 
-def child_environ(endpoints: stack.Endpoints, data_dir: Path, port: int) -> dict[str, str]:
+def child_environ(
+    endpoints: stack.Endpoints, data_dir: Path, listener: socket.socket
+) -> dict[str, str]:
     """The environment of every child: the same names that a container deployment sets."""
     return {
         **os.environ,
@@ -112,7 +117,8 @@ def child_environ(endpoints: stack.Endpoints, data_dir: Path, port: int) -> dict
         "GRIDWARDEN_REDIS_URL": endpoints.redis,
         "GRIDWARDEN_SECRET_KEY": create_secret(data_dir),
         "GRIDWARDEN_DATA_DIR": str(data_dir),
-        "GRIDWARDEN_HTTP_PORT": str(port),
+        "GRIDWARDEN_HTTP_PORT": str(listener.getsockname()[1]),
+        "GRIDWARDEN_HTTP_FD": str(listener.fileno()),
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -127,7 +133,8 @@ def plan_children(data_dir: Path, environ: Mapping[str, str], *, demo: bool) -> 
         path = logs / f"{name}.log"
         if path.exists() and path.stat().st_size > LOG_FILE_MAX_BYTES:
             path.replace(path.with_suffix(".log.1"))
-        children.append(Child(name, [name], environ, path))
+        handed_over = (int(environ["GRIDWARDEN_HTTP_FD"]),) if name == "serve" else ()
+        children.append(Child(name, [name], environ, path, handed_over))
     return children
 
 

@@ -41,7 +41,7 @@ class Screens:
         address = urlsplit(city.http)
         head = (
             f"GET /events HTTP/1.1\r\nHost: {address.netloc}\r\nAccept: text/event-stream\r\n"
-            f"Authorization: Bearer {city.tokens[Role.VIEWER]}\r\n\r\n"
+            f"Authorization: Bearer {city.tokens[Role.DISPATCHER]}\r\n\r\n"
         )
         for _ in range(count):
             viewer = socket.create_connection((str(address.hostname), int(address.port or 80)))

@@ -15,7 +15,17 @@ from city.reading import METRICS
 from dashboard import i18n, ids, load, theme
 from dashboard.auth import current_caller
 from dashboard.i18n.times import TIMEZONE
-from dashboard.pages import console, devices, frame, kpi, operations, quarantine, squad, wall
+from dashboard.pages import (
+    console,
+    devices,
+    frame,
+    kpi,
+    operations,
+    people,
+    quarantine,
+    squad,
+    wall,
+)
 from dashboard.pages.frame import View
 
 ASSETS = Path(__file__).parent / "assets"
@@ -23,7 +33,7 @@ ASSETS = Path(__file__).parent / "assets"
 LAYOUTS = {
     "wall": wall.layout, "console": console.layout, "squad": squad.layout, "kpi": kpi.layout,
     "devices": devices.layout, "operations": operations.layout,
-    "quarantine": quarantine.layout,
+    "quarantine": quarantine.layout, "people": people.layout,
 }  # fmt: skip
 
 INDEX = """<!DOCTYPE html>
@@ -99,7 +109,7 @@ def mount(server: flask.Flask) -> Dash:
     app.layout = html.Div([dcc.Location(id=ids.LOCATION), html.Div(id=ids.CONTENT)])
     server.before_request(redirect_home)
     register_frame(app, str(server.config.get("TILE_URL") or ""))
-    for page in (console, squad, kpi, devices, operations, quarantine):
+    for page in (console, squad, kpi, devices, operations, quarantine, people):
         page.register(app)
     return app
 

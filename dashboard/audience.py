@@ -16,6 +16,8 @@ VIEWER_FRAMES = 200
 KEEP_ALIVE_S = 10.0
 
 RESYNC = b"event: resync\ndata: {}\n\n"
+# Who may watch has changed for this viewer: the page asks anew who it is for.
+LEAVE = b"event: leave\ndata: {}\n\n"
 # Browsers reconnect after this time.
 RETRY = b"retry: 2000\n\n"
 
@@ -39,6 +41,7 @@ class Viewer:
         self._changed = threading.Condition()
         self.dropped = False
         self.ended = False
+        self._doubted = False
 
     def put(self, frame: bytes) -> bool:
         """False when the viewer is too far behind; it gets nothing more."""
@@ -56,10 +59,22 @@ class Viewer:
             self.ended = True
             self._changed.notify()
 
+    def doubt(self) -> None:
+        """Somebody's access has changed: this viewer's is to be looked at."""
+        with self._changed:
+            self._doubted = True
+            self._changed.notify()
+
+    def was_doubted(self) -> bool:
+        """Once after each doubt."""
+        with self._changed:
+            doubted, self._doubted = self._doubted, False
+            return doubted
+
     def take(self, timeout_s: float) -> bytes:
         """All waiting frames in one piece, b"" if none came in time."""
         with self._changed:
-            if not self._frames and not self.ended and not self.dropped:
+            if not (self._frames or self.ended or self.dropped or self._doubted):
                 self._changed.wait(timeout_s)
             taken = b"".join(self._frames)
             self._frames.clear()
@@ -123,6 +138,12 @@ class Audience:
         with self._lock:
             self._viewers.discard(viewer)
 
+    def doubt_all(self) -> None:
+        """Let every stream ask again whether its viewer may watch."""
+        with self._lock:
+            for viewer in self._viewers:
+                viewer.doubt()
+
     def close(self) -> None:
         """End every stream, also those that are just about to begin."""
         with self._lock:
@@ -135,6 +156,7 @@ class Audience:
     ) -> Generator[bytes, None, None]:
         """The body of an event stream; ends when its viewer may not watch any more."""
         viewer, missed = self.join(last)
+        viewer.doubt()  # what changed before this stream could be told
         try:
             yield RETRY + missed + now_frame()
             due = time.monotonic() + KEEP_ALIVE_S
@@ -145,9 +167,11 @@ class Audience:
                 if viewer.dropped:
                     yield RESYNC
                     return
-                if time.monotonic() >= due:
-                    if not still_welcome():
-                        return
+                is_due = time.monotonic() >= due
+                if (viewer.was_doubted() or is_due) and not still_welcome():
+                    yield LEAVE
+                    return
+                if is_due:
                     yield now_frame()
                     due = time.monotonic() + KEEP_ALIVE_S
         finally:

@@ -9,18 +9,22 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from flask import Flask, Response, g, redirect, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Response, current_app, g, redirect, request, session
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
 from city.errors import Forbidden, NotFound, Unavailable
 from city.incident import Role
 from city.person import Caller
-from dashboard.gate import Key, SessionKey
+from dashboard.doorway import COLLECTED_BODY_BYTES, UPLOAD_S, leave_line
+from dashboard.gate import SESSION_LIFETIME, Key, SessionKey
 from dashboard.parts import parts
 from dashboard.problems import MACHINE_PATHS, Unauthenticated, wants_page
+from dashboard.streams import this_visitor
 
-# Wall screens stay signed in; every visit renews the cookie.
-SESSION_LIFETIME = timedelta(days=30)
+# A cookie that nobody uses ends before its session does. A screen that only listens is heard of
+# twice a day (`live.js`).
+SESSION_IDLE = timedelta(days=7)
+SESSION_COOKIE = "session"
 CSRF_COOKIE = "_csrf_token"
 CSRF_HEADER = "X-CSRFToken"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -61,16 +65,18 @@ def require_role(caller: Caller, roles: Iterable[Role]) -> None:
 
 
 def still_welcome() -> Callable[[], bool]:
-    """A check for streams that outlive their request: is the session or token still good?
+    """A check for streams that outlive their request: is the session or token still good, and
+    still for the same role?
 
     While the database is away nobody can know, and the screens stay on.
     """
     key: Key = g.key
+    caller: Caller = g.caller
     gate = parts().gate
 
     def check() -> bool:
         try:
-            return gate.caller(key) is not None
+            return gate.caller(key) == caller
         except Unavailable:
             return True
 
@@ -80,14 +86,15 @@ def still_welcome() -> Callable[[], bool]:
 def install(server: Flask, csp_hashes: Callable[[], Iterable[str]]) -> None:
     """Guard every request of this server and put the security headers behind it."""
     server.config.update(
-        SESSION_COOKIE_NAME="session",
+        SESSION_COOKIE_NAME=SESSION_COOKIE,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        PERMANENT_SESSION_LIFETIME=SESSION_LIFETIME,
+        PERMANENT_SESSION_LIFETIME=SESSION_IDLE,
     )
     server.session_interface = _SessionCookie()
     server.before_request(guard)
     server.after_request(_add_csrf_cookie)
+    server.teardown_request(_give_upload_place_back)
 
     @functools.cache
     def policy() -> str:
@@ -100,7 +107,16 @@ class _SessionCookie(SecureCookieSessionInterface):
     """Secure wherever the connection is; a wall on a plain intranet address still signs in."""
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        return request.is_secure
+        return cookies_are_secure()
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        """Only a session that was found good is prolonged."""
+        return session.modified or isinstance(g.get("key"), SessionKey)
+
+
+def cookies_are_secure() -> bool:
+    """The browser came over TLS, as far as we or a trusted proxy know, or the settings say so."""
+    return request.is_secure or bool(current_app.config.get("SECURE_COOKIES"))
 
 
 def guard() -> Any:
@@ -111,16 +127,46 @@ def guard() -> Any:
     header = request.headers.get("Authorization", "")
     if header:
         _guard_token(header)
+        _take_upload_place()
         return _refuse_unknown_path()
     key = SessionKey.of(session)
     caller = parts().gate.caller(key) if key else None
     if key is None or caller is None:
+        _clear_cookies()
         return _turn_away()
     g.caller, g.key = caller, key
     if request.method not in SAFE_METHODS:
         refuse_foreign_origin()
+        _take_upload_place()
         _check_csrf(key)
     return _refuse_unknown_path()
+
+
+def _take_upload_place() -> None:
+    """A body that is read while it comes may take long: it has places of its own."""
+    length = request.content_length
+    if request.method in SAFE_METHODS or (length is not None and length <= COLLECTED_BODY_BYTES):
+        return
+    if length is None and "Transfer-Encoding" not in request.headers:
+        return
+    visitor = this_visitor()
+    parts().uploads.take(visitor)
+    g.uploading = visitor
+    leave_line(UPLOAD_S)
+
+
+def _give_upload_place_back(_error: BaseException | None) -> None:
+    visitor = g.pop("uploading", None)
+    if visitor is not None:
+        parts().uploads.give_back(visitor)
+
+
+def _clear_cookies() -> None:
+    """A cookie that is worth nothing is not kept, prolonged or sent again."""
+    if SESSION_COOKIE in request.cookies:
+        session.clear()
+        session.modified = True
+        g.clear_csrf = True
 
 
 def _guard_token(header: str) -> None:
@@ -170,8 +216,10 @@ def _add_csrf_cookie(response: Response) -> Response:
         if request.cookies.get(CSRF_COOKIE) != token:
             response.set_cookie(
                 CSRF_COOKIE, token, max_age=SESSION_LIFETIME, samesite="Strict",
-                secure=request.is_secure,
+                secure=cookies_are_secure(),
             )  # fmt: skip
+    elif g.get("clear_csrf"):
+        response.delete_cookie(CSRF_COOKIE)
     return response
 
 

@@ -7,21 +7,29 @@ import hmac
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from city.errors import Unavailable
 from city.person import Caller
 from db import users
 from db.pool import Pool, transaction
 
-# A session or token is looked up again after this time: so long may a sign-out in another
-# process go unnoticed here.
+# A session or token is looked up again after this time, and at once when the database says that
+# somebody's access has changed; so often it is asked.
 REMEMBER_S = 5.0
+WATCH_S = 0.5
+# A session ends so long after its sign-in, however much it is used: a copied cookie is worth
+# nothing then. Whole days: it ends at the hour of the sign-in, when a shift begins, not within
+# one. A wall is signed in anew once a month.
+SESSION_LIFETIME = timedelta(days=30)
 # Sessions remembered at once; beyond it the oldest are forgotten and looked up again.
 REMEMBERED = 2_000
 # argon2 takes 64 MiB each time: this many sign-ins are checked at once, the rest wait.
 CHECKED_AT_ONCE = 2
+CHECK_WAIT_S = 10.0
 
 # Names inside the signed session cookie.
 SID, NAME, ISSUED = "sid", "name", "iat"
@@ -42,30 +50,50 @@ class SessionKey:
             return cls(sid, name, float(issued))
         return None
 
+    def has_run_out(self, now: float) -> bool:
+        """Whether a session of this age is over, used or not."""
+        return now - self.issued > SESSION_LIFETIME.total_seconds()
+
 
 Key = SessionKey | str  # a session, or the text of a token
 
 
 class Gate:
-    """Answers who a session or a token belongs to."""
+    """Answers who a session or a token belongs to.
 
-    def __init__(self, pool: Pool, secret_key: str) -> None:
+    `changed` is called when anybody's access has changed, here or in another process.
+    """
+
+    def __init__(
+        self, pool: Pool, secret_key: str, changed: Callable[[], None] = lambda: None
+    ) -> None:
         self._pool = pool
+        self._changed = changed
         self._secret = secret_key.encode()
         self._known: dict[Key, tuple[float, Caller | None]] = {}
+        self._generation = 0  # of what is remembered; an answer from before counts no more
+        self._watching = False
         self._lock = threading.Lock()
         self._checking = threading.BoundedSemaphore(CHECKED_AT_ONCE)
 
     def sign_in(self, name: str, password: str) -> SessionKey | None:
         """A new session if name and password fit."""
-        with self._checking, transaction(self._pool) as conn:
+        if not self._checking.acquire(timeout=CHECK_WAIT_S):
+            raise Unavailable("too many people sign in at once")
+        try:
+            return self._sign_in(name, password)
+        finally:
+            self._checking.release()
+
+    def _sign_in(self, name: str, password: str) -> SessionKey | None:
+        with transaction(self._pool) as conn:
             user = users.verify(conn, name, password)
         if user is None:
             return None
         return SessionKey(secrets.token_urlsafe(18), user.name, time.time())
 
     def sign_out(self, key: SessionKey) -> None:
-        """End the session everywhere; here at once, in other processes within seconds."""
+        """End the session everywhere; here at once, in other processes within a second."""
         with transaction(self._pool) as conn:
             users.end_session(conn, key.sid, key.name, datetime.now(UTC))
         with self._lock:
@@ -73,7 +101,11 @@ class Gate:
 
     def caller(self, key: Key) -> Caller | None:
         """Whom a session or token stands for, None if it is worth nothing (any more)."""
+        if isinstance(key, SessionKey) and key.has_run_out(time.time()):
+            return None
         with self._lock:
+            self._watch_from_now_on()
+            generation = self._generation
             known = self._known.get(key)
         if known and time.monotonic() < known[0]:
             return known[1]
@@ -87,7 +119,8 @@ class Gate:
         with self._lock:
             while len(self._known) >= REMEMBERED:
                 self._known.pop(next(iter(self._known)))
-            self._known[key] = (time.monotonic() + REMEMBER_S, found)
+            if generation == self._generation:
+                self._known[key] = (time.monotonic() + REMEMBER_S, found)
         return found
 
     def csrf_token(self, key: SessionKey) -> str:
@@ -97,4 +130,26 @@ class Gate:
     def forget(self) -> None:
         """Look everybody up again."""
         with self._lock:
+            self._generation += 1
             self._known.clear()
+
+    def _watch_from_now_on(self) -> None:
+        if not self._watching:
+            self._watching = True
+            threading.Thread(target=self._watch, name="gate-watch", daemon=True).start()
+
+    def _watch(self) -> None:
+        """Follow the changes of people, tokens and sign-outs for as long as the pool is open."""
+        seen: int | None = None
+        while not self._pool.closed:
+            try:
+                with transaction(self._pool) as conn:
+                    version = users.access_version(conn)
+            except Unavailable:
+                seen = None  # what happened meanwhile is not known: look everybody up
+            else:
+                if version != seen:
+                    seen = version
+                    self.forget()
+                    self._changed()
+            time.sleep(WATCH_S)

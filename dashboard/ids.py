@@ -97,5 +97,9 @@ DEVICES_WAITING = "devices-waiting"
 DEVICES_OUT = "devices-out"
 DEVICES_IMPORT = "devices-import"  # filled in the browser
 
+# People and tokens
+PEOPLE_BODY = "people-body"
+PEOPLE_TICK = "people-tick"  # store: changes when the lists should be read again
+
 # Messages to the person: live regions for screen readers too
 NOTICE = "notice"

@@ -11,7 +11,7 @@ import msgspec
 
 from city.errors import NotFound
 from city.person import Caller
-from dashboard import key_figures
+from dashboard import key_figures, privacy
 from dashboard.auth import current_caller
 from dashboard.bodies import ActionBody, ReportBody, convert_body, required_version
 from dashboard.incident_json import incident_answer
@@ -214,7 +214,8 @@ def _view(conn: Connection, caller: Caller, incident_id: int, now: datetime) -> 
         before=None,
         limit=ALARMS_SHOWN,
     )
-    return incident_answer(as_plain(view.as_dict()), as_plain(alarms))
+    answer = incident_answer(as_plain(view.as_dict()), as_plain(alarms))
+    return privacy.for_caller(answer, caller)
 
 
 # Alarms and video events

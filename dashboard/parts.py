@@ -37,7 +37,8 @@ class Parts:
     ports: Ports
     walls: Walls
     gate: Gate
-    places: Places
+    places: Places  # of event streams
+    uploads: Places
     demo_logins: tuple[DemoLogin, ...] = ()
     data_dir: Path = ROOT_FOLDER  # whose disk is watched
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)

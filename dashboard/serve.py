@@ -15,16 +15,19 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from dashboard.doorway import Doorway
 from dashboard.parts import EXTENSION, DemoLogin, Parts
 from dashboard.ports import Ports
+from dashboard.proxies import parse_networks
 from dashboard.server import create_server
+from dashboard.streams import STREAMS_PER_ADDRESS, STREAMS_PER_PERSON, Places
 from db.live import open_redis
 from db.pool import open_pool
 
 log = logging.getLogger(__name__)
 
 # Threads for pages and API beside those that the streams hold.
-WORKING_THREADS = 24
+WORKING_THREADS = 40
 # Connections to the database: the working threads share them, a request holds one for ms.
 DATABASE_CONNECTIONS = 12
 # How long a stopping server waits for requests that are being answered; streams end at once.
@@ -43,9 +46,13 @@ class ServeSettings:
     secret_key: str
     host: str = "127.0.0.1"
     port: int = 8050
-    threads: int = 320
+    listener_fd: int | None = None  # a socket that listens already, instead of host and port
+    threads: int = 336
     workers: int = 1
-    trusted_proxies: int = 0
+    trusted_proxies: str = ""  # addresses and networks, separated by commas
+    streams_per_person: int = STREAMS_PER_PERSON
+    streams_per_address: int = STREAMS_PER_ADDRESS
+    secure_cookies: bool = False  # also where no proxy says that the browser uses TLS
     tile_url: str = ""
     data_dir: str = "/"
     demo_logins: tuple[DemoLogin, ...] = ()
@@ -79,14 +86,19 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: ServeSettings, ports: Ports) -> None:
         self._settings = settings
         self._ports = ports
+        self.trusted_proxies = parse_networks(
+            "GRIDWARDEN_TRUSTED_PROXIES", settings.trusted_proxies
+        )
         super().__init__()
 
     def load_config(self) -> None:
         """What gunicorn asks for first."""
         settings = self._settings
         options: dict[str, Any] = {
-            "bind": f"{settings.host}:{settings.port}",
-            "worker_class": "gthread",
+            "bind": _bind(settings),
+            "worker_class": Doorway,
+            # Who a proxy speaks for is decided in `dashboard.proxies` alone.
+            "forwarded_allow_ips": "",
             "workers": settings.workers,
             "threads": settings.threads,
             "worker_connections": settings.threads * 2,
@@ -111,11 +123,23 @@ class _Server(BaseApplication):  # type: ignore[misc]
             self._ports,
             settings.secret_key,
             demo_logins=settings.demo_logins,
-            streams=max(1, settings.threads - WORKING_THREADS),
-            trusted_proxies=settings.trusted_proxies,
+            places=Places(
+                max(1, settings.threads - WORKING_THREADS),
+                per_person=settings.streams_per_person,
+                per_address=settings.streams_per_address,
+            ),
+            trusted_proxies=self.trusted_proxies,
+            secure_cookies=settings.secure_cookies,
             tile_url=settings.tile_url,
             data_dir=Path(settings.data_dir),
         )
+
+
+def _bind(settings: ServeSettings) -> str:
+    if settings.listener_fd is not None:
+        return f"fd://{settings.listener_fd}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{host}:{settings.port}"
 
 
 def _end_streams_on_signal(worker: Any) -> None:

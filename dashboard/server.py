@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dashboard import app as screens
 from dashboard import auth, sign_in
@@ -20,13 +19,15 @@ from dashboard.api.incidents import incidents
 from dashboard.api.ingest import accounts as ingest_accounts
 from dashboard.api.live import live
 from dashboard.api.openapi import openapi
+from dashboard.api.people import people
 from dashboard.api.registry import registry
 from dashboard.api.video import video
 from dashboard.gate import Gate
 from dashboard.parts import EXTENSION, ROOT_FOLDER, DemoLogin, Parts
 from dashboard.ports import Ports
 from dashboard.problems import register_problems
-from dashboard.streams import Places
+from dashboard.proxies import Networks, TrustedProxies
+from dashboard.streams import UPLOADS, UPLOADS_PER_PERSON, Places
 from dashboard.walls import Walls
 from db.live import Redis
 from db.pool import Pool
@@ -44,15 +45,16 @@ def create_server(
     secret_key: str,
     *,
     demo_logins: Sequence[DemoLogin] = (),
-    streams: int = DEFAULT_STREAMS,
-    trusted_proxies: int = 0,
+    places: Places | None = None,
+    trusted_proxies: Networks = (),
+    secure_cookies: bool = False,
     tile_url: str = "",
     data_dir: Path = ROOT_FOLDER,
 ) -> Flask:
     """The whole web application; nothing is connected to before the first request.
 
-    `streams` is how many screens may follow at once, `trusted_proxies` how many reverse
-    proxies stand in front and say who is really asking.
+    `places` are for the screens that may follow at once, `trusted_proxies` whose word about who is
+    really asking counts, `secure_cookies` that browsers always come over TLS.
     """
     server = Flask("dashboard", static_folder=None, template_folder="templates")
     server.config.update(
@@ -60,19 +62,22 @@ def create_server(
         MAX_CONTENT_LENGTH=LARGEST_REQUEST_BYTES,
         MAX_FORM_MEMORY_SIZE=LARGEST_REQUEST_BYTES,
         TILE_URL=tile_url,
+        SECURE_COOKIES=secure_cookies,
         TRAP_HTTP_EXCEPTIONS=False,
     )
     if trusted_proxies:
-        server.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            server.wsgi_app, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=trusted_proxies
+        server.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
+            server.wsgi_app, trusted_proxies
         )
+    walls = Walls(pool, redis)
     found = Parts(
         pool=pool,
         redis=redis,
         ports=ports,
-        walls=Walls(pool, redis),
-        gate=Gate(pool, secret_key),
-        places=Places(streams),
+        walls=walls,
+        gate=Gate(pool, secret_key, walls.doubt_all),
+        places=places or Places(DEFAULT_STREAMS),
+        uploads=Places(UPLOADS, per_person=UPLOADS_PER_PERSON, per_address=UPLOADS, kept=0),
         demo_logins=tuple(demo_logins),
         data_dir=data_dir,
     )
@@ -85,7 +90,7 @@ def create_server(
     sign_in.add_sign_in(server, redis)
     for blueprint in (
         *(devices, alarms, incidents, accounts, ingest_accounts),
-        *(video, events, registry, gateways, openapi),
+        *(video, events, registry, gateways, people, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health):

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from flask import Flask, Response, g, redirect, render_template, request, session
-from flask_limiter import Limiter
-from werkzeug.exceptions import TooManyRequests
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from city.errors import Unavailable
 from dashboard import i18n, theme
-from dashboard.auth import CSRF_COOKIE, refuse_foreign_origin
+from dashboard.auth import CSRF_COOKIE, cookies_are_secure, refuse_foreign_origin
 from dashboard.gate import ISSUED, NAME, SID, SessionKey
 from dashboard.parts import parts
+from dashboard.proxies import subscriber_of
 from dashboard.sign_in_texts import TEXTS
+from db.attempts import Attempts
 from db.live import Redis
 
-# Wrong passwords: for one name from one address, and for one address (an office shares one).
-WRONG_PER_NAME = "5 per minute"
-WRONG_PER_ADDRESS = "30 per minute"
+# Wrong passwords a window: for one name from one address, and for one address (an office shares
+# one). An attempt counts before the password is looked at, and no more once it was right.
+WINDOW_S = 60
+WRONG_PER_NAME = 5
+WRONG_PER_ADDRESS = 30
+# Name, password and where to go, in any script; longer forms are not read.
+FORM_BYTES = 16 * 1024
 LANGUAGES = ("zh", "en")
 THEMES = ("dark", "light")
 # Choices of a person, not of a session.
@@ -29,40 +35,33 @@ CHOICE_LIFETIME = timedelta(days=365)
 
 
 def add_sign_in(server: Flask, redis: Redis) -> None:
-    """`/login` with its rate limits, and `/logout`; without Redis each process counts alone."""
-    pool: dict[str, Any] = {"connection_pool": redis.connection_pool}
-    limiter = Limiter(
-        _address,
-        app=server,
-        storage_uri="redis://",
-        storage_options=pool,
-        in_memory_fallback_enabled=True,
-        key_prefix="gw",
-        headers_enabled=False,
-    )
-    per_address = limiter.limit(WRONG_PER_ADDRESS, methods=["POST"], deduct_when=_was_wrong)
-    per_name = limiter.limit(
-        WRONG_PER_NAME, key_func=_address_and_name, methods=["POST"], deduct_when=_was_wrong
-    )
-    server.add_url_rule(
-        "/login", "sign_in", per_name(per_address(sign_in)), methods=["GET", "POST"]
-    )
+    """`/login` with its limits, and `/logout`; without Redis each process counts alone."""
+    attempts = Attempts(redis, WINDOW_S)
+    server.add_url_rule("/login", "sign_in", lambda: sign_in(attempts), methods=["GET", "POST"])
     server.add_url_rule("/logout", "sign_out", sign_out, methods=["POST"])
-    server.register_error_handler(TooManyRequests, _too_many)
 
 
-def sign_in() -> Any:
+def sign_in(attempts: Attempts) -> Any:
     """The sign-in page and what it posts to; works without scripts."""
     if request.method == "GET":
-        return _choose() or _page(200)
+        return _choose() or _page(HTTPStatus.OK)
     refuse_foreign_origin()
+    if request.content_length is None or request.content_length > FORM_BYTES:
+        raise RequestEntityTooLarge(f"a sign-in form has at most {FORM_BYTES} bytes")
     name, password = request.form.get("name", "").strip(), request.form.get("password", "")
+    limits = _limits(name)
+    if not attempts.begin(limits):
+        response = _page(HTTPStatus.TOO_MANY_REQUESTS, problem="too_many", name=name)
+        response.headers["Retry-After"] = str(WINDOW_S)
+        return response
     try:
         key = None if "\0" in name else parts().gate.sign_in(name, password)
     except Unavailable:
-        return _page(503, problem="database_away", name=name)
+        attempts.take_back(list(limits))
+        return _page(HTTPStatus.SERVICE_UNAVAILABLE, problem="database_away", name=name)
     if key is None:
-        return _page(401, problem="wrong", name=name)
+        return _page(HTTPStatus.UNAUTHORIZED, problem="wrong", name=name)
+    attempts.take_back(list(limits))
     session.clear()  # a session never outlives the sign-in that made it
     session.permanent = True
     session.update({SID: key.sid, NAME: key.name, ISSUED: key.issued})
@@ -98,7 +97,9 @@ def _choose() -> Any:
     response = redirect("/login" + (f"?next={_quoted(target)}" if target else ""), 303)
     for name, value, known in (("lang", lang, LANGUAGES), ("theme", shade, THEMES)):
         if value in known:
-            response.set_cookie(name, value, max_age=CHOICE_LIFETIME, samesite="Lax")
+            response.set_cookie(
+                name, value, max_age=CHOICE_LIFETIME, samesite="Lax", secure=cookies_are_secure()
+            )
     return response
 
 
@@ -128,23 +129,11 @@ def _choice(name: str, known: tuple[str, ...]) -> str:
     return value if value in known else known[0]
 
 
-def _too_many(error: TooManyRequests) -> Response:
-    response = _page(429, problem="too_many", name=request.form.get("name", ""))
-    response.headers["Retry-After"] = "60"
-    return response
-
-
-def _address() -> str:
-    return request.remote_addr or "unknown"
-
-
-def _address_and_name() -> str:
-    return f"{_address()} {request.form.get('name', '').strip()[:64]}"
+def _limits(name: str) -> dict[str, int]:
+    """What an attempt counts under, and how many each may have."""
+    address = subscriber_of(request.remote_addr or "")
+    return {f"{address} {name[:64]}": WRONG_PER_NAME, address: WRONG_PER_ADDRESS}
 
 
 def _quoted(target: str) -> str:
     return quote(target, safe="/")
-
-
-def _was_wrong(response: Response) -> bool:
-    return response.status_code == 401

@@ -40,6 +40,11 @@ class Walls:
     def all(self) -> list[Wall]:
         return list(self._walls.values())
 
+    def doubt_all(self) -> None:
+        """Somebody's access has changed: every stream asks whether its viewer may still watch."""
+        for wall in self.all():
+            wall.audience.doubt_all()
+
     def stop_soon(self) -> None:
         """End all streams without waiting."""
         self._stopped = True

@@ -45,6 +45,37 @@ class User:
         return Caller(self.name, self.role, self.district, self.squad)
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user as administrators see them, shut out or not."""
+
+    name: str
+    role: Role
+    squad: str | None
+    district: str
+    display_name: str
+    created_at: datetime
+    disabled_at: datetime | None
+    version: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "role", Role(self.role))
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An API token without its secret, which nobody keeps."""
+
+    name: str
+    role: Role
+    squad: str | None
+    created_at: datetime
+    revoked_at: datetime | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "role", Role(self.role))
+
+
 def add_user(
     conn: Connection,
     name: str,
@@ -58,6 +89,7 @@ def add_user(
 ) -> User:
     """Create a user; raises `InvalidInput` naming the field that is not acceptable."""
     _check_name(name)
+    _check_district(conn, district)
     wanted = _checked_role(conn, role, squad)
     row = conn.execute(
         """
@@ -69,26 +101,98 @@ def add_user(
         (name, hash_password(password), wanted, squad, district, display_name, now),
     ).fetchone()
     if row is None:
-        raise InvalidInput("name", name, "is taken")
+        raise InvalidInput("name", name, "is taken", code="name_taken")
     return User(name, wanted, squad, district, display_name)
 
 
 def set_password(conn: Connection, name: str, password: str, now: datetime) -> bool:
     """Change a password and end every session of its owner; False if there is no such user."""
     changed = conn.execute(
-        "UPDATE app_user SET password_hash = %s, sessions_from = %s WHERE name = %s",
+        """
+        UPDATE app_user SET password_hash = %s, sessions_from = %s, version = version + 1
+        WHERE name = %s
+        """,
         (hash_password(password), now, name),
     )
     return changed.rowcount == 1
 
 
 def disable_user(conn: Connection, name: str, now: datetime) -> bool:
-    """Shut a user out; sessions end with the next request."""
+    """Shut a user out; the sessions of before stay ended when they are let in again."""
     changed = conn.execute(
-        "UPDATE app_user SET disabled_at = %s WHERE name = %s AND disabled_at IS NULL",
-        (now, name),
+        """
+        UPDATE app_user SET disabled_at = %(now)s, sessions_from = %(now)s, version = version + 1
+        WHERE name = %(name)s AND disabled_at IS NULL
+        """,
+        {"now": now, "name": name},
     )
     return changed.rowcount == 1
+
+
+def enable_user(conn: Connection, name: str) -> bool:
+    """Let a user in again, with the password they had."""
+    changed = conn.execute(
+        """
+        UPDATE app_user SET disabled_at = NULL, version = version + 1
+        WHERE name = %s AND disabled_at IS NOT NULL
+        """,
+        (name,),
+    )
+    return changed.rowcount == 1
+
+
+def set_role(conn: Connection, name: str, role: str, squad: str | None) -> bool:
+    """Give a user another role, or a squad leader another squad."""
+    wanted = _checked_role(conn, role, squad)
+    changed = conn.execute(
+        "UPDATE app_user SET role = %s, squad = %s, version = version + 1 WHERE name = %s",
+        (wanted, squad, name),
+    )
+    return changed.rowcount == 1
+
+
+def lock_account(conn: Connection, district: str, name: str) -> Account | None:
+    """One account of a district, locked until the transaction ends."""
+    with conn.cursor(row_factory=class_row(Account)) as cursor:
+        return cursor.execute(
+            """
+            SELECT name, role, squad, district, display_name, created_at, disabled_at, version
+            FROM app_user WHERE name = %s AND district = %s FOR UPDATE
+            """,
+            (name, district),
+        ).fetchone()
+
+
+def lock_admins(conn: Connection, district: str) -> list[str]:
+    """Names of the administrators who may sign in, locked: nobody takes the last two at once."""
+    rows = conn.execute(
+        """
+        SELECT name FROM app_user
+        WHERE district = %s AND role = 'admin' AND disabled_at IS NULL
+        ORDER BY name FOR UPDATE
+        """,
+        (district,),
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def list_accounts(conn: Connection, district: str) -> list[Account]:
+    """Everybody, those who are shut out last."""
+    with conn.cursor(row_factory=class_row(Account)) as cursor:
+        return cursor.execute(
+            """
+            SELECT name, role, squad, district, display_name, created_at, disabled_at, version
+            FROM app_user WHERE district = %s ORDER BY disabled_at IS NOT NULL, name
+            """,
+            (district,),
+        ).fetchall()
+
+
+def access_version(conn: Connection) -> int:
+    """Grows with every change of who may come in (users, tokens, sign-outs)."""
+    row = conn.execute("SELECT version FROM access_change").fetchone()
+    assert row is not None, "migration 0017 puts the row there"
+    return int(row[0])
 
 
 def find_user(conn: Connection, name: str) -> User | None:
@@ -139,6 +243,8 @@ def hash_password(password: str) -> str:
             "password",
             "…",
             f"must have {PASSWORD_LENGTH.start} to {PASSWORD_LENGTH.stop - 1} characters",
+            code="password_length",
+            facts={"least": PASSWORD_LENGTH.start, "most": PASSWORD_LENGTH.stop - 1},
         )
     return _HASHER.hash(password)
 
@@ -195,6 +301,7 @@ def create_token(
 ) -> str:
     """Create an API token and return it; only its SHA-256 is kept."""
     _check_name(name)
+    _check_district(conn, district)
     wanted = _checked_role(conn, role, squad)
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     row = conn.execute(
@@ -207,7 +314,7 @@ def create_token(
         (name, wanted, squad, district, _token_digest(token), now),
     ).fetchone()
     if row is None:
-        raise InvalidInput("name", name, "is taken")
+        raise InvalidInput("name", name, "is taken", code="name_taken")
     return token
 
 
@@ -218,6 +325,18 @@ def revoke_token(conn: Connection, name: str, now: datetime) -> bool:
         (now, name),
     )
     return changed.rowcount == 1
+
+
+def list_tokens(conn: Connection, district: str) -> list[Token]:
+    """Every token of a district, revoked ones last."""
+    with conn.cursor(row_factory=class_row(Token)) as cursor:
+        return cursor.execute(
+            """
+            SELECT name, role, squad, created_at, revoked_at FROM api_token
+            WHERE district = %s ORDER BY revoked_at IS NOT NULL, name
+            """,
+            (district,),
+        ).fetchall()
 
 
 def find_token(conn: Connection, token: str) -> Caller | None:
@@ -239,10 +358,21 @@ def _token_digest(token: str) -> bytes:
 
 
 def _check_name(name: str) -> None:
-    if len(name) not in NAME_LENGTH or not name.isprintable() or " " in name or ":" in name:
+    if len(name) not in NAME_LENGTH or not name.isprintable() or set(name) & set(" :/"):
         raise InvalidInput(
-            "name", name, "must have 1 to 64 printable characters without space or colon"
-        )
+            "name", name, "must have 1 to 64 printable characters without space, colon or slash",
+            code="account_name",
+        )  # fmt: skip
+
+
+def _check_district(conn: Connection, district: str) -> None:
+    known = [code for (code,) in conn.execute("SELECT code FROM district ORDER BY code")]
+    if district not in known:
+        there = f"there are {', '.join(known)}" if known else "there is none yet"
+        raise InvalidInput(
+            "district", district,
+            f"is no district of this installation; {there} (GRIDWARDEN_DISTRICT names another)",
+        )  # fmt: skip
 
 
 def _checked_role(conn: Connection, role: str, squad: str | None) -> Role:
@@ -250,8 +380,8 @@ def _checked_role(conn: Connection, role: str, squad: str | None) -> Role:
         raise InvalidInput("role", role, "must be one of " + ", ".join(sorted(PEOPLE)))
     wanted = Role(role)
     if wanted is Role.SQUAD_LEADER and not squad:
-        raise InvalidInput("squad", squad, "a squad leader needs a squad")
+        raise InvalidInput("squad", squad, "a squad leader needs a squad", code="squad_needed")
     known = "SELECT 1 FROM squad WHERE code = %s"
     if squad and conn.execute(known, (squad,)).fetchone() is None:
-        raise InvalidInput("squad", squad, "there is no such squad")
+        raise InvalidInput("squad", squad, "there is no such squad", code="no_such_squad")
     return wanted

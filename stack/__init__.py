@@ -2,6 +2,7 @@
 
 from stack.errors import StackError
 from stack.home import StackHome, provision
+from stack.ports import listen, read_ports, write_ports
 from stack.runtime import Endpoints, RunningStack, running
 from stack.services import Services
 
@@ -11,6 +12,9 @@ __all__ = [
     "Services",
     "StackError",
     "StackHome",
+    "listen",
     "provision",
+    "read_ports",
     "running",
+    "write_ports",
 ]

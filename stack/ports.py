@@ -9,6 +9,9 @@ from stack.errors import StackError
 
 LOOPBACK = "127.0.0.1"
 
+# Connections that wait while the server behind a socket starts again.
+BACKLOG = 1024
+
 # How far above the usual port to look before giving up: more stacks than that on one machine are
 # a sign that something starts them without stopping them.
 SEARCH_WIDTH = 200
@@ -39,6 +42,43 @@ def choose_port(
         f"All ports from {usual} to {usual + SEARCH_WIDTH - 1} are in use; "
         "stop some of the programs that hold them (`ss -ltnp` lists them)."
     )
+
+
+def listen(
+    usual: int, remembered: int | None, taken: Container[int], *, wanted: int | None = None
+) -> socket.socket:
+    """A socket that listens on this loopback port, to be handed to the server: between the
+    choice of a port and its use nobody else can take it. A `wanted` port must be free."""
+    if wanted is not None:
+        found = _try_to_listen(wanted)
+        if found is None:
+            raise StackError(
+                f"Port {wanted} is in use by another program (`ss -ltnp` names it); "
+                "stop that one, or ask for another port."
+            )
+        return found
+    opened: list[socket.socket] = []
+
+    def is_ours(port: int) -> bool:
+        found = _try_to_listen(port)
+        if found is not None:
+            opened.append(found)
+        return found is not None
+
+    choose_port(usual, remembered, taken, is_ours)
+    return opened[0]
+
+
+def _try_to_listen(port: int) -> socket.socket | None:
+    found = socket.socket()
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((LOOPBACK, port))
+        found.listen(BACKLOG)
+    except (OSError, OverflowError):
+        found.close()
+        return None
+    return found
 
 
 def read_ports(path: Path) -> dict[str, int]:

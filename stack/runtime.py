@@ -50,11 +50,11 @@ class RunningStack(Endpoints):
 def running(data_dir: Path, *, progress: Callable[[str], None] = silent) -> Iterator[RunningStack]:
     """Set up and start all three servers; stop them when the block is left.
 
-    SIGTERM leaves the block as Ctrl-C does, unless the program handles it itself.
+    SIGTERM and SIGINT leave the block, unless the program handles them itself.
     """
     home = provision(progress)
     data_dir = data_dir.resolve()
-    with _sole_use(data_dir), _sigterm_unwinds():
+    with _sole_use(data_dir), _signals_unwind():
         site = Site(
             home=home,
             data_dir=data_dir,
@@ -98,17 +98,24 @@ def _sole_use(data_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    """Turn SIGTERM into SystemExit, so that `finally` blocks run."""
-    untouched = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    if not untouched or threading.current_thread() is not threading.main_thread():
+def _signals_unwind() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit, so that `finally` blocks run, and SIGINT into
+    KeyboardInterrupt, also where a script's `&` has made us begin with SIGINT ignored."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGTERM, _leave)
+    wanted = {
+        (signal.SIGTERM, signal.SIG_DFL): _leave,
+        (signal.SIGINT, signal.SIG_IGN): signal.default_int_handler,
+    }
+    changed = {n: before for n, before in wanted if signal.getsignal(n) == before}
+    for number, before in changed.items():
+        signal.signal(number, wanted[number, before])
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number, before in changed.items():
+            signal.signal(number, before)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

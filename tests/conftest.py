@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ import stack as embedded
 from app.up import prepare_database
 from db.pool import Connection, Pool, connect, open_pool
 from stack.browser import chromium_arguments, chromium_environment, provide_chromium
+
+# Begun in the background of a script, we and all that we start would ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "gw_template"

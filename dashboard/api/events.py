@@ -12,9 +12,11 @@ from flask import Blueprint, Response, request
 
 from city.errors import InvalidInput
 from city.event import Event
+from city.person import Caller
+from dashboard import privacy
 from dashboard.api.answers import json_answer
 from dashboard.api.params import DEFAULT_LIMIT, LIMITS, parse_time, read_args
-from dashboard.audience import Audience
+from dashboard.audience import LEAVE, Audience
 from dashboard.auth import current_caller, still_welcome
 from dashboard.bodies import BIGINT_MAX, number_of
 from dashboard.load import as_plain
@@ -47,7 +49,8 @@ def get_events() -> Response:
     args = read_args(("after", "cursor", "limit", "since", *FILTERS))
     after = read_sequence("after", request.headers.get("Last-Event-ID") or args.get("after", "0"))
     after = max(after, read_sequence("cursor", args.get("cursor", "0")))
-    district = current_caller().district
+    caller = current_caller()
+    district = caller.district
     wanted: Wanted = {"district": district}
     if "subject" in args:
         wanted["subject"] = args["subject"]
@@ -63,6 +66,7 @@ def get_events() -> Response:
             parts().walls.of(district).audience,
             after,
             wanted,
+            caller,
             welcome=still_welcome(),
         )
         return event_stream(frames, parts().places)
@@ -71,6 +75,7 @@ def get_events() -> Response:
         raise InvalidInput("limit", limit, f"must be from {LIMITS.start} to {LIMITS.stop - 1}")
     with transaction(parts().pool) as conn:
         rows = list_events(conn, after=after, limit=limit + 1, **wanted)
+        rows = privacy.events_for(conn, rows, caller)
     shown = rows[:limit]
     following = str(shown[-1].seq) if len(rows) > limit else None
     return json_answer({"items": [event_json(row) for row in shown], "next": following})
@@ -96,16 +101,18 @@ def _follow(
     audience: Audience,
     after: int,
     wanted: Wanted,
+    caller: Caller,
     *,
     welcome: Callable[[], bool],
 ) -> Generator[bytes, None, None]:
     """The live channel only says that there is something new; the events come from the log."""
     viewer, _ = audience.join(None)
+    viewer.doubt()
     try:
         said = time.monotonic()
         yield b"retry: 2000\n\n"
         while not viewer.ended and not viewer.dropped:
-            while rows := _read(pool, after, wanted):
+            while rows := _read(pool, after, wanted, caller):
                 after = rows[-1].seq
                 said = time.monotonic()
                 yield b"".join(
@@ -113,18 +120,22 @@ def _follow(
                     for row in rows
                 )
             viewer.take(1.0)
-            if time.monotonic() - said >= KEEP_ALIVE_S:
-                if not welcome():
-                    return
+            is_due = time.monotonic() - said >= KEEP_ALIVE_S
+            if (viewer.was_doubted() or is_due) and not welcome():
+                yield LEAVE
+                return
+            if is_due:
                 said = time.monotonic()
                 yield b": still here\n\n"
     finally:
         audience.leave(viewer)
 
 
-def _read(pool: Pool, after: int, wanted: Wanted) -> list[Event]:
+def _read(pool: Pool, after: int, wanted: Wanted, caller: Caller) -> list[Event]:
     with transaction(pool) as conn:
-        return list_events(conn, after=after, limit=PAGE, **wanted)
+        return privacy.events_for(
+            conn, list_events(conn, after=after, limit=PAGE, **wanted), caller
+        )
 
 
 def read_sequence(name: str, text: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response
 
-from dashboard.api import accounts, incidents, ingest, registry
+from dashboard.api import accounts, incidents, ingest, people, registry
 from dashboard.api.answers import json_answer
 from dashboard.api.shapes import (
     CategoryItem,
@@ -39,7 +39,7 @@ from dashboard.bodies import (
 from dashboard.key_figures import KpiAnswer, SquadItem
 from dashboard.operations import OperationsAnswer
 from dashboard.quarantine import RejectReplayAnswer
-from db import discovery, gateways, inhibitions, listings
+from db import discovery, gateways, inhibitions, listings, users
 from db.incidents import ListedIncident
 from db.kpi import GROUPINGS
 from db.readings import HistoryPoint
@@ -216,6 +216,21 @@ OPERATIONS = (
     Operation("post", "/video-events/{camera}/{event_id}/review",
               "Confirm or dismiss what a camera reported", listings.ListedVideoEvent,
               body=ReviewBody),
+    Operation("get", "/users", "Everybody who may sign in or once might", users.Account,
+              listed=True),
+    Operation("post", "/users", "Somebody new; the key of a repeated request is not kept",
+              users.Account, body=people.UserBody, status="201"),
+    *(Operation("post", f"/users/{{name}}/{verb}", text, users.Account, body=body)
+      for verb, text, body in (
+          ("disable", "Shut a user out; pages and streams end within a second", VersionBody),
+          ("enable", "Let a user in again, with the password they had", VersionBody),
+          ("role", "Another role or squad; effective within a second", people.RoleBody),
+          ("password", "Another password; ends every session of its owner",
+           people.PasswordBody))),
+    Operation("get", "/tokens", "API tokens, without their text", users.Token, listed=True),
+    Operation("post", "/tokens", "A new token; its text is shown this once", people.NewToken,
+              body=people.TokenBody, status="201"),
+    Operation("post", "/tokens/{name}/revoke", "Make a token worthless, at once", users.Token),
 )  # fmt: skip
 
 

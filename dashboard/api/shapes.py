@@ -139,6 +139,7 @@ class IncidentAnswer(msgspec.Struct, kw_only=True):
     return_count: int
     postpone_count: int
     reported_by: str
+    reporter: str | None  # who called; only for whoever works the case
     handled_by: str | None
     checked_by: str | None
     released_by: str | None

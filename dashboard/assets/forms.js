@@ -4,7 +4,7 @@
   'use strict';
   const gw = window.gw;
 
-  /* fields: [{name, type: text|long|select|when|number|photo, required, options: [[value, text]], value, hint}]
+  /* fields: [{name, type: text|long|select|when|number|password|photo, required, options: [[value, text]], value, hint}]
      submit(values, progress) resolves to '' when done, or to the words that say why not. */
   gw.dialog = function ({ title, note, fields, button, plain, submit }) {
     const opener = document.activeElement;
@@ -51,8 +51,8 @@
       return e;
     }
     if (f.type === 'photo') return gw.el('input', 'gw-input', null, { ...named, type: 'file', accept: 'image/*', capture: 'environment' });
-    const type = { when: 'datetime-local', number: 'number' }[f.type] || 'text';
-    const e = gw.el('input', 'gw-input', null, { ...named, type, ...(type === 'number' ? { step: 'any' } : { maxlength: 300 }) });
+    const type = { when: 'datetime-local', number: 'number', password: 'password' }[f.type] || 'text';
+    const e = gw.el('input', 'gw-input', null, { ...named, type, ...(type === 'number' ? { step: 'any' } : { maxlength: 300 }), ...(type === 'password' ? { autocomplete: 'new-password' } : {}) });
     if (f.value !== undefined) e.value = f.value;
     return e;
   }
@@ -89,7 +89,7 @@
   function read(fields, controls, error) {
     const values = {};
     for (const f of fields) {
-      const e = controls.get(f.name), value = f.type === 'photo' ? e.files[0] : e.value.trim();
+      const e = controls.get(f.name), value = f.type === 'photo' ? e.files[0] : f.type === 'password' ? e.value : e.value.trim();
       e.toggleAttribute('aria-invalid', !!(f.required && !value));
       if (f.required && !value) {
         error.textContent = gw.t('error.missing', { field: f.label || gw.word('field', f.name) });

@@ -16,6 +16,8 @@ function open() {
   source.onopen = () => { retry = 1000; heard = Date.now(); say('live'); };
   source.onmessage = e => { heard = Date.now(); last = e.lastEventId || last; post({ k: 'frame', v: e.data }); };
   source.addEventListener('resync', () => { heard = Date.now(); post({ k: 'resync' }); });
+  // Who this browser is signed in as has changed: the pages load anew and open the next stream.
+  source.addEventListener('leave', () => { source.close(); source = null; last = ''; post({ k: 'leave' }); });
   // By the standard an EventSource gives up for good after an HTTP error status: open it again.
   source.onerror = () => { say('lost'); if (source.readyState === 2) again(); };
 }

@@ -7,6 +7,7 @@
   const OFFSET_SAMPLES = 60;
   const HIDDEN_MS = 20000; // hidden longer than this: frames may have been frozen away, start anew
   const PLAIN_SILENCE_MS = 10000; // the server says something every 2 s: the line is dead
+  const IN_USE_MS = 12 * 3600000; // a stream alone does not keep a session from being unused
 
   const live = (gw.live = {
     state: 'connecting', at: 0, ready: false, rev: 0, map: null, demo: false,
@@ -113,6 +114,7 @@
   function receive(message) {
     if (message.k === 'frame') frame(JSON.parse(message.v));
     if (message.k === 'resync') load();
+    if (message.k === 'leave') location.reload();
     if (message.k === 'link') {
       stream = message.v;
       // Device values carry no revision: what was missed in a gap comes only with a snapshot.
@@ -138,6 +140,7 @@
       source.onopen = () => { wait = 1000; heard = Date.now(); receive({ k: 'link', v: 'live' }); };
       source.onmessage = e => { heard = Date.now(); last = e.lastEventId || last; receive({ k: 'frame', v: e.data }); };
       source.addEventListener('resync', () => receive({ k: 'resync' }));
+      source.addEventListener('leave', () => { source.close(); receive({ k: 'leave' }); });
       source.onerror = () => { receive({ k: 'link', v: 'lost' }); if (source.readyState === 2) later(); };
     }
     function later() { source.close(); heard = Date.now() + wait; setTimeout(open, wait); wait = Math.min(wait * 2, 4000); }
@@ -157,5 +160,6 @@
       else if (Date.now() - hiddenAt > HIDDEN_MS) load();
     });
     addEventListener('online', load);
+    setInterval(load, IN_USE_MS);
   };
 })();

@@ -33,7 +33,7 @@
       { name: 'category', type: 'select', required: true, options: gw.categories() },
       { name: 'description', type: 'long', required: true },
       { name: 'source', type: 'select', required: true, options: sources },
-      { name: 'reporter', type: 'text' },
+      { name: 'reporter', type: 'text', hint: gw.t('report.reporter_hint') },
       { name: 'lon', type: 'number', required: true, value: lon.toFixed(6), hint: gw.t('report.location_hint') },
       { name: 'lat', type: 'number', required: true, value: lat.toFixed(6) },
     ], submit: async values => {

@@ -83,6 +83,7 @@ def render_head(t: Texts, incident: Mapping[str, Any]) -> Component:
         (t("fact.number"), incident["number"]),
         (t("fact.category"), f"{t.pick(incident, 'category')} {incident['category']}"),
         (t("fact.source"), t.word("source", incident["source"])),
+        (t("field.reporter"), incident.get("reporter")),
         (t("fact.place"), place_text(incident)),
         (t("fact.coordinates"), f"{incident['lon']:.6f}, {incident['lat']:.6f}"),
         (t("fact.unit_grid"), incident.get("unit_grid")),

@@ -20,14 +20,16 @@ from dashboard.i18n import CHINESE, LANGUAGES, Texts, texts
 
 # Which screens a role may open; the first one is its home.
 SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
-    Role.ADMIN: ("console", "wall", "squad", "kpi", "devices", "operations", "quarantine"),
+    Role.ADMIN: (
+        "console", "wall", "squad", "kpi", "devices", "operations", "quarantine", "people",
+    ),
     Role.DISPATCHER: ("console", "wall", "kpi", "devices", "operations", "quarantine"),
     Role.GAS_ENGINEER: ("console", "wall", "devices", "operations", "quarantine"),
     Role.CHECKER: ("console", "wall"),
     Role.SQUAD_LEADER: ("squad", "wall"),
     Role.LEADER: ("kpi", "wall", "console"),
     Role.VIEWER: ("wall", "kpi"),
-}
+}  # fmt: skip
 
 # A view of mainland China until the district's own box is known, a moment later.
 FIRST_CENTRE = (35.0, 105.0)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
+from app.processes import build_ports
 from city.incident import Role
+from dashboard.gate import ISSUED, NAME, SESSION_LIFETIME, SID
+from dashboard.proxies import parse_networks
+from dashboard.server import create_server
 from db import users
 
 PASSWORD = "a long enough password"
@@ -118,7 +124,7 @@ def test_a_new_password_ends_the_sessions_of_the_old_one(site) -> None:
         session = client.cookies["session"]
         with site.pool.connection() as conn:
             assert users.set_password(conn, "moving", "another long one", datetime.now(UTC))
-        site.parts.gate.forget()  # as after a few seconds
+        time.sleep(1.0)
         client.cookies.clear()
         client.cookies.set("session", session)
         assert client.get("/live/snapshot").status_code == 401
@@ -168,3 +174,90 @@ def test_users_and_tokens_refuse_nonsense(site) -> None:
         with pytest.raises(users.InvalidInput, match="taken"):
             users.create_token(conn, "viewer", Role.VIEWER, "460107", now)
         conn.rollback()
+
+
+def test_wrong_passwords_at_the_same_time_count_one_by_one(site) -> None:
+    def guess(n: int) -> int:
+        with site.client(None) as client:
+            return sign_in(site, client, "rushed", f"wrong {n} password").status_code
+
+    with ThreadPoolExecutor(25) as pool:
+        codes = list(pool.map(guess, range(25)))
+    assert (codes.count(401), codes.count(429)) == (5, 20)
+
+
+def test_right_passwords_count_against_nobody(site) -> None:
+    for _ in range(8):
+        with site.client(None) as client:
+            assert sign_in(site, client, "viewer").status_code == 303
+
+
+def test_a_form_that_is_no_sign_in_is_not_read(site) -> None:
+    with site.client(None) as client:
+        answer = client.post("/login", data={"name": "viewer", "password": "x" * 20_000})
+        assert answer.status_code == 413
+        chunks = iter([b"name=viewer"])
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert client.post("/login", content=chunks, headers=form).status_code == 413
+
+
+def cookie(site, name: str, age: timedelta) -> str:
+    """The cookie of a session of this age, signed as the server signs it."""
+    signer = site.server.session_interface.get_signing_serializer(site.server)
+    issued = time.time() - age.total_seconds()
+    text: str = signer.dumps(
+        {SID: "an old session", NAME: name, ISSUED: issued, "_permanent": True}
+    )
+    return text
+
+
+def test_a_session_ends_for_good_however_much_it_is_used(site) -> None:
+    with site.client(None) as client:
+        client.cookies.set("session", cookie(site, "viewer", SESSION_LIFETIME - timedelta(hours=1)))
+        assert client.get("/live/snapshot").status_code == 200
+    with site.client(None) as client:
+        client.cookies.set("session", cookie(site, "viewer", SESSION_LIFETIME + timedelta(hours=1)))
+        assert client.get("/live/snapshot").status_code == 401
+
+
+def test_a_dead_sessions_cookies_are_cleared_and_never_sent_again(site) -> None:
+    dead = cookie(site, "viewer", SESSION_LIFETIME + timedelta(hours=1))
+    for worthless in (dead, "nonsense", cookie(site, "nobody", timedelta(hours=1))):
+        for path, headers in (("/live/snapshot", {}), ("/wall", {"Accept": "text/html"})):
+            with site.client(None) as client:
+                client.cookies.set("session", worthless)
+                answer = client.get(path, headers=headers)
+            sent = answer.headers.get_list("Set-Cookie")
+            assert sorted(text.partition("=")[0] for text in sent) == ["_csrf_token", "session"]
+            assert all("Max-Age=0" in text for text in sent), sent
+
+
+def test_pages_for_everybody_prolong_no_session(site) -> None:
+    dead = cookie(site, "viewer", SESSION_LIFETIME + timedelta(hours=1))
+    for kept in (dead, cookie(site, "viewer", timedelta(hours=1))):
+        with site.client(None) as client:
+            client.cookies.set("session", kept)
+            for path in ("/assets/icon.svg", "/login", "/healthz"):
+                assert "Set-Cookie" not in client.get(path).headers, path
+
+
+def test_cookies_are_secure_behind_tls_of_a_named_proxy_or_by_the_setting(site) -> None:
+    login = {"name": "viewer", "password": PASSWORD}
+    https = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+
+    def cookies(headers: dict[str, str], **options: object) -> list[str]:
+        server = create_server(
+            site.pool,
+            site.parts.redis,
+            build_ports(),
+            "secret",
+            **options,  # type: ignore[arg-type]
+        )
+        answer = server.test_client().post("/login", data=login, headers=headers)
+        assert answer.status_code == 303
+        return answer.headers.getlist("Set-Cookie")
+
+    named = {"trusted_proxies": parse_networks("X", "127.0.0.1")}
+    assert all("Secure" in text for text in cookies(https, **named))
+    assert not any("Secure" in text for text in cookies(https))
+    assert all("Secure" in text for text in cookies({}, secure_cookies=True))

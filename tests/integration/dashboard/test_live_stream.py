@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from city.incident import Role
 from dashboard.audience import RESYNC, VIEWER_FRAMES
+from dashboard.streams import Visitor
 from db.live import publish_device_frame
 
 REPORT = {"category": "0101", "lon": 110.36, "lat": 20.0, "description": "The cover is missing"}
@@ -333,7 +334,7 @@ def test_when_all_places_are_taken_the_next_viewer_is_told(site) -> None:
     taken = 0
     try:
         while places.taken < 300:
-            places.take()
+            places.take(somebody(taken))
             taken += 1
         with site.client(Role.VIEWER) as client:
             answer = client.get("/events")
@@ -341,8 +342,12 @@ def test_when_all_places_are_taken_the_next_viewer_is_told(site) -> None:
             assert answer.headers["Retry-After"]
             assert client.get("/live/snapshot").status_code == 200
     finally:
-        for _ in range(taken):
-            places.give_back()
+        for n in range(taken):
+            places.give_back(somebody(n))
+
+
+def somebody(n: int) -> Visitor:
+    return Visitor(f"person {n}", f"10.0.0.{n}", acts=True, screen=True)
 
 
 def test_a_stream_that_ends_gives_its_place_back(site) -> None:

@@ -2,67 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from city.incident import Role
+from tests.integration.dashboard.processes import Process
 
-PROGRAM = Path(__file__).with_name("serving.py")
-ROOT = PROGRAM.parents[3]
 REPORT = {"category": "0101", "lon": 110.36, "lat": 20.0, "description": "The cover is missing"}
-
-
-class Process:
-    """A running web server that the test may stop and start."""
-
-    def __init__(self, site: Any) -> None:
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            self.port = unused.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._settings = {
-            "database_url": site.database_url,
-            "redis_url": site.redis_url,
-            "secret_key": "only for this process",
-            "port": self.port,
-            "threads": 80,
-        }
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), json.dumps(self._settings)],
-            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        ended = time.monotonic() + 30
-        while time.monotonic() < ended:
-            try:
-                if httpx.get(f"{self.url}/healthz").status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.1)
-        raise AssertionError("the server did not come up")
-
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, float, str]:
-        """(exit code, seconds it took, what it said)."""
-        assert self.process is not None
-        started = time.monotonic()
-        self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=30)
-        return self.process.returncode, time.monotonic() - started, said
 
 
 @pytest.fixture
@@ -88,10 +39,14 @@ def watch(process: Process, token: str, seen: list[str], ends: list[float]) -> N
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_within_seconds_with_screens_open(process, site, number) -> None:
-    token = site.tokens[Role.VIEWER]
+    tokens = [site.tokens[Role.VIEWER], site.tokens[Role.DISPATCHER]]
     seen: list[str] = []
     ends: list[float] = []
-    threads = [threading.Thread(target=watch, args=(process, token, seen, ends)) for _ in range(40)]
+    threads = [
+        threading.Thread(target=watch, args=(process, token, seen, ends))
+        for token in tokens
+        for _ in range(20)
+    ]
     for thread in threads:
         thread.start()
     ended = time.monotonic() + 10

@@ -28,10 +28,15 @@ with running(Path(sys.argv[1])) as endpoints:
 """
 
 
-def start_parent(data_dir: Path) -> tuple[subprocess.Popen[str], str]:
+def start_parent(
+    data_dir: Path, *, before: Callable[[], object] | None = None
+) -> tuple[subprocess.Popen[str], str]:
     """A process that runs the stack, and the database's address."""
     process = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(data_dir)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PARENT, str(data_dir)],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=before,
     )
     assert process.stdout is not None
     return process, process.stdout.readline().strip()
@@ -89,6 +94,15 @@ def test_a_signal_stops_the_servers_with_their_parent(
     parent, _ = start_parent(tmp_path)
     assert servers_of(tmp_path) == {server.program for server in SERVERS.values()}
     parent.send_signal(number)
+    close(parent)
+    assert servers_of(tmp_path) == set()
+
+
+def test_sigint_stops_the_servers_also_of_a_job_in_the_background_of_a_script(
+    tmp_path: Path,
+) -> None:
+    parent, _ = start_parent(tmp_path, before=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    parent.send_signal(signal.SIGINT)
     close(parent)
     assert servers_of(tmp_path) == set()
 

@@ -10,7 +10,7 @@ from city.errors import InvalidInput
 from city.incident import Action
 from city.place import LonLat
 from dashboard.api.params import decode_cursor, encode_cursor, parse_time
-from dashboard.audience import RESYNC, RING_FRAMES, VIEWER_FRAMES, Audience
+from dashboard.audience import LEAVE, RESYNC, RING_FRAMES, VIEWER_FRAMES, Audience
 from dashboard.auth import content_security_policy
 from dashboard.bodies import (
     ActionBody,
@@ -205,4 +205,4 @@ def test_a_stream_ends_when_its_viewer_is_not_welcome_any_more(monkeypatch) -> N
     audience = Audience()
     answers = iter([True, False])
     stream = audience.stream(None, lambda: next(answers), lambda: b"now")
-    assert list(stream) == [b"retry: 2000\n\nnow", b"now"]
+    assert list(stream) == [b"retry: 2000\n\nnow", b"now", LEAVE]

@@ -1,0 +1,145 @@
+"""`gridwarden user` and `gridwarden token`: who may come in."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from app.commands import installation, transaction
+from app.settings import Settings
+from city.incident import Role
+from city.person import Caller
+from dashboard import people
+from db import users
+
+ROLES = [role.value for role in Role if role is not Role.SYSTEM]
+
+
+def _cli(settings: Settings) -> Caller:
+    """Who holds the database's address may do what an administrator may."""
+    return Caller("cli", Role.ADMIN, settings.district)
+
+
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+@click.group()
+def user() -> None:
+    """People who sign in."""
+
+
+@user.command("list")
+@installation
+def user_list(settings: Settings) -> None:
+    """Everybody, with role and squad; those who are shut out last."""
+    with transaction(settings) as conn:
+        accounts = users.list_accounts(conn, settings.district)
+    for account in accounts:
+        state = f"shut out {_day(account.disabled_at)}" if account.disabled_at else "may sign in"
+        squad = account.squad or ""
+        click.echo(f"{account.name:<24}{account.role.value:<14}{squad:<12}{state}")
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), required=True)
+@click.option("--squad", default=None, help="Code of the squad, for a squad leader.")
+@installation
+def user_add(settings: Settings, name: str, role: str, squad: str | None) -> None:
+    """Add a user; the password is read from standard input."""
+    password = _read_password()
+    with transaction(settings) as conn:
+        people.add_user(conn, _cli(settings), name, password, role, datetime.now(UTC), squad=squad)
+    click.echo(f"user {name} may sign in as {role}")
+
+
+@user.command("disable")
+@click.argument("name")
+@installation
+def user_disable(settings: Settings, name: str) -> None:
+    """Shut a user out: open pages and streams end within a second."""
+    with transaction(settings) as conn:
+        people.disable_user(conn, _cli(settings), name, None, datetime.now(UTC))
+    click.echo(f"user {name} is shut out")
+
+
+@user.command("enable")
+@click.argument("name")
+@installation
+def user_enable(settings: Settings, name: str) -> None:
+    """Let a user in again, with the password they had."""
+    with transaction(settings) as conn:
+        people.enable_user(conn, _cli(settings), name, None, datetime.now(UTC))
+    click.echo(f"user {name} may sign in again")
+
+
+@user.command("password")
+@click.argument("name")
+@installation
+def user_password(settings: Settings, name: str) -> None:
+    """Set a password, read from standard input; ends every session of the user."""
+    password = _read_password()
+    with transaction(settings) as conn:
+        people.set_password(conn, _cli(settings), name, password, None, datetime.now(UTC))
+    click.echo(f"user {name} has another password and must sign in anew")
+
+
+@user.command("role")
+@click.argument("name")
+@click.argument("role", type=click.Choice(ROLES))
+@click.option("--squad", default=None, help="Code of the squad, for a squad leader.")
+@installation
+def user_role(settings: Settings, name: str, role: str, squad: str | None) -> None:
+    """Give a user another role; open pages start anew with it."""
+    with transaction(settings) as conn:
+        people.set_role(conn, _cli(settings), name, role, squad, None, datetime.now(UTC))
+    click.echo(f"user {name} is {role}{f' of {squad}' if squad else ''}")
+
+
+@click.group()
+def token() -> None:
+    """Tokens for scripts that use the API."""
+
+
+@token.command("list")
+@installation
+def token_list(settings: Settings) -> None:
+    """Every token with its role, without its text; revoked ones last."""
+    with transaction(settings) as conn:
+        tokens = users.list_tokens(conn, settings.district)
+    for found in tokens:
+        state = f"revoked {_day(found.revoked_at)}" if found.revoked_at else "valid"
+        click.echo(f"{found.name:<24}{found.role.value:<14}{found.squad or '':<12}{state}")
+
+
+@token.command("create")
+@click.option("--name", required=True)
+@click.option("--role", type=click.Choice(ROLES), required=True)
+@click.option("--squad", default=None, help="Code of the squad, for a squad leader's token.")
+@installation
+def token_create(settings: Settings, name: str, role: str, squad: str | None) -> None:
+    """Create an API token and print it, once."""
+    with transaction(settings) as conn:
+        secret = people.create_token(
+            conn, _cli(settings), name, role, datetime.now(UTC), squad=squad
+        )
+    click.echo(secret)
+
+
+@token.command("revoke")
+@click.argument("name")
+@installation
+def token_revoke(settings: Settings, name: str) -> None:
+    """Make a token worthless: its requests and streams end within a second."""
+    with transaction(settings) as conn:
+        people.revoke_token(conn, _cli(settings), name, datetime.now(UTC))
+    click.echo(f"token {name} is revoked")
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
