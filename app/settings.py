@@ -122,13 +122,6 @@ def _handed_over(environ: Mapping[str, str], name: str) -> int | None:
     return _number(environ, name, 0) if environ.get(name) else None
 
 
-def _switch(environ: Mapping[str, str], name: str) -> bool:
-    text = environ.get(name, "")
-    if text not in ("", "0", "1"):
-        raise InvalidInput(name, text, "must be 0 or 1")
-    return text == "1"
-
-
 def _number(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name, str(default))
     if not text.isdigit():
