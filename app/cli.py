@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from app import logs, processes
-from app.commands import add_work_commands, device
+from app.commands import add_work_commands, device, rules
 from app.device_commands import add_device_commands
 from app.reject_commands import reject
+from app.rule_commands import add_rule_commands
 from app.settings import DEFAULT_DATA_DIR, load_settings, model_folder
 from app.up import prepare_database
 from app.up import up as bring_up
@@ -115,6 +116,7 @@ def simulate(
 
 add_work_commands(cli)
 add_device_commands(device)
+add_rule_commands(rules)
 cli.add_command(reject)
 
 
