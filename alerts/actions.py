@@ -1,15 +1,16 @@
-"""What people do: acknowledge, shelve, reset an alarm, judge a video event, apply rules."""
+"""What people do: acknowledge, shelve, reset an alarm, judge a video event."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.book import ACTIVE, AlarmBook, Place, refused
+from alerts.book import AlarmBook, Place, refused
 from alerts.known import load_rules
+from alerts.levels import ACTIVE, levels_of
 from alerts.lifecycle import Input
-from alerts.rules import Rule, Watch, as_definition, parse_rule
+from alerts.rules import Watch
 from alerts.save import save
 from alerts.video import judge_confirmed, type_of
 from city.alarm import AlarmState
@@ -17,7 +18,7 @@ from city.errors import Conflict, Forbidden, InvalidInput, NotFound
 from city.event import NewEvent
 from city.incident import Role
 from city.person import Caller
-from db import alarms, evaluation, rules, video_reviews
+from db import alarms, video_reviews
 from db.alarms import Alarm
 from db.events import append_events
 from db.pool import Connection
@@ -31,8 +32,6 @@ GAS_RESET = frozenset({Role.ADMIN, Role.GAS_ENGINEER, Role.SYSTEM})
 GAS_CONDITION = "gas/"
 REVIEWERS = frozenset({Role.ADMIN, Role.DISPATCHER, Role.CHECKER, Role.SYSTEM})
 VERDICTS = ("confirmed", "dismissed")
-# Whoever ships the product; what an operator applied is never replaced by a default.
-SHIPPED = "system"
 
 
 def acknowledge(
@@ -107,26 +106,6 @@ def review_video_event(
     return alarms.find_live(conn, _video_condition(event)) if verdict == "confirmed" else None
 
 
-def apply_rules(
-    conn: Connection,
-    caller_name: str,
-    toml_texts: Mapping[str, str] | Iterable[str],
-    now: datetime,
-) -> list[str]:
-    """Put rule files in force as new versions; a text that is in force already is skipped."""
-    if not isinstance(toml_texts, Mapping):
-        toml_texts = {f"rule file {i}": text for i, text in enumerate(toml_texts, start=1)}
-    parsed = [(parse_rule(text, name), text) for name, text in toml_texts.items()]
-    events, applied = [], []
-    for rule, text in parsed:
-        version = _store(conn, rule, text, caller_name, now)
-        if version is not None:
-            applied.append(f"{rule.code} version {version}")
-            events.append(_rule_entry(conn, rule, version, caller_name, now))
-    append_events(conn, events)
-    return applied
-
-
 def _act(
     conn: Connection,
     caller: Caller,
@@ -154,6 +133,8 @@ def _act(
         and alarm.condition.startswith(GAS_CONDITION)
     ):
         _need_role(caller, GAS_RESET)
+    if wanted is Input.SHELVE:
+        columns["shelved_severity"] = levels_of(alarm).present or alarm.severity
     book = AlarmBook(now, [alarm])
     changed = book.act(alarm.condition, wanted, caller.name, facts, **columns)
     append_events(conn, save(conn, book))
@@ -215,41 +196,6 @@ def _review_entry(
             "category": category,
             "note": note,
         },
-    )
-
-
-def _store(conn: Connection, rule: Rule, text: str, caller_name: str, now: datetime) -> int | None:
-    """Store a version; None where nothing changes."""
-    newest = rules.find_newest(conn, rule.code)
-    if newest is not None and newest.source == text:
-        return None
-    if newest is not None and caller_name == SHIPPED and newest.applied_by != SHIPPED:
-        return None
-    version = newest.version + 1 if newest else 1
-    rules.insert_version(
-        conn,
-        code=rule.code,
-        version=version,
-        source=text,
-        definition=as_definition(text),
-        # What was in force in the past stays as it was.
-        valid_from=max(rule.valid_from, now) if newest else rule.valid_from,
-        applied_by=caller_name,
-    )
-    return version
-
-
-def _rule_entry(
-    conn: Connection, rule: Rule, version: int, caller_name: str, now: datetime
-) -> NewEvent:
-    centre = evaluation.find_centre(conn)
-    return NewEvent(
-        at=now,
-        district=centre[0] if centre else "",
-        kind="rule.applied",
-        subject=f"rule:{rule.code}",
-        actor=caller_name,
-        payload={"rule": rule.code, "version": version, "title_en": rule.title_en},
     )
 
 

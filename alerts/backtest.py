@@ -1,25 +1,36 @@
-"""What a rule would have raised on stored readings: the same judgement, nothing written."""
+"""What rules would have raised on stored readings: the same judgement, nothing written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from alerts.judge import Clear, Outcome, Raise, Sample, Standing, Start, Stop, fall_due, judge
-from alerts.reasons import as_json, sentence
+from alerts.book import SYSTEM, AlarmBook, Page, condition_of
+from alerts.course import judge_sample
+from alerts.judge import Sample, fall_due
+from alerts.levels import levels_of
+from alerts.lifecycle import Input
+from alerts.reasons import from_json, sentence
 from alerts.rules import Rule, Watch
 from alerts.screen import applies_to
+from city.alarm import AlarmChangeKind, AlarmState
 from city.errors import InvalidInput
 from db import evaluation, readings_past
+from db.alarms import Alarm
 from db.evaluation import WatchedDevice
 from db.pool import Connection
+
+ANNOUNCED = (AlarmChangeKind.RAISED, AlarmChangeKind.ESCALATED, AlarmChangeKind.RETRIPPED)
 
 
 @dataclass(frozen=True, slots=True)
 class WouldRaise:
-    """An alarm that the rule would have raised; `cleared_at` None: still there at the end."""
+    """An alarm that the rules would have raised; `cleared_at` None: still there at the end.
+
+    `levels` are the moments at which people would have been told: the first one, and every rise.
+    """
 
     device: str
     rule: str
@@ -29,79 +40,93 @@ class WouldRaise:
     reason: dict[str, Any]
     text_zh: str
     text_en: str
+    levels: list[dict[str, Any]]
 
 
-@dataclass(slots=True)
-class _Run:
-    """One device on its way through history."""
-
-    rule: Rule
-    device: WatchedDevice
-    standing: Standing = field(default_factory=lambda: Standing(owned=True))
-    open: WouldRaise | None = None
-    found: list[WouldRaise] = field(default_factory=list)
-
-
-def backtest(conn: Connection, rule: Rule, from_: datetime, to: datetime) -> list[WouldRaise]:
-    """Judge the stored readings of [from_, to) by `rule`, whether or not it is in force."""
-    if rule.watch is not Watch.READING or rule.metric is None:
-        raise InvalidInput("watch", rule.watch.value, "only rules on readings have a history")
+def backtest(
+    conn: Connection, rules: Rule | Sequence[Rule], from_: datetime, to: datetime
+) -> list[WouldRaise]:
+    """Judge the stored readings of [from_, to) by rules, whether or not they are in force."""
+    rules = [rules] if isinstance(rules, Rule) else list(rules)
+    for rule in rules:
+        if rule.watch is not Watch.READING or rule.metric is None:
+            raise InvalidInput("watch", rule.watch.value, "only rules on readings have a history")
     if from_ >= to:
         raise InvalidInput("from", from_, f"must be before {to.isoformat()}")
-    devices = {d.id: d for d in evaluation.list_watched_devices(conn) if applies_to(rule, d)}
+    devices = {d.id: d for d in evaluation.list_watched_devices(conn)}
     found: list[WouldRaise] = []
-    for device_id, past in readings_past.by_device(
-        conn, rule.metric.id, sorted(devices), from_, to
-    ):
-        samples = (Sample(p.ts, p.received_at, p.value, p.quality) for p in past)
-        found += replay(rule, devices[device_id], samples, to)
+    for together in by_condition(rules).values():
+        concerned = [i for i, d in devices.items() if any(applies_to(r, d) for r in together)]
+        metrics = sorted({rule.metric.id for rule in together if rule.metric is not None})
+        for device_id, past in readings_past.by_device(conn, metrics, sorted(concerned), from_, to):
+            device = devices[device_id]
+            mine = [rule for rule in together if applies_to(rule, device)]
+            samples = (
+                (rule, Sample(p.ts, p.received_at, p.value, p.quality))
+                for p in past
+                for rule in mine
+                if rule.metric is not None and rule.metric.id == p.metric_id
+            )
+            found += replay_together(mine, device, samples, to)
     return sorted(found, key=lambda w: (w.sensed_at, w.device))
+
+
+def by_condition(rules: Iterable[Rule]) -> Mapping[str, list[Rule]]:
+    """Rules that measure the same hazard are judged together."""
+    groups: dict[str, list[Rule]] = {}
+    for rule in rules:
+        groups.setdefault(rule.condition, []).append(rule)
+    return groups
 
 
 def replay(
     rule: Rule, device: WatchedDevice, samples: Iterable[Sample], to: datetime
 ) -> list[WouldRaise]:
-    """Alarms of one device over samples in the order of their time. Pure."""
-    run = _Run(rule, device)
-    for sample in samples:
-        for outcome in list(fall_due(rule, run.standing, sample.ts)):
-            _take(run, outcome)
-        for outcome in list(judge(rule, device.id, device.attributes, run.standing, sample)):
-            _take(run, outcome)
-    for outcome in list(fall_due(rule, run.standing, to)):
-        _take(run, outcome)
-    return run.found + ([run.open] if run.open else [])
+    """Alarms of one rule and device over samples in the order of their time. Pure."""
+    return replay_together([rule], device, ((rule, sample) for sample in samples), to)
 
 
-def _take(run: _Run, outcome: Outcome) -> None:
-    standing = run.standing
-    timers = dict(standing.timers)
-    if isinstance(outcome, Start):
-        run.standing = replace(standing, timers={**timers, outcome.timer.severity: outcome.timer})
-    elif isinstance(outcome, Stop):
-        timers.pop(outcome.severity, None)
-        run.standing = replace(standing, timers=timers)
-    elif isinstance(outcome, Raise):
-        _raise(run, outcome)
-    elif run.open is not None and isinstance(outcome, Clear):
-        run.found.append(replace(run.open, cleared_at=outcome.at))
-        run.open = None
-        run.standing = replace(standing, active=None, active_since=None)
+def replay_together(
+    rules: Sequence[Rule],
+    device: WatchedDevice,
+    samples: Iterable[tuple[Rule, Sample]],
+    to: datetime,
+) -> list[WouldRaise]:
+    """The same for rules that share a condition. Whoever is told acts at once: an alarm that
+    clears is over, and the next one is another."""
+    book = AlarmBook(to)
+    for rule, sample in samples:
+        judge_sample(book, rule, device, sample, [other for other in rules if other is not rule])
+        _acknowledge(book, rule, device)
+    for rule in rules:
+        for outcome in list(fall_due(rule, book.standing(rule, device), to)):
+            book.apply(rule, device, outcome)
+    return [_would_raise(page, device) for page in book.pages]
 
 
-def _raise(run: _Run, outcome: Raise) -> None:
-    active = run.standing.active
-    if active is not None and active <= outcome.severity:
-        return
-    sensed_at = run.open.sensed_at if run.open else outcome.sensed_at
-    run.open = WouldRaise(
-        device=run.device.code,
-        rule=run.rule.code,
-        severity=outcome.severity.name.lower(),
-        sensed_at=sensed_at,
-        cleared_at=None,
-        reason=as_json(outcome.reason),
-        text_zh=sentence(outcome.reason, "zh"),
-        text_en=sentence(outcome.reason, "en"),
+def _acknowledge(book: AlarmBook, rule: Rule, device: WatchedDevice) -> None:
+    alarm = book.find(condition_of(rule, device.code))
+    if alarm is not None and alarm.state is AlarmState.RETURNED:
+        book.act(alarm.condition, Input.ACKNOWLEDGE, SYSTEM)
+
+
+def _would_raise(page: Page, device: WatchedDevice) -> WouldRaise:
+    alarm = page.alarm
+    reason = from_json(alarm.reason)
+    return WouldRaise(
+        device=device.code,
+        rule=alarm.rule_code,
+        severity=alarm.severity.name.lower(),
+        sensed_at=alarm.sensed_at,
+        cleared_at=alarm.cleared_at,
+        reason=alarm.reason,
+        text_zh=sentence(reason, "zh"),
+        text_en=sentence(reason, "en"),
+        levels=list(_levels(c.alarm for c in page.changes if c.kind in ANNOUNCED)),
     )
-    run.standing = replace(run.standing, active=outcome.severity, active_since=outcome.reason.since)
+
+
+def _levels(announced: Iterable[Alarm]) -> Iterator[dict[str, Any]]:
+    for alarm in announced:
+        severity = levels_of(alarm).present or alarm.severity
+        yield {"severity": severity.name.lower(), "at": from_json(alarm.reason).since}

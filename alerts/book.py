@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from alerts.judge import Clear, Outcome, Raise, Standing, Start, Stop, Timer
+from alerts.judge import Clear, Ease, Outcome, Raise, Standing, Start, Stop, Timer
+from alerts.levels import ACTIVE, Levels, levels_of
+from alerts.levels import as_json as levels_json
 from alerts.lifecycle import TABLE, Input, Move, Refusal, allowed_inputs
-from alerts.reasons import as_json, from_json
+from alerts.reasons import as_json
 from alerts.rules import Rule
 from city.alarm import AlarmChangeKind, AlarmState, Severity
 from city.errors import Conflict
@@ -20,7 +22,6 @@ from db.alarms import Alarm
 from db.evaluation import WatchedDevice
 
 SYSTEM = "system"
-ACTIVE = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
 Severities = dict[Severity | None, Timer]
 
 
@@ -54,7 +55,18 @@ class Page:
     """One alarm of the book; `alarm.id` is 0 while it is not stored."""
 
     alarm: Alarm
+    levels: Levels = field(default_factory=Levels)
     changes: list[Change] = field(default_factory=list)
+    touched: bool = False  # its levels moved, which may be no change that anybody is told
+
+    def step(self, rule_code: str, at: datetime, severity: Severity | None) -> None:
+        """A rule comes to a level, or leaves the alarm."""
+        self.put(self.levels.with_step(rule_code, at, severity))
+
+    def put(self, levels: Levels) -> None:
+        if levels != self.levels:
+            self.levels, self.touched = levels, True
+            self.alarm = replace(self.alarm, levels=levels_json(levels))
 
 
 class AlarmBook:
@@ -75,7 +87,7 @@ class AlarmBook:
         """Take further stored alarms and timers into the book; known ones stay as they are."""
         for alarm in live:
             if alarm.condition not in self._live:
-                page = Page(alarm)
+                page = Page(alarm, levels_of(alarm))
                 self.pages.append(page)
                 self._live[alarm.condition] = page
         for timer in timers:
@@ -89,21 +101,28 @@ class AlarmBook:
         return page.alarm if page else None
 
     def live_of(self, rule_code: str) -> Iterator[Alarm]:
-        """Live alarms that a rule raised, as far as they are in the book."""
-        return (p.alarm for p in list(self._live.values()) if p.alarm.rule_code == rule_code)
+        """Live alarms that a rule holds, as far as they are in the book."""
+        pages = list(self._live.values())
+        return (page.alarm for page in pages if page.levels.of(rule_code) is not None)
+
+    def levels(self, condition: str) -> Levels:
+        """At which level each rule holds the live alarm of a condition."""
+        page = self._live.get(condition)
+        return page.levels if page else Levels()
 
     def standing(self, rule: Rule, device: WatchedDevice) -> Standing:
         """What `judge` needs to know before the next reading."""
-        alarm = self.find(condition_of(rule, device.code))
+        levels = self.levels(condition_of(rule, device.code))
         timers = self._timers.get((rule.code, device.id), {})
-        if alarm is None or alarm.state not in ACTIVE:
+        level = levels.of(rule.code)
+        if level is None:
             return Standing(timers=timers)
-        return Standing(
-            active=alarm.severity,
-            owned=alarm.rule_code == rule.code,
-            active_since=from_json(alarm.reason).since,
-            timers=timers,
-        )
+        again = levels.is_again(rule.code)
+        return Standing(level, levels.since(rule.code), again, timers)
+
+    def has_timers(self, rule: Rule, device: WatchedDevice) -> bool:
+        """Whether any delay of the rule runs for the device."""
+        return bool(self._timers.get((rule.code, device.id)))
 
     def timers_of(self, rule_code: str) -> dict[int, Severities]:
         """Running timers of a rule by device."""
@@ -113,10 +132,12 @@ class AlarmBook:
         """Write one outcome of judging into the book."""
         if isinstance(outcome, Raise):
             self.raise_alarm(rule, place_of(device, rule), outcome)
+        elif isinstance(outcome, Ease):
+            page = self._live.get(condition_of(rule, device.code))
+            if page is not None and page.levels.of(rule.code) is not None:
+                page.step(rule.code, outcome.at, outcome.severity)
         elif isinstance(outcome, Clear):
-            alarm = self.find(condition_of(rule, device.code))
-            if alarm is not None and alarm.rule_code == rule.code:
-                self.clear(alarm.condition, outcome.at)
+            self.clear(condition_of(rule, device.code), outcome.at, rule.code)
         elif isinstance(outcome, Start):
             self.start_timer(outcome.timer, device.code)
         elif isinstance(outcome, Stop):
@@ -132,44 +153,73 @@ class AlarmBook:
         camera_event: str | None = None,
         actor: str = SYSTEM,
     ) -> Alarm:
-        """Open the alarm of a condition, or make the live one active or worse."""
+        """Open the alarm of a condition, or let the live one know that the rule stands.
+
+        Told is every rise of the alarm's level; what another rule has raised already is not.
+        """
         condition = condition or condition_of(rule, place.name)
         page = self._live.get(condition)
         if page is None:
             return self._open(rule, place, outcome, condition, camera_event, actor)
-        alarm = page.alarm
-        worse = outcome.severity < alarm.severity
-        move = TABLE[alarm.state, Input.ESCALATE if worse else Input.RAISE]
-        assert isinstance(move, Move), "rules are never refused"
-        if move.change is None:
-            return alarm
-        changed = replace(
-            alarm,
-            state=move.to,
-            severity=min(alarm.severity, outcome.severity),
-            rule_code=rule.code,
-            rule_version=rule.version,
-            reason=as_json(outcome.reason),
-            cleared_at=None,
-            acknowledged_at=None,
-            acknowledged_by=None,
-        )
-        self._record(page, changed, move.change, actor)
-        if worse and page.alarm.shelved_until is not None:
-            # What was muted was the milder alarm.
-            loud = replace(page.alarm, shelved_until=None)
-            self._record(page, loud, AlarmChangeKind.UNSHELVED, actor, {"why": "worse"})
+        own, before = page.levels.of(rule.code), page.levels.present
+        if own is not None and own <= outcome.severity:
+            return page.alarm
+        page.step(rule.code, outcome.sensed_at, outcome.severity)
+        if before is None or outcome.severity < before:
+            self._announce(page, rule, outcome, actor)
         return page.alarm
 
-    def clear(self, condition: str, at: datetime) -> None:
-        """The condition of a live alarm is gone."""
+    def announce(self, condition: str, rule: Rule, outcome: Raise) -> None:
+        """Tell a rise that was found after the fact; the levels are put right by `put_levels`."""
+        self._announce(self._live[condition], rule, outcome, SYSTEM)
+
+    def put_levels(self, condition: str, levels: Levels) -> None:
+        """Levels of a live alarm that stands, told to nobody."""
+        self._live[condition].put(levels)
+
+    def hand_over(self, condition: str, levels: Levels, holder: Rule) -> None:
+        """The alarm stands on at these levels, under `holder` if its rule does not hold it."""
+        page = self._live[condition]
+        page.put(levels)
+        if levels.of(page.alarm.rule_code) is None:
+            page.alarm = replace(page.alarm, rule_code=holder.code, rule_version=holder.version)
+
+    def clear(self, condition: str, at: datetime, rule_code: str | None = None) -> None:
+        """A rule no longer holds the live alarm of a condition (None: no rule does).
+
+        The alarm's condition is gone when the last of its rules has left it.
+        """
         page = self._live.get(condition)
-        if page is None:
+        if page is None or page.alarm.state not in ACTIVE:
             return
-        move = TABLE[page.alarm.state, Input.CLEAR]
+        leaving = page.levels.standing if rule_code is None else [rule_code]
+        for code in leaving:
+            if page.levels.of(code) is not None:
+                page.step(code, at, None)
+        if page.levels.present is None:
+            self._leave(page, Input.CLEAR, at, SYSTEM)
+
+    def withdraw(self, condition: str, facts: Mapping[str, Any]) -> None:
+        """No rule judges the condition of a live alarm any more; a person has yet to see it."""
+        page = self._live[condition]
+        for code in page.levels.standing:
+            page.step(code, self.now, None)
+        self._leave(page, Input.WITHDRAW, self.now, SYSTEM, facts)
+
+    def _leave(
+        self,
+        page: Page,
+        wanted: Input,
+        at: datetime,
+        actor: str,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        move = TABLE[page.alarm.state, wanted]
         if isinstance(move, Move) and move.change is not None:
-            cleared = replace(page.alarm, state=move.to, cleared_at=at)
-            self._record(page, cleared, move.change, SYSTEM)
+            changed = replace(page.alarm, state=move.to, cleared_at=at)
+            if wanted is Input.WITHDRAW:
+                changed = replace(changed, acknowledged_at=None, acknowledged_by=None)
+            self._record(page, changed, move.change, actor, facts)
 
     def act(
         self,
@@ -186,7 +236,7 @@ class AlarmBook:
         if isinstance(move, Refusal):
             raise refused(alarm, move.problem)
         assert move.change is not None, "what a person does always changes something"
-        if wanted in (Input.ACKNOWLEDGE, Input.RESET):
+        if wanted in (Input.ACKNOWLEDGE, Input.RESET, Input.END):
             columns = {"acknowledged_at": self.now, "acknowledged_by": actor, **columns}
         changed = replace(alarm, state=move.to, **columns)
         self._record(page, changed, move.change, actor, facts)
@@ -240,13 +290,40 @@ class AlarmBook:
             lat=place.lat,
             unit_grid=place.unit_grid,
             demo=place.demo,
+            announced_at=self.now,
             version=0,
         )
         page = Page(alarm)
+        page.step(rule.code, outcome.sensed_at, outcome.severity)
         self.pages.append(page)
         self._live[condition] = page
-        self._record(page, alarm, move.change, actor)
+        self._record(page, page.alarm, move.change, actor)
         return page.alarm
+
+    def _announce(self, page: Page, rule: Rule, outcome: Raise, actor: str) -> None:
+        """The condition came back or became worse: it is new to everybody."""
+        alarm = page.alarm
+        worse = outcome.severity < alarm.severity
+        move = TABLE[alarm.state, Input.ESCALATE if worse else Input.RAISE]
+        assert isinstance(move, Move), "rules are never refused"
+        assert move.change is not None
+        changed = replace(
+            alarm,
+            state=move.to,
+            severity=min(alarm.severity, outcome.severity),
+            rule_code=rule.code,
+            rule_version=rule.version,
+            reason=as_json(outcome.reason),
+            announced_at=self.now,
+            cleared_at=None,
+            acknowledged_at=None,
+            acknowledged_by=None,
+        )
+        self._record(page, changed, move.change, actor)
+        if alarm.shelved_until is not None and outcome.severity < _muted(alarm):
+            # What was muted was the milder condition.
+            loud = replace(page.alarm, shelved_until=None)
+            self._record(page, loud, AlarmChangeKind.UNSHELVED, actor, {"why": "worse"})
 
     def _record(
         self,
@@ -266,6 +343,10 @@ class AlarmBook:
 def condition_of(rule: Rule, name: str) -> str:
     """What is wrong where: rules that measure the same hazard share one condition."""
     return f"{rule.condition}/{name}"
+
+
+def _muted(alarm: Alarm) -> Severity:
+    return alarm.severity if alarm.shelved_severity is None else alarm.shelved_severity
 
 
 def timer_key(rule_code: str, device_code: str, severity: Severity | None) -> str:

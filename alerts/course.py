@@ -4,17 +4,20 @@ With several ingest workers a reading may be evaluated after a later one of the 
 Then the stored readings around it are followed once more, in order, from the moment before it
 (`follow`), and the book is made to say what it would say had they come in order (`settle`).
 Two things stay as they are: an alarm that was raised ends only by a reading that ends it, and
-what a person did to an alarm is never undone.
+what a person did to an alarm is never undone. A rise of the level that nobody was told of when it
+came is told when it is found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from alerts.book import ACTIVE, AlarmBook, place_of
+from alerts.book import AlarmBook, place_of
 from alerts.judge import Clear, Outcome, Raise, Sample, Timer, fall_due, judge
+from alerts.levels import ACTIVE, Levels, Step, levels_of
+from alerts.levels import as_json as levels_json
 from alerts.reasons import from_json
 from alerts.rules import Rule
 from city.alarm import AlarmState, Severity
@@ -40,6 +43,18 @@ class Situation:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """The level of the condition rose, or the condition came."""
+
+    rule: Rule
+    raised: Raise
+
+    @property
+    def step(self) -> Step:
+        return Step(self.raised.sensed_at, self.raised.severity)
+
+
 @dataclass(slots=True)
 class Spell:
     """The condition was present from `start` to `end` (None: it still is)."""
@@ -48,6 +63,7 @@ class Spell:
     rule: Rule | None  # None: raised by something that is no rule any more
     raised: Raise
     end: datetime | None = None
+    rises: list[Rise] = field(default_factory=list)
 
     def holds(self, moments: Iterable[datetime]) -> bool:
         """Whether any of these moments belongs to it."""
@@ -56,29 +72,44 @@ class Spell:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What readings in order come to: every spell of the condition, the delays that run after."""
+    """What readings in order come to: every spell of the condition, the delays that run after,
+    and the levels that its rules have come to."""
 
     spells: Sequence[Spell]
     timers: dict[tuple[str, Severity | None], Timer]
+    levels: Levels | None = None  # None: nothing was judged
 
 
-def judge_sample(book: AlarmBook, rule: Rule, device: WatchedDevice, sample: Sample) -> None:
-    """What fell due before the reading, then the reading."""
-    for _ in judge_in_steps(book, rule, device, sample):
+def judge_sample(
+    book: AlarmBook,
+    rule: Rule,
+    device: WatchedDevice,
+    sample: Sample,
+    beside: Iterable[Rule] = (),
+) -> None:
+    """What fell due before the reading, then the reading. `beside` are the other rules that raise
+    the same condition: a delay of theirs may have run out."""
+    for _ in judge_in_steps(book, rule, device, sample, beside):
         pass
 
 
 def judge_in_steps(
-    book: AlarmBook, rule: Rule, device: WatchedDevice, sample: Sample
-) -> Iterator[Outcome]:
+    book: AlarmBook,
+    rule: Rule,
+    device: WatchedDevice,
+    sample: Sample,
+    beside: Iterable[Rule] = (),
+) -> Iterator[tuple[Rule, Outcome]]:
     """The same; every outcome is told when the book has taken it in."""
-    for outcome in list(fall_due(rule, book.standing(rule, device), sample.ts)):
-        book.apply(rule, device, outcome)
-        yield outcome
+    for other in (*beside, rule):
+        if book.has_timers(other, device):
+            for outcome in list(fall_due(other, book.standing(other, device), sample.ts)):
+                book.apply(other, device, outcome)
+                yield other, outcome
     standing = book.standing(rule, device)
     for outcome in list(judge(rule, device.id, device.attributes, standing, sample)):
         book.apply(rule, device, outcome)
-        yield outcome
+        yield rule, outcome
 
 
 def lead_of(rules: Iterable[Rule]) -> timedelta:
@@ -104,7 +135,7 @@ def follow(
         return Course((), {(timer.rule_code, timer.severity): timer for timer in timers})
     start = samples[0][1].ts
     before = [a for a in at.alarms if a.sensed_at < start and not _is_over(a, start)]
-    run = _Run(at, now, before[-1] if before else None, [t for t in timers if t.started_at < start])
+    run = _Run(at, now, before[-1] if before else None, start, timers)
     later = [a for a in at.alarms if a.state in ACTIVE and a.sensed_at >= start]
     for rule, sample in samples:
         for alarm in [a for a in later if _since(a) < sample.ts]:
@@ -114,7 +145,7 @@ def follow(
     for alarm in later:
         run.admit(alarm)
     run.tick(now)
-    return Course(run.spells, at.timers(run.book))
+    return Course(run.spells, at.timers(run.book), run.book.levels(run.key))
 
 
 def _settled_at(alarms: Iterable[Alarm], oldest_new: datetime) -> datetime | None:
@@ -129,49 +160,60 @@ class _Run:
     """A scratch book on its way through the readings; notes when the condition came and went."""
 
     def __init__(
-        self, at: Situation, now: datetime, initial: Alarm | None, timers: Iterable[Timer]
+        self,
+        at: Situation,
+        now: datetime,
+        initial: Alarm | None,
+        start: datetime,
+        timers: Iterable[Timer],
     ) -> None:
         self.at = at
         self.spells: list[Spell] = []
-        self.book = AlarmBook(now, (), timers)
+        self.book = AlarmBook(now, (), [t for t in timers if t.started_at < start])
         self.key = f"{at.condition}/{at.device.code}"
         if initial is not None:
-            self.book.add([_as_present(initial)])
-            self._begin(self._rule(initial.rule_code), _raised(initial), initial.sensed_at)
+            self.book.add([_as_it_was(initial, start)], _ran_then(at, initial, start))
+            if self._present is not None:
+                self._begin(self._rule(initial.rule_code), _raised(initial), initial.sensed_at)
 
     def judge(self, rule: Rule, sample: Sample) -> None:
-        for outcome in judge_in_steps(self.book, rule, self.at.device, sample):
-            self._note(rule, outcome)
+        beside = [other for other in self.at.rules if other is not rule]
+        present = self._present
+        for judged, outcome in judge_in_steps(self.book, rule, self.at.device, sample, beside):
+            self._note(judged, outcome, present)
+            present = self._present
 
     def tick(self, now: datetime) -> None:
         """What a tick brings about (or has already): delays that have run out by our clock."""
         for rule in self.at.rules:
             standing = self.book.standing(rule, self.at.device)
             for outcome in list(fall_due(rule, standing, now, device_clock=False)):
+                present = self._present
                 self.book.apply(rule, self.at.device, outcome)
-                self._note(rule, outcome)
+                self._note(rule, outcome, present)
 
     def admit(self, alarm: Alarm) -> None:
         """An alarm that stands was raised, whatever the readings make of it now."""
         rule = self._rule(alarm.rule_code)
-        if self.is_present or rule is None:
+        if self._present is not None or rule is None:
             return
         raised = _raised(alarm)
         self.book.raise_alarm(rule, place_of(self.at.device, rule), raised)
         for severity in list(self.book.standing(rule, self.at.device).timers):
             if severity is not None and severity >= alarm.severity:
                 self.book.stop_timer(rule.code, self.at.device, severity)
-        self._note(rule, raised)
+        self._note(rule, raised, None)
 
     @property
-    def is_present(self) -> bool:
-        alarm = self.book.find(self.key)
-        return alarm is not None and alarm.state in ACTIVE
+    def _present(self) -> Severity | None:
+        return self.book.levels(self.key).present
 
-    def _note(self, rule: Rule, outcome: Outcome) -> None:
+    def _note(self, rule: Rule, outcome: Outcome, before: Severity | None) -> None:
         if isinstance(outcome, Raise):
             self._begin(rule, outcome, outcome.sensed_at)
-        elif isinstance(outcome, Clear) and not self.is_present:
+            if before is None or outcome.severity < before:
+                self.spells[-1].rises.append(Rise(rule, outcome))
+        elif isinstance(outcome, Clear) and self._present is None:
             self._end(outcome.at)
 
     def _begin(self, rule: Rule | None, raised: Raise, start: datetime) -> None:
@@ -194,22 +236,55 @@ def settle(book: AlarmBook, at: Situation, course: Course, new: Collection[datet
     judged before: only a spell that holds one of them can be news."""
     key = f"{at.condition}/{at.device.code}"
     known = list(at.alarms)
+    told = None
     for spell in course.spells:
         if spell.rule is not None and spell.holds(new) and not _is_covered(spell, known):
             known.append(
                 book.raise_alarm(spell.rule, place_of(at.device, spell.rule), spell.raised)
             )
-    live = book.find(key)
+            told = spell
     last = course.spells[-1] if course.spells else None
-    present = live is not None and live.state in ACTIVE
     if last is not None and last.end is None:
-        if not present and last.rule is not None and last.holds(new):
+        if not _is_present(book, key) and last.rule is not None and last.holds(new):
             book.raise_alarm(last.rule, place_of(at.device, last.rule), last.raised)
-    elif last is not None and live is not None and present and _owned(live, at.rules):
+            told = last
+        if _is_present(book, key) and course.levels is not None:
+            if told is not last:
+                _tell_rises(book, key, last, new)
+            codes = [rule.code for rule in at.rules]
+            book.put_levels(key, book.levels(key).rejoin(course.levels, codes, last.start))
+    elif last is not None and _is_present(book, key):
         assert last.end is not None
-        earlier = [a.cleared_at for a in at.alarms if a.id == live.id and a.cleared_at]
-        book.clear(key, max([last.end, *earlier]))
+        live = book.find(key)
+        earlier = [a.cleared_at for a in at.alarms if live and a.id == live.id and a.cleared_at]
+        for rule in at.rules:
+            book.clear(key, max([last.end, *earlier]), rule.code)
     _set_timers(book, at, course)
+
+
+def _tell_rises(book: AlarmBook, key: str, spell: Spell, new: Collection[datetime]) -> None:
+    """The worst rise of an alarm that stands of which nobody was told: between two peaks that
+    were taken for one a reading was missing, or it fell and came again."""
+    known = book.levels(key)
+    untold = [
+        rise
+        for rise in spell.rises
+        if not known.knows(rise.rule.code, rise.step) and _is_news(rise, book.find(key), new)
+    ]
+    if untold:
+        worst = min(untold, key=lambda rise: rise.raised.severity)
+        book.announce(key, worst.rule, worst.raised)
+
+
+def _is_news(rise: Rise, alarm: Alarm | None, new: Collection[datetime]) -> bool:
+    """Whoever acknowledged the alarm after the reading came has seen it, if late in its turn."""
+    seen_at = alarm.acknowledged_at if alarm else None
+    return rise.raised.sensed_at in new or seen_at is None or rise.raised.received_at > seen_at
+
+
+def _is_present(book: AlarmBook, key: str) -> bool:
+    alarm = book.find(key)
+    return alarm is not None and alarm.state in ACTIVE
 
 
 def _set_timers(book: AlarmBook, at: Situation, course: Course) -> None:
@@ -237,13 +312,24 @@ def _is_over(alarm: Alarm, at: datetime) -> bool:
     return over_at is not None and over_at < at
 
 
-def _owned(alarm: Alarm, rules: Iterable[Rule]) -> bool:
-    return any(rule.code == alarm.rule_code for rule in rules)
+def _as_it_was(alarm: Alarm, at: datetime) -> Alarm:
+    """The alarm just before a moment: present, or gone for a while before it came again."""
+    levels = levels_of(alarm).before(at)
+    if not levels.steps:
+        levels = Levels().with_step(alarm.rule_code, _since(alarm), alarm.severity)
+    state = AlarmState.RETURNED if levels.present is None else AlarmState.UNACKNOWLEDGED
+    return replace(alarm, state=state, cleared_at=None, ended_at=None, levels=levels_json(levels))
 
 
-def _as_present(alarm: Alarm) -> Alarm:
-    """The alarm as it was while its condition was there."""
-    return replace(alarm, state=AlarmState.UNACKNOWLEDGED, cleared_at=None, ended_at=None)
+def _ran_then(at: Situation, alarm: Alarm, start: datetime) -> Iterator[Timer]:
+    """Off-delays that ran just before a moment and have run out since: they began before it."""
+    for rule in at.rules:
+        later = [s for s in levels_of(alarm).steps.get(rule.code, ()) if s.at >= start]
+        if later and later[0].severity is None and later[0].at - rule.off_delay < start:
+            began = later[0].at - rule.off_delay
+            yield Timer(
+                rule.code, at.device.id, None, began, began, later[0].at, from_json(alarm.reason)
+            )
 
 
 def _raised(alarm: Alarm) -> Raise:

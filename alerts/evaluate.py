@@ -157,7 +157,7 @@ def judge_hits(
     overtaken = late.find_overtaken(conn, known, columns, found)
     for rule, device, sample in found:
         if (device.id, rule.condition) not in overtaken:
-            judge_sample(book, rule, device, sample)
+            judge_sample(book, rule, device, sample, known.beside(rule))
     late.judge_overtaken(conn, book, known, overtaken, found)
     return len(found)
 

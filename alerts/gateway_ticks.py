@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from alerts.book import ACTIVE, SYSTEM, AlarmBook
+from alerts.book import SYSTEM, AlarmBook
 from alerts.gateways import (
     HEARD_JUST_NOW,
     Paths,
@@ -18,6 +18,7 @@ from alerts.gateways import (
     only_servers_fault,
     place_of_gateway,
 )
+from alerts.levels import ACTIVE
 from alerts.rules import Rule, Watch
 from city.alarm import Severity
 from city.event import NewEvent
@@ -178,7 +179,7 @@ def _clear_others(
     for rule in watching:
         for alarm in book.live_of(rule.code):
             if alarm.state in ACTIVE and alarm.condition not in silent_conditions:
-                book.clear(alarm.condition, now)
+                book.clear(alarm.condition, now, rule.code)
                 back += [i for i in [by_condition.get(alarm.condition)] if i is not None]
     return sorted(back)
 

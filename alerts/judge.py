@@ -6,7 +6,7 @@ Between limit and clear limit nothing changes (hysteresis). An on-delay or off-d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,11 +50,11 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known before the reading: the live alarm of the condition, this rule's timers."""
+    """What is known of the rule before the reading, whatever other rules say of the hazard."""
 
-    active: Severity | None = None  # severity of the alarm while its condition is present
-    owned: bool = False  # this rule raised the alarm, so this rule may clear it
-    active_since: datetime | None = None
+    level: Severity | None = None  # None: the rule does not hold the alarm
+    since: datetime | None = None  # when it came to this level
+    again: bool = False  # it had been as bad before, so it is held there for the off-delay
     timers: Mapping[Severity | None, Timer] = field(default_factory=dict)
 
 
@@ -64,6 +64,14 @@ class Raise:
     reason: Reason
     sensed_at: datetime
     received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ease:
+    """The rule stands on, at a milder level."""
+
+    severity: Severity
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ class Stop:
     severity: Severity | None
 
 
-Outcome = Raise | Clear | Start | Stop
+Outcome = Raise | Ease | Clear | Start | Stop
 
 
 def judge(
@@ -93,8 +101,8 @@ def judge(
 ) -> Iterator[Outcome]:
     """What a reading changes; the caller has dealt with what fell due before it (`fall_due`).
 
-    A suspect reading (warm-up, fault code) may raise but never clears: a faulty detector must
-    not end a gas alarm.
+    A suspect reading (warm-up, fault code) may raise but never eases or clears: a faulty detector
+    must not end a gas alarm.
     """
     if sample.quality in NEVER_JUDGED or sample.received_at - sample.ts > rule.max_age:
         return
@@ -109,10 +117,12 @@ def judge(
         if limit is not None and trips(rule.comparison, signal, limit)
     ]
     yield from _stop_beaten(standing.timers, {level.severity for level, _ in tripped}, sample)
+    if sample.quality != Quality.SUSPECT:
+        yield from _ease(rule, standing, sample, signal, limits)
     if tripped:
         yield from _trip(rule, device_id, standing, sample, tripped, baseline)
     elif sample.quality != Quality.SUSPECT:
-        yield from _quiet(rule, device_id, standing, sample, signal, limits[0])
+        yield from _quiet(rule, device_id, standing, sample, signal, limits)
 
 
 def fall_due(
@@ -167,17 +177,57 @@ def as_number(value: object) -> float | None:
     return float(value)
 
 
-def is_clear(rule: Rule, signal: float, limit: float) -> bool:
-    """Whether a value that trips nothing is far enough from the limit to end the alarm."""
-    if rule.clear_limit is not None:
-        bound = rule.clear_limit
-    elif rule.clear_share is not None:
-        bound = rule.clear_share * limit
-    else:
+def is_clear(rule: Rule, signal: float, limits: Sequence[float | None], level: int = 0) -> bool:
+    """Whether a value that does not trip a level is far enough from its limit to leave it.
+
+    A worse level without a clear limit of its own is left as far from its limit as the rule's
+    mildest: one deadband for all.
+    """
+    bound = _clear_bound(rule, limits, level)
+    if bound is None:
         return True
     if rule.comparison in (Comparison.AT_OR_BELOW, Comparison.BELOW):
         return signal > bound
     return signal < bound
+
+
+def _clear_bound(rule: Rule, limits: Sequence[float | None], level: int) -> float | None:
+    limit, mildest = limits[level], limits[0]
+    if limit is None or mildest is None:
+        return None
+    if rule.levels[level].clear_limit is not None:
+        return rule.levels[level].clear_limit
+    if rule.clear_share is not None:
+        return rule.clear_share * limit
+    return None if rule.clear_limit is None else limit - (mildest - rule.clear_limit)
+
+
+def _ease(
+    rule: Rule,
+    standing: Standing,
+    sample: Sample,
+    signal: float,
+    limits: Sequence[float | None],
+) -> Iterator[Outcome]:
+    """The level falls to the worst one that still holds, at once: its next rise is news.
+
+    The deadband keeps a value at the limit from ringing for ever; one that swings through all of
+    it is kept from it by the hold: a level reached again is left after the off-delay at the
+    earliest. The last level is left by clearing only.
+    """
+    if standing.level is None or standing.since is None or _is_older(sample, standing):
+        return
+    if standing.again and sample.ts < standing.since + rule.off_delay:
+        return
+    held = [
+        level.severity
+        for number, (level, limit) in enumerate(zip(rule.levels, limits, strict=True))
+        if limit is not None
+        and (trips(rule.comparison, signal, limit) or not is_clear(rule, signal, limits, number))
+    ]
+    level = min(held, default=rule.levels[0].severity)
+    if level > standing.level:
+        yield Ease(level, sample.ts)
 
 
 def _stop_beaten(
@@ -199,7 +249,7 @@ def _trip(
 ) -> Iterator[Outcome]:
     if None in standing.timers:
         yield Stop(None)
-    reached = standing.active
+    reached = standing.level
     for level, limit in reversed(tripped):  # the worst first: it covers the milder ones
         if reached is not None and reached <= level.severity:
             continue
@@ -220,14 +270,15 @@ def _quiet(
     standing: Standing,
     sample: Sample,
     signal: float,
-    limit: float,
+    limits: Sequence[float | None],
 ) -> Iterator[Outcome]:
     running = standing.timers.get(None)
-    if not is_clear(rule, signal, limit):
+    limit = limits[0]
+    if limit is None or not is_clear(rule, signal, limits):
         if running is not None:
             yield Stop(None)
         return
-    if standing.active is None or not standing.owned:
+    if standing.level is None:
         if running is not None:  # the alarm it was for is over
             yield Stop(None)
         return
@@ -257,4 +308,4 @@ def _timer(
 
 
 def _is_older(sample: Sample, standing: Standing) -> bool:
-    return standing.active_since is not None and sample.ts <= standing.active_since
+    return standing.since is not None and sample.ts <= standing.since

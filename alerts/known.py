@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -25,6 +26,7 @@ class Known:
         self.rules: dict[str, Rule] = {}
         self.devices: dict[int, WatchedDevice] = {}
         self.fleet: Fleet = build_fleet((), ())
+        self._beside: dict[str, list[Rule]] = {}
         self._versions: frozenset[tuple[str, int]] | None = None
         self._read_at: datetime | None = None
         self._missing: frozenset[int] = frozenset()
@@ -41,6 +43,10 @@ class Known:
         if changed:
             self.fleet = build_fleet(self.devices.values(), self.rules.values())
 
+    def beside(self, rule: Rule) -> Sequence[Rule]:
+        """The other rules that raise the same condition by a reading."""
+        return self._beside.get(rule.code, ())
+
     def reading_rules(self) -> list[str]:
         """Codes of the rules that judge values."""
         return [code for code, rule in self.rules.items() if rule.watch is Watch.READING]
@@ -50,6 +56,9 @@ class Known:
         if versions == self._versions:
             return False
         self.rules = load_rules(conn, now)
+        self._beside = {
+            code: others(rule, self.rules.values()) for code, rule in self.rules.items()
+        }
         self._versions = versions
         return True
 
@@ -57,6 +66,17 @@ class Known:
         """Ids that are not known, and were not found missing already."""
         found = np.unique(device_id).tolist()
         return frozenset(i for i in found if i not in self.devices and i not in self._missing)
+
+
+def others(rule: Rule, rules: Iterable[Rule]) -> list[Rule]:
+    """Of these rules those that raise the same condition by a reading, without the rule itself."""
+    return [
+        other
+        for other in rules
+        if other.watch is Watch.READING
+        and other.condition == rule.condition
+        and other.code != rule.code
+    ]
 
 
 def load_rules(conn: Connection, now: datetime) -> dict[str, Rule]:

@@ -16,15 +16,17 @@ U, A, R, N = (
 
 
 class Input(StrEnum):
-    """What can happen to an alarm; the first three come from rules, the rest from people."""
+    """What can happen to an alarm; the first four come from rules, the rest from people."""
 
-    RAISE = "raise"
-    ESCALATE = "escalate"  # the condition is there and worse than the alarm says
+    RAISE = "raise"  # the condition came, or rose again to what it was before
+    ESCALATE = "escalate"  # it rose, and is worse than it ever was
     CLEAR = "clear"
+    WITHDRAW = "withdraw"  # no rule judges the condition any more, and nobody was asked
     ACKNOWLEDGE = "acknowledge"
     SHELVE = "shelve"
     UNSHELVE = "unshelve"
     RESET = "reset"
+    END = "end"  # by whoever put other rules in force
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,19 @@ TABLE: dict[tuple[AlarmState, Input], Move | Refusal] = {
     (N, Input.SHELVE): OVER,
     (N, Input.UNSHELVE): OVER,
     (N, Input.RESET): OVER,
-    (U, Input.RAISE): Move(U),
+    (N, Input.WITHDRAW): Move(N),
+    (N, Input.END): OVER,
+    (U, Input.RAISE): Move(U, C.RETRIPPED),
     (U, Input.ESCALATE): Move(U, C.ESCALATED),
     (U, Input.CLEAR): Move(R, C.CLEARED),
     (U, Input.ACKNOWLEDGE): Move(A, C.ACKNOWLEDGED),
     (U, Input.SHELVE): Move(U, C.SHELVED),
     (U, Input.UNSHELVE): Move(U, C.UNSHELVED),
     (U, Input.RESET): Refusal("acknowledge the alarm before you reset it"),
-    (A, Input.RAISE): Move(A),
-    # What a person acknowledged was the milder alarm: the worse one needs a look again.
+    (U, Input.WITHDRAW): Move(R, C.CLEARED),
+    (U, Input.END): Move(N, C.RESET),
+    # What a person acknowledged was the milder condition: the worse one needs a look again.
+    (A, Input.RAISE): Move(U, C.RETRIPPED),
     (A, Input.ESCALATE): Move(U, C.ESCALATED),
     (A, Input.CLEAR): Move(N, C.CLEARED),
     (A, Input.ACKNOWLEDGE): Refusal("the alarm is acknowledged already"),
@@ -69,6 +75,9 @@ TABLE: dict[tuple[AlarmState, Input], Move | Refusal] = {
     (A, Input.UNSHELVE): Move(A, C.UNSHELVED),
     # A sensor that was replaced or died can no longer say that the condition is gone.
     (A, Input.RESET): Move(N, C.RESET),
+    # Nobody has seen that it went, and why: it waits for a look.
+    (A, Input.WITHDRAW): Move(R, C.CLEARED),
+    (A, Input.END): Move(N, C.RESET),
     (R, Input.RAISE): Move(U, C.RETRIPPED),
     (R, Input.ESCALATE): Move(U, C.ESCALATED),
     (R, Input.CLEAR): Move(R),
@@ -76,6 +85,8 @@ TABLE: dict[tuple[AlarmState, Input], Move | Refusal] = {
     (R, Input.SHELVE): Move(R, C.SHELVED),
     (R, Input.UNSHELVE): Move(R, C.UNSHELVED),
     (R, Input.RESET): Move(N, C.RESET),
+    (R, Input.WITHDRAW): Move(R),
+    (R, Input.END): Move(N, C.RESET),
 }
 
 PERSONAL = (Input.ACKNOWLEDGE, Input.SHELVE, Input.UNSHELVE, Input.RESET)

@@ -51,6 +51,7 @@ class Level:
     limit: float | None = None  # None: taken from `limit_attribute` of the device
     limit_attribute: str = ""
     on_delay: timedelta = timedelta(0)
+    clear_limit: float | None = None  # of a worse level; None: as far from it as the rule's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,18 +179,22 @@ def _lamp_terms(fields: Fields) -> LampTerms:
 
 
 def _levels(fields: Fields, watch: Watch) -> tuple[Level, ...]:
-    levels = []
+    levels: list[Level] = []
     for part in fields.tables("level"):
         attribute, limit = "", None
         if watch is Watch.READING:
             attribute = part.code("limit_attribute", default="")
             limit = None if attribute else part.number("limit")
+        clear_limit = part.optional_number("clear_limit")
+        if clear_limit is not None and (watch is not Watch.READING or not levels):
+            raise part.wrong("clear_limit", clear_limit, "only a worse level has one of its own")
         levels.append(
             Level(
                 severity=SEVERITIES[part.one_of("severity", list(SEVERITIES))],
                 limit=limit,
                 limit_attribute=attribute,
                 on_delay=part.seconds("on_delay_s", default=0.0, high=DAY_S),
+                clear_limit=clear_limit,
             )
         )
         part.nothing_left()
@@ -214,9 +219,8 @@ def _check_clearing(rule: Rule, file: str) -> None:
     if rule.clear_share is not None and (rule.clear_share > 1) != falling:
         side = "at least" if falling else "at most"
         raise InvalidInput(f"{file}: clear_share", rule.clear_share, f"must be {side} 1")
-    if rule.clear_limit is not None and limits:
-        gap = (limits[0] - rule.clear_limit) * (-1 if falling else 1)
-        if gap < 0:
-            raise InvalidInput(
-                f"{file}: clear_limit", rule.clear_limit, f"is past the limit {limits[0]:g}"
-            )
+    bounds = [(rule.clear_limit, limits[0])] if limits else []
+    bounds += [(lv.clear_limit, lv.limit) for lv in rule.levels[1:] if lv.limit is not None]
+    for clear_limit, limit in bounds:
+        if clear_limit is not None and (limit - clear_limit) * (-1 if falling else 1) < 0:
+            raise InvalidInput(f"{file}: clear_limit", clear_limit, f"is past the limit {limit:g}")

@@ -18,7 +18,7 @@ from db.rule_timers import TimerRow
 def save(conn: Connection, book: AlarmBook) -> list[NewEvent]:
     """Store everything that changed; the caller appends the returned events at the very end."""
     new = [page for page in book.pages if page.changes and not page.alarm.id]
-    known = [page for page in book.pages if page.changes and page.alarm.id]
+    known = [page for page in book.pages if (page.changes or page.touched) and page.alarm.id]
     # First the old: an alarm that is over makes room for the next one of its condition.
     alarms.update_alarms(conn, [page.alarm for page in known])
     ids = alarms.insert_alarms(conn, [page.alarm for page in new])

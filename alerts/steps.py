@@ -5,7 +5,8 @@ Each does one unit of work inside the caller's transaction: load, decide, save, 
 
 from __future__ import annotations
 
-from alerts.actions import acknowledge, apply_rules, reset, review_video_event, shelve, unshelve
+from alerts.actions import acknowledge, reset, review_video_event, shelve, unshelve
+from alerts.applying import apply_rules, put_in_force, retire_rule
 from alerts.evaluate import Evaluation, evaluate_waiting
 from alerts.faults import look_at_clocks, look_for_stuck_values
 from alerts.ticks import tick
@@ -19,7 +20,9 @@ __all__ = [
     "evaluate_waiting",
     "look_at_clocks",
     "look_for_stuck_values",
+    "put_in_force",
     "reset",
+    "retire_rule",
     "review_video_event",
     "shelve",
     "tick",

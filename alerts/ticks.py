@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from alerts.book import ACTIVE, SYSTEM, AlarmBook, condition_of, place_of
+from alerts.applying import withdraw_orphans
+from alerts.book import SYSTEM, AlarmBook, condition_of, place_of
 from alerts.evaluate import load_book
 from alerts.gateway_ticks import Explained, look_at_gateways, save_inhibitions
 from alerts.judge import Start, Stop, fall_due
@@ -20,9 +21,12 @@ from alerts.lamps import (
     judge_lamps,
     see_lamp,
 )
+from alerts.levels import ACTIVE
 from alerts.lifecycle import Input
+from alerts.returns import judge_returned
 from alerts.rules import Rule, Watch
 from alerts.save import save, timer_from
+from alerts.screen import applies_to
 from alerts.silence import feed_place, inhibit, judge_feed, judge_silence
 from city.event import NewEvent
 from city.place import LonLat
@@ -51,10 +55,12 @@ def tick(conn: Connection, now: datetime) -> int:
     rules = load_rules(conn, now)
     book = AlarmBook(now)
     run_out_timers(conn, book, rules, now)
+    judge_returned(conn, book, rules, now)
     run_out_shelving(conn, book, now)
     events = end_video_events(conn, book, now)
     listening = evaluation.take_turn(conn, now, SLOW_EVERY, GAP)
     if listening is not None:
+        withdraw_orphans(conn, book, rules, now)
         events += look_for_silence(conn, book, rules, listening, now)
         for rule in _watching(rules, Watch.LAMP):
             look_at_lamps(conn, book, rule, now)
@@ -84,7 +90,10 @@ def run_out_timers(conn: Connection, book: AlarmBook, rules: Rules, now: datetim
     for device in evaluation.list_watched_devices(conn, devices):
         for rule in reading:
             standing = book.standing(rule, device)
-            for outcome in list(fall_due(rule, standing, now, device_clock=False)):
+            outcomes = list(fall_due(rule, standing, now, device_clock=False))
+            if not applies_to(rule, device):
+                outcomes = [Stop(severity) for severity in standing.timers]
+            for outcome in outcomes:
                 if device.is_watched(now) or isinstance(outcome, Stop):
                     book.apply(rule, device, outcome)
 
@@ -142,7 +151,7 @@ def look_at_feed(
     found = judge_feed(rule, evaluation.find_last_receipt(conn), listening.feed, now)
     if found is None:
         for alarm in book.live_of(rule.code):
-            book.clear(alarm.condition, now)
+            book.clear(alarm.condition, now, rule.code)
         return False
     centre = evaluation.find_centre(conn)
     if centre is not None:
@@ -182,7 +191,7 @@ def look_at_devices(
             # Right after a standstill nobody counts as silent, but this one has not spoken either.
             spoke = device.id not in last_at or now - last_at[device.id] <= limit
             if spoke or not watched:
-                book.clear(condition_of(rule, device.code), now)
+                book.clear(condition_of(rule, device.code), now, rule.code)
         elif watched and now - opened.get(device.id, silent[device.id]) > limit:
             outcome = judge_silence(rule, device, silent[device.id], now)
             book.raise_alarm(rule, place_of(device, rule), outcome)

@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 
 from app import logs, processes
-from app.commands import add_work_commands, device
+from app.commands import add_work_commands, device, rules
 from app.device_commands import add_device_commands
 from app.people_commands import token, user
 from app.reject_commands import reject
+from app.rule_commands import add_rule_commands
 from app.settings import DEFAULT_DATA_DIR, load_settings, model_folder
 from app.sparkplug_commands import sparkplug_group
 from app.up import prepare_database
@@ -117,6 +118,7 @@ def simulate(
 
 add_work_commands(cli)
 add_device_commands(device)
+add_rule_commands(rules)
 cli.add_command(reject)
 cli.add_command(sparkplug_group)
 cli.add_command(user)

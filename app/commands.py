@@ -122,28 +122,23 @@ def rules_check(file: Path) -> None:
     click.echo(f"{file}: rule {rule.code} is valid")
 
 
-@rules.command("apply")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@installation
-def rules_apply(settings: Settings, file: Path) -> None:
-    """Put a rule file in force as a new version."""
-    with transaction(settings) as conn:
-        applied = alert_steps.apply_rules(conn, "cli", [read_text(file)], datetime.now(UTC))
-    click.echo("\n".join(applied) or "unchanged: this text is already in force")
-
-
 @rules.command("backtest")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "files", nargs=-1, required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)  # fmt: skip
 @click.option("--from", "from_text", required=True)
 @click.option("--to", "to_text", default=None)
 @installation
-def rules_backtest(settings: Settings, file: Path, from_text: str, to_text: str | None) -> None:
-    """Say what the rule would have raised on stored readings."""
+def rules_backtest(
+    settings: Settings, files: tuple[Path, ...], from_text: str, to_text: str | None
+) -> None:
+    """Say what rules would have raised on stored readings; those of one condition together."""
     now = datetime.now(UTC)
-    rule = rule_files.parse_rule(read_text(file))
+    parsed = [rule_files.parse_rule(read_text(file), str(file)) for file in files]
     with transaction(settings) as conn:
         found = backtesting.backtest(
-            conn, rule, parse_time(from_text, "--from", now), parse_time(to_text, "--to", now)
+            conn, parsed, parse_time(from_text, "--from", now), parse_time(to_text, "--to", now)
         )
     print_json([asdict(item) for item in found])
 

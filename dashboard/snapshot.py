@@ -76,6 +76,7 @@ def alarm_json(row: WallAlarm, now: datetime) -> dict[str, Any]:
         "unit_grid": row.unit_grid,
         "sensed": ms(row.sensed_at),
         "raised": ms(row.raised_at),
+        "announced": ms(row.announced_at),
         "reason": row.reason,
         "incident_id": row.incident_id,
         "shelved": is_shelved(row, now),

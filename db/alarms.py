@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -48,11 +48,16 @@ class Alarm:
     shelved_until: datetime | None = None
     shelved_by: str | None = None
     shelve_reason: str | None = None
+    shelved_severity: Severity | None = None  # how bad it was when it was muted
+    announced_at: datetime | None = None  # raised, became worse or came back
+    levels: dict[str, Any] = field(default_factory=dict)  # see `alerts.levels`
     version: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "severity", Severity(self.severity))
         object.__setattr__(self, "state", AlarmState(self.state))
+        if self.shelved_severity is not None:
+            object.__setattr__(self, "shelved_severity", Severity(self.shelved_severity))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +90,38 @@ def list_live_alarms(
             SELECT id, district, condition, rule_code, rule_version, category, device_id,
                    camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
                    raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
-                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason, version
+                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason,
+                   shelved_severity, announced_at, levels, version
             FROM alarm
             WHERE state <> 'normal'
               AND (device_id = ANY(%s::int[]) OR condition = ANY(%s::text[])
-                   OR rule_code = ANY(%s::text[]) OR shelved_until <= %s::timestamptz)
+                   OR rule_code = ANY(%s::text[]) OR levels ?| %s::text[]
+                   OR shelved_until <= %s::timestamptz)
             ORDER BY id
             FOR UPDATE
             """,
-            (list(device_ids), list(conditions), list(rule_codes), shelved_until),
+            (
+                list(device_ids), list(conditions), list(rule_codes), list(rule_codes),
+                shelved_until,
+            ),
+        ).fetchall()  # fmt: skip
+
+
+def list_active(conn: Connection) -> list[Alarm]:
+    """Every alarm whose condition is present, locked until the commit."""
+    with conn.cursor(row_factory=class_row(Alarm)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, district, condition, rule_code, rule_version, category, device_id,
+                   camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
+                   raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
+                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason,
+                   shelved_severity, announced_at, levels, version
+            FROM alarm
+            WHERE state IN ('unacknowledged', 'acknowledged')
+            ORDER BY id
+            FOR UPDATE
+            """
         ).fetchall()
 
 
@@ -105,7 +133,8 @@ def list_ended(conn: Connection, device_ids: Sequence[int], *, since: datetime) 
             SELECT id, district, condition, rule_code, rule_version, category, device_id,
                    camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
                    raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
-                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason, version
+                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason,
+                   shelved_severity, announced_at, levels, version
             FROM alarm
             WHERE device_id = ANY(%s) AND ended_at >= %s
             ORDER BY sensed_at, id
@@ -122,7 +151,8 @@ def find_alarm(conn: Connection, alarm_id: int) -> Alarm | None:
             SELECT id, district, condition, rule_code, rule_version, category, device_id,
                    camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
                    raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
-                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason, version
+                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason,
+                   shelved_severity, announced_at, levels, version
             FROM alarm WHERE id = %s
             FOR UPDATE
             """,
@@ -141,7 +171,8 @@ def list_attention(conn: Connection, rule_codes: Sequence[str]) -> list[int]:
     rows = conn.execute(
         """
         SELECT device_id FROM alarm
-        WHERE state <> 'normal' AND device_id IS NOT NULL AND rule_code = ANY(%(codes)s)
+        WHERE state <> 'normal' AND device_id IS NOT NULL
+          AND (rule_code = ANY(%(codes)s) OR levels ?| %(codes)s)
         UNION
         SELECT device_id FROM rule_timer WHERE rule_code = ANY(%(codes)s)
         """,
@@ -161,9 +192,10 @@ def insert_alarms(conn: Connection, new: Sequence[Alarm]) -> list[int]:
             INSERT INTO alarm (district, condition, rule_code, rule_version, category, device_id,
                                camera_event, severity, state, opens_incident, reason, sensed_at,
                                received_at, raised_at, lon, lat, unit_grid, demo, cleared_at,
-                               acknowledged_at, acknowledged_by, ended_at, version)
+                               acknowledged_at, acknowledged_by, ended_at, announced_at, levels,
+                               version)
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-                    %s, %s, %s, %s)
+                    %s, %s, %s, %s, %s, %s)
             RETURNING id
             """,
             [
@@ -172,7 +204,7 @@ def insert_alarms(conn: Connection, new: Sequence[Alarm]) -> list[int]:
                     a.camera_event, int(a.severity), a.state.value, a.opens_incident,
                     Jsonb(a.reason), a.sensed_at, a.received_at, a.raised_at, a.lon, a.lat,
                     a.unit_grid, a.demo, a.cleared_at, a.acknowledged_at, a.acknowledged_by,
-                    a.ended_at, a.version,
+                    a.ended_at, a.announced_at, Jsonb(a.levels), a.version,
                 )
                 for a in new
             ],
@@ -191,14 +223,16 @@ def update_alarms(conn: Connection, changed: Sequence[Alarm]) -> None:
             UPDATE alarm
             SET rule_code = %s, rule_version = %s, severity = %s, state = %s, reason = %s,
                 cleared_at = %s, acknowledged_at = %s, acknowledged_by = %s, ended_at = %s,
-                shelved_until = %s, shelved_by = %s, shelve_reason = %s, version = %s
+                shelved_until = %s, shelved_by = %s, shelve_reason = %s, shelved_severity = %s,
+                announced_at = %s, levels = %s, version = %s
             WHERE id = %s
             """,
             [
                 (
                     a.rule_code, a.rule_version, int(a.severity), a.state.value, Jsonb(a.reason),
                     a.cleared_at, a.acknowledged_at, a.acknowledged_by, a.ended_at,
-                    a.shelved_until, a.shelved_by, a.shelve_reason, a.version, a.id,
+                    a.shelved_until, a.shelved_by, a.shelve_reason, a.shelved_severity,
+                    a.announced_at, Jsonb(a.levels), a.version, a.id,
                 )
                 for a in changed
             ],

@@ -212,6 +212,12 @@ def list_last_receipts(conn: Connection, ids: Sequence[int]) -> dict[int, dateti
     return dict(rows.fetchall())
 
 
+def list_gas_categories(conn: Connection) -> frozenset[str]:
+    """Codes of the incident categories of the gas family."""
+    rows = conn.execute("SELECT DISTINCT code FROM incident_category WHERE family = 'gas'")
+    return frozenset(row[0] for row in rows.fetchall())
+
+
 def list_lamps(
     conn: Connection,
     kinds: Sequence[str],

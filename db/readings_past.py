@@ -1,4 +1,4 @@
-"""Stored readings of one metric, device by device in the order of time, for looking back."""
+"""Stored readings, device by device in the order of time, for looking back."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ AROUND_LIMIT = 5_000
 @dataclass(frozen=True, slots=True)
 class PastReading:
     device_id: int
+    metric_id: int
     ts: datetime
     received_at: datetime
     value: float
@@ -31,18 +32,22 @@ class PastReading:
 
 
 def by_device(
-    conn: Connection, metric_id: int, device_ids: Sequence[int], from_: datetime, to: datetime
+    conn: Connection,
+    metric_ids: Sequence[int],
+    device_ids: Sequence[int],
+    from_: datetime,
+    to: datetime,
 ) -> Iterator[tuple[int, Iterator[PastReading]]]:
     """(device, its readings in the order of time), streamed by a cursor on the server."""
     with conn.cursor(name="readings_past", row_factory=class_row(PastReading)) as cursor:
         cursor.itersize = PAGE
         cursor.execute(
             """
-            SELECT device_id, ts, received_at, value, quality FROM reading
-            WHERE metric_id = %s AND device_id = ANY(%s) AND ts >= %s AND ts < %s
-            ORDER BY device_id, ts
+            SELECT device_id, metric_id, ts, received_at, value, quality FROM reading
+            WHERE metric_id = ANY(%s) AND device_id = ANY(%s) AND ts >= %s AND ts < %s
+            ORDER BY device_id, ts, metric_id
             """,
-            (metric_id, list(device_ids), from_, to),
+            (list(metric_ids), list(device_ids), from_, to),
         )
         yield from groupby(cursor, key=attrgetter("device_id"))
 

@@ -98,3 +98,8 @@ def delete_timers(conn: Connection, conditions: Sequence[str]) -> None:
     """Delays that ended or were broken off."""
     if conditions:
         conn.execute("DELETE FROM rule_timer WHERE condition = ANY(%s)", (list(conditions),))
+
+
+def delete_timers_of_others(conn: Connection, rule_codes: Sequence[str]) -> None:
+    """Delays of rules that are no longer in force: should one come back, they are long over."""
+    conn.execute("DELETE FROM rule_timer WHERE rule_code <> ALL(%s)", (list(rule_codes),))

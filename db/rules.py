@@ -27,6 +27,7 @@ class NewestVersion:
     version: int
     source: str
     applied_by: str
+    retired: bool  # by a person: no other version took its place
 
 
 def default_texts() -> dict[str, str]:
@@ -64,7 +65,7 @@ def find_newest(conn: Connection, code: str) -> NewestVersion | None:
     with conn.cursor(row_factory=class_row(NewestVersion)) as cursor:
         return cursor.execute(
             """
-            SELECT version, source, applied_by FROM rule
+            SELECT version, source, applied_by, retired_at IS NOT NULL AS retired FROM rule
             WHERE code = %s ORDER BY version DESC LIMIT 1
             """,
             (code,),
@@ -95,4 +96,15 @@ def insert_version(
         VALUES (%s, %s, %s, %s, %s, %s)
         """,
         (code, version, source, Jsonb(definition), valid_from, applied_by),
+    )
+
+
+def retire(conn: Connection, code: str, now: datetime) -> None:
+    """Take a rule out of force from now on."""
+    conn.execute(
+        """
+        UPDATE rule SET retired_at = %(now)s
+        WHERE code = %(code)s AND (retired_at IS NULL OR retired_at > %(now)s)
+        """,
+        {"now": now, "code": code},
     )

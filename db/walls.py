@@ -112,6 +112,7 @@ class WallAlarm:
     unit_grid: str | None
     sensed_at: datetime
     raised_at: datetime
+    announced_at: datetime  # it came, became worse or came back
     reason: dict[str, Any]
     incident_id: int | None
     shelved_until: datetime | None
@@ -130,7 +131,8 @@ def list_alarms(
         return cursor.execute(
             """
             SELECT a.id, a.severity, a.state, a.category, device.code AS device, a.device_id,
-                   a.lon, a.lat, a.unit_grid, a.sensed_at, a.raised_at, a.reason,
+                   a.lon, a.lat, a.unit_grid, a.sensed_at, a.raised_at,
+                   coalesce(a.announced_at, a.raised_at) AS announced_at, a.reason,
                    link.incident_id, a.shelved_until, a.version
             FROM alarm a
             LEFT JOIN device ON device.id = a.device_id

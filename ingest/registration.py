@@ -13,7 +13,7 @@ from typing import Any
 
 from city.errors import Conflict, InvalidInput
 from city.event import NewEvent
-from db import discovery
+from db import discovery, returns
 from db.device_changes import (
     ClaimedDevice,
     claim_device,
@@ -134,6 +134,7 @@ def take_out_of_service(
     device = _claim(conn, district, code, version)
     since = device.out_of_service_since or now
     update_out_of_service(conn, device.id, since, return_due_at, reason, actor)
+    returns.judge_at(conn, [device.id], return_due_at)
     payload = {
         "since": since.isoformat(), "return_due_at": return_due_at.isoformat(), "reason": reason,
     }  # fmt: skip
@@ -143,11 +144,12 @@ def take_out_of_service(
 def return_to_service(
     conn: Connection, actor: str, district: str, code: str, *, version: int | None, now: datetime
 ) -> None:
-    """It counts again from now on."""
+    """It counts again from now on, and is judged at once by what it said last."""
     device = _claim(conn, district, code, version)
     if device.out_of_service_since is None:
         raise Conflict("the device is in service", current={"version": device.version})
     update_returned(conn, device.id)
+    returns.judge_at(conn, [device.id], now)
     due = device.return_due_at
     payload = {
         "since": device.out_of_service_since.isoformat(),

@@ -115,7 +115,7 @@
       gw.el('span', 'gw-critical-what', gw.reason(a.reason)),
       gw.el('span', 'gw-critical-where', [gw.deviceName(a), incident ? ' · ' + gw.place(incident) : '']),
       ...(a.state === 'unacknowledged' ? [] : [gw.el('span', 'gw-critical-more', gw.word('alarm_state', a.state))]),
-      gw.el('span', 'gw-critical-since', '', { 'data-since': a.raised, 'aria-hidden': 'true' }) /* ticks: not to be read out each second */,
+      gw.el('span', 'gw-critical-since', '', { 'data-since': a.announced, 'aria-hidden': 'true' }) /* ticks: not to be read out each second */,
       ...(all.length > 1 ? [gw.el('span', 'gw-critical-more', gw.t('wall.critical_more', { n: all.length }))] : []));
     tickSince();
   };

@@ -48,10 +48,10 @@
   }
 
   function alarms() {
-    const host = $('wall-alarms'), all = [...gw.live.alarms.values()].filter(a => !a.shelved).sort((a, b) => b.raised - a.raised);
+    const host = $('wall-alarms'), all = [...gw.live.alarms.values()].filter(a => !a.shelved).sort((a, b) => b.announced - a.announced);
     gw.setText($('wall-alarm-count'), gw.live.ready ? String(all.length) : '');
     const rows = all.slice(0, fitting(host, 2.5)).map(a => gw.el('li', 'gw-row gw-alarm', [severity(a.severity),
-      gw.el('time', '', gw.clock(a.raised)),
+      gw.el('time', '', gw.clock(a.announced)),
       gw.el('div', 'gw-row-main', gw.el('div', 'gw-row-title', [gw.reason(a.reason) || a.category, gw.el('small', '', gw.deviceName(a))])),
       gw.el('span', 'gw-row-note', gw.word('alarm_state', a.state))]));
     if (!all.length && gw.live.ready) rows.push(gw.el('li', 'gw-empty', gw.t(gw.isOld('readings') || gw.isOld('alarms') ? 'fault.unknown' : 'wall.no_alarms')));

@@ -6,15 +6,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from alerts.backtest import ANNOUNCED
 from alerts.book import AlarmBook, place_of
 from alerts.course import judge_sample
 from alerts.judge import Raise, Sample
+from alerts.levels import ACTIVE
 from alerts.lifecycle import Input
 from alerts.reasons import value_reason
 from alerts.rules import Rule, parse_rule
 from city.alarm import AlarmState, Severity
 from city.errors import Conflict
+from city.reading import Quality
 from db.alarms import Alarm
 from db.evaluation import WatchedDevice
 from db.rules import default_texts
@@ -173,3 +178,162 @@ def test_a_milder_raise_of_a_returned_alarm_keeps_the_worst_severity() -> None:
     book.raise_alarm(LEL, place_of(DEVICE, LEL), Raise(Severity.ORANGE, reason, T0, T0))
     assert only(book).severity is Severity.RED
     assert only(book).state is AlarmState.UNACKNOWLEDGED
+
+
+def levels(book: AlarmBook) -> Severity | None:
+    return book.levels("gas/GAS-3").present
+
+
+def acknowledge(book: AlarmBook) -> None:
+    book.act("gas/GAS-3", Input.ACKNOWLEDGE, "li")
+
+
+# What is read of LEL after an acknowledged red, and whether the last of it is told again.
+AGAIN = [
+    ([(60, 30), (120, 60)], True),  # to orange and up again
+    ([(60, 3), (120, 60)], True),  # to nothing, within the five minutes of the off-delay
+    ([(60, 30), (120, 30), (900, 51)], True),
+    ([(60, 41), (120, 60)], False),  # within the deadband: it never left red
+    ([(60, 49.9), (120, 50.1), (180, 49.9), (240, 50.1)], False),
+    ([(60, 30), (120, 45)], False),  # up again, but not to red
+    ([(60, 80), (120, 99)], False),  # higher, but it was red all the time
+]
+
+
+@pytest.mark.parametrize(("readings", "told"), AGAIN)
+def test_a_red_that_was_acknowledged_and_left_is_told_when_it_comes_again(
+    readings: list[tuple[float, float]], told: bool
+) -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, (0, 60))
+    acknowledge(book)
+    later = stored(book)
+    feed(later, LEL, *readings)
+    assert kinds(later) == (["retripped"] if told else [])
+    expected = AlarmState.UNACKNOWLEDGED if told else AlarmState.ACKNOWLEDGED
+    assert (only(later).state, only(later).severity) == (expected, Severity.RED)
+    if told:
+        assert only(later).reason["value"] == readings[-1][1]
+        assert only(later).acknowledged_by is None
+        assert only(later).announced_at == T0
+
+
+def test_a_red_that_comes_again_before_anybody_looked_is_told_as_well() -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, (0, 60), (60, 30), (120, 60))
+    assert kinds(book) == ["raised", "retripped"]
+
+
+def test_a_suspect_reading_does_not_leave_red() -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, (0, 60))
+    ts = T0 + timedelta(seconds=60)
+    judge_sample(book, LEL, DEVICE, Sample(ts, ts, 3.0, Quality.SUSPECT))
+    feed(book, LEL, (120, 60))
+    assert kinds(book) == ["raised"]
+
+
+def test_a_value_that_swings_through_the_whole_deadband_for_an_hour_is_told_every_five_minutes() -> (
+    None
+):
+    book = AlarmBook(T0)
+    for second in range(0, 3600, 10):
+        feed(book, LEL, (second, 60 if second % 20 else 30))
+        alarm = book.find("gas/GAS-3")
+        if alarm and alarm.state is AlarmState.UNACKNOWLEDGED:
+            acknowledge(book)
+    told = [kind for kind in kinds(book) if kind != "acknowledged"]
+    assert told[:2] == ["raised", "escalated"]
+    assert set(told[2:]) == {"retripped"}
+    assert len(told[2:]) <= 12
+
+
+def test_a_clear_limit_of_the_level_itself_decides_when_it_is_left() -> None:
+    text = default_texts()["gas-lel.toml"].replace(
+        "limit = 50.0", "limit = 50.0\nclear_limit = 25.0"
+    )
+    rule = parse_rule(text)
+    book = AlarmBook(T0)
+    feed(book, rule, (0, 60), (60, 30), (120, 60))
+    assert kinds(book) == ["raised"]
+    feed(book, rule, (180, 24), (240, 60))
+    assert kinds(book) == ["raised", "retripped"]
+
+
+def test_a_shelved_alarm_speaks_when_it_gets_worse_than_it_was_when_it_was_shelved() -> None:
+    book = AlarmBook(T0)
+    feed(book, LEL, (0, 60), (60, 30))
+    until = T0 + timedelta(hours=4)
+    book.act("gas/GAS-3", Input.SHELVE, "li", shelved_until=until, shelved_severity=Severity.ORANGE)
+    feed(book, LEL, (120, 60))
+    assert kinds(book) == ["raised", "shelved", "retripped", "unshelved"]
+
+
+# Readings of three rules of one hazard (rule, second, value), and whether the alarm stands after.
+SHARED = [
+    # The first to raise it leaves, another stands.
+    ([(LEL, 0, 60), (DETECTOR, 1, 1), (LEL, 10, 0), (LEL, 320, 0)], True),
+    ([(DETECTOR, 0, 1), (LEL, 1, 60), (DETECTOR, 10, 0), (DETECTOR, 320, 0)], True),
+    ([(VOLUME, 0, 1.2), (LEL, 1, 25), (VOLUME, 10, 0), (VOLUME, 320, 0)], True),
+    # The last of them leaves.
+    (
+        [
+            (LEL, 0, 60), (DETECTOR, 1, 1), (LEL, 10, 0), (LEL, 320, 0), (DETECTOR, 330, 0),
+            (DETECTOR, 640, 0),
+        ],
+        False,
+    ),
+    ([(LEL, 0, 25), (DETECTOR, 1, 0), (LEL, 10, 0), (LEL, 320, 0)], False),
+    # One leaves and comes again while another stands.
+    ([(LEL, 0, 25), (DETECTOR, 1, 1), (LEL, 10, 0), (LEL, 320, 0), (LEL, 400, 25)], True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("readings", "stands"), SHARED)
+def test_an_alarm_ends_when_none_of_its_rules_stands(
+    readings: list[tuple[Rule, float, float]], stands: bool
+) -> None:
+    book = AlarmBook(T0)
+    for rule, second, value in readings:
+        feed(book, rule, (second, value))
+    assert only(book).state is (AlarmState.UNACKNOWLEDGED if stands else AlarmState.RETURNED)
+    assert "retripped" not in kinds(book)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([(LEL, 0.0), (LEL, 15.0), (LEL, 25.0), (LEL, 60.0)])
+            | st.sampled_from([(VOLUME, 0.0), (VOLUME, 1.2), (VOLUME, 3.0)])
+            | st.sampled_from([(DETECTOR, 0.0), (DETECTOR, 1.0)]),
+            st.sampled_from((1, 40, 200, 400)),
+            st.booleans(),
+        ),
+        max_size=25,
+    )
+)
+def test_an_alarm_stands_as_long_and_at_the_level_that_its_rules_would_alone(
+    story: list[tuple[tuple[Rule, float], int, bool]],
+) -> None:
+    """Each rule is also judged in a book of its own; whatever people acknowledge, red never rises
+    silently, and the alarm stands exactly while one of them does."""
+    together = AlarmBook(T0)
+    alone = {rule.code: AlarmBook(T0) for rule in (LEL, VOLUME, DETECTOR)}
+    second, before = 0.0, None
+    for (rule, value), gap, seen in story:
+        second += gap
+        told = sum(change.kind in ANNOUNCED for page in together.pages for change in page.changes)
+        feed(together, rule, (second, value))
+        feed(alone[rule.code], rule, (second, value))
+        standing = [s for book in alone.values() if (s := levels(book)) is not None]
+        present = min(standing, default=None)
+        assert levels(together) == present
+        now_told = sum(c.kind in ANNOUNCED for page in together.pages for c in page.changes)
+        rose = present is not None and (before is None or present < before)
+        assert (now_told > told) == rose
+        alarm = together.find("gas/GAS-3")
+        assert (alarm is not None and alarm.state in ACTIVE) == (present is not None)
+        if seen and alarm is not None and alarm.state is AlarmState.UNACKNOWLEDGED:
+            acknowledge(together)
+        before = present

@@ -141,7 +141,7 @@ def test_late_and_simulated_readings_raise_nothing_and_clear_nothing() -> None:
     gas = shipped("gas-lel")
     for quality in (Quality.LATE, Quality.SIMULATED):
         assert raised(gas, at(0, 90, quality)) == []
-        standing = Standing(active=Severity.RED, owned=True, active_since=T0)
+        standing = Standing(level=Severity.RED, since=T0)
         assert raised(gas, at(60, 0, quality), standing) == []
 
 
@@ -152,7 +152,7 @@ def test_a_replaced_clock_still_raises() -> None:
 def test_a_suspect_reading_raises_but_never_clears() -> None:
     gas = shipped("gas-lel")
     assert len(raised(gas, at(0, 30, Quality.SUSPECT))) == 1
-    standing = Standing(active=Severity.ORANGE, owned=True, active_since=T0)
+    standing = Standing(level=Severity.ORANGE, since=T0)
     assert raised(gas, at(60, 0, Quality.SUSPECT), standing) == []
     assert isinstance(raised(gas, at(60, 0), standing)[0], Start)
 
@@ -165,7 +165,7 @@ def test_a_reading_older_than_the_rule_allows_raises_nothing() -> None:
 
 
 def test_an_older_good_reading_does_not_clear_a_newer_alarm() -> None:
-    standing = Standing(active=Severity.ORANGE, owned=True, active_since=T0)
+    standing = Standing(level=Severity.ORANGE, since=T0)
     assert raised(shipped("manhole-open"), at(-5, 0), standing) == []
 
 
@@ -179,7 +179,7 @@ def test_an_older_good_reading_does_not_break_off_a_newer_delay() -> None:
 
 
 def test_a_rule_does_not_clear_what_another_rule_of_the_hazard_raised() -> None:
-    standing = Standing(active=Severity.RED, owned=False, active_since=T0)
+    standing = Standing()
     assert raised(shipped("gas-detector"), at(60, 0), standing) == []
 
 
@@ -203,7 +203,7 @@ def test_two_readings_two_milliseconds_apart_are_both_judged() -> None:
 
 def test_a_leftover_off_delay_is_dropped_when_its_alarm_is_over() -> None:
     gas = shipped("gas-lel")
-    begun = raised(gas, at(60, 3), Standing(active=Severity.ORANGE, owned=True, active_since=T0))[0]
+    begun = raised(gas, at(60, 3), Standing(level=Severity.ORANGE, since=T0))[0]
     assert isinstance(begun, Start)
     timers: dict[Severity | None, Timer] = {None: begun.timer}
     assert len(raised(gas, at(120, 3), Standing(timers=timers))) == 1

@@ -27,20 +27,28 @@ EXPECTED = [
     (N, Input.SHELVE, REFUSED, None),
     (N, Input.UNSHELVE, REFUSED, None),
     (N, Input.RESET, REFUSED, None),
-    (U, Input.RAISE, U, None),
+    (N, Input.WITHDRAW, N, None),
+    (N, Input.END, REFUSED, None),
+    (U, Input.RAISE, U, C.RETRIPPED),
     (U, Input.ESCALATE, U, C.ESCALATED),
     (U, Input.CLEAR, R, C.CLEARED),
     (U, Input.ACKNOWLEDGE, A, C.ACKNOWLEDGED),
     (U, Input.SHELVE, U, C.SHELVED),
     (U, Input.UNSHELVE, U, C.UNSHELVED),
     (U, Input.RESET, REFUSED, None),
-    (A, Input.RAISE, A, None),
+    (U, Input.WITHDRAW, R, C.CLEARED),
+    (U, Input.END, N, C.RESET),
+    (A, Input.RAISE, U, C.RETRIPPED),
     (A, Input.ESCALATE, U, C.ESCALATED),
     (A, Input.CLEAR, N, C.CLEARED),
     (A, Input.ACKNOWLEDGE, REFUSED, None),
     (A, Input.SHELVE, A, C.SHELVED),
     (A, Input.UNSHELVE, A, C.UNSHELVED),
     (A, Input.RESET, N, C.RESET),
+    (A, Input.WITHDRAW, R, C.CLEARED),
+    (A, Input.END, N, C.RESET),
+    (R, Input.WITHDRAW, R, None),
+    (R, Input.END, N, C.RESET),
     (R, Input.RAISE, U, C.RETRIPPED),
     (R, Input.ESCALATE, U, C.ESCALATED),
     (R, Input.CLEAR, R, None),
@@ -70,11 +78,13 @@ def test_the_table_knows_every_pair_and_the_test_too() -> None:
 
 def test_an_alarm_is_over_only_when_its_condition_is_gone_and_somebody_looked() -> None:
     ways = {pair for pair, move in TABLE.items() if isinstance(move, Move) and move.to is N}
-    assert ways - {(N, Input.CLEAR)} == {
+    assert ways - {(N, Input.CLEAR), (N, Input.WITHDRAW)} == {
         (A, Input.CLEAR),
         (A, Input.RESET),
         (R, Input.ACKNOWLEDGE),
         (R, Input.RESET),
+        # Whoever put other rules in force was told which alarms it ends.
+        *((state, Input.END) for state in (U, A, R)),
     }
 
 

@@ -50,7 +50,8 @@ def alarm(alarm_id: int, **more: Any) -> WallAlarm:
     columns: dict[str, Any] = {
         "severity": 2, "state": "unacknowledged", "category": "05-02", "device": "GD-1",
         "device_id": 1, "lon": 110.0, "lat": 20.0, "unit_grid": None, "sensed_at": NOW,
-        "raised_at": NOW, "reason": {}, "incident_id": None, "shelved_until": None, "version": 1,
+        "raised_at": NOW, "announced_at": NOW, "reason": {}, "incident_id": None,
+        "shelved_until": None, "version": 1,
         **more,
     }  # fmt: skip
     return WallAlarm(id=alarm_id, **columns)

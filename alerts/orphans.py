@@ -1,0 +1,188 @@
+"""Alarms whose rules were changed, narrowed or retired: what stands on, and what nobody judges."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from alerts.book import AlarmBook
+from alerts.course import judge_sample, lead_of
+from alerts.judge import Raise, Sample, Standing, Start, Timer, fall_due, judge
+from alerts.known import others
+from alerts.lamps import CABINET
+from alerts.late import in_order
+from alerts.levels import Levels, levels_of
+from alerts.rules import Rule, Watch
+from alerts.screen import applies_to
+from db import alarms, evaluation, readings_past
+from db.alarms import Alarm
+from db.evaluation import WatchedDevice
+from db.pool import Connection
+from db.readings_past import Around
+
+Rules = Mapping[str, Rule]
+
+# Why a rule holds an alarm no longer, as it is stored and said.
+RETIRED = "the rule is no longer in force"
+OTHER_CONDITION = "the rule is about another condition now"
+OUT_OF_SCOPE = "the rule is not about this device any more"
+NOT_REACHED = "by its new terms the rule would not raise it"
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """An alarm that none of its rules holds any more, and why."""
+
+    alarm: Alarm
+    rule: str
+    because: str
+    gas: bool
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the event log says of its end."""
+        return {"why": "rule_changed", "of_rule": self.rule, "because": self.because}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An alarm that stands on, at other levels."""
+
+    alarm: Alarm
+    levels: Levels
+
+
+def look_for_orphans(
+    conn: Connection, after: Rules, now: datetime, changed: Collection[str] = ()
+) -> list[Orphan | Kept]:
+    """Judge the alarms that stand by the rules of `after`.
+
+    An alarm is an orphan if no rule can ever end it; where another rule would raise the same
+    condition by the stored readings, it stands on. What the rules `changed` hold must be raised
+    by their new terms, too.
+    """
+    active = [alarm for alarm in alarms.list_active(conn) if alarm.camera_event is None]
+    ids = sorted({alarm.device_id for alarm in active if alarm.device_id is not None})
+    devices = {d.id: d for d in evaluation.list_watched_devices(conn, ids)} if ids else {}
+    concerned = [
+        alarm.condition
+        for alarm in active
+        if _lost(alarm, after, devices) or not set(levels_of(alarm).standing).isdisjoint(changed)
+    ]
+    if not concerned:
+        return []
+    gas = evaluation.list_gas_categories(conn)
+    found: list[Orphan | Kept] = []
+    for alarm in alarms.list_live_alarms(conn, conditions=concerned):
+        device = devices.get(alarm.device_id or 0)
+        lost = _lost(alarm, after, devices)
+        levels = _levels_after(conn, alarm, device, after, lost, changed, now)
+        if levels.present is not None:
+            found += [Kept(alarm, levels)] if levels != levels_of(alarm) else []
+            continue
+        rule, because = next(iter(lost.items()), (alarm.rule_code, NOT_REACHED))
+        is_gas = alarm.category in gas or (device is not None and device.kind == "gas")
+        found.append(Orphan(alarm, rule, because, is_gas))
+    return found
+
+
+def why_unfit(rule: Rule | None, alarm: Alarm, device: WatchedDevice | None) -> str | None:
+    """Why a rule can never end an alarm that it holds; None: it can."""
+    if rule is None:
+        return RETIRED
+    conditions = (rule.condition, CABINET) if rule.watch is Watch.LAMP else (rule.condition,)
+    if alarm.condition.split("/", 1)[0] not in conditions:
+        return OTHER_CONDITION
+    if rule.watch is Watch.READING:
+        return None if device is not None and applies_to(rule, device) else OUT_OF_SCOPE
+    kind = alarm.reason.get("facts", {}).get("kind") if device is None else device.kind
+    return OUT_OF_SCOPE if rule.kinds and kind is not None and kind not in rule.kinds else None
+
+
+def is_due_still(rule: Rule, timer: Timer, device: WatchedDevice) -> bool:
+    """Whether an on-delay that began under other terms would begin under these."""
+    if timer.severity is None or timer.reason.value is None:
+        return True
+    sample = Sample(timer.started_at, timer.received_at, timer.reason.value)
+    return any(
+        (isinstance(outcome, Start) and outcome.timer.severity == timer.severity)
+        or (isinstance(outcome, Raise) and outcome.severity <= timer.severity)
+        for outcome in judge(rule, device.id, device.attributes, Standing(), sample)
+    )
+
+
+def _lost(alarm: Alarm, after: Rules, devices: Mapping[int, WatchedDevice]) -> dict[str, str]:
+    """Rules that hold the alarm and can never end it, with the reason."""
+    device = devices.get(alarm.device_id or 0)
+    found = {code: why_unfit(after.get(code), alarm, device) for code in levels_of(alarm).standing}
+    return {code: because for code, because in found.items() if because is not None}
+
+
+def _levels_after(
+    conn: Connection,
+    alarm: Alarm,
+    device: WatchedDevice | None,
+    after: Rules,
+    lost: Collection[str],
+    changed: Collection[str],
+    now: datetime,
+) -> Levels:
+    """The levels that the rules in force hold the alarm at, as the stored readings say."""
+    levels = levels_of(alarm)
+    mine = _rules_of(alarm, device, after)
+    replayed = _replay(conn, alarm, device, mine, now) if device is not None and mine else None
+    for code in levels.standing:
+        if code in lost:
+            levels = levels.with_step(code, now, None)
+    if replayed is None:
+        return levels
+    for rule in mine:
+        level, stands = replayed.of(rule.code), levels.of(rule.code)
+        if stands is None and level is not None:
+            levels = levels.with_step(rule.code, now, level)
+        elif stands is not None and rule.code in changed and (level is None or level > stands):
+            levels = levels.with_step(rule.code, now, level)  # what is worse, a reading will tell
+    return levels
+
+
+def _rules_of(alarm: Alarm, device: WatchedDevice | None, after: Rules) -> list[Rule]:
+    return [
+        rule
+        for rule in after.values()
+        if rule.watch is Watch.READING and why_unfit(rule, alarm, device) is None
+    ]
+
+
+def _replay(
+    conn: Connection,
+    alarm: Alarm,
+    device: WatchedDevice,
+    rules: Sequence[Rule],
+    now: datetime,
+) -> Levels | None:
+    """What the readings since the alarm began come to; None where none are stored."""
+    lead = lead_of(rules)
+    metrics = sorted({rule.metric.id for rule in rules if rule.metric is not None})
+    wanted = [Around(device.id, metric_id, alarm.sensed_at, lead) for metric_id in metrics]
+    stored = [reading for _, reading in readings_past.list_around(conn, wanted)]
+    if not stored:
+        return None
+    return follow_rules(rules, device, in_order(rules, stored, []), now)
+
+
+def follow_rules(
+    rules: Sequence[Rule],
+    device: WatchedDevice,
+    samples: Iterable[tuple[Rule, Sample]],
+    now: datetime,
+) -> Levels:
+    """The levels that rules of one condition come to by `now`. Pure."""
+    book = AlarmBook(now)
+    for rule, sample in samples:
+        judge_sample(book, rule, device, sample, others(rule, rules))
+    for rule in rules:
+        for outcome in list(fall_due(rule, book.standing(rule, device), now, device_clock=False)):
+            book.apply(rule, device, outcome)
+    return book.levels(f"{rules[0].condition}/{device.code}")

@@ -1,0 +1,63 @@
+"""Devices that count again, judged at once by their latest values and not by their next ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from alerts.book import AlarmBook
+from alerts.course import judge_sample
+from alerts.evaluate import load_book
+from alerts.judge import Sample
+from alerts.known import REFRESH_EVERY, others
+from alerts.rules import Rule, Watch
+from alerts.screen import applies_to
+from db import evaluation, returns
+from db.evaluation import WatchedDevice
+from db.pool import Connection
+from db.returns import LatestValue
+
+# An engine may take a device for out of service for as long as it does not ask again: what was
+# reported meanwhile is judged after that.
+AGAIN_AFTER = 2 * REFRESH_EVERY
+# Where no silence rule is about a kind of device.
+SILENT_INTERVALS = 3.0
+
+
+def judge_returned(
+    conn: Connection, book: AlarmBook, rules: Mapping[str, Rule], now: datetime
+) -> None:
+    """Judge the latest values of devices that are due. A value that is older than the device may
+    be silent says nothing of now: that the device is silent is an alarm of its own."""
+    due = returns.claim_due(conn, now, now + AGAIN_AFTER)
+    if not due:
+        return
+    reading = [rule for rule in rules.values() if rule.watch is Watch.READING]
+    load_book(conn, book, due, [rule.code for rule in reading])
+    found = evaluation.list_watched_devices(conn, due)
+    devices = {device.id: device for device in found if device.is_watched(now)}
+    for latest in returns.list_latest(conn, sorted(devices)):
+        device = devices[latest.device_id]
+        if now - latest.received_at <= may_be_silent(rules.values(), device):
+            judge_latest(book, reading, device, latest)
+
+
+def judge_latest(
+    book: AlarmBook, rules: Iterable[Rule], device: WatchedDevice, latest: LatestValue
+) -> None:
+    """Judge one value by every rule on its metric, as if it had come now."""
+    sample = Sample(latest.ts, latest.received_at, latest.value, latest.quality)
+    mine = [rule for rule in rules if applies_to(rule, device)]
+    for rule in mine:
+        if rule.metric is not None and rule.metric.id == latest.metric_id:
+            judge_sample(book, rule, device, sample, others(rule, mine))
+
+
+def may_be_silent(rules: Iterable[Rule], device: WatchedDevice) -> timedelta:
+    """For how long a device may say nothing before it counts as silent."""
+    intervals = [
+        rule.intervals
+        for rule in rules
+        if rule.watch is Watch.SILENCE and (not rule.kinds or device.kind in rule.kinds)
+    ]
+    return timedelta(seconds=min(intervals, default=SILENT_INTERVALS) * device.report_interval_s)
