@@ -28,7 +28,7 @@ from bench import mqtt_load, processes
 from bench.remembering import NEVER, Sent, Source, remembering
 from stack import provision
 from stack.ports import LOOPBACK
-from stack.servers.mosquitto import CONFIGURATION, MESSAGE_MIB
+from stack.servers.mosquitto import CONFIGURATION, INFLIGHT_MIB, MESSAGE_MIB
 from stack.tuning import MIB
 
 SECONDS = 13  # long enough for a save every ten seconds
@@ -110,6 +110,7 @@ def _configuration(folder: Path, port: int, saving: str, queue_messages: int) ->
     text = CONFIGURATION.format(
         port=port, loopback=LOOPBACK, folder=folder, queue_bytes=1024 * MIB,
         queue_messages=queue_messages, message_bytes=MESSAGE_MIB * MIB,
+        inflight_bytes=INFLIGHT_MIB * MIB,
     )  # fmt: skip
     kept = [line for line in text.splitlines() if not line.startswith("autosave_")]
     return "\n".join([*kept, saving, *(["user root"] if os.geteuid() == 0 else [])]) + "\n"

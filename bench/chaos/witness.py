@@ -28,7 +28,7 @@ NOTE_WALL = """
   const said = '#link-state, #stale-picture, [role=status], [role=alert]:not(.gw-critical)';
   let last = '';
   setInterval(() => {
-    const link = document.documentElement.dataset.link || 'nothing';
+    const link = document.documentElement?.dataset.link || 'nothing';
     const texts = [...document.querySelectorAll(said)]
       .filter(e => e.checkVisibility && e.checkVisibility())
       .map(e => e.innerText.replace(/\\s+/g, ' ').trim()).filter(Boolean);
@@ -134,7 +134,7 @@ def open_wall(browser: Browser, installation: Installation) -> Iterator[Wall]:
     page.fill("form.sign-in input[name=password]", installation.logins["viewer"])
     page.click("form.sign-in button[type=submit]")
     until = time.monotonic() + LIVE_S
-    while page.evaluate("document.documentElement.dataset.link") != "live":
+    while page.evaluate("document.documentElement?.dataset.link") != "live":
         if time.monotonic() > until:
             raise TimeoutError(f"the wall was not live within {LIVE_S:g} s")
         page.wait_for_timeout(200)

@@ -14,8 +14,9 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from bench import mqtt_load
 from bench.broker_restart import Broker, broker
-from stack.servers.mosquitto import CONFIGURATION, MESSAGE_MIB, Mosquitto
+from stack.servers.mosquitto import CONFIGURATION, INFLIGHT_MIB, MESSAGE_MIB, Mosquitto
 from stack.site import Site
 from stack.tuning import MIB, tune
 
@@ -141,6 +142,22 @@ def test_a_message_of_more_than_two_megabytes_arrives_and_cuts_nobody(
     assert (talker.cuts, reader.cuts) == ([], [])
 
 
+def test_a_reader_that_is_frozen_is_owed_large_messages_up_to_a_bound_in_bytes(
+    served: Broker, sender: Callable[..., Sender]
+) -> None:
+    """Else it would be 10,000 of any size, all in the broker's memory."""
+    frozen = mqtt_load.connect("127.0.0.1", served.port, "frozen", keep=True)
+    mqtt_load.subscribe(frozen, "heavy/#")
+    talker = sender()
+    count = 2 * INFLIGHT_MIB
+    for _ in range(count):
+        talker.publish("heavy/x", bytes(MIB))
+    assert talker.is_answered(count)
+    with frozen:
+        owed = sum(1 for _ in mqtt_load.drain(frozen, 2.0))
+    assert INFLIGHT_MIB <= owed < INFLIGHT_MIB + 1.5 * AWAY_QUEUE  # some are on the wire
+
+
 def test_beyond_the_limit_a_sender_of_mqtt_3_stays_and_the_message_reaches_nobody(
     sender: Callable[..., Sender],
 ) -> None:
@@ -175,11 +192,17 @@ def test_the_containers_broker_has_the_same_settings() -> None:
         compose.pop(own, None)
         embedded.pop(own, None)
     assert compose.keys() == embedded.keys()
-    written = {"max_queued_messages", "max_queued_bytes", "message_size_limit"}
+    written = {
+        "max_queued_messages",
+        "max_queued_bytes",
+        "max_inflight_bytes",
+        "message_size_limit",
+    }
     assert {k: v for k, v in compose.items() if k not in written} == {
         k: v for k, v in embedded.items() if k not in written
     }
     assert int(compose["message_size_limit"]) == MESSAGE_MIB * MIB
+    assert int(compose["max_inflight_bytes"]) == INFLIGHT_MIB * MIB
     assert int(compose["max_queued_bytes"]) // int(compose["max_queued_messages"]) == 512
 
 
