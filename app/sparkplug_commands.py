@@ -14,6 +14,7 @@ from db import outbox, sparkplug
 from db.events import append_events
 from ingest.formats.sparkplug import rebirth_topic
 from ingest.formats.sparkplug_payload import rebirth_command
+from ingest.sparkplug_sessions import pass_time
 
 
 @click.group("sparkplug")
@@ -26,11 +27,12 @@ def sparkplug_group() -> None:
 @installation
 def list_nodes(settings: Settings, limit: int) -> None:
     """Those that left a request for births unanswered first, then the longest unheard."""
+    now = datetime.now(UTC)
     with transaction(settings) as conn:
         setting = sparkplug.rebirth_setting(conn)
         nodes = sparkplug.list_nodes(conn, limit)
     click.echo(f"births are asked for: {setting}")
-    for node in nodes:
+    for node in (pass_time(stored, now) for stored in nodes):
         state = "online" if node.online else "offline"
         asked = ""
         if node.rebirth_unanswered:

@@ -210,7 +210,7 @@ def note_request(conn: Connection, key: NodeKey, now: datetime) -> bool:
 
 
 def list_nodes(conn: Connection, limit: int) -> list[NodeRow]:
-    """Edge nodes, those that are not asked again first, then the longest unheard."""
+    """Edge nodes: those with an unanswered request first, then the longest unheard."""
     with conn.cursor(row_factory=kwargs_row(_node_row)) as cursor:
         return cursor.execute(
             """
@@ -218,7 +218,9 @@ def list_nodes(conn: Connection, limit: int) -> list[NodeRow]:
                    recent, gap_since, overtaken, rebirth_asked_at, rebirth_due_at,
                    rebirth_reason, rebirth_unanswered, first_seen, heard_at
             FROM sparkplug_node
-            ORDER BY rebirth_unanswered DESC, heard_at, group_id, edge_id LIMIT %s
+            ORDER BY rebirth_unanswered OR rebirth_due_at IS NOT NULL DESC,
+                     heard_at, group_id, edge_id
+            LIMIT %s
             """,
             (limit,),
         ).fetchall()

@@ -268,3 +268,34 @@ def test_no_tab_is_wider_than_the_screen(
         assert width <= size[0], tab
     assert person.abroad == []
     assert person.faults == []
+
+
+def test_a_value_from_the_future_is_said_to_be_so_until_a_true_one_comes(
+    sign_in: SignIn, installation: Installation
+) -> None:
+    code = "GAS-000077"
+    topic = f"city/v1/{DEMO_DISTRICT}/gas/{code}/telemetry"
+    api = installation.api(Role.ADMIN)
+
+    def report(value: float, ahead_s: int) -> None:
+        ts = int((time.time() + ahead_s) * 1000)
+        installation.publish(topic, {"ts": ts, "readings": {"ch4_pct_lel": value}})
+        wait_for(lambda: shown()["value"] == value, 20)
+
+    def shown() -> dict[str, Any]:
+        latest = api.get(f"/devices/{code}").json()["latest"]
+        return next((row for row in latest if row["metric"] == "ch4_pct_lel"), {"value": None})
+
+    report(3.25, 540)
+    assert (shown()["age_s"] < -480, shown()["trust"]) == (True, ["clock"])
+    person = sign_in("engineer")
+    open_tab(person, "registry")
+    person.page.fill("#devices-search", code)
+    person.until_text(f"[data-device={code}]", "时间超前")
+    assert "设备时钟不准" in person.page.locator(f"[data-device={code}]").inner_text()
+    person.page.locator(f"[data-device={code}] [data-device-step=history]").click()
+    person.until_text("dialog .gw-history-value", "时间超前")
+    assert person.faults == []
+
+    report(2.5, 0)
+    assert shown()["age_s"] >= 0

@@ -1,0 +1,83 @@
+"""`gridwarden sparkplug …` on a real database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.cli import cli
+from db import outbox, sparkplug
+from db.pool import Connection
+from ingest.formats.sparkplug_payload import REBIRTH, Payload
+
+KEY = ("North", "cabinet-7")
+NCMD = "spBv1.0/North/NCMD/cabinet-7"
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def gridwarden(
+    database_url: str, mqtt_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", database_url)
+    monkeypatch.setenv("GRIDWARDEN_MQTT_URL", mqtt_url)
+    monkeypatch.setenv("GRIDWARDEN_REDIS_URL", redis_url)
+    monkeypatch.setenv("GRIDWARDEN_SECRET_KEY", "only for this test run")
+    return lambda *arguments: CliRunner().invoke(cli, ["sparkplug", *arguments])
+
+
+@pytest.fixture
+def known(db: Connection) -> datetime:
+    """An edge node that somebody has heard."""
+    now = datetime.now(UTC)
+    sparkplug.lock_nodes(db, {KEY}, now)
+    db.commit()
+    return now
+
+
+def test_a_person_asks_for_births_whatever_was_left_unanswered(
+    gridwarden: Command, db: Connection, known: datetime
+) -> None:
+    assert "not answered" not in gridwarden("list").output
+    assert gridwarden("rebirth", "North/cabinet-7").exit_code == 0
+    (command,) = outbox.claim_due(db, datetime.now(UTC))
+    (asked,) = Payload.FromString(command.payload).metrics
+    assert (command.topic, asked.name.decode(), asked.boolean_value) == (NCMD, REBIRTH, True)
+    assert "North/cabinet-7  offline" in gridwarden("list").output
+    assert "not answered since" in gridwarden("list").output
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("North/nobody", "no edge node 'North/nobody'"), ("North", "must be GROUP/EDGE")],
+)
+def test_who_is_not_there_is_not_asked(
+    gridwarden: Command, known: datetime, name: str, problem: str
+) -> None:
+    refused = gridwarden("rebirth", name)
+    assert refused.exit_code == 1
+    assert problem in refused.output
+
+
+def test_asking_is_switched_off_with_what_waits_and_written_down(
+    gridwarden: Command, db: Connection, known: datetime
+) -> None:
+    waiting = [
+        outbox.NewMessage(NCMD, b"", known + timedelta(seconds=5)),
+        outbox.NewMessage("city/v1/460107/light/L-1/command", b"", known),
+    ]
+    outbox.insert_messages(db, waiting)
+    db.commit()
+    assert gridwarden("ask", "never").output == "births are asked for: never\n"
+    assert sparkplug.rebirth_setting(db) == sparkplug.NEVER
+    left = db.execute("SELECT topic FROM mqtt_outbox").fetchall()
+    assert left == [("city/v1/460107/light/L-1/command",)]
+    row = db.execute(
+        "SELECT payload FROM event WHERE kind = 'setting.changed' ORDER BY seq DESC LIMIT 1"
+    ).fetchone()
+    assert row == ({"from": "once", "to": "never"},)
+    assert "births are asked for: never" in gridwarden("list").output
+    assert gridwarden("ask", "sometimes").exit_code == 2
