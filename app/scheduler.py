@@ -25,6 +25,7 @@ from db import (
     rollups,
     sparkplug,
     users,
+    zigbee,
 )
 from db.pool import (
     Connection,
@@ -162,6 +163,7 @@ def _forget_messages(conn: Connection, now: datetime) -> None:
 
 def _forget_nodes(conn: Connection, _now: datetime) -> None:
     sparkplug.trim(conn)
+    zigbee.trim(conn)
 
 
 JOBS: tuple[tuple[str, float, Job], ...] = (

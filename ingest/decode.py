@@ -21,8 +21,9 @@ from city.reading import (
     VideoEvent,
 )
 from ingest.formats import FORMATS, Format, find_format, recognise
+from ingest.formats.zigbee2mqtt import NAME as ZIGBEE2MQTT
 from ingest.models import DeviceModel, load_model, model_names
-from ingest.normalize import Normalized, interpret, nothing_known
+from ingest.normalize import Normalized, interpret, misfit, nothing_known
 from ingest.quality import is_in_future
 
 # Messages taken from a file of one message a line.
@@ -114,7 +115,13 @@ def _result(
     where a model was named and knows none at all, they stand apart from what is rejected."""
     content = _in_time(interpret(decoded, model, None), received_at)
     unknown = nothing_known(content) if named else None
-    rejects = (*content.rejects, unknown) if unknown else content.rejects
+    problem = unknown or (misfit(decoded, content) if named else None)
+    rejects = (*content.rejects, problem) if problem else content.rejects
+    warnings = list(content.warnings)
+    if decoded.format == ZIGBEE2MQTT:
+        warnings += _undefined(content)
+    else:
+        rejects = (*rejects, *content.unclear)
     others = [_value_json(decoded.device, value) for value in content.kept_out]
     readings = [_reading_json(reading) for reading in content.readings]
     result: dict[str, Any] = {
@@ -130,11 +137,19 @@ def _result(
     }
     if unknown:
         result["unmapped"] = others
-    if content.warnings:
-        result["warnings"] = list(content.warnings)
+    if warnings:
+        result["warnings"] = warnings
     if decoded.raw_bytes:
         result |= {"fport": decoded.fport, "frame": decoded.raw_bytes.hex()}
     return result
+
+
+def _undefined(content: Normalized) -> list[str]:
+    """What ingest may know of a Zigbee device, from its bridge, and nobody knows by hand."""
+    if not content.unclear:
+        return []
+    told = "by hand no bridge/devices is known, which says what these values are; without it:"
+    return [told, *(f"refused as {reject.reason}: {reject.detail}" for reject in content.unclear)]
 
 
 def _in_time(content: Normalized, received_at: datetime) -> Normalized:
