@@ -105,6 +105,8 @@ def word(text: str) -> Said:
 def gas_alarm(name: str, value: float | bool | str) -> Said:
     """What a value of a message says of a gas alarm, by its name and itself alone."""
     words = words_of(name)
+    if {"over", "limit"} <= words:
+        words -= {"limit"}
     if not words & GASES or words & SETTINGS:
         return Said.NOTHING
     of_alarm = bool(words & ALARMS)
