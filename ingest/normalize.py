@@ -109,7 +109,8 @@ def normalize(
     model = load_model(device.model or decoded.format)
     height = _mounting_height(device.attributes)
     content = interpret(decoded, model, device.gas, height, run_codec, device.kind)
-    content = replace(content, rejects=(*content.rejects, *content.unclear))
+    if content.unclear:
+        content = replace(content, rejects=(*content.rejects, *content.unclear))
     problem = nothing_known(content)
     if problem is not None and not content.readings:
         if decoded.link.get("second_form"):

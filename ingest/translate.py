@@ -113,17 +113,17 @@ class _Draft:
         name = _own_name(self._device, value.name, self._model)
         of_model = self._model.rule(name) if self._model is not None else None
         self._by_model |= of_model is not None
-        rules = [rule for rule in (of_model, self._defined(value, name)) if rule is not None]
-        outcome: Reading | Reject | None = None
-        for rule in rules:
-            outcome = self._read(value, rule)
-            if not isinstance(outcome, Reject):
-                self._known = self._fits = True
-                return self._put(outcome, rule, value, name)
-            if outcome.reason != REASON_FIELD or not value.meaning:
-                break  # the value is wrong, not the rule
+        rule = of_model or self._defined(value, name)
+        outcome = self._read(value, rule) if rule is not None else None
+        if of_model is not None and value.meaning and _is_misread(outcome):
+            defined = self._defined(value, name)
+            if defined is not None:
+                rule, outcome = defined, self._read(value, defined)
+        if rule is not None and not isinstance(outcome, Reject):
+            self._known = self._fits = True
+            return self._put(outcome, rule, value, name)
         said = Said.NOTHING if value.meaning else gas_alarm(name, value.value)
-        if said in (Said.ALARM, Said.QUIET):
+        if said is Said.ALARM or said is Said.QUIET:
             reading = _flag_reading(self._device, value, said is Said.ALARM)
             return self._put(reading, _GAS_RULE, value, _GAS_RULE.names[0])
         if isinstance(outcome, Reject):
@@ -164,6 +164,11 @@ class _Draft:
             sent = value.value if value.sent is None else value.sent
             detail = f"{name}: says {shown(sent)}, which may be an alarm, and nothing says of what"
             self._unclear.append(Reject(REASON_ALARM, detail))
+
+
+def _is_misread(outcome: Reading | Reject | None) -> bool:
+    """The rule is for another kind of value; one that is out of range is not misread."""
+    return isinstance(outcome, Reject) and outcome.reason == REASON_FIELD
 
 
 _GAS_RULE = FieldRule((GAS_ALARM.name,), GAS_ALARM)

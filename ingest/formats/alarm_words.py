@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 GASES = frozenset({
     "gas", "gases", "co", "monoxide", "ch4", "methane", "lel", "lpg", "lng", "cng", "propane",
@@ -62,8 +63,10 @@ _LOUD = ALARMS | frozenset({
     "smoke", "异常",
 })  # fmt: skip
 
-# A name is cut before it is searched: real ones have at most 60 characters.
+# A name is cut before it is searched: real ones have at most 60 characters. Names repeat: those of
+# a city's devices are some thousands.
 _NAME_LIMIT = 128
+_NAMES_REMEMBERED = 8_192
 _CASE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BETWEEN = re.compile(r"[^a-z0-9]+")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]+")
@@ -82,7 +85,11 @@ class Said(Enum):
 
 def words_of(text: str) -> frozenset[str]:
     """The lower-case words of a name or value, without the numbers that only count."""
-    text = text[:_NAME_LIMIT]
+    return _words_of(text[:_NAME_LIMIT])
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED)
+def _words_of(text: str) -> frozenset[str]:
     parts = _BETWEEN.split(_CASE.sub("_", text).lower())
     words = {p if _CHEMICAL.fullmatch(p) else p.rstrip("0123456789") for p in parts}
     for chinese in _CHINESE.findall(text):
@@ -102,24 +109,47 @@ def word(text: str) -> Said:
     return Said.QUIET if words & _CALM else Said.UNCLEAR
 
 
-def gas_alarm(name: str, value: float | bool | str) -> Said:
-    """What a value of a message says of a gas alarm, by its name and itself alone."""
+class _Name(Enum):
+    """What a name speaks of, as far as it bears on gas."""
+
+    OTHER = "something else, or a setting"
+    PART = "an alarm of a part of a gas detector"
+    ALARM = "an alarm of gas"
+    LEVEL = "an alarm of gas, or a quantity that belongs to it"
+    GAS = "nothing but gas"
+    STATE = "gas and words that say too little"
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED)
+def _kind_of(name: str) -> _Name:
     words = words_of(name)
     if {"over", "limit"} <= words:
         words -= {"limit"}
     if not words & GASES or words & SETTINGS:
-        return Said.NOTHING
-    of_alarm = bool(words & ALARMS)
+        return _Name.OTHER
     if words & PARTS:
-        return Said.UNCLEAR if of_alarm and _is_loud(value) else Said.NOTHING
-    if isinstance(value, bool):
-        if of_alarm or words <= GASES | _FILLERS:
-            return Said.ALARM if value else Said.QUIET
-        return Said.UNCLEAR if value else Said.NOTHING
+        return _Name.PART if words & ALARMS else _Name.OTHER
+    if words & ALARMS:
+        return _Name.LEVEL if words & QUANTITIES else _Name.ALARM
+    return _Name.GAS if words <= GASES | _FILLERS else _Name.STATE
+
+
+def gas_alarm(name: str, value: float | bool | str) -> Said:
+    """What a value of a message says of a gas alarm, by its name and itself alone."""
+    kind = _kind_of(name[:_NAME_LIMIT])
+    if kind is _Name.OTHER:
+        return Said.NOTHING
+    if kind is _Name.PART:
+        return Said.UNCLEAR if _is_loud(value) else Said.NOTHING
+    of_alarm = kind in (_Name.ALARM, _Name.LEVEL)
     if isinstance(value, str):
         said = word(value)
         return Said.NOTHING if said is Said.UNCLEAR and not of_alarm else said
-    if not of_alarm or words & QUANTITIES:
+    if isinstance(value, bool):
+        if of_alarm or kind is _Name.GAS:
+            return Said.ALARM if value else Said.QUIET
+        return Said.UNCLEAR if value else Said.NOTHING
+    if kind is not _Name.ALARM:
         return Said.NOTHING
     if value in (0, 1):
         return Said.ALARM if value else Said.QUIET

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from city.reading import METRICS, REASON_ALARM, REASON_UNIT, MessageClass
-from ingest.decode import decode_by_hand
+from ingest.decode import decode_by_hand, rejected_everything
 from ingest.formats import FORMATS, PAYLOAD_LIMIT
 from ingest.formats.format import Refused
 from ingest.formats.zigbee2mqtt import bridge_topic, parse_defined
@@ -382,6 +382,20 @@ def test_by_hand_the_answer_says_what_only_the_bridge_knows() -> None:
     assert [(r["metric"], r["stored"]) for r in result["readings"]] == [
         ("temperature_c", True), ("pressure", False),
     ]  # fmt: skip
+
+
+def test_by_hand_a_message_with_nothing_else_in_it_is_refused_as_ingest_would() -> None:
+    body = json.dumps({"gas": 12.3, "smoke": True}).encode()
+    result = decode_by_hand("zigbee2mqtt/d", body, received_at=NOW)
+    assert [r["reason"] for r in result["rejects"]] == [REASON_UNIT, REASON_ALARM]
+    assert rejected_everything(result)
+
+
+def test_by_hand_warnings_of_many_lines_are_told_once() -> None:
+    body = json.dumps({"pressure": 101.3, "temperature": 20}).encode()
+    one = decode_by_hand("zigbee2mqtt/d", body, received_at=NOW)
+    many = decode_by_hand("zigbee2mqtt/d", body + b"\n" + body, received_at=NOW)
+    assert many["warnings"] == one["warnings"]
 
 
 # --- reading the list --------------------------------------------------------------------------
