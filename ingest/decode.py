@@ -115,11 +115,13 @@ def _result(
     decoded: Decoded, model: DeviceModel | None, named: bool, received_at: datetime
 ) -> dict[str, Any]:
     """One message as JSON. Values that the model does not know are shown beside the readings;
-    where a model was named and knows none at all, they stand apart from what is rejected."""
+    where a model was named and knows none at all, or nobody does, they stand apart from what is
+    rejected."""
     content = _in_time(interpret(decoded, model, None), received_at)
     unknown = nothing_known(content) if named else None
     problem = unknown or (misfit(decoded, content) if named else None)
     undefined = _undefined(decoded, content)
+    apart = unknown is not None or (bool(content.unclear) and not content.readings)
     rejects = [*content.rejects, *content.unclear, *([problem] if problem else [])]
     rejects = [reject for reject in rejects if reject not in undefined]
     warnings = [*content.warnings, *_in_words(undefined)]
@@ -129,14 +131,14 @@ def _result(
         "format": decoded.format,
         "class": content.message_class.value,
         "device": decoded.device,
-        "readings": readings if unknown else readings + others,
+        "readings": readings if apart else readings + others,
         "events": [_event_json(event) for event in content.events],
         "statuses": [_status_json(status) for status in content.statuses],
         "positions": [_position_json(position) for position in content.positions],
         "rejects": [{"reason": r.reason, "detail": r.detail} for r in rejects],
         "link": decoded.link,
     }
-    if unknown:
+    if apart:
         result["unmapped"] = others
     if warnings:
         result["warnings"] = warnings
