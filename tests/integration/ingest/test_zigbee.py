@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from alerts.steps import apply_rules, default_rules, evaluate_waiting
 from db import rejects, zigbee
 from db.devices import NewDevice, insert_devices, list_registered, list_squad_districts
 from db.pool import Connection, connect
@@ -20,6 +21,14 @@ from ingest.message import Message
 from ingest.registry import Registry
 from ingest.steps import Stored, replay_reject, store_batch
 from ingest.zigbee_steps import resolve_definitions
+from tests.integration.ingest.workers import (
+    Publisher,
+    Site,
+    leave,
+    new_site,
+    wait_until,
+    working,
+)
 from tests.unit.ingest.zigbee_definitions import binary, bridge_devices, device, enum, numeric
 
 SECOND = timedelta(seconds=1)
@@ -262,3 +271,54 @@ def test_invented_bridges_push_out_their_own_kind(workers: tuple[Worker, Worker]
     ]  # fmt: skip
     zigbee.trim(worker.conn, bridges_max=0)
     assert worker.all("SELECT bridge FROM zigbee_bridge") == [("",)]
+
+
+@pytest.mark.parametrize("model", ["", "aqara-jt-bz-01aq", "zigbee-leak", "dragino-door"])
+@pytest.mark.parametrize("is_defined", [True, False])
+@pytest.mark.parametrize(
+    ("exposed", "said"),
+    [
+        (binary("gas"), True),
+        (binary("gas_alarm_2"), True),
+        (binary("carbon_monoxide", "ON", "OFF"), "ON"),
+        (enum("gas_sensor_state"), "alarm"),
+        (binary("alarm_1"), True),
+    ],
+)
+def test_a_detector_in_alarm_raises_one_whatever_model_was_chosen(
+    workers: tuple[Worker, Worker], model: str, is_defined: bool, exposed: dict[str, Any], said: Any
+) -> None:
+    """From the message to the alarm, over the shipped rules."""
+    worker, _ = workers
+    apply_rules(worker.conn, "system", default_rules(), worker.now)
+    worker.conn.execute("UPDATE device SET model = %s WHERE code = 'GAS 1'", (model,))
+    if is_defined:
+        worker.take("bridge/devices", bridge_devices(device("gas 1", exposed)))
+    worker.take("gas 1", {exposed["property"]: said, "linkquality": 80}, 1)
+    evaluate_waiting(worker.conn, worker.now + SECOND)
+    assert worker.all(
+        "SELECT condition FROM alarm JOIN device ON device.id = device_id WHERE code = 'GAS 1'"
+    ) == [("gas/GAS 1",)]
+
+
+@pytest.fixture
+def site(mqtt_url: str, database_url: str, redis_url: str) -> Iterator[Site]:
+    site = new_site(mqtt_url, database_url, redis_url)
+    yield site
+    leave(site)
+
+
+def test_a_long_list_comes_through_the_broker_to_a_worker(
+    site: Site, workers: tuple[Worker, Worker], mqtt_url: str
+) -> None:
+    publisher = Publisher(mqtt_url)
+    many = [device(f"n {n}", *(numeric(f"v{k}", "W") for k in range(40))) for n in range(300)]
+    payload = bridge_devices(*many, PLUG)
+    assert len(payload) > 4 * PAYLOAD_LIMIT
+    with working(site):
+        publisher.send("zigbee2mqtt/bridge/devices", payload)
+        wait_until(lambda: site.stored() == 1, 20, 0.05)
+        publisher.send("zigbee2mqtt/plug 1", b'{"current": 450}')
+        wait_until(lambda: site.stored() == 2, 10, 0.05)
+    publisher.close()
+    assert workers[0].readings("PLUG 1") == {"current_a": 0.45}
