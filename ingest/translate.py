@@ -133,11 +133,17 @@ class _Draft:
         return self._leave_out(value, name, said)
 
     def _defined(self, value: RawValue, name: str) -> FieldRule | None:
-        """As the sender defines the value, else by its canonical name."""
+        """As the sender defines the value, unless the model leaves it out; else by its canonical
+        name."""
         if value.meaning == ALARM_OF_DEVICE:
             return FieldRule((name,), GAS_ALARM) if self._kind == "gas" else None
         metric = METRICS.get(value.meaning or name)
-        return None if metric is None else FieldRule((name,), metric)
+        if metric is None or (metric is not GAS_ALARM and value.meaning and self._leaves(name)):
+            return None
+        return FieldRule((name,), metric)
+
+    def _leaves(self, name: str) -> bool:
+        return self._model is not None and self._model.knows(name)
 
     def _read(self, value: RawValue, rule: FieldRule) -> Reading | Reject | None:
         reading = _reading(self._device, value, rule, self._gas)
@@ -151,7 +157,7 @@ class _Draft:
     def _leave_out(self, value: RawValue, name: str, said: Said) -> None:
         """No reading; refused if somebody ought to know, unless the model knows better."""
         self._kept_out.append(value)
-        by_model = self._model is not None and self._model.knows(name)
+        by_model = self._leaves(name)
         self._by_model |= by_model
         self._known |= by_model or value.meaning == NO_READING
         if by_model:

@@ -94,7 +94,8 @@ def meant(value: RawValue, definition: Definition | None, endpoint: str = "") ->
     if exposed is None:
         return _undefined(value)
     if exposed.type == "numeric":
-        return _number(value, exposed, definition)
+        is_number = isinstance(value.value, float)
+        return _number(value, exposed, definition) if is_number else _undefined(value)
     if exposed.type == "binary":
         return _flag(value, exposed)
     return _text(value, exposed)
@@ -165,7 +166,7 @@ def _gas(exposed: Exposed, definition: Definition | None) -> tuple[str, str]:
         known = _GAS_UNITS.get(exposed.unit)
     if known is not None:
         return known
-    if exposed.unit in _VOLUMES or _says_gas_otherwise(definition):
+    if exposed.unit.partition("/")[0] in _VOLUMES or _says_gas_otherwise(definition):
         return NO_READING, ""
     return UNIT_UNKNOWN, ""
 
@@ -224,7 +225,7 @@ def _flag(value: RawValue, exposed: Exposed) -> RawValue:
         return _contact(value, sent)
     state = {exposed.on.lower(): True, exposed.off.lower(): False}.get(sent.lower())
     if exposed.of in ("switch", "light") and value.name == "state":
-        return replace(value, value=value.value if state is None else state, meaning="lamp_on")
+        return replace(value, meaning="lamp_on") if state is None else _is(value, state, "lamp_on")
     if exposed.is_settable:
         return replace(value, meaning=NO_READING)
     said = word(sent) if state is None else Said.ALARM if state else Said.QUIET
@@ -258,7 +259,7 @@ def _contact(value: RawValue, sent: str) -> RawValue:
     closed = {"true": True, "false": False}.get(sent.lower())
     if closed is None:
         return replace(value, meaning=ALARM_UNCLEAR)
-    return replace(value, value=not closed, meaning="cover_open")
+    return _is(value, not closed, "cover_open")
 
 
 def _text(value: RawValue, exposed: Exposed) -> RawValue:
@@ -266,14 +267,14 @@ def _text(value: RawValue, exposed: Exposed) -> RawValue:
     if exposed.name == "contact":
         return _contact(value, sent)
     if exposed.of == "switch" and value.name == "state" and sent.lower() in ("on", "off"):
-        return replace(value, value=sent.lower() == "on", meaning="lamp_on")
+        return _is(value, sent.lower() == "on", "lamp_on")
     if exposed.is_settable:
         return replace(value, meaning=NO_READING)
     said = gas_alarm(exposed.name, sent)
     if said is not Said.NOTHING:
         return _said(value, said, "gas_alarm")
     if exposed.name == "liquid_state" and sent.lower() in _LIQUID:
-        return replace(value, value=_LIQUID[sent.lower()], meaning="flooded")
+        return _is(value, _LIQUID[sent.lower()], "flooded")
     if _flag_metric(exposed.name) == "flooded":
         return _said(value, word(sent), "flooded")
     return _danger(value, exposed, word(sent), sent)
@@ -287,11 +288,11 @@ def _danger(value: RawValue, exposed: Exposed, said: Said, sent: str) -> RawValu
         return replace(value, meaning=NO_READING)
     is_own = bool(words & _OWN_ALARM) and words <= _OWN_ALARM | _STATE
     if said is Said.QUIET:
-        return replace(value, value=False, meaning=ALARM_OF_DEVICE if is_own else NO_READING)
+        return _is(value, False, ALARM_OF_DEVICE if is_own else NO_READING)
     if said is Said.NOTHING:
         return replace(value, meaning=NO_READING)
     if is_own and said is Said.ALARM and in_value <= _OWN_WORDS:
-        return replace(value, value=True, meaning=ALARM_OF_DEVICE)
+        return _is(value, True, ALARM_OF_DEVICE)
     return replace(value, meaning=ALARM_UNCLEAR)
 
 
@@ -300,7 +301,13 @@ def _said(value: RawValue, said: Said, metric: str) -> RawValue:
         return replace(value, meaning=ALARM_UNCLEAR)
     if said is Said.NOTHING:
         return replace(value, meaning=NO_READING)
-    return replace(value, value=said is Said.ALARM, meaning=metric)
+    return _is(value, said is Said.ALARM, metric)
+
+
+def _is(value: RawValue, state: bool, meaning: str) -> RawValue:
+    """True or false; what was sent is kept, where it was something else."""
+    sent = value.value if value.sent is None else value.sent
+    return replace(value, value=state, sent=None if sent is state else sent, meaning=meaning)
 
 
 def _sent(value: RawValue) -> str:

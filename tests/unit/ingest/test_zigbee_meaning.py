@@ -23,6 +23,7 @@ from ingest.formats.zigbee2mqtt_definitions import (
     parse_devices,
     parse_info,
 )
+from ingest.models import load_model
 from ingest.normalize import Normalized, normalize
 from tests.unit.ingest.corpus import NOW
 from tests.unit.ingest.test_gas_alarm_words import Device
@@ -110,7 +111,14 @@ def test_a_quantity_is_in_the_unit_of_its_definition(
 
 @pytest.mark.parametrize(
     ("name", "unit"),
-    [("gas", "m³"), ("illuminance", "%"), ("humidity", ""), ("pressure", "x"), ("gas", "L")],
+    [
+        ("gas", "m³"),
+        ("illuminance", "%"),
+        ("humidity", ""),
+        ("pressure", "x"),
+        ("gas", "L"),
+        ("gas_flow", "m³/h"),
+    ],
 )
 def test_a_quantity_in_a_unit_of_something_else_is_none(name: str, unit: str) -> None:
     content = read({name: 1}, defined(numeric(name, unit)))
@@ -307,6 +315,28 @@ def test_a_model_has_the_first_word_on_what_a_value_is() -> None:
     definition = defined(enum("action", "tilt", "vibration"))
     content = read({"action": "tilt"}, definition, model="aqara-djt11lm", kind="manhole")
     assert stored(content) == {"vibration": 1}
+
+
+def test_what_a_model_leaves_out_stays_out_but_for_a_gas_alarm() -> None:
+    definition = defined(binary("vibration"), binary("gas"))
+    assert load_model("aqara-djt11lm").knows("vibration")  # type: ignore[union-attr]
+    content = read({"vibration": True, "gas": True}, definition, model="aqara-djt11lm")
+    assert stored(content) == {"gas_alarm": 1}
+
+
+def test_what_was_sent_is_kept_beside_what_it_means() -> None:
+    definition = defined(binary("contact", False, True), binary("carbon_monoxide", "ON", "OFF"))
+    content = read({"contact": False, "carbon_monoxide": "OFF"}, definition)
+    assert [(r.metric, r.value, r.raw_value) for r in content.readings] == [
+        ("cover_open", 1, False), ("gas_alarm", 0, "OFF"),
+    ]  # fmt: skip
+    pressure = read({"pressure": 1013}, defined(numeric("pressure", "hPa"))).readings[0]
+    assert (pressure.raw_value, pressure.raw_unit) == (1013, "hPa")
+
+
+def test_a_flag_where_the_definition_has_a_number_is_a_flag_all_the_same() -> None:
+    content = read({"gas": True}, defined(numeric("gas", "%LEL")))
+    assert (stored(content), content.rejects) == ({"gas_alarm": 1}, ())
 
 
 # --- without a definition ----------------------------------------------------------------------
