@@ -29,6 +29,7 @@ from db import (
     sequences,
     sparkplug,
     users,
+    zigbee,
 )
 from db.pool import (
     Connection,
@@ -175,6 +176,7 @@ def _forget_messages(conn: Connection, now: datetime) -> None:
 
 def _forget_nodes(conn: Connection, _now: datetime) -> None:
     sparkplug.trim(conn)
+    zigbee.trim(conn)
 
 
 JOBS: tuple[tuple[str, float, Job], ...] = (

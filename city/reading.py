@@ -143,6 +143,8 @@ class RawValue:
 
     `value` is a number, a truth value or text; `sent` is what stood in the message where that
     differs ("3.384 V"). Normalisation turns those that the device's model knows into readings.
+    `meaning` is what the sender's own definition of the value says: the name of a metric, or one of
+    the words below; empty where it says nothing.
     """
 
     name: str
@@ -152,6 +154,14 @@ class RawValue:
     unit: str = ""
     sent: Any = None
     quality: Quality = Quality.GOOD
+    meaning: str = ""
+
+
+# Meanings of a value that are no metric.
+NO_READING = "no reading"  # a setting, a counter, a quantity without a metric here
+ALARM_OF_DEVICE = "alarm of the device"  # of whatever the device is there to detect
+ALARM_UNCLEAR = "alarm unclear"  # something is wrong, nothing says what
+UNIT_UNKNOWN = "unit unknown"  # a quantity that is sent in several units, nothing says in which
 
 
 class EventPhase(StrEnum):
@@ -257,6 +267,8 @@ REASON_DEVICE_UNKNOWN = "device_unknown"
 REASON_DEVICE_REPLACED = "device_replaced"  # sent by hardware that was exchanged
 REASON_METRIC_UNKNOWN = "metric_unknown"
 REASON_RANGE = "value_out_of_range"
+REASON_ALARM = "alarm_unclear"  # may be an alarm, and neither its sender nor a model says of what
+REASON_UNIT = "unit_unknown"
 REASON_DISTRICT = "district_mismatch"
 REASON_KIND = "kind_mismatch"
 REASON_CODEC = "codec_failed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,12 +21,16 @@ from city.reading import (
     VideoEvent,
 )
 from ingest.formats import FORMATS, Format, find_format, recognise
+from ingest.formats.zigbee2mqtt import NAME as ZIGBEE2MQTT
+from ingest.message import Message
 from ingest.models import DeviceModel, load_model, model_names
-from ingest.normalize import Normalized, interpret, nothing_known
+from ingest.normalize import Normalized, interpret, misfit, nothing_known
 from ingest.quality import is_in_future
 
 # Messages taken from a file of one message a line.
 LINE_LIMIT = 10_000
+
+Resolve = Callable[[Message, Decoded], Decoded]
 
 
 def decode_by_hand(
@@ -37,16 +41,18 @@ def decode_by_hand(
     model: str | None = None,
     codec_js: str | None = None,
     received_at: datetime,
+    resolve: Resolve | None = None,
 ) -> dict[str, Any]:
     """The message as JSON (contract: `gridwarden decode`), with the times that it carries.
 
     Without a model every value is shown under the name it has; `stored` says whether ingest
-    would keep it. A file of one JSON message a line is read as that many messages.
+    would keep it. A file of one JSON message a line is read as that many messages. `resolve` adds
+    what earlier messages told, where there is somebody who kept it.
     """
     chosen = _format(format)
     device_model = _model(model, codec_js)
-    lines = _lines(payload)
-    results = [_decode_one(chosen, topic, line, device_model, received_at) for line in lines]
+    messages = [Message(topic, line, False, received_at) for line in _lines(payload)]
+    results = [_decode_one(chosen, message, device_model, resolve) for message in messages]
     if len(results) == 1:
         return results[0]
     return _joined(results)
@@ -89,18 +95,16 @@ def _lines(payload: bytes) -> list[bytes]:
 
 
 def _decode_one(
-    chosen: Format | None,
-    topic: str,
-    payload: bytes,
-    model: DeviceModel | None,
-    received_at: datetime,
+    chosen: Format | None, message: Message, model: DeviceModel | None, resolve: Resolve | None
 ) -> dict[str, Any]:
-    wire_format = chosen or recognise(topic, payload)
+    received_at = message.received_at
+    wire_format = chosen or recognise(message.topic, message.payload)
     if wire_format is None:
         reject = Reject(REASON_FORMAT, "neither topic nor body is of a known format")
         nothing = Decoded("", MessageClass.INVALID, rejects=(reject,))
         return _result(nothing, None, False, received_at)
-    decoded = wire_format.parse(topic, payload, received_at)
+    decoded = wire_format.parse(message.topic, message.payload, received_at)
+    decoded = decoded if resolve is None else resolve(message, decoded)
     known = model or load_model(decoded.format)
     named = model is not None and bool(model.name)
     results = [_result(part, known, named, received_at) for part in decoded.parts or (decoded,)]
@@ -111,30 +115,51 @@ def _result(
     decoded: Decoded, model: DeviceModel | None, named: bool, received_at: datetime
 ) -> dict[str, Any]:
     """One message as JSON. Values that the model does not know are shown beside the readings;
-    where a model was named and knows none at all, they stand apart from what is rejected."""
+    where a model was named and knows none at all, or nobody does, they stand apart from what is
+    rejected."""
     content = _in_time(interpret(decoded, model, None), received_at)
     unknown = nothing_known(content) if named else None
-    rejects = (*content.rejects, unknown) if unknown else content.rejects
+    problem = unknown or (misfit(decoded, content) if named else None)
+    undefined = _undefined(decoded, content)
+    apart = unknown is not None or (bool(content.unclear) and not content.readings)
+    rejects = [*content.rejects, *content.unclear, *([problem] if problem else [])]
+    rejects = [reject for reject in rejects if reject not in undefined]
+    warnings = [*content.warnings, *_in_words(undefined)]
     others = [_value_json(decoded.device, value) for value in content.kept_out]
     readings = [_reading_json(reading) for reading in content.readings]
     result: dict[str, Any] = {
         "format": decoded.format,
         "class": content.message_class.value,
         "device": decoded.device,
-        "readings": readings if unknown else readings + others,
+        "readings": readings if apart else readings + others,
         "events": [_event_json(event) for event in content.events],
         "statuses": [_status_json(status) for status in content.statuses],
         "positions": [_position_json(position) for position in content.positions],
         "rejects": [{"reason": r.reason, "detail": r.detail} for r in rejects],
         "link": decoded.link,
     }
-    if unknown:
+    if apart:
         result["unmapped"] = others
-    if content.warnings:
-        result["warnings"] = list(content.warnings)
+    if warnings:
+        result["warnings"] = warnings
     if decoded.raw_bytes:
         result |= {"fport": decoded.fport, "frame": decoded.raw_bytes.hex()}
     return result
+
+
+def _undefined(decoded: Decoded, content: Normalized) -> list[Reject]:
+    """What ingest may know of a Zigbee device, from its bridge, and nobody knows by hand. Beside
+    what is known it is told as a warning; with nothing else in it the message is refused."""
+    if decoded.format != ZIGBEE2MQTT or "defined_as" in decoded.link or not content.readings:
+        return []
+    return list(content.unclear)
+
+
+def _in_words(undefined: Sequence[Reject]) -> list[str]:
+    if not undefined:
+        return []
+    told = "no bridge/devices is known here, which says what these values are; without it:"
+    return [told, *(f"refused as {reject.reason}: {reject.detail}" for reject in undefined)]
 
 
 def _in_time(content: Normalized, received_at: datetime) -> Normalized:
@@ -167,6 +192,9 @@ def _joined(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
     for key in ("readings", "events", "statuses", "positions", "rejects"):
         joined[key] = [item for result in results for item in result[key]]
+    warnings = dict.fromkeys(item for result in results for item in result.get("warnings", ()))
+    if warnings:
+        joined["warnings"] = list(warnings)
     return joined
 
 

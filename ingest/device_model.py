@@ -15,6 +15,7 @@ from city.reading import METRICS, Metric
 KINDS = frozenset({"gas", "manhole", "light", "camera", "any"})
 # Characters of a codec; the longest that vendors publish have about 60 thousand.
 CODEC_LIMIT = 512 * 1024
+EVERYTHING = "*"
 _MODEL_KEYS = frozenset({"title", "kind", "interval_s", "time_field", "ignore", "field", "classes"})
 _FIELD_KEYS = frozenset(
     {"names", "metric", "unit", "scale", "offset", "values", "low", "high", "sentinels"}
@@ -65,11 +66,18 @@ class DeviceModel:
         return self.rules.get(name.lower())
 
     def knows(self, name: str) -> bool:
-        """The name is known to be no reading: settings, versions, counters of the frame."""
+        """The name is known to be no reading: settings, versions, counters of the frame.
+
+        A pattern that fits every name knows none: see `counts_rest`."""
         lowered = name.lower()
         return lowered == self.time_field.lower() or any(
-            fnmatchcase(lowered, pattern) for pattern in self.ignore
+            pattern != EVERYTHING and fnmatchcase(lowered, pattern) for pattern in self.ignore
         )
+
+    @property
+    def counts_rest(self) -> bool:
+        """What the model does not know is counted, where its names are those of the format."""
+        return EVERYTHING in self.ignore
 
 
 def parse_model(name: str, text: str, codec: str = "") -> DeviceModel:

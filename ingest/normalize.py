@@ -35,7 +35,7 @@ from ingest.quality import (
     is_implausibly_old,
     is_in_future,
 )
-from ingest.translate import Translated, translate
+from ingest.translate import GAS_ALARM, Translated, translate
 from ingest.units import COMBUSTIBLE, percent_lel, water_level
 
 # Metrics beside which a reading of another metric may be derived.
@@ -80,6 +80,9 @@ class Normalized:
     positions: tuple[SquadPosition, ...] = ()
     kept_out: tuple[RawValue, ...] = ()
     known: bool = True  # some name was known to the model, be it as "no reading"
+    by_words: bool = False  # only the words of a gas alarm were understood
+    by_model: bool = True  # the model itself knew some name
+    unclear: tuple[Reject, ...] = ()  # what matters and nobody could read
     warnings: tuple[str, ...] = ()  # what the codec remarked
 
 
@@ -105,12 +108,17 @@ def normalize(
     # Formats whose names are the same for every device have a model of their own name.
     model = load_model(device.model or decoded.format)
     height = _mounting_height(device.attributes)
-    content = interpret(decoded, model, device.gas, height, run_codec)
+    content = interpret(decoded, model, device.gas, height, run_codec, device.kind)
+    if content.unclear:
+        content = replace(content, rejects=(*content.rejects, *content.unclear))
     problem = nothing_known(content)
-    if problem is not None and decoded.link.get("second_form"):
-        return replace(content, message_class=MessageClass.OTHER)
-    if problem is not None:
+    if problem is not None and not content.readings:
+        if decoded.link.get("second_form"):
+            return replace(content, message_class=MessageClass.OTHER)
         return replace(content, message_class=MessageClass.INVALID, rejects=(problem,))
+    problem = problem or misfit(decoded, content)
+    if problem is not None:
+        content = replace(content, rejects=(*content.rejects, problem))
     return _timed(content, received_at)
 
 
@@ -120,6 +128,7 @@ def interpret(
     gas: str | None,
     mounting_height_cm: float | None = None,
     run_codec: Run = run_one,
+    kind: str = "",
 ) -> Normalized:
     """Apply the device's model (and its codec) to a message; times are not judged yet."""
     if not decoded.values and not decoded.raw_bytes:
@@ -129,22 +138,40 @@ def interpret(
             decoded.message_class, readings, decoded.rejects, events,
             decoded.statuses, decoded.positions,
         )  # fmt: skip
-    found, message_class, warnings = _translated(decoded, model, gas, run_codec)
+    found, message_class, warnings = _translated(decoded, model, gas, run_codec, kind)
     own = {reading.metric for reading in found.readings}
     readings = (*found.readings, *(r for r in decoded.readings if r.metric not in own))
+    # Only the model of a format knows that whatever it leaves out is no reading.
+    rest_known = model is not None and model.counts_rest and model.name == decoded.format
     return Normalized(
         message_class, _with_derived(readings, gas, mounting_height_cm),
         (*decoded.rejects, *found.rejects), statuses=decoded.statuses,
-        kept_out=found.kept_out, known=found.known, warnings=warnings,
+        kept_out=found.kept_out, known=found.known or rest_known,
+        by_words=bool(found.readings) and not found.fits,
+        by_model=found.by_model or rest_known or model is None or not model.rules,
+        unclear=found.unclear,
+        warnings=warnings,
     )  # fmt: skip
 
 
 def nothing_known(content: Normalized) -> Reject | None:
     """The rejection of a message of which the model knows not one name."""
-    if content.readings or content.rejects or content.known or not content.kept_out:
+    if content.rejects or content.known or not content.kept_out:
+        return None
+    if content.readings and not content.by_words:
         return None
     names = ", ".join(value.name[:NAME_SHOWN] for value in content.kept_out[:NAMES_SHOWN])
     detail = f"no value has a canonical name or one that the device's model knows: {names}"
+    return Reject(REASON_METRIC_UNKNOWN, detail)
+
+
+def misfit(decoded: Decoded, content: Normalized) -> Reject | None:
+    """The rejection beside what was understood of all that a device has to say, without its model:
+    a wrong one was chosen."""
+    if content.by_model or not decoded.cached:
+        return None
+    names = ", ".join(value.name[:NAME_SHOWN] for value in decoded.values[:NAMES_SHOWN])
+    detail = f"the device's model knows none of the values, they were read without it: {names}"
     return Reject(REASON_METRIC_UNKNOWN, detail)
 
 
@@ -162,21 +189,33 @@ def _call(decoded: Decoded, model: DeviceModel) -> CodecCall:
 
 
 def _translated(
-    decoded: Decoded, model: DeviceModel | None, gas: str | None, run_codec: Run
+    decoded: Decoded, model: DeviceModel | None, gas: str | None, run_codec: Run, kind: str
 ) -> tuple[Translated, MessageClass, tuple[str, ...]]:
     """The network server's decoded values if the model knows any of them, else our codec's."""
-    found = translate(decoded.device, decoded.values, model, gas)
-    if found.readings or not decoded.raw_bytes or model is None or not model.codec:
+    found = translate(decoded.device, decoded.values, model, gas, kind)
+    if found.fits or not decoded.raw_bytes or model is None or not model.codec:
         return found, decoded.message_class, ()
     output = run_codec(_call(decoded, model))
     if isinstance(output, CodecFailed):
         refused = replace(found, rejects=(*found.rejects, output.reject))
         return refused, decoded.message_class, ()
     flat = flatten(output.data, frame_stamp(decoded))
-    again = translate(decoded.device, flat.values, model, gas)
-    again = replace(again, rejects=(*flat.rejects, *again.rejects))
+    again = translate(decoded.device, flat.values, model, gas, kind)
+    again = replace(
+        again,
+        readings=_with_alarm(again.readings, found.readings),
+        rejects=(*flat.rejects, *again.rejects),
+    )
     message_class = MessageClass.TELEMETRY if flat.values else decoded.message_class
     return again, message_class, output.warnings
+
+
+def _with_alarm(readings: tuple[Reading, ...], by_words: Iterable[Reading]) -> tuple[Reading, ...]:
+    """A gas alarm in the network server's values is one, though the codec may not find it."""
+    alarms = [r for r in by_words if r.metric == GAS_ALARM.name and r.value]
+    if not alarms or any(r.metric == GAS_ALARM.name and r.value for r in readings):
+        return readings
+    return (*(r for r in readings if r.metric != GAS_ALARM.name), *alarms)
 
 
 def frame_stamp(decoded: Decoded) -> Stamp:

@@ -10,13 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from city.errors import Conflict, InvalidInput, NotFound
+from city.reading import Decoded
 from db.devices import find_registered
 from db.pool import Connection
 from db.rejects import StoredReject, find_reject
 from ingest.batch import DECODER_FAULTS
 from ingest.decode import decode_by_hand
+from ingest.message import Message
 from ingest.models import model_names
 from ingest.steps import read_again, refused_again, replay_reject
+from ingest.zigbee_steps import resolve_defined
 
 Begin = Callable[[], AbstractContextManager[Connection]]
 
@@ -45,13 +48,18 @@ def refusals(conn: Connection, kept: StoredReject, now: datetime) -> list[tuple[
 
 def decode_again(conn: Connection, kept: StoredReject) -> dict[str, Any]:
     """The message as `gridwarden decode` prints it, with the model of its device if that is
-    registered; what even a decoder fails on is said as an error."""
+    registered, and the definition of a Zigbee device; what even a decoder fails on is said as an
+    error."""
+
+    def resolve(message: Message, decoded: Decoded) -> Decoded:
+        return resolve_defined(conn, [message], [decoded])[0]
+
     known = find_registered(conn, [kept.device]) if kept.device else []
     models = {device.model for device in known if device.format == kept.format}
     model = next(iter(models & model_names()), None)
     try:
         return decode_by_hand(
-            kept.topic, bytes(kept.raw), model=model, received_at=kept.received_at
+            kept.topic, bytes(kept.raw), model=model, received_at=kept.received_at, resolve=resolve
         )
     except (InvalidInput, *DECODER_FAULTS) as error:
         return {"error": f"{type(error).__name__}: {error}"}

@@ -41,6 +41,7 @@ from ingest.batch import (
 from ingest.message import Message
 from ingest.registry import Registry, normal_identity
 from ingest.sparkplug_steps import resolve_replayed
+from ingest.zigbee_steps import resolve_defined
 
 # A reading that reaches evaluation later than this after it was measured is stored as late and
 # raises no alarm: only a replay from quarantine can be so late without the format saying so.
@@ -291,6 +292,7 @@ def read_again(conn: Connection, kept: rejects.StoredReject, now: datetime) -> B
     """What a quarantined message comes to with today's decoders and registry; nothing is stored."""
     message = Message(kept.topic, bytes(kept.raw), False, kept.received_at)
     decoded = resolve_replayed(conn, [message], decode_messages([message]))
+    decoded = resolve_defined(conn, [message], decoded)
     names = sorted({*_names(decoded), *map(normal_identity, _names(decoded))})
     registry = Registry(
         devices.find_registered(conn, names),

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from city.reading import (
+    ALARM_OF_DEVICE,
+    ALARM_UNCLEAR,
     METRICS,
+    NO_READING,
+    REASON_ALARM,
     REASON_FIELD,
+    REASON_UNIT,
+    UNIT_UNKNOWN,
     Quality,
     RawValue,
     Reading,
@@ -16,6 +23,8 @@ from city.reading import (
     TimeSource,
 )
 from ingest.device_model import DeviceModel, FieldRule
+from ingest.formats.alarm_words import Said, gas_alarm
+from ingest.formats.body import shown
 from ingest.formats.times import time_or_none
 from ingest.quality import is_implausibly_old, is_in_future, out_of_range
 from ingest.units import convert
@@ -24,46 +33,160 @@ from ingest.units import convert
 NAME_SEPARATORS = frozenset(":/._-")
 
 
+# Of several values of one metric in a message the worst counts, unless one rule ranks them.
+_WORST_COUNTS = frozenset({
+    "gas_alarm", "flooded", "cover_open", "ch4_pct_lel", "ch4_pct_vol", "gas_ppm", "co_ppm",
+    "tilt_deg", "vibration", "motion", "tamper", "battery_low",
+})  # fmt: skip
+GAS_ALARM = METRICS["gas_alarm"]
+
+
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """Canonical readings of one message; values that gave none; whether any name was known."""
+    """Canonical readings of one message; values that gave none; whether any name was known.
+
+    `unclear` are refusals of values that matter and that nobody can read. `fits`: the model, the
+    sender's definition or a canonical name gave a reading, not only the words of a gas alarm.
+    `by_model`: the model itself knew some name."""
 
     readings: tuple[Reading, ...] = ()
     rejects: tuple[Reject, ...] = ()
     kept_out: tuple[RawValue, ...] = ()
     known: bool = False
+    unclear: tuple[Reject, ...] = ()
+    fits: bool = False
+    by_model: bool = False
 
 
 def translate(
-    device: str, values: Sequence[RawValue], model: DeviceModel | None, gas: str | None
+    device: str,
+    values: Sequence[RawValue],
+    model: DeviceModel | None,
+    gas: str | None,
+    kind: str = "",
 ) -> Translated:
-    """Readings of the values that the model, or the canonical names, know."""
+    """Readings of the values that the model, their sender or the canonical names know.
+
+    The model has the first word on a value, its sender's definition the second. Whatever they
+    say, a gas alarm is one."""
     if model is not None and model.time_field:
         values = _with_device_time(values, model.time_field)
-    said = _said(values) if model is not None and model.conditional else {}
-    chosen: dict[tuple[str, datetime], tuple[int, Reading, RawValue]] = {}
-    rejects: list[Reject] = []
-    kept_out: list[RawValue] = []
-    known = not values
+    draft = _Draft(device, model, gas, kind, values)
     for value in values:
-        name = _own_name(device, value.name, model)
-        rule = _rule(name, model)
-        if rule is None:
-            known = known or (model is not None and model.knows(name))
-            kept_out.append(value)
-            continue
-        known = True
-        reading = _reading(device, value, rule, gas)
-        if said:
-            reading = _judged(reading, rule, said)
-        if isinstance(reading, Reject):
-            rejects.append(reading)
-            continue
-        beaten = value if reading is None else _choose(chosen, reading, rule, value, name)
+        draft.take(value)
+    return draft.result()
+
+
+class _Held(NamedTuple):
+    """The reading that stands for a metric so far, and where it came from."""
+
+    rule: FieldRule
+    rank: int
+    reading: Reading
+    value: RawValue
+
+
+class _Draft:
+    """What the values of one message come to."""
+
+    def __init__(
+        self, device: str, model: DeviceModel | None, gas: str | None, kind: str,
+        values: Sequence[RawValue],
+    ) -> None:  # fmt: skip
+        self._device, self._model, self._gas, self._kind = device, model, gas, kind
+        self._said = _said(values) if model is not None and model.conditional else {}
+        self._chosen: dict[tuple[str, datetime], _Held] = {}
+        self._rejects: list[Reject] = []
+        self._kept_out: list[RawValue] = []
+        self._unclear: list[Reject] = []
+        self._known = self._by_model = not values
+        self._fits = False
+
+    def result(self) -> Translated:
+        readings = tuple(held.reading for held in self._chosen.values())
+        return Translated(
+            readings, tuple(self._rejects), tuple(self._kept_out), self._known,
+            tuple(self._unclear), self._fits, self._by_model,
+        )  # fmt: skip
+
+    def take(self, value: RawValue) -> None:
+        name = _own_name(self._device, value.name, self._model)
+        of_model = self._model.rule(name) if self._model is not None else None
+        self._by_model |= of_model is not None
+        rule = of_model or self._defined(value, name)
+        outcome = self._read(value, rule) if rule is not None else None
+        if of_model is not None and value.meaning and _is_misread(outcome):
+            defined = self._defined(value, name)
+            if defined is not None:
+                rule, outcome = defined, self._read(value, defined)
+        if rule is not None and not isinstance(outcome, Reject):
+            self._known = self._fits = True
+            return self._put(outcome, rule, value, name)
+        said = Said.NOTHING if value.meaning else gas_alarm(name, value.value)
+        if said is Said.ALARM or said is Said.QUIET:
+            reading = _flag_reading(self._device, value, said is Said.ALARM)
+            return self._put(reading, _GAS_RULE, value, _GAS_RULE.names[0])
+        if isinstance(outcome, Reject):
+            self._known = True
+            self._rejects.append(outcome)
+            return None
+        return self._leave_out(value, name, said)
+
+    def _defined(self, value: RawValue, name: str) -> FieldRule | None:
+        """As the sender defines the value, unless the model leaves it out; else by its canonical
+        name."""
+        if value.meaning == ALARM_OF_DEVICE:
+            return FieldRule((name,), GAS_ALARM) if self._kind == "gas" else None
+        metric = METRICS.get(value.meaning or name)
+        if metric is None or (metric is not GAS_ALARM and value.meaning and self._leaves(name)):
+            return None
+        return FieldRule((name,), metric)
+
+    def _leaves(self, name: str) -> bool:
+        return self._model is not None and self._model.knows(name)
+
+    def _read(self, value: RawValue, rule: FieldRule) -> Reading | Reject | None:
+        reading = _reading(self._device, value, rule, self._gas)
+        return _judged(reading, rule, self._said) if self._said else reading
+
+    def _put(self, reading: Reading | None, rule: FieldRule, value: RawValue, name: str) -> None:
+        beaten = value if reading is None else _choose(self._chosen, reading, rule, value, name)
         if beaten is not None:
-            kept_out.append(beaten)
-    readings = tuple(reading for _, reading, _ in chosen.values())
-    return Translated(readings, tuple(rejects), tuple(kept_out), known)
+            self._kept_out.append(beaten)
+
+    def _leave_out(self, value: RawValue, name: str, said: Said) -> None:
+        """No reading; refused if somebody ought to know, unless the model knows better."""
+        self._kept_out.append(value)
+        by_model = self._leaves(name)
+        self._by_model |= by_model
+        self._known |= by_model or value.meaning == NO_READING
+        if by_model:
+            return
+        if value.meaning == UNIT_UNKNOWN:
+            detail = f"{name}: in which unit it is {shown(value.value)} nothing says"
+            self._unclear.append(Reject(REASON_UNIT, detail))
+        unclear = value.meaning == ALARM_OF_DEVICE and value.value is True
+        if unclear or value.meaning == ALARM_UNCLEAR or said is Said.UNCLEAR:
+            sent = value.value if value.sent is None else value.sent
+            detail = f"{name}: says {shown(sent)}, which may be an alarm, and nothing says of what"
+            self._unclear.append(Reject(REASON_ALARM, detail))
+
+
+def _is_misread(outcome: Reading | Reject | None) -> bool:
+    """The rule is for another kind of value; one that is out of range is not misread."""
+    return isinstance(outcome, Reject) and outcome.reason == REASON_FIELD
+
+
+_GAS_RULE = FieldRule((GAS_ALARM.name,), GAS_ALARM)
+
+
+def _flag_reading(device: str, value: RawValue, is_on: bool) -> Reading:
+    """A gas alarm that only its name and words told."""
+    sent = value.value if value.sent is None else value.sent
+    return Reading(
+        device, GAS_ALARM.name, float(is_on), GAS_ALARM.unit, value.ts, value.ts_from, value.name,
+        sent, value.unit, value.quality,
+    )  # fmt: skip
 
 
 def _own_name(device: str, name: str, model: DeviceModel | None) -> str:
@@ -75,16 +198,8 @@ def _own_name(device: str, name: str, model: DeviceModel | None) -> str:
     return name
 
 
-def _rule(name: str, model: DeviceModel | None) -> FieldRule | None:
-    """The model's rule; a canonical name needs none."""
-    rule = model.rule(name) if model is not None else None
-    if rule is None and name in METRICS:
-        rule = FieldRule((name,), METRICS[name])
-    return rule
-
-
 def _choose(
-    chosen: dict[tuple[str, datetime], tuple[int, Reading, RawValue]],
+    chosen: dict[tuple[str, datetime], _Held],
     reading: Reading,
     rule: FieldRule,
     value: RawValue,
@@ -96,11 +211,14 @@ def _choose(
     rank = [listed.lower() for listed in rule.names].index(name.lower())
     beaten = None
     if key in chosen:
-        held_rank, held, beaten = chosen[key]
-        better = abs(reading.value) > abs(held.value) if rule.largest else rank < held_rank
+        held = chosen[key]
+        ranked = rule is held.rule and reading.metric != GAS_ALARM.name
+        by_size = rule.largest or (reading.metric in _WORST_COUNTS and not ranked)
+        better = abs(reading.value) > abs(held.reading.value) if by_size else rank < held.rank
         if not better:
             return value
-    chosen[key] = (rank, reading, value)
+        beaten = held.value
+    chosen[key] = _Held(rule, rank, reading, value)
     return beaten
 
 

@@ -49,6 +49,10 @@ _FACTORS: dict[tuple[str, str], tuple[int, int]] = {
     ("s", "h"): (1, 3600), ("min", "h"): (1, 60), ("d", "h"): (24, 1), ("kHz", "Hz"): (1000, 1),
     ("klx", "lx"): (1000, 1),
 }  # fmt: skip
+# A value that has one of these is a quantity and no switch.
+_MEASURES = {unit for unit, _ in _FACTORS if unit not in ("/", "s", "min", "d")} | {
+    "%LEL", "ppm", "%vol", "°C", "°F", "K", "°",
+}  # fmt: skip
 # Other spellings of units.
 _SPELLINGS = {
     "deg": "°", "℃": "°C", "Cel": "°C", "C": "°C", "degC": "°C", "℉": "°F", "degF": "°F", "F": "°F",
@@ -63,8 +67,10 @@ def convert(value: float, unit: str, metric: Metric, gas: str | None) -> float |
 
     A value without a unit is taken to be in the metric's own."""
     unit = _SPELLINGS.get(unit, unit)
-    if not unit or unit == metric.unit or metric.unit == "0/1":
+    if not unit or unit == metric.unit:
         return value
+    if metric.unit == "0/1":
+        return None if unit in _MEASURES else value
     if metric.unit == "°C":
         return _celsius(value, unit)
     if metric.unit == "%LEL":

@@ -36,6 +36,7 @@ from ingest.plain import PlainLane
 from ingest.registry import RegistryReader
 from ingest.sparkplug_steps import resolve_sessions
 from ingest.steps import NewestKnown, Stored, store_batch
+from ingest.zigbee_steps import resolve_definitions
 
 log = logging.getLogger(__name__)
 
@@ -260,6 +261,7 @@ class _Worker:
         now = datetime.now(UTC)
         with conn.transaction():  # what is learned of Sparkplug sessions goes with the readings
             decoded = resolve_sessions(conn, rest, decoded, now)
+            decoded = resolve_definitions(conn, rest, decoded, now)
             batch = build_batch(parcel.messages, decoded, registry, plain)
             return store_batch(conn, batch, now, worker=name, newest=self._newest)
 

@@ -1,7 +1,8 @@
 """Zigbee2MQTT: a device's cached state, single attributes, availability, the bridge's own topics.
 
 Topics, bodies and `last_seen` are those of "MQTT topics and messages" and of the settings in
-Zigbee2MQTT's documentation; units are those of its page of exposes for each device.
+Zigbee2MQTT's documentation. What a value means is told by the definitions that the bridge
+publishes: `parse` does without (see `zigbee2mqtt_meaning`), `parse_defined` is given one.
 """
 
 from __future__ import annotations
@@ -13,13 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from city.reading import (
-    METRICS,
     REASON_FIELD,
     Decoded,
     MessageClass,
     Quality,
-    RawValue,
-    Reading,
     Reject,
     StatusReport,
     TimeSource,
@@ -37,11 +35,18 @@ from ingest.formats.format import Format, Refused, fits_object, guarded
 from ingest.formats.times import is_local_time, time_or_none
 from ingest.formats.topics import own_levels, plain_text
 from ingest.formats.values import Stamp, flatten
+from ingest.formats.zigbee2mqtt_definitions import Definition
+from ingest.formats.zigbee2mqtt_meaning import meant
 
 NAME = "zigbee2mqtt"
 SUBSCRIPTIONS = ("zigbee2mqtt/#",)
-# Battery voltages are sent in millivolts and lie above this, voltages of the mains in volts.
-MILLIVOLTS_FROM = 1000
+# The bridge's own topics that this product reads; `parse` only names them.
+DEVICES, INFO = "bridge/devices", "bridge/info"
+# All of them that are retained or frequent, for a bridge whose base topic is a longer one.
+_OF_BRIDGE = frozenset({
+    "config", "converters", "definitions", "devices", "event", "extensions", "groups", "health",
+    "info", "log", "logging", "state",
+})  # fmt: skip
 # Parts of the state that describe the device and are no readings.
 _NO_READINGS = frozenset({"device", "last_seen", "update", "update_available", "elapsed"})
 _ONLINE = {"online": True, "offline": False}
@@ -52,21 +57,11 @@ _ENDPOINT = re.compile(
 )
 # An IEEE address as Zigbee2MQTT writes it, also where it is the friendly name.
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{16}")
-_UNITS = {
-    "battery": "%", "temperature": "°C", "device_temperature": "°C", "humidity": "%",
-    "soil_moisture": "%", "pressure": "hPa", "illuminance_lux": "lx", "power": "W",
-    "current": "A", "energy": "kWh", "power_apparent": "VA", "power_reactive": "var",
-    "ac_frequency": "Hz", "co2": "ppm", "angle": "°", "angle_x": "°", "angle_y": "°",
-    "angle_z": "°", "angle_x_absolute": "°", "angle_y_absolute": "°",
-    "voltage": "V", "liquid_level_percent": "%", "color_temp": "mired", "alarm_time": "s",
-    "produced_energy": "kWh", "energy_produced": "kWh", "energy_consumed": "kWh",
-    "pm25": "µg/m³", "pm10": "µg/m³",
-}  # fmt: skip
-# Which phase, conductor or endpoint a value is of: power_phase_b, current_a, energy_l2.
-_PART_OF = re.compile(r"_(phase_[abc]|neutral|[abc]|ab|l\d{1,2}|ep\d{1,2}|left|right|\d)$")
 
 
-def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
+def _parse(
+    topic: str, payload: bytes, received_at: datetime, definition: Definition | None = None
+) -> Decoded:
     levels = _levels(topic)
     if levels == ["bridge", "state"]:
         return _availability(NAME, payload, received_at, {"bridge": True})
@@ -81,8 +76,8 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
         # A retained state is deleted this way, and so is an attribute that became null.
         return Decoded(NAME, MessageClass.OTHER, _name(levels), link={"event": "cleared"})
     if len(levels) > 1 and not payload.lstrip().startswith(b"{"):
-        return _attribute(levels, payload, received_at)
-    return _state(levels, payload, received_at)
+        return _attribute(levels, payload, received_at, definition)
+    return _state(levels, payload, received_at, definition)
 
 
 def _levels(topic: str) -> list[str]:
@@ -119,14 +114,18 @@ def _availability(
     return Decoded(NAME, MessageClass.STATUS, device, statuses=(report,), link=link)
 
 
-def _attribute(levels: list[str], payload: bytes, received_at: datetime) -> Decoded:
+def _attribute(
+    levels: list[str], payload: bytes, received_at: datetime, definition: Definition | None
+) -> Decoded:
     """Output mode `attribute`: one topic for each name of the state, nested ones `color-x`."""
     device, name = _name(levels[:-1]), levels[-1][:IDENTITY_LIMIT]
     body = {name: plain_text(payload)}
-    return _decoded(device, body, Stamp(received_at, TimeSource.RECEIVED), (), {})
+    return _decoded(device, body, Stamp(received_at, TimeSource.RECEIVED), (), {}, definition)
 
 
-def _state(levels: list[str], payload: bytes, received_at: datetime) -> Decoded:
+def _state(
+    levels: list[str], payload: bytes, received_at: datetime, definition: Definition | None
+) -> Decoded:
     device = _name(levels)
     try:
         body = parse_object(payload)
@@ -144,7 +143,7 @@ def _state(levels: list[str], payload: bytes, received_at: datetime) -> Decoded:
         link["time_local"] = body["last_seen"]
     if body.get("preheat") is True:
         stamp = replace(stamp, quality=Quality.SUSPECT)
-    return replace(_decoded(device, body, stamp, rejects, link), cached=True)
+    return replace(_decoded(device, body, stamp, rejects, link, definition), cached=True)
 
 
 def _address(about: Mapping[str, Any]) -> str:
@@ -167,7 +166,7 @@ def _stamp(last_seen: Any, received_at: datetime) -> tuple[Stamp, tuple[Reject, 
 
 def _decoded(
     device: str, body: Mapping[str, Any], stamp: Stamp, rejects: tuple[Reject, ...],
-    link: dict[str, Any],
+    link: dict[str, Any], definition: Definition | None,
 ) -> Decoded:  # fmt: skip
     # A button's `action` is cleared by an empty text: that it ended is no reading.
     said = {name: value for name, value in body.items() if name not in _NO_READINGS and value != ""}
@@ -175,37 +174,14 @@ def _decoded(
     quality = as_finite(body.get("linkquality"))
     if quality is not None:
         link["linkquality"] = quality
-    values, readings = [], []
-    for value in flat.values:
-        reading = _battery_voltage(device, value)
-        if reading is None:
-            values.append(replace(value, unit=value.unit or _unit(value)))
-        else:
-            readings.append(reading)
+    if definition is not None:
+        link["defined_as"] = f"{definition.vendor} {definition.model}".strip()
+    endpoint = str(link.get("endpoint", ""))
     return Decoded(
-        NAME, MessageClass.TELEMETRY, device, readings=tuple(readings), values=tuple(values),
+        NAME, MessageClass.TELEMETRY, device,
+        values=tuple(meant(value, definition, endpoint) for value in flat.values),
         rejects=(*rejects, *flat.rejects), link=link,
     )  # fmt: skip
-
-
-def _battery_voltage(device: str, value: RawValue) -> Reading | None:
-    """`voltage` is the mains' in volts or the battery's in millivolts: a name that no model can
-    tell apart, so the battery's is a reading already here."""
-    if value.name != "voltage" or type(value.value) is not float:
-        return None
-    volts = value.value / 1000
-    if value.value <= MILLIVOLTS_FROM or volts > METRICS["battery_v"].high:
-        return None
-    return Reading(
-        device, "battery_v", volts, "V", value.ts, value.ts_from, value.name, value.sent, "mV",
-        value.quality,
-    )  # fmt: skip
-
-
-def _unit(value: RawValue) -> str:
-    if type(value.value) is not float:
-        return ""
-    return _UNITS.get(value.name) or _UNITS.get(_PART_OF.sub("", value.name), "")
 
 
 def _matches(topic: str) -> bool:
@@ -216,14 +192,36 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return "linkquality" in body and "cmd" not in body
 
 
+def bridge_topic(topic: str) -> tuple[str, str]:
+    """Whose topic of its own this is, and which: the levels before `bridge` ("" if its base topic
+    is the usual one) and the rest; two empty texts for any other topic."""
+    levels = _levels(topic)
+    if levels[0] == "bridge" and len(levels) > 1:
+        return "", "/".join(levels)
+    if len(levels) > 2 and levels[-2] == "bridge" and levels[-1] in _OF_BRIDGE:
+        return "/".join(levels[:-2]), "/".join(levels[-2:])
+    return "", ""
+
+
 _parse_guarded = guarded(NAME, _parse)
 
 
+def parse_defined(
+    topic: str, payload: bytes, received_at: datetime, definition: Definition
+) -> Decoded:
+    """A device's message by what its bridge says of it."""
+
+    def parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
+        return _parse(topic, payload, received_at, definition)
+
+    return guarded(NAME, parse)(topic, payload, received_at)
+
+
 def _parse_any_size(topic: str, payload: bytes, received_at: datetime) -> Decoded:
-    """The bridge's own lists, logs and answers are counted unread: they can be megabytes."""
-    levels = _levels(topic)
-    if levels[0] == "bridge" and len(levels) > 1 and levels != ["bridge", "state"]:
-        return Decoded(NAME, MessageClass.OTHER, link={"event": "/".join(levels)[:200]})
+    """The bridge's own lists, logs and answers are not looked into here: they can be megabytes."""
+    base, what = bridge_topic(topic)
+    if what and (base or what != "bridge/state"):
+        return Decoded(NAME, MessageClass.OTHER, link={"event": what[:200]})
     return _parse_guarded(topic, payload, received_at)
 
 

@@ -68,7 +68,7 @@ def test_bytes_are_shown_and_a_models_codec_reads_them() -> None:
 def test_a_codec_given_by_hand_is_used_with_or_without_a_model() -> None:
     codec = "function decodeUplink(i) { return {data: {gas: 'alarm', size: i.bytes.length}} }"
     alone = by_hand("chirpstack/up-bytes.json", codec_js=codec)
-    assert {r["metric"]: r["value"] for r in alone["readings"]} == {"gas": "alarm", "size": 9.0}
+    assert {r["metric"]: r["value"] for r in alone["readings"]} == {"gas_alarm": 1.0, "size": 9.0}
     both = by_hand("chirpstack/up-bytes.json", codec_js=codec, model="milesight-gs101")
     assert both["readings"][0]["metric"] == "gas_alarm"
 

@@ -28,6 +28,11 @@ def fixture(name: str, **changes: Any) -> dict[str, Any]:
     return body | changes
 
 
+def meaning(topic: str, body: dict[str, Any], name: str) -> tuple[str, str, object]:
+    value = next(value for value in parse(topic, body).values if value.name == name)
+    return value.meaning, value.unit, value.value
+
+
 def named(decoded: Decoded) -> dict[str, object]:
     return {value.name: value.value for value in decoded.values}
 
@@ -37,17 +42,16 @@ def test_a_state_is_a_cache_and_the_hardware_address_is_the_device() -> None:
     assert (decoded.message_class, decoded.cached) == (MessageClass.TELEMETRY, True)
     assert decoded.device == "0x00124b0001020304"
     assert decoded.link == {"name": "井盖 7/Süd", "linkquality": 87}
-    assert named(decoded) == {"battery_low": False, "gas": True, "linkquality": 87, "tamper": False}
+    assert named(decoded) == {
+        "battery_low": False, "gas": True, "linkquality": 87, "tamper": False, "voltage": 2900,
+    }  # fmt: skip
     assert {(v.ts, v.ts_from) for v in decoded.values} == {(SEEN, TimeSource.SERVER)}
 
 
 def test_a_voltage_in_millivolts_is_the_batterys_and_one_in_volts_the_mains() -> None:
-    battery = parse("zigbee2mqtt/d", fixture("gas.json")).readings[0]
-    assert (battery.metric, battery.value, battery.raw_name) == ("battery_v", 2.9, "voltage")
-    assert (battery.raw_value, battery.raw_unit) == (2900, "mV")
-    plug = parse("zigbee2mqtt/d", fixture("plug.json"))
-    assert plug.readings == ()
-    assert next(v.unit for v in plug.values if v.name == "voltage") == "V"
+    battery = meaning("zigbee2mqtt/d", fixture("gas.json"), "voltage")
+    assert battery == ("battery_v", "mV", 2900)
+    assert meaning("zigbee2mqtt/d", fixture("plug.json"), "voltage") == ("voltage_v", "V", 229)
 
 
 def test_nulls_updates_and_a_cleared_action_are_no_readings() -> None:
@@ -102,9 +106,9 @@ def test_an_endpoint_tells_its_parent() -> None:
     ("topic", "text", "device", "values"),
     [
         ("zigbee2mqtt/lamp/temperature", b"21.5", "lamp", {"temperature": 21.5}),
-        ("zigbee2mqtt/yard/lamp/state", b"ON", "yard/lamp", {"state": "ON"}),
+        ("zigbee2mqtt/yard/lamp/state", b"ON", "yard/lamp", {"state": True}),
         ("zigbee2mqtt/lamp/color-x", b"0.31", "lamp", {"color-x": 0.31}),
-        ("zigbee2mqtt/cover/contact", b"false", "cover", {"contact": False}),
+        ("zigbee2mqtt/cover/contact", b"false", "cover", {"contact": True}),  # it is open
         ("zigbee2mqtt/cover/action", b"tilt", "cover", {"action": "tilt"}),
     ],
 )
@@ -181,10 +185,11 @@ def test_common_names_become_canonical_readings() -> None:
     result = decode_by_hand("zigbee2mqtt/plug", payload, received_at=NOW)
     stored = {r["metric"]: r["value"] for r in result["readings"] if r["stored"]}
     assert stored == {
-        "lamp_on": 1, "power_w": 41.5, "voltage_v": 229, "current_a": 0.19, "energy_kwh": 12.7,
+        "lamp_on": 1, "power_w": 41.5, "voltage_v": 229, "energy_kwh": 12.7,
         "link_quality": 120, "cover_open": 1, "battery_pct": 84, "flooded": 1, "tilt_deg": -7,
     }  # fmt: skip
     assert result["rejects"] == []
+    assert "current" in result["warnings"][1]  # in A or mA: only the bridge knows
 
 
 def test_the_state_of_a_valve_or_a_lock_is_no_lamp() -> None:
@@ -200,12 +205,12 @@ def test_it_is_recognised() -> None:
     assert recognise("feed/z2m/a", b"{}") is known
 
 
-def test_values_of_phases_have_the_unit_of_the_whole() -> None:
-    body = {"power_phase_b": 384, "current_neutral": 0.03, "energy_produced_a": 2.5,
-            "voltage_c": 229, "power_factor_b": 0.9, "linkquality": 3}  # fmt: skip
+def test_of_three_phases_the_first_is_the_meters_voltage_and_the_others_are_none() -> None:
+    body = {"voltage_c": 228, "voltage_phase_a": 229, "power_phase_b": 384, "linkquality": 3}
     values = parse("zigbee2mqtt/meter-7", body).values
-    assert {v.name: v.unit for v in values if v.unit} == {
-        "power_phase_b": "W", "current_neutral": "A", "energy_produced_a": "kWh", "voltage_c": "V",
+    assert {v.name: v.meaning for v in values} == {
+        "voltage_c": "", "voltage_phase_a": "voltage_v", "power_phase_b": "",
+        "linkquality": "link_quality",
     }  # fmt: skip
 
 

@@ -1,0 +1,2 @@
+DROP TABLE zigbee_device;
+DROP TABLE zigbee_bridge;
