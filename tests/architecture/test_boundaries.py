@@ -15,6 +15,7 @@ PACKAGES = ("city", "db", "ingest", "alerts", "dispatch", "dashboard", "simulato
 CLOCK_READERS = {
     "alerts/worker.py", "dispatch/worker.py", "ingest/worker.py", "ingest/inbox.py",
     "ingest/lease.py", "ingest/mqtt/lane.py", "ingest/mqtt/visit.py",
+    "ingest/mqtt/restart_test.py", "ingest/mqtt/counters.py",
     "dashboard/gate.py", "dashboard/live.py", "dashboard/load.py", "dashboard/auth.py",
     "dashboard/server.py", "dashboard/serve.py", "simulator/publish.py",
 }  # fmt: skip

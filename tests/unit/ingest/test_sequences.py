@@ -22,18 +22,8 @@ from db.sequences import (
     pack,
     unpack,
 )
-from ingest.sequences import (
-    FEED_CODES,
-    NAMED_MAX,
-    NATIVE,
-    SPARKPLUG,
-    Trust,
-    follow,
-    forget_silent,
-    named_source,
-    split,
-    summarise,
-)
+from ingest.numbers import FEED_CODES, NATIVE, SPARKPLUG, named_source
+from ingest.sequences import NAMED_MAX, Trust, follow, forget_silent, split, summarise
 
 NOW = datetime(2026, 11, 24, 6, 2, 10, tzinfo=UTC)
 NOW_US = as_microseconds(NOW)
