@@ -35,8 +35,9 @@ RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 0.5
 # Bytes of messages that one lane holds; what is beyond stays with the broker.
 HELD_BYTES = 64 * 1024 * 1024
-# No broker may send a packet larger than this. Ours accepts messages of 2 MiB.
-PACKET_BYTES = 4 * 1024 * 1024
+# A larger packet the broker would throw away instead of sending it. Ours accepts messages of
+# 16 MiB, so that they reach us, to be rejected by name.
+PACKET_BYTES = 20 * 1024 * 1024
 # A broker that does not answer is said so again after this.
 SAY_AGAIN_S = 60.0
 # How long a stop waits for the last acknowledgements to leave.
