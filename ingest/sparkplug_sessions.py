@@ -356,6 +356,8 @@ class Sessions:
             self.nodes[key] = begin_session(node, telegram, at, retained=retained)
             return self._node_birth(telegram, at, self.nodes[key])
         if kind is Kind.NDEATH:
+            if retained and telegram.bd_seq not in (None, node.bd_seq):
+                return _ignored(telegram, node)  # when that was said nobody knows
             self.nodes[key], heeded = end_session(node, telegram.bd_seq, at)
             return self._node_death(telegram, at) if heeded else _ignored(telegram, node)
         follows = not retained and follows_death(node, telegram.seq, at)

@@ -373,6 +373,15 @@ def test_a_will_that_came_before_the_birth_is_not_owed_after_it() -> None:
     assert not field.node.online
 
 
+def test_a_retained_death_of_another_number_says_nothing() -> None:
+    field = born()
+    telegram = read(topic("NDEATH"), node_death(2))
+    assert field.sessions.take(telegram, NOW + 9 * SECOND, retained=True).statuses == ()
+    assert field.node.online
+    field.sessions.take(read(topic("NDEATH"), node_death(3)), NOW + 9 * SECOND, retained=True)
+    assert not field.node.online
+
+
 def test_a_will_is_owed_for_half_an_hour() -> None:
     field = Field()
     field.take("NBIRTH", node_birth(bd_seq=1), 0)
