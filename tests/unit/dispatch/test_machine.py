@@ -190,7 +190,7 @@ def test_what_ends_a_case_is_refused_while_an_alarm_is_loud_and_names_each(
 
 
 def test_every_change_of_an_alarm_sends_somebody_or_is_only_noted() -> None:
-    assert OPENING | NOTED == set(AlarmChangeKind)
+    assert set(AlarmChangeKind) == OPENING | NOTED
     assert not OPENING & NOTED
 
 
