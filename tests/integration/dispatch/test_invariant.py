@@ -133,7 +133,7 @@ class Cases(RuleBasedStateMachine):
     def clear(self, sensor: Sensor) -> None:
         self._judge(sensor, lambda book: book.clear(self._condition(sensor), self.town.now))
 
-    @precondition(lambda self: self._live())
+    @precondition(lambda self: self._live() and self._cases())
     @rule(which=ANY, then=st.sampled_from(["on", "closed and on", "closed"]), case=ANY)
     def wobble(self, which: int, then: str, case: int) -> None:
         """The sensor says it is over; while the off-delay runs people finish the case, and the
@@ -443,8 +443,8 @@ def test_while_a_condition_stands_somebody_is_responsible_and_a_clock_runs(town:
     run_state_machine_as_test(
         partial(Cases, town),
         settings=settings(
-            max_examples=30,
-            stateful_step_count=50,
+            max_examples=20,
+            stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
