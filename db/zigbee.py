@@ -47,6 +47,12 @@ class DeviceRow:
     exposed: dict[str, dict[str, Any]] | None
 
 
+def find_digest(conn: Connection, bridge: str) -> bytes | None:
+    """The content of a bridge's newest list, if there is one."""
+    row = conn.execute("SELECT digest FROM zigbee_bridge WHERE bridge = %s", (bridge,)).fetchone()
+    return None if row is None else row[0]
+
+
 def lock_bridge(conn: Connection, bridge: str, now: datetime) -> BridgeRow:
     """This bridge, made known if it is not, locked until the transaction ends. Whoever locks
     several takes them in the order of their names."""

@@ -31,8 +31,6 @@ from ingest.units import convert
 
 # What stands between a device and a quantity in one name.
 NAME_SEPARATORS = frozenset(":/._-")
-
-
 # Of several values of one metric in a message the worst counts, unless one rule ranks them.
 _WORST_COUNTS = frozenset({
     "gas_alarm", "flooded", "cover_open", "ch4_pct_lel", "ch4_pct_vol", "gas_ppm", "co_ppm",
@@ -163,7 +161,7 @@ class _Draft:
         if by_model:
             return
         if value.meaning == UNIT_UNKNOWN:
-            detail = f"{name}: in which unit it is {shown(value.value)} nothing says"
+            detail = f"{name}: nothing says in which unit {shown(value.value)} is"
             self._unclear.append(Reject(REASON_UNIT, detail))
         unclear = value.meaning == ALARM_OF_DEVICE and value.value is True
         if unclear or value.meaning == ALARM_UNCLEAR or said is Said.UNCLEAR:

@@ -77,12 +77,16 @@ def _learn_info(conn: Connection, bridge: str, message: Message, now: datetime) 
 
 
 def _learn_devices(conn: Connection, bridge: str, message: Message, now: datetime) -> None:
-    devices = parse_devices(message.payload)
+    digest = blake2b(message.payload, digest_size=16).digest()
+    # Bridges repeat the list whenever a device announces itself. It is read before the bridge is
+    # locked: that takes a tenth of a second.
+    is_known = zigbee.find_digest(conn, bridge) == digest
+    devices = [] if is_known else parse_devices(message.payload)
     known = zigbee.lock_bridge(conn, bridge, now)
     if known.devices_at is not None and known.devices_at > message.received_at:
         return  # another worker stored a newer one
-    digest = blake2b(message.payload, digest_size=16).digest()
-    if digest != known.digest:
+    if known.digest != digest:
+        devices = devices or parse_devices(message.payload)
         zigbee.replace_devices(conn, bridge, [_as_row(bridge, device) for device in devices])
     zigbee.mark_devices(conn, bridge, digest, message.received_at)
 

@@ -9,7 +9,7 @@ between definitions of one name, so nothing but this says what a value means.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from city.reading import REASON_FIELD, REASON_TOO_LARGE
@@ -169,18 +169,20 @@ def _word(value: Any) -> str:
 # --- kept in the database ----------------------------------------------------------------------
 
 
+_FIELDS = frozenset(field.name for field in fields(Exposed))
+
+
 def exposed_as_json(exposed: Mapping[str, Exposed]) -> dict[str, dict[str, Any]]:
     """Without what is empty; `exposed_from_json` reads it."""
     return {
-        name: {key: value for key, value in asdict(item).items() if value}
+        name: {key: value for key in _FIELDS if (value := getattr(item, key))}
         for name, item in exposed.items()
     }
 
 
 def exposed_from_json(kept: Mapping[str, Mapping[str, Any]]) -> dict[str, Exposed]:
     """What `exposed_as_json` made, also by an earlier version of ours."""
-    known = {field.name for field in fields(Exposed)}
     return {
-        name: Exposed(**{key: value for key, value in item.items() if key in known})
+        name: Exposed(**{key: value for key, value in item.items() if key in _FIELDS})
         for name, item in kept.items()
     }

@@ -183,6 +183,15 @@ def test_an_older_list_that_is_stored_later_changes_nothing(
     assert first.all("SELECT identity FROM zigbee_device") == [("air 1",)]
 
 
+def test_a_list_that_is_repeated_is_not_written_again(workers: tuple[Worker, Worker]) -> None:
+    first, second = workers
+    first.take("bridge/devices", bridge_devices(GAS, AIR))
+    written = first.all("SELECT xmin FROM zigbee_device")
+    second.take("bridge/devices", bridge_devices(GAS, AIR), 10, retain=True)
+    assert first.all("SELECT xmin FROM zigbee_device") == written
+    assert first.all("SELECT devices_at FROM zigbee_bridge") == [(first.now + 10 * SECOND,)]
+
+
 def test_two_bridges_are_told_apart_by_their_base_topics(
     workers: tuple[Worker, Worker],
 ) -> None:
