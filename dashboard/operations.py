@@ -177,11 +177,7 @@ def read_operations(
         gateways=GatewaysItem(heard=known.heard, silent=known.silent, explained=known.explained),
         books=read_books(conn, start, now, now),
     )
-    said = {code for fault in faults for code in SAYS_THE_SAME.get(fault.code, ())}
-    answer.findings = [
-        *stage_problems(faults),
-        *(found for found in find_problems(answer) if found.code not in said),
-    ]
+    answer.findings = [*stage_problems(faults), *unsaid(find_problems(answer), faults)]
     return answer
 
 
@@ -296,6 +292,12 @@ def stage_problems(faults: Iterable[Fault]) -> Iterator[FindingItem]:
     for fault in faults:
         if fault.code not in SAID_ELSEWHERE:
             yield _finding(fault.code, last=fault.since)
+
+
+def unsaid(found: Iterable[FindingItem], faults: Sequence[Fault]) -> list[FindingItem]:
+    """Without what a stage that stands still says already."""
+    said = {code for fault in faults for code in SAYS_THE_SAME.get(fault.code, ())}
+    return [finding for finding in found if finding.code not in said]
 
 
 def _programs_missing(programs: Mapping[str, int]) -> Iterator[FindingItem]:

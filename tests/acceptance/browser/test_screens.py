@@ -251,14 +251,13 @@ def test_the_picture_stays_with_its_age_while_the_server_is_gone_and_comes_back_
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
     try:
-        person.until(lambda: person.page.locator("#stale-picture").is_visible(), 60)
-        assert "画面停在" in person.page.locator("#stale-picture").inner_text()
+        person.until_text("#stale-picture", "画面停在", 60)
         assert person.page.locator("html[data-stale=yes]").count() == 1
         assert person.page.locator("#kpi-open").inner_text() == shown
     finally:
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
-    person.until(lambda: not person.page.locator("#stale-picture").is_visible(), 60)
+    person.until(lambda: person.page.locator("html[data-stale=no]").count() == 1, 60)
     person.until(person.is_live, 30)
 
 

@@ -13,10 +13,12 @@ from dash.development.base_component import Component
 
 from city.incident import Role
 from city.person import Caller
+from dashboard import stages
 from dashboard.books import BooksItem, DropItem, LossItem
 from dashboard.i18n import read_catalogue, texts
 from dashboard.minute_bars import hour_bars, stacked_bars
 from dashboard.operations import (
+    SAID_ELSEWHERE,
     UNKNOWN_FEED,
     DiskItem,
     EvaluationItem,
@@ -26,10 +28,19 @@ from dashboard.operations import (
     build_workers,
     find_problems,
     is_silent,
+    stage_problems,
+    unsaid,
     usual_gap_s,
 )
 from dashboard.pages.frame import View
-from dashboard.pages.operations import lag_text, render_body, render_rest, size_text
+from dashboard.pages.operations import (
+    lag_text,
+    render_body,
+    render_finding,
+    render_rest,
+    size_text,
+)
+from dashboard.stages import Fault
 from dashboard.theme import DARK, PALETTES
 from db.ledger import Imbalance, LedgerLine
 from db.operations import DatabaseSize, FeedFigures, Worker
@@ -123,6 +134,25 @@ def test_a_healthy_installation_has_no_findings() -> None:
 )  # fmt: skip
 def test_each_fault_is_found_alone(answer: OperationsAnswer, code: str) -> None:
     assert codes(answer) == [code]
+
+
+@pytest.mark.parametrize("code", sorted(set(stages.OLD) - set(SAID_ELSEWHERE)))
+def test_a_stage_that_stands_still_has_a_line_with_what_to_do(code: str) -> None:
+    for since in (NOW - timedelta(seconds=75), None):
+        (finding,) = stage_problems([Fault(code, since)])
+        for lang in ("zh", "en"):
+            shown = words(render_finding(texts(lang), finding))
+            assert "{" not in shown
+            assert "None" not in shown
+
+
+def test_one_fact_is_one_line() -> None:
+    dead = changed(programs={"scheduler": 1}, evaluation=EvaluationItem(
+        batches_waiting=3, oldest_waiting_s=31.0, alarm_changes_waiting=0))  # fmt: skip
+    assert codes(dead) == ["ingest_absent", "engine_absent", "evaluation_behind"]
+    faults = [Fault(stages.INGEST_ABSENT, NOW), Fault(stages.NOT_JUDGED, NOW)]
+    assert [f.code for f in stage_problems(faults)] == ["ingest_absent", "not_judged"]
+    assert unsaid(find_problems(dead), faults) == []
 
 
 def test_a_few_refusals_and_one_idle_installation_are_no_fault() -> None:
