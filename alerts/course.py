@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from alerts.book import AlarmBook, place_of
-from alerts.judge import Clear, Outcome, Raise, Sample, Timer, fall_due, judge
+from alerts.judge import Clear, Outcome, Raise, Sample, Standing, Timer, fall_due, judge
 from alerts.levels import ACTIVE, Levels, Step, levels_of
 from alerts.levels import as_json as levels_json
 from alerts.reasons import from_json
@@ -101,15 +101,34 @@ def judge_in_steps(
     beside: Iterable[Rule] = (),
 ) -> Iterator[tuple[Rule, Outcome]]:
     """The same; every outcome is told when the book has taken it in."""
-    for other in (*beside, rule):
-        if book.has_timers(other, device):
-            for outcome in list(fall_due(other, book.standing(other, device), sample.ts)):
-                book.apply(other, device, outcome)
-                yield other, outcome
+    yield from run_out(book, (*beside, rule), device, sample.ts)
     standing = book.standing(rule, device)
     for outcome in list(judge(rule, device.id, device.attributes, standing, sample)):
         book.apply(rule, device, outcome)
         yield rule, outcome
+
+
+def run_out(
+    book: AlarmBook,
+    rules: Iterable[Rule],
+    device: WatchedDevice,
+    at: datetime,
+    *,
+    device_clock: bool = True,
+) -> Iterator[tuple[Rule, Outcome]]:
+    """Delays of these rules that have run out by `at`, in the order in which they did: one may
+    end what another began."""
+    running = [
+        (timer.ripe_at if device_clock else timer.due_at, rule, timer)
+        for rule in rules
+        if book.has_timers(rule, device)
+        for timer in book.standing(rule, device).timers.values()
+    ]
+    for _, rule, timer in sorted(running, key=lambda item: item[0]):
+        alone = Standing(timers={timer.severity: timer})
+        for outcome in list(fall_due(rule, alone, at, device_clock=device_clock)):
+            book.apply(rule, device, outcome)
+            yield rule, outcome
 
 
 def lead_of(rules: Iterable[Rule]) -> timedelta:
@@ -194,12 +213,12 @@ class _Run:
 
     def tick(self, now: datetime) -> None:
         """What a tick brings about (or has already): delays that have run out by our clock."""
-        for rule in self.at.rules:
-            standing = self.book.standing(rule, self.at.device)
-            for outcome in list(fall_due(rule, standing, now, device_clock=False)):
-                present = self._present
-                self.book.apply(rule, self.at.device, outcome)
-                self._note(rule, outcome, present)
+        present = self._present
+        for rule, outcome in run_out(
+            self.book, self.at.rules, self.at.device, now, device_clock=False
+        ):
+            self._note(rule, outcome, present)
+            present = self._present
 
     def admit(self, alarm: Alarm) -> None:
         """An alarm that stands was raised, whatever the readings make of it now."""

@@ -15,7 +15,6 @@ import click
 
 from alerts import backtest as backtesting
 from alerts import rules as rule_files
-from alerts import steps as alert_steps
 from app import doctor as doctoring
 from app.model_commands import model
 from app.settings import Settings, load_settings
