@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from alerts.book import SYSTEM, AlarmBook, Page, condition_of
-from alerts.course import judge_sample
-from alerts.judge import Sample, fall_due
+from alerts.course import judge_sample, run_out
+from alerts.judge import Sample
 from alerts.levels import levels_of
 from alerts.lifecycle import Input
 from alerts.reasons import from_json, sentence
@@ -98,15 +98,14 @@ def replay_together(
     for rule, sample in samples:
         judge_sample(book, rule, device, sample, [other for other in rules if other is not rule])
         _acknowledge(book, rule, device)
-    for rule in rules:
-        for outcome in list(fall_due(rule, book.standing(rule, device), to)):
-            book.apply(rule, device, outcome)
+    for rule, _ in run_out(book, rules, device, to):
+        _acknowledge(book, rule, device)
     return [_would_raise(page, device) for page in book.pages]
 
 
 def _acknowledge(book: AlarmBook, rule: Rule, device: WatchedDevice) -> None:
     alarm = book.find(condition_of(rule, device.code))
-    if alarm is not None and alarm.state is AlarmState.RETURNED:
+    if alarm is not None and alarm.state is not AlarmState.ACKNOWLEDGED:
         book.act(alarm.condition, Input.ACKNOWLEDGE, SYSTEM)
 
 

@@ -10,12 +10,12 @@ came is told when it is found.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from alerts.book import AlarmBook, place_of
-from alerts.judge import Clear, Outcome, Raise, Sample, Timer, fall_due, judge
+from alerts.judge import Clear, Outcome, Raise, Sample, Standing, Timer, fall_due, judge
 from alerts.levels import ACTIVE, Levels, Step, levels_of
 from alerts.levels import as_json as levels_json
 from alerts.reasons import from_json
@@ -101,15 +101,34 @@ def judge_in_steps(
     beside: Iterable[Rule] = (),
 ) -> Iterator[tuple[Rule, Outcome]]:
     """The same; every outcome is told when the book has taken it in."""
-    for other in (*beside, rule):
-        if book.has_timers(other, device):
-            for outcome in list(fall_due(other, book.standing(other, device), sample.ts)):
-                book.apply(other, device, outcome)
-                yield other, outcome
+    yield from run_out(book, (*beside, rule), device, sample.ts)
     standing = book.standing(rule, device)
     for outcome in list(judge(rule, device.id, device.attributes, standing, sample)):
         book.apply(rule, device, outcome)
         yield rule, outcome
+
+
+def run_out(
+    book: AlarmBook,
+    rules: Iterable[Rule],
+    device: WatchedDevice,
+    at: datetime,
+    *,
+    device_clock: bool = True,
+) -> Iterator[tuple[Rule, Outcome]]:
+    """Delays of these rules that have run out by `at`, in the order in which they did: one may
+    end what another began."""
+    running = [
+        (timer.ripe_at if device_clock else timer.due_at, rule, timer)
+        for rule in rules
+        if book.has_timers(rule, device)
+        for timer in book.standing(rule, device).timers.values()
+    ]
+    for _, rule, timer in sorted(running, key=lambda item: item[0]):
+        alone = Standing(timers={timer.severity: timer})
+        for outcome in list(fall_due(rule, alone, at, device_clock=device_clock)):
+            book.apply(rule, device, outcome)
+            yield rule, outcome
 
 
 def lead_of(rules: Iterable[Rule]) -> timedelta:
@@ -135,7 +154,7 @@ def follow(
         return Course((), {(timer.rule_code, timer.severity): timer for timer in timers})
     start = samples[0][1].ts
     before = [a for a in at.alarms if a.sensed_at < start and not _is_over(a, start)]
-    run = _Run(at, now, before[-1] if before else None, start, timers)
+    run = _Run(at, now, before[-1] if before else None, _firsts(samples), timers)
     later = [a for a in at.alarms if a.state in ACTIVE and a.sensed_at >= start]
     for rule, sample in samples:
         for alarm in [a for a in later if _since(a) < sample.ts]:
@@ -146,6 +165,14 @@ def follow(
         run.admit(alarm)
     run.tick(now)
     return Course(run.spells, at.timers(run.book), run.book.levels(run.key))
+
+
+def _firsts(samples: Iterable[tuple[Rule, Sample]]) -> dict[str, datetime]:
+    """From when on each rule is judged: what metrics say may reach back differently far."""
+    firsts: dict[str, datetime] = {}
+    for rule, sample in samples:
+        firsts.setdefault(rule.code, sample.ts)
+    return firsts
 
 
 def _settled_at(alarms: Iterable[Alarm], oldest_new: datetime) -> datetime | None:
@@ -164,15 +191,16 @@ class _Run:
         at: Situation,
         now: datetime,
         initial: Alarm | None,
-        start: datetime,
+        firsts: Mapping[str, datetime],
         timers: Iterable[Timer],
     ) -> None:
         self.at = at
         self.spells: list[Spell] = []
-        self.book = AlarmBook(now, (), [t for t in timers if t.started_at < start])
+        running = [t for t in timers if t.started_at < firsts.get(t.rule_code, now)]
+        self.book = AlarmBook(now, (), running)
         self.key = f"{at.condition}/{at.device.code}"
         if initial is not None:
-            self.book.add([_as_it_was(initial, start)], _ran_then(at, initial, start))
+            self.book.add([_as_it_was(initial, firsts)], _ran_then(at, initial, firsts))
             if self._present is not None:
                 self._begin(self._rule(initial.rule_code), _raised(initial), initial.sensed_at)
 
@@ -185,12 +213,12 @@ class _Run:
 
     def tick(self, now: datetime) -> None:
         """What a tick brings about (or has already): delays that have run out by our clock."""
-        for rule in self.at.rules:
-            standing = self.book.standing(rule, self.at.device)
-            for outcome in list(fall_due(rule, standing, now, device_clock=False)):
-                present = self._present
-                self.book.apply(rule, self.at.device, outcome)
-                self._note(rule, outcome, present)
+        present = self._present
+        for rule, outcome in run_out(
+            self.book, self.at.rules, self.at.device, now, device_clock=False
+        ):
+            self._note(rule, outcome, present)
+            present = self._present
 
     def admit(self, alarm: Alarm) -> None:
         """An alarm that stands was raised, whatever the readings make of it now."""
@@ -312,18 +340,22 @@ def _is_over(alarm: Alarm, at: datetime) -> bool:
     return over_at is not None and over_at < at
 
 
-def _as_it_was(alarm: Alarm, at: datetime) -> Alarm:
-    """The alarm just before a moment: present, or gone for a while before it came again."""
-    levels = levels_of(alarm).before(at)
+def _as_it_was(alarm: Alarm, firsts: Mapping[str, datetime]) -> Alarm:
+    """The alarm just before the readings begin: present, or gone for a while. A rule that none of
+    them is about stays as it is."""
+    levels = levels_of(alarm).before(firsts)
     if not levels.steps:
         levels = Levels().with_step(alarm.rule_code, _since(alarm), alarm.severity)
     state = AlarmState.RETURNED if levels.present is None else AlarmState.UNACKNOWLEDGED
     return replace(alarm, state=state, cleared_at=None, ended_at=None, levels=levels_json(levels))
 
 
-def _ran_then(at: Situation, alarm: Alarm, start: datetime) -> Iterator[Timer]:
-    """Off-delays that ran just before a moment and have run out since: they began before it."""
+def _ran_then(at: Situation, alarm: Alarm, firsts: Mapping[str, datetime]) -> Iterator[Timer]:
+    """Off-delays that ran just before the readings begin and have run out since."""
     for rule in at.rules:
+        start = firsts.get(rule.code)
+        if start is None:
+            continue
         later = [s for s in levels_of(alarm).steps.get(rule.code, ()) if s.at >= start]
         if later and later[0].severity is None and later[0].at - rule.off_delay < start:
             began = later[0].at - rule.off_delay

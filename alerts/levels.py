@@ -70,13 +70,12 @@ class Levels:
         steps = (*self.steps.get(rule_code, ()), Step(at, severity))
         return Levels({**self.steps, rule_code: steps[-STEPS_KEPT:]})
 
-    def without(self, rule_code: str) -> Levels:
-        """As if the rule had never raised the alarm."""
-        return Levels({code: s for code, s in self.steps.items() if code != rule_code})
-
-    def before(self, at: datetime) -> Levels:
-        """What was known just before a moment."""
-        found = {code: tuple(s for s in steps if s.at < at) for code, steps in self.steps.items()}
+    def before(self, moments: Mapping[str, datetime]) -> Levels:
+        """What was known of each rule just before its moment; of one without, what is known."""
+        found = {
+            code: tuple(s for s in steps if code not in moments or s.at < moments[code])
+            for code, steps in self.steps.items()
+        }
         return Levels({code: steps for code, steps in found.items() if steps})
 
     def rejoin(self, later: Levels, rule_codes: Collection[str], since: datetime) -> Levels:

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from alerts.book import AlarmBook
-from alerts.course import judge_sample, lead_of
-from alerts.judge import Raise, Sample, Standing, Start, Timer, fall_due, judge
+from alerts.course import judge_sample, lead_of, run_out
+from alerts.judge import Raise, Sample, Standing, Start, Timer, judge
 from alerts.known import others
 from alerts.lamps import CABINET
 from alerts.late import in_order
@@ -182,7 +182,6 @@ def follow_rules(
     book = AlarmBook(now)
     for rule, sample in samples:
         judge_sample(book, rule, device, sample, others(rule, rules))
-    for rule in rules:
-        for outcome in list(fall_due(rule, book.standing(rule, device), now, device_clock=False)):
-            book.apply(rule, device, outcome)
+    for _ in run_out(book, rules, device, now, device_clock=False):
+        pass
     return book.levels(f"{rules[0].condition}/{device.code}")

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from alerts.applying import withdraw_orphans
 from alerts.book import SYSTEM, AlarmBook, condition_of, place_of
+from alerts.course import run_out
 from alerts.evaluate import load_book
 from alerts.gateway_ticks import Explained, look_at_gateways, save_inhibitions
-from alerts.judge import Start, Stop, fall_due
+from alerts.judge import Start
 from alerts.known import load_rules
 from alerts.lamps import (
     CABINET,
@@ -32,7 +33,7 @@ from city.event import NewEvent
 from city.place import LonLat
 from city.sun import is_dark
 from db import alarms, evaluation, gateways, rule_timers, video_reviews
-from db.evaluation import ListeningSince
+from db.evaluation import ListeningSince, WatchedDevice
 from db.events import append_events
 from db.pool import Connection
 
@@ -89,13 +90,17 @@ def run_out_timers(conn: Connection, book: AlarmBook, rules: Rules, now: datetim
     load_book(conn, book, devices, [rule.code for rule in reading])
     for device in evaluation.list_watched_devices(conn, devices):
         for rule in reading:
-            standing = book.standing(rule, device)
-            outcomes = list(fall_due(rule, standing, now, device_clock=False))
-            if not applies_to(rule, device):
-                outcomes = [Stop(severity) for severity in standing.timers]
-            for outcome in outcomes:
-                if device.is_watched(now) or isinstance(outcome, Stop):
-                    book.apply(rule, device, outcome)
+            if not (device.is_watched(now) and applies_to(rule, device)):
+                drop_due(book, rule, device, now)
+        for _ in run_out(book, reading, device, now, device_clock=False):
+            pass
+
+
+def drop_due(book: AlarmBook, rule: Rule, device: WatchedDevice, now: datetime) -> None:
+    """Delays that have run out for a device that a rule is not, or not now, about."""
+    for severity, timer in list(book.standing(rule, device).timers.items()):
+        if timer.due_at <= now:
+            book.stop_timer(rule.code, device, severity)
 
 
 def run_out_shelving(conn: Connection, book: AlarmBook, now: datetime) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from alerts.backtest import ANNOUNCED, replay_together
 from alerts.book import AlarmBook
-from alerts.course import Situation, follow, judge_sample, lead_of, settle
-from alerts.judge import Sample, fall_due
+from alerts.course import Situation, follow, judge_sample, lead_of, run_out, settle
+from alerts.judge import Sample
 from alerts.known import others
 from alerts.late import in_order
 from alerts.levels import ACTIVE
@@ -83,10 +83,8 @@ class Plant:
 
     def tick(self, at: datetime) -> None:
         self.book.now = at
-        for rule in self.rules:
-            standing = self.book.standing(rule, DEVICE)
-            for outcome in list(fall_due(rule, standing, at, device_clock=False)):
-                self.book.apply(rule, DEVICE, outcome)
+        for _ in run_out(self.book, self.rules, DEVICE, at, device_clock=False):
+            pass
 
     def stands(self) -> list[tuple[AlarmState, Severity]]:
         return [(page.alarm.state, page.alarm.severity) for page in self.book.pages]
