@@ -60,7 +60,12 @@ def data_dir_option(command: Callable[..., object]) -> Callable[..., object]:
 @cli.command()
 @data_dir_option
 @click.option("--demo/--no-demo", default=True, help="Seed the demo district and simulate it.")
-@click.option("--http-port", type=int, default=None, help="Default: 8050 or the next free one.")
+@click.option(
+    "--http-port",
+    type=click.IntRange(1, 65535),
+    default=None,
+    help="Default: that of the last start, 8050 or the next free one.",
+)
 @click.pass_obj
 def up(data_dir: Path | None, own_data_dir: Path | None, demo: bool, http_port: int | None) -> None:
     """Start everything on this machine and stay in the foreground."""

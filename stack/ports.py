@@ -1,5 +1,6 @@
 """Which loopback port each server listens on."""
 
+import errno
 import json
 import socket
 from collections.abc import Callable, Container
@@ -50,34 +51,37 @@ def listen(
     """A socket that listens on this loopback port, to be handed to the server: between the
     choice of a port and its use nobody else can take it. A `wanted` port must be free."""
     if wanted is not None:
-        found = _try_to_listen(wanted)
-        if found is None:
+        try:
+            return _listen_on(wanted)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise StackError(f"Port {wanted} cannot be used: {error.strerror}.") from error
             raise StackError(
                 f"Port {wanted} is in use by another program (`ss -ltnp` names it); "
                 "stop that one, or ask for another port."
-            )
-        return found
+            ) from None
     opened: list[socket.socket] = []
 
     def is_ours(port: int) -> bool:
-        found = _try_to_listen(port)
-        if found is not None:
-            opened.append(found)
-        return found is not None
+        try:
+            opened.append(_listen_on(port))
+        except OSError:
+            return False
+        return True
 
     choose_port(usual, remembered, taken, is_ours)
     return opened[0]
 
 
-def _try_to_listen(port: int) -> socket.socket | None:
+def _listen_on(port: int) -> socket.socket:
     found = socket.socket()
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((LOOPBACK, port))
         found.listen(BACKLOG)
-    except (OSError, OverflowError):
+    except OSError:
         found.close()
-        return None
+        raise
     return found
 
 
