@@ -59,7 +59,9 @@ class Books:
         return None
 
     def first_stored(self, after: float) -> float | None:
-        query = "SELECT min(committed_at) FROM ingest_batch WHERE stored > 0 AND committed_at > %s"
+        """Of messages received after that moment: what storing processes still had in hand when
+        their inbox was killed says nothing."""
+        query = "SELECT min(committed_at) FROM ingest_batch WHERE stored > 0 AND received_to > %s"
         return self.moment(query, _time(after))
 
     def first_judged(self, after: float) -> float | None:
