@@ -55,9 +55,9 @@ from ingest.formats.sparkplug import NAME as SPARKPLUG
 from ingest.gateways import heard
 from ingest.message import GAS_LANE, Message
 from ingest.normalize import Normalized, codec_call, normalize
+from ingest.numbers import NumbersDraft
 from ingest.plain import Plain
 from ingest.registry import Registry
-from ingest.sequences import Draft as NumbersDraft
 from ingest.strangers import Strangers, note_message
 
 # A message that no format claims is booked under this feed.

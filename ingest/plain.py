@@ -23,9 +23,9 @@ from ingest.formats.native import KIND_METRICS, NAME, telemetry_address
 from ingest.formats.times import time_or_none
 from ingest.message import Message
 from ingest.normalize import DERIVED_FROM
+from ingest.numbers import plain_numbers
 from ingest.quality import FUTURE_LIMIT, STALE_LIMIT
 from ingest.registry import Registry
-from ingest.sequences import plain_numbers
 
 # Topics of registered devices and sets of known metrics remembered; forgotten all at once when
 # there are more.

@@ -8,7 +8,8 @@ import numpy as np
 
 from db import sequences
 from db.pool import Connection
-from ingest.sequences import follow, forget_silent, named_source, split, summarise
+from ingest.numbers import named_source
+from ingest.sequences import follow, forget_silent, split, summarise
 
 # Rounds of one call: a backlog is worked off over several.
 ROUNDS = 20

@@ -14,6 +14,7 @@ PACKAGES = ("city", "db", "ingest", "alerts", "dispatch", "dashboard", "simulato
 # The shells: loops, servers and processes. Everything else is told what time it is.
 CLOCK_READERS = {
     "alerts/worker.py", "dispatch/worker.py", "ingest/worker.py", "ingest/mqtt/client.py",
+    "ingest/mqtt/counters.py",
     "dashboard/gate.py", "dashboard/live.py", "dashboard/load.py", "dashboard/auth.py",
     "dashboard/server.py", "dashboard/serve.py", "simulator/publish.py",
 }  # fmt: skip

@@ -14,9 +14,9 @@ from db.readings import as_microseconds
 from db.sequences import BEGINS, FEEDS, UNREAD
 from ingest.batch import build_batch, decode_messages
 from ingest.message import Message
+from ingest.numbers import named_source
 from ingest.plain import PlainLane
 from ingest.registry import Registry
-from ingest.sequences import named_source
 from tests.unit.ingest import sparkplug_messages as sparkplug
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "formats"

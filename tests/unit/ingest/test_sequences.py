@@ -22,15 +22,12 @@ from db.sequences import (
     pack,
     unpack,
 )
+from ingest.numbers import FEED_CODES, NATIVE, SPARKPLUG, named_source
 from ingest.sequences import (
-    FEED_CODES,
     NAMED_MAX,
-    NATIVE,
-    SPARKPLUG,
     Trust,
     follow,
     forget_silent,
-    named_source,
     split,
     summarise,
 )
