@@ -55,7 +55,7 @@ from ingest.formats.sparkplug import NAME as SPARKPLUG
 from ingest.gateways import heard
 from ingest.message import GAS_LANE, Message
 from ingest.normalize import Normalized, codec_call, normalize
-from ingest.numbers import Draft as NumbersDraft
+from ingest.numbers import NumbersDraft
 from ingest.plain import Plain
 from ingest.registry import Registry
 from ingest.strangers import Strangers, note_message

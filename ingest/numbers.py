@@ -1,6 +1,6 @@
-"""The numbers that senders give their messages, collected as the messages come. Pure.
+"""The number that a sender gave a message, its time, and whose it is. Pure.
 
-They are left beside the batch and followed later (`ingest.sequences`).
+They are left beside the batch, to be followed later (`ingest.sequences`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KEYS = ("seq", "frame")
 AHEAD_US, BEHIND_US = 10 * 60 * 1_000_000, 7 * 86_400 * 1_000_000
 
 
-class Draft:
+class NumbersDraft:
     """Collects the numbers of one batch."""
 
     def __init__(self) -> None:
@@ -52,6 +52,8 @@ class Draft:
         source = device_id
         if feed == SPARKPLUG:
             node = "/".join(decoded.device.split("/")[:2])
+            if not node:
+                return
             source = named_source(node)
             self._names.add(node)
         if source is None:

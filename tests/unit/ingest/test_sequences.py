@@ -23,7 +23,14 @@ from db.sequences import (
     unpack,
 )
 from ingest.numbers import FEED_CODES, NATIVE, SPARKPLUG, named_source
-from ingest.sequences import NAMED_MAX, Trust, follow, forget_silent, split, summarise
+from ingest.sequences import (
+    NAMED_MAX,
+    Trust,
+    follow,
+    forget_silent,
+    split,
+    summarise,
+)
 
 NOW = datetime(2026, 11, 24, 6, 2, 10, tzinfo=UTC)
 NOW_US = as_microseconds(NOW)
