@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from ingest.hand_over import StoreSettings
 from ingest.lease import Lease, Received
 from ingest.message import GAS_LANE
-from ingest.mqtt import BrokerCounters, Lane, Piece
+from ingest.mqtt import NEVER, BrokerCounters, Lane, Piece
 from ingest.storers import STORE_COMMAND, Storer
 
 log = logging.getLogger(__name__)
@@ -157,10 +157,11 @@ class Inbox:
 
     def _stand(self, at: float) -> Received:
         lanes = self._lanes
+        newest_at = max(lane.newest_at for lane in lanes)
         return Received(
             at,
             self._gas.subscribed and self._others.subscribed,
-            max((lane.newest_at for lane in lanes if lane.newest_at), default=None),
+            newest_at if newest_at > NEVER else None,
             min((lane.oldest_at for lane in lanes if lane.oldest_at), default=None),
         )
 

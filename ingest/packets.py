@@ -93,7 +93,17 @@ def read_publishes(
         at += 1 + properties if properties < 0x80 else _properties_length(data, at)
         repeated, retain = again or bool(flags & 0x08), bool(flags & 0x01)
         messages.append(
-            new(Message, topic, data[at:end], retain, received_at, mid, repeated, session)
+            new(
+                Message,
+                topic,
+                data[at:end],
+                retain,
+                received_at,
+                mid,
+                repeated,
+                session,
+                len(messages),
+            )
         )
         at = end
     return messages, acknowledge(mids)

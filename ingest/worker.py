@@ -255,14 +255,18 @@ class _Worker:
         at = time.monotonic()
         registry = self._registry.current(conn, at)
         plain = self._lane.take(parcel.messages, registry)
-        rest = [parcel.messages[number] for number in plain.rest]
+        # Plain messages say when they were measured; others may be told apart by their receipt.
+        messages = list(parcel.messages)
+        for number in plain.rest:
+            messages[number] = messages[number].apart()
+        rest = [messages[number] for number in plain.rest]
         decoded = decode_messages(rest)
         self._registry.meet(conn, identities(decoded), at)
         now = datetime.now(UTC)
         with conn.transaction():  # what is learned of Sparkplug sessions goes with the readings
             decoded = resolve_sessions(conn, rest, decoded, now)
             decoded = resolve_definitions(conn, rest, decoded, now)
-            batch = build_batch(parcel.messages, decoded, registry, plain)
+            batch = build_batch(messages, decoded, registry, plain)
             return store_batch(conn, batch, now, worker=name, newest=self._newest)
 
     def _connection(self) -> Connection:

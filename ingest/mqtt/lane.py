@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from select import select
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.broker import parse_broker
+from ingest.message import MICROSECOND
 from ingest.mqtt.client import KEEPALIVE_S, Client, Run, reason_of
 from ingest.packets import read_publishes, split_packets
 
@@ -35,6 +36,9 @@ RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 0.5
 # Bytes of messages that one lane holds; what is beyond stays with the broker.
 HELD_BYTES = 64 * 1024 * 1024
+# A clock that was set back by more than this is believed.
+CLOCK_BACK = timedelta(seconds=1)
+NEVER = datetime.min.replace(tzinfo=UTC)
 # A larger packet the broker would throw away instead of sending it. Ours accepts messages of
 # 16 MiB, so that they reach us, to be rejected by name.
 PACKET_BYTES = 20 * 1024 * 1024
@@ -106,7 +110,7 @@ class Lane:
         self.connection = 0  # counted: an acknowledgement belongs to one
         self.expect_mark(None)
         self.sessions_lost = 0  # connections to a broker that had kept nothing for us
-        self.newest_at: datetime | None = None  # receipt of the newest message
+        self.newest_at = NEVER  # receipt of the newest message
         self.subscribed = False  # the broker has confirmed it on the connection of now
         self.unsubscribed = False
         self.displaced = False  # somebody else has taken the session
@@ -219,14 +223,19 @@ class Lane:
         if not runs:
             return
         self.heard_at = time.monotonic()
-        self.newest_at = received_at = datetime.now(UTC)
+        now = datetime.now(UTC)
+        if not now <= self.newest_at < now + CLOCK_BACK:
+            self.newest_at = now
         for run in runs:
             if self._mark_topic and self._mark_topic in run.packets:
-                self._take_with_marks(run, received_at)
+                self._take_with_marks(run)
             else:
-                self._take(run, received_at)
+                self._take(run)
 
-    def _take(self, run: Run, received_at: datetime) -> None:
+    def _take(self, run: Run) -> None:
+        """No two messages have the same time: those of a read are a microsecond apart."""
+        received_at = self.newest_at + MICROSECOND
+        self.newest_at += run.messages * MICROSECOND
         piece = Piece(
             self, self.connection, run.packets, run.messages, received_at, self.pass_over_gas
         )
@@ -235,12 +244,12 @@ class Lane:
         self._held_bytes += len(run.packets)
         self._held_count += run.messages
 
-    def _take_with_marks(self, run: Run, received_at: datetime) -> None:
+    def _take_with_marks(self, run: Run) -> None:
         """Cut the run at each mark; a mark is answered and goes no further. The bytes may also
         stand in a payload."""
         for packet in split_packets(run.packets):
-            (message,), owed = read_publishes(packet, received_at, False, "")
-            self._take(Run(packet, 1), received_at)
+            (message,), owed = read_publishes(packet, self.newest_at, False, "")
+            self._take(Run(packet, 1))
             if message.topic.encode() == self._mark_topic:
                 self.waiting.pop().owed = owed
                 self.pass_over_gas = message.payload == self.expected_mark

@@ -88,6 +88,27 @@ def test_a_message_published_twice_is_stored_once(site: Site, publisher: Publish
         assert site.readings() == 2
 
 
+def test_messages_without_a_time_that_come_at_once_are_all_stored(
+    site: Site, publisher: Publisher
+) -> None:
+    """A detector without a clock says off, then on, while we are away: both are read at once."""
+    with working(site):
+        publisher.send_and_wait(site.topic(0), payload(0))
+        wait_until(lambda: site.stored() == 1, 10)
+    values = [0.5, 62.5] * 20
+    for value in values:
+        publisher.send(site.topic(0), b'{"readings": {"ch4_pct_lel": %.1f}}' % value)
+    publisher.send_and_wait(site.topic(1), payload(1))
+    with working(site):
+        wait_until(lambda: site.stored() == 2 + len(values), 20)
+        assert site.readings() == 2 + len(values)
+        (found,) = site.row(
+            "SELECT array_agg(value ORDER BY ts) FROM reading WHERE value IN (0.5, 62.5)"
+        )
+        assert found == values
+        assert site.imbalances() == []
+
+
 def test_a_killed_worker_loses_and_doubles_nothing(site: Site, publisher: Publisher) -> None:
     count, kills = 4000, 5
     process = start_process(site)

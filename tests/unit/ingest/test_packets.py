@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -75,6 +75,15 @@ def test_what_a_message_says_and_what_is_owed_for_it() -> None:
     ]
     assert {(m.received_at, m.session) for m in messages} == {(AT, "s-gas")}
     assert owed == b"\x40\x02\x00\x07\x40\x02\x01\x02" == acknowledge([7, 258])
+
+
+def test_messages_of_one_read_have_times_of_their_own() -> None:
+    """Two messages without a time would be one and the same reading."""
+    messages, _ = read_publishes(publish("a", b"1", 1) + publish("a", b"2", 2), AT, False, "")
+    assert [m.received_at for m in messages] == [AT, AT]
+    assert [m.apart().received_at - AT for m in messages] == [
+        timedelta(0), timedelta(microseconds=1),
+    ]  # fmt: skip
 
 
 def test_a_message_came_before_if_the_broker_or_the_inbox_says_so() -> None:
