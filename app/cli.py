@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from app import logs, processes
-from app.commands import add_work_commands, device, rules
-from app.device_commands import add_device_commands
-from app.people_commands import token, user
-from app.reject_commands import reject
-from app.rule_commands import add_rule_commands
+from app import logs
+from app.process import stop_on_signal
 from app.settings import DEFAULT_DATA_DIR, load_settings, model_folder
-from app.sparkplug_commands import sparkplug_group
-from app.up import prepare_database
-from app.up import up as bring_up
 from city.errors import GridwardenError
-from db.migrate import migrate as bring_to_newest
-from ingest.models import use_model_folder
-from stack import StackError
+from stack.errors import StackError
 
 
-class OneSentence(click.Group):
-    """Turns our own errors into one line and exit code 1; bugs keep their traceback."""
+class Verbs(click.Group):
+    """Turns our own errors into one line and exit code 1; bugs keep their traceback. The verbs of
+    `app.verbs` are loaded when somebody asks for them: processes do without their libraries."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -34,8 +27,20 @@ class OneSentence(click.Group):
             click.echo(f"gridwarden: {error}", err=True)
             sys.exit(1)
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = super().get_command(ctx, cmd_name)
+        return found or self._work(ctx).get(cmd_name)
 
-@click.group(cls=OneSentence, context_settings={"help_option_names": ["-h", "--help"]})
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._work(ctx)})
+
+    @staticmethod
+    def _work(ctx: click.Context) -> dict[str, click.Command]:
+        verbs: dict[str, click.Command] = import_module("app.verbs").VERBS
+        return verbs
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gridwarden")
 @click.option(
     "--data-dir",
@@ -47,7 +52,8 @@ class OneSentence(click.Group):
 def cli(ctx: click.Context, data_dir: Path | None) -> None:
     """City-management command center: sensors in, alarms, incidents, verified closure."""
     ctx.obj = data_dir
-    use_model_folder(model_folder())
+    if (folder := model_folder()) is not None:
+        import_module("ingest.models").use_model_folder(folder)
 
 
 def data_dir_option(command: Callable[..., object]) -> Callable[..., object]:
@@ -70,37 +76,26 @@ def data_dir_option(command: Callable[..., object]) -> Callable[..., object]:
 def up(data_dir: Path | None, own_data_dir: Path | None, demo: bool, http_port: int | None) -> None:
     """Start everything on this machine and stay in the foreground."""
     logs.configure("up")
-    stop = processes.stop_on_signal()
+    stop = stop_on_signal()
     folder = (own_data_dir or data_dir or DEFAULT_DATA_DIR).resolve()
+    bring_up = import_module("app.up").up
     bring_up(folder, demo=demo, http_port=http_port, say=click.echo, stop=stop)
 
 
-@cli.command()
-@data_dir_option
-@click.option("--demo", is_flag=True, help="Also seed the demo district.")
-@click.pass_obj
-def migrate(data_dir: Path | None, own_data_dir: Path | None, demo: bool) -> None:
-    """Bring the database to the newest schema and load the reference rows."""
-    settings = load_settings(own_data_dir or data_dir)
-    applied = bring_to_newest(settings.database_url)
-    prepare_database(settings.database_url, demo=demo)
-    click.echo(f"applied: {', '.join(applied) or 'nothing, the schema is the newest'}")
-
-
-def _add_process(name: str, run: Callable[..., None], explanation: str) -> None:
+def _add_process(name: str, module: str, explanation: str) -> None:
     @data_dir_option
     @click.pass_obj
     def command(data_dir: Path | None, own_data_dir: Path | None) -> None:
         logs.configure(name)
-        run(load_settings(own_data_dir or data_dir), processes.stop_on_signal())
+        import_module(module).run(load_settings(own_data_dir or data_dir), stop_on_signal())
 
     cli.command(name, help=explanation)(command)
 
 
-_add_process("ingest", processes.run_ingest, "MQTT in, readings stored.")
-_add_process("engine", processes.run_engine, "Readings to alarms, alarms to incidents.")
-_add_process("scheduler", processes.run_scheduler, "Timers, deadlines, roll-ups.")
-_add_process("serve", processes.run_serve, "Screens and API.")
+_add_process("ingest", "app.process.ingest", "MQTT in, readings stored.")
+_add_process("engine", "app.process.engine", "Readings to alarms, alarms to incidents.")
+_add_process("scheduler", "app.scheduler", "Timers, deadlines, roll-ups.")
+_add_process("serve", "app.process.serve", "Screens and API.")
 
 
 @cli.command()
@@ -113,21 +108,9 @@ def simulate(
 ) -> None:
     """Play a seeded city through MQTT."""
     logs.configure("simulate")
-    processes.run_simulate(
-        load_settings(own_data_dir or data_dir),
-        processes.stop_on_signal(),
-        scenario=scenario,
-        seed=seed,
-    )
-
-
-add_work_commands(cli)
-add_device_commands(device)
-add_rule_commands(rules)
-cli.add_command(reject)
-cli.add_command(sparkplug_group)
-cli.add_command(user)
-cli.add_command(token)
+    settings = load_settings(own_data_dir or data_dir)
+    run = import_module("app.process.simulate").run
+    run(settings, stop_on_signal(), scenario=scenario, seed=seed)
 
 
 def main() -> None:

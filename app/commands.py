@@ -30,12 +30,6 @@ from ingest import device_import, mqtt
 from ingest.message import GAS_LANE
 
 
-def add_work_commands(cli: click.Group) -> None:
-    """Hang every verb of this module below the main command."""
-    for command in WORK_COMMANDS:
-        cli.add_command(command)
-
-
 def installation(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--data-dir` and hands the command its `Settings` first."""
 

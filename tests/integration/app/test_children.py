@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from app.children import Child, pause_before_restart, stop_all
 
 
@@ -43,8 +45,17 @@ def until_dead(child: Child) -> int:
     return child.popen.pid
 
 
-def test_only_the_web_server_loads_what_draws_screens() -> None:
-    """It is more than half of the time that a killed process needs to be back."""
-    code = "import sys, app.cli; print('dash' in sys.modules or 'plotly' in sys.modules)"
+FOREIGN = {
+    "app.cli": ("psycopg", "numpy", "dash", "shapely"),
+    "app.process.ingest": ("numpy", "dash", "shapely", "google.protobuf"),
+    "app.process.engine": ("dash", "plotly", "paho"),
+    "app.scheduler": ("dash", "plotly", "paho"),
+}
+
+
+@pytest.mark.parametrize("module", FOREIGN)
+def test_a_process_loads_nothing_of_the_others(module: str) -> None:
+    """It is most of the time that a killed process needs to be back."""
+    code = f"import sys, {module}; print([n for n in {FOREIGN[module]!r} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.strip() == "[]"

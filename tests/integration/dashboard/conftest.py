@@ -16,7 +16,7 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app.processes import build_ports
+from app.process.serve import build_ports
 from city.event import NewEvent
 from city.incident import Role
 from dashboard.parts import EXTENSION, Parts

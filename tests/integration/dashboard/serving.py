@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from app.processes import build_ports
+from app.process.serve import build_ports
 from dashboard import serve
 
 

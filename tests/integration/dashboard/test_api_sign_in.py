@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from app.processes import build_ports
+from app.process.serve import build_ports
 from city.incident import Role
 from dashboard.gate import ISSUED, NAME, SESSION_LIFETIME, SID
 from dashboard.proxies import parse_networks

@@ -18,11 +18,10 @@ from db.gateways import Heard, note_gateways
 from db.pool import Connection, connect
 from db.readings import as_microseconds
 from ingest.message import Message
-from ingest.mqtt import end_sessions
 from ingest.sequence_steps import follow_numbers
 from tests.integration.ingest.field import DISTRICT, Field, milliseconds
 from tests.integration.ingest.own_broker import OwnBroker
-from tests.integration.ingest.workers import Publisher, Site, new_site, wait_until, working
+from tests.integration.ingest.workers import Publisher, Site, leave, new_site, wait_until, working
 
 DEVICES = 5
 KNOWN = 10
@@ -168,7 +167,7 @@ def broker(tmp_path: Path) -> Iterator[OwnBroker]:
 def site(broker: OwnBroker, database_url: str, redis_url: str) -> Iterator[Site]:
     site = new_site(broker.url, database_url, redis_url)
     yield site
-    end_sessions(site.settings.mqtt_url, site.settings.worker_name)
+    leave(site)
 
 
 def send(site: Site, numbers: range) -> None:

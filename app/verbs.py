@@ -1,0 +1,36 @@
+"""The verbs that do one piece of work and end, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from app.commands import WORK_COMMANDS, device, rules
+from app.device_commands import add_device_commands
+from app.people_commands import token, user
+from app.reject_commands import reject
+from app.rule_commands import add_rule_commands
+from app.settings import load_settings
+from app.sparkplug_commands import sparkplug_group
+from app.up import prepare_database
+from db.migrate import migrate as bring_to_newest
+
+
+@click.command()
+@click.option("--data-dir", "own_data_dir", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--demo", is_flag=True, help="Also seed the demo district.")
+@click.pass_obj
+def migrate(data_dir: Path | None, own_data_dir: Path | None, demo: bool) -> None:
+    """Bring the database to the newest schema and load the reference rows."""
+    settings = load_settings(own_data_dir or data_dir)
+    applied = bring_to_newest(settings.database_url)
+    prepare_database(settings.database_url, demo=demo)
+    click.echo(f"applied: {', '.join(applied) or 'nothing, the schema is the newest'}")
+
+
+add_device_commands(device)
+add_rule_commands(rules)
+VERBS: dict[str, click.Command] = {
+    str(verb.name): verb for verb in (migrate, *WORK_COMMANDS, reject, sparkplug_group, user, token)
+}
