@@ -153,9 +153,9 @@ def follow(
     if not samples:
         return Course((), {(timer.rule_code, timer.severity): timer for timer in timers})
     start = samples[0][1].ts
-    before = [a for a in at.alarms if a.sensed_at < start and not _is_over(a, start)]
+    before = [a for a in at.alarms if _began(a) < start and not _is_over(a, start)]
     run = _Run(at, now, before[-1] if before else None, _firsts(samples), timers)
-    later = [a for a in at.alarms if a.state in ACTIVE and a.sensed_at >= start]
+    later = [a for a in at.alarms if a.state in ACTIVE and _began(a) >= start]
     for rule, sample in samples:
         for alarm in [a for a in later if _since(a) < sample.ts]:
             run.admit(alarm)
@@ -202,7 +202,7 @@ class _Run:
         if initial is not None:
             self.book.add([_as_it_was(initial, firsts)], _ran_then(at, initial, firsts))
             if self._present is not None:
-                self._begin(self._rule(initial.rule_code), _raised(initial), initial.sensed_at)
+                self._begin(self._rule(initial.rule_code), _raised(initial), _began(initial))
 
     def judge(self, rule: Rule, sample: Sample) -> None:
         beside = [other for other in self.at.rules if other is not rule]
@@ -366,6 +366,11 @@ def _ran_then(at: Situation, alarm: Alarm, firsts: Mapping[str, datetime]) -> It
 
 def _raised(alarm: Alarm) -> Raise:
     return Raise(alarm.severity, from_json(alarm.reason), alarm.sensed_at, alarm.received_at)
+
+
+def _began(alarm: Alarm) -> datetime:
+    """When its condition came; late, an alarm is raised by its worst reading, not by its first."""
+    return min([alarm.sensed_at, *(s[0].at for s in levels_of(alarm).steps.values() if s)])
 
 
 def _since(alarm: Alarm) -> datetime:

@@ -252,6 +252,16 @@ def test_the_backtest_of_rules_that_share_a_condition_says_what_was_raised(
     ]
 
 
+def test_a_rule_that_left_an_alarm_does_not_stand_again_by_a_late_reading_of_another() -> None:
+    plant = Plant(HAZARD)
+    detector = HAZARD[1]
+    plant.read([at(5, 0.0)])
+    story = [at(8, 1.0, detector), at(10, 0.0, detector), at(410, 0.0), at(412, 60.0)]
+    plant.read([at(4, 0.0), *story, at(413, 0.0, detector)])
+    plant.read([at(411, 0.0)])
+    assert levels(plant) == {"gas-lel": Severity.RED, "gas-detector": None}
+
+
 def levels(plant: Plant) -> dict[str, Severity | None]:
     return {rule.code: plant.book.levels(plant.key).of(rule.code) for rule in plant.rules}
 
