@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import stack
-from bench import city_load, node_red, processes
+from bench import city_load, earlier, node_red, processes
 from bench.city_load import READINGS, City
 from db import ledger, readings
 from db.pool import Connection, connect
@@ -42,6 +42,8 @@ QUIET_RATE = 200.0
 # Published and not yet stored, when as much is published as is stored: a second's worth.
 BACKLOG = 20_000
 SUBSCRIBER_MESSAGES = 600_000
+# How often an earlier commit and today's are measured in turn.
+ROUNDS = 2
 READY_TIMEOUT_S = 60.0
 DRAIN_TIMEOUT_S = 120.0
 POLL_S = 0.05
@@ -82,10 +84,42 @@ class Cost:
         return {**own, "postgres": processes.family_cpu_s(self._postgres)}
 
 
+def run_against(commit: str, seconds: int = SECONDS) -> dict[str, Any]:
+    """Two workers of an earlier commit and of today's, in turn: as much as they store, and at the
+    promised rate."""
+    rounds: list[tuple[list[dict[str, Any]], list[dict[str, Any]]]] = []
+    with earlier.checked_out(commit) as tree:
+        for _ in range(ROUNDS):
+            before = earlier.measure(tree, seconds, [0.0, PROMISED_RATE])
+            rounds.append((before, _measure_now(seconds)))
+    return {
+        "against": commit,
+        "seconds": seconds,
+        "rounds": rounds,
+        "most": earlier.compare([(before[0], now[0]) for before, now in rounds]),
+        "at_promised_rate": earlier.compare([(before[1], now[1]) for before, now in rounds]),
+    }
+
+
+def _measure_now(seconds: float) -> list[dict[str, Any]]:
+    with (
+        tempfile.TemporaryDirectory(prefix="gridwarden-bench-") as folder,
+        stack.running(Path(folder)) as servers,
+    ):
+        city = city_load.found(servers.postgres, servers.mqtt, DEVICES)
+        return [measure(servers, city, 2, seconds, rate) for rate in (0.0, PROMISED_RATE)]
+
+
 def run(
-    seconds: int = SECONDS, workers: Sequence[int] = WORKERS, *, with_node_red: bool = False
+    seconds: int = SECONDS,
+    workers: Sequence[int] = WORKERS,
+    *,
+    with_node_red: bool = False,
+    against: str = "",
 ) -> dict[str, Any]:
-    """All measurements of one run."""
+    """All measurements of one run; with `against` only those beside an earlier commit's."""
+    if against:
+        return run_against(against, seconds)
     with (
         tempfile.TemporaryDirectory(prefix="gridwarden-bench-") as folder,
         stack.running(Path(folder)) as servers,

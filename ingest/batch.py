@@ -463,9 +463,10 @@ def _link(device: RegisteredDevice, status: StatusReport) -> DeviceLink:
     return DeviceLink(device.id, status.online, status.ts, status.attributes)
 
 
-def refuse_message(message: Message, reason: str, detail: str) -> Batch:
-    """A batch of one message that is put into quarantine as a whole, whatever it holds."""
-    decoded = _decode(message)
+def refuse_message(message: Message, reason: str, detail: str, *, unread: bool = False) -> Batch:
+    """A batch of one message that is put into quarantine as a whole, whatever it holds. `unread`:
+    nobody knows whose format it is, because to look would be dangerous."""
+    decoded = _refused(UNKNOWN_FEED, reason, detail) if unread else _decode(message)
     reject = NewReject(
         message.received_at, decoded.format, message.topic, decoded.device, reason, detail,
         message.payload, True,

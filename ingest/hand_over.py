@@ -21,7 +21,7 @@ _PARCEL = struct.Struct(">IH")
 # Bytes of packets, time of receipt in microseconds since 1970, flags, bytes of the session's name.
 _PIECE = struct.Struct(">IqBB")
 _LENGTH = struct.Struct(">I")
-_PASS_OVER_GAS, _AGAIN = 1, 2
+_PASS_OVER_GAS, _AGAIN, _DEADLY = 1, 2, 4
 # The number under which a worker says that it can store, at first with the topic filters of what
 # it can read, that of gas before the others; parcels are counted from 1.
 READY = 0
@@ -46,6 +46,7 @@ class RawPiece:
     received_at: datetime
     pass_over_gas: bool = False
     again: bool = False
+    deadly: bool = False  # workers died of it: it is to be put aside unread
 
 
 def pack_greeting(settings: StoreSettings) -> bytes:
@@ -64,7 +65,7 @@ def pack_parcel(number: int, pieces: Sequence[RawPiece]) -> list[bytes]:
     parts = [_PARCEL.pack(number, len(pieces))]
     for piece in pieces:
         session = piece.session.encode()
-        flags = _PASS_OVER_GAS * piece.pass_over_gas | _AGAIN * piece.again
+        flags = _PASS_OVER_GAS * piece.pass_over_gas | _AGAIN * piece.again | _DEADLY * piece.deadly
         head = _PIECE.pack(len(piece.packets), _as_us(piece.received_at), flags, len(session))
         parts += [head + session, piece.packets]
     return [FRAME.pack(sum(map(len, parts))), *parts]
@@ -80,8 +81,8 @@ def read_parcel(body: bytes) -> tuple[int, list[RawPiece]]:
         at += _PIECE.size + named
         session, packets = body[at - named : at].decode(), body[at : at + size]
         at += size
-        passed, again = bool(flags & _PASS_OVER_GAS), bool(flags & _AGAIN)
-        pieces.append(RawPiece(session, packets, EPOCH + at_us * MICROSECOND, passed, again))
+        marks = (bool(flags & flag) for flag in (_PASS_OVER_GAS, _AGAIN, _DEADLY))
+        pieces.append(RawPiece(session, packets, EPOCH + at_us * MICROSECOND, *marks))
     return number, pieces
 
 

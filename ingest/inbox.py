@@ -43,6 +43,8 @@ STALLED_S = 1.0
 BATCH_BYTES = 16 * 1024 * 1024
 # Parcels at one worker: one that it stores and, if there is enough for a whole one, the next.
 AHEAD = 2
+# So many workers ended with something in hand: it is looked at more closely.
+DEATHS_SUSPECT = 2
 # How long a stop waits for what the workers have in hand.
 FAREWELL_S = 5.0
 # The topic by which the lane of gas proves itself, and how long such a mark may be on its way.
@@ -182,6 +184,12 @@ class Inbox:
             if piece.connection == piece.lane.connection:
                 piece.lane.waiting.appendleft(piece)
 
+    def _suspect(self, undone: Sequence[Piece]) -> None:
+        """Whatever a worker had in hand when it ended by itself may have ended it."""
+        for piece in undone:
+            piece.deaths += 1
+        self._take_back(undone)
+
     def _mind_the_lanes(self, at: float) -> None:
         if any(lane.displaced for lane in self._lanes):
             for lane in self._lanes:
@@ -205,9 +213,9 @@ class Inbox:
         known = next((s.filters for s in self._storers if s.filters), ())
         if known and known != self.filters:
             self.filters = known
-            shared = self._settings.shared
-            self._gas.listen([(GAS_SHARE if shared else "") + known[0]])
-            self._others.listen([(OTHER_SHARE if shared else "") + topic for topic in known[1:]])
+            gas, others = (GAS_SHARE, OTHER_SHARE) if self._settings.shared else ("", "")
+            self._gas.listen([gas + known[0]])
+            self._others.listen([others + topic for topic in known[1:]])
         if self._lease.stale:
             for lane in (self._gas, self._others):
                 lane.leave(self._lease.stale)
@@ -249,7 +257,7 @@ class Inbox:
                 if sock in writable:
                     each.write()
                 if sock in readable and not each.read(at):
-                    self._take_back(each.bury(at))
+                    self._suspect(each.bury(at))
         for lane in self._lanes:
             lane.answer()
             if lane.sock in readable or (lane.sock and not lane.drained and not lane.is_full()):
@@ -307,12 +315,26 @@ class Inbox:
         taken: list[Piece] = []
         room, size = self._settings.batch_size, BATCH_BYTES
         for lane in self._lanes:
-            while lane.waiting and (not taken or (lane.waiting[0].count <= room and size > 0)):
+            if lane.waiting and lane.waiting[0].deaths >= DEATHS_SUSPECT:
+                if taken:
+                    break
+                return [self._suspected(lane)]
+            while lane.waiting and lane.waiting[0].deaths < DEATHS_SUSPECT:
+                if taken and (lane.waiting[0].count > room or size <= 0):
+                    return taken
                 piece = lane.waiting.popleft()
                 room -= piece.count
                 size -= len(piece.packets)
                 taken.append(piece)
         return taken
+
+    @staticmethod
+    def _suspected(lane: Lane) -> Piece:
+        """What ended workers is given alone; if it does so again, in halves, until it is one."""
+        suspect = lane.waiting[0]
+        if suspect.count > 1 and suspect.deaths > DEATHS_SUSPECT:
+            lane.halve(suspect, DEATHS_SUSPECT)
+        return lane.waiting.popleft()
 
     # -- the end -------------------------------------------------------------------------------
 

@@ -33,6 +33,8 @@ PAUSE_S = 1.0
 # What the kernel takes for us at once, and how many parts of parcels are offered to it.
 SEND_BUFFER_BYTES = 1 << 20
 PARTS_AT_ONCE = 64
+# Workers that one message may end before it is put aside unread.
+DEATHS_ENOUGH = 4
 # How long an ended worker may take for the statement it is in.
 END_S = 5.0
 
@@ -86,9 +88,10 @@ class Storer:
     def give(self, number: int, pieces: Sequence[Piece]) -> None:
         """Hand it the next parcel."""
         raw = [
-            RawPiece(p.lane.client_id, p.packets, p.received_at, p.pass_over_gas, p.again)
+            RawPiece(p.lane.client_id, p.packets, p.received_at, p.pass_over_gas, p.again,
+                     p.count == 1 and p.deaths >= DEATHS_ENOUGH)
             for p in pieces
-        ]
+        ]  # fmt: skip
         self._out.extend(map(memoryview, pack_parcel(number, raw)))
         self.parcels.append(Parcel(number, pieces))
 

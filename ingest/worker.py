@@ -49,6 +49,8 @@ RECEIVE_BYTES = 1 << 20
 PULSE_S = 1.0
 # The database could not store this one message, whatever else came with it.
 REASON_STORE = "store_failed"
+# Workers ended while they had this one message in hand.
+REASON_DEADLY = "worker_ended"
 
 
 class InboxGoneError(Exception):
@@ -152,6 +154,7 @@ class _Parcel:
 
     messages: Sequence[Message]
     refusal: str = ""
+    unread: bool = False
 
     def apart(self, error: Exception) -> list[_Parcel]:
         """Something in here cannot be stored: halve until it is alone. The first half is last,
@@ -185,6 +188,7 @@ class _Worker:
         each of its pieces. Raises `Unavailable` only when the inbox is gone."""
         number, pieces = read_parcel(body)
         messages: list[Message] = []
+        deadly: list[Message] = []
         owed = []
         for piece in pieces:
             found, acknowledgements = read_publishes(
@@ -192,16 +196,20 @@ class _Worker:
             )
             if piece.pass_over_gas:  # it comes in the lane of gas, too
                 found = [message for message in found if not is_gas_topic(message.topic)]
-            messages += found
+            (deadly if piece.deadly else messages).extend(found)
             owed.append(acknowledgements)
         self.store(messages)
+        for message in deadly:
+            self._store_stubbornly([_Parcel([message], "workers ended over it", unread=True)])
         if pieces:
             self._newest_at = pieces[-1].received_at
         return number, owed
 
     def store(self, messages: Sequence[Message]) -> None:
         """Return when all are committed."""
-        waiting = [_Parcel(messages)] if messages else []
+        self._store_stubbornly([_Parcel(messages)] if messages else [])
+
+    def _store_stubbornly(self, waiting: list[_Parcel]) -> None:
         while waiting:
             parcel = waiting.pop()
             try:
@@ -211,7 +219,7 @@ class _Worker:
             except Exception as error:  # noqa: BLE001 - what it is decides what happens to it
                 if self._conn is None or is_away(error) or parcel.refusal:
                     self._lose_connection(error)
-                    waiting.append(_Parcel(parcel.messages))
+                    waiting.append(parcel if parcel.unread else _Parcel(parcel.messages))
                 else:
                     waiting += parcel.apart(error)
 
@@ -250,7 +258,9 @@ class _Worker:
         name = self._settings.name
         if parcel.refusal:
             log.error("quarantined a message of %s: %s", parcel.messages[0].topic, parcel.refusal)
-            batch = refuse_message(parcel.messages[0], REASON_STORE, parcel.refusal)
+            message = parcel.messages[0].apart()
+            reason = REASON_DEADLY if parcel.unread else REASON_STORE
+            batch = refuse_message(message, reason, parcel.refusal, unread=parcel.unread)
             return store_batch(conn, batch, datetime.now(UTC), worker=name)
         at = time.monotonic()
         registry = self._registry.current(conn, at)

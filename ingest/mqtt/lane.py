@@ -11,7 +11,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from select import select
 from typing import Any, cast
@@ -42,6 +42,8 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 # A larger packet the broker would throw away instead of sending it. Ours accepts messages of
 # 16 MiB, so that they reach us, to be rejected by name.
 PACKET_BYTES = 20 * 1024 * 1024
+# How long an attempt to connect may hold the caller up.
+CONNECT_S = 2.0
 # A broker that does not answer is said so again after this.
 SAY_AGAIN_S = 60.0
 # How long a stop waits for the last acknowledgements to leave.
@@ -63,6 +65,7 @@ class Piece:
     received_at: datetime
     pass_over_gas: bool = False
     again: bool = False  # handed to a worker before, which may have stored them
+    deaths: int = 0  # workers that ended while they had it
     owed: bytes | None = None  # the acknowledgements, once the messages are stored
 
 
@@ -93,6 +96,7 @@ class Lane:
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._subscribed
         self._client.on_unsubscribe = self._unsubscribed
+        self._client.connect_timeout = CONNECT_S
         # Or paho would write from whatever thread has something to say, into the middle of
         # packets that the loop is writing.
         self._client.on_socket_register_write = lambda *_: None
@@ -253,6 +257,21 @@ class Lane:
             if message.topic.encode() == self._mark_topic:
                 self.waiting.pop().owed = owed
                 self.pass_over_gas = message.payload == self.expected_mark
+
+    def halve(self, piece: Piece, deaths: int) -> None:
+        """Put two in the place of the one that waits first, each with half of its messages and
+        so many `deaths`."""
+        packets = split_packets(piece.packets)
+        middle = len(packets) // 2
+        first = replace(piece, packets=b"".join(packets[:middle]), count=middle, deaths=deaths)
+        second = replace(
+            piece, packets=b"".join(packets[middle:]), count=piece.count - middle,
+            received_at=piece.received_at + middle * MICROSECOND, deaths=deaths,
+        )  # fmt: skip
+        for row in (self.waiting, self._unanswered):
+            at = row.index(piece)
+            row[at] = second
+            row.insert(at, first)
 
     def expect_mark(self, payload: bytes | None) -> None:
         """Gas is passed over behind this mark; None: it is taken until further notice."""

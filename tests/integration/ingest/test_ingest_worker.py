@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -272,6 +273,37 @@ def test_a_storing_worker_that_is_killed_or_frozen_is_replaced_and_loses_nothing
         wait_until(lambda: len(storers_of(process)) == 2, 20)
     finally:
         kill(process)
+
+
+# A worker as it is, but for one word that ends the process at once, as a fault of a library would.
+FRAGILE = """
+import os, sys
+from ingest import worker
+decode = worker.decode_messages
+def fragile(messages):
+    if any(b"fatal" in message.payload for message in messages):
+        os._exit(9)
+    return decode(messages)
+worker.decode_messages = fragile
+worker.main()
+"""
+
+
+@pytest.mark.slow
+def test_a_message_that_ends_workers_is_put_aside_and_the_rest_flows(
+    site: Site, publisher: Publisher
+) -> None:
+    with working(site, store_command=(sys.executable, "-c", FRAGILE)):
+        before = rejects(site)
+        for number in range(60):
+            body = payload(number) if number != 23 else b'{"fatal": true}'
+            publisher.send(site.topic(number), body)
+        wait_until(lambda: site.stored() == 59, DRAIN_S)
+        wait_until(lambda: rejects(site) == before + 1, DRAIN_S)
+        reason, raw = site.row("SELECT reason, raw FROM reject ORDER BY id DESC LIMIT 1")
+        assert (reason, bytes(raw)) == ("worker_ended", b'{"fatal": true}')
+        assert site.readings() == 59
+        assert site.imbalances() == []
 
 
 def test_an_inbox_that_stands_by_takes_over_from_one_that_is_killed_or_frozen(

@@ -28,6 +28,7 @@ pieces = st.lists(
         st.timedeltas(timedelta(0), timedelta(days=9)).map(lambda later: AT + later),
         st.booleans(),
         st.booleans(),
+        st.booleans(),
     ),
     max_size=6,
 )
