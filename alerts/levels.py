@@ -79,11 +79,16 @@ class Levels:
         return Levels({code: steps for code, steps in found.items() if steps})
 
     def rejoin(self, later: Levels, rule_codes: Collection[str], since: datetime) -> Levels:
-        """With the steps of these rules from `since` on replaced by those of `later`."""
+        """With the steps of these rules from `since` on replaced by those of `later`, and where
+        a rule stood just before that put right by it."""
         joined = dict(self.steps)
         for code in rule_codes:
+            found = later.steps.get(code, ())
             early = tuple(s for s in self.steps.get(code, ()) if s.at < since)
-            late = tuple(s for s in later.steps.get(code, ()) if s.at >= since)
+            prior = [s for s in found if s.at < since]
+            if early and prior and prior[-1].severity != early[-1].severity:
+                early = (*early, prior[-1])
+            late = tuple(s for s in found if s.at >= since)
             joined[code] = (early + late)[-STEPS_KEPT:]
         return Levels({code: steps for code, steps in joined.items() if steps})
 

@@ -262,6 +262,14 @@ def test_a_rule_that_left_an_alarm_does_not_stand_again_by_a_late_reading_of_ano
     assert levels(plant) == {"gas-lel": Severity.RED, "gas-detector": None}
 
 
+def test_a_rule_that_a_late_reading_shows_to_have_left_does_not_hold_the_alarm() -> None:
+    detector = HAZARD[1]
+    plant = Plant(HAZARD)
+    plant.read([at(7, 1.0, detector), at(410, 0.0, detector)])
+    plant.read([at(10, 0.0, detector), at(411, 25.0)])
+    assert levels(plant) == {"gas-lel": Severity.ORANGE, "gas-detector": None}
+
+
 def levels(plant: Plant) -> dict[str, Severity | None]:
     return {rule.code: plant.book.levels(plant.key).of(rule.code) for rule in plant.rules}
 
