@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from alerts.book import AlarmBook, place_of
 from alerts.judge import Clear, Outcome, Raise, Sample, Standing, Timer, fall_due, judge
@@ -356,12 +357,16 @@ def _ran_then(at: Situation, alarm: Alarm, firsts: Mapping[str, datetime]) -> It
         start = firsts.get(rule.code)
         if start is None:
             continue
-        later = [s for s in levels_of(alarm).steps.get(rule.code, ()) if s.at >= start]
-        if later and later[0].severity is None and later[0].at - rule.off_delay < start:
-            began = later[0].at - rule.off_delay
-            yield Timer(
-                rule.code, at.device.id, None, began, began, later[0].at, from_json(alarm.reason)
-            )
+        for was, step in pairwise(levels_of(alarm).steps.get(rule.code, ())):
+            if step.at < start or was.severity is None:
+                continue
+            if step.severity is not None and step.severity > was.severity:
+                continue  # on its way out it came to a milder level
+            began = step.at - rule.off_delay
+            if step.severity is None and began < start:
+                reason = from_json(alarm.reason)
+                yield Timer(rule.code, at.device.id, None, began, began, step.at, reason)
+            break
 
 
 def _raised(alarm: Alarm) -> Raise:

@@ -324,6 +324,13 @@ def test_an_alarm_that_was_cleared_does_not_come_again_by_a_late_good_reading() 
     assert plant.kinds() == ["raised", "cleared"]
 
 
+def test_a_red_alarm_that_was_cleared_does_not_come_again_by_a_late_good_reading() -> None:
+    plant = Plant(GAS)
+    plant.read([at(1, 60.0), at(411, 0.0)], [at(3, 0.0)])
+    plant.read([at(2, 0.0), at(9, 0.0), at(409, 0.0), at(412, 0.0)], [at(410, 0.0)])
+    assert plant.kinds() == ["raised", "cleared"]
+
+
 def test_an_older_reading_over_the_limit_raises_and_the_newer_good_ones_clear() -> None:
     plant = Plant(GAS)
     plant.read([at(60, 1.0)], [at(400, 1.0)], [at(0, 30.0)])
