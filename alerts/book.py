@@ -173,9 +173,14 @@ class AlarmBook:
         """Tell a rise that was found after the fact; the levels are put right by `put_levels`."""
         self._announce(self._live[condition], rule, outcome, SYSTEM)
 
-    def put_levels(self, condition: str, levels: Levels) -> None:
-        """Levels of a live alarm that stands, told to nobody."""
-        self._live[condition].put(levels)
+    def put_levels(
+        self, condition: str, levels: Levels, *, cleared_at: datetime | None = None
+    ) -> None:
+        """Levels of a live alarm, and when it was cleared; told to nobody."""
+        page = self._live[condition]
+        page.put(levels)
+        if cleared_at is not None:
+            page.alarm, page.touched = replace(page.alarm, cleared_at=cleared_at), True
 
     def hand_over(self, condition: str, levels: Levels, holder: Rule) -> None:
         """The alarm stands on at these levels, under `holder` if its rule does not hold it."""

@@ -154,9 +154,10 @@ def follow(
     if not samples:
         return Course((), {(timer.rule_code, timer.severity): timer for timer in timers})
     start = samples[0][1].ts
-    before = [a for a in at.alarms if _began(a) < start and not _is_over(a, start)]
-    run = _Run(at, now, before[-1] if before else None, _firsts(samples), timers)
-    later = [a for a in at.alarms if a.state in ACTIVE and _began(a) >= start]
+    firsts = _firsts(samples)
+    before = [a for a in at.alarms if levels_of(a).before(firsts).steps and not _is_over(a, start)]
+    run = _Run(at, now, before[-1] if before else None, firsts, timers)
+    later = [a for a in at.alarms if a.state in ACTIVE and a not in before]
     for rule, sample in samples:
         for alarm in [a for a in later if _since(a) < sample.ts]:
             run.admit(alarm)
@@ -282,13 +283,27 @@ def settle(book: AlarmBook, at: Situation, course: Course, new: Collection[datet
                 _tell_rises(book, key, last, new)
             codes = [rule.code for rule in at.rules]
             book.put_levels(key, book.levels(key).rejoin(course.levels, codes, last.start))
-    elif last is not None and _is_present(book, key):
+    elif last is not None:
         assert last.end is not None
-        live = book.find(key)
+        _settle_end(book, at, last.start, last.end, course.levels)
+    _set_timers(book, at, course)
+
+
+def _settle_end(
+    book: AlarmBook, at: Situation, start: datetime, end: datetime, found: Levels | None
+) -> None:
+    """The condition is gone; where it was known to be, it may have been so earlier."""
+    key = f"{at.condition}/{at.device.code}"
+    live = book.find(key)
+    if _is_present(book, key):
         earlier = [a.cleared_at for a in at.alarms if live and a.id == live.id and a.cleared_at]
         for rule in at.rules:
-            book.clear(key, max([last.end, *earlier]), rule.code)
-    _set_timers(book, at, course)
+            book.clear(key, max([end, *earlier]), rule.code)
+    elif live is not None and live.cleared_at is not None and start <= end < live.cleared_at:
+        codes = [rule.code for rule in at.rules]
+        levels = book.levels(key).rejoin(found or Levels(), codes, start)
+        if levels.present is None:
+            book.put_levels(key, levels, cleared_at=end)
 
 
 def _tell_rises(book: AlarmBook, key: str, spell: Spell, new: Collection[datetime]) -> None:
@@ -345,8 +360,6 @@ def _as_it_was(alarm: Alarm, firsts: Mapping[str, datetime]) -> Alarm:
     """The alarm just before the readings begin: present, or gone for a while. A rule that none of
     them is about stays as it is."""
     levels = levels_of(alarm).before(firsts)
-    if not levels.steps:
-        levels = Levels().with_step(alarm.rule_code, _since(alarm), alarm.severity)
     state = AlarmState.RETURNED if levels.present is None else AlarmState.UNACKNOWLEDGED
     return replace(alarm, state=state, cleared_at=None, ended_at=None, levels=levels_json(levels))
 

@@ -65,8 +65,13 @@ class Plant:
             for rule, sample in new:
                 judge_sample(self.book, rule, DEVICE, sample, others(rule, self.rules))
             return
-        since = max((r.ts for r in self.stored if r.ts < oldest), default=oldest)
-        near = [r for r in self.stored if r.ts >= since - lead_of(self.rules)]
+        since: dict[int, datetime] = {}  # of each metric the last reading before
+        for reading in self.stored:
+            if reading.ts < oldest:
+                known = since.get(reading.metric_id, reading.ts)
+                since[reading.metric_id] = max(known, reading.ts)
+        lead = lead_of(self.rules)
+        near = [r for r in self.stored if r.ts >= since.get(r.metric_id, oldest) - lead]
         samples = in_order(self.rules, near, [])
         alarms = [page.alarm for page in self.book.pages]
         past = [a for a in alarms if a.ended_at is None or a.ended_at >= samples[0][1].ts]
@@ -270,6 +275,15 @@ def test_a_rule_that_a_late_reading_shows_to_have_left_does_not_hold_the_alarm()
     assert levels(plant) == {"gas-lel": Severity.ORANGE, "gas-detector": None}
 
 
+def test_a_metric_that_reaches_further_back_does_not_hide_what_another_rule_holds() -> None:
+    detector = HAZARD[1]
+    plant = Plant(HAZARD)
+    plant.read([at(1, 1.0, detector)], [at(4, 25.0)], [at(404, 0.0), at(406, 0.0)])
+    plant.read([at(405, 0.0)])
+    assert levels(plant) == {"gas-lel": Severity.ORANGE, "gas-detector": Severity.ORANGE}
+    assert plant.delays() == {(None, T0 + timedelta(seconds=404))}
+
+
 def levels(plant: Plant) -> dict[str, Severity | None]:
     return {rule.code: plant.book.levels(plant.key).of(rule.code) for rule in plant.rules}
 
@@ -328,6 +342,15 @@ def test_a_red_alarm_that_was_cleared_does_not_come_again_by_a_late_good_reading
     plant = Plant(GAS)
     plant.read([at(1, 60.0), at(411, 0.0)], [at(3, 0.0)])
     plant.read([at(2, 0.0), at(9, 0.0), at(409, 0.0), at(412, 0.0)], [at(410, 0.0)])
+    assert plant.kinds() == ["raised", "cleared"]
+
+
+def test_an_alarm_found_to_have_cleared_earlier_does_not_come_again_by_what_came_after() -> None:
+    plant = Plant(GAS)
+    plant.read([at(1, 25.0), at(411, 0.0), at(3, 0.0)])
+    plant.read([at(409, 0.0), at(2, 0.0), at(412, 0.0)])
+    assert plant.only().cleared_at == T0 + timedelta(seconds=409)
+    plant.read([at(410, 15.0)])
     assert plant.kinds() == ["raised", "cleared"]
 
 
