@@ -227,8 +227,10 @@ def _update_latest(conn: Connection, newest: Rows) -> int:
             FROM unnest(%(ts)b, %(device)b, %(metric)b, %(value)b, %(received)b, %(quality)b)
                 AS new (ts, device_id, metric_id, value, received_at, quality)
             WHERE latest.device_id = new.device_id AND latest.metric_id = new.metric_id
-              AND (least(new.ts, new.received_at + %(agree)s), new.ts)
-                > (least(latest.ts, latest.received_at + %(agree)s), latest.ts)
+              -- The first line is nearly always enough; the others calculate.
+              AND (new.ts > latest.ts AND new.ts <= new.received_at
+                   OR (least(new.ts, new.received_at + %(agree)s), new.ts)
+                    > (least(latest.ts, latest.received_at + %(agree)s), latest.ts))
             """,
             _columns(newest) | {"agree": CLOCKS_AGREE},
         )
