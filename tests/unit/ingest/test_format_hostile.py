@@ -47,6 +47,10 @@ def taken_by(topic: str) -> Format | None:
     return recognise(topic, b"")
 
 
+# MQTT knows no NUL in a topic: a broker ends the connection that sends one.
+NO_NUL = st.characters(exclude_characters="\0")
+
+
 @few
 @given(st.sampled_from(TOPICS), st.binary(max_size=400))
 def test_any_bytes_are_answered(topic: str, payload: bytes) -> None:
@@ -54,7 +58,7 @@ def test_any_bytes_are_answered(topic: str, payload: bytes) -> None:
 
 
 @few
-@given(st.text(max_size=60), st.sampled_from(BODIES))
+@given(st.text(NO_NUL, max_size=60), st.sampled_from(BODIES))
 def test_any_topic_is_answered(topic: str, body: tuple[str, bytes]) -> None:
     take_in_everywhere(topic.encode("utf-8", "replace").decode(), body[1])
 
