@@ -336,7 +336,7 @@ def small_disk(servers: embedded.RunningStack) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_full_disk_of_the_database_is_waited_for(
     site: Site, publisher: Publisher, servers: embedded.RunningStack, small_disk: Path
 ) -> None:
