@@ -51,7 +51,6 @@ from ingest.codec import CodecCall, Run, run_ahead
 from ingest.formats import recognise
 from ingest.formats.native import NAME as NATIVE
 from ingest.formats.native import is_gas_topic
-from ingest.formats.sparkplug import NAME as SPARKPLUG
 from ingest.gateways import heard
 from ingest.message import GAS_LANE, Message
 from ingest.normalize import Normalized, codec_call, normalize
@@ -162,18 +161,6 @@ def identities(decoded: Iterable[Decoded]) -> Iterator[tuple[str, str]]:
 
 
 _WITHOUT_DEVICE = (MessageClass.OTHER, MessageClass.INVALID, MessageClass.POSITION)
-
-
-def urgent_topics(
-    messages: Iterable[Message], decoded: Iterable[Decoded], registry: Registry
-) -> Iterator[str]:
-    """Topics on which gas devices report: they go first when not everything can."""
-    for message, content in zip(messages, decoded, strict=True):
-        for part in content.parts or (content,):
-            device = registry.find(part.format, part.device) if part.device else None
-            # Sparkplug's sessions live by the order of their messages.
-            if device is not None and device.kind == "gas" and part.format != SPARKPLUG:
-                yield message.topic
 
 
 def build_batch(

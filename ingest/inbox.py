@@ -155,7 +155,7 @@ class Inbox:
         self._mind_the_workers(at)
         self._mind_the_lanes(at)
         self._exchange(self._patience_s(at))
-        self._hand_out(time.monotonic())
+        self._hand_out()
 
     def _stand(self, at: float) -> Received:
         lanes = self._lanes
@@ -288,7 +288,7 @@ class Inbox:
         firsts = [lane.waiting[0].received_at.timestamp() for lane in self._lanes if lane.waiting]
         return min(firsts, default=None)
 
-    def _hand_out(self, at: float) -> None:
+    def _hand_out(self) -> None:
         """A worker that has nothing to do gets what has waited for company long enough; one that
         is at work gets a whole parcel ahead."""
         for depth in range(AHEAD):

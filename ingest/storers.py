@@ -78,10 +78,6 @@ class Storer:
         self._out.append(memoryview(pack_greeting(self._settings)))
 
     @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process is not None else None
-
-    @property
     def wants_write(self) -> bool:
         return bool(self._out)
 

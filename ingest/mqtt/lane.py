@@ -120,7 +120,7 @@ class Lane:
         self.displaced = False  # somebody else has taken the session
         self._retry_s, self._retry_at = RETRY_FIRST_S, 0.0
         self._say_away_at = 0.0
-        self.heard_at = self._lost_at = time.monotonic()
+        self.heard_at = time.monotonic()
 
     def listen(self, filters: Sequence[str]) -> None:
         """Subscribe to these, now and after every reconnect."""
@@ -166,10 +166,6 @@ class Lane:
         if at >= self._say_away_at:
             self._say_away_at = at + SAY_AGAIN_S
             self._say(f"broker {self._broker} does not answer ({reason_of(error)}); trying again")
-
-    def cut_off_s(self) -> float:
-        """Seconds since the broker last delivered to us; none while it does."""
-        return 0.0 if self.subscribed else time.monotonic() - self._lost_at
 
     def is_empty_since(self, seconds: float) -> bool:
         """Nothing comes any more, and nothing is left to acknowledge: for a lane that has left
@@ -361,9 +357,8 @@ class Lane:
     def _disconnected(
         self, _: paho.Client, __: Any, ___: Any, reason: ReasonCode, ____: Any
     ) -> None:
-        self._lost_at = time.monotonic()
         self._forget()
-        self._try_later(self._lost_at)
+        self._try_later(time.monotonic())
         hint = ""
         if reason == "Session taken over":
             self.displaced = True
