@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from app.cli import cli
 from db.discovery import Stranger, note_strangers
 from db.pool import Connection
 from db.rejects import NewReject, insert_rejects
+from tests.integration.app.conftest import Command
 
 MIGRATIONS = Path(__file__).parents[3] / "db" / "migrations"
-Command = Callable[..., Result]
 
 
 @pytest.fixture
-def gridwarden(
-    database_url: str, mqtt_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Command:
-    monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", database_url)
-    monkeypatch.setenv("GRIDWARDEN_MQTT_URL", mqtt_url)
-    monkeypatch.setenv("GRIDWARDEN_REDIS_URL", redis_url)
-    monkeypatch.setenv("GRIDWARDEN_SECRET_KEY", "only for this test run")
-    return lambda *arguments: CliRunner().invoke(cli, ["device", *arguments])
+def gridwarden(gridwarden: Command) -> Command:
+    return partial(gridwarden, "device")
 
 
 def meet(db: Connection, code: str) -> str:

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
-from click.testing import CliRunner, Result
 
-from app.cli import cli
 from db import broker_counts, sequences
 from db.broker_counts import BrokerCount
 from db.pool import Connection
 from db.sequences import StoredGap
+from tests.integration.app.conftest import Command
 
-Command = Callable[..., Result]
 NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def verify(
-    database_url: str, mqtt_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Command:
-    monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", database_url)
-    monkeypatch.setenv("GRIDWARDEN_MQTT_URL", mqtt_url)
-    monkeypatch.setenv("GRIDWARDEN_REDIS_URL", redis_url)
-    monkeypatch.setenv("GRIDWARDEN_SECRET_KEY", "only for this test run")
-    return lambda *arguments: CliRunner().invoke(cli, ("ledger", "verify", *arguments))
+def verify(gridwarden: Command) -> Command:
+    return partial(gridwarden, "ledger", "verify")
 
 
 def lose(db: Connection, missing: int, age: timedelta, *, usual: bool = False) -> None:

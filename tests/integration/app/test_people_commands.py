@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from app.cli import cli
 from db import users
 from db.migrate import migrate
 from db.pool import Connection, connect
 from tests.conftest import drop_database, with_database
+from tests.integration.app.conftest import Command
 
 PASSWORD = "a long enough password"
-Command = Callable[..., Result]
-
-
-@pytest.fixture
-def gridwarden(
-    database_url: str, mqtt_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Command:
-    monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", database_url)
-    monkeypatch.setenv("GRIDWARDEN_MQTT_URL", mqtt_url)
-    monkeypatch.setenv("GRIDWARDEN_REDIS_URL", redis_url)
-    monkeypatch.setenv("GRIDWARDEN_SECRET_KEY", "only for this test run")
-    return lambda *words, stdin="": CliRunner().invoke(cli, list(words), input=stdin)
 
 
 def done(result: Result) -> str:

@@ -6,32 +6,24 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from alerts.steps import apply_rules, default_rules
-from app.cli import cli
 from db.pool import Connection
 from tests.integration.alerts.engine_city import Engine
 from tests.integration.alerts.test_engine_order import drain, ingest
+from tests.integration.app.conftest import Command
 
 ROOT = Path(__file__).parents[3]
-Command = Callable[..., Result]
 
 
 @pytest.fixture
-def gridwarden(
-    database_url: str, mqtt_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Command:
-    monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", database_url)
-    monkeypatch.setenv("GRIDWARDEN_MQTT_URL", mqtt_url)
-    monkeypatch.setenv("GRIDWARDEN_REDIS_URL", redis_url)
-    monkeypatch.setenv("GRIDWARDEN_SECRET_KEY", "only for this test run")
-    return lambda *arguments: CliRunner().invoke(cli, ["rules", *arguments])
+def gridwarden(gridwarden: Command) -> Command:
+    return partial(gridwarden, "rules")
 
 
 @pytest.fixture

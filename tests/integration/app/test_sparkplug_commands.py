@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
-from click.testing import CliRunner, Result
 
-from app.cli import cli
 from db import outbox, sparkplug
 from db.pool import Connection
 from ingest.formats.sparkplug_payload import REBIRTH, Payload
+from tests.integration.app.conftest import Command
 
 KEY = ("North", "cabinet-7")
 NCMD = "spBv1.0/North/NCMD/cabinet-7"
-Command = Callable[..., Result]
 
 
 @pytest.fixture
-def gridwarden(
-    database_url: str, mqtt_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Command:
-    monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", database_url)
-    monkeypatch.setenv("GRIDWARDEN_MQTT_URL", mqtt_url)
-    monkeypatch.setenv("GRIDWARDEN_REDIS_URL", redis_url)
-    monkeypatch.setenv("GRIDWARDEN_SECRET_KEY", "only for this test run")
-    return lambda *arguments: CliRunner().invoke(cli, ["sparkplug", *arguments])
+def gridwarden(gridwarden: Command) -> Command:
+    return partial(gridwarden, "sparkplug")
 
 
 @pytest.fixture

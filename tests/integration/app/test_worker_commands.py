@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner, Result
 
-from app.cli import cli
 from app.doctor import examine
 from app.settings import load_settings
 from db import inbox_lease, ingest_workers
 from db.ingest_workers import SILENT_S
 from db.pool import Connection
-
-Command = Callable[..., Result]
-
-
-@pytest.fixture
-def gridwarden(
-    database_url: str, mqtt_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Command:
-    monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", database_url)
-    monkeypatch.setenv("GRIDWARDEN_MQTT_URL", mqtt_url)
-    monkeypatch.setenv("GRIDWARDEN_REDIS_URL", redis_url)
-    monkeypatch.setenv("GRIDWARDEN_SECRET_KEY", "only for this test run")
-    return lambda *arguments: CliRunner().invoke(cli, arguments)
+from tests.integration.app.conftest import Command
 
 
 def fall_silent(db: Connection, name: str, seconds: float) -> None:
