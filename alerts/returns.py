@@ -15,7 +15,7 @@ from alerts.screen import applies_to
 from db import evaluation, returns
 from db.evaluation import WatchedDevice
 from db.pool import Connection
-from db.returns import LatestValue
+from db.readings_past import PastReading
 
 # An engine may take a device for out of service for as long as it does not ask again: what was
 # reported meanwhile is judged after that.
@@ -43,7 +43,7 @@ def judge_returned(
 
 
 def judge_latest(
-    book: AlarmBook, rules: Iterable[Rule], device: WatchedDevice, latest: LatestValue
+    book: AlarmBook, rules: Iterable[Rule], device: WatchedDevice, latest: PastReading
 ) -> None:
     """Judge one value by every rule on its metric, as if it had come now."""
     sample = Sample(latest.ts, latest.received_at, latest.value, latest.quality)

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.rows import class_row
 
 from db.pool import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class LatestValue:
-    """The newest value of a metric of a device."""
-
-    device_id: int
-    metric_id: int
-    ts: datetime
-    received_at: datetime
-    value: float
-    quality: int
+from db.readings_past import PastReading
 
 
 def judge_at(conn: Connection, device_ids: Sequence[int], at: datetime) -> None:
@@ -55,9 +43,9 @@ def claim_due(conn: Connection, now: datetime, again_at: datetime) -> list[int]:
     return [row[0] for row in rows]
 
 
-def list_latest(conn: Connection, device_ids: Sequence[int]) -> list[LatestValue]:
+def list_latest(conn: Connection, device_ids: Sequence[int]) -> list[PastReading]:
     """The newest value of each metric of these devices, oldest first."""
-    with conn.cursor(row_factory=class_row(LatestValue)) as cursor:
+    with conn.cursor(row_factory=class_row(PastReading)) as cursor:
         return cursor.execute(
             """
             SELECT device_id, metric_id::int, ts, received_at, value, quality::int
