@@ -71,7 +71,7 @@ def read_publishes(
     for them. Raises IndexError where lengths contradict each other."""
     messages: list[Message] = []
     mids: list[int] = []
-    new = Message.__new__  # half a microsecond less than by keywords
+    new = Message.__new__  # faster than by keywords, and it counts here
     at, size = 0, len(data)
     while at < size:
         flags = data[at]

@@ -109,8 +109,7 @@ class Line:
 
 def main() -> None:
     """Store for whoever is at the other end of the socket that is open as file number ARGV[1]."""
-    # Few of the many small objects are ever part of a circle; looking for one less often saves a
-    # twentieth of the work.
+    # Few of the many small objects are ever part of a circle: circles are looked for less often.
     gc.set_threshold(50_000, 20, 50)
     # Whoever wants us to stop closes the line; a Ctrl-C at the terminal is meant for the inbox.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -201,8 +200,6 @@ class _Worker:
         self.store(messages)
         for message in deadly:
             self._store_stubbornly([_Parcel([message], "workers ended over it", unread=True)])
-        if pieces:
-            self._newest_at = pieces[-1].received_at
         return number, owed
 
     def store(self, messages: Sequence[Message]) -> None:
