@@ -101,10 +101,7 @@ def hand_over_forgotten(conn: Connection, now: datetime) -> int:
                 AND i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged'))
           AND NOT EXISTS (
               SELECT FROM alarm_change c WHERE c.alarm_id = a.id AND c.taken_at IS NULL)
-          AND NOT EXISTS (
-              SELECT FROM rule_timer t
-              WHERE t.rule_code = a.rule_code AND t.device_id = a.device_id
-                AND t.direction = 'off')
+          AND NOT alarm_is_clearing(a)
         FOR UPDATE OF a SKIP LOCKED
         """,
         {"now": now},
@@ -161,7 +158,7 @@ class IncidentAlarm:
     metric_id: int | None
     comparison: str | None
     clear_limit: float | None
-    clearing: bool  # its sensor reports that it is over; the off-delay runs
+    clearing: bool  # its sensor reports that it is over; the off-delays run
 
     @property
     def condition_stands(self) -> bool:
@@ -183,10 +180,7 @@ def list_alarms_of(conn: Connection, incident_id: int) -> list[IncidentAlarm]:
                    device.code AS device_code, device.report_interval_s,
                    metric.id AS metric_id, rule.definition ->> 'comparison' AS comparison,
                    (rule.definition ->> 'clear_limit')::float8 AS clear_limit,
-                   EXISTS (
-                       SELECT FROM rule_timer t
-                       WHERE t.rule_code = a.rule_code AND t.device_id = a.device_id
-                         AND t.direction = 'off') AS clearing
+                   alarm_is_clearing(a) AS clearing
             FROM incident_alarm link
             JOIN alarm a ON a.id = link.alarm_id
             LEFT JOIN device ON device.id = a.device_id

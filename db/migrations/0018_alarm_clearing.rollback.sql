@@ -1,0 +1,1 @@
+DROP FUNCTION alarm_is_clearing(alarm);
