@@ -10,10 +10,11 @@ import json
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+
+from ingest.message import MICROSECOND
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 # In front of everything that a worker is sent: how many bytes follow.
 FRAME = struct.Struct(">I")
 # Number of the parcel and of its pieces.

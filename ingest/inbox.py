@@ -211,14 +211,14 @@ class Inbox:
     def _mind_the_filters(self) -> None:
         """Listen to what the workers can read, and no more to what only their ancestors could."""
         known = next((s.filters for s in self._storers if s.filters), ())
+        gas, others = (GAS_SHARE, OTHER_SHARE) if self._settings.shared else ("", "")
         if known and known != self.filters:
             self.filters = known
-            gas, others = (GAS_SHARE, OTHER_SHARE) if self._settings.shared else ("", "")
             self._gas.listen([gas + known[0]])
             self._others.listen([others + topic for topic in known[1:]])
         if self._lease.stale:
-            for lane in (self._gas, self._others):
-                lane.leave(self._lease.stale)
+            self._gas.leave([gas + topic for topic in self._lease.stale])
+            self._others.leave([others + topic for topic in self._lease.stale])
             self._lease.stale = ()
 
     @property
@@ -230,7 +230,8 @@ class Inbox:
         """Sessions of shared subscriptions that earlier versions made: their messages are stored
         like all others, then they end, or the broker would go on queueing a share for them."""
         left, self._lease.left = self._lease.left, ()
-        for session in left:
+        known = {lane.client_id for lane in self._left}
+        for session in (each for each in left if each.client_id not in known):
             lane = self._lane(session.client_id)
             lane.leave(session.filters)
             self._left.append(lane)
@@ -279,7 +280,7 @@ class Inbox:
             waits.append(self._read_at - at)
         if (oldest := self._oldest_at()) is not None and any(map(_is_idle, self._storers)):
             waits.append(max(0.0, oldest + self._settings.batch_ms / 1000 - time.time()))
-        if self._lease.held:
+        if self._lease.held and self.filters:
             waits += [lane.retry_in_s(at) for lane in lanes]
         return min(waits)
 
@@ -293,7 +294,7 @@ class Inbox:
         is at work gets a whole parcel ahead."""
         for depth in range(AHEAD):
             for storer in self._storers:
-                if not storer.is_ready or len(storer.parcels) != depth:
+                if not storer.is_ready or len(storer.parcels) != depth or _has_suspect(storer):
                     continue
                 oldest = self._oldest_at()
                 if oldest is None:
@@ -364,6 +365,12 @@ class Inbox:
 
 def _is_idle(storer: Storer) -> bool:
     return storer.is_ready and not storer.parcels
+
+
+def _has_suspect(storer: Storer) -> bool:
+    """What may end it is with it, alone: nothing innocent is put behind it."""
+    pieces = (piece for parcel in storer.parcels for piece in parcel.pieces)
+    return any(piece.deaths >= DEATHS_SUSPECT for piece in pieces)
 
 
 class Mark:

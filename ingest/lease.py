@@ -118,6 +118,7 @@ class Lease:
             return
         held = inbox_lease.hold(conn, self._session, self.holder, self._process)
         if held and not self.held:
+            self._filters = ()  # another may have noted its own meanwhile
             self.left = inbox_lease.list_left(conn)
             log.info("holding the session %s", self._session)
         elif self.held and not held:

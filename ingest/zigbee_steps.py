@@ -38,19 +38,12 @@ def resolve_definitions(
     ]
     told = [(topic, number) for topic, number in told if topic[1] in (DEVICES, INFO)]
     if not told:
-        return _defined(conn, messages, resolved)
+        return resolve_defined(conn, messages, resolved)
     with conn.transaction():
         for (bridge, what), number in sorted(told):
             problem = _learn(conn, bridge, what, messages[number], now)
             resolved[number] = problem or resolved[number]
-        return _defined(conn, messages, resolved)
-
-
-def resolve_defined(
-    conn: Connection, messages: Sequence[Message], decoded: Sequence[Decoded]
-) -> list[Decoded]:
-    """Messages from quarantine by the definitions that are known by now; nothing is learned."""
-    return _defined(conn, messages, decoded)
+        return resolve_defined(conn, messages, resolved)
 
 
 def _learn(
@@ -100,9 +93,10 @@ def _as_row(bridge: str, device: Definition) -> DeviceRow:
     )  # fmt: skip
 
 
-def _defined(
+def resolve_defined(
     conn: Connection, messages: Sequence[Message], decoded: Sequence[Decoded]
 ) -> list[Decoded]:
+    """By the definitions that are known by now; nothing is learned."""
     resolved = list(decoded)
     values = {
         number: _names(content)

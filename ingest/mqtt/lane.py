@@ -210,7 +210,7 @@ class Lane:
     @property
     def drained(self) -> bool:
         """Nothing lies in memory that `read` would find without the socket being readable."""
-        return self._client.drained
+        return self.sock is None or self._client.drained
 
     def is_full(self) -> bool:
         """Reading on would take more memory than was promised: the broker has to wait. The count
