@@ -59,7 +59,9 @@ def next_row(before: CountRow | None, look: BrokerCount) -> CountRow:
         look.started_at, minute, look.looked_at, look.version, look.uptime_s, look.received,
         look.dropped, 0, look.looked_at, False,
     )  # fmt: skip
-    if before is None or not before.version or not look.version:
+    if not look.version:  # told nothing: one row a minute says so
+        return replace(fresh, started_at=minute)
+    if before is None or not before.version:
         return fresh
     if is_restart(before, look):
         return replace(fresh, dropped_new=look.dropped, since_at=before.looked_at, is_restart=True)
