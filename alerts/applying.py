@@ -97,7 +97,7 @@ def withdraw_orphans(
     than it was applied, or a device that was changed."""
     if not in_force:
         return  # nothing was ever applied: nobody knows what should stand
-    in_hand = {page.alarm.id for page in book.pages if page.changes}
+    in_hand = {page.alarm.id for page in book.pages if page.changes or page.touched}
     found = [o for o in look_for_orphans(conn, in_force, now) if o.alarm.id not in in_hand]
     _end(conn, book, found, in_force, SYSTEM, None, now)
     rule_timers.delete_timers_of_others(conn, sorted(in_force))

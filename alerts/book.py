@@ -202,21 +202,20 @@ class AlarmBook:
             if page.levels.of(code) is not None:
                 page.step(code, at, None)
         if page.levels.present is None:
-            self._leave(page, Input.CLEAR, at, SYSTEM)
+            self._leave(page, Input.CLEAR, at)
 
     def withdraw(self, condition: str, facts: Mapping[str, Any]) -> None:
         """No rule judges the condition of a live alarm any more; a person has yet to see it."""
         page = self._live[condition]
         for code in page.levels.standing:
             page.step(code, self.now, None)
-        self._leave(page, Input.WITHDRAW, self.now, SYSTEM, facts)
+        self._leave(page, Input.WITHDRAW, self.now, facts)
 
     def _leave(
         self,
         page: Page,
         wanted: Input,
         at: datetime,
-        actor: str,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         move = TABLE[page.alarm.state, wanted]
@@ -224,7 +223,7 @@ class AlarmBook:
             changed = replace(page.alarm, state=move.to, cleared_at=at)
             if wanted is Input.WITHDRAW:
                 changed = replace(changed, acknowledged_at=None, acknowledged_by=None)
-            self._record(page, changed, move.change, actor, facts)
+            self._record(page, changed, move.change, SYSTEM, facts)
 
     def act(
         self,

@@ -67,7 +67,7 @@ def look_for_orphans(
     ids = sorted({alarm.device_id for alarm in active if alarm.device_id is not None})
     devices = {d.id: d for d in evaluation.list_watched_devices(conn, ids)} if ids else {}
     concerned = [
-        alarm.condition
+        alarm
         for alarm in active
         if _lost(alarm, after, devices) or not set(levels_of(alarm).standing).isdisjoint(changed)
     ]
@@ -75,7 +75,7 @@ def look_for_orphans(
         return []
     gas = evaluation.list_gas_categories(conn)
     found: list[Orphan | Kept] = []
-    for alarm in alarms.list_live_alarms(conn, conditions=concerned):
+    for alarm in concerned:
         device = devices.get(alarm.device_id or 0)
         lost = _lost(alarm, after, devices)
         levels = _levels_after(conn, alarm, device, after, lost, changed, now)

@@ -116,7 +116,6 @@ def load_sources(conn: Connection, sources: NDArray[np.int64]) -> Sources:
 
 def save_sources(conn: Connection, sources: Sources, summary: Mapping[int, Any]) -> None:
     """Write them, each chunk as a whole; `summary` by chunk."""
-    chunks = _chunks(sources["source"])
     with conn.cursor() as cursor:
         cursor.executemany(
             """
@@ -125,8 +124,8 @@ def save_sources(conn: Connection, sources: Sources, summary: Mapping[int, Any])
             SET sources = excluded.sources, summary = excluded.summary
             """,
             [
-                (chunk, pack(sources[chunks == chunk]), Jsonb(summary[chunk]))
-                for chunk in np.unique(chunks).tolist()
+                (chunk, pack(rows), Jsonb(summary[chunk]))
+                for chunk, rows in by_chunk(sources).items()
             ],
         )
 
@@ -238,7 +237,7 @@ def find_gaps(conn: Connection, sources: Sequence[int]) -> list[StoredGap]:
 def replace_gaps(
     conn: Connection, gone: Sequence[int], gaps: Sequence[StoredGap], now: datetime
 ) -> None:
-    """Take these out and put those in; what is left of a gap keeps the time it was found."""
+    """Take these out and put those in, found `now`."""
     conn.execute("DELETE FROM sequence_gap WHERE id = ANY(%s)", (list(gone),))
     with conn.cursor() as cursor:
         cursor.executemany(

@@ -14,7 +14,7 @@ from db.events import list_events
 from db.incidents import Incident
 from db.pool import Connection
 from dispatch import sla
-from dispatch.guard import Facts, is_own, judge
+from dispatch.guard import Facts, Refusal, is_own, judge
 from dispatch.machine import TABLE, actions_of, target
 from dispatch.recommend import Recommendation, rank
 from dispatch.steps.loading import load
@@ -53,14 +53,17 @@ def _actions(incident: Incident, caller: Caller, facts: Facts) -> list[ActionVie
         if not is_own(incident, caller, action):
             continue
         step = TABLE[incident.state, action]
-        refusals = [r for n in step.needs if (r := judge(n, incident, caller, facts))]
+        # A gas alarm stands in the way twice: of closing at all, and of the release.
+        refusals: dict[str, Refusal] = {}
+        for need in step.needs:
+            if refusal := judge(need, incident, caller, facts):
+                refusals.setdefault(refusal.code, refusal)
         views.append(
             ActionView(
                 action=action,
                 to=target(step, incident.state, before),
                 needs=step.fields,
-                # A gas alarm stands in the way twice: of closing at all, and of the release.
-                refusals=tuple({r.code: r for r in reversed(refusals)}.values())[::-1],
+                refusals=tuple(refusals.values()),
             )
         )
     return views
