@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
 import threading
 import time
@@ -16,6 +17,8 @@ from city.errors import Unavailable
 from city.person import Caller
 from db import users
 from db.pool import Pool, transaction
+
+log = logging.getLogger(__name__)
 
 # A session or token is looked up again after this time, and at once when the database says that
 # somebody's access has changed; so often it is asked.
@@ -147,6 +150,9 @@ class Gate:
                     version = users.access_version(conn)
             except Unavailable:
                 seen = None  # what happened meanwhile is not known: look everybody up
+            except Exception:
+                seen = None
+                log.exception("cannot follow who may come in")
             else:
                 if version != seen:
                     seen = version
