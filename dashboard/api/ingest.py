@@ -103,9 +103,10 @@ def _as_numbers(row: dict[str, Any]) -> dict[str, Any]:
 def operations_now() -> Response:
     """Feeds, workers, backlog, quarantine and sizes of the last hour, and what is wrong."""
     read_list_query({})
+    now = datetime.now(UTC)
+    # Before a connection is taken: the first look of the pulse may be waited for, and needs one.
+    faults = parts().walls.pulse.faults(now)
     with transaction(parts().pool) as conn:
-        now = datetime.now(UTC)
-        faults = parts().walls.pulse.faults(now)
         found = operations.read_operations(
             conn, current_caller().district, now, faults, parts().data_dir
         )

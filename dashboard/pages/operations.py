@@ -443,9 +443,10 @@ def register(app: Dash) -> None:
     @requires(*MAY_SEE_REJECTS)
     def show(_: Any) -> tuple[Component, Component]:
         view = frame.request_view()
+        at = datetime.now(UTC)
+        # Before a connection is taken: the first look of the pulse may need one.
+        faults = parts().walls.pulse.faults(at)
         with transaction(parts().pool) as conn:
-            at = datetime.now(UTC)
-            faults = parts().walls.pulse.faults(at)
             now = read_operations(conn, view.caller.district, at, faults, parts().data_dir)
         return render_body(view, now), render_rest(view.t, now)
 
