@@ -57,7 +57,7 @@ SNAPSHOT_S = 1.0
 # The event log is looked at this often, also while frames of devices keep coming.
 LOOK_S = 1.0
 # What stands still is looked at and told this often, and repeated: a screen that hears nothing for
-# four times as long knows by itself that the server stands still (`SILENCE_MS` in live.js).
+# four times as long knows by itself that the server stands still (`SILENT_MS` in status.js).
 FAULTS_S = 0.5
 FAULTS_AGAIN_S = 2.0
 # How long a stopping process waits for its threads.

@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from city.alarm import AlarmState
 from city.incident import FINAL_STATES, Action, IncidentState, Role
+from dashboard.api.alarms import MAY_CHANGE
 from dashboard.components import (
     extra,
     number_text,
@@ -27,8 +28,7 @@ from dashboard.i18n.times import day_and_clock
 
 # Squads offered with a key; the rest stand in the assign dialog.
 OFFERED_SQUADS = 5
-# Who may shelve or reset an alarm, and who one of gas; the alarm step itself has the last word.
-ALARM_ROLES = frozenset({Role.ADMIN, Role.DISPATCHER, Role.GAS_ENGINEER})
+# Who may reset an alarm of gas; the alarm step itself has the last word.
 GAS_RESET = frozenset({Role.ADMIN, Role.GAS_ENGINEER})
 STANDING = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
 # Codes of the alarms that explain the silence of devices.
@@ -254,7 +254,7 @@ def render_shelving(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
 
 def alarm_verbs(alarm: Mapping[str, Any], role: Role) -> list[str]:
     """What this person may do about an alarm whose sensor is wrong, beside acknowledging it."""
-    if role not in ALARM_ROLES or alarm["state"] not in STANDING:
+    if role not in MAY_CHANGE or alarm["state"] not in STANDING:
         return []
     verbs = ["unshelve" if alarm.get("shelved_until") else "shelve"]
     is_gas = str(alarm["condition"]).startswith("gas/")
