@@ -53,7 +53,7 @@ def cli(ctx: click.Context, data_dir: Path | None) -> None:
     """City-management command center: sensors in, alarms, incidents, verified closure."""
     ctx.obj = data_dir
     if (folder := model_folder()) is not None:
-        import_module("ingest.models").use_model_folder(folder)
+        import_module("wire.models").use_model_folder(folder)
 
 
 def data_dir_option(command: Callable[..., object]) -> Callable[..., object]:

@@ -26,8 +26,9 @@ from db.ingest_workers import SILENT_S
 from db.pool import Connection, connect
 from dispatch import by_hand
 from ingest import decode as decoding
-from ingest import device_import, mqtt
+from ingest import mqtt
 from ingest.message import GAS_LANE
+from registry import import_file as device_import
 
 
 def installation(command: Callable[..., Any]) -> Callable[..., Any]:

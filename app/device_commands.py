@@ -13,8 +13,8 @@ from app.settings import Settings
 from city.errors import InvalidInput
 from db import discovery, listings
 from db.device_changes import list_identities
-from ingest import registration
 from ingest.replay import replay_group
+from registry import steps as registration
 
 # Who did it, in the event log.
 ACTOR = "cli"

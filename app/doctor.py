@@ -9,8 +9,8 @@ from app.finding import Finding
 from app.restart_test import recall
 from app.settings import Settings
 from city.errors import GridwardenError
-from dashboard.disk import disk_of
-from db import calendars, inbox_lease, ingest_workers, live, migrate, operations
+from dashboard.shell.disk import disk_of
+from db import calendars, evaluation, inbox_lease, ingest_workers, live, migrate, operations
 from db.pool import first_line
 from ingest import mqtt
 
@@ -43,22 +43,14 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _database(settings: Settings) -> Iterator[Finding]:
     with operations.examining(settings.database_url) as conn:
-        row = conn.execute(
-            """
-            SELECT current_setting('server_version'),
-                   (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
-                   current_setting('timescaledb.license', true),
-                   clock_timestamp()
-            """
-        ).fetchone()
-        assert row is not None, "a SELECT without FROM gives one row"
-        version, timescale, licence, database_now = row
+        server = operations.look_at_server(conn)
         yield Finding(
-            timescale is not None,
+            server.timescale is not None,
             "database",
-            f"PostgreSQL {version}, TimescaleDB {timescale or 'is missing'} ({licence})",
+            f"PostgreSQL {server.version}, TimescaleDB {server.timescale or 'is missing'} "
+            f"({server.licence})",
         )
-        skew = abs((database_now - datetime.now(UTC)).total_seconds())
+        skew = abs((server.now - datetime.now(UTC)).total_seconds())
         yield Finding(skew <= CLOCK_SKEW_MAX_S, "clock", f"{skew:.1f} s from the database's")
         pending = migrate.pending(settings.database_url)
         yield Finding(
@@ -66,17 +58,11 @@ def _database(settings: Settings) -> Iterator[Finding]:
         )
         if pending:
             return
-        waiting = conn.execute(
-            """
-            SELECT count(*), coalesce(extract(epoch FROM now() - min(committed_at)), 0)
-            FROM ingest_batch WHERE evaluated_at IS NULL
-            """
-        ).fetchone()
-        assert waiting is not None, "an aggregate gives one row"
+        batches, oldest_s = evaluation.count_waiting(conn)
         yield Finding(
-            waiting[1] <= BACKLOG_MAX_S,
+            oldest_s <= BACKLOG_MAX_S,
             "evaluation",
-            f"{waiting[0]} batches wait, the oldest for {float(waiting[1]):.0f} s",
+            f"{batches} batches wait, the oldest for {oldest_s:.0f} s",
         )
         known = calendars.find_calendar(conn, calendars.DEFAULT_CODE).known_until
         days = (known - datetime.now(UTC).date()).days

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from city.errors import InvalidInput
-from ingest.model_check import check_model
-from ingest.models import broken_models, load_model, model_names
+from wire.model_check import check_model
+from wire.models import broken_models, load_model, model_names
 
 
 @click.group()

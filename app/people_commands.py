@@ -11,8 +11,8 @@ from app.commands import installation, transaction
 from app.settings import Settings
 from city.incident import Role
 from city.person import Caller
-from dashboard import people
 from db import users
+from people import steps as people
 
 ROLES = [role.value for role in Role if role is not Role.SYSTEM]
 

@@ -19,6 +19,7 @@ from db import (
     broker_counts,
     events,
     idempotency,
+    leadership,
     ledger,
     live,
     message_seen,
@@ -46,8 +47,6 @@ from ingest.sequence_steps import follow_numbers
 
 log = logging.getLogger(__name__)
 
-# Only the process that holds this advisory lock ticks; another waits and takes over.
-LEADER_LOCK = 0x6772_6965
 # How often a waiting scheduler asks whether the leader has gone.
 STANDBY_S = 2.0
 
@@ -84,9 +83,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
 def _lead(lock: Connection, stop: threading.Event) -> bool:
     waiting = False
     while not stop.is_set():
-        row = lock.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()
+        leads = leadership.try_lead(lock)
         lock.commit()
-        if row and row[0]:
+        if leads:
             return True
         if not waiting:
             log.info("another scheduler leads; waiting")
@@ -113,7 +112,7 @@ def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event
     scheduler.start()
     try:
         while not stop.wait(STANDBY_S):
-            lock.execute("SELECT 1")  # raises when the session, and with it the lock, is gone
+            leadership.check_lead(lock)
             lock.commit()
     finally:
         scheduler.shutdown(wait=True)

@@ -12,9 +12,9 @@ from city.errors import InvalidInput, NotFound
 from city.event import NewEvent
 from db import outbox, sparkplug
 from db.events import append_events
-from ingest.formats.sparkplug import rebirth_topic
-from ingest.formats.sparkplug_payload import rebirth_command
 from ingest.sparkplug_sessions import pass_time
+from wire.industry.sparkplug import rebirth_topic
+from wire.industry.sparkplug_payload import rebirth_command
 
 
 @click.group("sparkplug")

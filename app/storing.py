@@ -5,7 +5,7 @@ from __future__ import annotations
 from app import logs
 from app.settings import model_folder
 from ingest import worker
-from ingest.models import use_model_folder
+from wire.models import use_model_folder
 
 if __name__ == "__main__":
     logs.configure("ingest")

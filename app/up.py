@@ -18,7 +18,7 @@ from pathlib import Path
 import stack
 from alerts import steps as alert_steps
 from app.children import Child, stop_all
-from app.people import DEMO_USERS, LOGINS_FILE, demo_logins
+from app.demo_people import DEMO_USERS, LOGINS_FILE, demo_logins
 from app.settings import ENDPOINTS_FILE, create_secret
 from city.errors import Unavailable
 from db import seeds

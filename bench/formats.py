@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from city.reading import Decoded
-from ingest.codec import CodecCall, close_sandbox, run_codecs, run_one
-from ingest.formats import FORMATS
-from ingest.models import load_model
-from ingest.normalize import normalize
+from wire import FORMATS
+from wire.lorawan.codec import CodecCall, close_sandbox, run_codecs, run_one
+from wire.models import load_model
+from wire.normalize import normalize
 
 FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures" / "formats"
 ROUNDS = 5

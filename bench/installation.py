@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from app.people import demo_logins
+from app.demo_people import demo_logins
 from app.up import prepare_database
 from city.incident import Role
 from db import users

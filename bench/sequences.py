@@ -18,7 +18,7 @@ from db.devices import RegisteredDevice
 from db.sequences import NUMBER_DTYPE, SOURCE_DTYPE, Numbers, pack
 from ingest.message import Message
 from ingest.plain import PlainLane
-from ingest.registry import Registry
+from ingest.reporters import Registry
 from ingest.sequences import follow, split
 
 DEVICES, BATCH = 20_000, 2_000

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from city.incident import Role
 
+# Who decides who may come in.
+ADMINISTRATORS = (Role.ADMIN,)
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:

@@ -133,6 +133,18 @@ def find_oldest_waiting(conn: Connection) -> datetime | None:
     return row[0] if row else None
 
 
+def count_waiting(conn: Connection) -> tuple[int, float]:
+    """How many batches wait to be evaluated, and for how many seconds the oldest does."""
+    row = conn.execute(
+        """
+        SELECT count(*), coalesce(extract(epoch FROM now() - min(committed_at)), 0)::float8
+        FROM ingest_batch WHERE evaluated_at IS NULL
+        """
+    ).fetchone()
+    assert row is not None, "an aggregate gives one row"
+    return row[0], row[1]
+
+
 def mark_evaluated(conn: Connection, batch_ids: Sequence[int], now: datetime) -> None:
     """The batches are done; their readings live on in `reading`."""
     conn.execute(

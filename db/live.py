@@ -136,7 +136,7 @@ def publish_event_seq(client: Redis, seq: int) -> bool:
 
 
 def publish_device_frame(client: Redis, frame: dict[str, Any]) -> bool:
-    """Send new device values to the screens (see dashboard/live.py for the shape)."""
+    """Send new device values to the screens (see dashboard/shell/live.py for the shape)."""
     return client.tell(CHANNEL_DEVICE, json.dumps(frame, separators=(",", ":")))
 
 

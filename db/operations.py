@@ -30,6 +30,31 @@ def examining(url: str) -> Iterator[Connection]:
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """A database server: its versions, its edition, and what time it thinks it is."""
+
+    version: str
+    timescale: str | None  # None: the extension is missing
+    licence: str | None
+    now: datetime
+
+
+def look_at_server(conn: Connection) -> Server:
+    """What server this is; works before any migration."""
+    with conn.cursor(row_factory=class_row(Server)) as cursor:
+        found = cursor.execute(
+            """
+            SELECT current_setting('server_version') AS version,
+                   (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescale,
+                   current_setting('timescaledb.license', true) AS licence,
+                   clock_timestamp() AS now
+            """
+        ).fetchone()
+    assert found is not None, "a SELECT without FROM gives one row"
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class FeedFigures:
     """One wire format: the last hour in sums, the last day in how often it spoke.
 

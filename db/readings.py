@@ -40,7 +40,7 @@ MICROSECOND = timedelta(microseconds=1)
 # Nothing is measured after it was received. A clock this close is right: what remains is jitter. A
 # reading further ahead keeps its time, but is as old as its receipt where order matters.
 CLOCKS_AGREE = timedelta(seconds=2)
-# No reading is stored that is further ahead of its receipt (`ingest.quality.FUTURE_LIMIT`).
+# No reading is stored that is further ahead of its receipt (`wire.quality.FUTURE_LIMIT`).
 MOST_AHEAD = timedelta(minutes=10)
 
 # A history without a bucket is read from the finest source that gives a few thousand points.

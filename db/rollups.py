@@ -22,7 +22,7 @@ class Retention:
     """How long what is kept. Readings: a year to compare with and a month to spare."""
 
     readings: timedelta = timedelta(days=400)
-    # How old a reading may be when it comes (`ingest.quality.HISTORY_LIMIT`).
+    # How old a reading may be when it comes (`wire.quality.HISTORY_LIMIT`).
     history: timedelta = timedelta(days=370)
     minutes: timedelta = timedelta(days=1100)  # three years
     hours: timedelta = timedelta(days=3660)  # ten years

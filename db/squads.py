@@ -93,6 +93,14 @@ def find_squad(conn: Connection, district: str, code: str) -> Squad:
     return found[0]
 
 
+def find_demo_squad(conn: Connection, skill: str) -> str | None:
+    """Code of the first squad of the demonstration that has this skill."""
+    row = conn.execute(
+        "SELECT code FROM squad WHERE demo AND %s = ANY(skills) ORDER BY code LIMIT 1", (skill,)
+    ).fetchone()
+    return row[0] if row else None
+
+
 def insert_squad(conn: Connection, squad: Squad, *, phone: str = "", demo: bool = False) -> bool:
     """Store a squad with its shifts and duty grids once; False if it is already there."""
     at = squad.position

@@ -9,8 +9,8 @@ from typing import Any
 
 from city.incident import Action, IncidentState, Role
 from city.person import Caller
+from city.requests import ActionRequest
 from db.incidents import Incident
-from dispatch.requests import ActionRequest
 
 Fields = dict[str, Any]
 Writer = Callable[[Incident, Caller, ActionRequest, datetime], Fields]

@@ -12,6 +12,7 @@ from city.clock import ClockKind
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import Action, Role
 from city.person import Caller
+from city.requests import ActionRequest
 from city.squad import Squad
 from db.alarm_changes import IncidentAlarm
 from db.categories import Category
@@ -20,7 +21,6 @@ from db.incidents import Incident
 from dispatch.clocks import running
 from dispatch.gas import GasStanding
 from dispatch.machine import TABLE, Need, Step, actions_of
-from dispatch.requests import ActionRequest
 
 # At most so many approved postponements of one incident (domain.md 8, [S8]).
 MAX_POSTPONES = 2

@@ -47,17 +47,17 @@ from db.readings import (
 from db.rejects import NewReject
 from db.sequences import Numbers
 from db.video_events import ReportedEvent
-from ingest.codec import CodecCall, Run, run_ahead
-from ingest.formats import recognise
-from ingest.formats.native import NAME as NATIVE
-from ingest.formats.native import is_gas_topic
 from ingest.gateways import heard
 from ingest.message import GAS_LANE, Message
-from ingest.normalize import Normalized, codec_call, normalize
 from ingest.numbers import NumbersDraft
 from ingest.plain import Plain
-from ingest.registry import Registry
+from ingest.reporters import Registry
 from ingest.strangers import Strangers, note_message
+from wire import recognise
+from wire.lorawan.codec import CodecCall, Run, run_ahead
+from wire.native import NAME as NATIVE
+from wire.native import is_gas_topic
+from wire.normalize import Normalized, codec_call, normalize
 
 # A message that no format claims is booked under this feed.
 UNKNOWN_FEED = "unknown"

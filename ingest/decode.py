@@ -20,12 +20,12 @@ from city.reading import (
     StatusReport,
     VideoEvent,
 )
-from ingest.formats import FORMATS, Format, find_format, recognise
-from ingest.formats.zigbee2mqtt import NAME as ZIGBEE2MQTT
 from ingest.message import Message
-from ingest.models import DeviceModel, load_model, model_names
-from ingest.normalize import Normalized, interpret, misfit, nothing_known
-from ingest.quality import is_in_future
+from wire import FORMATS, Format, find_format, recognise
+from wire.home.zigbee2mqtt import NAME as ZIGBEE2MQTT
+from wire.models import DeviceModel, load_model, model_names
+from wire.normalize import Normalized, interpret, misfit, nothing_known
+from wire.quality import is_in_future
 
 # Messages taken from a file of one message a line.
 LINE_LIMIT = 10_000

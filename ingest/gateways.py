@@ -8,8 +8,11 @@ from typing import Any, Protocol
 
 from city.reading import Decoded, MessageClass
 from db.gateways import NETWORK_SERVER, Heard
-from ingest.formats import chirpstack, chirpstack_gateway, frigate, sparkplug, tasmota, zigbee2mqtt
-from ingest.formats.body import IDENTITY_LIMIT, as_finite, as_text
+from wire.body import IDENTITY_LIMIT, as_finite, as_text
+from wire.cameras import frigate
+from wire.home import tasmota, zigbee2mqtt
+from wire.industry import sparkplug
+from wire.lorawan import chirpstack, chirpstack_gateway
 
 LORAWAN_GATEWAY = "lorawan_gateway"
 SPARKPLUG_NODE = "sparkplug_node"

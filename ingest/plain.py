@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from city.reading import METRICS, METRICS_BY_ID, Quality
 from db.readings import BATCH_DTYPE, Rows, as_microseconds
 from db.sequences import Numbers
-from ingest.formats.native import KIND_METRICS, NAME, telemetry_address
-from ingest.formats.times import time_or_none
 from ingest.message import Message
-from ingest.normalize import DERIVED_FROM
 from ingest.numbers import plain_numbers
-from ingest.quality import FUTURE_LIMIT, STALE_LIMIT
-from ingest.registry import Registry
+from ingest.reporters import Registry
+from wire.native import KIND_METRICS, NAME, telemetry_address
+from wire.normalize import DERIVED_FROM
+from wire.quality import FUTURE_LIMIT, STALE_LIMIT
+from wire.times import time_or_none
 
 # Topics of registered devices and sets of known metrics remembered; forgotten all at once when
 # there are more.

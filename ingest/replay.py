@@ -17,9 +17,9 @@ from db.rejects import StoredReject, find_reject
 from ingest.batch import DECODER_FAULTS
 from ingest.decode import decode_by_hand
 from ingest.message import Message
-from ingest.models import model_names
 from ingest.steps import read_again, refused_again, replay_reject
 from ingest.zigbee_steps import resolve_defined
+from wire.models import model_names
 
 Begin = Callable[[], AbstractContextManager[Connection]]
 

@@ -22,22 +22,9 @@ from db.sparkplug import (
     SourceKey,
     SourceRow,
 )
-from ingest.formats.sparkplug import (
-    NAME,
-    SEQUENCE,
-    Address,
-    Kind,
-    Telegram,
-    decode,
-    rebirth_topic,
-)
-from ingest.formats.sparkplug_metrics import (
-    BD_SEQ,
-    MetricName,
-    by_name_and_alias,
-    metric_names,
-)
-from ingest.formats.sparkplug_payload import rebirth_command
+from wire.industry.sparkplug import NAME, SEQUENCE, Address, Kind, Telegram, decode, rebirth_topic
+from wire.industry.sparkplug_metrics import BD_SEQ, MetricName, by_name_and_alias, metric_names
+from wire.industry.sparkplug_payload import rebirth_command
 
 # The specification's Reorder Timeout: a number that has not come after this is lost. Workers are
 # some batches (tenths of a second) apart, a slow link a second or two.

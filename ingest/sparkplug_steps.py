@@ -9,19 +9,6 @@ from city.reading import Decoded
 from db import outbox, sparkplug
 from db.pool import Connection
 from db.sparkplug import NodeKey, SourceKey
-from ingest.formats.format import PAYLOAD_LIMIT, Refused
-from ingest.formats.sparkplug import (
-    BIRTHS,
-    COMMANDS,
-    DEATHS,
-    NAME,
-    Kind,
-    Telegram,
-    decode,
-    read,
-    rebirth_topic,
-)
-from ingest.formats.sparkplug_metrics import MetricName, references
 from ingest.message import Message
 from ingest.sparkplug_sessions import (
     Sessions,
@@ -34,6 +21,19 @@ from ingest.sparkplug_sessions import (
     source_key,
     source_without_future,
 )
+from wire.format import PAYLOAD_LIMIT, Refused
+from wire.industry.sparkplug import (
+    BIRTHS,
+    COMMANDS,
+    DEATHS,
+    NAME,
+    Kind,
+    Telegram,
+    decode,
+    read,
+    rebirth_topic,
+)
+from wire.industry.sparkplug_metrics import MetricName, references
 
 
 def resolve_sessions(

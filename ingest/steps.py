@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from city.device import normal_identity
 from city.errors import Conflict, NotFound
 from city.event import NewEvent
 from city.reading import Decoded, Quality
@@ -39,7 +40,7 @@ from ingest.batch import (
     identities,
 )
 from ingest.message import Message
-from ingest.registry import Registry, normal_identity
+from ingest.reporters import Registry
 from ingest.sparkplug_steps import resolve_replayed
 from ingest.zigbee_steps import resolve_defined
 

@@ -20,8 +20,6 @@ from db import beats, ingest_workers, live
 from db.beats import Stage
 from db.pool import Connection, connect_when_ready, first_line, is_away
 from ingest.batch import build_batch, decode_messages, identities, refuse_message
-from ingest.formats import subscriptions
-from ingest.formats.native import GAS_FILTER, is_gas_topic
 from ingest.hand_over import (
     FRAME,
     READY,
@@ -33,10 +31,12 @@ from ingest.hand_over import (
 from ingest.message import Message
 from ingest.packets import read_publishes
 from ingest.plain import PlainLane
-from ingest.registry import RegistryReader
+from ingest.reporters import RegistryReader
 from ingest.sparkplug_steps import resolve_sessions
 from ingest.steps import NewestKnown, Stored, store_batch
 from ingest.zigbee_steps import resolve_definitions
+from wire import subscriptions
+from wire.native import GAS_FILTER, is_gas_topic
 
 log = logging.getLogger(__name__)
 

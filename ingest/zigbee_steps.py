@@ -10,16 +10,16 @@ from city.reading import Decoded, MessageClass
 from db import zigbee
 from db.pool import Connection
 from db.zigbee import DeviceRow
-from ingest.formats.format import Refused, refused
-from ingest.formats.zigbee2mqtt import DEVICES, INFO, NAME, bridge_topic, parse_defined
-from ingest.formats.zigbee2mqtt_definitions import (
+from ingest.message import Message
+from wire.format import Refused, refused
+from wire.home.zigbee2mqtt import DEVICES, INFO, NAME, bridge_topic, parse_defined
+from wire.home.zigbee2mqtt_definitions import (
     Definition,
     exposed_as_json,
     exposed_from_json,
     parse_devices,
     parse_info,
 )
-from ingest.message import Message
 
 
 def resolve_definitions(

@@ -8,16 +8,17 @@ import threading
 from pathlib import Path
 
 from alerts import steps as alert_steps
-from app.people import DEMO_USERS
+from app.demo_people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
-from dashboard import serve
-from dashboard.parts import DemoLogin
-from dashboard.ports import Ports
+from dashboard.shell import serve
+from dashboard.shell.parts import DemoLogin
+from dashboard.shell.ports import Ports
 from db.pool import connect
 from dispatch import steps as dispatch_steps
-from dispatch.requests import ActionRequest, ReportRequest
-from ingest import device_import, registration, replay
+from ingest import replay
+from people import steps as people_steps
+from registry import steps as registry_steps
 
 log = logging.getLogger(__name__)
 
@@ -61,28 +62,11 @@ def demo_logins(path: str) -> tuple[DemoLogin, ...]:
 
 
 def build_ports() -> Ports:
-    """What the dashboard may do to alarms and incidents; it cannot import them itself."""
+    """What the dashboard may do to alarms, incidents and people; it cannot import them itself."""
     return Ports(
-        action_request=ActionRequest,
-        report_request=ReportRequest,
-        act=dispatch_steps.act,
-        report=dispatch_steps.report,
-        view=dispatch_steps.view,
-        rank_squads=dispatch_steps.rank_squads,
-        add_evidence=dispatch_steps.add_evidence,
-        acknowledge=alert_steps.acknowledge,
-        shelve=alert_steps.shelve,
-        unshelve=alert_steps.unshelve,
-        reset=alert_steps.reset,
-        review_video_event=alert_steps.review_video_event,
-        import_devices=device_import.import_content,
-        registry_words=registration.registry_words,
-        approve_device=registration.approve,
-        ignore_device=registration.ignore,
-        take_out_of_service=registration.take_out_of_service,
-        return_to_service=registration.return_to_service,
-        replace_device=registration.replace,
-        decode=replay.decode_again,
-        refusals=replay.refusals,
-        replay_group=replay.replay_group,
+        incidents=dispatch_steps,
+        alarms=alert_steps,
+        registry=registry_steps,
+        quarantine=replay,
+        people=people_steps,
     )

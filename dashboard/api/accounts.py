@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from dashboard import load
 from dashboard.api.answers import json_answer
 from dashboard.api.params import (
     cursor_key,
@@ -16,7 +15,8 @@ from dashboard.api.params import (
     read_args,
     read_list_query,
 )
-from dashboard.auth import current_caller
+from dashboard.shell import load
+from dashboard.shell.auth import current_caller
 
 SQUAD_FILTERS: dict[str, type] = {"kind": str, "on_duty": bool, "skill": str}
 

@@ -6,13 +6,13 @@ from flask import Blueprint, Response
 
 from city.alarm import AlarmState
 from city.incident import Role
-from dashboard import load
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
+from dashboard.api.bodies import ShelveBody, VersionBody, required_version
 from dashboard.api.params import check_choice, cursor_key, page, read_args, read_list_query
-from dashboard.auth import current_caller, requires
-from dashboard.bodies import ShelveBody, VersionBody, required_version
-from dashboard.load import as_plain
-from dashboard.parts import parts
+from dashboard.shell import load
+from dashboard.shell.auth import current_caller, requires
+from dashboard.shell.load import as_plain
+from dashboard.shell.parts import parts
 from db import listings
 from db.pool import transaction
 
@@ -50,9 +50,9 @@ def get_alarm(alarm_id: int) -> Response:
 @alarms.post("/alarms/<int:alarm_id>/<any(acknowledge, unshelve, reset):verb>")
 @requires(*MAY_CHANGE)
 def change_alarm(alarm_id: int, verb: str) -> Response:
-    ports = parts().ports
+    steps = parts().ports.alarms
     step = {
-        "acknowledge": ports.acknowledge, "unshelve": ports.unshelve, "reset": ports.reset,
+        "acknowledge": steps.acknowledge, "unshelve": steps.unshelve, "reset": steps.reset,
     }[verb]  # fmt: skip
     version = required_version(read_body(VersionBody).version)
     number = known_id("alarm", alarm_id)
@@ -64,7 +64,5 @@ def change_alarm(alarm_id: int, verb: str) -> Response:
 def shelve_alarm(alarm_id: int) -> Response:
     body = read_body(ShelveBody)
     arguments = (required_version(body.version), body.until, body.reason)
-    number = known_id("alarm", alarm_id)
-    return stored_answer(
-        load.change_alarm(current_caller(), number, parts().ports.shelve, arguments, read_once())
-    )
+    number, step = known_id("alarm", alarm_id), parts().ports.alarms.shelve
+    return stored_answer(load.change_alarm(current_caller(), number, step, arguments, read_once()))

@@ -11,8 +11,8 @@ from flask import Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from city.errors import InvalidInput, NotFound
-from dashboard.bodies import BIGINT_MAX, INT_MAX, T, decode_body, number_of
-from dashboard.load import Once
+from dashboard.api.bodies import BIGINT_MAX, INT_MAX, T, decode_body, number_of
+from dashboard.shell.load import Once
 from db.idempotency import StoredAnswer
 
 KEY_LENGTH = range(1, 201)

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 
 from city.errors import InvalidInput
 from dashboard.api.answers import json_answer
+from dashboard.api.bodies import check_text
 from dashboard.api.params import (
     cursor_key,
     encode_cursor,
@@ -18,10 +19,9 @@ from dashboard.api.params import (
     read_args,
     read_list_query,
 )
-from dashboard.auth import current_caller
-from dashboard.bodies import check_text
-from dashboard.load import as_plain
-from dashboard.parts import parts
+from dashboard.shell.auth import current_caller
+from dashboard.shell.load import as_plain
+from dashboard.shell.parts import parts
 from db import listings
 from db.pool import transaction
 from db.readings import HISTORY_LIMIT, HistoryPoint, list_history

@@ -13,15 +13,15 @@ from flask import Blueprint, Response, request
 from city.errors import InvalidInput
 from city.event import Event
 from city.person import Caller
-from dashboard import privacy
 from dashboard.api.answers import json_answer
+from dashboard.api.bodies import BIGINT_MAX, number_of
 from dashboard.api.params import DEFAULT_LIMIT, LIMITS, parse_time, read_args
-from dashboard.audience import LEAVE, Audience
-from dashboard.auth import current_caller, still_welcome
-from dashboard.bodies import BIGINT_MAX, number_of
-from dashboard.load import as_plain
-from dashboard.parts import parts
-from dashboard.streams import event_stream
+from dashboard.shell import privacy
+from dashboard.shell.audience import LEAVE, Audience
+from dashboard.shell.auth import current_caller, still_welcome
+from dashboard.shell.load import as_plain
+from dashboard.shell.parts import parts
+from dashboard.shell.streams import event_stream
 from db.events import list_events
 from db.pool import Pool, transaction
 

@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from dashboard.api.answers import json_answer
 from dashboard.api.params import check_choice, cursor_key, page, read_list_query
-from dashboard.auth import current_caller
-from dashboard.parts import parts
+from dashboard.shell.auth import current_caller
+from dashboard.shell.parts import parts
 from db import gateways as rows
 from db import inhibitions
 from db.pool import transaction

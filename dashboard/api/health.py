@@ -20,8 +20,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from city.errors import InvalidInput, Unavailable
 from dashboard.api.answers import json_answer
 from dashboard.api.params import read_args
-from dashboard.parts import Parts, parts
-from dashboard.readiness import ALL, NOTED_PARTS, SCOPES, WEB, check_parts, check_web
+from dashboard.shell.parts import Parts, parts
+from dashboard.shell.readiness import ALL, NOTED_PARTS, SCOPES, WEB, check_parts, check_web
 from db import broker_counts, sequences
 from db.broker_counts import CountRow
 from db.kpi import IngestLag, ingest_lag
@@ -43,7 +43,7 @@ def healthz() -> Response:
 
 @health.get("/readyz")
 def readyz() -> Response:
-    """Whether the whole way from sensor to screen works, part by part (`dashboard.readiness`).
+    """Whether the way from sensor to screen works, part by part (`dashboard.shell.readiness`).
     With `of=web` only what this server needs to answer: a load balancer that took the web servers
     away because the broker is down would take away the screens that say so."""
     asked = read_args(("of",)).get("of", ALL)

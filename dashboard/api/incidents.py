@@ -8,12 +8,12 @@ from flask import Blueprint, Response, request
 
 from city.errors import InvalidInput, NotFound
 from city.incident import FINAL_STATES, IncidentState
-from dashboard import load
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
+from dashboard.api.bodies import ActionBody, ReportBody, check_text
 from dashboard.api.params import cursor_key, page, read_args, read_list_query
-from dashboard.auth import current_caller
-from dashboard.bodies import ActionBody, ReportBody, check_text
-from dashboard.parts import parts
+from dashboard.shell import load
+from dashboard.shell.auth import current_caller
+from dashboard.shell.parts import parts
 from db import evidence as evidence_rows
 from db import incidents as incident_rows
 from db.pool import transaction

@@ -10,8 +10,8 @@ from flask import Blueprint, Response, request
 
 from city.errors import InvalidInput
 from city.incident import Role
-from dashboard import load, operations, quarantine
 from dashboard.api.answers import json_answer, known_id, read_body
+from dashboard.api.bodies import BIGINT_MAX, Body
 from dashboard.api.params import (
     ListQuery,
     check_choice,
@@ -20,9 +20,11 @@ from dashboard.api.params import (
     parse_time,
     read_list_query,
 )
-from dashboard.auth import current_caller, requires
-from dashboard.bodies import BIGINT_MAX, Body
-from dashboard.parts import parts
+from dashboard.screens.operations import load as operations
+from dashboard.screens.quarantine import load as quarantine
+from dashboard.shell import load
+from dashboard.shell.auth import current_caller, requires
+from dashboard.shell.parts import parts
 from db import ledger as ledger_rows
 from db import rejects as reject_rows
 from db.pool import transaction

@@ -6,11 +6,11 @@ from flask import Blueprint, Response, request
 
 from dashboard.api.events import read_sequence
 from dashboard.api.params import read_args
-from dashboard.auth import current_caller, still_welcome
-from dashboard.live import Wall
-from dashboard.parts import parts
-from dashboard.snapshot import Packed
-from dashboard.streams import event_stream
+from dashboard.shell.auth import current_caller, still_welcome
+from dashboard.shell.live import Wall
+from dashboard.shell.parts import parts
+from dashboard.shell.snapshot import Packed
+from dashboard.shell.streams import event_stream
 
 live = Blueprint("live", __name__)
 
@@ -36,7 +36,7 @@ def city_map() -> Response:
 
 @live.get("/events")
 def follow() -> Response:
-    """The live channel (see `dashboard.audience`), from `Last-Event-ID` or `last` on."""
+    """The live channel (see `dashboard.shell.audience`), from `Last-Event-ID` or `last` on."""
     args = read_args(("last",))
     given = request.headers.get("Last-Event-ID") or args.get("last") or None
     last = None if given is None else read_sequence("last", given)

@@ -11,6 +11,18 @@ from flask import Blueprint, Response
 
 from dashboard.api import accounts, incidents, ingest, people, registry
 from dashboard.api.answers import json_answer
+from dashboard.api.bodies import (
+    ActionBody,
+    ApproveBody,
+    OutOfServiceBody,
+    ReplaceBody,
+    ReplayBody,
+    ReportBody,
+    ReviewBody,
+    ShelveBody,
+    VersionBody,
+)
+from dashboard.api.key_figures import KpiAnswer, SquadItem
 from dashboard.api.shapes import (
     CategoryItem,
     DeviceAnswer,
@@ -25,20 +37,8 @@ from dashboard.api.shapes import (
     RejectItem,
     ReplayAnswer,
 )
-from dashboard.bodies import (
-    ActionBody,
-    ApproveBody,
-    OutOfServiceBody,
-    ReplaceBody,
-    ReplayBody,
-    ReportBody,
-    ReviewBody,
-    ShelveBody,
-    VersionBody,
-)
-from dashboard.key_figures import KpiAnswer, SquadItem
-from dashboard.operations import OperationsAnswer
-from dashboard.quarantine import RejectReplayAnswer
+from dashboard.screens.operations.load import OperationsAnswer
+from dashboard.screens.quarantine.load import RejectReplayAnswer
 from db import discovery, gateways, inhibitions, listings, users
 from db.incidents import ListedIncident
 from db.kpi import GROUPINGS

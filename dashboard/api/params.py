@@ -13,8 +13,8 @@ import msgspec
 from flask import request
 
 from city.errors import InvalidInput
-from dashboard.bodies import BIGINT_MAX, INT_MAX, as_utc, check_text, number_of
-from dashboard.load import as_plain
+from dashboard.api.bodies import BIGINT_MAX, INT_MAX, as_utc, check_text, number_of
+from dashboard.shell.load import as_plain
 
 T = TypeVar("T")
 

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response
 
-from dashboard import load
-from dashboard import people as work
+from city.person import ADMINISTRATORS
 from dashboard.api.answers import json_answer, read_body, read_once, stored_answer
+from dashboard.api.bodies import Body, VersionBody, check_text, required_version
 from dashboard.api.params import read_args
-from dashboard.auth import current_caller, requires
-from dashboard.bodies import Body, VersionBody, check_text, required_version
-from dashboard.parts import parts
+from dashboard.shell import load
+from dashboard.shell.auth import current_caller, requires
+from dashboard.shell.parts import parts
+from dashboard.shell.ports import PeopleSteps
 from db import users
 from db.idempotency import StoredAnswer
 from db.pool import Connection, transaction
@@ -63,7 +64,7 @@ class NewToken(msgspec.Struct, kw_only=True):
 
 
 @people.get("/users")
-@requires(*work.ADMINISTRATORS)
+@requires(*ADMINISTRATORS)
 def list_users() -> Response:
     read_args(())
     with transaction(parts().pool) as conn:
@@ -72,12 +73,12 @@ def list_users() -> Response:
 
 
 @people.post("/users")
-@requires(*work.ADMINISTRATORS)
+@requires(*ADMINISTRATORS)
 def add_user() -> Response:
     body = read_body(UserBody)
 
     def add(conn: Connection, now: datetime) -> Any:
-        return work.add_user(
+        return _steps().add_user(
             conn, current_caller(), body.name, body.password, body.role, now,
             squad=body.squad, display_name=body.display_name.strip(),
         )  # fmt: skip
@@ -89,43 +90,43 @@ def add_user() -> Response:
 
 
 @people.post("/users/<name>/disable")
-@requires(*work.ADMINISTRATORS)
+@requires(*ADMINISTRATORS)
 def disable_user(name: str) -> Response:
     version = required_version(read_body(VersionBody).version)
-    return stored_answer(_change(work.disable_user, check_text("name", name), version))
+    return stored_answer(_change(_steps().disable_user, check_text("name", name), version))
 
 
 @people.post("/users/<name>/enable")
-@requires(*work.ADMINISTRATORS)
+@requires(*ADMINISTRATORS)
 def enable_user(name: str) -> Response:
     version = required_version(read_body(VersionBody).version)
-    return stored_answer(_change(work.enable_user, check_text("name", name), version))
+    return stored_answer(_change(_steps().enable_user, check_text("name", name), version))
 
 
 @people.post("/users/<name>/role")
-@requires(*work.ADMINISTRATORS)
+@requires(*ADMINISTRATORS)
 def set_role(name: str) -> Response:
     body = read_body(RoleBody)
     version = required_version(body.version)
     wanted = check_text("name", name)
-    return stored_answer(_change(work.set_role, wanted, body.role, body.squad or None, version))
+    return stored_answer(_change(_steps().set_role, wanted, body.role, body.squad or None, version))
 
 
 @people.post("/users/<name>/password")
-@requires(*work.ADMINISTRATORS)
+@requires(*ADMINISTRATORS)
 def set_password(name: str) -> Response:
     body = read_body(PasswordBody)
     version = required_version(body.version)
     wanted = check_text("name", name)
 
     def change(conn: Connection, now: datetime) -> Any:
-        return work.set_password(conn, current_caller(), wanted, body.password, version, now)
+        return _steps().set_password(conn, current_caller(), wanted, body.password, version, now)
 
     return stored_answer(load.change(current_caller(), change))
 
 
 @people.get("/tokens")
-@requires(*work.ADMINISTRATORS)
+@requires(*ADMINISTRATORS)
 def list_tokens() -> Response:
     read_args(())
     with transaction(parts().pool) as conn:
@@ -134,12 +135,12 @@ def list_tokens() -> Response:
 
 
 @people.post("/tokens")
-@requires(*work.ADMINISTRATORS)
+@requires(*ADMINISTRATORS)
 def create_token() -> Response:
     body = read_body(TokenBody)
 
     def create(conn: Connection, now: datetime) -> Any:
-        secret = work.create_token(
+        secret = _steps().create_token(
             conn, current_caller(), body.name, body.role, now, squad=body.squad or None
         )
         return NewToken(name=body.name, token=secret)
@@ -149,9 +150,13 @@ def create_token() -> Response:
 
 
 @people.post("/tokens/<name>/revoke")
-@requires(*work.ADMINISTRATORS)
+@requires(*ADMINISTRATORS)
 def revoke_token(name: str) -> Response:
-    return stored_answer(_change(work.revoke_token, check_text("name", name)))
+    return stored_answer(_change(_steps().revoke_token, check_text("name", name)))
+
+
+def _steps() -> PeopleSteps:
+    return parts().ports.people
 
 
 def _change(step: Any, *arguments: Any) -> StoredAnswer:

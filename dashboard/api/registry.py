@@ -7,8 +7,15 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, request
 
 from city.errors import InvalidInput
-from dashboard import registry as work
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
+from dashboard.api.bodies import (
+    ApproveBody,
+    OutOfServiceBody,
+    ReplaceBody,
+    ReplayBody,
+    VersionBody,
+    check_text,
+)
 from dashboard.api.params import (
     check_choice,
     cursor_key,
@@ -18,16 +25,9 @@ from dashboard.api.params import (
     read_args,
     read_list_query,
 )
-from dashboard.auth import current_caller, requires
-from dashboard.bodies import (
-    ApproveBody,
-    OutOfServiceBody,
-    ReplaceBody,
-    ReplayBody,
-    VersionBody,
-    check_text,
-)
-from dashboard.parts import parts
+from dashboard.screens.devices import load as work
+from dashboard.shell.auth import current_caller, requires
+from dashboard.shell.parts import parts
 from db import discovery
 from db.pool import transaction
 

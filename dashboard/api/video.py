@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from dashboard import load
 from dashboard.api.answers import json_answer, read_body, read_once, stored_answer
+from dashboard.api.bodies import ReviewBody, check_text
 from dashboard.api.params import check_choice, cursor_key, page, parse_time, read_list_query
-from dashboard.auth import current_caller
-from dashboard.bodies import ReviewBody, check_text
-from dashboard.parts import parts
+from dashboard.shell import load
+from dashboard.shell.auth import current_caller
+from dashboard.shell.parts import parts
 from db import listings
 from db.pool import transaction
 

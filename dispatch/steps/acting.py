@@ -10,6 +10,7 @@ from city.errors import NotFound
 from city.event import NewEvent
 from city.incident import Action, IncidentState, Source
 from city.person import Caller, system_caller
+from city.requests import ActionRequest
 from db import alarm_changes, assignments, deadlines, incidents, places, squads
 from db.deadlines import Deadline
 from db.events import append_events
@@ -22,7 +23,6 @@ from dispatch.escalate import notice
 from dispatch.guard import admit
 from dispatch.machine import EVENT_KINDS, Step, target
 from dispatch.recall import ALARM_MERGED, RECALLS, SQUAD_OFF_DUTY
-from dispatch.requests import ActionRequest
 from dispatch.steps.loading import Loaded, load
 from dispatch.steps.opening import NewMatter, open_incident
 from dispatch.steps.telling import calendar_warnings, clock_facts, event

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from city.clock import ClockKind, Pause
 from city.incident import Action
+from city.requests import ActionRequest
 from db import (
     alarm_changes,
     assignments,
@@ -27,7 +28,6 @@ from db.pool import Connection
 from dispatch.clocks import Terms
 from dispatch.gas import GasStanding, Watched, judge_gas
 from dispatch.guard import Facts
-from dispatch.requests import ActionRequest
 
 # Photos that count only for the round of handling in which they were handed in.
 ROUND_STAGES = frozenset({"photo_after", "check_photo"})

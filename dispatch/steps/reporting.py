@@ -10,13 +10,13 @@ from city.errors import Forbidden, InvalidInput
 from city.incident import IncidentState, Role, Source
 from city.person import Caller
 from city.place import LonLat
+from city.requests import ReportRequest
 from db import categories, openings, places
 from db.categories import Category
 from db.events import append_events
 from db.places import DeviceRow
 from db.pool import Connection
 from dispatch.grouping import SIMILAR_TIME, Candidate, Similar, find_similar
-from dispatch.requests import ReportRequest
 from dispatch.steps.opening import NewMatter, open_incident
 
 # Sources a person may give; the others belong to the engine.

@@ -9,13 +9,13 @@ from datetime import datetime
 from city.event import NewEvent
 from city.incident import Action, IncidentState
 from city.person import system_caller
+from city.requests import ActionRequest
 from db import alarm_changes, deadlines, incidents
 from db.events import append_events
 from db.incidents import Incident
 from db.pool import Connection, is_away
 from dispatch.clocks import ClockChanges, recount
 from dispatch.recall import SUSPENSION_ENDED
-from dispatch.requests import ActionRequest
 from dispatch.steps.acting import notice_clocks, perform
 from dispatch.steps.loading import load
 from dispatch.steps.telling import event

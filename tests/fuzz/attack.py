@@ -20,11 +20,11 @@ from city.reading import METRICS, Decoded, MessageClass
 from db.devices import RegisteredDevice
 from ingest.batch import DECODER_FAULTS, account, build_batch
 from ingest.decode import decode_by_hand
-from ingest.formats import FORMATS, recognise
 from ingest.message import Message
-from ingest.normalize import normalize
-from ingest.quality import is_in_future
-from ingest.registry import Registry
+from ingest.reporters import Registry
+from wire import FORMATS, recognise
+from wire.normalize import normalize
+from wire.quality import is_in_future
 
 # What may leave a parser only if it did not foresee its input.
 FAULTS = (InvalidInput, AssertionError, *DECODER_FAULTS)

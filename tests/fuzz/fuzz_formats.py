@@ -5,7 +5,7 @@
 An input is `{format} {topic}` LF body. It is found wanting if an exception leaves the parser, the
 normalisation or the decode command, if the answer is no JSON, or if it takes too long. Findings
 are written to a folder, one of each kind; those in `tests/fixtures/fuzz/` are replayed by
-`tests/unit/ingest/test_format_fuzz.py`. Needs `atheris` (CPython on x86-64).
+`tests/unit/wire/test_format_fuzz.py`. Needs `atheris` (CPython on x86-64).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from typing import Any
 
 import atheris
 
-with atheris.instrument_imports(include=["ingest.formats"]):
-    from ingest.formats import FORMATS, find_format
+with atheris.instrument_imports(include=["wire"]):
+    from wire import FORMATS, find_format
 from tests.fuzz.attack import Findings, join, split
 from tests.fuzz.seeds import seeds
-from tests.unit.ingest.corpus import CORPUS
+from tests.unit.wire.corpus import CORPUS
 
 # Bytes. What is quadratic shows by then, and larger inputs are only more of the same.
 INPUT_LIMIT = 16_384

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import cbor2
 
-from ingest.formats import FEED_ROOT, FORMATS
-from ingest.formats.chirpstack_gateway import MESSAGES as OF_GATEWAYS
 from tests.unit.ingest.sparkplug_messages import metric, node_birth, node_death, payload
+from wire import FEED_ROOT, FORMATS
+from wire.lorawan.chirpstack_gateway import MESSAGES as OF_GATEWAYS
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

@@ -8,7 +8,7 @@ import pytest
 
 from app import doctor
 from app.settings import Settings, load_settings
-from dashboard import disk
+from dashboard.shell import disk
 
 
 def settings_of(folder: Path) -> Settings:

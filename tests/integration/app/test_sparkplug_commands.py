@@ -9,8 +9,8 @@ import pytest
 
 from db import outbox, sparkplug
 from db.pool import Connection
-from ingest.formats.sparkplug_payload import REBIRTH, Payload
 from tests.integration.app.conftest import Command
+from wire.industry.sparkplug_payload import REBIRTH, Payload
 
 KEY = ("North", "cabinet-7")
 NCMD = "spBv1.0/North/NCMD/cabinet-7"

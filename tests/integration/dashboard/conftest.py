@@ -19,8 +19,8 @@ from werkzeug.serving import make_server
 from app.process.serve import build_ports
 from city.event import NewEvent
 from city.incident import Role
-from dashboard.parts import EXTENSION, Parts
-from dashboard.server import create_server
+from dashboard.shell.parts import EXTENSION, Parts
+from dashboard.shell.server import create_server
 from db import beats, users
 from db.beats import DEADLINES, TIMERS, Stage
 from db.events import append_events, last_seq

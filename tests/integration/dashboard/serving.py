@@ -8,7 +8,7 @@ import sys
 import threading
 
 from app.process.serve import build_ports
-from dashboard import serve
+from dashboard.shell import serve
 
 
 def main() -> None:

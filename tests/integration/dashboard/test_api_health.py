@@ -17,9 +17,9 @@ from werkzeug.serving import make_server
 
 from bench.installation import wait_for
 from city.incident import Role
-from dashboard import disk
-from dashboard.parts import EXTENSION
-from dashboard.server import create_server
+from dashboard.shell import disk
+from dashboard.shell.parts import EXTENSION
+from dashboard.shell.server import create_server
 from db.beats import Stage
 from db.live import open_redis
 from db.pool import Pool, open_pool

@@ -132,7 +132,7 @@ def test_a_message_of_which_only_the_beginning_was_kept_is_not_replayed(site) ->
 def test_a_group_is_replayed_in_steps_and_says_what_is_still_refused(
     site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.quarantine.REPLAY_STEP", 2)
+    monkeypatch.setattr("dashboard.screens.quarantine.load.REPLAY_STEP", 2)
     known = [refuse(site, registered(site, 1), raw=BODY.replace(b"1.5", b"%d" % n)) for n in (1, 2)]
     unknown = [refuse(site, "nobody") for _ in range(3)]
     other = refuse(site, "nobody", reason="json_invalid")

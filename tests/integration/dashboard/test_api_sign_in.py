@@ -11,9 +11,9 @@ import pytest
 
 from app.process.serve import build_ports
 from city.incident import Role
-from dashboard.gate import ISSUED, NAME, SESSION_LIFETIME, SID
-from dashboard.proxies import parse_networks
-from dashboard.server import create_server
+from dashboard.shell.gate import ISSUED, NAME, SESSION_LIFETIME, SID
+from dashboard.shell.proxies import parse_networks
+from dashboard.shell.server import create_server
 from db import users
 
 PASSWORD = "a long enough password"

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from city.incident import Role
-from dashboard import doorway
+from dashboard.shell import doorway
 from tests.integration.dashboard.processes import Process
 
 # More than the server has threads.

@@ -16,8 +16,8 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from city.incident import Role
-from dashboard.audience import RESYNC, VIEWER_FRAMES
-from dashboard.streams import Visitor
+from dashboard.shell.audience import RESYNC, VIEWER_FRAMES
+from dashboard.shell.streams import Visitor
 from db.live import publish_device_frame
 
 REPORT = {"category": "0101", "lon": 110.36, "lat": 20.0, "description": "The cover is missing"}
@@ -273,7 +273,7 @@ def test_an_alarm_colours_its_device_and_shelving_uncolours_it(site) -> None:
 def test_a_squad_that_moves_and_figures_that_change_come_without_an_event(
     site, monkeypatch
 ) -> None:
-    monkeypatch.setattr("dashboard.live.SWEEP_S", 0.2)
+    monkeypatch.setattr("dashboard.shell.live.SWEEP_S", 0.2)
     with watching(site) as stream:
         code = snapshot(site)["squads"][0][0]
         site.sql("UPDATE squad SET lon = 110.5, lat = 19.9 WHERE code = %s", (code,))
@@ -286,7 +286,7 @@ def test_a_squad_that_moves_and_figures_that_change_come_without_an_event(
 def test_without_redis_the_screens_are_right_within_seconds(site, monkeypatch) -> None:
     """Nobody publishes anything: the follower looks at the log itself."""
     with watching(site) as stream:
-        monkeypatch.setattr("dashboard.load.publish_event_seq", lambda *_: False)
+        monkeypatch.setattr("dashboard.shell.load.publish_event_seq", lambda *_: False)
         started = time.monotonic()
         incident = report(site)
         frame = stream.next("ev")
@@ -314,8 +314,8 @@ def test_the_map_is_compressed_and_known_by_its_tag(site) -> None:
 
 
 def test_a_stream_ends_when_its_session_does(site, monkeypatch) -> None:
-    monkeypatch.setattr("dashboard.audience.KEEP_ALIVE_S", 0.3)
-    monkeypatch.setattr("dashboard.gate.REMEMBER_S", 0.1)
+    monkeypatch.setattr("dashboard.shell.audience.KEEP_ALIVE_S", 0.3)
+    monkeypatch.setattr("dashboard.shell.gate.REMEMBER_S", 0.1)
     with site.client(None) as client:
         client.post("/login", data={"name": "viewer", "password": "a long enough password"})
         with client.stream("GET", "/events") as answer:

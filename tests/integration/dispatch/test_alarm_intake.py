@@ -12,11 +12,11 @@ import pytest
 from city.alarm import AlarmChangeKind
 from city.errors import Conflict, GridwardenError
 from city.incident import Action, IncidentState
+from city.requests import ActionRequest
 from db import events, openings, walls
 from db.live import open_redis, wake
 from db.pool import Connection, connect, open_pool, transaction
 from dispatch import steps, worker
-from dispatch.requests import ActionRequest
 from tests.integration.dispatch.town import (
     DISPATCHER,
     DISTRICT,

@@ -11,9 +11,9 @@ from city.clock import ClockKind
 from city.errors import Conflict, Forbidden, InvalidInput, NotFound
 from city.incident import Action, IncidentState, Role, Source
 from city.person import Caller
+from city.requests import ReportRequest
 from db import deadlines, events
 from dispatch import steps
-from dispatch.requests import ReportRequest
 from tests.integration.dispatch.town import (
     CHECKER,
     DISPATCHER,

@@ -32,6 +32,7 @@ from city.alarm import Reason, Severity
 from city.errors import GridwardenError
 from city.incident import FINAL_STATES, Action, IncidentState, Role
 from city.person import Caller
+from city.requests import ActionRequest, ReportRequest
 from db import alarms, deadlines, incidents, rule_timers
 from db.alarms import Alarm
 from db.events import append_events, verify_chain
@@ -40,7 +41,6 @@ from db.rule_timers import TimerRow
 from dispatch import steps
 from dispatch.machine import TABLE
 from dispatch.recall import RECALLS
-from dispatch.requests import ActionRequest, ReportRequest
 from dispatch.steps.alarms import OPENING
 from tests.integration.dispatch.town import DISTRICT, START, City, photo
 

@@ -10,9 +10,9 @@ import pytest
 from city.alarm import AlarmChangeKind
 from city.errors import Conflict
 from city.incident import Action, IncidentState
+from city.requests import ReportRequest
 from db import deadlines, events, openings
 from dispatch import steps
-from dispatch.requests import ReportRequest
 from tests.integration.dispatch.town import (
     CHECKER,
     DISPATCHER,

@@ -12,11 +12,11 @@ from psycopg.types.json import Jsonb
 from city.alarm import AlarmChangeKind
 from city.incident import Action, Role
 from city.person import Caller
+from city.requests import ActionRequest
 from db import incidents
 from db.incidents import Incident
 from db.pool import Connection
 from dispatch import steps
-from dispatch.requests import ActionRequest
 
 DISTRICT = "460107"
 # A Wednesday morning in Shanghai, inside the known calendar and inside working time.

@@ -12,7 +12,7 @@ from db.devices import list_registered, list_squad_districts
 from db.pool import Connection
 from ingest.batch import build_batch, decode_messages
 from ingest.message import Message
-from ingest.registry import Registry
+from ingest.reporters import Registry
 from ingest.steps import NewestKnown, Stored, store_batch
 
 DISTRICT = "460107"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from app import books as bookkeeping
-from dashboard.books import BooksItem, read_books
+from dashboard.screens.operations.books import BooksItem, read_books
 from db import sequences
 from db.gateways import Heard, note_gateways
 from db.pool import Connection, connect

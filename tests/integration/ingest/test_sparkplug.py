@@ -14,9 +14,8 @@ from db import outbox, sparkplug
 from db.devices import list_registered, list_squad_districts
 from db.pool import Connection, connect
 from ingest.batch import build_batch, decode_messages
-from ingest.formats.sparkplug_payload import REBIRTH, Payload
 from ingest.message import Message
-from ingest.registry import Registry
+from ingest.reporters import Registry
 from ingest.sparkplug_sessions import REBIRTH_INTERVAL, REORDER_TIMEOUT
 from ingest.sparkplug_steps import resolve_replayed, resolve_sessions
 from ingest.steps import Stored, store_batch
@@ -29,6 +28,7 @@ from tests.unit.ingest.sparkplug_messages import (
     payload,
     topic,
 )
+from wire.industry.sparkplug_payload import REBIRTH, Payload
 
 NODE = f"{GROUP}/{EDGE}"
 LAMP = "North/cabinet-7/lamp-1"

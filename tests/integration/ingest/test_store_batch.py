@@ -13,7 +13,7 @@ from db.devices import NewDevice, insert_devices
 from db.events import list_events
 from db.pool import Connection, connect
 from ingest.message import Message
-from ingest.registry import RegistryReader
+from ingest.reporters import RegistryReader
 from ingest.steps import NewestKnown, replay_reject
 from tests.integration.ingest.field import DISTRICT, Field, milliseconds
 

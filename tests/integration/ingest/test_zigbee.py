@@ -16,9 +16,8 @@ from db import rejects, zigbee
 from db.devices import NewDevice, insert_devices, list_registered, list_squad_districts
 from db.pool import Connection, connect
 from ingest.batch import build_batch, decode_messages
-from ingest.formats.format import PAYLOAD_LIMIT
 from ingest.message import Message
-from ingest.registry import Registry
+from ingest.reporters import Registry
 from ingest.steps import Stored, replay_reject, store_batch
 from ingest.zigbee_steps import resolve_definitions
 from tests.integration.ingest.workers import (
@@ -29,7 +28,8 @@ from tests.integration.ingest.workers import (
     wait_until,
     working,
 )
-from tests.unit.ingest.zigbee_definitions import binary, bridge_devices, device, enum, numeric
+from tests.unit.wire.zigbee_definitions import binary, bridge_devices, device, enum, numeric
+from wire.format import PAYLOAD_LIMIT
 
 SECOND = timedelta(seconds=1)
 IEEE = "0x00124b0001020304"

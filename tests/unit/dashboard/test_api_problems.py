@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from city import errors
-from dashboard.problems import Malformed, Unauthenticated, register_problems
+from dashboard.shell.problems import Malformed, Unauthenticated, register_problems
 
 
 def answer_of(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:

@@ -9,10 +9,7 @@ import pytest
 from city.errors import InvalidInput
 from city.incident import Action
 from city.place import LonLat
-from dashboard.api.params import decode_cursor, encode_cursor, parse_time
-from dashboard.audience import LEAVE, RESYNC, RING_FRAMES, VIEWER_FRAMES, Audience
-from dashboard.auth import content_security_policy
-from dashboard.bodies import (
+from dashboard.api.bodies import (
     ActionBody,
     ShelveBody,
     check_text,
@@ -20,13 +17,16 @@ from dashboard.bodies import (
     decode_body,
     required_version,
 )
-from dashboard.gate import SessionKey
-from dashboard.geometry import bounds_of, centre_of
-from dashboard.incident_json import incident_answer
-from dashboard.key_figures import check_span, ratio
-from dashboard.problems import Malformed
-from dashboard.sign_in import safe_target
-from dashboard.sign_in_texts import TEXTS
+from dashboard.api.incident_json import incident_answer
+from dashboard.api.key_figures import check_span, ratio
+from dashboard.api.params import decode_cursor, encode_cursor, parse_time
+from dashboard.screens.citymap.geometry import bounds_of, centre_of
+from dashboard.shell.audience import LEAVE, RESYNC, RING_FRAMES, VIEWER_FRAMES, Audience
+from dashboard.shell.auth import content_security_policy
+from dashboard.shell.gate import SessionKey
+from dashboard.shell.problems import Malformed
+from dashboard.shell.sign_in import safe_target
+from dashboard.shell.sign_in_texts import TEXTS
 
 
 @pytest.mark.parametrize("target", ["/", "/wall", "/kpi?by=squad&x=1", "/a/b#c"])
@@ -201,7 +201,7 @@ def test_a_stream_that_is_too_slow_is_told_to_start_anew() -> None:
 
 
 def test_a_stream_ends_when_its_viewer_is_not_welcome_any_more(monkeypatch) -> None:
-    monkeypatch.setattr("dashboard.audience.KEEP_ALIVE_S", 0.0)
+    monkeypatch.setattr("dashboard.shell.audience.KEEP_ALIVE_S", 0.0)
     audience = Audience()
     answers = iter([True, False])
     stream = audience.stream(None, lambda: next(answers), lambda: b"now")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from dashboard.api.health import book_metrics
-from dashboard.books import (
+from dashboard.screens.operations.books import (
     BooksItem,
     BrokerItem,
     DropItem,
@@ -22,8 +22,8 @@ from dashboard.books import (
     loss_share,
     received_between,
 )
-from dashboard.i18n import texts
-from dashboard.pages.books import render_books
+from dashboard.screens.operations.books_page import render_books
+from dashboard.shell.i18n import texts
 from db.broker_counts import BrokerCount, CountRow, next_row
 from db.sequences import GatewayShare, SequenceTotal
 from tests.unit.dashboard.test_operations import words

@@ -10,8 +10,14 @@ from dash.development.base_component import Component
 
 from city.incident import Role
 from city.person import Caller
-from dashboard import theme
-from dashboard.components import (
+from dashboard.screens.console import page as console
+from dashboard.screens.console import video
+from dashboard.screens.detail.page import alarm_verbs, render_detail
+from dashboard.screens.kpi import page as kpi
+from dashboard.screens.squad import page as squad
+from dashboard.screens.wall import page as wall
+from dashboard.shell import frame, theme
+from dashboard.shell.components import (
     action_fields,
     event_note,
     number_text,
@@ -20,11 +26,9 @@ from dashboard.components import (
     render_actions,
     value_text,
 )
-from dashboard.i18n import LANGUAGES, Texts, texts
-from dashboard.i18n.times import day_and_clock, duration
-from dashboard.pages import console, frame, kpi, squad, video, wall
-from dashboard.pages.detail import alarm_verbs, render_detail
-from dashboard.pages.frame import View
+from dashboard.shell.frame import View
+from dashboard.shell.i18n import LANGUAGES, Texts, texts
+from dashboard.shell.i18n.times import day_and_clock, duration
 
 ZH, EN = texts("zh"), texts("en")
 GAS_REASON = {

@@ -10,12 +10,14 @@ import pytest
 
 from city.incident import Role
 from city.reading import Quality
-from dashboard import registry
-from dashboard.i18n import CHINESE, ENGLISH, LANGUAGES, read_catalogue, texts
-from dashboard.pages import devices, frame
+from dashboard.screens.devices import load as registry
+from dashboard.screens.devices import page as devices
+from dashboard.shell import frame
+from dashboard.shell.i18n import CHINESE, ENGLISH, LANGUAGES, read_catalogue, texts
 from db.discovery import DiscoveredCounts, DiscoveredDevice
 from db.registry_pages import STATES, OutOfService, RegistryCounts, RegistryRow
-from ingest import device_files, device_import, registration
+from registry import changes, device_files
+from registry import import_file as device_import
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 ROW = RegistryRow(
@@ -47,7 +49,7 @@ def gaps(text: str) -> set[str]:
 
 
 def test_every_fault_has_words_in_both_languages_with_the_same_gaps() -> None:
-    problems = {**device_files.FILE_PROBLEMS, **device_import.PROBLEMS, **registration.PROBLEMS}
+    problems = {**device_files.FILE_PROBLEMS, **device_import.PROBLEMS, **changes.PROBLEMS}
     for code, english in problems.items():
         versions = read_catalogue()[f"fault.{code}"]
         for lang in LANGUAGES:

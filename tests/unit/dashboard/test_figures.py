@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dashboard import theme
-from dashboard.figures import chart_config, ratio_figure, times_figure
-from dashboard.i18n import texts
-from dashboard.pages.kpi import by_size, period_of, render_figures
+from dashboard.screens.kpi.figures import chart_config, ratio_figure, times_figure
+from dashboard.screens.kpi.page import by_size, period_of, render_figures
+from dashboard.shell import theme
+from dashboard.shell.i18n import texts
 
 EN = texts("en")
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)  # 11:30 in Haikou

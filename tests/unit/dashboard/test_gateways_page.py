@@ -10,10 +10,11 @@ import pytest
 from dash.development.base_component import Component
 
 from alerts import reasons
-from dashboard.gateways import GatewayPicture, SilentGateway, gateway_of
-from dashboard.i18n import read_catalogue, texts
-from dashboard.pages import devices, gateways
-from dashboard.pages.detail import GATEWAY_REASONS, render_explanation
+from dashboard.screens.detail.page import GATEWAY_REASONS, render_explanation
+from dashboard.screens.devices import page as devices
+from dashboard.screens.operations import gateways_page as gateways
+from dashboard.screens.operations.gateways import GatewayPicture, SilentGateway, gateway_of
+from dashboard.shell.i18n import read_catalogue, texts
 from db.gateways import KINDS, GatewayCounts, ListedGateway
 from db.inhibitions import ListedInhibition
 

@@ -14,15 +14,16 @@ import dashboard
 from city.clock import ClockKind, LimitUnit, Standing
 from city.incident import Action, IncidentState, Role, Source
 from city.reading import METRICS
-from dashboard.components import ACTION_KEYS, FILE_STAGES, OPTIONAL_FIELDS
-from dashboard.i18n import CHINESE, ENGLISH, LANGUAGES, read_catalogue, texts
+from dashboard.shell import assets
+from dashboard.shell.components import ACTION_KEYS, FILE_STAGES, OPTIONAL_FIELDS
+from dashboard.shell.i18n import CHINESE, ENGLISH, LANGUAGES, read_catalogue, texts
 
 ROOT = Path(dashboard.__file__).parent
 SCREENS = [
-    *(ROOT / "pages").glob("*.py"),
-    *(ROOT / name for name in ("app.py", "components.py", "figures.py")),
+    *(ROOT / "screens").glob("*/*.py"),
+    *(ROOT / "shell" / name for name in ("app.py", "components.py", "frame.py")),
 ]
-SCRIPTS = list((ROOT / "assets").glob("*.js"))
+SCRIPTS = [path for name, path in assets.published().items() if name.endswith(".js")]
 CJK = re.compile(r"[\u4e00-\u9fff]")
 # Attributes of a component that a person reads or hears.
 READ_ALOUD = {"title", "placeholder", "alt", "label", "aria-label", "aria-description"}

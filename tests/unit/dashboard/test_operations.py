@@ -13,11 +13,8 @@ from dash.development.base_component import Component
 
 from city.incident import Role
 from city.person import Caller
-from dashboard import stages
-from dashboard.books import BooksItem, DropItem, LossItem
-from dashboard.i18n import read_catalogue, texts
-from dashboard.minute_bars import hour_bars, stacked_bars
-from dashboard.operations import (
+from dashboard.screens.operations.books import BooksItem, DropItem, LossItem
+from dashboard.screens.operations.load import (
     SAID_ELSEWHERE,
     UNKNOWN_FEED,
     DiskItem,
@@ -32,16 +29,19 @@ from dashboard.operations import (
     unsaid,
     usual_gap_s,
 )
-from dashboard.pages.frame import View
-from dashboard.pages.operations import (
+from dashboard.screens.operations.page import (
     lag_text,
     render_body,
     render_finding,
     render_rest,
     size_text,
 )
-from dashboard.stages import Fault
-from dashboard.theme import DARK, PALETTES
+from dashboard.shell import stages
+from dashboard.shell.frame import View
+from dashboard.shell.i18n import read_catalogue, texts
+from dashboard.shell.minute_bars import hour_bars, stacked_bars
+from dashboard.shell.stages import Fault
+from dashboard.shell.theme import DARK, PALETTES
 from db.ledger import Imbalance, LedgerLine
 from db.operations import DatabaseSize, FeedFigures, Worker
 from db.reject_counts import QuarantineSize

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from city.errors import InvalidInput
-from dashboard.proxies import TrustedProxies, parse_networks, subscriber_of
+from dashboard.shell.proxies import TrustedProxies, parse_networks, subscriber_of
 
 NETWORKS = parse_networks("GRIDWARDEN_TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1, fd00::/8")
 

@@ -8,8 +8,8 @@ import pytest
 
 from city.reading import Quality
 from city.trust import FaultKind, trust_words
-from dashboard.i18n import LANGUAGES, read_catalogue, texts
-from dashboard.quality import age_text, clock_text, quality_text, value_note
+from dashboard.screens.devices.trust import age_text, clock_text, quality_text, value_note
+from dashboard.shell.i18n import LANGUAGES, read_catalogue, texts
 from db.quality import ShownClock
 
 ZH, EN = texts("zh"), texts("en")

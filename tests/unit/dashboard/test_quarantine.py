@@ -13,25 +13,25 @@ from dash.development.base_component import Component
 import city.reading
 from city.incident import Role
 from city.person import Caller
-from dashboard.components import render_raw
-from dashboard.i18n import read_catalogue, texts
-from dashboard.pages.frame import View
-from dashboard.pages.quarantine import (
+from dashboard.screens.quarantine.load import Today
+from dashboard.screens.quarantine.page import (
     chosen_group,
     chosen_id,
     render_detail,
     render_groups,
     render_list,
 )
-from dashboard.quarantine import Today
-from dashboard.raw_text import (
+from dashboard.shell.components import render_raw
+from dashboard.shell.frame import View
+from dashboard.shell.i18n import read_catalogue, texts
+from dashboard.shell.raw_text import (
     DUMPED_BYTES,
     SHORT_LINE_BYTES,
     SHOWN_CHARACTERS,
     hex_dump,
     readable,
 )
-from dashboard.theme import LIGHT
+from dashboard.shell.theme import LIGHT
 from db.reject_counts import RejectCount
 from db.rejects import StoredReject, Which
 

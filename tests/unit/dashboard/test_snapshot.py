@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from city.place import LonLat
 from city.squad import Shift, Squad
-from dashboard.snapshot import (
+from dashboard.shell.snapshot import (
     Counted,
     Fresh,
     Picture,

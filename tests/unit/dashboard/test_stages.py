@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from dashboard import stages
-from dashboard.i18n import CHINESE, ENGLISH, texts
-from dashboard.readiness import SENTENCES, check_stages
-from dashboard.stages import LATE_S, OLD, PARTS, QUIET_MIN_S, STILL_S, Fault, Look, judge
+from dashboard.shell import stages
+from dashboard.shell.i18n import CHINESE, ENGLISH, texts
+from dashboard.shell.readiness import SENTENCES, check_stages
+from dashboard.shell.stages import LATE_S, OLD, PARTS, QUIET_MIN_S, STILL_S, Fault, Look, judge
 from db.beats import DEADLINES, TIMERS, Beat, Stage, Usual, Waiting
 
 NOW = datetime(2026, 11, 28, 3, 12, 30, tzinfo=UTC)

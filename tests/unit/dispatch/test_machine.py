@@ -13,6 +13,7 @@ from city.clock import ClockKind
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import FINAL_STATES, Action, IncidentState, Role, Source
 from city.person import Caller
+from city.requests import ActionRequest
 from city.squad import Shift, Squad
 from db.alarm_changes import IncidentAlarm
 from db.categories import Category
@@ -24,7 +25,6 @@ from dispatch.guard import Facts, admit
 from dispatch.machine import EVENT_KINDS, TABLE, Need, Same, actions_of, target
 from dispatch.picture import render_mermaid, render_table
 from dispatch.recall import AT_WORK, RECALLS
-from dispatch.requests import ActionRequest
 from dispatch.steps.alarms import NOTED, OPENING
 
 NOW = datetime(2026, 7, 15, 4, 0, tzinfo=UTC)

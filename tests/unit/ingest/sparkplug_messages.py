@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ingest.formats.sparkplug_payload import BOOLEAN, REBIRTH, Payload
+from wire.industry.sparkplug_payload import BOOLEAN, REBIRTH, Payload
 
 GROUP, EDGE = "North", "cabinet-7"
 FLOAT, INT32, UINT64 = 9, 3, 8

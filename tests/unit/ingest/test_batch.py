@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from city.device import normal_identity
 from city.reading import (
     REASON_CODEC,
     REASON_DEVICE_UNKNOWN,
@@ -22,7 +23,6 @@ from city.reading import (
 from db.devices import RegisteredDevice
 from db.ledger import LedgerEntry
 from db.readings import as_microseconds, last_of_metric, pack, unpack
-from ingest import codec
 from ingest.batch import (
     REASON_DECODER,
     Batch,
@@ -33,10 +33,11 @@ from ingest.batch import (
     identities,
     refuse_message,
 )
-from ingest.codec import CodecCall, CodecFailed, CodecOutput, run_codecs
-from ingest.formats import FORMATS
 from ingest.message import Message
-from ingest.registry import Registry, normal_identity
+from ingest.reporters import Registry
+from wire import FORMATS
+from wire.lorawan import codec
+from wire.lorawan.codec import CodecCall, CodecFailed, CodecOutput, run_codecs
 
 NOW = datetime(2026, 3, 4, 5, 6, 30, tzinfo=UTC)
 DISTRICT = "460107"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from city.reading import MessageClass
-from ingest.formats import FORMATS, recognise
+from wire import FORMATS, recognise
 
 NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
 SEEN = {"camera": "gate-4", "id": "1.5-a", "label": "person", "start_time": 1_772_600_767.5}

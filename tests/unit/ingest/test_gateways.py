@@ -12,10 +12,10 @@ import pytest
 
 from city.reading import Decoded
 from db.gateways import Heard
-from ingest.formats import recognise
 from ingest.gateways import heard
 from ingest.sparkplug_sessions import apart
 from tests.unit.ingest.sparkplug_messages import node_birth, payload, topic
+from wire import recognise
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "formats"
 NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)

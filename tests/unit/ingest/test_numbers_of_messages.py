@@ -16,7 +16,7 @@ from ingest.batch import build_batch, decode_messages
 from ingest.message import Message
 from ingest.numbers import named_source
 from ingest.plain import PlainLane
-from ingest.registry import Registry
+from ingest.reporters import Registry
 from tests.unit.ingest import sparkplug_messages as sparkplug
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "formats"

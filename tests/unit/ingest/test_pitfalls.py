@@ -30,11 +30,11 @@ from city.reading import (
 )
 from db.devices import RegisteredDevice
 from ingest.batch import Batch, Content, build_batch, decode_messages
-from ingest.formats import FORMATS, PAYLOAD_LIMIT
 from ingest.message import Message
-from ingest.normalize import Normalized, normalize
-from ingest.registry import Registry
+from ingest.reporters import Registry
 from tests.fuzz.attack import AnyDevice
+from wire import FORMATS, PAYLOAD_LIMIT
+from wire.normalize import Normalized, normalize
 
 NOW = datetime(2026, 3, 4, 5, 6, 30, tzinfo=UTC)
 AT = datetime(2026, 3, 4, 5, 6, 7, 250_000, tzinfo=UTC)

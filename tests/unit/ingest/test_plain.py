@@ -17,7 +17,7 @@ from db.devices import RegisteredDevice
 from ingest.batch import account, build_batch, decode_messages
 from ingest.message import Message
 from ingest.plain import PlainLane
-from ingest.registry import Registry
+from ingest.reporters import Registry
 
 DISTRICT = "460107"
 NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)

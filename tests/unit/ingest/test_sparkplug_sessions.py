@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 
 from city.reading import Decoded, MessageClass
 from db.sparkplug import NodeRow, SourceRow
-from ingest.formats.sparkplug import read
-from ingest.formats.sparkplug_payload import REBIRTH, Payload
 from ingest.sparkplug_sessions import (
     AHEAD_LIMIT,
     BEHIND_LIMIT,
@@ -44,6 +42,8 @@ from tests.unit.ingest.sparkplug_messages import (
     payload,
     topic,
 )
+from wire.industry.sparkplug import read
+from wire.industry.sparkplug_payload import REBIRTH, Payload
 
 NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
 KEY = (GROUP, EDGE)

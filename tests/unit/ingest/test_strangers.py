@@ -15,7 +15,7 @@ from city.reading import (
     Reject,
 )
 from db.discovery import STRANGERS_PER_BATCH
-from ingest.registry import Registry
+from ingest.reporters import Registry
 from ingest.strangers import Strangers, guess_kind, note_message
 
 AT = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)

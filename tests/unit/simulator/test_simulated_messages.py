@@ -13,8 +13,6 @@ import pytest
 from city.reading import EventPhase, MessageClass
 from db.seeds.fleet import PlannedDevice, build_fleet
 from db.seeds.simulated import SimulatedDevice, planned_devices
-from ingest.formats import FORMATS, recognise
-from ingest.normalize import Normalized, normalize
 from simulator import messages, weather
 from simulator.cast import Cast
 from simulator.messages import Message, Sighting
@@ -22,6 +20,8 @@ from simulator.model import measure
 from simulator.noise import drift, share
 from simulator.play import play
 from simulator.scenarios import SCENARIOS
+from wire import FORMATS, recognise
+from wire.normalize import Normalized, normalize
 
 AT = datetime(2026, 3, 2, 3, 0, 0, 123_000, tzinfo=UTC)
 DEVICES = {device.code: device for device in planned_devices()}

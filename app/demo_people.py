@@ -1,0 +1,52 @@
+"""The people of the demonstration: one login a role, so that the whole loop can be walked."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.settings import DEMO_DISTRICT
+from city.incident import Role
+from db import squads, users
+from db.pool import connect
+
+LOGINS_FILE = "demo-logins.json"
+
+DEMO_USERS: tuple[tuple[str, Role], ...] = (
+    ("admin", Role.ADMIN),
+    ("dispatcher", Role.DISPATCHER),
+    ("squad", Role.SQUAD_LEADER),
+    ("checker", Role.CHECKER),
+    ("engineer", Role.GAS_ENGINEER),
+    ("leader", Role.LEADER),
+    ("viewer", Role.VIEWER),
+)
+
+
+def demo_logins(url: str, data_dir: Path) -> dict[str, str]:
+    """Generated once, kept in the data folder for its owner only, printed at every start."""
+    path = data_dir / LOGINS_FILE
+    logins: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    now = datetime.now(UTC)
+    with connect(url, application="gridwarden seed") as conn:
+        # A gas squad: the first scripted matter of the demonstration is a leak.
+        squad = squads.find_demo_squad(conn, "gas")
+        for name, role in DEMO_USERS:
+            if users.find_user(conn, name) is not None and name in logins:
+                continue
+            logins.setdefault(name, secrets.token_urlsafe(9))
+            users.add_user(
+                conn,
+                name,
+                logins[name],
+                role,
+                district=DEMO_DISTRICT,
+                squad=squad if role is Role.SQUAD_LEADER else None,
+                now=now,
+            )
+        conn.commit()
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(logins, indent=1))
+    return logins

@@ -1,0 +1,1 @@
+"""The live map, as wall and console show it."""

@@ -1,0 +1,82 @@
+"""The map below the live layer: outline, cells, streets and where devices stand; built once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard.screens.citymap.geometry import bounds_of
+from dashboard.shell.snapshot import Packed, pack
+from db import walls as wall_rows
+from db.pool import Connection, Pool, transaction
+from db.seeds import streets
+
+# How long a map may be shown before somebody looks whether devices were registered since.
+MAP_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class MapDocument:
+    """The map, packed; `etag` changes with its content."""
+
+    etag: str
+    packed: Packed
+
+
+class CityMap:
+    """The map of one district; built when first asked for and when its devices change."""
+
+    def __init__(self, pool: Pool, district: wall_rows.District) -> None:
+        self._pool = pool
+        self._district = district
+        self._lock = threading.Lock()
+        self._document: MapDocument | None = None
+        self._read_at = 0.0
+
+    def document(self) -> MapDocument:
+        """The current map."""
+        with self._lock:
+            if self._document is None or time.monotonic() - self._read_at > MAP_S:
+                with transaction(self._pool) as conn:
+                    stamp = wall_rows.map_stamp(conn, self._district.code)
+                    if self._document is None or self._document.etag != stamp:
+                        self._document = MapDocument(stamp, pack(self._read(conn)))
+                self._read_at = time.monotonic()
+            return self._document
+
+    def _read(self, conn: Connection) -> dict[str, Any]:
+        code = self._district.code
+        return map_json(
+            self._district,
+            cells=wall_rows.map_cells(conn, code),
+            devices=wall_rows.map_devices(conn, code),
+            names=wall_rows.community_names(conn, code),
+            streets=streets() if wall_rows.has_demo_rows(conn, code) else None,
+        )
+
+
+def map_json(
+    district: wall_rows.District,
+    *,
+    cells: Sequence[tuple[Any, ...]],
+    devices: Sequence[tuple[Any, ...]],
+    names: dict[str, str],
+    streets: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """What a map shows below the live layer."""
+    return {
+        "district": {
+            "code": district.code,
+            "name_zh": district.name_zh,
+            "name_en": district.name_en,
+            "bbox": bounds_of(district.outline),
+            "outline": district.outline,
+        },
+        "streets": streets,
+        "cells": cells,
+        "devices": devices,
+        "community_names": names,
+    }

@@ -1,0 +1,1 @@
+"""One incident, as console and phone show it."""

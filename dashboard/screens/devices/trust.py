@@ -1,0 +1,56 @@
+"""What is said beside a value: its age, how far it may be trusted, how its clock goes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from city.trust import trust_words
+from dashboard.shell.i18n import Texts
+from dashboard.shell.i18n.times import duration
+from db.quality import ShownClock
+
+# A clock this close is right: what remains is the way through the network.
+CLOSE_S = 2.0
+
+
+def age_text(t: Texts, age_s: float) -> str:
+    """How long ago the value was measured; a time ahead of ours is said to be so."""
+    if age_s < -CLOSE_S:
+        return t("quality.in_future", age=duration(t, -age_s))
+    return t("time.ago", age=duration(t, age_s))
+
+
+def quality_text(
+    t: Texts, quality: int, age_s: float, report_interval_s: float, faults: Iterable[str] = ()
+) -> str:
+    """The words for a value, the gravest first; empty for a good one.
+
+    `faults` are the kinds (`db.quality.ShownFault.kind`) of its metric and of the whole device.
+    """
+    return words_text(t, trust_words(quality, age_s, report_interval_s, faults))
+
+
+def words_text(t: Texts, words: Iterable[str]) -> str:
+    """Words of `city.trust.trust_words` as people read them; empty for a good value."""
+    return " · ".join(t.word("quality", word) for word in words if word != "good")
+
+
+def value_note(
+    t: Texts, quality: int, age_s: float, report_interval_s: float, faults: Iterable[str] = ()
+) -> str:
+    """Age, and what else to know before the value is believed."""
+    words = quality_text(t, quality, age_s, report_interval_s, faults)
+    return " · ".join(part for part in (age_text(t, age_s), words) if part)
+
+
+def clock_text(t: Texts, clock: ShownClock | None) -> str:
+    """How far the device's clock is from ours; empty if nothing was measured."""
+    if clock is None:
+        return ""
+    if clock.lag_s is None or clock.least_s is None:
+        return t("quality.clock_none")
+    if clock.least_s < -CLOSE_S:
+        return t("quality.clock_ahead", by=duration(t, -clock.least_s))
+    if clock.least_s > CLOSE_S:
+        return t("quality.clock_behind", by=duration(t, clock.least_s))
+    return t("quality.clock_right")

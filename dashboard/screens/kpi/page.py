@@ -1,0 +1,238 @@
+"""The KPI board: rates with their counts, times, by street, squad or category, for a period."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dash_mantine_components as dmc  # type: ignore[import-untyped]
+from dash import Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+
+from dashboard.screens.kpi.figures import chart_config, ratio_figure, times_figure
+from dashboard.shell import frame, ids, load
+from dashboard.shell.components import extra, ratio_text, render_empty
+from dashboard.shell.frame import View
+from dashboard.shell.i18n import Texts
+from dashboard.shell.i18n.times import TIMEZONE, duration
+
+PERIODS = ("today", "days7", "days30", "days90", "dates")
+GROUPINGS = ("street", "squad", "category")
+TIME_COLUMNS = (
+    "alarm_to_dispatch",
+    "dispatch_to_acknowledge",
+    "acknowledge_to_arrive",
+    "dispatch_to_handled",
+    "open_to_closed",
+)
+DAYS = {"days7": 7, "days30": 30, "days90": 90}
+
+
+def layout(view: View) -> Component:
+    """Choices on top, figures below."""
+    t = view.t
+    return frame.render_page(
+        view,
+        "kpi",
+        [
+            frame.render_header(view, "kpi"),
+            html.Main(
+                [
+                    render_choices(t),
+                    dcc.Loading(
+                        html.Div(id=ids.KPI_BODY), type="dot", color="var(--accent)", delay_show=400
+                    ),
+                ],
+                id="main",
+                className="gw-kpi-page gw-can-age",
+            ),
+        ],
+        "gw-kpi-screen",
+    )
+
+
+def render_choices(t: Texts) -> Component:
+    """Period and grouping."""
+    dates = dmc.DatesProvider(
+        dmc.DatePickerInput(
+            id=ids.KPI_DATES,
+            type="range",
+            valueFormat="YYYY-MM-DD",
+            monthLabelFormat=t("kpi.month_format"),
+            placeholder=t("kpi.choose_dates"),
+            clearable=True,
+            w="15rem",
+            **extra({"aria-label": t("kpi.choose_dates")}),
+        ),
+        settings={"locale": "zh-cn" if t.lang == "zh" else "en", "firstDayOfWeek": 1},
+    )
+    return html.Div(
+        [
+            html.H2(t("kpi.title")),
+            html.Span(className="gw-push"),
+            dmc.SegmentedControl(
+                id=ids.KPI_PERIOD,
+                value="days7",
+                data=[{"value": name, "label": t(f"kpi.period_{name}")} for name in PERIODS],
+            ),
+            html.Div(dates, id=ids.KPI_DATES_BOX, hidden=True),
+            dmc.SegmentedControl(
+                id=ids.KPI_BY,
+                value="street",
+                data=[{"value": name, "label": t(f"kpi.by_{name}")} for name in GROUPINGS],
+            ),
+        ],
+        className="gw-kpi-choices",
+    )
+
+
+def period_of(
+    name: str, dates: Sequence[str | None] | None, now: datetime
+) -> tuple[datetime, datetime]:
+    """From and to of a choice: whole local days, the last one up to now."""
+    zone = ZoneInfo(TIMEZONE)
+    today = now.astimezone(zone).date()
+    first, last = today, today
+    if name == "dates" and dates and dates[0] and dates[1]:
+        first, last = (datetime.fromisoformat(d).date() for d in (str(dates[0]), str(dates[1])))
+    elif name in DAYS:
+        first = today - timedelta(days=DAYS[name] - 1)
+    start = datetime.combine(first, time(), zone)
+    end = datetime.combine(last + timedelta(days=1), time(), zone)
+    return start, min(end, now) if last >= today else end
+
+
+def render_figures(t: Texts, figures: Mapping[str, Any], theme: str) -> Component:
+    """Headline, charts and table of a period; says so where nothing happened."""
+    total, groups = figures["total"], figures["groups"]
+    if total is None or not groups:
+        return html.Div(render_empty(t("kpi.empty")), className="gw-kpi-empty")
+    return html.Div(
+        [
+            html.Div(render_headline(t, total), className="gw-kpi-headline"),
+            html.Div(
+                [
+                    render_chart(t, t("kpi.chart_ratios"), ratio_figure(t, by_size(groups), theme)),
+                    render_times(t, total["times"], theme),
+                ],
+                className="gw-kpi-charts",
+            ),
+            render_table(t, by_size(groups), total),
+        ]
+    )
+
+
+def render_times(t: Texts, times: Mapping[str, Any], theme: str) -> Component:
+    """How long the steps took; axes without a mark on them would say nothing."""
+    title = t("kpi.chart_times")
+    if not any(spread["count"] for spread in times.values()):
+        return html.Section([html.H3(title), render_empty(t("kpi.no_times"))], className="gw-chart")
+    return render_chart(t, title, times_figure(t, times, theme))
+
+
+def by_size(groups: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The groups with most to do first: their ratios say most."""
+    return sorted(groups, key=lambda g: -(g["handling"]["den"] + g["in_time"]["den"]))
+
+
+def render_headline(t: Texts, total: Mapping[str, Any]) -> list[Component]:
+    """The figures of the whole district."""
+    cards = [
+        render_card(t(f"kpi.{name}"), ratio_text(r["num"], r["den"]), count_text(t, r))
+        for name in ("handling", "handling_in_time", "in_time")
+        for r in [total[name]]
+    ]
+    closing = total["times"]["open_to_closed"]
+    cards.append(
+        render_card(
+            t("kpi.closing_time"),
+            duration(t, closing["median_s"]),
+            t("kpi.p90_note", p90=duration(t, closing["p90_s"]), n=closing["count"]),
+        )
+    )
+    note = t("kpi.opened_note", closed=total["closed"], reworked=total["reworked"])
+    return [render_card(t("kpi.opened"), str(total["opened"]), note), *cards]
+
+
+def count_text(t: Texts, ratio: Mapping[str, Any]) -> str:
+    return t("kpi.ratio_note", num=ratio["num"], den=ratio["den"])
+
+
+def render_card(label: str, value: str, note: str) -> Component:
+    return html.Dl([html.Dt(label), html.Dd(value), html.Dd(note)], className="gw-kpi")
+
+
+def render_chart(t: Texts, title: str, figure: dict[str, Any]) -> Component:
+    # A responsive graph takes the height of its box: without one it is flat.
+    height = f"{figure['layout']['height']}px"
+    graph = dcc.Graph(figure=figure, config=chart_config(t), style={"height": height})
+    return html.Section([html.H3(title), graph], className="gw-chart")
+
+
+def render_table(
+    t: Texts, groups: Sequence[Mapping[str, Any]], total: Mapping[str, Any]
+) -> Component:
+    """Every group with every figure; the sum of the district stands last."""
+    counts = ("opened", "filed", "handled", "closed", "reworked", "returned")
+    ratios = ("handling", "handling_in_time", "in_time")
+    head = [
+        html.Th(t("kpi.group"), scope="col"),
+        *(html.Th(t(f"kpi.{name}"), scope="col") for name in (*counts, *ratios)),
+        *(html.Th(t(f"kpi.time_{name}"), scope="col") for name in TIME_COLUMNS),
+    ]
+    rows = [render_row(t, group, counts, ratios) for group in groups]
+    rows.append(render_row(t, total, counts, ratios, class_name="total"))
+    return html.Section(
+        [
+            html.H3(t("kpi.table")),
+            html.Div(
+                html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)]),
+                className="gw-table-scroll",
+                tabIndex="0",
+                role="region",
+                **extra({"aria-label": t("kpi.table")}),
+            ),
+        ],
+        className="gw-chart",
+    )
+
+
+def render_row(
+    t: Texts,
+    group: Mapping[str, Any],
+    counts: Sequence[str],
+    ratios: Sequence[str],
+    class_name: str = "",
+) -> Component:
+    cells: list[Component] = [html.Td(str(group[name])) for name in counts]
+    for name in ratios:
+        r = group[name]
+        count = html.Small(f"{r['num']}/{r['den']}")
+        cells.append(html.Td([html.B(ratio_text(r["num"], r["den"])), count]))
+    for name in TIME_COLUMNS:
+        spread = group["times"][name]
+        p90 = html.Small(f"P90 {duration(t, spread['p90_s'])} · {spread['count']}")
+        cells.append(html.Td([html.B(duration(t, spread["median_s"])), p90]))
+    name = t("kpi.all") if class_name else t.pick(group, "name") or t("kpi.unnamed")
+    return html.Tr([html.Th(name, scope="row"), *cells], className=class_name)
+
+
+def register(app: Dash) -> None:
+    """Callbacks of the KPI board."""
+
+    @app.callback(Output(ids.KPI_DATES_BOX, "hidden"), Input(ids.KPI_PERIOD, "value"))
+    def show_dates(period: str) -> bool:
+        return period != "dates"
+
+    @app.callback(
+        Output(ids.KPI_BODY, "children"),
+        Input(ids.KPI_PERIOD, "value"),
+        Input(ids.KPI_DATES, "value"),
+        Input(ids.KPI_BY, "value"),
+    )
+    def show_figures(period: str, dates: list[str | None] | None, by: str) -> Component:
+        view = frame.request_view()
+        start, end = period_of(period, dates, datetime.now(UTC))
+        return render_figures(view.t, load.kpi(view.caller, start, end, by), view.theme)

@@ -1,0 +1,167 @@
+"""People and tokens: who may come in, as what, and the steps that change it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from dash import Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+
+from city.incident import Role
+from city.person import ADMINISTRATORS
+from dashboard.shell import frame, ids
+from dashboard.shell.auth import current_caller, requires
+from dashboard.shell.components import extra, render_empty
+from dashboard.shell.frame import View
+from dashboard.shell.i18n import Texts
+from dashboard.shell.i18n.times import day_and_clock
+from dashboard.shell.parts import parts
+from db import users
+from db.pool import transaction
+from db.squads import list_squads
+from db.users import Account, Token
+
+
+def layout(view: View) -> Component:
+    """Both lists; the browser opens the dialogs and asks for the lists again."""
+    t = view.t
+    return frame.render_page(
+        view,
+        "people",
+        [
+            frame.render_header(view, "people"),
+            html.Main(
+                [
+                    html.Div(
+                        [
+                            html.H2(t("people.title")),
+                            html.P(t("people.subtitle"), className="gw-page-note"),
+                        ],
+                        className="gw-page-title",
+                    ),
+                    html.Div(id=ids.PEOPLE_BODY),
+                ],
+                id="main",
+                className="gw-board gw-people",
+                **extra({"data-squads": squad_choices(view)}),
+            ),
+            dcc.Store(id=ids.PEOPLE_TICK),
+        ],
+        "gw-board-screen",
+    )
+
+
+def squad_choices(view: View) -> str:
+    """Code and name of every squad, for the forms."""
+    with transaction(parts().pool) as conn:
+        rows = list_squads(conn, view.caller.district)
+    return json.dumps(
+        [[s.code, view.t.pick({"name_zh": s.name_zh, "name_en": s.name_en}, "name")] for s in rows],
+        ensure_ascii=False,
+    )
+
+
+def render_body(
+    view: View, accounts: Sequence[Account], tokens: Sequence[Token]
+) -> list[Component]:
+    t = view.t
+    return [
+        render_list(
+            t, "people", "user_new", [render_account(view, account) for account in accounts]
+        ),
+        render_list(t, "tokens", "token_new", [render_token(t, token) for token in tokens]),
+    ]
+
+
+def render_list(t: Texts, name: str, step: str, rows: list[Component]) -> Component:
+    """A title with the button for one more, and a table that becomes cards on a phone."""
+    columns = [t(f"people.column_{c}") for c in ("name", "role", "squad", "state", "steps")]
+    table = html.Table(
+        [html.Thead(html.Tr([html.Th(c, scope="col") for c in columns])), html.Tbody(rows)],
+        className="gw-people-table",
+    )
+    return html.Section(
+        [
+            html.Div(
+                [
+                    html.H3(t(f"people.{name}")),
+                    html.Small(t(f"people.{name}_note")),
+                    render_step(t, step, {}, primary=True),
+                ],
+                className="gw-people-head",
+            ),
+            table if rows else render_empty(t(f"people.no_{name}")),
+        ]
+    )
+
+
+def render_account(view: View, account: Account) -> Component:
+    t = view.t
+    out = account.disabled_at is not None
+    own = account.name == view.caller.name
+    at = day_and_clock(account.disabled_at) if account.disabled_at else ""
+    state = t("people.shut_out", time=at) if out else t("people.may_sign_in")
+    facts = {
+        "name": account.name, "version": str(account.version), "role": account.role.value,
+        "squad": account.squad or "",
+    }  # fmt: skip
+    steps = ["enable"] if out else ["password"] if own else ["role", "password", "disable"]
+    notes = [account.display_name, t("people.yourself") if own else ""]
+    name = [html.B(account.name), *(html.Small(note) for note in notes if note)]
+    return render_row(
+        t, name, account.role, account.squad, state, out,
+        [render_step(t, step, facts) for step in steps],
+    )  # fmt: skip
+
+
+def render_token(t: Texts, token: Token) -> Component:
+    at = day_and_clock(token.revoked_at) if token.revoked_at else ""
+    state = t("people.revoked", time=at) if token.revoked_at else t("people.valid")
+    steps = [] if token.revoked_at else [render_step(t, "revoke", {"name": token.name})]
+    return render_row(t, [html.B(token.name)], token.role, token.squad, state, bool(at), steps)
+
+
+def render_row(
+    t: Texts,
+    name: list[Component],
+    role: Role,
+    squad: str | None,
+    state: str,
+    out: bool,
+    steps: list[Component],
+) -> Component:
+    """On a phone every cell carries its label."""
+    label = {c: {"data-label": t(f"people.column_{c}")} for c in ("role", "squad", "state")}
+    return html.Tr(
+        [
+            html.Th(name, scope="row"),
+            html.Td(t.word("role", role.value), **extra(label["role"])),
+            html.Td(squad or "–", **extra(label["squad"])),
+            html.Td(state, **extra(label["state"])),
+            html.Td(steps, className="gw-people-steps"),
+        ],
+        className="gw-people-out" if out else "",
+    )
+
+
+def render_step(t: Texts, step: str, facts: dict[str, str], *, primary: bool = False) -> Component:
+    return html.Button(
+        t(f"people.step_{step}"),
+        type="button",
+        className="gw-button primary" if primary else "gw-button",
+        **extra({"data-people": step, **{f"data-{k}": v for k, v in facts.items()}}),
+    )
+
+
+def register(app: Dash) -> None:
+    """Both lists whenever the browser asks."""
+
+    @app.callback(Output(ids.PEOPLE_BODY, "children"), Input(ids.PEOPLE_TICK, "data"))
+    @requires(*ADMINISTRATORS)
+    def show(_tick: int | None) -> list[Component]:
+        with transaction(parts().pool) as conn:
+            district = current_caller().district
+            accounts = users.list_accounts(conn, district)
+            tokens = users.list_tokens(conn, district)
+        return render_body(frame.request_view(), accounts, tokens)

@@ -1,0 +1,136 @@
+"""The Dash app on the Flask server: one layout function a screen, callbacks that are shims."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import flask
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+
+from city.person import Caller
+from city.reading import METRICS
+from dashboard.screens.console import page as console
+from dashboard.screens.devices import page as devices
+from dashboard.screens.kpi import page as kpi
+from dashboard.screens.operations import page as operations
+from dashboard.screens.people import page as people
+from dashboard.screens.quarantine import page as quarantine
+from dashboard.screens.squad import page as squad
+from dashboard.screens.wall import page as wall
+from dashboard.shell import assets, frame, i18n, ids, load, theme
+from dashboard.shell.auth import current_caller
+from dashboard.shell.frame import View
+from dashboard.shell.i18n.times import TIMEZONE
+
+LAYOUTS = {
+    "wall": wall.layout, "console": console.layout, "squad": squad.layout, "kpi": kpi.layout,
+    "devices": devices.layout, "operations": operations.layout,
+    "quarantine": quarantine.layout, "people": people.layout,
+}  # fmt: skip
+
+INDEX = """<!DOCTYPE html>
+<html lang="{lang}" data-theme="{theme}" data-mantine-color-scheme="{theme}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
+<meta name="theme-color" content="{colour}">
+<title>{title}</title>
+<link rel="icon" href="{icon}" type="image/svg+xml">
+<style>{variables}</style>
+{css}
+<script type="application/json" id="gw-page">{page}</script>
+</head>
+<body>
+{app_entry}
+<footer>{config}{scripts}{renderer}</footer>
+</body>
+</html>"""
+
+
+class GridwardenApp(Dash):
+    """Dash whose first HTML already knows language, theme and person: no flash, no English."""
+
+    def interpolate_index(self, *_: Any, **parts: Any) -> str:
+        lang, shade = frame.chosen_language(), frame.chosen_theme()
+        t = i18n.texts(lang)
+        return INDEX.format(
+            lang="zh-CN" if lang == i18n.CHINESE else "en",
+            theme=shade,
+            colour=theme.PALETTES[shade]["surface"],
+            title=t("app.name"),
+            icon=assets.address("icon.svg"),
+            variables=theme.css_variables(shade),
+            css=parts["css"],
+            page=page_json(current_caller(), lang, shade, assets.address(assets.WORKER)),
+            app_entry=parts["app_entry"],
+            config=parts["config"],
+            scripts=parts["scripts"],
+            renderer=parts["renderer"],
+        )
+
+
+def page_json(caller: Caller, lang: str, shade: str, worker: str) -> str:
+    """What the browser's scripts need before Dash has drawn anything. A data block: no script
+    runs, so the content security policy needs no exception for it."""
+    page = {
+        "lang": lang,
+        "theme": shade,
+        "timezone": TIMEZONE,
+        "worker": worker,
+        "user": {"name": caller.name, "role": caller.role, "squad": caller.squad},
+        "units": {metric.name: metric.unit for metric in METRICS.values()},
+        "categories": [[row["code"], row["name_zh"], row["name_en"]] for row in load.categories()],
+        "texts": dict(i18n.texts(lang).entries),
+    }
+    return json.dumps(page, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def mount(server: flask.Flask) -> Dash:
+    """Put each screen at its name; `/` leads to the own one."""
+    app = GridwardenApp(
+        "dashboard",
+        server=server,
+        include_assets_files=False,
+        suppress_callback_exceptions=True,
+        serve_locally=True,
+        update_title="",
+        title="Gridwarden",
+        compress=False,
+    )
+    app.layout = html.Div([dcc.Location(id=ids.LOCATION), html.Div(id=ids.CONTENT)])
+    assets.serve_assets(app, server)
+    server.before_request(redirect_home)
+    register_frame(app, str(server.config.get("TILE_URL") or ""))
+    for page in (console, squad, kpi, devices, operations, quarantine, people):
+        page.register(app)
+    return app
+
+
+def redirect_home() -> Any:
+    """`/` is nobody's screen: send the person to the one of their role."""
+    if flask.request.path == "/" and flask.request.method == "GET":
+        return flask.redirect(frame.home_of(current_caller().role))
+    return None
+
+
+def register_frame(app: Dash, tile_url: str) -> None:
+    """The screen of the address, and the start of its script once it stands."""
+
+    @app.callback(Output(ids.CONTENT, "children"), Input(ids.LOCATION, "pathname"))
+    def show(pathname: str) -> Component:
+        return render_screen(frame.request_view(tile_url), pathname)
+
+    app.clientside_callback(
+        ClientsideFunction("gw", "start"), Output(ids.STARTED, "data"), Input(ids.PAGE, "data")
+    )
+
+
+def render_screen(view: View, pathname: str) -> Component:
+    """The screen at this path, if the person may see it."""
+    screen = (pathname or "").strip("/")
+    if screen in LAYOUTS and frame.may_open(view.caller.role, screen):
+        return LAYOUTS[screen](view)
+    missing = html.Main(html.P(view.t("nav.not_found")), id="main", className="gw-missing")
+    return frame.render_page(view, "", [frame.render_header(view, ""), missing], "gw-fixed")

@@ -1,0 +1,305 @@
+"""Parts that several screens share, as pure functions of values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from city.clock import LimitUnit
+from city.incident import Action
+from city.reading import METRICS
+from dashboard.shell.i18n import Texts
+from dashboard.shell.i18n.times import day_and_clock
+from dashboard.shell.raw_text import SHORT_LINE_BYTES, Readable, hex_dump
+
+# Fields that a step takes beside those the server says it needs.
+OPTIONAL_FIELDS: dict[Action, tuple[str, ...]] = {
+    Action.DISPATCH: ("note",),
+    Action.HANDLE: ("photo_after",),
+    Action.REWORK: ("check_photo",),
+    Action.CLOSE: ("check_photo", "outcome", "note"),
+}
+# Evidence that is a file: an action that waits for nothing else asks for it in its own dialog.
+FILE_STAGES = frozenset({"photo_before", "photo_after", "check_photo"})
+
+# One key each, shown on the button; none is taken by the console's own keys (j k m r v / ?).
+ACTION_KEYS: dict[Action, str] = {
+    Action.VERIFY: "y",
+    Action.FILE: "f",
+    Action.REJECT: "x",
+    Action.DISPATCH: "d",
+    Action.ACKNOWLEDGE: "a",
+    Action.RETURN_BACK: "b",
+    Action.ARRIVE: "o",
+    Action.HANDLE: "h",
+    Action.CHECK: "c",
+    Action.REWORK: "w",
+    Action.RELEASE: "g",
+    Action.CLOSE: "e",
+    Action.POSTPONE: "p",
+    Action.SUSPEND: "u",
+    Action.RESUME: "i",
+    Action.MERGE: "n",
+    Action.SPLIT: "s",
+    Action.REOPEN: "q",
+    Action.CANCEL: "z",
+    Action.COMMENT: "t",
+}
+
+# Steps along the closed loop; everything else is off the main road and shown quieter.
+MAIN_ACTIONS = frozenset(
+    {
+        Action.FILE,
+        Action.DISPATCH,
+        Action.ACKNOWLEDGE,
+        Action.ARRIVE,
+        Action.HANDLE,
+        Action.CHECK,
+        Action.CLOSE,
+        Action.RELEASE,
+    }
+)
+
+
+def extra(attributes: dict[str, str]) -> dict[str, Any]:
+    """`data-…` and `aria-…` attributes of an element: Dash takes any, its type stubs do not."""
+    return dict(attributes)
+
+
+def number_text(value: float | None) -> str:
+    """At most three figures after the point, none above a hundred; a dash for no value."""
+    if value is None:
+        return "—"
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def value_text(t: Texts, metric: str, value: float | None) -> str:
+    """A value with its unit; yes or no for a metric that knows nothing else."""
+    known = METRICS.get(metric)
+    unit = known.unit if known else ""
+    if unit == "0/1" and value is not None:
+        return t("value.yes") if value else t("value.no")
+    return f"{number_text(value)} {unit}" if unit not in ("", "1", "0/1") else number_text(value)
+
+
+def reason_text(t: Texts, reason: Mapping[str, Any] | None) -> str:
+    """Why an alarm was raised, in words; the browser's `gw.reason` says the same."""
+    if not reason or not reason.get("code"):
+        return ""
+    metric, facts = str(reason.get("metric") or ""), dict(reason.get("facts") or {})
+    title = t.pick(facts, "title")
+    facts |= {
+        "metric": t.word("metric", metric),
+        "value": value_text(t, metric, reason.get("value")),
+        "limit": value_text(t, metric, reason.get("limit")),
+        "title": title,
+        "shown": t.pick(facts, "shown"),
+        "count": number_text(reason.get("value")),
+    }
+    template = t.entries.get(f"reason.{reason['code']}")
+    if template is None:
+        return title or str(reason["code"])
+    return template.format_map(_Gaps(facts))
+
+
+class _Gaps(dict[str, Any]):
+    """A fact that a rule did not give leaves a dash, not an error."""
+
+    def __missing__(self, key: str) -> str:
+        return "—"
+
+
+def ratio_text(num: int, den: int) -> str:
+    """A percentage, or a dash where there is nothing to divide by."""
+    return f"{100 * num / den:.1f}%" if den else "—"
+
+
+def render_severity(t: Texts, severity: int) -> Component:
+    """The coloured mark with its letter: readable without telling colours apart."""
+    return html.Span(
+        t(f"severity_mark.{severity}"),
+        className="gw-sev",
+        title=t(f"severity.{severity}"),
+        **extra({"data-severity": str(severity)}),
+    )
+
+
+def action_fields(incident: Mapping[str, Any], action: Mapping[str, Any]) -> list[str]:
+    """What an action asks for, required ones with a star; missing files come first."""
+    name = Action(action["action"])
+    missing = [w["code"] for w in action.get("waiting_for", ()) if w["code"] in FILE_STAGES]
+    if name is Action.CLOSE:
+        have = {item["stage"] for item in incident["evidence"]}
+        wanted = incident["category_facts"]["closing_evidence"]
+        missing = [stage for stage in wanted if stage in FILE_STAGES and stage not in have]
+    required = list(dict.fromkeys([*missing, *action["needs"]]))
+    optional = [field for field in OPTIONAL_FIELDS.get(name, ()) if field not in required]
+    return [f"{field}*" for field in required] + optional
+
+
+def obstacles(action: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What stands in the way of an action that no dialog can supply."""
+    return [w for w in action.get("waiting_for", ()) if w["code"] not in FILE_STAGES]
+
+
+def render_actions(t: Texts, incident: Mapping[str, Any], *, keys: bool) -> Component:
+    """Buttons for what may be done now, the main road first; then what waits, and for what."""
+    offered = [*incident["steps"], *incident["waiting"]]
+    offered.sort(key=lambda a: (bool(obstacles(a)), Action(a["action"]) not in MAIN_ACTIONS))
+    return html.Div(
+        [render_action(t, incident, action, keys=keys) for action in offered],
+        className="gw-actions",
+    )
+
+
+def render_action(
+    t: Texts, incident: Mapping[str, Any], action: Mapping[str, Any], *, keys: bool
+) -> Component:
+    """One button; the browser reads from it what to ask for and what to send."""
+    name, waits = Action(action["action"]), obstacles(action)
+    label = t(f"action.{name}")
+    if waits:
+        return html.Span(
+            [html.B(label), " ", t("action.waits", why=waiting_text(t, waits))],
+            className="gw-waiting",
+        )
+    content: list[Any] = [label]
+    attributes: dict[str, Any] = {
+        "data-action": name.value,
+        "data-fields": " ".join(action_fields(incident, action)),
+    }
+    if keys:
+        content.append(html.Kbd(ACTION_KEYS[name].upper()))
+        attributes |= {"data-key": ACTION_KEYS[name], "aria-keyshortcuts": ACTION_KEYS[name]}
+    return html.Button(
+        content,
+        type="button",
+        className="gw-button primary" if name in MAIN_ACTIONS else "gw-button",
+        **attributes,
+    )
+
+
+def waiting_text(t: Texts, waits: Sequence[Mapping[str, Any]]) -> str:
+    """Why an action has to wait, in words, with the time where there is one."""
+    parts = []
+    for wait in waits:
+        text = refusal_text(t, wait)
+        free_at = wait.get("free_at")
+        parts.append(f"{text} ({day_and_clock(free_at)})" if free_at else text)
+    return " · ".join(parts)
+
+
+def refusal_text(t: Texts, wait: Mapping[str, Any]) -> str:
+    """One thing that stands in the way; alarms by device and reason, as `gw.refusal` has them."""
+    text = t.entries.get(f"refusal.{wait['code']}")
+    if text is None:
+        return t.word("evidence", wait["code"])
+    named = [
+        t(
+            "alarm.named",
+            device=alarm["device"] or alarm["condition"],
+            reason=reason_text(t, alarm["reason"]),
+        )
+        for alarm in wait.get("alarms", ())
+    ]
+    return text.format_map(_Gaps(alarms="; ".join(named)))
+
+
+def render_facts(pairs: Sequence[tuple[str, Any]]) -> Component:
+    """Label and value in two columns; empty values are left out."""
+    rows: list[Component] = []
+    for label, value in pairs:
+        if value not in ("", None):
+            rows += [html.Dt(label), html.Dd(value)]
+    return html.Dl(rows, className="gw-facts")
+
+
+def limit_text(t: Texts, limit: str) -> str:
+    """`4 work_hour` in words; parts of an hour as minutes."""
+    amount, _, unit = limit.partition(" ")
+    if unit == LimitUnit.URGENT_HOUR and float(amount) < 1:
+        return f"{round(float(amount) * 60)} {t.word('unit', 'minute')}"
+    return f"{amount} {t.word('unit', unit)}"
+
+
+def render_clock(t: Texts, clock: Mapping[str, Any]) -> Component:
+    """One clock: which, how long was allowed, when it ends or ended, how it stands."""
+    limit = limit_text(t, str(clock["limit"]))
+    ended = clock.get("met_at") or clock.get("stopped_at")
+    running = not ended and clock.get("standing") not in ("paused", "stopped")
+    live: dict[str, str] = {"data-due": clock["due_at"]} if running else {}
+    return html.Li(
+        [
+            html.Span(t.word("clock", clock["clock"]), className="gw-clock-name"),
+            html.Span(limit, className="gw-clock-limit"),
+            html.Span(day_and_clock(ended or clock["due_at"]), className="gw-clock-at"),
+            html.Span(
+                t.word("standing", clock.get("standing")),
+                className="gw-standing",
+                **extra({"data-standing": str(clock.get("standing") or ""), **live}),
+            ),
+        ],
+        className="gw-clock",
+    )
+
+
+def render_timeline(t: Texts, events: Sequence[Mapping[str, Any]]) -> Component:
+    """What happened, newest first: when, what, who, and what they wrote."""
+    rows = []
+    for event in reversed(events):
+        said = event_note(t, event)
+        rows.append(
+            html.Li(
+                [
+                    html.Time(day_and_clock(event["at"]), dateTime=str(event["at"])),
+                    html.Div(
+                        [
+                            html.Span(t.word("event", event["kind"]), className="gw-event-kind"),
+                            html.Span(actor_text(t, event["actor"]), className="gw-event-who"),
+                            *([html.P(said)] if said else []),
+                        ]
+                    ),
+                ]
+            )
+        )
+    return html.Ol(rows, className="gw-timeline")
+
+
+def actor_text(t: Texts, actor: str) -> str:
+    return t("actor.system") if actor == "system" else actor
+
+
+def event_note(t: Texts, event: Mapping[str, Any]) -> str:
+    """The words a person or the system added to an event."""
+    payload = event.get("payload") or {}
+    parts = [
+        t.pick(payload, "squad_name") or payload.get("squad"),
+        t.word("cause", payload["reason"]) if isinstance(payload.get("reason"), str) else "",
+        payload.get("note"),
+        t.word("evidence", payload.get("stage")),
+        t.word("clock", payload.get("clock")),
+        payload.get("device"),
+        t("similar.of", number=payload["similar_to"]) if payload.get("similar_to") else "",
+    ]
+    return " · ".join(str(part) for part in parts if part)
+
+
+def render_raw(raw: bytes, shown: Readable, class_name: str = "") -> list[Component]:
+    """A message as text; a dump also in short lines, which stand in its place on a phone."""
+    if shown.kind != "bytes":
+        return [html.Pre(shown.text, className=class_name, tabIndex="0")]
+    return [
+        html.Pre(shown.text, className=f"gw-hex-wide {class_name}", tabIndex="0"),
+        html.Pre(
+            hex_dump(raw, SHORT_LINE_BYTES), className=f"gw-hex-short {class_name}", tabIndex="0"
+        ),
+    ]
+
+
+def render_empty(text: str) -> Component:
+    return html.P(text, className="gw-empty")

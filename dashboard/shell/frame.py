@@ -1,0 +1,243 @@
+"""What surrounds every screen: header, navigation, connection state, notices, the map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import dash_leaflet as dl
+import dash_mantine_components as dmc  # type: ignore[import-untyped]
+import flask
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from city.incident import Role
+from city.person import Caller
+from dashboard.shell import ids, theme
+from dashboard.shell.auth import current_caller
+from dashboard.shell.components import extra
+from dashboard.shell.i18n import CHINESE, LANGUAGES, Texts, texts
+
+# Which screens a role may open; the first one is its home.
+SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
+    Role.ADMIN: (
+        "console", "wall", "squad", "kpi", "devices", "operations", "quarantine", "people",
+    ),
+    Role.DISPATCHER: ("console", "wall", "kpi", "devices", "operations", "quarantine"),
+    Role.GAS_ENGINEER: ("console", "wall", "devices", "operations", "quarantine"),
+    Role.CHECKER: ("console", "wall"),
+    Role.SQUAD_LEADER: ("squad", "wall"),
+    Role.LEADER: ("kpi", "wall", "console"),
+    Role.VIEWER: ("wall", "kpi"),
+}  # fmt: skip
+
+# A view of mainland China until the district's own box is known, a moment later.
+FIRST_CENTRE = (35.0, 105.0)
+FIRST_ZOOM = 5
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """For whom a screen is drawn: person, language, theme."""
+
+    caller: Caller
+    t: Texts
+    theme: str
+    tile_url: str = ""
+
+
+def chosen_language() -> str:
+    """The language of this request, from its cookie."""
+    lang = flask.request.cookies.get("lang", "")
+    return lang if lang in LANGUAGES else CHINESE
+
+
+def chosen_theme() -> str:
+    """Dark or light, from the request's cookie."""
+    shade = flask.request.cookies.get("theme", "")
+    return shade if shade in theme.THEMES else theme.DARK
+
+
+def request_view(tile_url: str = "") -> View:
+    """For whom this request is answered."""
+    return View(current_caller(), texts(chosen_language()), chosen_theme(), tile_url)
+
+
+def home_of(role: Role) -> str:
+    """Where a person of this role starts."""
+    return "/" + SCREENS_OF_ROLE.get(role, ("wall",))[0]
+
+
+def may_open(role: Role, screen: str) -> bool:
+    return screen in SCREENS_OF_ROLE.get(role, ())
+
+
+def render_page(view: View, screen: str, children: list[Component], class_name: str) -> Component:
+    """A whole screen inside the Mantine frame, its header first; the store starts its script."""
+    body = html.Div(
+        [
+            html.A(view.t("nav.skip"), href="#main", className="gw-skip"),
+            children[0],
+            render_faults(view.t),
+            *children[1:],
+            html.Div(id=ids.NOTICE, className="gw-notices"),
+            dcc.Store(id=ids.PAGE, data=screen),
+            dcc.Store(id=ids.STARTED),
+        ],
+        className=f"gw-screen {class_name}",
+    )
+    return dmc.MantineProvider(
+        body, forceColorScheme=view.theme, theme=theme.mantine_theme(view.theme)
+    )
+
+
+def render_header(view: View, screen: str, *middle: Component) -> Component:
+    """Brand, navigation, what the screen adds, connection state and the two switches."""
+    t = view.t
+    return html.Header(
+        [
+            html.Div(
+                [
+                    html.Span(className="gw-mark"),
+                    html.H1(t("app.name")),
+                    html.Span(id=ids.DISTRICT_NAME),
+                ],
+                className="gw-brand",
+            ),
+            render_navigation(view, screen),
+            html.Span(className="gw-push"),
+            *middle,
+            render_demo_mark(t),
+            render_link(t),
+            *render_switches(view),
+        ],
+        className="gw-header",
+    )
+
+
+def render_navigation(view: View, screen: str) -> Component:
+    """Links to the screens this person may open."""
+    links = []
+    for name in SCREENS_OF_ROLE.get(view.caller.role, ()):
+        current = extra({"aria-current": "page"} if name == screen else {})
+        links.append(html.A(view.t(f"nav.{name}"), href=f"/{name}", **current))
+    return html.Nav(links, className="gw-nav", **extra({"aria-label": view.t("nav.label")}))
+
+
+def render_link(t: Texts) -> Component:
+    """Connection state; the browser writes it."""
+    return html.Span(
+        [html.I(), html.Span(t("link.connecting"))],
+        id=ids.LINK,
+        className="gw-link",
+        role="status",
+        **extra({"data-state": "connecting"}),
+    )
+
+
+def render_demo_mark(t: Texts) -> Component:
+    return html.Span(
+        t("demo.mark"), id=ids.DEMO_MARK, className="gw-demo", title=t("demo.hint"), hidden=True
+    )
+
+
+def render_faults(t: Texts) -> Component:
+    """Says what does not go on and since when, also that the server is gone; the browser writes."""
+    return html.Div(
+        [html.Ul(), html.A(t("link.sign_in"), href="/login", hidden=True)],
+        id=ids.STALE_PICTURE,
+        className="gw-faults",
+        role="status",
+        hidden=True,
+    )
+
+
+def aging(*what: str) -> dict[str, Any]:
+    """Marks a part of a screen that is hatched when `readings`, `alarms` or `incidents` are old."""
+    return extra({"data-ages": " ".join(what)})
+
+
+def render_switches(view: View) -> list[Component]:
+    """Language, dark or light, and the way out."""
+    t = view.t
+    other_theme = "switch.to_light" if view.theme == theme.DARK else "switch.to_dark"
+    return [
+        html.Button(
+            t("switch.language"),
+            className="gw-quiet-button",
+            type="button",
+            **extra({"data-switch": "lang", "aria-label": t("switch.language_label")}),
+        ),
+        html.Button(
+            t(other_theme),
+            className="gw-quiet-button",
+            type="button",
+            **extra({"data-switch": "theme", "aria-label": t("switch.theme_label")}),
+        ),
+        html.Button(
+            t("nav.sign_out"),
+            className="gw-quiet-button",
+            type="button",
+            **extra({"data-sign-out": "yes"}),
+        ),
+    ]
+
+
+def render_map(view: View, *, zoom_buttons: bool) -> Component:
+    """Base map: tiles of the intranet if there are any, streets, outline. The rest is canvas."""
+    colours = theme.PALETTES[view.theme]
+    nothing = {"type": "FeatureCollection", "features": []}
+    layers: list[Component] = []
+    if view.tile_url:
+        layers.append(dl.TileLayer(url=view.tile_url))
+    layers.append(
+        dl.GeoJSON(
+            data=nothing,
+            id=ids.MAP_STREETS,
+            style={"color": colours["faint"], "weight": 1, "opacity": 0.5, "fill": False},
+        )
+    )
+    layers.append(
+        dl.GeoJSON(
+            data=nothing,
+            id=ids.MAP_OUTLINE,
+            style={"color": colours["muted"], "weight": 2, "fill": False, "interactive": False},
+        )
+    )
+    layers.append(dl.ScaleControl(imperial=False, position="bottomright"))
+    return dl.Map(
+        layers,
+        id=ids.MAP,
+        center=FIRST_CENTRE,
+        zoom=FIRST_ZOOM,
+        minZoom=4,
+        maxZoom=19,
+        zoomSnap=0.1,
+        zoomDelta=0.5,
+        wheelPxPerZoomLevel=120,
+        attributionControl=False,
+        zoomControl=zoom_buttons,
+    )
+
+
+def render_legend(t: Texts) -> Component:
+    """What the marks on the map mean."""
+    entries: list[tuple[str, str, str]] = [
+        ("", "red", "severity.1"),
+        ("", "orange", "severity.2"),
+        ("", "yellow", "severity.3"),
+        ("", "blue", "severity.4"),
+        ("ring", "text", "map.legend_overdue"),
+        ("squad", "accent", "map.legend_squad"),
+        ("dot", "ok", "map.legend_ok"),
+        ("hollow", "silent", "map.legend_silent"),
+    ]
+    return html.Div(
+        [
+            html.Span([html.I(className=shape, style={"--swatch": f"var(--{colour})"}), t(key)])
+            for shape, colour, key in entries
+        ],
+        className="gw-legend",
+        role="img",
+        **extra({"aria-label": t("map.legend")}),
+    )

@@ -1,0 +1,316 @@
+"""What the screens may do to alarms, incidents, devices and people; the application hands it in.
+
+The sibling packages are not imported here: each is known by the steps that a screen or the API
+calls. Every step takes an open connection, is one unit of work and never commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from city.person import Caller
+from city.requests import ActionRequest, ReportRequest
+from db.alarms import Alarm
+from db.pool import Connection
+from db.rejects import StoredReject
+from db.users import Account, Token
+
+
+class IncidentView(Protocol):
+    """What a caller is shown of an incident."""
+
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+class IncidentSteps(Protocol):
+    """`dispatch.steps`."""
+
+    def act(
+        self,
+        conn: Connection,
+        caller: Caller,
+        incident_id: int,
+        request: ActionRequest,
+        now: datetime,
+    ) -> None: ...
+
+    def report(
+        self, conn: Connection, caller: Caller, request: ReportRequest, now: datetime
+    ) -> int: ...
+
+    def view(
+        self, conn: Connection, caller: Caller, incident_id: int, now: datetime
+    ) -> IncidentView: ...
+
+    def rank_squads(
+        self, conn: Connection, incident_id: int, now: datetime
+    ) -> Sequence[object]: ...
+
+    def add_evidence(
+        self,
+        conn: Connection,
+        caller: Caller,
+        incident_id: int,
+        stage: str,
+        filename: str,
+        media_type: str,
+        content: bytes,
+        now: datetime,
+    ) -> int: ...
+
+
+class AlarmSteps(Protocol):
+    """`alerts.steps`."""
+
+    def acknowledge(
+        self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
+    ) -> Alarm: ...
+
+    def shelve(
+        self,
+        conn: Connection,
+        caller: Caller,
+        alarm_id: int,
+        version: int,
+        until: datetime,
+        reason: str,
+        now: datetime,
+    ) -> Alarm: ...
+
+    def unshelve(
+        self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
+    ) -> Alarm: ...
+
+    def reset(
+        self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
+    ) -> Alarm: ...
+
+    def review_video_event(
+        self,
+        conn: Connection,
+        caller: Caller,
+        camera_id: int,
+        event_id: str,
+        verdict: str,
+        note: str,
+        now: datetime,
+    ) -> Alarm | None: ...
+
+
+class RowFault(Protocol):
+    """What is wrong with one row of a device file."""
+
+    @property
+    def row(self) -> int: ...
+    @property
+    def field(self) -> str: ...
+    @property
+    def value(self) -> object: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+
+
+class ImportReport(Protocol):
+    """What a device file held and what became of it."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def imported(self) -> int: ...
+    @property
+    def faults(self) -> Sequence[RowFault]: ...
+    @property
+    def faulty_rows(self) -> int: ...
+    @property
+    def dry_run(self) -> bool: ...
+    @property
+    def encoding(self) -> str: ...
+
+
+class RegistryWords(Protocol):
+    """What may be chosen in a form."""
+
+    @property
+    def kinds(self) -> Sequence[str]: ...
+    @property
+    def models(self) -> Sequence[str]: ...
+    @property
+    def formats(self) -> Sequence[str]: ...
+    @property
+    def gases(self) -> Sequence[str]: ...
+
+
+class RegistrySteps(Protocol):
+    """`registry.steps`."""
+
+    def import_content(
+        self,
+        conn: Connection,
+        name: str,
+        content: bytes,
+        *,
+        dry_run: bool,
+        now: datetime,
+        strict: bool = False,
+        district: str | None = None,
+        actor: str = "cli",
+    ) -> ImportReport: ...
+
+    def registry_words(self) -> RegistryWords: ...
+
+    def approve(
+        self,
+        conn: Connection,
+        actor: str,
+        district: str,
+        discovered_id: int,
+        wanted: Mapping[str, Any],
+        now: datetime,
+    ) -> str: ...
+
+    def ignore(
+        self, conn: Connection, actor: str, district: str, discovered_id: int, now: datetime
+    ) -> None: ...
+
+    def take_out_of_service(
+        self,
+        conn: Connection,
+        actor: str,
+        district: str,
+        code: str,
+        *,
+        reason: str,
+        return_due_at: datetime,
+        version: int | None,
+        now: datetime,
+    ) -> None: ...
+
+    def return_to_service(
+        self,
+        conn: Connection,
+        actor: str,
+        district: str,
+        code: str,
+        *,
+        version: int | None,
+        now: datetime,
+    ) -> None: ...
+
+    def replace(
+        self,
+        conn: Connection,
+        actor: str,
+        district: str,
+        code: str,
+        wanted: Mapping[str, Any],
+        *,
+        reason: str,
+        version: int | None,
+        now: datetime,
+    ) -> None: ...
+
+
+class Replayed(Protocol):
+    """What became of messages that were tried again."""
+
+    @property
+    def stored(self) -> int: ...
+    @property
+    def missed(self) -> int: ...
+    @property
+    def refused(self) -> Mapping[str, int]: ...
+    @property
+    def example(self) -> str: ...
+
+
+class QuarantineSteps(Protocol):
+    """`ingest.replay`. A group is tried in one transaction each, opened by `begin`."""
+
+    def decode_again(self, conn: Connection, kept: StoredReject) -> dict[str, Any]: ...
+
+    def refusals(
+        self, conn: Connection, kept: StoredReject, now: datetime
+    ) -> list[tuple[str, str]]: ...
+
+    def replay_group(
+        self,
+        begin: Callable[[], AbstractContextManager[Connection]],
+        reject_ids: Sequence[int],
+        now: datetime,
+    ) -> Replayed: ...
+
+
+class PeopleSteps(Protocol):
+    """`people.steps`."""
+
+    def add_user(
+        self,
+        conn: Connection,
+        caller: Caller,
+        name: str,
+        password: str,
+        role: str,
+        now: datetime,
+        *,
+        squad: str | None = None,
+        display_name: str = "",
+    ) -> Account: ...
+
+    def disable_user(
+        self, conn: Connection, caller: Caller, name: str, version: int | None, now: datetime
+    ) -> Account: ...
+
+    def enable_user(
+        self, conn: Connection, caller: Caller, name: str, version: int | None, now: datetime
+    ) -> Account: ...
+
+    def set_password(
+        self,
+        conn: Connection,
+        caller: Caller,
+        name: str,
+        password: str,
+        version: int | None,
+        now: datetime,
+    ) -> Account: ...
+
+    def set_role(
+        self,
+        conn: Connection,
+        caller: Caller,
+        name: str,
+        role: str,
+        squad: str | None,
+        version: int | None,
+        now: datetime,
+    ) -> Account: ...
+
+    def create_token(
+        self,
+        conn: Connection,
+        caller: Caller,
+        name: str,
+        role: str,
+        now: datetime,
+        *,
+        squad: str | None = None,
+    ) -> str: ...
+
+    def revoke_token(self, conn: Connection, caller: Caller, name: str, now: datetime) -> Token: ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The steps of the sibling packages."""
+
+    incidents: IncidentSteps
+    alarms: AlarmSteps
+    registry: RegistrySteps
+    quarantine: QuarantineSteps
+    people: PeopleSteps

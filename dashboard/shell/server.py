@@ -1,0 +1,99 @@
+"""The Flask server: API, live channel, sign-in and health, with the Dash screens on top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flask import Flask
+
+from dashboard.api.accounts import accounts
+from dashboard.api.alarms import alarms
+from dashboard.api.devices import devices
+from dashboard.api.events import events
+from dashboard.api.gateways import gateways
+from dashboard.api.health import LiveCollector, count_requests, health
+from dashboard.api.incidents import incidents
+from dashboard.api.ingest import accounts as ingest_accounts
+from dashboard.api.live import live
+from dashboard.api.openapi import openapi
+from dashboard.api.people import people
+from dashboard.api.registry import registry
+from dashboard.api.video import video
+from dashboard.shell import app as screens
+from dashboard.shell import auth, sign_in
+from dashboard.shell.gate import Gate
+from dashboard.shell.parts import EXTENSION, ROOT_FOLDER, DemoLogin, Parts
+from dashboard.shell.ports import Ports
+from dashboard.shell.problems import register_problems
+from dashboard.shell.proxies import Networks, TrustedProxies
+from dashboard.shell.streams import UPLOADS, UPLOADS_PER_PERSON, Places
+from dashboard.shell.walls import Walls
+from db.live import Redis
+from db.pool import Pool
+
+API = "/api/v1"
+# A photo of a modern phone is up to about 12 MB.
+LARGEST_REQUEST_BYTES = 25 * 1024 * 1024
+DEFAULT_STREAMS = 300
+
+
+def create_server(
+    pool: Pool,
+    redis: Redis,
+    ports: Ports,
+    secret_key: str,
+    *,
+    demo_logins: Sequence[DemoLogin] = (),
+    places: Places | None = None,
+    trusted_proxies: Networks = (),
+    secure_cookies: bool = False,
+    tile_url: str = "",
+    data_dir: Path = ROOT_FOLDER,
+) -> Flask:
+    """The whole web application; nothing is connected to before the first request.
+
+    `places` are for the screens that may follow at once, `trusted_proxies` whose word about who is
+    really asking counts, `secure_cookies` that browsers always come over TLS.
+    """
+    server = Flask("dashboard", static_folder=None, template_folder="templates")
+    server.config.update(
+        SECRET_KEY=secret_key,
+        MAX_CONTENT_LENGTH=LARGEST_REQUEST_BYTES,
+        MAX_FORM_MEMORY_SIZE=LARGEST_REQUEST_BYTES,
+        TILE_URL=tile_url,
+        SECURE_COOKIES=secure_cookies,
+        TRAP_HTTP_EXCEPTIONS=False,
+    )
+    if trusted_proxies:
+        server.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
+            server.wsgi_app, trusted_proxies
+        )
+    walls = Walls(pool, redis)
+    found = Parts(
+        pool=pool,
+        redis=redis,
+        ports=ports,
+        walls=walls,
+        gate=Gate(pool, secret_key, walls.doubt_all),
+        places=places or Places(DEFAULT_STREAMS),
+        uploads=Places(UPLOADS, per_person=UPLOADS_PER_PERSON, per_address=UPLOADS, kept=0),
+        demo_logins=tuple(demo_logins),
+        data_dir=data_dir,
+    )
+    server.extensions[EXTENSION] = found
+    found.registry.register(LiveCollector(found))
+    count_requests(server, found.registry)
+    register_problems(server)
+    script_hashes: list[str] = []
+    auth.install(server, lambda: script_hashes)
+    sign_in.add_sign_in(server, redis)
+    for blueprint in (
+        *(devices, alarms, incidents, accounts, ingest_accounts),
+        *(video, events, registry, gateways, people, openapi),
+    ):
+        server.register_blueprint(blueprint, url_prefix=API)
+    for blueprint in (live, health):
+        server.register_blueprint(blueprint)
+    script_hashes += screens.mount(server).csp_hashes()
+    return server

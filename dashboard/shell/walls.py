@@ -1,0 +1,59 @@
+"""The walls of a process: one follower a district, started when somebody first looks."""
+
+from __future__ import annotations
+
+import threading
+
+from city.errors import NotFound
+from dashboard.shell.live import Wall
+from dashboard.shell.pulse import Pulse
+from db.live import Redis
+from db.pool import Pool, transaction
+from db.walls import find_district
+
+
+class Walls:
+    """Finds the wall of a district."""
+
+    def __init__(self, pool: Pool, redis: Redis) -> None:
+        self._pool = pool
+        self._redis = redis
+        self.pulse = Pulse(pool)
+        self._walls: dict[str, Wall] = {}
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def of(self, district: str) -> Wall:
+        """The running wall of a district; raises `NotFound` or `Unavailable`."""
+        with self._lock:
+            wall = self._walls.get(district)
+            if wall is None:
+                with transaction(self._pool) as conn:
+                    found = find_district(conn, district)
+                if found is None or self._stopped:
+                    raise NotFound("district", district)
+                wall = Wall(self._pool, self._redis, found, self.pulse)
+                wall.start()
+                self._walls[district] = wall
+            return wall
+
+    def all(self) -> list[Wall]:
+        return list(self._walls.values())
+
+    def doubt_all(self) -> None:
+        """Somebody's access has changed: every stream asks whether its viewer may still watch."""
+        for wall in self.all():
+            wall.audience.doubt_all()
+
+    def stop_soon(self) -> None:
+        """End all streams without waiting."""
+        self._stopped = True
+        self.pulse.stop()
+        for wall in self.all():
+            wall.stop_soon()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self.pulse.stop()
+        for wall in self.all():
+            wall.stop()

@@ -1,0 +1,48 @@
+"""What administrators do to tokens: make one for a script, make it worthless."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from city.errors import Conflict, NotFound
+from city.person import Caller
+from db import users
+from db.pool import Connection
+from db.users import Token
+from people.rights import check_administrator, tell
+
+
+def create_token(
+    conn: Connection,
+    caller: Caller,
+    name: str,
+    role: str,
+    now: datetime,
+    *,
+    squad: str | None = None,
+) -> str:
+    """A token for a script of the caller's district; its text is known only now."""
+    check_administrator(caller)
+    secret = users.create_token(conn, name, role, caller.district, now, squad=squad)
+    tell(conn, caller, now, "token.created", name, role=role, squad=squad)
+    return secret
+
+
+def revoke_token(conn: Connection, caller: Caller, name: str, now: datetime) -> Token:
+    """Make a token worthless, at once and for ever."""
+    check_administrator(caller)
+    token = _find_token(conn, caller, name)
+    if not users.revoke_token(conn, name, now):
+        raise Conflict(
+            f"token {name} is revoked already",
+            current={"name": name, "revoked_at": str(token.revoked_at), "refused": "revoked"},
+        )
+    tell(conn, caller, now, "token.revoked", name, role=token.role.value)
+    return _find_token(conn, caller, name)
+
+
+def _find_token(conn: Connection, caller: Caller, name: str) -> Token:
+    for token in users.list_tokens(conn, caller.district):
+        if token.name == name:
+            return token
+    raise NotFound("token", name)

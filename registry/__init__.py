@@ -1,0 +1,1 @@
+"""The registry of devices: imported from files, approved, replaced, out of service and back."""

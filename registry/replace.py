@@ -1,0 +1,66 @@
+"""Other hardware under the code of a device: its place and its history stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from db.device_changes import ClaimedDevice, insert_old_identity, update_hardware
+from db.devices import list_taken
+from db.events import append_events
+from db.pool import Connection
+from registry.changes import check_reason, claim, device_event, refused
+from registry.device_files import Row
+from registry.import_file import Cells, Fault, identity_of, model_of
+
+
+def replace(
+    conn: Connection,
+    actor: str,
+    district: str,
+    code: str,
+    wanted: Mapping[str, Any],
+    *,
+    reason: str,
+    version: int | None,
+    now: datetime,
+) -> None:
+    """Other hardware at the same place: code, place and history stay, the old identity ends.
+
+    `wanted` holds `external_id` and, where they differ from the old ones, `format` and `model`.
+    """
+    reason = check_reason(reason)
+    device = claim(conn, district, code, version)
+    faults: list[Fault] = []
+    kept = {"format": device.format, "model": device.model}
+    cells = Cells(Row(0, kept | {k: v for k, v in wanted.items() if v is not None}), faults)
+    cells.check_storable()
+    format_name, external_id = identity_of(cells)
+    model = model_of(cells, device.kind)
+    _check_free(conn, device, cells, format_name, external_id)
+    if faults:
+        raise faults[0].as_error()
+    insert_old_identity(conn, device, now, reason, actor)
+    update_hardware(conn, device.id, format_name, external_id, model)
+    payload = {
+        "reason": reason,
+        "old": {"format": device.format, "identity": device.identity, "model": device.model},
+        "new": {"format": format_name, "identity": external_id or code, "model": model},
+    }
+    append_events(conn, [device_event(now, district, "replaced", code, actor, payload)])
+
+
+def _check_free(
+    conn: Connection,
+    device: ClaimedDevice,
+    cells: Cells,
+    format_name: str,
+    external_id: str | None,
+) -> None:
+    if external_id is None:
+        return  # a native device is known by its code, whatever hardware sends it
+    if (format_name, external_id) == (device.format, device.external_id):
+        raise refused("external_id", external_id, "same_hardware")
+    if (format_name, external_id) in list_taken(conn).external_ids:
+        cells.fault("external_id", "identity_taken")

@@ -1,0 +1,15 @@
+"""The steps of this package, in one place for those who call them. Nothing else is public.
+
+Each is one unit of work on an open connection; the caller commits. Whatever a person enters is
+judged as a row of a device file is.
+"""
+
+from registry.approve import approve, ignore, registry_words
+from registry.import_file import import_content
+from registry.replace import replace
+from registry.service import return_to_service, take_out_of_service
+
+__all__ = [
+    "approve", "ignore", "import_content", "registry_words", "replace", "return_to_service",
+    "take_out_of_service",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Cameras and the applications on them: what their analytics report."""

@@ -1,0 +1,1 @@
+"""Home automation and its bridges: Zigbee2MQTT, Tasmota, Shelly, Home Assistant."""

@@ -1,0 +1,1 @@
+"""Industrial and standard formats: Sparkplug B, SenML, LwM2M."""

@@ -1,0 +1,1 @@
+"""IoT platforms that cities run: their own topics and envelopes."""
