@@ -13,16 +13,15 @@ from alerts.lifecycle import Input
 from alerts.rules import Watch
 from alerts.save import save
 from alerts.video import judge_confirmed, type_of
-from city.alarm import AlarmState
+from city.alarm import Alarm, AlarmState
 from city.errors import Conflict, Forbidden, InvalidInput, NotFound
 from city.event import NewEvent
 from city.incident import Role
 from city.person import Caller
+from city.video import ReviewedEvent
 from db import alarms, video_reviews
-from db.alarms import Alarm
 from db.events import append_events
 from db.pool import Connection
-from db.video_reviews import ReviewedEvent
 
 # Shelving is always for a time (IEC 62682; a day is the example of the standard).
 SHELVE_LONGEST = timedelta(hours=24)

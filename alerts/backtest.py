@@ -15,11 +15,10 @@ from alerts.lifecycle import Input
 from alerts.reasons import from_json, sentence
 from alerts.rules import Rule, Watch
 from alerts.screen import applies_to
-from city.alarm import AlarmChangeKind, AlarmState
+from city.alarm import Alarm, AlarmChangeKind, AlarmState
+from city.device import WatchedDevice
 from city.errors import InvalidInput
 from db import evaluation, readings_past
-from db.alarms import Alarm
-from db.evaluation import WatchedDevice
 from db.pool import Connection
 
 ANNOUNCED = (AlarmChangeKind.RAISED, AlarmChangeKind.ESCALATED, AlarmChangeKind.RETRIPPED)

@@ -16,10 +16,9 @@ from alerts.levels import as_json as levels_json
 from alerts.lifecycle import TABLE, Input, Move, Refusal, allowed_inputs
 from alerts.reasons import as_json
 from alerts.rules import Rule
-from city.alarm import AlarmChangeKind, AlarmState, Severity
+from city.alarm import Alarm, AlarmChangeKind, AlarmState, Severity
+from city.device import WatchedDevice
 from city.errors import Conflict
-from db.alarms import Alarm
-from db.evaluation import WatchedDevice
 
 SYSTEM = "system"
 Severities = dict[Severity | None, Timer]

@@ -21,9 +21,8 @@ from alerts.levels import ACTIVE, Levels, Step, levels_of
 from alerts.levels import as_json as levels_json
 from alerts.reasons import from_json
 from alerts.rules import Rule
-from city.alarm import AlarmState, Severity
-from db.alarms import Alarm
-from db.evaluation import WatchedDevice
+from city.alarm import Alarm, AlarmState, Severity
+from city.device import WatchedDevice
 
 
 @dataclass(frozen=True, slots=True)

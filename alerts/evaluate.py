@@ -26,13 +26,15 @@ from alerts.screen import (
     shown_rows,
     split,
 )
+from city.device import WatchedDevice
 from city.event import NewEvent
+from city.moment import EPOCH
 from city.reading import METRICS_BY_ID
-from db import alarms, evaluation, readings, rule_timers
-from db.evaluation import MAX_ATTEMPTS, WaitingBatch, WatchedDevice
+from columns.readings import unpack
+from db import alarms, evaluation, rule_timers
+from db.evaluation import MAX_ATTEMPTS, WaitingBatch
 from db.events import append_events
 from db.pool import Connection, first_line, is_away
-from db.readings import EPOCH
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +123,7 @@ def _evaluate(
     conn: Connection, batches: Sequence[WaitingBatch], known: Known, now: datetime
 ) -> Evaluation:
     ids = [batch.id for batch in batches]
-    rows = [readings.unpack(batch.payload) for batch in batches if batch.payload]
+    rows = [unpack(batch.payload) for batch in batches if batch.payload]
     if not rows:
         evaluation.mark_evaluated(conn, ids, now)
         return Evaluation(batches=len(ids))

@@ -20,11 +20,10 @@ from alerts.gateways import (
 )
 from alerts.levels import ACTIVE
 from alerts.rules import Rule, Watch
-from city.alarm import Severity
+from city.alarm import Inhibition, Severity
 from city.event import NewEvent
+from city.gateway import NETWORK_SERVER, DevicePaths, Gateway
 from db import alarms, gateways, inhibitions
-from db.gateways import NETWORK_SERVER, DevicePaths, Gateway
-from db.inhibitions import Inhibition
 from db.pool import Connection
 
 # Kinds of devices that report by themselves: a silence rule without kinds is for all of these.

@@ -11,7 +11,7 @@ from alerts.judge import Raise
 from alerts.reasons import GATEWAY_OFFLINE, GATEWAY_SILENT, SERVER_SILENT
 from alerts.rules import Rule
 from city.alarm import Reason, Severity
-from db.gateways import NETWORK_SERVER, USUAL, DevicePaths, Gateway
+from city.gateway import NETWORK_SERVER, USUAL, DevicePaths, Gateway
 
 # What is known of a gateway may be ten seconds old: nobody is called silent sooner than this.
 HEARD_JUST_NOW = timedelta(seconds=20)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from alerts.rules import Rule, Watch, rule_from
 from alerts.screen import Fleet, build_fleet
+from city.device import WatchedDevice
 from db import evaluation, rules
-from db.evaluation import WatchedDevice
 from db.pool import Connection
 
 # How long a change of a device (moved, out of service, new limit) may go unnoticed. Reading

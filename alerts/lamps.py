@@ -13,9 +13,9 @@ from alerts.judge import Raise, Start, Stop, Timer, as_number
 from alerts.reasons import LAMP_DARK, LAMPS_DARK
 from alerts.rules import Level, Rule
 from city.alarm import Reason
+from city.device import LampRow, WatchedDevice
 from city.place import LonLat
 from city.sun import is_dark
-from db.evaluation import LampRow, WatchedDevice
 
 # A value older than this many reporting intervals says nothing about the lamp now.
 FRESH_INTERVALS = 3

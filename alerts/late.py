@@ -14,11 +14,11 @@ from alerts.judge import Sample
 from alerts.known import Known
 from alerts.rules import Rule
 from alerts.screen import Columns, applies_to
+from city.alarm import Alarm
+from city.device import WatchedDevice
+from city.moment import as_microseconds
 from db import alarms, readings_past
-from db.alarms import Alarm
-from db.evaluation import WatchedDevice
 from db.pool import Connection
-from db.readings import as_microseconds
 from db.readings_past import Around, MetricReading, Span
 
 Matter = tuple[int, str]  # device id and condition: what is judged as one

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from city.alarm import AlarmState, Severity
-from db.alarms import Alarm
+from city.alarm import Alarm, AlarmState, Severity
 
 # Steps kept of each rule: far more than lie in the time that a late reading is looked back for.
 STEPS_KEPT = 20

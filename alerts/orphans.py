@@ -16,9 +16,9 @@ from alerts.late import in_order
 from alerts.levels import Levels, levels_of
 from alerts.rules import Rule, Watch
 from alerts.screen import applies_to
+from city.alarm import Alarm
+from city.device import WatchedDevice
 from db import alarms, evaluation, readings_past
-from db.alarms import Alarm
-from db.evaluation import WatchedDevice
 from db.pool import Connection
 from db.readings_past import Around
 

@@ -12,8 +12,8 @@ from alerts.judge import Sample
 from alerts.known import REFRESH_EVERY, others
 from alerts.rules import Rule, Watch
 from alerts.screen import applies_to
+from city.device import WatchedDevice
 from db import evaluation, returns
-from db.evaluation import WatchedDevice
 from db.pool import Connection
 from db.readings_past import PastReading
 

@@ -7,10 +7,10 @@ from typing import Any
 from alerts.book import AlarmBook, Change
 from alerts.judge import Timer
 from alerts.reasons import as_json, from_json
-from city.alarm import Severity
+from city.alarm import Alarm, Severity
 from city.event import NewEvent
 from db import alarms, rule_timers
-from db.alarms import Alarm, ChangeRow
+from db.alarms import ChangeRow
 from db.pool import Connection
 from db.rule_timers import TimerRow
 

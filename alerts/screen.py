@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from alerts.judge import NEVER_JUDGED, as_number, baseline_of, trips
 from alerts.rules import Rule, Watch
-from city.reading import METRICS
-from db.evaluation import WatchedDevice
-from db.readings import as_microseconds, credible_us
-from db.walls import SHOWN_METRICS
+from city.device import WatchedDevice
+from city.moment import as_microseconds
+from city.reading import METRICS, SHOWN_METRICS
+from columns.readings import credible_us
 
 MICROSECOND = timedelta(microseconds=1)
 FOREVER = np.iinfo(np.int64).max

@@ -8,9 +8,8 @@ from alerts.book import Place, condition_of
 from alerts.judge import Raise
 from alerts.reasons import DEVICE_SILENT, FEED_SILENT, as_json
 from alerts.rules import Rule
-from city.alarm import Reason
-from db.evaluation import WatchedDevice
-from db.inhibitions import Inhibition
+from city.alarm import Inhibition, Reason
+from city.device import WatchedDevice
 
 FEED = "ingest"  # the one feed that can fall silent as a whole
 

@@ -29,11 +29,12 @@ from alerts.rules import Rule, Watch
 from alerts.save import save, timer_from
 from alerts.screen import applies_to
 from alerts.silence import feed_place, inhibit, judge_feed, judge_silence
+from city.device import WatchedDevice
 from city.event import NewEvent
 from city.place import LonLat
 from city.sun import is_dark
 from db import alarms, evaluation, gateways, rule_timers, video_reviews
-from db.evaluation import ListeningSince, WatchedDevice
+from db.evaluation import ListeningSince
 from db.events import append_events
 from db.pool import Connection
 

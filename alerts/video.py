@@ -14,7 +14,7 @@ from alerts.reasons import CONFIRMED
 from alerts.rules import SEVERITIES, Rule
 from city.alarm import Reason, Severity
 from city.errors import InvalidInput
-from db.video_reviews import ReviewedEvent
+from city.video import ReviewedEvent
 
 FILE = Path(__file__).with_name("video_types.toml")
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from alerts.evaluate import Evaluation, Shown, evaluate_waiting
 from alerts.known import Known
+from city.stage import Stage
 from db import beats
-from db.beats import Stage
 from db.live import (
     POLL_S,
     Redis,

@@ -13,8 +13,8 @@ from alerts.orphans import Orphan
 from alerts.steps import put_in_force, retire_rule
 from app.commands import installation, read_text, transaction
 from app.settings import Settings
+from city.alarm import Alarm
 from city.errors import Conflict
-from db.alarms import Alarm
 from db.pool import Connection
 
 # Applies what was asked for; ends only the gas alarms whose ids it is given.

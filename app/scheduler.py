@@ -14,6 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from alerts import steps as alert_steps
 from app.settings import Settings
+from city.stage import DEADLINES, TIMERS, Stage
 from db import (
     beats,
     broker_counts,
@@ -102,7 +103,7 @@ def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         timezone=UTC,
     )
-    rhythms = {name: beats.Rhythm() for name in (beats.TIMERS, beats.DEADLINES)}
+    rhythms = {name: beats.Rhythm() for name in (TIMERS, DEADLINES)}
     for name, seconds, job in JOBS:
         work = (name, job, pool, redis, rhythms.get(name))
         scheduler.add_job(_run_job, "interval", work, seconds=seconds, id=name)
@@ -129,7 +130,7 @@ def _run_job(
             before = events.last_seq(conn)
             job(conn, datetime.now(UTC))
             if rhythm is not None and rhythm.is_due(time.monotonic()):
-                beats.beat(conn, beats.Stage.TICKED, name)
+                beats.beat(conn, Stage.TICKED, name)
             after = events.last_seq(conn)
         if after != before:
             live.publish_event_seq(redis, after)
@@ -180,8 +181,8 @@ def _forget_nodes(conn: Connection, _now: datetime) -> None:
 
 JOBS: tuple[tuple[str, float, Job], ...] = (
     ("forgotten alarms", 1, dispatch_steps.watch_alarms),
-    (beats.TIMERS, 1, alert_steps.tick),
-    (beats.DEADLINES, 1, dispatch_steps.tick_deadlines),
+    (TIMERS, 1, alert_steps.tick),
+    (DEADLINES, 1, dispatch_steps.tick_deadlines),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),
     ("quarantine", 300, reject_counts.trim_rejects),

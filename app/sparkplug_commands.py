@@ -10,6 +10,7 @@ from app.commands import installation, transaction
 from app.settings import Settings
 from city.errors import InvalidInput, NotFound
 from city.event import NewEvent
+from city.message import NewMessage
 from db import outbox, sparkplug
 from db.events import append_events
 from ingest.sparkplug_sessions import pass_time
@@ -76,5 +77,5 @@ def rebirth(settings: Settings, edge_node: str) -> None:
             raise NotFound("edge node", edge_node)
         topic = rebirth_topic(*key)
         outbox.withdraw(conn, [topic])
-        outbox.insert_messages(conn, [outbox.NewMessage(topic, rebirth_command(now), now)])
+        outbox.insert_messages(conn, [NewMessage(topic, rebirth_command(now), now)])
     click.echo(f"{edge_node} is asked for its births; `gridwarden sparkplug list` shows the answer")

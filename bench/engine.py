@@ -28,10 +28,12 @@ from alerts.rules import parse_rule
 from alerts.screen import applies_to, build_fleet, screen, split
 from alerts.steps import apply_rules, default_rules, evaluate_waiting
 from app.up import prepare_database
+from city.device import WatchedDevice
+from city.moment import EPOCH, as_microseconds
 from city.reading import METRICS
-from db.evaluation import WatchedDevice, list_watched_devices
+from columns.readings import BATCH_DTYPE, Rows, pack, unpack
+from db.evaluation import list_watched_devices
 from db.pool import Connection, connect
-from db.readings import BATCH_DTYPE, EPOCH, Rows, as_microseconds, pack, unpack
 
 BATCH = 10_000
 DEVICES = 20_000

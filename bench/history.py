@@ -18,7 +18,9 @@ import numpy as np
 
 import stack
 from bench import city_load
+from city.moment import as_microseconds
 from city.reading import METRICS
+from columns.readings import BATCH_DTYPE, Rows
 from db import readings, rollups
 from db.pool import Connection, connect
 
@@ -63,14 +65,14 @@ def _fill(conn: Connection, start: datetime, to: datetime) -> int:
     return stored
 
 
-def _hour(device_ids: list[int], hour: datetime) -> readings.Rows:
+def _hour(device_ids: list[int], hour: datetime) -> Rows:
     """Sorted readings of everybody for an hour."""
     steps = 3600 // STEP_S
-    rows = np.empty(len(device_ids) * len(NAMES) * steps, readings.BATCH_DTYPE)
+    rows = np.empty(len(device_ids) * len(NAMES) * steps, BATCH_DTYPE)
     rows["device_id"] = np.repeat(device_ids, len(NAMES) * steps)
     metric_ids = sorted(METRICS[name].id for name in NAMES)
     rows["metric_id"] = np.tile(np.repeat(metric_ids, steps), len(device_ids))
-    times = readings.as_microseconds(hour) + 1_000_000 * STEP_S * np.arange(steps)
+    times = as_microseconds(hour) + 1_000_000 * STEP_S * np.arange(steps)
     rows["ts_us"] = np.tile(times, len(device_ids) * len(NAMES))
     rows["received_us"] = rows["ts_us"] + 500_000
     rows["quality"] = 0

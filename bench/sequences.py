@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from db.devices import RegisteredDevice
-from db.sequences import NUMBER_DTYPE, SOURCE_DTYPE, Numbers, pack
+from city.device import RegisteredDevice
+from columns.numbers import NUMBER_DTYPE, SOURCE_DTYPE, Numbers
+from db.sequences import pack
 from ingest.message import Message
 from ingest.plain import PlainLane
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from ingest.sequences import follow, split
 
 DEVICES, BATCH = 20_000, 2_000
@@ -60,14 +61,14 @@ def _numbers(first: int, leave_out: int = 0) -> Numbers:
     return numbers[np.arange(len(numbers)) % leave_out != 0] if leave_out else numbers
 
 
-def _take_us(lane: PlainLane, registry: Registry, batches: Sequence[list[Message]]) -> float:
+def _take_us(lane: PlainLane, registry: Reporters, batches: Sequence[list[Message]]) -> float:
     took = _best(lambda: [lane.take(messages, registry) for messages in batches])
     return took / (len(batches) * BATCH) * 1e6
 
 
 def run() -> dict[str, float | int]:
     """Microseconds and bytes a message."""
-    registry = Registry(
+    registry = Reporters(
         [
             RegisteredDevice(number, f"gas-{number}", "gas", DISTRICT, "", "methane", "native",
                              None, {}, "Asia/Shanghai")

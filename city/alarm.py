@@ -50,3 +50,91 @@ class Reason:
     unit: str = ""
     since: datetime | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A row of `alarm`; `id` is 0 until it is stored."""
+
+    id: int
+    district: str
+    condition: str
+    rule_code: str
+    rule_version: int
+    category: str
+    device_id: int | None
+    camera_event: str | None
+    severity: Severity
+    state: AlarmState
+    opens_incident: bool
+    reason: dict[str, Any]
+    sensed_at: datetime
+    received_at: datetime
+    raised_at: datetime
+    lon: float
+    lat: float
+    unit_grid: str | None
+    demo: bool
+    cleared_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    ended_at: datetime | None = None
+    shelved_until: datetime | None = None
+    shelved_by: str | None = None
+    shelve_reason: str | None = None
+    shelved_severity: Severity | None = None  # how bad it was when it was muted
+    announced_at: datetime | None = None  # raised, became worse or came back
+    levels: dict[str, Any] = field(default_factory=dict)  # see `alerts.levels`
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "severity", Severity(self.severity))
+        object.__setattr__(self, "state", AlarmState(self.state))
+        if self.shelved_severity is not None:
+            object.__setattr__(self, "shelved_severity", Severity(self.shelved_severity))
+
+
+@dataclass(frozen=True)
+class IncidentAlarm:
+    """An alarm of an incident, with what its rule calls clear."""
+
+    id: int
+    condition: str
+    rule_code: str
+    severity: int
+    state: str
+    reason: dict[str, Any]
+    sensed_at: datetime
+    raised_at: datetime
+    cleared_at: datetime | None
+    ended_at: datetime | None
+    shelved_until: datetime | None
+    device_id: int | None
+    device_code: str | None
+    report_interval_s: int | None
+    metric_id: int | None
+    comparison: str | None
+    clear_limit: float | None
+    clearing: bool  # its sensor reports that it is over; the off-delays run
+
+    @property
+    def condition_stands(self) -> bool:
+        return self.state in ("unacknowledged", "acknowledged")
+
+    def is_loud(self, now: datetime) -> bool:
+        """It stands, and nobody has muted it."""
+        muted = self.shelved_until is not None and self.shelved_until > now
+        return self.condition_stands and not muted
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibition:
+    """A condition that is not announced because another alarm explains it."""
+
+    condition: str
+    by_condition: str
+    district: str
+    device_id: int
+    severity: int
+    reason: dict[str, Any]
+    since: datetime

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+from city.place import LonLat
 
 
 class IncidentState(StrEnum):
@@ -70,3 +74,153 @@ class Source(StrEnum):
     HOTLINE = "hotline"  # 11
     LEADER = "leader"  # 36
     SPLIT = "split"
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A row of `incident`; `id` is 0 until it is stored."""
+
+    id: int
+    number: str
+    district: str
+    condition: str | None
+    category: str
+    category_version: int
+    source: Source
+    state: IncidentState
+    severity: int
+    title_zh: str
+    title_en: str
+    description: str
+    lon: float
+    lat: float
+    unit_grid: str | None
+    street: str | None
+    community: str | None
+    device_id: int | None
+    opened_at: datetime
+    reported_by: str
+    demo: bool = False
+    resume_state: str | None = None
+    squad: str | None = None
+    handled_by: str | None = None
+    checked_by: str | None = None
+    released_by: str | None = None
+    released_at: datetime | None = None
+    filed_at: datetime | None = None
+    dispatched_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    arrived_at: datetime | None = None
+    handled_at: datetime | None = None
+    checking_at: datetime | None = None
+    closed_at: datetime | None = None
+    outcome: str | None = None
+    rework_count: int = 0
+    return_count: int = 0
+    postpone_count: int = 0
+    merged_into: int | None = None
+    split_from: int | None = None
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "state", IncidentState(self.state))
+        object.__setattr__(self, "source", Source(self.source))
+
+    @property
+    def is_open(self) -> bool:
+        return self.state not in FINAL_STATES
+
+    @property
+    def at(self) -> LonLat:
+        return LonLat(self.lon, self.lat)
+
+    @property
+    def subject(self) -> str:
+        """Name of this incident in the event log."""
+        return f"incident:{self.id}"
+
+
+@dataclass(frozen=True)
+class ListedIncident:
+    """An incident in a list, open or not, with names and its most urgent running clock."""
+
+    id: int
+    number: str
+    state: str
+    severity: int
+    family: str
+    category: str
+    category_zh: str
+    category_en: str
+    title_zh: str
+    title_en: str
+    lon: float
+    lat: float
+    unit_grid: str | None
+    street_name: str | None
+    community_name: str | None
+    source: str
+    squad: str | None
+    squad_zh: str | None
+    squad_en: str | None
+    device: str | None
+    opened_at: datetime
+    dispatched_at: datetime | None
+    handled_at: datetime | None
+    closed_at: datetime | None
+    outcome: str | None
+    clock: str | None
+    due_at: datetime | None
+    warn_at: datetime | None
+    paused_at: datetime | None
+    overdue: bool
+    version: int
+    demo: bool
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An open incident that might be the same matter."""
+
+    id: int
+    number: str
+    state: str
+    category: str
+    family: str
+    device_id: int | None
+    lon: float
+    lat: float
+    opened_at: datetime
+    needs_release: bool  # closes only with a gas engineer's release
+
+
+@dataclass(frozen=True)
+class SimilarIncident:
+    """Another incident that may be the same matter, as it stands now."""
+
+    id: int
+    number: str
+    state: str
+    severity: int
+    title_zh: str
+    title_en: str
+    because: str
+    distance_m: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A stored file without its content."""
+
+    id: int
+    incident_id: int
+    stage: str
+    filename: str
+    media_type: str
+    size_bytes: int
+    sha256: bytes
+    taken_at: datetime | None
+    lon: float | None
+    lat: float | None
+    uploaded_by: str
+    uploaded_at: datetime

@@ -274,3 +274,11 @@ REASON_KIND = "kind_mismatch"
 REASON_CODEC = "codec_failed"
 REASON_UNDECODED = "frame_undecoded"  # not refused: bytes kept until the model has a codec
 REASON_FORMAT = "format_unknown"
+
+
+# Which of a device's metrics its dot on the map shows: the first of these that it reports.
+SHOWN_METRICS = (
+    "cover_open", "water_level_cm", "flooded", "tilt_deg", "ch4_pct_lel", "gas_alarm",
+    "ch4_pct_vol", "co_ppm", "h2s_ppm", "o2_pct_vol", "pressure_kpa", "lamp_on", "dim_pct",
+    "power_w", "temperature_c", "humidity_pct", "distance_mm", "battery_pct",
+)  # fmt: skip

@@ -44,3 +44,13 @@ class Squad:
     def is_on_duty(self, local: datetime) -> bool:
         """Whether any shift covers this local wall-clock time."""
         return any(shift.covers(local) for shift in self.shifts)
+
+
+@dataclass(frozen=True, slots=True)
+class SquadPlace:
+    """Where a squad said it is."""
+
+    squad: str
+    lon: float
+    lat: float
+    at: datetime

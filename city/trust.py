@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from city.reading import Quality
@@ -41,3 +43,14 @@ def trust_words(
     if quality != Quality.GOOD:
         words.append(Quality(quality).name.lower())
     return words or ["good"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownClock:
+    """How far a device's clock is from ours, and when that was measured."""
+
+    lag_s: float | None
+    least_s: float | None
+    readings: int
+    replaced: int
+    measured_at: datetime

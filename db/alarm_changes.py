@@ -8,8 +8,10 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from city.alarm import IncidentAlarm
+from columns.readings import CLOCKS_AGREE
 from db.pool import Connection
-from db.readings import CLOCKS_AGREE, MOST_AHEAD
+from db.readings import MOST_AHEAD
 
 
 @dataclass(frozen=True)
@@ -135,39 +137,6 @@ def find_incident_of(conn: Connection, alarm_id: int) -> int | None:
         "SELECT incident_id FROM incident_alarm WHERE alarm_id = %s", (alarm_id,)
     ).fetchone()
     return None if row is None else int(row[0])
-
-
-@dataclass(frozen=True)
-class IncidentAlarm:
-    """An alarm of an incident, with what its rule calls clear."""
-
-    id: int
-    condition: str
-    rule_code: str
-    severity: int
-    state: str
-    reason: dict[str, Any]
-    sensed_at: datetime
-    raised_at: datetime
-    cleared_at: datetime | None
-    ended_at: datetime | None
-    shelved_until: datetime | None
-    device_id: int | None
-    device_code: str | None
-    report_interval_s: int | None
-    metric_id: int | None
-    comparison: str | None
-    clear_limit: float | None
-    clearing: bool  # its sensor reports that it is over; the off-delays run
-
-    @property
-    def condition_stands(self) -> bool:
-        return self.state in ("unacknowledged", "acknowledged")
-
-    def is_loud(self, now: datetime) -> bool:
-        """It stands, and nobody has muted it."""
-        muted = self.shelved_until is not None and self.shelved_until > now
-        return self.condition_stands and not muted
 
 
 def list_alarms_of(conn: Connection, incident_id: int) -> list[IncidentAlarm]:

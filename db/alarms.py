@@ -3,61 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from city.alarm import AlarmState, Severity
+from city.alarm import Alarm
 from db.pool import Connection
 
 # Rules are judged by one transaction at a time, in the order of arrival: two engines that
 # judge the same device at once could clear an alarm before it is raised.
 ALARM_LOCK = 0x616C_726D
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """A row of `alarm`; `id` is 0 until it is stored."""
-
-    id: int
-    district: str
-    condition: str
-    rule_code: str
-    rule_version: int
-    category: str
-    device_id: int | None
-    camera_event: str | None
-    severity: Severity
-    state: AlarmState
-    opens_incident: bool
-    reason: dict[str, Any]
-    sensed_at: datetime
-    received_at: datetime
-    raised_at: datetime
-    lon: float
-    lat: float
-    unit_grid: str | None
-    demo: bool
-    cleared_at: datetime | None = None
-    acknowledged_at: datetime | None = None
-    acknowledged_by: str | None = None
-    ended_at: datetime | None = None
-    shelved_until: datetime | None = None
-    shelved_by: str | None = None
-    shelve_reason: str | None = None
-    shelved_severity: Severity | None = None  # how bad it was when it was muted
-    announced_at: datetime | None = None  # raised, became worse or came back
-    levels: dict[str, Any] = field(default_factory=dict)  # see `alerts.levels`
-    version: int = 1
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "severity", Severity(self.severity))
-        object.__setattr__(self, "state", AlarmState(self.state))
-        if self.shelved_severity is not None:
-            object.__setattr__(self, "shelved_severity", Severity(self.shelved_severity))
 
 
 @dataclass(frozen=True, slots=True)

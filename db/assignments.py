@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from db.incidents import Incident
+from city.incident import Incident
 from db.pool import Connection
 
 

@@ -4,46 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from psycopg.rows import kwargs_row
 
+from city.stage import Beat, Stage, Usual, Waiting
 from db.evaluation import MAX_ATTEMPTS
 from db.pool import Connection
 
 # How often a stage says that it goes round.
 BEAT_S = 2.0
-# What the clock of the city must do every second or so: the names of TICKED, each for itself.
-TIMERS, DEADLINES = "alarm timers", "deadlines"
 # A device belongs to those that are heard if its last message is at most so many of its intervals
 # older than the newest of all.
 HEARD_INTERVALS = 3
 # Pauses are looked for in so much of the past; batches are folded after it.
 LISTENED = timedelta(hours=1)
-
-
-class Stage(StrEnum):
-    """The way of a reading, and the clock beside it."""
-
-    RECEIVED = "received"  # the inbox listens at the broker
-    COMMITTED = "committed"  # received messages are stored
-    JUDGED = "judged"  # stored readings become alarms
-    DISPATCHED = "dispatched"  # alarms become incidents
-    TICKED = "ticked"  # deadlines, delays and silence run out
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """The newest of one process; ages in seconds by the database's clock when it was read."""
-
-    stage: Stage
-    name: str
-    age_s: float
-    connected: bool
-    connected_age_s: float | None  # since the newest beat with a connection
-    newest_age_s: float | None  # since the newest message was received
-    waiting_s: float | None  # since the oldest message that it holds was received
 
 
 @dataclass(slots=True)
@@ -126,14 +101,6 @@ def _beat(stage: str, **rest: Any) -> Beat:
     return Beat(Stage(stage), **rest)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Seconds since the oldest row was handed to a stage that has not taken it; None: none is."""
-
-    judging_s: float | None
-    dispatching_s: float | None
-
-
 def find_waiting(conn: Connection) -> Waiting:
     """The oldest stored batch nobody judged (but for those set aside for a person) and the oldest
     alarm change that dispatch has not taken."""
@@ -149,16 +116,6 @@ def find_waiting(conn: Connection) -> Waiting:
     ).fetchone()
     assert row is not None, "a SELECT without FROM has one row"
     return Waiting(*row)
-
-
-@dataclass(frozen=True, slots=True)
-class Usual:
-    """How often something comes here, in seconds: how often the second fastest device that is
-    heard reports (None: fewer than two are; one alone proves nothing about the rest), and the
-    longest pause of the last hour (None: we have not listened for so long)."""
-
-    interval_s: float | None
-    longest_pause_s: float | None
 
 
 def find_usual(conn: Connection) -> Usual:

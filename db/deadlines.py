@@ -2,60 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from city.clock import ClockKind, Limit, LimitUnit, Pause, Standing, standing
+from city.clock import Deadline, PauseRow
 from db.pool import Connection
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """One attempt of one clock. `id` is 0 until it is stored."""
-
-    id: int
-    district: str
-    incident_id: int
-    clock: str
-    attempt: int
-    started_at: datetime
-    limit_amount: float
-    limit_unit: str
-    calendar: str
-    calendar_version: int
-    due_at: datetime
-    beyond_calendar: bool
-    counted: list[dict[str, Any]]  # {"date", "minutes"}
-    warn_at: datetime
-    warned_at: datetime | None = None
-    overdue_at: datetime | None = None
-    paused_at: datetime | None = None
-    met_at: datetime | None = None
-    stopped_at: datetime | None = None
-    escalated: str = ""
-    escalate_at: datetime | None = None
-
-    @property
-    def kind(self) -> ClockKind:
-        return ClockKind(self.clock)
-
-    @property
-    def limit(self) -> Limit:
-        return Limit(self.limit_amount, LimitUnit(self.limit_unit))
-
-    @property
-    def runs(self) -> bool:
-        """Neither met nor stopped; it may be paused."""
-        return self.met_at is None and self.stopped_at is None
-
-    def standing(self, now: datetime) -> Standing:
-        return standing(
-            self.due_at, self.warn_at, now, met_at=self.met_at, paused_at=self.paused_at
-        )
 
 
 def insert_deadline(conn: Connection, deadline: Deadline) -> None:
@@ -154,22 +107,6 @@ def claim_incidents_to_recount(conn: Connection, limit: int) -> list[int]:
         (limit,),
     )
     return [row[0] for row in rows]
-
-
-@dataclass(frozen=True)
-class PauseRow:
-    """All clocks of an incident stood still; an open one has no end yet."""
-
-    id: int
-    incident_id: int
-    started_at: datetime
-    ended_at: datetime | None
-    resume_due_at: datetime | None
-    reason: str
-    approved_by: str
-
-    def as_pause(self) -> Pause:
-        return Pause(self.started_at, self.ended_at, self.reason, self.approved_by)
 
 
 def list_pauses(conn: Connection, incident_id: int) -> list[PauseRow]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,42 +12,13 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from city.device import DeviceLink, RegisteredDevice
 from city.errors import Conflict
+from city.squad import SquadPlace
 from db.pool import Connection
 
 # Told by a trigger of the device table when a transaction that changed it commits.
 CHANGED_CHANNEL = "device_changed"
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredDevice:
-    """What ingest needs to know of a device to understand its messages."""
-
-    id: int
-    code: str
-    kind: str
-    district: str
-    model: str
-    gas: str | None
-    format: str
-    external_id: str | None
-    attributes: dict[str, Any]
-    timezone: str
-
-    def __post_init__(self) -> None:
-        """The same few words stand in every row of a city: they are kept once."""
-        for name in (
-            "code",
-            "kind",
-            "district",
-            "model",
-            "gas",
-            "format",
-            "external_id",
-            "timezone",
-        ):
-            if (text := getattr(self, name)) is not None:
-                object.__setattr__(self, name, sys.intern(text))
 
 
 def list_registered(conn: Connection) -> list[RegisteredDevice]:
@@ -206,16 +176,6 @@ def list_districts(conn: Connection) -> list[DistrictOutline]:
         return cursor.execute("SELECT code, outline FROM district ORDER BY code").fetchall()
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceLink:
-    """What a device, its gateway or its Last Will said about its being there."""
-
-    device_id: int
-    online: bool | None
-    reported_at: datetime
-    attributes: dict[str, Any]
-
-
 def upsert_links(conn: Connection, links: Sequence[DeviceLink]) -> set[int]:
     """Keep the newest word on each device; ids of the devices for which it was news."""
     if not links:
@@ -247,16 +207,6 @@ def upsert_links(conn: Connection, links: Sequence[DeviceLink]) -> set[int]:
         ),
     )
     return {row[0] for row in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class SquadPlace:
-    """Where a squad said it is."""
-
-    squad: str
-    lon: float
-    lat: float
-    at: datetime
 
 
 def list_squad_districts(conn: Connection) -> dict[str, str]:

@@ -9,31 +9,18 @@ from typing import LiteralString
 
 from psycopg.rows import class_row
 
+from city.device import STRANGERS_PER_BATCH, Stranger
 from city.errors import NotFound
 from db.pool import Connection
 
 # Rows that may wait at once: more than any delivery of new devices, and 10 MB at most.
 WAITING_MAX = 5_000
-# Newcomers of one batch that are listed; the others are in quarantine and may come again.
-STRANGERS_PER_BATCH = 500
+
+
 # Bytes kept of the newest message: enough to see what it is.
 PAYLOAD_LIMIT = 2_048
 
 STATES = ("waiting", "approved", "ignored")
-
-
-@dataclass(frozen=True, slots=True)
-class Stranger:
-    """What one unknown identity sent in one batch."""
-
-    format: str
-    identity: str
-    kind: str  # a guess, "" for none
-    first_seen: datetime
-    last_seen: datetime
-    messages: int
-    last_topic: str
-    last_payload: bytes
 
 
 def note_strangers(

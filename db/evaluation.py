@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from city.device import LampRow, WatchedDevice
 from city.reading import METRICS
 from db.pool import Connection
 
@@ -33,49 +33,9 @@ class WaitingBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class WatchedDevice:
-    """What rules need to know of a device."""
-
-    id: int
-    code: str
-    district: str
-    kind: str
-    gas: str | None
-    lon: float
-    lat: float
-    unit_grid: str | None
-    attributes: dict[str, Any]
-    report_interval_s: int
-    demo: bool
-    out_of_service_since: datetime | None
-    return_due_at: datetime | None
-
-    def is_watched(self, now: datetime) -> bool:
-        """Out of service is always until a time; after it the device counts again."""
-        since = self.out_of_service_since
-        if since is None or since > now:
-            return True
-        return self.return_due_at is not None and self.return_due_at <= now
-
-
-@dataclass(frozen=True, slots=True)
 class SilentDevice:
     id: int
     last_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class LampRow:
-    """A lamp's newest values with their times; None: never reported."""
-
-    device_id: int
-    lamp_on: float | None
-    lamp_on_at: datetime | None
-    lamp_on_received_at: datetime | None
-    power_w: float | None
-    power_at: datetime | None
-    power_received_at: datetime | None
-    dim_pct: float | None
 
 
 @dataclass(frozen=True, slots=True)

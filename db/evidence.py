@@ -8,6 +8,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from city.errors import NotFound
+from city.incident import Evidence
 from db.pool import Connection
 
 
@@ -19,24 +20,6 @@ class NewEvidence:
     media_type: str
     sha256: bytes
     content: bytes
-    taken_at: datetime | None
-    lon: float | None
-    lat: float | None
-    uploaded_by: str
-    uploaded_at: datetime
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A stored file without its content."""
-
-    id: int
-    incident_id: int
-    stage: str
-    filename: str
-    media_type: str
-    size_bytes: int
-    sha256: bytes
     taken_at: datetime | None
     lon: float | None
     lat: float | None

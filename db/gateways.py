@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from city.gateway import NETWORK_SERVER, USUAL, DevicePaths, Gateway, Heard
 from db.pool import Connection
 
 # A large city has some hundreds. More are invented ones, which push out their own kind.
@@ -22,28 +23,9 @@ GATEWAY_EVERY = timedelta(seconds=10)
 PAIR_EVERY = timedelta(seconds=60)
 # Whoever was heard over this span is no invention of the moment.
 TENURE = timedelta(days=1)
-# How far back "usually heard through" goes.
-USUAL = timedelta(days=1)
 
-NETWORK_SERVER = "network_server"
+
 KINDS = ("lorawan_gateway", NETWORK_SERVER, "sparkplug_node", "zigbee_bridge", "nvr")
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One sign of a gateway in one message: it carried a device's frame, or spoke of itself."""
-
-    format: str
-    identity: str
-    kind: str
-    at: datetime
-    is_alive: bool = True  # False: a Last Will, or a word that the broker had kept
-    online: bool | None = None  # its own word
-    device_id: int | None = None
-    district: str | None = None
-    rssi_dbm: float | None = None
-    snr_db: float | None = None
-    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 class _Key(NamedTuple):
@@ -202,23 +184,6 @@ def _trim_pairs(conn: Connection, device_ids: Sequence[int]) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """What judging the silence of a gateway needs to know of it."""
-
-    id: int
-    format: str
-    identity: str
-    kind: str
-    name: str
-    district: str | None
-    online: bool | None
-    status_at: datetime | None
-    heard_at: datetime | None
-    back_at: datetime | None
-    is_foreign: bool  # of another operator, who lets us have what it hears
-
-
 def list_all(conn: Connection) -> list[Gateway]:
     """Every gateway that is remembered."""
     with conn.cursor(row_factory=class_row(Gateway)) as cursor:
@@ -273,23 +238,6 @@ def list_second_intervals(
         },
     )
     return dict(rows.fetchall())
-
-
-@dataclass(frozen=True, slots=True)
-class DevicePaths:
-    """A device and the ways its messages came; `last_at` is its last reading's receipt, or when it
-    was last heard if it measures nothing."""
-
-    device_id: int
-    kind: str
-    format: str
-    district: str
-    lon: float
-    lat: float
-    demo: bool
-    last_at: datetime
-    gateway_ids: list[int]
-    heard_ats: list[datetime]
 
 
 def list_paths(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from city.category import GAS_RELEASE
 from city.incident import IncidentState
-from db.categories import GAS_RELEASE
 from db.pool import Connection
 
 

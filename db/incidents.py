@@ -3,79 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.rows import class_row
 
 from city.errors import NotFound
-from city.incident import FINAL_STATES, IncidentState, Source
-from city.place import LonLat
+from city.incident import Incident, ListedIncident
 from db.pool import Connection
-
-
-@dataclass(frozen=True)
-class Incident:
-    """A row of `incident`; `id` is 0 until it is stored."""
-
-    id: int
-    number: str
-    district: str
-    condition: str | None
-    category: str
-    category_version: int
-    source: Source
-    state: IncidentState
-    severity: int
-    title_zh: str
-    title_en: str
-    description: str
-    lon: float
-    lat: float
-    unit_grid: str | None
-    street: str | None
-    community: str | None
-    device_id: int | None
-    opened_at: datetime
-    reported_by: str
-    demo: bool = False
-    resume_state: str | None = None
-    squad: str | None = None
-    handled_by: str | None = None
-    checked_by: str | None = None
-    released_by: str | None = None
-    released_at: datetime | None = None
-    filed_at: datetime | None = None
-    dispatched_at: datetime | None = None
-    acknowledged_at: datetime | None = None
-    arrived_at: datetime | None = None
-    handled_at: datetime | None = None
-    checking_at: datetime | None = None
-    closed_at: datetime | None = None
-    outcome: str | None = None
-    rework_count: int = 0
-    return_count: int = 0
-    postpone_count: int = 0
-    merged_into: int | None = None
-    split_from: int | None = None
-    version: int = 1
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "state", IncidentState(self.state))
-        object.__setattr__(self, "source", Source(self.source))
-
-    @property
-    def is_open(self) -> bool:
-        return self.state not in FINAL_STATES
-
-    @property
-    def at(self) -> LonLat:
-        return LonLat(self.lon, self.lat)
-
-    @property
-    def subject(self) -> str:
-        """Name of this incident in the event log."""
-        return f"incident:{self.id}"
 
 
 def insert_incident(conn: Connection, incident: Incident, local_date: str) -> int | None:
@@ -177,44 +111,6 @@ def list_by_id(conn: Connection, ids: Sequence[int], district: str | None) -> li
             """,
             {"ids": list(ids), "district": district},
         ).fetchall()
-
-
-@dataclass(frozen=True)
-class ListedIncident:
-    """An incident in a list, open or not, with names and its most urgent running clock."""
-
-    id: int
-    number: str
-    state: str
-    severity: int
-    family: str
-    category: str
-    category_zh: str
-    category_en: str
-    title_zh: str
-    title_en: str
-    lon: float
-    lat: float
-    unit_grid: str | None
-    street_name: str | None
-    community_name: str | None
-    source: str
-    squad: str | None
-    squad_zh: str | None
-    squad_en: str | None
-    device: str | None
-    opened_at: datetime
-    dispatched_at: datetime | None
-    handled_at: datetime | None
-    closed_at: datetime | None
-    outcome: str | None
-    clock: str | None
-    due_at: datetime | None
-    warn_at: datetime | None
-    paused_at: datetime | None
-    overdue: bool
-    version: int
-    demo: bool
 
 
 def list_incidents(

@@ -10,20 +10,8 @@ from typing import Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from city.alarm import Inhibition
 from db.pool import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Inhibition:
-    """A condition that is not announced because another alarm explains it."""
-
-    condition: str
-    by_condition: str
-    district: str
-    device_id: int
-    severity: int
-    reason: dict[str, Any]
-    since: datetime
 
 
 def list_inhibitions(conn: Connection) -> list[Inhibition]:

@@ -9,12 +9,13 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from city.alarm import Inhibition
 from city.errors import NotFound
-from city.trust import trust_words
+from city.trust import ShownClock, trust_words
 from db.gateways import HeardThrough, list_heard_through
-from db.inhibitions import Inhibition, list_inhibitions_of
+from db.inhibitions import list_inhibitions_of
 from db.pool import Connection
-from db.quality import ShownClock, ShownFault, list_clocks, list_shown_faults
+from db.quality import ShownFault, list_clocks, list_shown_faults
 
 DEVICE_FILTERS: dict[str, type] = {
     "kind": str, "model": str, "format": str, "external_id": str, "gas": str, "street": str,

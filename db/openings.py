@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.rows import class_row
 
+from city.incident import Neighbour, SimilarIncident
 from city.place import LonLat
 from db.pool import Connection
 
@@ -44,22 +44,6 @@ def find_open_by_condition(conn: Connection, condition: str) -> int | None:
         (condition,),
     ).fetchone()
     return None if row is None else int(row[0])
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """An open incident that might be the same matter."""
-
-    id: int
-    number: str
-    state: str
-    category: str
-    family: str
-    device_id: int | None
-    lon: float
-    lat: float
-    opened_at: datetime
-    needs_release: bool  # closes only with a gas engineer's release
 
 
 def list_neighbours(
@@ -103,20 +87,6 @@ def lock_opening(conn: Connection, district: str, family: str) -> None:
     conn.execute(
         "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (OPENING_LOCK, f"{district}/{family}")
     )
-
-
-@dataclass(frozen=True)
-class SimilarIncident:
-    """Another incident that may be the same matter, as it stands now."""
-
-    id: int
-    number: str
-    state: str
-    severity: int
-    title_zh: str
-    title_en: str
-    because: str
-    distance_m: float
 
 
 def insert_similar(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
+from city.message import NewMessage
 from db.pool import Connection
 
 # A message that could not be published waits this long; more with each attempt, to the limit.
@@ -15,16 +16,6 @@ RETRY_FIRST = timedelta(seconds=5)
 RETRY_MAX = timedelta(minutes=5)
 # Sent messages show what was asked of whom; after this nobody looks any more.
 KEEP_SENT = timedelta(days=7)
-
-
-@dataclass(frozen=True, slots=True)
-class NewMessage:
-    """A message to publish from `due_at` on."""
-
-    topic: str
-    payload: bytes
-    due_at: datetime
-    qos: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from city.reading import Quality
+from city.trust import ShownClock
 from db.pool import Connection
 
 # Readings of one metric from which a device's lag is measured, and how old they may be.
@@ -237,17 +238,6 @@ def delete_faults(conn: Connection, faults: Sequence[DeviceFault]) -> None:
             "DELETE FROM device_fault WHERE device_id = %s AND kind = %s AND metric = %s",
             [(f.device_id, f.kind, f.metric) for f in faults],
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ShownClock:
-    """How far a device's clock is from ours, and when that was measured."""
-
-    lag_s: float | None
-    least_s: float | None
-    readings: int
-    replaced: int
-    measured_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,32 +14,12 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from city.errors import InvalidInput
+from city.moment import EPOCH, as_microseconds
 from city.reading import METRICS
+from columns.readings import CLOCKS_AGREE, Mask, RawValues, Rows, credible_us, last_of_metric
 from db.arrays import POSTGRES_EPOCH_US, Float8, Int2, Int4, Timestamptz, column_cursor, copy_body
 from db.pool import Connection
 
-# One reading in `ingest_batch.payload`: little-endian, packed, 31 bytes.
-BATCH_DTYPE = np.dtype(
-    [
-        ("device_id", "<i4"),
-        ("metric_id", "<i2"),
-        ("quality", "i1"),
-        ("ts_us", "<i8"),  # microseconds since 1970
-        ("received_us", "<i8"),
-        ("value", "<f8"),
-    ]
-)
-Rows = NDArray[Any]  # of BATCH_DTYPE
-Mask = NDArray[np.bool_]
-RawValues = Mapping[int, tuple[str, str]]  # row number to (raw value, raw unit)
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-MICROSECOND = timedelta(microseconds=1)
-
-# Nothing is measured after it was received. A clock this close is right: what remains is jitter. A
-# reading further ahead keeps its time, but is as old as its receipt where order matters.
-CLOCKS_AGREE = timedelta(seconds=2)
 # No reading is stored that is further ahead of its receipt (`wire.quality.FUTURE_LIMIT`).
 MOST_AHEAD = timedelta(minutes=10)
 
@@ -53,52 +33,6 @@ HISTORY_LIMIT = 20_000
 BUCKETS = tuple(
     timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720)
 ) + tuple(timedelta(days=days) for days in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))
-
-
-def pack(rows: Rows) -> bytes:
-    """Readings as they travel in `ingest_batch.payload`."""
-    return rows.astype(BATCH_DTYPE, copy=False).tobytes()
-
-
-def unpack(payload: bytes) -> Rows:
-    """Readings out of `ingest_batch.payload` (read-only)."""
-    return np.frombuffer(payload, BATCH_DTYPE)
-
-
-def as_microseconds(moment: datetime) -> int:
-    """Microseconds since 1970, exact for every aware datetime."""
-    since = moment - EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def credible_us(rows: Any) -> NDArray[np.int64]:
-    """When the readings can have been measured at the latest: their place in the order of time."""
-    return np.minimum(rows["ts_us"], rows["received_us"] + CLOCKS_AGREE // MICROSECOND)
-
-
-def sort_rows(rows: Rows) -> NDArray[np.intp]:
-    """Order by device, metric, time, then arrival. All writers lock in this order."""
-    return np.lexsort((rows["ts_us"], rows["metric_id"], rows["device_id"]))
-
-
-def first_of_key(rows: Rows) -> Mask:
-    """In sorted rows: the first of every (device, metric, time); the others repeat it."""
-    first = np.ones(len(rows), dtype=bool)
-    first[1:] = (
-        (rows["device_id"][1:] != rows["device_id"][:-1])
-        | (rows["metric_id"][1:] != rows["metric_id"][:-1])
-        | (rows["ts_us"][1:] != rows["ts_us"][:-1])
-    )
-    return first
-
-
-def last_of_metric(rows: Rows) -> Mask:
-    """In sorted rows: the newest of every (device, metric)."""
-    last = np.ones(len(rows), dtype=bool)
-    last[:-1] = (rows["device_id"][1:] != rows["device_id"][:-1]) | (
-        rows["metric_id"][1:] != rows["metric_id"][:-1]
-    )
-    return last
 
 
 def insert_readings(conn: Connection, rows: Rows, raws: RawValues, fresh: Mask) -> Mask:

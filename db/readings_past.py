@@ -10,8 +10,9 @@ from operator import attrgetter
 
 from psycopg.rows import class_row
 
+from columns.readings import CLOCKS_AGREE
 from db.pool import Connection
-from db.readings import CLOCKS_AGREE, MOST_AHEAD
+from db.readings import MOST_AHEAD
 
 # Rows fetched at a time; a year of one metric does not fit into memory.
 PAGE = 10_000

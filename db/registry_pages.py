@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
+from city.reading import SHOWN_METRICS
 from db.pool import Connection
-from db.walls import SHOWN_METRICS
 
 STATES = ("ok", "alarm", "silent", "never", "out")
 

@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 
 from psycopg.rows import class_row
 
+from city.reject import NewReject
 from db.pool import Connection
 from db.reject_limits import LIMITS, ROW_BYTES, Arrival, Group, Limits, Seen, choose
 
@@ -19,20 +20,6 @@ RAW_LIMIT = 64 * 1024
 TEXT_LIMIT = 1000
 # Characters of a device's name: an index entry has to fit a third of a page.
 NAME_LIMIT = 200
-
-
-@dataclass(frozen=True, slots=True)
-class NewReject:
-    """A message, or a part of one, that was refused."""
-
-    received_at: datetime
-    format: str
-    topic: str
-    device: str
-    reason: str
-    detail: str
-    raw: bytes
-    whole_message: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,32 +15,9 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from city.losses import Gap
+from city.sequence import FEEDS, RADIO_FEEDS, SequenceTotal, StoredGap
+from columns.numbers import NUMBER_DTYPE, SOURCE_DTYPE, Numbers, Sources
 from db.pool import Connection
-
-# Feeds whose messages are numbered; the place in here is stored, so only ever add at the end.
-FEEDS = (
-    "native", "sparkplug", "chirpstack", "ttn", "thingpark", "loriot", "netmore",
-    "milesight-gateway",
-)  # fmt: skip
-# Of these, what comes over the air before anything of ours: it loses some by nature.
-RADIO_FEEDS = FEEDS[2:]
-# One message. `at_us` is its sender's time, 0 where it has none and was sent before; by `flags`
-# it begins a session, or has a number nobody could read.
-NUMBER_DTYPE: np.dtype[np.void] = np.dtype(
-    [("source", "<i8"), ("feed", "u1"), ("flags", "u1"), ("number", "<i8"), ("at_us", "<i8"),
-     ("received_us", "<i8")]
-)  # fmt: skip
-BEGINS, UNREAD = 1, 2
-# One source. `at_us` and `epoch_us` are by its own clock, `lag_us` is the shortest time from its
-# clock to our receipt; `good`, `odd` and `same` are sums over its last steps, older ones fading.
-SOURCE_DTYPE: np.dtype[np.void] = np.dtype(
-    [("source", "<i8"), ("feed", "u1"), ("trust", "u1"), ("unread", "u1"), ("epoch", "<i4"),
-     ("epoch_us", "<i8"), ("number", "<i8"), ("at_us", "<i8"), ("lag_us", "<i8"),
-     ("heard_us", "<i8"), ("good", "<f4"), ("odd", "<f4"), ("same", "<f4"), ("seen", "<f4"),
-     ("lost", "<f4")]
-)  # fmt: skip
-Numbers = NDArray[np.void]
-Sources = NDArray[np.void]
 
 # Devices that share a row of `sequence_state`.
 CHUNK = 4096
@@ -207,21 +184,6 @@ def find_names(conn: Connection, sources: Iterable[int]) -> dict[int, str]:
     return dict(rows)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredGap:
-    """Missing numbers of one source, both ends included."""
-
-    id: int  # 0: not stored yet
-    source: int
-    feed: str
-    epoch: int
-    first: int
-    last: int
-    after_at: datetime
-    before_at: datetime
-    usual: bool
-
-
 def find_gaps(conn: Connection, sources: Sequence[int]) -> list[StoredGap]:
     """Gaps of these sources that a late message may still close, newest first."""
     with conn.cursor(row_factory=class_row(StoredGap)) as cursor:
@@ -267,17 +229,6 @@ def list_gaps(conn: Connection, from_: datetime, to: datetime, *, usual: bool) -
             """,
             (from_, to, usual, GAPS_MAX),
         ).fetchall()
-
-
-@dataclass(frozen=True, slots=True)
-class SequenceTotal:
-    """Sums of a feed since the installation began; they only grow."""
-
-    feed: str
-    followed: int
-    missing: int
-    late: int
-    restarts: int
 
 
 def add_totals(conn: Connection, totals: Iterable[SequenceTotal]) -> None:

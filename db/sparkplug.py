@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
+from city.sparkplug import MetricRow, NodeKey, NodeRow, SourceKey, SourceRow
 from db.pool import Connection
-
-NodeKey = tuple[str, str]  # group, edge node
-SourceKey = tuple[str, str, str]  # and device; empty for the edge node itself
 
 # Of those without a registered device. A large city has some hundreds of edge nodes with some
 # tens of devices each; more are invented ones, which push out their own kind.
@@ -26,69 +23,6 @@ TENURE = timedelta(days=1)
 # Installation setting: whether edge nodes are asked for births by themselves.
 REBIRTH_SETTING = "sparkplug_rebirth"
 ONCE, NEVER = "once", "never"  # until one request was not answered; not at all
-# How exactly `heard_at` is kept.
-HEARD_EVERY = timedelta(seconds=10)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class NodeRow:
-    """The session of one edge node, as the messages that were stored so far leave it."""
-
-    group_id: str
-    edge_id: str
-    online: bool = False
-    bd_seq: int | None = None
-    born_at: datetime | None = None
-    death_bd_seq: int | None = None
-    death_at: datetime | None = None
-    next_seq: int | None = None
-    recent: tuple[tuple[int, datetime], ...] = ()  # sequence numbers, and when they came
-    gap_since: datetime | None = None
-    # Sessions that a birth overtook before they ended: bdSeq, receipt of that birth.
-    overtaken: tuple[tuple[int, datetime], ...] = ()
-    rebirth_asked_at: datetime | None = None
-    rebirth_due_at: datetime | None = None
-    rebirth_reason: str = ""
-    rebirth_unanswered: bool = False  # not asked again by itself
-    first_seen: datetime = EPOCH
-    heard_at: datetime = EPOCH
-
-    @property
-    def key(self) -> NodeKey:
-        return self.group_id, self.edge_id
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """An edge node or a device of one that was born; dead when `died_at` is set."""
-
-    group_id: str
-    edge_id: str
-    device_id: str
-    born_at: datetime
-    died_at: datetime | None = None
-
-    @property
-    def key(self) -> SourceKey:
-        return self.group_id, self.edge_id, self.device_id
-
-
-@dataclass(frozen=True, slots=True)
-class MetricRow:
-    """One metric as the last birth of its source announced it."""
-
-    group_id: str
-    edge_id: str
-    device_id: str
-    name: str
-    alias: int | None
-    datatype: int
-    unit: str
-
-    @property
-    def source(self) -> SourceKey:
-        return self.group_id, self.edge_id, self.device_id
 
 
 def lock_nodes(conn: Connection, keys: Collection[NodeKey], now: datetime) -> list[NodeRow]:

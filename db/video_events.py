@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from city.reading import EventPhase, VideoEvent, occurrence_id
+from city.reading import EventPhase, occurrence_id
+from city.video import ReportedEvent
 from db.pool import Connection
 
 # An event whose camera never says `end` is over this long after its last sign of life. Cameras
@@ -24,17 +25,6 @@ CAMERA_LOCK = 0x6361_6D65
 
 # A camera that says the same under two names does so within this time.
 REPEATED_WITHIN = timedelta(seconds=5)
-
-
-@dataclass(frozen=True, slots=True)
-class ReportedEvent:
-    """A video event of a registered camera."""
-
-    camera_id: int
-    camera_code: str
-    district: str
-    event: VideoEvent
-    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,30 +7,8 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
+from city.video import ReviewedEvent
 from db.pool import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewedEvent:
-    """What a review needs to know of a video event and its camera."""
-
-    camera_id: int
-    camera: str
-    event_id: str
-    district: str
-    type: str
-    category: str | None
-    phase: str
-    start_at: datetime
-    received_at: datetime
-    confidence: float | None
-    snapshot: str
-    review: str
-    reviewed_by: str | None
-    lon: float
-    lat: float
-    unit_grid: str | None
-    demo: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,9 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from city.reading import SHOWN_METRICS
+from columns.readings import CLOCKS_AGREE
 from db.pool import Connection
-from db.readings import CLOCKS_AGREE
-
-# Which of a device's metrics its dot on the map shows: the first of these that it reports.
-SHOWN_METRICS = (
-    "cover_open", "water_level_cm", "flooded", "tilt_deg", "ch4_pct_lel", "gas_alarm",
-    "ch4_pct_vol", "co_ppm", "h2s_ppm", "o2_pct_vol", "pressure_kpa", "lamp_on", "dim_pct",
-    "power_w", "temperature_c", "humidity_pct", "distance_mm", "battery_pct",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from city.incident import Action, IncidentState, Role
+from city.incident import Action, Incident, IncidentState, Role
 from city.person import Caller
 from city.requests import ActionRequest
-from db.incidents import Incident
 
 Fields = dict[str, Any]
 Writer = Callable[[Incident, Caller, ActionRequest, datetime], Fields]

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from city.clock import ClockKind, Limit, Pause, WorkCalendar, as_minutes
-from db.deadlines import Deadline
+from city.clock import ClockKind, Deadline, Limit, Pause, WorkCalendar, as_minutes
 from dispatch import sla
 from dispatch.escalate import next_card_at
 from dispatch.machine import Clocks

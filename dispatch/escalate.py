@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from city.clock import ClockKind, Pause, WorkCalendar
-from db.deadlines import Deadline
+from city.clock import ClockKind, Deadline, Pause, WorkCalendar
 from dispatch import sla
 
 # How often the whole limit fits into the time used when a card falls due.

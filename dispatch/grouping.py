@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from city.incident import IncidentState
+from city.incident import IncidentState, Neighbour
 from city.place import LonLat, distance_m
-from db.openings import Neighbour
 
 # A "similar case" (domain.md 0, [S9] weak source).
 SIMILAR_DISTANCE_M = 50.0

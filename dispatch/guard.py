@@ -7,17 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from city.alarm import Severity
-from city.clock import ClockKind
+from city.alarm import IncidentAlarm, Severity
+from city.category import Category
+from city.clock import ClockKind, Deadline, PauseRow
 from city.errors import Conflict, Forbidden, InvalidInput
-from city.incident import Action, Role
+from city.incident import Action, Incident, Role
 from city.person import Caller
 from city.requests import ActionRequest
 from city.squad import Squad
-from db.alarm_changes import IncidentAlarm
-from db.categories import Category
-from db.deadlines import Deadline, PauseRow
-from db.incidents import Incident
 from dispatch.clocks import running
 from dispatch.gas import GasStanding
 from dispatch.machine import TABLE, Need, Step, actions_of

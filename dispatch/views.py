@@ -6,15 +6,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from city.clock import Standing
+from city.alarm import IncidentAlarm
+from city.category import Category
+from city.clock import Deadline, PauseRow, Standing
 from city.event import Event
-from city.incident import Action, IncidentState
-from db.alarm_changes import IncidentAlarm
-from db.categories import Category
-from db.deadlines import Deadline, PauseRow
-from db.evidence import Evidence
-from db.incidents import Incident, ListedIncident
-from db.openings import SimilarIncident
+from city.incident import Action, Evidence, Incident, IncidentState, ListedIncident, SimilarIncident
 from dispatch.gas import GasStanding
 from dispatch.guard import Refusal
 from dispatch.machine import Need

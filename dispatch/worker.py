@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from city.stage import Stage
 from db import beats
-from db.beats import Stage
 from db.events import last_seq
 from db.live import POLL_S, Wakeups, open_redis, publish_event_seq
 from db.pool import Pool, is_away, open_pool, transaction

@@ -14,7 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from city.device import DeviceLink, RegisteredDevice, Stranger
 from city.errors import InvalidInput
+from city.gateway import Heard
+from city.ledger import LedgerEntry
+from city.moment import EPOCH, as_microseconds
 from city.reading import (
     METRICS,
     REASON_DEVICE_UNKNOWN,
@@ -30,28 +34,16 @@ from city.reading import (
     StatusReport,
     TimeSource,
 )
-from db.devices import DeviceLink, RegisteredDevice, SquadPlace
-from db.discovery import Stranger
-from db.gateways import Heard
-from db.ledger import LedgerEntry
-from db.readings import (
-    BATCH_DTYPE,
-    EPOCH,
-    Mask,
-    RawValues,
-    Rows,
-    as_microseconds,
-    first_of_key,
-    sort_rows,
-)
-from db.rejects import NewReject
-from db.sequences import Numbers
-from db.video_events import ReportedEvent
+from city.reject import NewReject
+from city.squad import SquadPlace
+from city.video import ReportedEvent
+from columns.numbers import Numbers
+from columns.readings import BATCH_DTYPE, Mask, RawValues, Rows, first_of_key, sort_rows
 from ingest.gateways import heard
 from ingest.message import GAS_LANE, Message
 from ingest.numbers import NumbersDraft
 from ingest.plain import Plain
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from ingest.strangers import Strangers, note_message
 from wire import recognise
 from wire.lorawan.codec import CodecCall, Run, run_ahead
@@ -166,7 +158,7 @@ _WITHOUT_DEVICE = (MessageClass.OTHER, MessageClass.INVALID, MessageClass.POSITI
 def build_batch(
     messages: Sequence[Message],
     decoded: Sequence[Decoded],
-    registry: Registry,
+    registry: Reporters,
     plain: Plain | None = None,
 ) -> Batch:
     """Decide about every message; the registry says who is known. `decoded` are the messages
@@ -211,7 +203,7 @@ def build_batch(
     )
 
 
-def _codec_calls(decoded: Iterable[Decoded], registry: Registry) -> Iterator[CodecCall]:
+def _codec_calls(decoded: Iterable[Decoded], registry: Reporters) -> Iterator[CodecCall]:
     """The codecs that the batch will ask for: together they cost a third."""
     for message in decoded:
         for part in message.parts or (message,):
@@ -243,7 +235,7 @@ class _Share(NamedTuple):
 class _Draft:
     """Collects what the messages of one batch bring."""
 
-    def __init__(self, registry: Registry, run_codec: Run) -> None:
+    def __init__(self, registry: Reporters, run_codec: Run) -> None:
         self._registry = registry
         self._run_codec = run_codec
         self.rows: list[tuple[int, int, int, int, int, float]] = []
@@ -459,7 +451,7 @@ def refuse_message(message: Message, reason: str, detail: str, *, unread: bool =
         message.payload, True,
     )  # fmt: skip
     return replace(
-        build_batch([], [], Registry([])),
+        build_batch([], [], Reporters([])),
         messages=[message],
         feeds=[decoded.format],
         contents=[Content.REFUSED],

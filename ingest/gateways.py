@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Protocol
 
+from city.gateway import NETWORK_SERVER, Heard
 from city.reading import Decoded, MessageClass
-from db.gateways import NETWORK_SERVER, Heard
 from wire.body import IDENTITY_LIMIT, as_finite, as_text
 from wire.cameras import frigate
 from wire.home import tasmota, zigbee2mqtt

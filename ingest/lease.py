@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from city.stage import Stage
 from db import beats, broker_counts, inbox_lease, ingest_workers, outbox
-from db.beats import Rhythm, Stage
+from db.beats import Rhythm
 from db.inbox_lease import LeftSession
 from db.pool import Connection, connect, first_line, is_away
 from ingest.mqtt import BrokerCounters

@@ -11,6 +11,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from city.moment import as_microseconds
 from city.reading import (
     Decoded,
     MessageClass,
@@ -20,8 +21,8 @@ from city.reading import (
     StatusReport,
     TimeSource,
 )
-from db.readings import as_microseconds
-from db.sequences import BEGINS, FEEDS, NUMBER_DTYPE, UNREAD, Numbers
+from city.sequence import FEEDS
+from columns.numbers import BEGINS, NUMBER_DTYPE, UNREAD, Numbers
 from ingest.message import Message
 
 FEED_CODES = {name: code for code, name in enumerate(FEEDS)}

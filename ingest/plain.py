@@ -16,12 +16,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from city.moment import as_microseconds
 from city.reading import METRICS, METRICS_BY_ID, Quality
-from db.readings import BATCH_DTYPE, Rows, as_microseconds
-from db.sequences import Numbers
+from columns.numbers import Numbers
+from columns.readings import BATCH_DTYPE, Rows
 from ingest.message import Message
 from ingest.numbers import plain_numbers
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from wire.native import KIND_METRICS, NAME, telemetry_address
 from wire.normalize import DERIVED_FROM
 from wire.quality import FUTURE_LIMIT, STALE_LIMIT
@@ -71,11 +72,11 @@ class PlainLane:
     """Takes plain messages of devices that the registry knows."""
 
     def __init__(self) -> None:
-        self._registry: Registry | None = None
+        self._registry: Reporters | None = None
         self._devices: dict[str, tuple[int, str]] = {}  # by topic: id and kind
         self._shapes: dict[tuple[str, ...], tuple[int, ...]] = {}
 
-    def take(self, messages: Sequence[Message], registry: Registry) -> Plain:
+    def take(self, messages: Sequence[Message], registry: Reporters) -> Plain:
         """Sort messages into plain ones and others."""
         if registry is not self._registry or len(self._devices) > TOPICS_MAX:
             self._registry, self._devices = registry, {}

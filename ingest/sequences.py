@@ -19,18 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.readings import EPOCH, as_microseconds
-from db.sequences import (
-    BEGINS,
-    FEEDS,
-    RADIO_FEEDS,
-    SOURCE_DTYPE,
-    UNREAD,
-    Numbers,
-    SequenceTotal,
-    Sources,
-    StoredGap,
-)
+from city.moment import EPOCH, as_microseconds
+from city.sequence import FEEDS, RADIO_FEEDS, SequenceTotal, StoredGap
+from columns.numbers import BEGINS, SOURCE_DTYPE, UNREAD, Numbers, Sources
 from ingest.numbers import FEED_CODES, SPARKPLUG
 
 # Steps that are remembered, older ones fading; and how many it takes to believe in numbers.

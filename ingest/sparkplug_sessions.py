@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from city.message import NewMessage
+from city.moment import EPOCH
 from city.reading import REASON_ALIAS, Decoded, MessageClass, StatusReport, TimeSource
-from db.outbox import NewMessage
-from db.sparkplug import (
-    EPOCH,
+from city.sparkplug import (
     HEARD_EVERY,
     MetricRow,
     NodeKey,

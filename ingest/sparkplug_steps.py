@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from city.reading import Decoded
+from city.sparkplug import NodeKey, NodeRow, SourceKey
 from db import outbox, sparkplug
 from db.pool import Connection
-from db.sparkplug import NodeKey, SourceKey
 from ingest.message import Message
 from ingest.sparkplug_sessions import (
     Sessions,
@@ -128,9 +128,7 @@ def _find_names(
     return names_of(sparkplug.find_metrics(conn, aliases, names))
 
 
-def _save(
-    conn: Connection, sessions: Sessions, before: Mapping[NodeKey, sparkplug.NodeRow]
-) -> None:
+def _save(conn: Connection, sessions: Sessions, before: Mapping[NodeKey, NodeRow]) -> None:
     changed = [node for key, node in sessions.nodes.items() if node != before[key]]
     sparkplug.update_nodes(conn, changed)
     sparkplug.upsert_sources(conn, [sessions.sources[key] for key in sorted(sessions.touched)])

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from city.device import normal_identity
 from city.errors import Conflict, NotFound
 from city.event import NewEvent
+from city.ledger import LedgerEntry
+from city.moment import EPOCH, as_microseconds
 from city.reading import Decoded, Quality
+from city.reject import NewReject
+from city.video import ReportedEvent
+from columns.readings import Mask, Rows, last_of_metric, pack
 from db import (
     device_changes,
     devices,
@@ -29,7 +34,6 @@ from db import (
 )
 from db.events import append_events
 from db.pool import Connection
-from db.readings import EPOCH, Mask, Rows
 from ingest.batch import (
     Batch,
     Content,
@@ -40,7 +44,7 @@ from ingest.batch import (
     identities,
 )
 from ingest.message import Message
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from ingest.sparkplug_steps import resolve_replayed
 from ingest.zigbee_steps import resolve_defined
 
@@ -82,7 +86,7 @@ class NewestKnown:
 
     def learn(self, rows: Rows) -> None:
         """Take in sorted rows that were committed."""
-        newest = rows[readings.last_of_metric(rows)]
+        newest = rows[last_of_metric(rows)]
         self._learn(newest["device_id"], newest["metric_id"], newest["ts_us"])
 
     def _learn(
@@ -207,7 +211,7 @@ def _hand_over(
     conn: Connection,
     batch: Batch,
     parts: _Parts,
-    entries: Sequence[ledger.LedgerEntry],
+    entries: Sequence[LedgerEntry],
     worker: str,
     now: datetime,
 ) -> Stored:
@@ -220,14 +224,14 @@ def _hand_over(
         received_from=min(received),
         received_to=max(received),
         readings_stored=len(stored),
-        payload=readings.pack(stored) if len(stored) else None,
+        payload=pack(stored) if len(stored) else None,
     )
     batch_id = ledger.insert_batch(conn, new_batch, entries, now)
     appended = append_events(conn, parts.events)
     return Stored(batch_id, len(stored), appended[-1].seq if appended else None)
 
 
-def _as_log_event(report: video_events.ReportedEvent, event_id: str, now: datetime) -> NewEvent:
+def _as_log_event(report: ReportedEvent, event_id: str, now: datetime) -> NewEvent:
     event = report.event
     return NewEvent(
         at=now,
@@ -277,7 +281,7 @@ def replay_reject(conn: Connection, reject_id: int, now: datetime) -> bool:
     return True
 
 
-def refused_again(kept: rejects.StoredReject, batch: Batch) -> list[rejects.NewReject]:
+def refused_again(kept: rejects.StoredReject, batch: Batch) -> list[NewReject]:
     """Why a quarantined message would be refused once more; empty if it can be stored now."""
     if kept.whole_message:
         return batch.rejects if batch.contents[0] is Content.REFUSED else []
@@ -295,13 +299,13 @@ def read_again(conn: Connection, kept: rejects.StoredReject, now: datetime) -> B
     decoded = resolve_replayed(conn, [message], decode_messages([message]))
     decoded = resolve_defined(conn, [message], decoded)
     names = sorted({*_names(decoded), *map(normal_identity, _names(decoded))})
-    registry = Registry(
+    registry = Reporters(
         devices.find_registered(conn, names),
         devices.list_squad_districts(conn),
         device_changes.find_replaced(conn, names),
     )
     batch = build_batch([message], decoded, registry)
-    age_us = readings.as_microseconds(now) - batch.rows["ts_us"]
+    age_us = as_microseconds(now) - batch.rows["ts_us"]
     late = (age_us > REPLAY_LATE_US) & (batch.rows["quality"] != Quality.SIMULATED)
     batch.rows["quality"][late] = Quality.LATE
     return batch
@@ -315,15 +319,13 @@ def _names(decoded: Sequence[Decoded]) -> Iterator[str]:
             yield str(part.link.get("parent", ""))
 
 
-def _correction(
-    kept: rejects.StoredReject, entries: Sequence[ledger.LedgerEntry]
-) -> list[ledger.LedgerEntry]:
+def _correction(kept: rejects.StoredReject, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
     """Ledger entries that turn "rejected" into what the message has become."""
     (entry,) = entries
     if not kept.whole_message:
         stored = entry.readings_stored
-        return [ledger.LedgerEntry(kept.format, entry.minute, 0, 0, 0, 0, 0, stored, 0)]
+        return [LedgerEntry(kept.format, entry.minute, 0, 0, 0, 0, 0, stored, 0)]
     if entry.feed == kept.format:
         return [replace(entry, received=0, rejected=-1)]
     minute = entry.minute
-    return [entry, ledger.LedgerEntry(kept.format, minute, -1, 0, 0, -1, 0, 0, 0)]
+    return [entry, LedgerEntry(kept.format, minute, -1, 0, 0, -1, 0, 0, 0)]

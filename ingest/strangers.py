@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from city.device import normal_identity
+from city.device import STRANGERS_PER_BATCH, Stranger, normal_identity
 from city.reading import Decoded
-from db.discovery import STRANGERS_PER_BATCH, Stranger
 
 # Characters of an identity: a longer one fits into no line of the registry.
 IDENTITY_LENGTH_MAX = 200

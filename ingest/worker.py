@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from city.errors import Unavailable
+from city.stage import Stage
 from db import beats, ingest_workers, live
-from db.beats import Stage
 from db.pool import Connection, connect_when_ready, first_line, is_away
 from ingest.batch import build_batch, decode_messages, identities, refuse_message
 from ingest.hand_over import (
@@ -31,7 +31,7 @@ from ingest.hand_over import (
 from ingest.message import Message
 from ingest.packets import read_publishes
 from ingest.plain import PlainLane
-from ingest.reporters import RegistryReader
+from ingest.reporters_reader import ReportersReader
 from ingest.sparkplug_steps import resolve_sessions
 from ingest.steps import NewestKnown, Stored, store_batch
 from ingest.zigbee_steps import resolve_definitions
@@ -283,7 +283,7 @@ class _Worker:
                 application="ingest", stopped=self._is_gone,
             )  # fmt: skip
             conn.autocommit = True  # transactions are the steps' own
-            self._registry = RegistryReader(conn, time.monotonic())
+            self._registry = ReportersReader(conn, time.monotonic())
             self._newest = NewestKnown(conn)
             self._conn = conn
         return self._conn

@@ -18,6 +18,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from city.errors import InvalidInput, Unavailable
+from city.sequence import SequenceTotal
 from dashboard.api.answers import json_answer
 from dashboard.api.params import read_args
 from dashboard.shell.parts import Parts, parts
@@ -27,7 +28,6 @@ from db.broker_counts import CountRow
 from db.kpi import IngestLag, ingest_lag
 from db.operations import FeedTotal, list_totals
 from db.pool import transaction
-from db.sequences import SequenceTotal
 
 # Seconds; the wall's own budget from commit to paint is one second.
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response
 
+from city.incident import ListedIncident
 from dashboard.api import accounts, incidents, ingest, people, registry
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import (
@@ -40,7 +41,6 @@ from dashboard.api.shapes import (
 from dashboard.screens.operations.load import OperationsAnswer
 from dashboard.screens.quarantine.load import RejectReplayAnswer
 from db import discovery, gateways, inhibitions, listings, users
-from db.incidents import ListedIncident
 from db.kpi import GROUPINGS
 from db.readings import HistoryPoint
 from db.reject_counts import RejectCount

@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 
 from city.clock import CountedDay
-from city.incident import Action, IncidentState, Source
+from city.incident import Action, IncidentState, SimilarIncident, Source
 from db.ledger import Imbalance, LedgerLine
 from db.listings import ListedAlarm, ListedDevice
-from db.openings import SimilarIncident
 
 
 class Problem(msgspec.Struct, kw_only=True):

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from city.alarm import Alarm
 from city.person import Caller
 from city.requests import ActionRequest, ReportRequest
-from db.alarms import Alarm
 from db.pool import Connection
 from db.rejects import StoredReject
 from db.users import Account, Token

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from city.category import GAS_RELEASE
 from city.event import Event
 from city.incident import FINAL_STATES, IncidentState, Role
 from city.person import Caller
-from db.categories import GAS_RELEASE
 from db.incident_cases import Case, find_cases
 from db.pool import Connection
 

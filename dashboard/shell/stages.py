@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from db.beats import DEADLINES, TIMERS, Beat, Stage, Usual, Waiting
+from city.stage import DEADLINES, TIMERS, Beat, Stage, Usual, Waiting
 
 # A stage stands still after four missed beats: a restart takes three to five seconds and is no
 # news, and within ten seconds every screen has said so.

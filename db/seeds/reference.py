@@ -11,11 +11,12 @@ import tomllib
 from datetime import date, datetime
 from pathlib import Path
 
+from city.category import Category
 from city.clock import ClockKind, Limit, LimitUnit
 from city.errors import InvalidInput
 from city.reading import METRICS
 from db import calendars
-from db.categories import Category, insert_category, insert_stage_limit
+from db.categories import insert_category, insert_stage_limit
 from db.pool import Connection
 
 TABLES = Path(__file__).parent / "tables"

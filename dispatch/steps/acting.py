@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from city.clock import ClockKind, Limit, Pause
+from city.clock import ClockKind, Deadline, Limit, Pause
 from city.errors import NotFound
 from city.event import NewEvent
-from city.incident import Action, IncidentState, Source
+from city.incident import Action, Incident, IncidentState, Source
 from city.person import Caller, system_caller
 from city.requests import ActionRequest
 from db import alarm_changes, assignments, deadlines, incidents, places, squads
-from db.deadlines import Deadline
 from db.events import append_events
-from db.incidents import Incident
 from db.pool import Connection
 from dispatch import clocks
 from dispatch.changes import changed

@@ -7,16 +7,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from city.alarm import AlarmChangeKind
+from city.category import Category
 from city.errors import Unavailable
 from city.event import NewEvent
-from city.incident import IncidentState, Source
+from city.incident import Incident, IncidentState, Source
 from city.person import Caller, system_caller
 from city.place import LonLat
 from db import alarm_changes, categories, incidents, openings
 from db.alarm_changes import WaitingChange
-from db.categories import Category
 from db.events import append_events
-from db.incidents import Incident
 from db.pool import Connection, is_away
 from dispatch.grouping import (
     NEAR,

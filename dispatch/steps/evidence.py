@@ -6,13 +6,12 @@ import hashlib
 from datetime import datetime
 
 from city.errors import Conflict, Forbidden, InvalidInput
-from city.incident import Role
+from city.incident import Incident, Role
 from city.person import Caller
 from city.place import distance_m
 from db import evidence, incidents, places
 from db.events import append_events
 from db.evidence import NewEvidence
-from db.incidents import Incident
 from db.pool import Connection
 from dispatch.guard import FILE_EVIDENCE, allowed, current_state
 from dispatch.photos import FileFacts, inspect_file

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from city.alarm import IncidentAlarm
+from city.category import Category
 from city.clock import ClockKind, Pause
-from city.incident import Action
+from city.incident import Action, Incident
 from city.requests import ActionRequest
 from db import (
     alarm_changes,
@@ -21,9 +23,6 @@ from db import (
     places,
     squads,
 )
-from db.alarm_changes import IncidentAlarm
-from db.categories import Category
-from db.incidents import Incident
 from db.pool import Connection
 from dispatch.clocks import Terms
 from dispatch.gas import GasStanding, Watched, judge_gas

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from city.category import Category
 from city.clock import ClockKind
 from city.event import NewEvent
-from city.incident import IncidentState, Source
+from city.incident import Incident, IncidentState, Source
 from city.person import Caller
 from city.place import LonLat
 from db import deadlines, incidents, openings, places
-from db.categories import Category
-from db.incidents import Incident
 from db.places import Place
 from db.pool import Connection
 from dispatch.clocks import apply_clocks

@@ -6,13 +6,13 @@ from datetime import datetime
 
 from shapely.geometry import Point, shape
 
+from city.category import Category
 from city.errors import Forbidden, InvalidInput
 from city.incident import IncidentState, Role, Source
 from city.person import Caller
 from city.place import LonLat
 from city.requests import ReportRequest
 from db import categories, openings, places
-from db.categories import Category
 from db.events import append_events
 from db.places import DeviceRow
 from db.pool import Connection

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from city.event import NewEvent
+from city.incident import Incident
 from city.person import Caller
-from db.incidents import Incident
 from dispatch.clocks import ClockChanges
 
 BEYOND_CALENDAR = "incident.beyond_calendar"

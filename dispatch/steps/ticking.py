@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from city.event import NewEvent
-from city.incident import Action, IncidentState
+from city.incident import Action, Incident, IncidentState
 from city.person import system_caller
 from city.requests import ActionRequest
 from db import alarm_changes, deadlines, incidents
 from db.events import append_events
-from db.incidents import Incident
 from db.pool import Connection, is_away
 from dispatch.clocks import ClockChanges, recount
 from dispatch.recall import SUSPENSION_ENDED

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from city.clock import WorkCalendar
-from city.incident import IncidentState
+from city.clock import Deadline, WorkCalendar
+from city.incident import Incident, IncidentState
 from city.person import Caller
 from db import calendars, categories, evidence, incidents, openings, places, squads
-from db.deadlines import Deadline
 from db.events import list_events
-from db.incidents import Incident
 from db.pool import Connection
 from dispatch import sla
 from dispatch.guard import Facts, Refusal, is_own, judge

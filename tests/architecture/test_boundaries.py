@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
-    "city", "wire", "db", "ingest", "registry", "alerts", "dispatch", "people", "dashboard",
-    "simulator", "stack", "app",
+    "city", "columns", "wire", "db", "ingest", "registry", "alerts", "dispatch", "people",
+    "dashboard", "simulator", "stack", "app",
 )  # fmt: skip
 # The shells: loops, servers and processes. Everything else is told what time it is.
 CLOCK_READERS = {
@@ -51,6 +53,18 @@ def test_only_shells_read_the_clock() -> None:
         for line in clock_reads(tree)
     ]
     assert readers == []
+
+
+def test_what_calls_itself_pure_loads_no_database() -> None:
+    """Neither by itself nor through anything that it imports."""
+    pure = [
+        name
+        for name, tree in modules(*(package for package in PACKAGES if package != "db"))
+        if re.search(r"\bPure\b", ast.get_docstring(tree) or "")
+    ]
+    assert len(pure) > 30
+    impure = {name: path for name in pure if (path := way_to_database(name))}
+    assert impure == {}
 
 
 def test_sql_is_written_in_db_only() -> None:
@@ -92,6 +106,45 @@ def test_no_file_eats_the_project() -> None:
 )
 def test_a_clock_read_is_recognised(code: str, expected: list[int]) -> None:
     assert list(clock_reads(ast.parse(code))) == expected
+
+
+@cache
+def imported_modules(name: str) -> frozenset[str]:
+    """Files of ours that a module imports when it is loaded; what only a type checker sees is
+    none of them."""
+    tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+    checked = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in checked:
+            base = node.module.replace(".", "/")
+            tried = [base, *(f"{base}/{alias.name}" for alias in node.names)]
+            parents = ["/".join(base.split("/")[:n]) for n in range(1, base.count("/") + 1)]
+            for path in [*parents, *tried]:
+                found |= {p for p in (f"{path}.py", f"{path}/__init__.py") if (ROOT / p).is_file()}
+    return frozenset(found)
+
+
+def way_to_database(name: str) -> list[str]:
+    """From a module to one of `db`, import by import; empty where there is no way."""
+    came_from: dict[str, str] = {name: ""}
+    waiting = [name]
+    while waiting:
+        here = waiting.pop()
+        if here.startswith("db/"):
+            way = [here]
+            while came_from[way[-1]]:
+                way.append(came_from[way[-1]])
+            return way[::-1]
+        for there in imported_modules(here) - came_from.keys():
+            came_from[there] = here
+            waiting.append(there)
+    return []
 
 
 def imported_packages(tree: ast.Module) -> Iterator[str]:

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from city.device import RegisteredDevice
 from city.errors import InvalidInput
 from city.reading import METRICS, Decoded, MessageClass
-from db.devices import RegisteredDevice
 from ingest.batch import DECODER_FAULTS, account, build_batch
 from ingest.decode import decode_by_hand
 from ingest.message import Message
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from wire import FORMATS, recognise
 from wire.normalize import normalize
 from wire.quality import is_in_future
@@ -41,7 +41,7 @@ KEPT_LIMIT = 64 * 1024
 GREEDY = 64
 
 
-class Everybody(Registry):
+class Everybody(Reporters):
     """A registry in which every device and squad is found."""
 
     def find(self, format_name: str, identity: str) -> RegisteredDevice:

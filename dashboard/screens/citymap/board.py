@@ -9,7 +9,8 @@ from enum import IntEnum
 from statistics import median
 from typing import Any
 
-from db.walls import SHOWN_METRICS, WallDevice
+from city.reading import SHOWN_METRICS
+from db.walls import WallDevice
 
 # A device that has been quiet for this many of its own report intervals is shown as silent;
 # radio loses a message now and then, three in a row it does not.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from city.trust import trust_words
+from city.trust import ShownClock, trust_words
 from dashboard.shell.i18n import Texts
 from dashboard.shell.i18n.times import duration
-from db.quality import ShownClock
 
 # A clock this close is right: what remains is the way through the network.
 CLOSE_S = 2.0

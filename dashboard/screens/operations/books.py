@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from city.losses import Episode, Gap, find_episodes, find_outages
+from city.sequence import SequenceTotal
 from db import broker_counts, ledger, sequences
 from db.broker_counts import CountRow
 from db.pool import Connection
-from db.sequences import KEEP_USUAL, GatewayShare, SequenceTotal
+from db.sequences import KEEP_USUAL, GatewayShare
 
 # A message may be with a worker that hangs, or wait to be sent again; then its gap closes.
 SETTLED = timedelta(seconds=60)

@@ -12,11 +12,12 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from alerts.steps import Evaluation, evaluate_waiting
+from city.alarm import Alarm
+from city.moment import as_microseconds
 from city.reading import METRICS
-from db.alarms import Alarm
+from columns.readings import BATCH_DTYPE, pack
 from db.events import list_events
 from db.pool import Connection
-from db.readings import BATCH_DTYPE, as_microseconds, pack
 
 DISTRICT = "460107"
 

@@ -10,8 +10,10 @@ import pytest
 from alerts.evaluate import Evaluation
 from alerts.steps import evaluate_waiting, tick
 from city.alarm import AlarmState
+from city.moment import as_microseconds
 from city.reading import METRICS
-from db.readings import BATCH_DTYPE, RawValues, as_microseconds, insert_readings, pack, sort_rows
+from columns.readings import BATCH_DTYPE, RawValues, pack, sort_rows
+from db.readings import insert_readings
 from tests.integration.alerts.engine_city import Engine
 
 AHEAD = timedelta(minutes=9)

@@ -10,8 +10,8 @@ import pytest
 
 from alerts.steps import tick
 from city.alarm import AlarmState, Severity
+from city.gateway import Heard
 from db import gateways, inhibitions
-from db.gateways import Heard
 from tests.integration.alerts.engine_city import DISTRICT, Engine
 
 FORMAT = "chirpstack"

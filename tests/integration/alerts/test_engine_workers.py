@@ -14,7 +14,8 @@ from alerts.course import judge_sample
 from alerts.judge import Sample
 from alerts.rules import parse_rule
 from alerts.steps import apply_rules, default_rules, evaluate_waiting
-from db.evaluation import WatchedDevice, list_watched_devices
+from city.device import WatchedDevice
+from db.evaluation import list_watched_devices
 from db.pool import connect
 from tests.integration.ingest.workers import (
     FIRST_MS,

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from db.discovery import Stranger, note_strangers
+from city.device import Stranger
+from city.reject import NewReject
+from db.discovery import note_strangers
 from db.pool import Connection
-from db.rejects import NewReject, insert_rejects
+from db.rejects import insert_rejects
 from tests.integration.app.conftest import Command
 
 MIGRATIONS = Path(__file__).parents[3] / "db" / "migrations"

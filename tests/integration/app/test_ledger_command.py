@@ -8,10 +8,10 @@ from functools import partial
 
 import pytest
 
+from city.sequence import StoredGap
 from db import broker_counts, sequences
 from db.broker_counts import BrokerCount
 from db.pool import Connection
-from db.sequences import StoredGap
 from tests.integration.app.conftest import Command
 
 NOW = datetime.now(UTC)

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from city.message import NewMessage
 from db import outbox, sparkplug
 from db.pool import Connection
 from tests.integration.app.conftest import Command
@@ -58,8 +59,8 @@ def test_asking_is_switched_off_with_what_waits_and_written_down(
     gridwarden: Command, db: Connection, known: datetime
 ) -> None:
     waiting = [
-        outbox.NewMessage(NCMD, b"", known + timedelta(seconds=5)),
-        outbox.NewMessage("city/v1/460107/light/L-1/command", b"", known),
+        NewMessage(NCMD, b"", known + timedelta(seconds=5)),
+        NewMessage("city/v1/460107/light/L-1/command", b"", known),
     ]
     outbox.insert_messages(db, waiting)
     db.commit()

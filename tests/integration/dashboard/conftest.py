@@ -19,10 +19,10 @@ from werkzeug.serving import make_server
 from app.process.serve import build_ports
 from city.event import NewEvent
 from city.incident import Role
+from city.stage import DEADLINES, TIMERS, Stage
 from dashboard.shell.parts import EXTENSION, Parts
 from dashboard.shell.server import create_server
 from db import beats, users
-from db.beats import DEADLINES, TIMERS, Stage
 from db.events import append_events, last_seq
 from db.live import open_redis, publish_event_seq
 from db.pool import Connection, Pool, open_pool

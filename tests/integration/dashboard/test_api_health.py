@@ -17,10 +17,10 @@ from werkzeug.serving import make_server
 
 from bench.installation import wait_for
 from city.incident import Role
+from city.stage import Stage
 from dashboard.shell import disk
 from dashboard.shell.parts import EXTENSION
 from dashboard.shell.server import create_server
-from db.beats import Stage
 from db.live import open_redis
 from db.pool import Pool, open_pool
 

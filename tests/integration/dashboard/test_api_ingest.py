@@ -12,10 +12,12 @@ import httpx
 import pytest
 
 from city.incident import Role
+from city.ledger import LedgerEntry
+from city.reject import NewReject
 from db import broker_counts, ledger, operations
 from db.broker_counts import BrokerCount
-from db.ledger import LedgerEntry, NewBatch
-from db.rejects import NewReject, insert_rejects
+from db.ledger import NewBatch
+from db.rejects import insert_rejects
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 BODY = json.dumps({"readings": {"ch4_pct_lel": 1.5}}).encode()

@@ -10,10 +10,12 @@ import httpx
 import jsonschema
 import pytest
 
+from city.device import Stranger
 from city.incident import Role
-from db.discovery import Stranger, note_strangers
+from city.reject import NewReject
+from db.discovery import note_strangers
 from db.pool import transaction
-from db.rejects import NewReject, insert_rejects
+from db.rejects import insert_rejects
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HEAD = "code,kind,name,lon,lat\n"

@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg
 
+from city.stage import Stage, Usual, Waiting
 from db import beats
-from db.beats import Stage
 from db.evaluation import MAX_ATTEMPTS
 from db.pool import Connection
 
@@ -95,7 +95,7 @@ def store_batch(db: Connection, ago_s: float, lasted_s: float = 1, **fields: Any
 
 
 def test_the_oldest_batch_that_waits_for_judging_counts(db: Connection) -> None:
-    assert beats.find_waiting(db) == beats.Waiting(None, None)
+    assert beats.find_waiting(db) == Waiting(None, None)
     store_batch(db, 90, evaluated=True)
     store_batch(db, 70, attempts=MAX_ATTEMPTS)  # set aside for a person
     store_batch(db, 40, attempts=1)
@@ -124,7 +124,7 @@ def report(db: Connection, code: str, interval_s: int, ago_s: float) -> None:
 def test_how_often_something_comes_is_told_by_the_second_fastest_that_is_heard(
     db: Connection,
 ) -> None:
-    assert beats.find_usual(db) == beats.Usual(None, None)
+    assert beats.find_usual(db) == Usual(None, None)
     report(db, "0", 1, 60)  # fast, and silent by now
     report(db, "1", 10, 5)
     assert beats.find_usual(db).interval_s is None

@@ -10,15 +10,10 @@ import numpy as np
 import psycopg
 import pytest
 
+from city.moment import as_microseconds
+from columns.readings import BATCH_DTYPE, Rows, sort_rows
 from db.pool import Connection, connect
-from db.readings import (
-    BATCH_DTYPE,
-    Rows,
-    as_microseconds,
-    list_latest_values,
-    sort_rows,
-    upsert_latest,
-)
+from db.readings import list_latest_values, upsert_latest
 
 AT_US = as_microseconds(datetime(2026, 3, 4, 12, 0, tzinfo=UTC))
 SECOND_US = 1_000_000

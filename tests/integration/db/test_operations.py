@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from city.ledger import LedgerEntry
 from db import ingest_workers, ledger, operations
-from db.ledger import LedgerEntry, NewBatch
+from db.ledger import NewBatch
 from db.pool import Connection
 
 HOUR = timedelta(hours=1)

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from city.ledger import LedgerEntry
+from city.reject import NewReject
 from db import ledger
-from db.ledger import LedgerEntry, NewBatch
+from db.ledger import NewBatch
 from db.pool import Connection
 from db.reject_counts import count_rejects, quarantine_size, trim_rejects
 from db.reject_limits import LIMITS, MIB, Limits
-from db.rejects import NewReject, Which, insert_rejects, list_rejects, mark_replayed
+from db.rejects import Which, insert_rejects, list_rejects, mark_replayed
 from db.rollups import KEEP, drop_old
 
 GARBAGE = random.Random(7).randbytes(64 * 1024)

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from city.reading import EventPhase, VideoEvent
+from city.video import ReportedEvent
 from db.pool import Connection, connect
-from db.video_events import ReportedEvent, upsert_video_events
+from db.video_events import upsert_video_events
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from city.alarm import AlarmChangeKind
-from city.clock import ClockKind
+from city.clock import ClockKind, Deadline
 from city.errors import Conflict, Forbidden, InvalidInput, NotFound
 from city.incident import Action, IncidentState, Role, Source
 from city.person import Caller
@@ -400,7 +400,7 @@ def test_a_refused_action_leaves_no_trace(town: City) -> None:
     assert (town.incident(incident_id), events.last_seq(town.conn)) == before
 
 
-def handle_clock(town: City, incident_id: int) -> deadlines.Deadline:
+def handle_clock(town: City, incident_id: int) -> Deadline:
     return next(
         clock
         for clock in deadlines.list_deadlines(town.conn, incident_id)

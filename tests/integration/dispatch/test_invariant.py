@@ -28,15 +28,13 @@ from alerts.judge import Raise
 from alerts.known import load_rules
 from alerts.save import save
 from alerts.ticks import run_out_shelving
-from city.alarm import Reason, Severity
+from city.alarm import Alarm, Reason, Severity
 from city.errors import GridwardenError
-from city.incident import FINAL_STATES, Action, IncidentState, Role
+from city.incident import FINAL_STATES, Action, Incident, IncidentState, Role
 from city.person import Caller
 from city.requests import ActionRequest, ReportRequest
 from db import alarms, deadlines, incidents, rule_timers
-from db.alarms import Alarm
 from db.events import append_events, verify_chain
-from db.incidents import Incident
 from db.rule_timers import TimerRow
 from dispatch import steps
 from dispatch.machine import TABLE

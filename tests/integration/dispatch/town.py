@@ -10,11 +10,10 @@ from PIL import Image
 from psycopg.types.json import Jsonb
 
 from city.alarm import AlarmChangeKind
-from city.incident import Action, Role
+from city.incident import Action, Incident, Role
 from city.person import Caller
 from city.requests import ActionRequest
 from db import incidents
-from db.incidents import Incident
 from db.pool import Connection
 from dispatch import steps
 

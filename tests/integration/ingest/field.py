@@ -12,7 +12,7 @@ from db.devices import list_registered, list_squad_districts
 from db.pool import Connection
 from ingest.batch import build_batch, decode_messages
 from ingest.message import Message
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from ingest.steps import NewestKnown, Stored, store_batch
 
 DISTRICT = "460107"
@@ -48,7 +48,7 @@ class Field:
         return self.message(f"video/{self.camera}/event", body, later_s)
 
     def store(self, *messages: Message, newest: NewestKnown | None = None) -> Stored:
-        registry = Registry(list_registered(self.conn), list_squad_districts(self.conn))
+        registry = Reporters(list_registered(self.conn), list_squad_districts(self.conn))
         batch = build_batch(messages, decode_messages(messages), registry)
         return store_batch(self.conn, batch, self.now, newest=newest)
 

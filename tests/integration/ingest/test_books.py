@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from app import books as bookkeeping
+from city.gateway import Heard
+from city.moment import as_microseconds
+from city.sequence import FEEDS
+from columns.numbers import NUMBER_DTYPE
 from dashboard.screens.operations.books import BooksItem, read_books
 from db import sequences
-from db.gateways import Heard, note_gateways
+from db.gateways import note_gateways
 from db.pool import Connection, connect
-from db.readings import as_microseconds
 from ingest.message import Message
 from ingest.sequence_steps import follow_numbers
 from tests.integration.ingest.field import DISTRICT, Field, milliseconds
@@ -136,13 +139,13 @@ def test_a_gateway_is_told_what_the_devices_lose_that_it_hears(field: Field) -> 
         "SELECT id FROM device WHERE format = 'chirpstack' ORDER BY code LIMIT 3"
     ).fetchall()
     received_us = as_microseconds(field.now)
-    code = sequences.FEEDS.index("chirpstack")
+    code = FEEDS.index("chirpstack")
     said = [
         (device, code, 0, number, received_us + number, received_us + number)
         for (device,) in rows
         for number in (*range(KNOWN), KNOWN + 10)
     ]
-    sequences.insert_numbers(field.conn, np.array(said, sequences.NUMBER_DTYPE), [])
+    sequences.insert_numbers(field.conn, np.array(said, NUMBER_DTYPE), [])
     heard = [
         Heard("chirpstack", "0a0000b1", "lorawan_gateway", field.now, device_id=device)
         for (device,) in rows

@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from city.gateway import Heard
 from db import gateways
-from db.gateways import GATEWAYS_PER_DEVICE, Heard
+from db.gateways import GATEWAYS_PER_DEVICE
 from db.pool import Connection, connect
 from ingest.message import Message
 from tests.integration.ingest.field import DISTRICT, Field

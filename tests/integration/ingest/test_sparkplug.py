@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from city.message import NewMessage
 from db import outbox, sparkplug
 from db.devices import list_registered, list_squad_districts
 from db.pool import Connection, connect
 from ingest.batch import build_batch, decode_messages
 from ingest.message import Message
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from ingest.sparkplug_sessions import REBIRTH_INTERVAL, REORDER_TIMEOUT
 from ingest.sparkplug_steps import resolve_replayed, resolve_sessions
 from ingest.steps import Stored, store_batch
@@ -49,7 +50,7 @@ class Worker:
         now = max(message.received_at for message in messages)
         with self.conn.transaction():
             decoded = resolve_sessions(self.conn, messages, decode_messages(messages), now)
-            registry = Registry(list_registered(self.conn), list_squad_districts(self.conn))
+            registry = Reporters(list_registered(self.conn), list_squad_districts(self.conn))
             return store_batch(self.conn, build_batch(messages, decoded, registry), now)
 
     def take(self, kind: str, body: bytes, at_s: float, device: str = "") -> Stored:
@@ -466,8 +467,8 @@ def test_the_outbox_gives_each_message_to_one_worker_and_keeps_what_failed(
 ) -> None:
     with connect(database_url) as first, connect(database_url) as second:
         messages = [
-            outbox.NewMessage("a", b"1", now), outbox.NewMessage("b", b"2", now, qos=1),
-            outbox.NewMessage("c", b"3", now + SECOND),
+            NewMessage("a", b"1", now), NewMessage("b", b"2", now, qos=1),
+            NewMessage("c", b"3", now + SECOND),
         ]  # fmt: skip
         outbox.insert_messages(first, messages)
         first.commit()

@@ -8,12 +8,13 @@ import pytest
 
 from city.errors import Conflict, NotFound
 from city.reading import METRICS, Quality
+from columns.readings import unpack
 from db import ledger, readings, rejects, rollups
 from db.devices import NewDevice, insert_devices
 from db.events import list_events
 from db.pool import Connection, connect
 from ingest.message import Message
-from ingest.reporters import RegistryReader
+from ingest.reporters_reader import ReportersReader
 from ingest.steps import NewestKnown, replay_reject
 from tests.integration.ingest.field import DISTRICT, Field, milliseconds
 
@@ -30,7 +31,7 @@ def test_the_readings_of_a_batch_are_handed_over_with_it(field: Field) -> None:
         "SELECT payload, readings_stored, evaluated_at FROM ingest_batch WHERE id = %s",
         stored.batch_id,
     )
-    rows = readings.unpack(payload)
+    rows = unpack(payload)
     assert sorted(rows["value"].tolist()) == [1.5, 2.5, 20.0]
     assert (count, stored.readings, evaluated) == (3, 3, None)
     assert field.books() == (2, 2, 0, 0)
@@ -59,7 +60,7 @@ def test_of_a_batch_delivered_twice_only_new_readings_are_handed_over(field: Fie
     stored = field.store(old, new)
 
     payload = field.one("SELECT payload FROM ingest_batch WHERE id = %s", stored.batch_id)
-    assert readings.unpack(payload)["value"].tolist() == [2.0]
+    assert unpack(payload)["value"].tolist() == [2.0]
     assert field.books() == (3, 2, 1, 0)
 
 
@@ -428,7 +429,7 @@ def test_folding_evaluated_batches_keeps_the_accounts(field: Field) -> None:
 
 def test_a_device_registered_elsewhere_is_known_at_once(database_url: str, now: datetime) -> None:
     with connect(database_url, autocommit=True) as conn, connect(database_url) as other:
-        reader = RegistryReader(conn, at=100.0)
+        reader = ReportersReader(conn, at=100.0)
         reader.meet(conn, [("native", "NEW-1")], at=100.1)
         assert reader.current(conn, at=100.2).find("native", "NEW-1") is None
 
@@ -443,7 +444,7 @@ def test_a_device_registered_elsewhere_is_known_at_once(database_url: str, now: 
 
 def test_a_changed_device_is_read_again(database_url: str) -> None:
     with connect(database_url, autocommit=True) as conn, connect(database_url) as other:
-        reader = RegistryReader(conn, at=100.0)
+        reader = ReportersReader(conn, at=100.0)
         code = other.execute("SELECT code FROM device WHERE format = 'native' LIMIT 1").fetchone()
         assert code is not None
         other.execute("UPDATE device SET model = 'generic-native' WHERE code = %s", code)

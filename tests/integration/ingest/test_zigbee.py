@@ -17,7 +17,7 @@ from db.devices import NewDevice, insert_devices, list_registered, list_squad_di
 from db.pool import Connection, connect
 from ingest.batch import build_batch, decode_messages
 from ingest.message import Message
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from ingest.steps import Stored, replay_reject, store_batch
 from ingest.zigbee_steps import resolve_definitions
 from tests.integration.ingest.workers import (
@@ -53,7 +53,7 @@ class Worker:
         now = max(message.received_at for message in messages)
         with self.conn.transaction():
             decoded = resolve_definitions(self.conn, messages, decode_messages(messages), now)
-            registry = Registry(list_registered(self.conn), list_squad_districts(self.conn))
+            registry = Reporters(list_registered(self.conn), list_squad_districts(self.conn))
             return store_batch(self.conn, build_batch(messages, decoded, registry), now)
 
     def take(self, topic: str, body: Any, at_s: float = 0, retain: bool = False) -> Stored:

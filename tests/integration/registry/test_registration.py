@@ -11,15 +11,16 @@ from typing import Any
 import psycopg
 import pytest
 
+from city.device import Stranger
 from city.errors import Conflict, InvalidInput, NotFound
 from db import discovery
 from db.device_changes import find_replaced, list_identities, list_replaced
 from db.devices import list_registered, list_squad_districts
-from db.discovery import Stranger, note_strangers
+from db.discovery import note_strangers
 from db.events import list_events
 from db.pool import Connection, connect
 from ingest.batch import Message, build_batch, decode_messages
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from ingest.steps import replay_reject, store_batch
 from registry import steps as registration
 from tests.integration.ingest.field import DISTRICT, Field, milliseconds
@@ -61,7 +62,7 @@ def last_event(conn: Connection) -> Any:
 
 def store(field: Field, *messages: Message) -> None:
     """As the worker does."""
-    registry = Registry(
+    registry = Reporters(
         list_registered(field.conn), list_squad_districts(field.conn), list_replaced(field.conn)
     )
     batch = build_batch(messages, decode_messages(messages), registry)

@@ -17,11 +17,10 @@ from alerts.levels import ACTIVE
 from alerts.lifecycle import Input
 from alerts.reasons import value_reason
 from alerts.rules import Rule, parse_rule
-from city.alarm import AlarmState, Severity
+from city.alarm import Alarm, AlarmState, Severity
+from city.device import WatchedDevice
 from city.errors import Conflict
 from city.reading import Quality
-from db.alarms import Alarm
-from db.evaluation import WatchedDevice
 from db.rules import default_texts
 
 T0 = datetime(2026, 5, 1, 8, tzinfo=UTC)

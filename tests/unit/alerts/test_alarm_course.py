@@ -18,10 +18,9 @@ from alerts.late import in_order
 from alerts.levels import ACTIVE
 from alerts.lifecycle import Input
 from alerts.rules import Rule, parse_rule
-from city.alarm import AlarmState, Severity
+from city.alarm import Alarm, AlarmState, Severity
+from city.device import WatchedDevice
 from city.reading import Quality
-from db.alarms import Alarm
-from db.evaluation import WatchedDevice
 from db.readings_past import MetricReading
 from db.rules import default_texts
 

@@ -10,8 +10,8 @@ from alerts.backtest import WouldRaise, replay
 from alerts.judge import Raise, Sample, Standing, Start, Timer, fall_due, judge
 from alerts.rules import Rule, parse_rule
 from city.alarm import Severity
+from city.device import WatchedDevice
 from city.reading import Quality
-from db.evaluation import WatchedDevice
 from db.rules import default_texts
 
 T0 = datetime(2026, 5, 1, 8, tzinfo=UTC)

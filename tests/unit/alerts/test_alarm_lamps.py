@@ -18,7 +18,7 @@ from alerts.lamps import (
 )
 from alerts.rules import parse_rule
 from city.alarm import Severity
-from db.evaluation import LampRow, WatchedDevice
+from city.device import LampRow, WatchedDevice
 from db.rules import default_texts
 
 RULE = parse_rule(default_texts()["lamp-dark.toml"])

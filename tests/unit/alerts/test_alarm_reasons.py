@@ -11,10 +11,10 @@ from alerts.rules import parse_rule
 from alerts.silence import feed_place, judge_feed, judge_silence
 from alerts.video import judge_confirmed, type_of, video_types
 from city.alarm import Reason, Severity
+from city.device import WatchedDevice
 from city.errors import InvalidInput
-from db.evaluation import WatchedDevice
+from city.video import ReviewedEvent
 from db.rules import default_texts
-from db.video_reviews import ReviewedEvent
 
 T0 = datetime(2026, 5, 1, 8, tzinfo=UTC)
 

@@ -20,9 +20,10 @@ from alerts.screen import (
     shown_rows,
     split,
 )
+from city.device import WatchedDevice
+from city.moment import as_microseconds
 from city.reading import METRICS, Quality
-from db.evaluation import WatchedDevice
-from db.readings import BATCH_DTYPE, as_microseconds
+from columns.readings import BATCH_DTYPE
 from db.rules import default_texts
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=UTC)

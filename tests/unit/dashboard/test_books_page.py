@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from city.sequence import SequenceTotal
 from dashboard.api.health import book_metrics
 from dashboard.screens.operations.books import (
     BooksItem,
@@ -25,7 +26,7 @@ from dashboard.screens.operations.books import (
 from dashboard.screens.operations.books_page import render_books
 from dashboard.shell.i18n import texts
 from db.broker_counts import BrokerCount, CountRow, next_row
-from db.sequences import GatewayShare, SequenceTotal
+from db.sequences import GatewayShare
 from tests.unit.dashboard.test_operations import words
 
 NOW = datetime(2026, 11, 24, 6, 2, 30, tzinfo=UTC)

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from city.reading import Quality
-from city.trust import FaultKind, trust_words
+from city.trust import FaultKind, ShownClock, trust_words
 from dashboard.screens.devices.trust import age_text, clock_text, quality_text, value_note
 from dashboard.shell.i18n import LANGUAGES, read_catalogue, texts
-from db.quality import ShownClock
 
 ZH, EN = texts("zh"), texts("en")
 NOW = datetime(2026, 5, 1, 8, tzinfo=UTC)

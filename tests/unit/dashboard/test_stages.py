@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from city.stage import DEADLINES, TIMERS, Beat, Stage, Usual, Waiting
 from dashboard.shell import stages
 from dashboard.shell.i18n import CHINESE, ENGLISH, texts
 from dashboard.shell.readiness import SENTENCES, check_stages
 from dashboard.shell.stages import LATE_S, OLD, PARTS, QUIET_MIN_S, STILL_S, Fault, Look, judge
-from db.beats import DEADLINES, TIMERS, Beat, Stage, Usual, Waiting
 
 NOW = datetime(2026, 11, 28, 3, 12, 30, tzinfo=UTC)
 

@@ -7,12 +7,11 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from city.clock import ClockKind, Limit, LimitUnit, Pause
+from city.clock import ClockKind, Deadline, Limit, LimitUnit, Pause
+from city.incident import Neighbour
 from city.place import LonLat
 from city.squad import Shift, Squad
 from db.calendars import build_china_calendar
-from db.deadlines import Deadline
-from db.openings import Neighbour
 from dispatch.clocks import Terms, left_after_return, postpone, start_clock
 from dispatch.escalate import DUE_SOON, OVERDUE, RED_CARD, YELLOW_CARD, notice
 from dispatch.gas import GasStanding, Watched, judge_gas

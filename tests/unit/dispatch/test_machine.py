@@ -8,17 +8,14 @@ from itertools import product
 
 import pytest
 
-from city.alarm import AlarmChangeKind
-from city.clock import ClockKind
+from city.alarm import AlarmChangeKind, IncidentAlarm
+from city.category import Category
+from city.clock import ClockKind, Deadline
 from city.errors import Conflict, Forbidden, InvalidInput
-from city.incident import FINAL_STATES, Action, IncidentState, Role, Source
+from city.incident import FINAL_STATES, Action, Incident, IncidentState, Role, Source
 from city.person import Caller
 from city.requests import ActionRequest
 from city.squad import Shift, Squad
-from db.alarm_changes import IncidentAlarm
-from db.categories import Category
-from db.deadlines import Deadline
-from db.incidents import Incident
 from dispatch.changes import changed
 from dispatch.gas import GasStanding
 from dispatch.guard import Facts, admit

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from city.device import normal_identity
+from city.device import RegisteredDevice, normal_identity
+from city.ledger import LedgerEntry
+from city.moment import as_microseconds
 from city.reading import (
     REASON_CODEC,
     REASON_DEVICE_UNKNOWN,
@@ -20,9 +22,7 @@ from city.reading import (
     REASON_METRIC_UNKNOWN,
     REASON_RANGE,
 )
-from db.devices import RegisteredDevice
-from db.ledger import LedgerEntry
-from db.readings import as_microseconds, last_of_metric, pack, unpack
+from columns.readings import last_of_metric, pack, unpack
 from ingest.batch import (
     REASON_DECODER,
     Batch,
@@ -34,7 +34,7 @@ from ingest.batch import (
     refuse_message,
 )
 from ingest.message import Message
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from wire import FORMATS
 from wire.lorawan import codec
 from wire.lorawan.codec import CodecCall, CodecFailed, CodecOutput, run_codecs
@@ -58,7 +58,7 @@ def device(number: int, code: str, kind: str = "gas", **other: Any) -> Registere
     )
 
 
-REGISTRY = Registry(
+REGISTRY = Reporters(
     [
         device(1, "G-1"),
         device(2, "G-2"),
@@ -198,7 +198,7 @@ def test_a_parser_that_fails_is_a_reject_and_the_others_go_on(
 
 
 def test_a_raw_value_is_kept_where_it_differs() -> None:
-    registry = Registry([device(1, "G-1", gas="methane")])
+    registry = Reporters([device(1, "G-1", gas="methane")])
     message = telemetry("G-1", {"ch4_pct_vol": 1.0})
     batch = build_batch([message], decode_messages([message]), registry)
 
@@ -318,7 +318,7 @@ def test_the_codecs_of_a_batch_run_together_and_each_device_gets_its_own_values(
 
     monkeypatch.setattr(codec, "run_codecs", counted)
     frames = ["058e00", "058e01", "058e00", "ffffff"]
-    registry = Registry(
+    registry = Reporters(
         [
             device(
                 n, f"L-{n}", format="lorawan-frame", external_id=f"d{n}", model="milesight-gs101"

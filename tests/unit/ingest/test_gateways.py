@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from city.gateway import Heard
 from city.reading import Decoded
-from db.gateways import Heard
 from ingest.gateways import heard
 from ingest.sparkplug_sessions import apart
 from tests.unit.ingest.sparkplug_messages import node_birth, payload, topic

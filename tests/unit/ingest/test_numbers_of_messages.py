@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from db.devices import RegisteredDevice
-from db.readings import as_microseconds
-from db.sequences import BEGINS, FEEDS, UNREAD
+from city.device import RegisteredDevice
+from city.moment import as_microseconds
+from city.sequence import FEEDS
+from columns.numbers import BEGINS, UNREAD
 from ingest.batch import build_batch, decode_messages
 from ingest.message import Message
 from ingest.numbers import named_source
 from ingest.plain import PlainLane
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from tests.unit.ingest import sparkplug_messages as sparkplug
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "formats"
@@ -34,7 +35,7 @@ def device(number: int, code: str, wire_format: str, external_id: str | None) ->
 
 def numbers(*messages: Message, known: list[RegisteredDevice] | None = None) -> list[Row]:
     """source, feed, flags, number, time of sending"""
-    registry = Registry(known or [device(1, "gas-1", "native", None)])
+    registry = Reporters(known or [device(1, "gas-1", "native", None)])
     batch = build_batch(messages, decode_messages(messages), registry)
     return [
         (source, FEEDS[feed], flags, number, at_us)
@@ -64,7 +65,7 @@ def test_both_ways_of_native_telemetry_give_the_same_numbers() -> None:
         native(GOOD | {"seq": 9, "fault": "E1"}),
         native(GOOD | {"seq": 10}),
     ]
-    registry = Registry([device(1, "gas-1", "native", None)])
+    registry = Reporters([device(1, "gas-1", "native", None)])
     plain = PlainLane().take(messages, registry)
     assert 0 < len(plain.rest) < len(messages)
     rest = [messages[number] for number in plain.rest]

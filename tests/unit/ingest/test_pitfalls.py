@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from city.device import RegisteredDevice
 from city.reading import (
     METRICS,
     REASON_FIELD,
@@ -28,10 +29,9 @@ from city.reading import (
     Quality,
     TimeSource,
 )
-from db.devices import RegisteredDevice
 from ingest.batch import Batch, Content, build_batch, decode_messages
 from ingest.message import Message
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from tests.fuzz.attack import AnyDevice
 from wire import FORMATS, PAYLOAD_LIMIT
 from wire.normalize import Normalized, normalize
@@ -51,7 +51,7 @@ def device(number: int, format_: str, identity: str, model: str = "", **more: An
     )  # fmt: skip
 
 
-REGISTRY = Registry(
+REGISTRY = Reporters(
     [
         device(1, "chirpstack", EUI, "milesight-em500-udl"),
         device(2, "ttn", EUI, "milesight-em500-udl"),

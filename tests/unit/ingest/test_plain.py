@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from city.device import RegisteredDevice
 from city.reading import METRICS
-from db.devices import RegisteredDevice
 from ingest.batch import account, build_batch, decode_messages
 from ingest.message import Message
 from ingest.plain import PlainLane
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 
 DISTRICT = "460107"
 NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
-REGISTRY = Registry(
+REGISTRY = Reporters(
     [
         RegisteredDevice(
             number, f"{kind}-{number}", kind, DISTRICT, "", "methane", "native", None, {},
@@ -127,11 +127,11 @@ def test_both_ways_give_the_same_for_any_messages(drawn: list[Any]) -> None:
 def test_a_device_that_moved_is_not_remembered_at_its_old_place() -> None:
     lane = PlainLane()
     assert lane.take([telemetry(GOOD)], REGISTRY).rest == []
-    assert lane.take([telemetry(GOOD)], Registry([])).rest == [0]
+    assert lane.take([telemetry(GOOD)], Reporters([])).rest == [0]
 
 
 def test_a_device_registered_a_moment_ago_is_found() -> None:
-    lane, registry = PlainLane(), Registry([])
+    lane, registry = PlainLane(), Reporters([])
     assert lane.take([telemetry(GOOD)], registry).rest == [0]
     found = REGISTRY.find("native", "gas-1")
     assert found is not None

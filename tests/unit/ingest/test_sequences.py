@@ -12,16 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.readings import as_microseconds
-from db.sequences import (
-    BEGINS,
-    NUMBER_DTYPE,
-    SOURCE_DTYPE,
-    UNREAD,
-    StoredGap,
-    pack,
-    unpack,
-)
+from city.moment import as_microseconds
+from city.sequence import StoredGap
+from columns.numbers import BEGINS, NUMBER_DTYPE, SOURCE_DTYPE, UNREAD
+from db.sequences import pack, unpack
 from ingest.numbers import FEED_CODES, NATIVE, SPARKPLUG, named_source
 from ingest.sequences import (
     NAMED_MAX,

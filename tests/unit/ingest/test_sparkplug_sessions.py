@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from city.reading import Decoded, MessageClass
-from db.sparkplug import NodeRow, SourceRow
+from city.sparkplug import NodeRow, SourceRow
 from ingest.sparkplug_sessions import (
     AHEAD_LIMIT,
     BEHIND_LIMIT,

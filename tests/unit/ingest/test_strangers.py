@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from city.device import STRANGERS_PER_BATCH
 from city.reading import (
     REASON_DEVICE_REPLACED,
     REASON_DEVICE_UNKNOWN,
@@ -14,8 +15,7 @@ from city.reading import (
     MessageClass,
     Reject,
 )
-from db.discovery import STRANGERS_PER_BATCH
-from ingest.reporters import Registry
+from ingest.reporters import Reporters
 from ingest.strangers import Strangers, guess_kind, note_message
 
 AT = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -74,7 +74,7 @@ def test_a_kind_is_guessed_where_something_speaks_for_it(
 
 
 def test_exchanged_hardware_that_still_reports_is_named() -> None:
-    registry = Registry([], replaced={("chirpstack", "a84041ffff000001"): "GAS-7"})
+    registry = Reporters([], replaced={("chirpstack", "a84041ffff000001"): "GAS-7"})
     decoded = Decoded("chirpstack", MessageClass.TELEMETRY, device="A84041FFFF000001")
     unknown = Reject(REASON_DEVICE_UNKNOWN, "no chirpstack device")
 

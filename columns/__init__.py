@@ -1,0 +1,1 @@
+"""Readings and message numbers as columns: NumPy arrays of one record a row. Pure."""
