@@ -66,12 +66,6 @@ def eui_text(value: str) -> str:
     return value.lower()
 
 
-def feed_device(topic: str) -> str | None:
-    """The device in `feed/{format}/{device}`, for messages that do not name it."""
-    levels = topic.split("/")
-    return levels[2] if levels[0] == "feed" and len(levels) > 2 else None
-
-
 def frame_bytes(value: Any, field: str) -> tuple[bytes, tuple[Reject, ...]]:
     """The bytes of a base64 text; broken base64 is a rejection of this field only."""
     if value is None or value == "":
@@ -109,13 +103,8 @@ def port(value: Any, field: str) -> int | None:
     return int(number)
 
 
-def frame_counter(value: Any) -> int:
-    """A frame counter of a server that leaves the key out when it is 0."""
-    return counter_or_none(value) or 0
-
-
 def counter_or_none(value: Any) -> int | None:
-    """A frame counter of a server that always says it."""
+    """A frame counter, where that is one."""
     number = as_number(value)
     return int(number) if number is not None and 0 <= number < 2**32 else None
 
