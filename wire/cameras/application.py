@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from city.reading import Decoded, MessageClass, StatusReport
 from wire.body import identity, parse_object
 from wire.cameras.video import bounded, levels_behind, moment_or
-from wire.format import about
 
 # Coordinates are shares of the picture in this many parts.
 GRID = 1000.0
 
-Reader = Callable[[str, dict[str, Any], str, datetime], Decoded]
 
-
-def read_message(
-    topic: str, payload: bytes, received_at: datetime, kinds: frozenset[str], read: Reader
-) -> Decoded:
-    """A message by its kind: the camera is the one in the body, else that of the topic."""
+def open_message(
+    topic: str, payload: bytes, kinds: frozenset[str]
+) -> tuple[str, str, dict[str, Any]]:
+    """Kind, camera and body of a message: the camera is the one in the body, else in the topic."""
     body = parse_object(payload)
     kind, serial = split_topic(topic, kinds)
-    device = identity(body["serial"], "serial") if body.get("serial") else serial
-    return about(device, read, kind, body, device, received_at)
+    return kind, identity(body["serial"], "serial") if body.get("serial") else serial, body
 
 
 def split_topic(topic: str, kinds: frozenset[str]) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from city.reading import (
     VideoEvent,
 )
 from wire.body import as_dict, as_finite, as_list, as_text, identity, kind_of
-from wire.cameras.application import GRID, application_status, read_message
+from wire.cameras.application import GRID, application_status, open_message
 from wire.cameras.video import (
     Box,
     as_state,
@@ -37,7 +37,7 @@ from wire.cameras.video import (
     share,
     started_before,
 )
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, about, fits_object, guarded
 
 NAME = "dataq"
 # Pictures and places of objects (`image`, `geospace`) are understood but not subscribed. Neither
@@ -56,12 +56,10 @@ _KINDS = frozenset("connect status detections tracker path occupancy event geosp
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
-    def read(kind: str, body: dict[str, Any], device: str, received_at: datetime) -> Decoded:
-        if kind == "event":
-            return _camera_event(topic, body, device, received_at)
-        return _by_body(kind, body, device, received_at)
-
-    return read_message(topic, payload, received_at, _KINDS, read)
+    kind, device, body = open_message(topic, payload, _KINDS)
+    if kind == "event":
+        return about(device, _camera_event, topic, body, device, received_at)
+    return about(device, _by_body, kind, body, device, received_at)
 
 
 def _by_body(kind: str, body: dict[str, Any], device: str, received_at: datetime) -> Decoded:

@@ -21,9 +21,9 @@ from city.reading import (
     VideoEvent,
 )
 from wire.body import as_dict, as_finite, identity, kind_of
-from wire.cameras.application import GRID, application_status, read_message
+from wire.cameras.application import GRID, application_status, open_message
 from wire.cameras.video import bounded, moment_or, one_report, relative_box, report_condition, share
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, about, fits_object, guarded
 
 NAME = "detectx"
 # Not `detectx/status/+`: Shelly's `+/status/+` brings it, and a broker may send what two filters
@@ -39,7 +39,8 @@ _KINDS = frozenset("detection detections event events crop crops connect status 
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
-    return read_message(topic, payload, received_at, _KINDS, _by_kind)
+    kind, device, body = open_message(topic, payload, _KINDS)
+    return about(device, _by_kind, kind, body, device, received_at)
 
 
 def _by_kind(kind: str, body: dict[str, Any], device: str, received_at: datetime) -> Decoded:

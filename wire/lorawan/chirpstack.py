@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -162,8 +162,9 @@ def _stamp(body: Mapping[str, Any], received_at: datetime) -> Stamp:
     """The message's own time (of a gateway that has a clock, else the server's), a gateway's, the
     server's, else the receipt's. A gateway that is further off than any network keeps a frame has
     a wrong clock: then the server's time counts."""
-    by_server = list(_server_times(body))
-    stamp = first_time((*_gateway_times(body), *by_server), received_at)
+    heard = receptions(body.get("rxInfo"))
+    by_server = list(_server_times(body, heard))
+    stamp = first_time((*_gateway_times(body, heard), *by_server), received_at)
     if stamp.ts_from is not TimeSource.GATEWAY or not by_server:
         return stamp
     server = first_time(by_server, received_at)
@@ -172,8 +173,11 @@ def _stamp(body: Mapping[str, Any], received_at: datetime) -> Stamp:
     return stamp
 
 
-def _gateway_times(body: Mapping[str, Any]) -> Iterator[tuple[datetime | None, TimeSource]]:
-    heard = receptions(body.get("rxInfo"))
+_Times = Iterator[tuple[datetime | None, TimeSource]]
+_Heard = Sequence[Mapping[str, Any]]
+
+
+def _gateway_times(body: Mapping[str, Any], heard: _Heard) -> _Times:
     at_gateway = [t for entry in heard if (t := _gateway_time(entry)) is not None]
     own = time_or_none(body.get("time"))
     yield own, TimeSource.GATEWAY if own in at_gateway else TimeSource.SERVER
@@ -181,8 +185,7 @@ def _gateway_times(body: Mapping[str, Any]) -> Iterator[tuple[datetime | None, T
         yield ts, TimeSource.GATEWAY
 
 
-def _server_times(body: Mapping[str, Any]) -> Iterator[tuple[datetime | None, TimeSource]]:
-    heard = receptions(body.get("rxInfo"))
+def _server_times(body: Mapping[str, Any], heard: _Heard) -> _Times:
     for said in (*(entry.get("nsTime") for entry in heard), body.get("publishedAt")):
         yield time_or_none(said), TimeSource.SERVER
 

@@ -17,7 +17,6 @@ from wire.lorawan.lorawan import (
     link_record,
     port,
     said_number,
-    time_record,
     uplink,
 )
 from wire.spelling import bytes_of, is_hex
@@ -40,7 +39,7 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     if len(raw) > FRAME_LIMIT:
         detail = f"{len(raw)} bytes, a LoRaWAN frame holds at most {FRAME_LIMIT}"
         raise Refused(REASON_TOO_LARGE, detail, device)
-    link = link_record(None, (), **time_record(Stamp(received_at, TimeSource.RECEIVED)))
+    link = link_record(None, (), Stamp(received_at, TimeSource.RECEIVED), {})
     return uplink(NAME, device, Frame(raw, fport), link)
 
 

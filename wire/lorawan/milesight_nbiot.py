@@ -13,7 +13,7 @@ from typing import Any
 
 from city.reading import REASON_FIELD, Decoded, TimeSource
 from wire.format import Format, Refused, guarded, no_body, no_topic
-from wire.lorawan.lorawan import Frame, link_record, time_record, uplink
+from wire.lorawan.lorawan import Frame, link_record, uplink
 from wire.spelling import bytes_of
 from wire.values import Stamp
 
@@ -42,7 +42,7 @@ class Header:
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     header, sensor = _split(bytes_of(payload, HEX_LIMIT))
     stamp = Stamp(received_at, TimeSource.RECEIVED)  # the frame carries no time
-    link = link_record(header.frame, (), **time_record(stamp), **header.facts)
+    link = link_record(header.frame, (), stamp, header.facts)
     return uplink(NAME, header.imei, Frame(sensor), link)
 
 

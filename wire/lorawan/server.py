@@ -24,7 +24,6 @@ from wire.lorawan.lorawan import (
     link_record,
     port,
     said_number,
-    time_record,
     uplink,
 )
 from wire.numbering import number_at
@@ -55,7 +54,8 @@ class Envelope:
 
     def count(self, said: Mapping[str, Any]) -> int | None:
         """The frame's counter."""
-        counter = counter_or_none(self._number(said.get(self.counter)))
+        value = said.get(self.counter)
+        counter = counter_or_none(said_number(value) if self.numbers_as_text else value)
         return 0 if counter is None and self.leaves_out_zero else counter
 
     def read(
@@ -76,14 +76,14 @@ class Envelope:
         if sealed:
             facts["encrypted"] = raw.hex()
             raw = b""
-        frame = Frame(raw, port(self._number(said.get(self.port)), self.port), rejects)
-        link = link_record(self.count(said), gateways, **time_record(stamp), **facts)
+        fport = said.get(self.port)
+        if self.numbers_as_text:
+            fport = said_number(fport)
+        frame = Frame(raw, port(fport, self.port), rejects)
+        link = link_record(self.count(said), gateways, stamp, facts)
         if values is None:
             values = decoded_object(said.get(self.values), self.values, stamp)
         return uplink(self.format, device, frame, link, values, readings)
-
-    def _number(self, value: Any) -> Any:
-        return said_number(value) if self.numbers_as_text else value
 
 
 def gateway_eui(name: Any) -> str:
