@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.peculiar import MEMORIES
 from tests.architecture.test_boundaries import PACKAGES, ROOT, modules
 from wire import FORMATS
 
@@ -78,6 +79,10 @@ def test_no_module_names_a_format_that_is_not_its_own() -> None:
 def test_whoever_is_allowed_to_name_a_format_does_so() -> None:
     trees = dict(modules(*PACKAGES))
     assert [path for path in ALLOWED if not list(named_in(trees[path]))] == []
+
+
+def test_what_a_format_needs_somebody_keeps() -> None:
+    assert {known.needs for known in FORMATS.values() if known.needs} == set(MEMORIES)
 
 
 def test_every_format_has_a_file_of_its_name() -> None:

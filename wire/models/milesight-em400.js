@@ -16,8 +16,8 @@ function read(channel, at, data) {
   else if (channel === 0x0482 || channel === 0x8482) data.distance = uint16(at, 0);
   else if (channel === 0x0500) data.position = at[0] === 0 ? "normal" : "tilt";
   else {
-    data.longitude = int32(at, 0) / 1e6;
-    data.latitude = int32(at, 4) / 1e6;
+    data.longitude = (uint32(at, 0) | 0) / 1e6;
+    data.latitude = (uint32(at, 4) | 0) / 1e6;
   }
   if (channel === 0x8367) data.temperature_abnormal = at[2] !== 0;
   if (channel === 0x8482) data.distance_alarming = at[2] !== 0;
