@@ -29,9 +29,7 @@ from db import (
     reject_counts,
     rollups,
     sequences,
-    sparkplug,
     users,
-    zigbee,
 )
 from db.pool import (
     Connection,
@@ -44,6 +42,7 @@ from db.pool import (
     transaction,
 )
 from dispatch import steps as dispatch_steps
+from ingest import peculiar
 from ingest.sequence_steps import follow_numbers
 
 log = logging.getLogger(__name__)
@@ -174,9 +173,8 @@ def _forget_messages(conn: Connection, now: datetime) -> None:
     outbox.delete_old(conn, now)
 
 
-def _forget_nodes(conn: Connection, _now: datetime) -> None:
-    sparkplug.trim(conn)
-    zigbee.trim(conn)
+def _forget_learned(conn: Connection, _now: datetime) -> None:
+    peculiar.trim(conn)
 
 
 JOBS: tuple[tuple[str, float, Job], ...] = (
@@ -190,7 +188,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("forgetting", 3600, _forget),
     ("sequence numbers", 10, follow_numbers),
     ("messages seen", 60, _forget_messages),
-    ("edge nodes", 60, _forget_nodes),
+    ("edge nodes", 60, _forget_learned),
     ("clocks", 900, alert_steps.look_at_clocks),
     ("stuck values", 900, alert_steps.look_for_stuck_values),
 )

@@ -13,7 +13,7 @@ from city.event import NewEvent
 from city.message import NewMessage
 from db import outbox, sparkplug
 from db.events import append_events
-from ingest.sparkplug_sessions import pass_time
+from ingest.formats.sparkplug_sessions import pass_time
 from wire.industry.sparkplug import rebirth_topic
 from wire.industry.sparkplug_payload import rebirth_command
 

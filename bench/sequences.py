@@ -17,8 +17,8 @@ import numpy as np
 from city.device import RegisteredDevice
 from columns.numbers import NUMBER_DTYPE, SOURCE_DTYPE, Numbers
 from db.sequences import pack
+from ingest.formats.native import PlainLane
 from ingest.message import Message
-from ingest.plain import PlainLane
 from ingest.reporters import Reporters
 from ingest.sequences import follow, split
 

@@ -7,10 +7,35 @@ from datetime import datetime, timedelta
 from typing import Any
 
 NETWORK_SERVER = "network_server"
-
+LORAWAN_GATEWAY = "lorawan_gateway"
+SPARKPLUG_NODE = "sparkplug_node"
+ZIGBEE_BRIDGE = "zigbee_bridge"
+NVR = "nvr"
+# Kinds of gateways, in the order in which lists show them.
+KINDS = (LORAWAN_GATEWAY, NETWORK_SERVER, SPARKPLUG_NODE, ZIGBEE_BRIDGE, NVR)
 
 # How far back "usually heard through" goes.
 USUAL = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A gateway or server as one message shows it: it carried the message, or, where `online` is
+    set, spoke of itself.
+
+    `format` is the one under which the gateway is known. `counts_always`: it also carried what
+    comes from devices that nobody registered; else frames of strangers are not ours to judge a
+    gateway by.
+    """
+
+    format: str
+    identity: str
+    kind: str
+    online: bool | None = None
+    counts_always: bool = False
+    rssi_dbm: float | None = None
+    snr_db: float | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

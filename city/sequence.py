@@ -17,6 +17,21 @@ RADIO_FEEDS = FEEDS[2:]
 
 
 @dataclass(frozen=True, slots=True)
+class MessageNumber:
+    """What one message says of its place among those of its sender.
+
+    `number` None: the message came, but nobody could read which one it was. `source` names who
+    counts where that is not the device itself; `begins`: a session begins, numbers start anew.
+    `sent_at` is the sender's own time, None where it says none.
+    """
+
+    number: int | None
+    source: str = ""
+    begins: bool = False
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SequenceTotal:
     """Sums of a feed since the installation began; they only grow."""
 

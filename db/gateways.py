@@ -25,9 +25,6 @@ PAIR_EVERY = timedelta(seconds=60)
 TENURE = timedelta(days=1)
 
 
-KINDS = ("lorawan_gateway", NETWORK_SERVER, "sparkplug_node", "zigbee_bridge", "nvr")
-
-
 class _Key(NamedTuple):
     format: str
     identity: str

@@ -45,10 +45,8 @@ from ingest.numbers import NumbersDraft
 from ingest.plain import Plain
 from ingest.reporters import Reporters
 from ingest.strangers import Strangers, note_message
-from wire import recognise
+from wire import GAS, recognise
 from wire.lorawan.codec import CodecCall, Run, run_ahead
-from wire.native import NAME as NATIVE
-from wire.native import is_gas_topic
 from wire.normalize import Normalized, codec_call, normalize
 
 # A message that no format claims is booked under this feed.
@@ -165,7 +163,7 @@ def build_batch(
     that were not taken as plain ones, in their order."""
     numbers = range(len(messages)) if plain is None else plain.rest
     draft = _Draft(registry, run_ahead(_codec_calls(decoded, registry)))
-    feeds = [NATIVE] * len(messages)
+    feeds = ["" if plain is None else plain.feed] * len(messages)
     contents = [Content.VALUES] * len(messages)
     for number, content in zip(numbers, decoded, strict=True):
         feeds[number] = content.format
@@ -421,7 +419,7 @@ def _untimed(message: Message, decoded: Decoded) -> list[Untimed]:
         return [Untimed(_digest("\0".join(said).encode()), True, message.again)]
     in_any = ("", decoded.device, message.topic)
     in_this = (f"{message.session} {message.mid}", decoded.device, message.topic)
-    if not is_gas_topic(message.topic) or not message.session:
+    if not GAS.matches(message.topic) or not message.session:
         return [Untimed(_said(in_this, message.payload), False, message.again)]
     body = _said(in_any, message.payload)
     if message.session.endswith(GAS_LANE):

@@ -22,8 +22,7 @@ from city.reading import (
 )
 from ingest.message import Message
 from wire import FORMATS, Format, find_format, recognise
-from wire.home.zigbee2mqtt import NAME as ZIGBEE2MQTT
-from wire.models import DeviceModel, load_model, model_names
+from wire.models import DeviceModel, load_model, model_names, whole_codec
 from wire.normalize import Normalized, interpret, misfit, nothing_known
 from wire.quality import is_in_future
 
@@ -82,7 +81,7 @@ def _model(name: str | None, codec_js: str | None) -> DeviceModel | None:
         return model
     if model is None:
         model = DeviceModel("", "codec given by hand", "any", 3600, {})
-    return replace(model, codec=codec_js)
+    return replace(model, codec=whole_codec(codec_js))
 
 
 def _lines(payload: bytes) -> list[bytes]:
@@ -124,7 +123,7 @@ def _result(
     apart = unknown is not None or (bool(content.unclear) and not content.readings)
     rejects = [*content.rejects, *content.unclear, *([problem] if problem else [])]
     rejects = [reject for reject in rejects if reject not in undefined]
-    warnings = [*content.warnings, *_in_words(undefined)]
+    warnings = [*content.warnings, *_in_words(decoded, undefined)]
     others = [_value_json(decoded.device, value) for value in content.kept_out]
     readings = [_reading_json(reading) for reading in content.readings]
     result: dict[str, Any] = {
@@ -148,17 +147,21 @@ def _result(
 
 
 def _undefined(decoded: Decoded, content: Normalized) -> list[Reject]:
-    """What ingest may know of a Zigbee device, from its bridge, and nobody knows by hand. Beside
-    what is known it is told as a warning; with nothing else in it the message is refused."""
-    if decoded.format != ZIGBEE2MQTT or "defined_as" in decoded.link or not content.readings:
-        return []
-    return list(content.unclear)
+    """What ingest may know from earlier messages, and nobody knows by hand. Beside what is known
+    it is told as a warning; with nothing else in it the message is refused."""
+    return list(content.unclear) if content.readings and _lacking(decoded) else []
 
 
-def _in_words(undefined: Sequence[Reject]) -> list[str]:
+def _lacking(decoded: Decoded) -> str:
+    """What the message needs and was read without, in words."""
+    wire_format = FORMATS.get(decoded.format)
+    return "" if wire_format is None or wire_format.lacks is None else wire_format.lacks(decoded)
+
+
+def _in_words(decoded: Decoded, undefined: Sequence[Reject]) -> list[str]:
     if not undefined:
         return []
-    told = "no bridge/devices is known here, which says what these values are; without it:"
+    told = f"{_lacking(decoded)}; without it:"
     return [told, *(f"refused as {reject.reason}: {reject.detail}" for reject in undefined)]
 
 

@@ -17,8 +17,8 @@ from db.rejects import StoredReject, find_reject
 from ingest.batch import DECODER_FAULTS
 from ingest.decode import decode_by_hand
 from ingest.message import Message
+from ingest.peculiar import recall_by_hand
 from ingest.steps import read_again, refused_again, replay_reject
-from ingest.zigbee_steps import resolve_defined
 from wire.models import model_names
 
 Begin = Callable[[], AbstractContextManager[Connection]]
@@ -48,11 +48,10 @@ def refusals(conn: Connection, kept: StoredReject, now: datetime) -> list[tuple[
 
 def decode_again(conn: Connection, kept: StoredReject) -> dict[str, Any]:
     """The message as `gridwarden decode` prints it, with the model of its device if that is
-    registered, and the definition of a Zigbee device; what even a decoder fails on is said as an
-    error."""
+    registered, and what earlier messages told; what even a decoder fails on is said as an error."""
 
     def resolve(message: Message, decoded: Decoded) -> Decoded:
-        return resolve_defined(conn, [message], [decoded])[0]
+        return recall_by_hand(conn, message, decoded)
 
     known = find_registered(conn, [kept.device]) if kept.device else []
     models = {device.model for device in known if device.format == kept.format}

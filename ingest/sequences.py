@@ -4,7 +4,7 @@ Several workers commit batches out of order, and messages come twice; so nothing
 it is stored. The numbers are left beside the batch and followed seconds later in the order of
 their senders' clocks, by one process at a time. What came later still closes its gap.
 
-A source is a device, or the edge node of Sparkplug, which numbers what all its devices say.
+A source is a device, or whoever numbers what several devices say (an edge node).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from city.moment import EPOCH, as_microseconds
 from city.sequence import FEEDS, RADIO_FEEDS, SequenceTotal, StoredGap
 from columns.numbers import BEGINS, SOURCE_DTYPE, UNREAD, Numbers, Sources
-from ingest.numbers import FEED_CODES, SPARKPLUG
+from ingest.numbers import FEED_CODES
+from wire import FORMATS
 
 # Steps that are remembered, older ones fading; and how many it takes to believe in numbers.
 STEPS_KEPT = 64.0
@@ -41,8 +42,7 @@ RADIO_STEP = 16
 # Beyond these a jump is no loss but a counter that was set.
 JUMP_MAX = 1_000_000
 RADIO_JUMP_MAX = 10_000
-# Sparkplug counts from 0 to 255 in a session; other counters end here and go on at 0.
-SESSION_NUMBERS = 256
+# Counters that are not begun anew in each session end here and go on at 0.
 WRAPS = (1 << 16, 1 << 32)
 WRAP_NEAR = 1000
 # A sender with several threads may overtake itself by so many numbers.
@@ -54,6 +54,15 @@ LAG_STEPS = 64
 # Who was silent for so long begins anew; edge nodes that nobody registered are this many at most.
 SILENT_SINCE = timedelta(days=30)
 NAMED_MAX = 5_000
+
+
+def _session_size(feed: str) -> int:
+    numbering = FORMATS[feed].numbering
+    return 0 if numbering is None else numbering.session_size
+
+
+# By feed: so many numbers a session has before they begin at 0 again; 0 without sessions.
+SESSION_SIZES = [_session_size(feed) for feed in FEEDS]
 
 
 class Trust(IntEnum):
@@ -89,6 +98,11 @@ class Source:
     def is_radio(self) -> bool:
         """What lies before its network server loses messages by nature."""
         return FEEDS[self.feed] in RADIO_FEEDS
+
+    @property
+    def session_size(self) -> int:
+        """How many numbers a session has; 0 for a counter that simply goes on."""
+        return SESSION_SIZES[self.feed]
 
 
 @dataclass(slots=True)
@@ -137,7 +151,8 @@ def split(known: Sources, numbers: Numbers) -> Split:
     first[1:] = place[1:] != place[:-1]
     before[first] = sources["number"][place[first]]
     step = numbers["number"] - before
-    step = np.where(numbers["feed"] == SPARKPLUG, step % SESSION_NUMBERS, step)
+    sizes = np.array(SESSION_SIZES)[numbers["feed"]]
+    step = np.where(sizes > 0, step % np.maximum(sizes, 1), step)
     odd = (step != 1) | (numbers["flags"] != 0) | (numbers["at_us"] < sources["epoch_us"][place])
     odd |= (sources["heard_us"][place] == 0) | (numbers["at_us"] == 0)
     odd |= sources["trust"][place] != Trust.USABLE
@@ -296,12 +311,13 @@ class _Course:
         source.number, source.unread = number, 0
 
     def _unrolled(self, number: int) -> int:
-        """A number of Sparkplug as if its counter had no end: nearest to where the source is."""
+        """A number of a session as if its counter had no end: nearest to where the source is."""
         source = self._source
-        if source.feed != SPARKPLUG:
+        size = source.session_size
+        if not size:
             return number
-        ahead = (number - source.number) % SESSION_NUMBERS
-        return source.number + (ahead if ahead < SESSION_NUMBERS // 2 else ahead - SESSION_NUMBERS)
+        ahead = (number - source.number) % size
+        return source.number + (ahead if ahead < size // 2 else ahead - size)
 
     def _go_on(self, number: int, at_us: int, received_us: int) -> None:
         source = self._source
@@ -337,7 +353,7 @@ class _Course:
     def _wrap_before(self, number: int) -> int:
         """Where the counter ended, if it went on at 0; 0 if it did not."""
         source = self._source
-        if source.feed == SPARKPLUG or number >= WRAP_NEAR:
+        if source.session_size or number >= WRAP_NEAR:
             return 0
         return next((end for end in WRAPS if source.number < end <= source.number + WRAP_NEAR), 0)
 
@@ -352,8 +368,8 @@ class _Course:
     def _restart(self, number: int, at_us: int, received_us: int) -> None:
         """The sender began anew, or was set: how many it had sent meanwhile nobody can tell."""
         source = self._source
-        if source.feed == SPARKPLUG:
-            number %= SESSION_NUMBERS
+        if source.session_size:
+            number %= source.session_size
         self._start_over(number, at_us)
         self._heard(at_us, received_us)
         self._sums.restarts += 1
@@ -400,8 +416,8 @@ class _Course:
             if at_us and is_of_now == (at_us < source.epoch_us):
                 continue
             found = number
-            if source.feed == SPARKPLUG:
-                found = gap.first + (number - gap.first) % SESSION_NUMBERS
+            if source.session_size:
+                found = gap.first + (number - gap.first) % source.session_size
             if not gap.first <= found <= gap.last:
                 continue
             rest = [replace(gap, id=0, last=found - 1), replace(gap, id=0, first=found + 1)]

@@ -44,9 +44,8 @@ from ingest.batch import (
     identities,
 )
 from ingest.message import Message
+from ingest.peculiar import recall
 from ingest.reporters import Reporters
-from ingest.sparkplug_steps import resolve_replayed
-from ingest.zigbee_steps import resolve_defined
 
 # A reading that reaches evaluation later than this after it was measured is stored as late and
 # raises no alarm: only a replay from quarantine can be so late without the format saying so.
@@ -296,8 +295,7 @@ def refused_again(kept: rejects.StoredReject, batch: Batch) -> list[NewReject]:
 def read_again(conn: Connection, kept: rejects.StoredReject, now: datetime) -> Batch:
     """What a quarantined message comes to with today's decoders and registry; nothing is stored."""
     message = Message(kept.topic, bytes(kept.raw), False, kept.received_at)
-    decoded = resolve_replayed(conn, [message], decode_messages([message]))
-    decoded = resolve_defined(conn, [message], decoded)
+    decoded = recall(conn, [message], decode_messages([message]))
     names = sorted({*_names(decoded), *map(normal_identity, _names(decoded))})
     registry = Reporters(
         devices.find_registered(conn, names),

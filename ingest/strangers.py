@@ -7,6 +7,7 @@ from datetime import datetime
 
 from city.device import STRANGERS_PER_BATCH, Stranger, normal_identity
 from city.reading import Decoded
+from wire import FORMATS
 
 # Characters of an identity: a longer one fits into no line of the registry.
 IDENTITY_LENGTH_MAX = 200
@@ -15,8 +16,6 @@ TOPIC_LENGTH = 500
 # Bytes of a message that are searched for what the device might be.
 GUESS_BYTES = 4_096
 
-_CAMERA_FORMATS = re.compile(r"frigate|axis|onvif|hikvision|dahua|video|camera")
-_KIND_OF_TOPIC = {"gas": "gas", "manhole": "manhole", "light": "light", "video": "camera"}
 # Words in names of values by which a kind is guessed; a person decides.
 _CLUES = {
     "gas": re.compile(rb"ch4|methane|\blel\b|pct_lel|h2s|\bco2?\b|\bo2\b|gas"),
@@ -55,11 +54,11 @@ def _is_name(identity: str) -> bool:
 
 def guess_kind(format_name: str, topic: str, payload: bytes) -> str:
     """What kind of device this may be, "" where nothing or two kinds speak for it."""
-    levels = topic.split("/")
-    if format_name == "native" and len(levels) > 3:
-        return _KIND_OF_TOPIC.get(levels[3], "")
-    if _CAMERA_FORMATS.search(format_name):
-        return "camera"
+    wire_format = FORMATS.get(format_name)
+    if wire_format is not None:
+        said = wire_format.kind_of_topic(topic) if wire_format.kind_of_topic else None
+        if said is not None or wire_format.kind:
+            return wire_format.kind if said is None else said
     text = payload[:GUESS_BYTES].lower()
     scores = sorted((len(set(clue.findall(text))), kind) for kind, clue in _CLUES.items())
     (second, _), (best, kind) = scores[-2:]

@@ -30,13 +30,10 @@ from ingest.hand_over import (
 )
 from ingest.message import Message
 from ingest.packets import read_publishes
-from ingest.plain import PlainLane
+from ingest.peculiar import fast_lane, learn
 from ingest.reporters_reader import ReportersReader
-from ingest.sparkplug_steps import resolve_sessions
 from ingest.steps import NewestKnown, Stored, store_batch
-from ingest.zigbee_steps import resolve_definitions
-from wire import subscriptions
-from wire.native import GAS_FILTER, is_gas_topic
+from wire import GAS, subscriptions
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +129,7 @@ def work(line: Line) -> None:
     pulse = threading.Thread(target=line.pulse, args=(ended,), name="pulse", daemon=True)
     try:
         worker.prepare()
-        line.send(pack_answer(READY, [topic.encode() for topic in (GAS_FILTER, *subscriptions())]))
+        line.send(pack_answer(READY, [topic.encode() for topic in (GAS.filter, *subscriptions())]))
         pulse.start()
         while True:
             body = line.receive(BEAT_S)
@@ -173,7 +170,7 @@ class _Worker:
         self._conn: Connection | None = None
         self._redis = live.open_redis(settings.redis_url)
         self._redis_answers = True
-        self._lane = PlainLane()
+        self._lane = fast_lane()
         self._beat_at = 0.0
         self._newest_at: datetime | None = None  # receipt of the newest message stored
 
@@ -194,7 +191,7 @@ class _Worker:
                 piece.packets, piece.received_at, piece.again, piece.session
             )
             if piece.pass_over_gas:  # it comes in the lane of gas, too
-                found = [message for message in found if not is_gas_topic(message.topic)]
+                found = [message for message in found if not GAS.matches(message.topic)]
             (deadly if piece.deadly else messages).extend(found)
             owed.append(acknowledgements)
         self.store(messages)
@@ -270,9 +267,8 @@ class _Worker:
         decoded = decode_messages(rest)
         self._registry.meet(conn, identities(decoded), at)
         now = datetime.now(UTC)
-        with conn.transaction():  # what is learned of Sparkplug sessions goes with the readings
-            decoded = resolve_sessions(conn, rest, decoded, now)
-            decoded = resolve_definitions(conn, rest, decoded, now)
+        with conn.transaction():  # what is learned goes with the readings
+            decoded = learn(conn, rest, decoded, now)
             batch = build_batch(messages, decoded, registry, plain)
             return store_batch(conn, batch, now, worker=name, newest=self._newest)
 

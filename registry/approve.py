@@ -15,7 +15,7 @@ from db.events import append_events
 from db.pool import Connection
 from registry.changes import device_event
 from registry.device_files import Row
-from registry.import_file import GASES, KINDS, NATIVE, districts_of, judge_rows, register
+from registry.import_file import GASES, KINDS, districts_of, judge_rows, register
 from wire import FORMATS
 from wire.models import model_names
 
@@ -67,8 +67,10 @@ def ignore(conn: Connection, actor: str, district: str, discovered_id: int, now:
 
 
 def _identity_columns(found: DiscoveredDevice, wanted: Mapping[str, Any]) -> dict[str, str]:
-    """A native device is known by its code; any other identity is an external one."""
-    is_code = found.format == NATIVE and found.identity == wanted.get("code")
+    """Where devices are known by their code, that is no external identity."""
+    known = FORMATS.get(found.format)
+    by_code = known is not None and known.by_code
+    is_code = by_code and found.identity == wanted.get("code")
     return {"format": found.format, "external_id": "" if is_code else found.identity}
 
 

@@ -34,13 +34,12 @@ from db.devices import (
 from db.events import append_events
 from db.pool import Connection
 from registry.device_files import UTF8, Row, read_file
-from wire import ALIASES, FORMATS
+from wire import ALIASES, FORMATS, OWN
 from wire.models import KINDS as MODEL_KINDS
 from wire.models import load_model, model_names
 
 KINDS = MODEL_KINDS - {"any"}
 GASES = ("methane", "lpg", "propane")
-NATIVE = "native"
 # How often a device of unknown model is expected to report.
 REPORT_INTERVAL_S = 300
 # Outlines are drawn to about 100 m, and a device may stand on the line.
@@ -362,12 +361,12 @@ def model_of(cells: Cells, kind: str) -> str:
 
 def identity_of(cells: Cells) -> tuple[str, str | None]:
     """Wire format and identity inside it."""
-    format_name = cells.text("format").lower() or NATIVE
+    format_name = cells.text("format").lower() or OWN
     format_name = ALIASES.get(format_name, format_name)
     external_id = normal_identity(cells.short_text("external_id")) or None
     if format_name not in FORMATS:
         cells.fault("format", "one_of", allowed=", ".join(FORMATS))
-    elif external_id is None and format_name != NATIVE:
+    elif external_id is None and not FORMATS[format_name].by_code:
         cells.fault("external_id", "identity_missing", format=format_name)
     return format_name, external_id
 

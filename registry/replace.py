@@ -59,7 +59,7 @@ def _check_free(
     external_id: str | None,
 ) -> None:
     if external_id is None:
-        return  # a native device is known by its code, whatever hardware sends it
+        return  # it is known by its code, whatever hardware sends it
     if (format_name, external_id) == (device.format, device.external_id):
         raise refused("external_id", external_id, "same_hardware")
     if (format_name, external_id) in list_taken(conn).external_ids:

@@ -1,18 +1,27 @@
 """Wire formats: one pure file each, and the table of those that are understood.
 
-To add a format, touch these files and no others:
+A format is closed: nothing outside its own files names it (a test of the architecture says so).
+To add one, touch these files and no others:
 
 1. `wire/<family>/<name>.py`: `NAME`, `SUBSCRIPTIONS` (MQTT topic filters), `_matches(topic)`,
    `_fits(body)` and `_parse(topic, payload, received_at) -> Decoded`, gathered in one `Format`.
    The parser does no I/O and reads no clock. It leaves by returning, or by raising `Refused`
    with one of the reasons of `city.reading`; one bad field is a partial rejection beside the
    values that can be used. JSON comes through `body.parse_object`, times through `times`,
-   decoded vendor objects through `values.flatten`.
+   decoded vendor objects through `values.flatten`. Where topics are the user's own or no JSON is
+   told without its topic, `no_topic` and `no_body` say so.
+   What else is peculiar to it is said in the same `Format`: `carriers` if messages come through
+   gateways or a server (`carriers`, `lorawan.server`), `numbering` if their senders number them
+   (and the feed's place at the end of `city.sequence.FEEDS`), `kind` if all its devices are of one.
+   Network servers describe a frame by an `Envelope` of `lorawan.server`; cameras share `video`,
+   lists of records `industry.records`.
 2. `wire/__init__.py`: the import and one line in `FORMATS` (order is the order in
    which `recognise` asks), and a line in `ALIASES` for names people know it by.
 3. `wire/models/<model>.toml` for each device model whose names are not canonical, and
    `<model>.js` beside it if its payload is bytes (see `wire/models/__init__.py`).
-4. `tests/unit/wire/test_format_<name>.py`, with payloads of your own making in
+4. Where one message is understood by earlier ones only: `needs` in the `Format`, the module
+   `ingest/formats/<name>.py` that keeps them, and a line in `ingest.peculiar`.
+5. `tests/unit/wire/test_format_<name>.py`, with payloads of your own making in
    `tests/fixtures/formats/<name>/`; one of each class of message, one of each way to be broken.
    The worst that its grammar allows goes into `WORST` of `test_format_hostile.py`.
 
@@ -57,8 +66,8 @@ from wire.platforms.ngsi import NGSI
 from wire.platforms.thingsboard import THINGSBOARD
 
 __all__ = [
-    "ALIASES", "FEED_ROOT", "FORMATS", "PAYLOAD_LIMIT", "Format", "find_format", "recognise",
-    "subscriptions",
+    "ALIASES", "FEED_ROOT", "FORMATS", "GAS", "OWN", "PAYLOAD_LIMIT", "Format", "find_format",
+    "recognise", "subscriptions",
 ]  # fmt: skip
 
 # Formats that fix no topic, or travel by HTTP, are bridged to `feed/{format}/{anything}`; by
@@ -100,6 +109,11 @@ FORMATS: dict[str, Format] = {
     "chirpstack-gateway": CHIRPSTACK_GATEWAY,
     "lorawan-frame": LORAWAN_FRAME,  # last: takes every hex text for a frame
 }
+
+# Our own format, which a device speaks of which nobody says anything else.
+OWN = NATIVE.name
+# Where gas sensors publish: one format alone has topics that say so.
+(GAS,) = (known.gas for known in FORMATS.values() if known.gas is not None)
 
 # Other names by which people know a format.
 ALIASES: dict[str, str] = {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ParamSpec
 
 from city.errors import GridwardenError
+from city.gateway import Carrier
 from city.reading import REASON_TOO_LARGE, Decoded, MessageClass, Reject
+from city.sequence import MessageNumber
 
 # Bytes. The largest real message seen (a LoRaWAN frame heard by seven gateways, a review of
 # many detections) is below 20 KiB; base64 pictures of 100 KiB still pass. Beyond that a
@@ -16,11 +18,51 @@ from city.reading import REASON_TOO_LARGE, Decoded, MessageClass, Reject
 PAYLOAD_LIMIT = 256 * 1024
 
 Parser = Callable[[str, bytes, datetime], Decoded]
+P = ParamSpec("P")
+
+
+def no_carriers(decoded: Decoded) -> Iterable[Carrier]:
+    """Of formats whose messages come straight from the device."""
+    return ()
+
+
+def no_topic(topic: str) -> bool:
+    """Of formats whose topics are the user's own."""
+    return False
+
+
+def no_body(body: Any) -> bool:
+    """Of formats of which no JSON is told without its topic."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """How senders number their messages. `read` gives None for a message that has no number.
+
+    `session_size`: so many numbers follow each other from 0 on, then 0 again, and a session begins
+    with a message that says so; 0 where counters simply go on until they are full."""
+
+    read: Callable[[Decoded], MessageNumber | None]
+    session_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GasTopics:
+    """The topic filter of what gas sensors publish, which goes before everything else, and a test
+    of the same meaning."""
+
+    filter: str
+    matches: Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One wire format: where it is published, how it is told apart, how it is parsed."""
+    """One wire format: where it is published, how it is told apart, how it is parsed; and what
+    else is peculiar to it, so that nobody else has to know its name.
+
+    Everything behind `fits_bytes` may be left out. What `needs` names is kept by ingest (see
+    `ingest.peculiar`)."""
 
     name: str
     subscriptions: tuple[str, ...]  # MQTT topic filters of the messages worth receiving
@@ -28,6 +70,14 @@ class Format:
     fits: Callable[[Any], bool]  # is this JSON body (any value) one of ours (topic not known)
     parse: Parser
     fits_bytes: Callable[[bytes], bool] | None = None  # the same for bodies that are not JSON
+    carriers: Callable[[Decoded], Iterable[Carrier]] = no_carriers  # through whom a message came
+    numbering: Numbering | None = None
+    needs: str = ""  # what of earlier messages has to be known to read one
+    lacks: Callable[[Decoded], str] | None = None  # in words: this message was read without it
+    kind: str = ""  # of its devices, where they are all of one
+    kind_of_topic: Callable[[str], str | None] | None = None  # None: the topic does not say
+    gas: GasTopics | None = None
+    by_code: bool = False  # devices are known by their code in the registry
 
 
 def fits_object(fits: Callable[[Mapping[str, Any]], bool]) -> Callable[[Any], bool]:
@@ -42,6 +92,15 @@ class Refused(GridwardenError):
         super().__init__(detail)
         self.reject = Reject(reason, detail)
         self.device = device
+
+
+def about(device: str, read: Callable[P, Decoded], *args: P.args, **kwargs: P.kwargs) -> Decoded:
+    """Read a message of this device: what is refused is refused as its, unless it says whose."""
+    try:
+        return read(*args, **kwargs)
+    except Refused as refusal:
+        refusal.device = refusal.device or device
+        raise
 
 
 def guarded(name: str, parse: Parser) -> Parser:

@@ -29,7 +29,8 @@ from city.reading import (
 )
 from wire.body import as_number, as_text, identity, kind_of, parse_object, shown
 from wire.fast import build_decoded, build_reading
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, GasTopics, Numbering, Refused, fits_object, guarded
+from wire.numbering import number_at
 from wire.times import parse_time
 
 NAME = "native"
@@ -355,6 +356,15 @@ def _matches(topic: str) -> bool:
     return topic.startswith(ROOT)
 
 
+# What the kind in a topic is called in the registry.
+_KINDS = {"gas": "gas", "manhole": "manhole", "light": "light", "video": "camera"}
+
+
+def _kind_of_topic(topic: str) -> str | None:
+    levels = topic.split("/", 4)
+    return _KINDS.get(levels[3], "") if len(levels) > 3 else None
+
+
 # The keys that tell our own messages where no topic does.
 _SIGNS = ({"id", "type", "phase", "start"}, {"ts", "lon", "lat"}, {"ts", "online"}, {"id", "ok"})
 
@@ -365,4 +375,8 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return isinstance(body.get("readings"), dict) or any(keys <= body.keys() for keys in _SIGNS)
 
 
-NATIVE = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+NATIVE = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse),
+    numbering=Numbering(number_at("seq")), kind_of_topic=_kind_of_topic,
+    gas=GasTopics(GAS_FILTER, is_gas_topic), by_code=True,
+)  # fmt: skip

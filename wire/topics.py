@@ -18,6 +18,18 @@ def own_levels(topic: str) -> list[str]:
     return levels[2:] or [""] if levels[0] == FEED and len(levels) > 1 else levels
 
 
+def feed_device(topic: str) -> str | None:
+    """The device in `feed/{format}/{device}`, for messages that do not name it."""
+    levels = topic.split("/")
+    return levels[2] if levels[0] == FEED and len(levels) > 2 else None
+
+
+def level_of(topic: str, number: int) -> str | None:
+    """One level of a topic, counted from 0; None where it has not so many."""
+    levels = topic.split("/", number + 1)
+    return levels[number] if len(levels) > number else None
+
+
 def plain_text(payload: bytes) -> str:
     """The body as one short text; a picture or a document is no text. May be empty."""
     try:

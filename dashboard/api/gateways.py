@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from city.gateway import KINDS
 from dashboard.api.answers import json_answer
 from dashboard.api.params import check_choice, cursor_key, page, read_list_query
 from dashboard.shell.auth import current_caller
@@ -18,7 +19,7 @@ gateways = Blueprint("gateways", __name__)
 @gateways.get("/gateways")
 def list_gateways() -> Response:
     query = read_list_query(rows.GATEWAY_FILTERS)
-    check_choice(query.filters, "kind", rows.KINDS)
+    check_choice(query.filters, "kind", KINDS)
     key = cursor_key(query, int)
     with transaction(parts().pool) as conn:
         found = rows.list_gateways(

@@ -11,7 +11,6 @@ MQTT, AXIS Object Analytics), the push report of AXIS 3D People Counter.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -31,23 +30,27 @@ from wire.body import as_dict, as_finite, as_list, as_text, identity, kind_of, p
 from wire.cameras.video import (
     LIST_LIMIT,
     OBJECT_LIMIT,
+    SCENE,
     Box,
     as_state,
     bounded,
     condition_name,
-    feed_levels,
+    counted,
+    counts_report,
+    feed_camera,
     moment_or,
     number_or_text,
+    one_report,
     relative_box,
     report_condition,
+    scene_report,
     share,
 )
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, about, fits_object, guarded
 
 NAME = "axis"
 # The prefix is free; other prefixes are bridged to `feed/axis/{serial}/…`.
 SUBSCRIPTIONS = ("axis/#",)
-SCENE = "scene"
 UNCLASSIFIED = "unclassified"
 # Objects of one frame; a full square has some dozens.
 OBSERVATION_LIMIT = 500
@@ -73,12 +76,7 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     online = _ONLINE.get(word.decode("ascii", "replace"))
     if online is not None:
         return _status(identity(device, "topic"), online, received_at)
-    body = parse_object(payload)
-    try:
-        return _by_kind(body, device, received_at)
-    except Refused as refusal:
-        refusal.device = refusal.device or device
-        raise
+    return about(device, _by_kind, parse_object(payload), device, received_at)
 
 
 def _by_kind(body: dict[str, Any], device: str, received_at: datetime) -> Decoded:
@@ -98,7 +96,7 @@ def _device_of(topic: str) -> str:
     """`axis/{serial}/event/…`, or any other prefix before the level `event`."""
     levels = topic.split("/")
     if levels[0] == "feed":
-        return next(iter(feed_levels(topic)), "")
+        return feed_camera(topic)
     if "event" in levels[1:]:
         return levels[levels.index("event", 1) - 1]
     return levels[1] if len(levels) > 1 else ""
@@ -131,8 +129,7 @@ def _event(body: Mapping[str, Any], device: str, received_at: datetime) -> Decod
         name: number_or_text(value) for name, value in bounded({**sources, **data}).items()
     }
     event = _judged(device, path, condition, data, at, attributes)
-    link = {"event": path, "time_from": time_from.value}
-    return Decoded(NAME, MessageClass.EVENT, device, events=(event,), link=link)
+    return one_report(NAME, event, path, time_from)
 
 
 def _few(sources: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -198,21 +195,11 @@ def _frame(frame: Mapping[str, Any], device: str, received_at: datetime) -> Deco
         got = kind_of(observations)
         raise Refused(REASON_FIELD, f"frame.observations: must be an array (got {got})")
     seen = [item for item in observations[:OBSERVATION_LIMIT] if isinstance(item, dict)]
-    link = {"event": SCENE, "time_from": time_from.value}
     if not seen and not as_list(frame.get("operations")):
+        link = {"event": SCENE, "time_from": time_from.value}
         return Decoded(NAME, MessageClass.OTHER, device, link=link)
-    classes = [_class_of(item) for item in seen]
-    attributes = {
-        "observations": len(seen),
-        "by_class": dict(Counter(name or f"({UNCLASSIFIED})" for name, _ in classes)),
-        "track_ids": [as_text(item.get("track_id")) for item in seen[:LIST_LIMIT]],
-    }
-    scores = [score for _, score in classes if score is not None]
-    event = report_condition(
-        device, SCENE, SCENE, bool(seen), at, model=NAME, attributes=attributes, ongoing=True,
-        confidence=max(scores, default=None),
-    )  # fmt: skip
-    return Decoded(NAME, MessageClass.EVENT, device, events=(event,), link=link)
+    objects = [(*_class_of(item), as_text(item.get("track_id"))) for item in seen]
+    return one_report(NAME, scene_report(device, objects, at, model=NAME), SCENE, time_from)
 
 
 def _class_of(observation: Mapping[str, Any]) -> tuple[str, float | None]:
@@ -245,10 +232,7 @@ def _track(body: Mapping[str, Any], device: str, received_at: datetime) -> Decod
         device, identity(body.get("id"), "id"), label, EventPhase.END, start_at, end_at,
         confidence=share(best.get("score")), bbox=_box(body), model=NAME, attributes=attributes,
     )  # fmt: skip
-    link = {"event": "track", "time_from": time_from.value}
-    return Decoded(
-        NAME, MessageClass.EVENT, device, events=(event,), rejects=tuple(rejects), link=link
-    )
+    return one_report(NAME, event, "track", time_from, rejects)
 
 
 def _box(body: Mapping[str, Any]) -> Box | None:
@@ -270,35 +254,23 @@ def _counts(body: Mapping[str, Any], device: str, received_at: datetime) -> Deco
     if not isinstance(measurements, list):
         got = kind_of(measurements)
         raise Refused(REASON_FIELD, f"data.measurements: must be an array (got {got})", device)
-    values: list[RawValue] = []
-    rejects: list[Reject] = []
+    found: list[RawValue | Reject] = []
     for entry in measurements[:MEASUREMENT_LIMIT]:
         measured = as_dict(entry)
         ended = measured.get("utcTo") or data.get("utcTo") or body.get("utcSent")
         at, time_from = moment_or(ended, received_at)
         prefix = _count_prefix(as_text(measured.get("kind"), 64))
         for item in as_list(measured.get("items"))[:MEASUREMENT_LIMIT]:
-            _add_count(prefix, as_dict(item), at, time_from, values, rejects)
-    if not values and not rejects:
+            fields = as_dict(item)
+            name = prefix + (as_text(fields.get("direction"), 64) or "count")
+            found.append(counted(name, fields.get("count"), at, time_from))
+    if not found:
         return Decoded(NAME, MessageClass.OTHER, device, link={"event": "no_counts"})
-    found = MessageClass.TELEMETRY if values else MessageClass.INVALID
-    return Decoded(NAME, found, device, values=tuple(values), rejects=tuple(rejects))
+    return counts_report(NAME, device, found)
 
 
 def _count_prefix(kind: str) -> str:
     return "" if kind in ("", "people-counts") else f"{kind}."
-
-
-def _add_count(
-    prefix: str, item: Mapping[str, Any], at: datetime, time_from: TimeSource,
-    values: list[RawValue], rejects: list[Reject],
-) -> None:  # fmt: skip
-    name = prefix + (as_text(item.get("direction"), 64) or "count")
-    count = as_finite(item.get("count"))
-    if count is None or count < 0 or not count.is_integer():
-        rejects.append(Reject(REASON_FIELD, f"{name}: must be a count (got {shown(count)})"))
-    else:
-        values.append(RawValue(name, count, at, time_from, sent=item["count"]))
 
 
 def _matches(topic: str) -> bool:
@@ -314,4 +286,6 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return "measurements" in as_dict(body.get("data")) and "sensor" in body
 
 
-AXIS = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+AXIS = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), kind="camera"
+)

@@ -33,16 +33,17 @@ from wire.body import (
     shown,
 )
 from wire.cameras.video import (
-    CLOCK_SET_SINCE,
     Box,
     bounded,
     condition_name,
-    feed_levels,
+    feed_camera,
     number_or_text,
+    one_report,
     relative_box,
     report_condition,
+    set_moment_or,
 )
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, fits_object, guarded, no_topic
 from wire.times import from_epoch
 
 NAME = "dahua"
@@ -66,8 +67,7 @@ _DATA = re.compile(r"\s{0,8};?\s{0,8}(?:data=)?\s{0,8}(?=\{)")
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
-    levels = feed_levels(topic)
-    named = levels[0] if levels else ""
+    named = feed_camera(topic)
     if payload.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"{":
         return _judged(parse_object(payload), named, received_at)
     records = _records(payload)
@@ -140,9 +140,7 @@ def _judged(body: Mapping[str, Any], named: str, received_at: datetime) -> Decod
         detail = f"action: must be Start, Stop or Pulse (got {shown(fields.get('action'))})"
         raise Refused(REASON_FIELD, detail, device)
     at, time_from = _time(data, received_at)
-    event = _event(device, code, action, data, at)
-    link = {"event": code, "time_from": time_from.value}
-    return Decoded(NAME, MessageClass.EVENT, device, events=(event,), link=link)
+    return one_report(NAME, _event(device, code, action, data, at), code, time_from)
 
 
 def _time(data: Mapping[str, Any], received_at: datetime) -> tuple[datetime, TimeSource]:
@@ -152,9 +150,7 @@ def _time(data: Mapping[str, Any], received_at: datetime) -> tuple[datetime, Tim
     if seconds is None:
         return received_at, TimeSource.RECEIVED
     moment = from_epoch(seconds + (milliseconds / 1000 if 0 <= milliseconds < 1000 else 0.0))
-    if moment is None or moment < CLOCK_SET_SINCE:
-        return received_at, TimeSource.RECEIVED
-    return moment, TimeSource.DEVICE
+    return set_moment_or(moment, received_at)
 
 
 def _event(
@@ -205,10 +201,6 @@ def _confidence(found: Mapping[str, Any]) -> float | None:
     return number / 255 if number is not None and 0 < number <= 255 else None
 
 
-def _matches(topic: str) -> bool:
-    return False
-
-
 def _fits(body: Mapping[str, Any]) -> bool:
     names = {name.lower() for name in list(body)[:32]}
     return {"code", "action"} <= names
@@ -219,5 +211,6 @@ def _fits_bytes(payload: bytes) -> bool:
 
 
 DAHUA = Format(
-    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), _fits_bytes
-)
+    NAME, SUBSCRIPTIONS, no_topic, fits_object(_fits), guarded(NAME, _parse), _fits_bytes,
+    kind="camera",
+)  # fmt: skip

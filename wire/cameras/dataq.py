@@ -18,17 +18,18 @@ from city.reading import (
     Decoded,
     EventPhase,
     MessageClass,
-    RawValue,
     Reject,
     VideoEvent,
 )
-from wire.body import as_dict, as_finite, as_list, as_text, identity, kind_of, parse_object, shown
-from wire.cameras.detectx import application_status, split_topic
+from wire.body import as_dict, as_finite, as_list, as_text, identity, kind_of
+from wire.cameras.application import GRID, application_status, open_message
 from wire.cameras.video import (
     Box,
     as_state,
     bounded,
     condition_name,
+    counted,
+    counts_report,
     levels_behind,
     moment_or,
     relative_box,
@@ -36,7 +37,7 @@ from wire.cameras.video import (
     share,
     started_before,
 )
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, about, fits_object, guarded
 
 NAME = "dataq"
 # Pictures and places of objects (`image`, `geospace`) are understood but not subscribed. Neither
@@ -46,7 +47,6 @@ SUBSCRIPTIONS = (
     "dataq/connect/+", "dataq/detections/+", "dataq/tracker/+", "dataq/path/+",
     "dataq/occupancy/+", "dataq/event/#",
 )  # fmt: skip
-GRID = 1000.0
 # Objects of one picture, and classes of one count.
 OBJECT_LIMIT = 128
 CLASS_LIMIT = 64
@@ -56,16 +56,10 @@ _KINDS = frozenset("connect status detections tracker path occupancy event geosp
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
-    body = parse_object(payload)
-    kind, serial = split_topic(topic, _KINDS)
-    device = identity(body["serial"], "serial") if body.get("serial") else serial
-    try:
-        if kind == "event":
-            return _camera_event(topic, body, device, received_at)
-        return _by_body(kind, body, device, received_at)
-    except Refused as refusal:
-        refusal.device = device
-        raise
+    kind, device, body = open_message(topic, payload, _KINDS)
+    if kind == "event":
+        return about(device, _camera_event, topic, body, device, received_at)
+    return about(device, _by_body, kind, body, device, received_at)
 
 
 def _by_body(kind: str, body: dict[str, Any], device: str, received_at: datetime) -> Decoded:
@@ -162,17 +156,11 @@ def _occupancy(body: Mapping[str, Any], device: str, received_at: datetime) -> D
     if not counts:
         return Decoded(NAME, MessageClass.OTHER, device, link={"event": "scene_clear"})
     at, time_from = moment_or(body.get("timestamp"), received_at)
-    values: list[RawValue] = []
-    rejects: list[Reject] = []
-    for label, sent in list(counts.items())[:CLASS_LIMIT]:
-        name = f"occupancy.{label}"[:128]
-        count = as_finite(sent)
-        if count is None or count < 0 or not count.is_integer():
-            rejects.append(Reject(REASON_FIELD, f"{name}: must be a count (got {shown(sent)})"))
-        else:
-            values.append(RawValue(name, count, at, time_from, sent=sent))
-    message_class = MessageClass.TELEMETRY if values else MessageClass.INVALID
-    return Decoded(NAME, message_class, device, values=tuple(values), rejects=tuple(rejects))
+    found = [
+        counted(f"occupancy.{label}"[:128], sent, at, time_from)
+        for label, sent in list(counts.items())[:CLASS_LIMIT]
+    ]
+    return counts_report(NAME, device, found)
 
 
 def _camera_event(
@@ -206,4 +194,6 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return "serial" in body and ("list" in body or "Uptime_Hours" in body)
 
 
-DATAQ = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+DATAQ = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), kind="camera"
+)

@@ -17,20 +17,13 @@ from city.reading import (
     Decoded,
     MessageClass,
     Reject,
-    StatusReport,
     TimeSource,
     VideoEvent,
 )
-from wire.body import as_dict, as_finite, identity, kind_of, parse_object
-from wire.cameras.video import (
-    bounded,
-    levels_behind,
-    moment_or,
-    relative_box,
-    report_condition,
-    share,
-)
-from wire.format import Format, Refused, fits_object, guarded
+from wire.body import as_dict, as_finite, identity, kind_of
+from wire.cameras.application import GRID, application_status, open_message
+from wire.cameras.video import bounded, moment_or, one_report, relative_box, report_condition, share
+from wire.format import Format, Refused, about, fits_object, guarded
 
 NAME = "detectx"
 # Not `detectx/status/+`: Shelly's `+/status/+` brings it, and a broker may send what two filters
@@ -39,7 +32,6 @@ SUBSCRIPTIONS = (
     "detectx/detection/+", "detectx/detections/+", "detectx/event/#", "detectx/events/#",
     "detectx/crop/+", "detectx/crops/+", "detectx/connect/+",
 )  # fmt: skip
-GRID = 1000.0
 # Detections of one picture that are looked at, and labels that are reported.
 DETECTION_LIMIT = 500
 LABEL_LIMIT = 32
@@ -47,24 +39,8 @@ _KINDS = frozenset("detection detections event events crop crops connect status 
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
-    body = parse_object(payload)
-    kind, serial = split_topic(topic, _KINDS)
-    device = identity(body["serial"], "serial") if body.get("serial") else serial
-    try:
-        return _by_kind(kind, body, device, received_at)
-    except Refused as refusal:
-        refusal.device = device
-        raise
-
-
-def split_topic(topic: str, kinds: frozenset[str]) -> tuple[str, str]:
-    """Kind of message and serial number of `{prefix}/{kind}/{serial}`; `feed/{format}/{serial}`
-    names the device alone."""
-    levels = levels_behind(topic)
-    for index, level in enumerate(levels):
-        if level in kinds:
-            return level, levels[index + 1] if index + 1 < len(levels) else ""
-    return "", levels[0] if levels else ""
+    kind, device, body = open_message(topic, payload, _KINDS)
+    return about(device, _by_kind, kind, body, device, received_at)
 
 
 def _by_kind(kind: str, body: dict[str, Any], device: str, received_at: datetime) -> Decoded:
@@ -79,17 +55,6 @@ def _by_kind(kind: str, body: dict[str, Any], device: str, received_at: datetime
     if "label" in body:
         return _crop(body, device, received_at)
     raise Refused(REASON_FIELD, "body: holds no detections, state, picture or connection")
-
-
-def application_status(
-    name: str, body: Mapping[str, Any], device: str, online: bool, received_at: datetime
-) -> Decoded:
-    """The application came, went (its Last Will), or says how the camera is doing."""
-    device = identity(device, "serial")
-    at, time_from = moment_or(body.get("timestamp"), received_at)
-    attributes = bounded({k: v for k, v in body.items() if k not in ("serial", "connected")})
-    report = StatusReport(device, online, at, time_from, attributes)
-    return Decoded(name, MessageClass.STATUS, device, statuses=(report,))
 
 
 def _detections(body: Mapping[str, Any], device: str, received_at: datetime) -> Decoded:
@@ -124,8 +89,7 @@ def _detections(body: Mapping[str, Any], device: str, received_at: datetime) -> 
 def _label_state(body: Mapping[str, Any], device: str, received_at: datetime) -> Decoded:
     label = identity(body.get("label"), "label")
     event, time_from = _seen(device, label, body["state"], body, received_at, ongoing=False)
-    link = {"event": "state", "time_from": time_from.value}
-    return Decoded(NAME, MessageClass.EVENT, device, events=(event,), link=link)
+    return one_report(NAME, event, "state", time_from)
 
 
 def _crop(body: Mapping[str, Any], device: str, received_at: datetime) -> Decoded:
@@ -134,8 +98,7 @@ def _crop(body: Mapping[str, Any], device: str, received_at: datetime) -> Decode
     label = identity(body.get("label"), "label")
     fields = {**body, "c": body.get("confidence", body.get("c"))}
     event, time_from = _seen(device, label, True, fields, received_at, box=False)
-    link = {"event": "crop", "time_from": time_from.value}
-    return Decoded(NAME, MessageClass.EVENT, device, events=(event,), link=link)
+    return one_report(NAME, event, "crop", time_from)
 
 
 def _seen(
@@ -168,4 +131,6 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return isinstance(body.get("state"), bool) or "image" in body
 
 
-DETECTX = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+DETECTX = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), kind="camera"
+)

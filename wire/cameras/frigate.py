@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from city.gateway import NVR
 from city.reading import (
     REASON_FIELD,
     REASON_TOPIC,
@@ -30,7 +31,8 @@ from wire.body import (
     parse_object,
     shown,
 )
-from wire.cameras.video import levels_behind
+from wire.cameras.video import Box, levels_behind, relative_box
+from wire.carriers import by_program
 from wire.format import Format, Refused, fits_object, guarded
 from wire.times import from_epoch
 
@@ -326,14 +328,10 @@ def _score(after: Mapping[str, Any]) -> float | None:
     return None
 
 
-def _relative_box(after: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+def _relative_box(after: Mapping[str, Any]) -> Box | None:
     """The box relative to the picture, where the message gives it so; boxes in pixels stay
     with the attributes, because the size of the picture is not in the message."""
-    numbers = [as_number(item) for item in as_list(as_dict(after.get("data")).get("box"))[:5]]
-    inside = [number for number in numbers if number is not None and 0 <= number <= 1]
-    if len(numbers) == len(inside) == 4:
-        return inside[0], inside[1], inside[2], inside[3]
-    return None
+    return relative_box(as_list(as_dict(after.get("data")).get("box"))[:5])
 
 
 def _attributes(
@@ -374,4 +372,7 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return "id" in body and body.get("type") in ("face", "lpr", "description", "classification")
 
 
-FRIGATE = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+FRIGATE = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse),
+    carriers=by_program(NVR), kind="camera",
+)  # fmt: skip

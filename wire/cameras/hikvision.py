@@ -28,14 +28,15 @@ from wire.cameras.video import (
     Box,
     bounded,
     condition_name,
-    feed_levels,
+    feed_camera,
     moment_or,
     number_or_text,
+    one_report,
     relative_box,
     report_condition,
     share,
 )
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, about, fits_object, guarded, no_topic
 from wire.markup import as_object, parse_xml, without_envelope
 
 NAME = "hikvision"
@@ -61,15 +62,9 @@ _DROPPED = frozenset({"detectionPictureTransType", "pictureInfoList", "pictureIn
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
-    levels = feed_levels(topic)
-    named = levels[0] if levels else ""
     alert = _alert(payload)
-    device, channel = _identity(alert, named, PSIA_MARK in payload[:1024])
-    try:
-        return _judged(alert, device, channel, received_at)
-    except Refused as refusal:
-        refusal.device = device
-        raise
+    device, channel = _identity(alert, feed_camera(topic), PSIA_MARK in payload[:1024])
+    return about(device, _judged, alert, device, channel, received_at)
 
 
 def _alert(payload: bytes) -> dict[str, Any]:
@@ -127,8 +122,7 @@ def _judged(
     target, rejects = _target(alert), _bad_time(alert, time_from.value)
     event = _event(alert, device, type_, _STATES[state], at, target)
     event.attributes.update({"channel_id": channel} if channel is not None else {})
-    link = {"event": type_, "time_from": time_from.value}
-    return Decoded(NAME, MessageClass.EVENT, device, events=(event,), rejects=rejects, link=link)
+    return one_report(NAME, event, type_, time_from, rejects)
 
 
 def _event_type(alert: Mapping[str, Any]) -> Any:
@@ -222,10 +216,6 @@ def _plate_confidence(alert: Mapping[str, Any]) -> float | None:
     return share(number_or_text(as_dict(alert.get("ANPR")).get("confidenceLevel")), 100)
 
 
-def _matches(topic: str) -> bool:
-    return False
-
-
 def _fits(body: Mapping[str, Any]) -> bool:
     alert = as_dict(body.get(ROOT)) or body
     return "eventType" in alert and not alert.keys().isdisjoint(_BESIDE)
@@ -236,5 +226,6 @@ def _fits_bytes(payload: bytes) -> bool:
 
 
 HIKVISION = Format(
-    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), _fits_bytes
-)
+    NAME, SUBSCRIPTIONS, no_topic, fits_object(_fits), guarded(NAME, _parse), _fits_bytes,
+    kind="camera",
+)  # fmt: skip

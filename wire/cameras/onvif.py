@@ -10,7 +10,6 @@ ONVIF Analytics (rules, scene description).
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -34,15 +33,16 @@ from wire.cameras.video import (
     condition_name,
     feed_levels,
     moment_or,
+    one_report,
     report_condition,
+    scene_report,
 )
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, about, fits_object, guarded
 from wire.markup import as_object, parse_xml, text_of
 
 NAME = "onvif"
 SUBSCRIPTIONS = ("+/onvif-ej/#",)
 PAYLOAD_PREFIX = "onvif-ej"
-SCENE = "scene"
 # An event whose topic got lost on the way: its sources still tell it from others.
 UNNAMED = "event"
 # Notifications of one document; a camera answers with what it has kept, some dozens at most.
@@ -60,13 +60,13 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
         if not rule:
             raise Refused(REASON_FIELD, "body: is empty, and the topic names no event", device)
         return Decoded(NAME, MessageClass.OTHER, device, link={"event": "property_deleted"})
-    try:
-        if payload.lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"<", b"--", b"Content-")):
-            return _document(parse_xml(payload), device, received_at)
-        return _json(parse_object(payload), device, rule, received_at)
-    except Refused as refusal:
-        refusal.device = device
-        raise
+    return about(device, _body, payload, device, rule, received_at)
+
+
+def _body(payload: bytes, device: str, rule: str, received_at: datetime) -> Decoded:
+    if payload.lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"<", b"--", b"Content-")):
+        return _document(parse_xml(payload), device, received_at)
+    return _json(parse_object(payload), device, rule, received_at)
 
 
 def _split(topic: str) -> tuple[str, str]:
@@ -94,9 +94,7 @@ def _json(body: Mapping[str, Any], device: str, rule: str, received_at: datetime
     at, time_from = _utc(body.get("UtcTime"), received_at)
     if not source and where:
         source = {"source": where[:IDENTITY_LIMIT]}
-    event = _event(device, path, source, data, operation, at)
-    link = {"event": path, "time_from": time_from.value}
-    return Decoded(NAME, MessageClass.EVENT, device, events=(event,), link=link)
+    return one_report(NAME, _event(device, path, source, data, operation, at), path, time_from)
 
 
 def _plain(path: str) -> str:
@@ -251,17 +249,8 @@ def _items(group: Element | None) -> dict[str, Any]:
 def _frame(frame: Element, device: str, at: datetime) -> VideoEvent:
     """A frame of scene metadata, several a second: one lasting condition while it has objects."""
     objects = frame.findall("Object")[:NOTIFICATION_LIMIT]
-    classes = [_class_of(item) for item in objects]
-    attributes = {
-        "observations": len(objects),
-        "by_class": dict(Counter(name or "(unclassified)" for name, _ in classes)),
-        "track_ids": [as_text(item.get("ObjectId"), 64) for item in objects[:LIST_LIMIT]],
-    }
-    scores = [score for _, score in classes if score is not None]
-    return report_condition(
-        device, SCENE, SCENE, bool(objects), at, model=NAME, attributes=attributes, ongoing=True,
-        confidence=max(scores, default=None),
-    )  # fmt: skip
+    seen = [(*_class_of(item), as_text(item.get("ObjectId"), 64)) for item in objects]
+    return scene_report(device, seen, at, model=NAME)
 
 
 def _class_of(element: Element) -> tuple[str, float | None]:
@@ -289,5 +278,6 @@ def _fits_bytes(payload: bytes) -> bool:
 
 
 ONVIF = Format(
-    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), _fits_bytes
-)
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), _fits_bytes,
+    kind="camera",
+)  # fmt: skip

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from city.reading import EventPhase, TimeSource, VideoEvent, occurrence_id
-from wire.body import TEXT_LIMIT, as_finite
+from city.reading import (
+    REASON_FIELD,
+    Decoded,
+    EventPhase,
+    MessageClass,
+    RawValue,
+    Reject,
+    TimeSource,
+    VideoEvent,
+    occurrence_id,
+)
+from wire.body import TEXT_LIMIT, as_finite, shown
 from wire.times import time_or_none
 
 Box = tuple[float, float, float, float]
+
+# The lasting condition of which frames of scene metadata are reports.
+SCENE = "scene"
+UNCLASSIFIED = "(unclassified)"
 
 # Entries of an object and of a list that are kept with an event.
 OBJECT_LIMIT = 64
@@ -37,6 +52,11 @@ def feed_levels(topic: str) -> list[str]:
     return levels[2:] if levels[0] == "feed" else []
 
 
+def feed_camera(topic: str) -> str:
+    """The camera in `feed/{format}/{camera}/…`; empty for another topic."""
+    return next(iter(feed_levels(topic)), "")
+
+
 def levels_behind(topic: str) -> list[str]:
     """The levels behind the prefix: `{prefix}/…`, or `feed/{format}/…`."""
     return feed_levels(topic) if topic.startswith("feed/") else topic.split("/")[1:]
@@ -44,7 +64,11 @@ def levels_behind(topic: str) -> list[str]:
 
 def moment_or(value: Any, received_at: datetime) -> tuple[datetime, TimeSource]:
     """The camera's time, or ours where it says none, one without offset, or was never set."""
-    moment = time_or_none(value)
+    return set_moment_or(time_or_none(value), received_at)
+
+
+def set_moment_or(moment: datetime | None, received_at: datetime) -> tuple[datetime, TimeSource]:
+    """The same of a time that was read already."""
     if moment is None or moment < CLOCK_SET_SINCE:
         return received_at, TimeSource.RECEIVED
     return moment, TimeSource.DEVICE
@@ -143,6 +167,50 @@ def report_condition(
         camera, condition, type_, phase, at, None if state else at,
         model=model, attributes=dict(attributes), recurring=True, **more,
     )  # fmt: skip
+
+
+def scene_report(
+    camera: str, seen: Sequence[tuple[str, float | None, str]], at: datetime, *, model: str
+) -> VideoEvent:
+    """One picture's worth of scene metadata, of which there are several a second: the scene is busy
+    as long as there are objects in it. Of each object its class ("" for none), how sure that is,
+    and its name."""
+    attributes = {
+        "observations": len(seen),
+        "by_class": dict(Counter(name or UNCLASSIFIED for name, _, _ in seen)),
+        "track_ids": [track for _, _, track in seen[:LIST_LIMIT]],
+    }
+    scores = [score for _, score, _ in seen if score is not None]
+    return report_condition(
+        camera, SCENE, SCENE, bool(seen), at, model=model, attributes=attributes, ongoing=True,
+        confidence=max(scores, default=None),
+    )  # fmt: skip
+
+
+def one_report(
+    name: str, event: VideoEvent, what: str, time_from: TimeSource, rejects: Sequence[Reject] = ()
+) -> Decoded:
+    """A message of one event; `what` is the camera's own word for it."""
+    return Decoded(
+        name, MessageClass.EVENT, event.camera, events=(event,), rejects=tuple(rejects),
+        link={"event": what, "time_from": time_from.value},
+    )  # fmt: skip
+
+
+def counted(name: str, sent: Any, at: datetime, time_from: TimeSource) -> RawValue | Reject:
+    """A count of what was seen: a whole number, 0 or more."""
+    count = as_finite(sent)
+    if count is None or count < 0 or not count.is_integer():
+        return Reject(REASON_FIELD, f"{name}: must be a count (got {shown(sent)})")
+    return RawValue(name, count, at, time_from, sent=sent)
+
+
+def counts_report(name: str, camera: str, found: Sequence[RawValue | Reject]) -> Decoded:
+    """A message of counts, with what is none beside them."""
+    values = tuple(count for count in found if isinstance(count, RawValue))
+    rejects = tuple(count for count in found if isinstance(count, Reject))
+    message_class = MessageClass.TELEMETRY if values else MessageClass.INVALID
+    return Decoded(name, message_class, camera, values=values, rejects=rejects)
 
 
 def started_before(at: datetime, seconds: Any) -> datetime:

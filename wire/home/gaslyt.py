@@ -22,7 +22,7 @@ from city.reading import (
     TimeSource,
 )
 from wire.body import as_finite, as_plain, as_text, identity, parse_object, shown
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, about, fits_object, guarded
 from wire.series import clock_is_set
 from wire.times import time_or_none
 from wire.values import Flattened, Stamp, flatten
@@ -45,11 +45,7 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     )
     kind = kind or _kind(body)
     stamp = _stamp(body.get("timestamp"), received_at)
-    try:
-        return _by_kind(device, kind, body, stamp)
-    except Refused as refusal:
-        refusal.device = device
-        raise
+    return about(device, _by_kind, device, kind, body, stamp)
 
 
 def _by_kind(device: str, kind: str, body: Mapping[str, Any], stamp: Stamp) -> Decoded:

@@ -35,7 +35,7 @@ from wire.body import (
     parse_object,
     shown,
 )
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, about, fits_object, guarded
 from wire.times import time_or_none
 from wire.topics import own_levels, plain_text
 from wire.values import Stamp, flatten
@@ -111,11 +111,7 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
         if not _is_gen2(levels):
             return _gen1(levels, payload, received_at)
     device, rest = _split(levels)
-    try:
-        return _later(device, rest, payload, received_at)
-    except Refused as refusal:
-        refusal.device = refusal.device or device
-        raise
+    return about(device, _later, device, rest, payload, received_at)
 
 
 def _is_gen2(levels: list[str]) -> bool:

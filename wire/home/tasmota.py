@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from city.gateway import ZIGBEE_BRIDGE, Carrier
 from city.reading import (
     REASON_FIELD,
     REASON_TOPIC,
@@ -24,7 +25,7 @@ from city.reading import (
     TimeSource,
 )
 from wire.body import as_dict, as_finite, as_list, as_text, identity, parse_object, shown
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, about, fits_object, guarded
 from wire.times import is_local_time, time_or_none
 from wire.topics import own_levels, plain_text
 from wire.values import Stamp, flatten
@@ -90,15 +91,15 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     prefix, device, word = _address(topic)
     if prefix == "cmnd" or _COUNTED.fullmatch(word):
         return Decoded(NAME, MessageClass.OTHER, device, link={"event": word})
-    try:
-        if word == "LWT":
-            return _availability(device, plain_text(payload), received_at)
-        if not payload.lstrip().startswith(b"{") and not _JSON_ONLY.fullmatch(word):
-            return _plain(device, word, payload, received_at)
-        return _object(prefix, device, word, parse_object(payload), received_at)
-    except Refused as refusal:
-        refusal.device = device
-        raise
+    return about(device, _said, prefix, device, word, payload, received_at)
+
+
+def _said(prefix: str, device: str, word: str, payload: bytes, received_at: datetime) -> Decoded:
+    if word == "LWT":
+        return _availability(device, plain_text(payload), received_at)
+    if not payload.lstrip().startswith(b"{") and not _JSON_ONLY.fullmatch(word):
+        return _plain(device, word, payload, received_at)
+    return _object(prefix, device, word, parse_object(payload), received_at)
 
 
 def _address(topic: str) -> tuple[str, str, str]:
@@ -315,4 +316,12 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return isinstance(body.get("Time"), str) and any(isinstance(v, dict) for v in body.values())
 
 
-TASMOTA = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+def _carriers(decoded: Decoded) -> Iterator[Carrier]:
+    """The bridge that a device is behind."""
+    if as_text(decoded.link.get("via")):
+        yield Carrier(NAME, decoded.link["via"], ZIGBEE_BRIDGE)
+
+
+TASMOTA = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), carriers=_carriers
+)

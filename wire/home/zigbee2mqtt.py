@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from city.gateway import ZIGBEE_BRIDGE
 from city.reading import (
     REASON_FIELD,
     Decoded,
@@ -23,6 +24,7 @@ from city.reading import (
     TimeSource,
 )
 from wire.body import IDENTITY_LIMIT, as_dict, as_finite, as_text, identity, parse_object, shown
+from wire.carriers import by_program
 from wire.format import Format, Refused, fits_object, guarded
 from wire.home.zigbee2mqtt_definitions import Definition
 from wire.home.zigbee2mqtt_meaning import meant
@@ -217,4 +219,13 @@ def _parse_any_size(topic: str, payload: bytes, received_at: datetime) -> Decode
     return _parse_guarded(topic, payload, received_at)
 
 
-ZIGBEE2MQTT = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), _parse_any_size)
+def _lacks(decoded: Decoded) -> str:
+    if "defined_as" in decoded.link:
+        return ""
+    return "no bridge/devices is known here, which says what these values are"
+
+
+ZIGBEE2MQTT = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), _parse_any_size,
+    carriers=by_program(ZIGBEE_BRIDGE), needs="definitions", lacks=_lacks,
+)  # fmt: skip

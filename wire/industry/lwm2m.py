@@ -29,20 +29,19 @@ from wire.body import (
     parse_object,
     shown,
 )
+from wire.carriers import by_server
 from wire.format import Format, Refused, guarded
 from wire.industry import oma
-from wire.industry.senml import (
+from wire.industry.pack import decode_pack, is_pack, parse_pack
+from wire.industry.records import (
     NAME_LIMIT,
     Record,
-    decode_pack,
     decode_records,
-    is_pack,
-    moved,
     number_of,
-    parse_pack,
     text_of,
+    time_of,
+    truth_of,
 )
-from wire.times import from_epoch
 from wire.values import VALUE_LIMIT
 
 NAME = "lwm2m"
@@ -55,7 +54,7 @@ _ONLINE = {"register": True, "update": True, "deregister": False}
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     device = _device(topic)
     if payload.lstrip()[:1] != b"{":
-        return decode_pack(NAME, device, parse_pack(topic, payload), received_at)
+        return decode_pack(NAME, device, parse_pack(payload), received_at)
     body = parse_object(payload)
     if "e" in body:
         return _oma_json(device, body, received_at)
@@ -98,7 +97,8 @@ def _record(entry: Any, base: str, base_time: float, where: str, received_at: da
         raise Refused(REASON_FIELD, f"{where}: {problem}")
     value = _value(entry[found[0]], found[0], f"{where}.{found[0]}")
     seconds = base_time + number_of(entry.get("t", 0), f"{where}.t")
-    ts = _time(seconds, where, received_at)
+    # Unlike in SenML every positive time counts from 1970; less than zero is before now.
+    ts = time_of(seconds, where, received_at, relative_below=0)
     return Record(base, name, value, "", entry[found[0]], ts)
 
 
@@ -106,20 +106,8 @@ def _value(value: Any, key: str, where: str) -> float | bool | str:
     if key == "v":
         return number_of(value, where)
     if key == "bv":
-        if not isinstance(value, bool):
-            raise Refused(REASON_FIELD, f"{where}: must be true or false (got {shown(value)})")
-        return value
+        return truth_of(value, where)
     return text_of(value, where)[:TEXT_LIMIT]
-
-
-def _time(seconds: float, where: str, received_at: datetime) -> datetime | None:
-    """Unlike in SenML every positive time counts from 1970; zero is now, less is before now."""
-    if seconds == 0:
-        return None
-    ts = from_epoch(seconds) if seconds > 0 else moved(received_at, seconds)
-    if ts is None:
-        raise Refused(REASON_FIELD, f"{where}: t is no time the calendar knows ({seconds:g})")
-    return ts
 
 
 # --- EMQX's gateway ---------------------------------------------------------------------------
@@ -198,4 +186,4 @@ def _fits(body: Any) -> bool:
     return path is not None and not path.device
 
 
-LWM2M = Format(NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse))
+LWM2M = Format(NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse), carriers=by_server)

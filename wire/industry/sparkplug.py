@@ -1,17 +1,19 @@
 """Sparkplug B 3.0 (Eclipse): births, data and deaths of edge nodes and their devices, in protobuf.
 
 A message alone is told apart here. Which name an alias stands for, and whether messages are
-missing, only the births of the same edge node tell: see `ingest.sparkplug_sessions`.
+missing, only the births of the same edge node tell: see `ingest.formats.sparkplug_sessions`.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from city.gateway import SPARKPLUG_NODE, Carrier
 from city.reading import (
     REASON_ALIAS,
     REASON_FIELD,
@@ -25,8 +27,10 @@ from city.reading import (
     StatusReport,
     TimeSource,
 )
+from city.sequence import MessageNumber
 from wire.body import identity, parse_object, shown
-from wire.format import PAYLOAD_LIMIT, Format, Refused, guarded
+from wire.carriers import own_word, speaks_itself
+from wire.format import PAYLOAD_LIMIT, Format, Numbering, Refused, guarded, no_body
 from wire.industry.sparkplug_metrics import (
     BD_SEQ,
     CLOCK_SET_MS,
@@ -41,7 +45,8 @@ from wire.industry.sparkplug_metrics import (
     metric_names,
 )
 from wire.industry.sparkplug_payload import parse_payload
-from wire.lorawan.lorawan_frame import bytes_of
+from wire.numbering import number_at
+from wire.spelling import bytes_of
 from wire.times import from_epoch
 from wire.values import Stamp
 
@@ -76,6 +81,9 @@ class Kind(StrEnum):
 BIRTHS = frozenset({Kind.NBIRTH, Kind.DBIRTH})
 DEATHS = frozenset({Kind.NDEATH, Kind.DDEATH})
 COMMANDS = frozenset({Kind.NCMD, Kind.DCMD})
+# What only a living edge node sends.
+_OF_LIVING_NODES = BIRTHS | {Kind.NDATA, Kind.DDATA, Kind.DDEATH}
+_number = number_at("seq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,15 +299,37 @@ def _matches(topic: str) -> bool:
     return topic.startswith(f"{ROOT}/") or _is_state(topic)
 
 
-def _fits(body: Any) -> bool:
-    """Only the topic tells these messages: no JSON is one of them."""
-    return False
-
-
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     if _is_state(topic):
         return _host_state(topic, payload, received_at)
     return decode(read(topic, payload), received_at)
 
 
-SPARKPLUG = Format(NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse))
+def _carriers(decoded: Decoded) -> Iterator[Carrier]:
+    """The edge node. Devices that went with it, and host applications, are none."""
+    if speaks_itself(decoded):
+        for word in own_word(decoded, NAME, SPARKPLUG_NODE):
+            levels = word.identity.split("/")
+            if len(levels) == 2 and levels[0] != STATE:
+                yield word
+    elif decoded.link.get("event") in _OF_LIVING_NODES:
+        yield Carrier(NAME, _node(decoded), SPARKPLUG_NODE, counts_always=True)
+
+
+def _node(decoded: Decoded) -> str:
+    return "/".join(decoded.device.split("/")[:2])
+
+
+def _numbered(decoded: Decoded) -> MessageNumber | None:
+    """An edge node counts for all its devices, and begins anew with its birth."""
+    said, node = _number(decoded), _node(decoded)
+    if said is None or not node:
+        return None
+    is_birth = decoded.link.get("event") == Kind.NBIRTH
+    return MessageNumber(said.number, node, begins=is_birth, sent_at=said.sent_at)
+
+
+SPARKPLUG = Format(
+    NAME, SUBSCRIPTIONS, _matches, no_body, guarded(NAME, _parse),
+    carriers=_carriers, numbering=Numbering(_numbered, SEQUENCE), needs="sessions",
+)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -27,49 +27,48 @@ from wire.body import (
     parse_object,
     shown,
 )
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, about, fits_object, guarded
 from wire.lorawan.lorawan import (
-    Frame,
     battery_reading,
     decoded_object,
     details,
     eui_text,
     first_time,
-    frame_bytes,
-    frame_counter,
     gateway,
-    link_record,
     place,
-    port,
     receptions,
-    time_record,
-    uplink,
+)
+from wire.lorawan.server import (
+    FRAME_COUNTERS,
+    Envelope,
+    by_server_and_gateways,
+    gateway_eui,
+    snr_of,
 )
 from wire.quality import STALE_LIMIT
 from wire.times import time_or_none
+from wire.topics import level_of
 from wire.values import Stamp
 
 NAME = "chirpstack"
 SUBSCRIPTIONS = ("application/+/device/+/event/+", "application/+/node/+/rx")
+FRAME = Envelope(
+    NAME, "fCnt", "fPort", "data", "object", leaves_out_zero=True, numbers_as_text=False
+)
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     body = parse_object(payload)
     device = _device(topic, body)
     event = _event(topic, body)
-    try:
-        return _READERS.get(event, _other)(event, device, body, received_at)
-    except Refused as refusal:
-        refusal.device = refusal.device or device
-        raise
+    return about(device, _READERS.get(event, _other), event, device, body, received_at)
 
 
 def _device(topic: str, body: Mapping[str, Any]) -> str:
     """The EUI in the body is the identity; the topic changes when a device moves."""
     said = as_dict(body.get("deviceInfo")).get("devEui") or body.get("devEUI")
     if said is None:
-        parts = topic.split("/")
-        said = parts[3] if len(parts) > 3 else None
+        said = level_of(topic, 3)
     return eui_text(identity(said, "deviceInfo.devEui"))
 
 
@@ -105,15 +104,11 @@ _OTHER_EVENTS = frozenset({"join", "ack", "txack", "log", "error", "location", "
 
 def _uplink(event: str, device: str, body: dict[str, Any], received_at: datetime) -> Decoded:
     stamp = _stamp(body, received_at)
-    raw, rejects = frame_bytes(body.get("data"), "data")
-    link = link_record(
-        frame_counter(body.get("fCnt")),
-        _gateways(body),
-        deduplication=as_text(body.get("deduplicationId")),
-        **time_record(stamp),
+    values = decoded_object(_object(body), FRAME.values, stamp)
+    deduplication = as_text(body.get("deduplicationId"))
+    return FRAME.read(
+        device, body, stamp, _gateways(body), values=values, deduplication=deduplication
     )
-    frame = Frame(raw, port(body.get("fPort"), "fPort"), rejects)
-    return uplink(NAME, device, frame, link, decoded_object(_object(body), "object", stamp))
 
 
 def _object(body: Mapping[str, Any]) -> Any:
@@ -167,8 +162,9 @@ def _stamp(body: Mapping[str, Any], received_at: datetime) -> Stamp:
     """The message's own time (of a gateway that has a clock, else the server's), a gateway's, the
     server's, else the receipt's. A gateway that is further off than any network keeps a frame has
     a wrong clock: then the server's time counts."""
-    by_server = list(_server_times(body))
-    stamp = first_time((*_gateway_times(body), *by_server), received_at)
+    heard = receptions(body.get("rxInfo"))
+    by_server = list(_server_times(body, heard))
+    stamp = first_time((*_gateway_times(body, heard), *by_server), received_at)
     if stamp.ts_from is not TimeSource.GATEWAY or not by_server:
         return stamp
     server = first_time(by_server, received_at)
@@ -177,8 +173,11 @@ def _stamp(body: Mapping[str, Any], received_at: datetime) -> Stamp:
     return stamp
 
 
-def _gateway_times(body: Mapping[str, Any]) -> Iterator[tuple[datetime | None, TimeSource]]:
-    heard = receptions(body.get("rxInfo"))
+_Times = Iterator[tuple[datetime | None, TimeSource]]
+_Heard = Sequence[Mapping[str, Any]]
+
+
+def _gateway_times(body: Mapping[str, Any], heard: _Heard) -> _Times:
     at_gateway = [t for entry in heard if (t := _gateway_time(entry)) is not None]
     own = time_or_none(body.get("time"))
     yield own, TimeSource.GATEWAY if own in at_gateway else TimeSource.SERVER
@@ -186,8 +185,7 @@ def _gateway_times(body: Mapping[str, Any]) -> Iterator[tuple[datetime | None, T
         yield ts, TimeSource.GATEWAY
 
 
-def _server_times(body: Mapping[str, Any]) -> Iterator[tuple[datetime | None, TimeSource]]:
-    heard = receptions(body.get("rxInfo"))
+def _server_times(body: Mapping[str, Any], heard: _Heard) -> _Times:
     for said in (*(entry.get("nsTime") for entry in heard), body.get("publishedAt")):
         yield time_or_none(said), TimeSource.SERVER
 
@@ -202,9 +200,8 @@ def _gateways(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     seen: dict[tuple[Any, ...], str] = {}
     for entry in receptions(body.get("rxInfo")):
         name = entry.get("gatewayId") or entry.get("gatewayID") or entry.get("mac")
-        text = eui_text(name) if isinstance(name, str) else ""
-        snr = entry["snr"] if "snr" in entry else entry.get("loRaSNR")
-        record = gateway(text, entry.get("rssi"), snr, _gateway_time(entry))
+        text = gateway_eui(name)
+        record = gateway(text, entry.get("rssi"), snr_of(entry), _gateway_time(entry))
         first = seen.setdefault(_reception(entry, text), text)
         yield record if first == text else record | {"repeats": first}
 
@@ -235,4 +232,7 @@ def _fits(body: Mapping[str, Any]) -> bool:
     )
 
 
-CHIRPSTACK = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+CHIRPSTACK = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse),
+    carriers=by_server_and_gateways, numbering=FRAME_COUNTERS,
+)  # fmt: skip

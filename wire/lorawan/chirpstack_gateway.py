@@ -8,13 +8,14 @@ GatewayStats). Frames are published there, too, but encrypted: they come from th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
+from city.gateway import LORAWAN_GATEWAY, Carrier
 from city.reading import (
     REASON_FIELD,
     REASON_PROTOBUF,
@@ -25,7 +26,9 @@ from city.reading import (
     TimeSource,
 )
 from wire.body import as_finite, identity, parse_object, shown
-from wire.format import Format, Refused, guarded
+from wire.carriers import own_word, speaks_itself
+from wire.format import Format, Refused, guarded, no_body
+from wire.lorawan.chirpstack import NAME as SERVER
 from wire.lorawan.lorawan import EUI_BYTES, eui_text
 from wire.topics import own_levels
 
@@ -141,9 +144,12 @@ def _matches(topic: str) -> bool:
     )
 
 
-def _fits(body: Any) -> bool:
-    """Only the topic tells these messages."""
-    return False
+def _carriers(decoded: Decoded) -> Iterator[Carrier]:
+    """The gateway, by the name under which the network server's frames know it."""
+    if speaks_itself(decoded):
+        yield from own_word(decoded, SERVER, LORAWAN_GATEWAY)
 
 
-CHIRPSTACK_GATEWAY = Format(NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse))
+CHIRPSTACK_GATEWAY = Format(
+    NAME, SUBSCRIPTIONS, _matches, no_body, guarded(NAME, _parse), carriers=_carriers
+)

@@ -66,12 +66,6 @@ def eui_text(value: str) -> str:
     return value.lower()
 
 
-def feed_device(topic: str) -> str | None:
-    """The device in `feed/{format}/{device}`, for messages that do not name it."""
-    levels = topic.split("/")
-    return levels[2] if levels[0] == "feed" and len(levels) > 2 else None
-
-
 def frame_bytes(value: Any, field: str) -> tuple[bytes, tuple[Reject, ...]]:
     """The bytes of a base64 text; broken base64 is a rejection of this field only."""
     if value is None or value == "":
@@ -109,13 +103,8 @@ def port(value: Any, field: str) -> int | None:
     return int(number)
 
 
-def frame_counter(value: Any) -> int:
-    """A frame counter of a server that leaves the key out when it is 0."""
-    return counter_or_none(value) or 0
-
-
 def counter_or_none(value: Any) -> int | None:
-    """A frame counter of a server that always says it."""
+    """A frame counter, where that is one."""
     number = as_number(value)
     return int(number) if number is not None and 0 <= number < 2**32 else None
 
@@ -138,9 +127,13 @@ def gateway(name: Any, rssi: Any, snr: Any, time: datetime | None = None) -> dic
 
 
 def link_record(
-    frame: int | None, gateways: Iterable[dict[str, Any]], **extra: Any
+    frame: int | None,
+    gateways: Iterable[dict[str, Any]],
+    stamp: Stamp,
+    facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Frame counter, receptions and the best signal: one frame, however many gateways."""
+    """Frame counter, receptions and the best signal: one frame, however many gateways. Its time,
+    for a codec that runs later, and the `facts` that are there."""
     kept = list(gateways)
     link: dict[str, Any] = {"gateways": kept} if frame is None else {
         "frame": frame, "gateways": kept,
@@ -149,7 +142,12 @@ def link_record(
         heard = [entry[key] for entry in kept if key in entry]
         if heard:
             link[key] = max(heard)
-    link.update({key: value for key, value in extra.items() if value not in (None, "")})
+    link["time"], link["time_from"] = stamp.ts.isoformat(), stamp.ts_from.value
+    if stamp.quality is not Quality.GOOD:
+        link["quality"] = int(stamp.quality)
+    for key, value in facts.items():
+        if value is not None and value != "":
+            link[key] = value
     return link
 
 
@@ -174,14 +172,6 @@ def place(location: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any
     if latitude is None or longitude is None or (latitude, longitude) == (0, 0):
         return {}
     return found if abs(latitude) <= 90 and abs(longitude) <= 180 else {}
-
-
-def time_record(stamp: Stamp) -> dict[str, Any]:
-    """The frame's time for the link record, where a codec that runs later finds it."""
-    record: dict[str, Any] = {"time": stamp.ts.isoformat(), "time_from": stamp.ts_from.value}
-    if stamp.quality is not Quality.GOOD:
-        record["quality"] = int(stamp.quality)
-    return record
 
 
 def first_time(
@@ -239,13 +229,16 @@ def uplink(
     name: str,
     device: str,
     frame: Frame,
-    link: Mapping[str, Any],
+    link: dict[str, Any],
     flat: Flattened = NOTHING,
     readings: tuple[Reading, ...] = (),
 ) -> Decoded:
-    """One frame of a device. Port 0 carries commands of the network itself, and a frame may
-    carry nothing at all: both are signs of life, and no codec has a say in them."""
+    """One frame of a device, whose `link` record it keeps. Port 0 carries commands of the network
+    itself, and a frame may carry nothing at all: both are signs of life, and no codec has a say in
+    them."""
     kind, event = _frame_class(frame, link, bool(flat.values or flat.rejects or readings))
+    if event:
+        link["event"] = event
     return Decoded(
         name,
         kind,
@@ -255,7 +248,7 @@ def uplink(
         rejects=(*frame.rejects, *flat.rejects),
         raw_bytes=b"" if frame.fport == 0 else frame.raw,
         fport=frame.fport,
-        link={**link, "event": event} if event else dict(link),
+        link=link,
     )
 
 

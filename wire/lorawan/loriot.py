@@ -13,31 +13,42 @@ from typing import Any
 
 from city.reading import REASON_FIELD, Decoded, MessageClass, Quality, Reject, TimeSource
 from wire.body import as_text, identity, parse_object, shown
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, about, fits_object, guarded, no_topic
 from wire.lorawan.lorawan import (
-    Frame,
     battery_record,
-    counter_or_none,
-    decoded_object,
     details,
     eui_text,
-    feed_device,
     first_time,
     frame_bytes,
     gateway,
     hex_bytes,
-    link_record,
-    port,
     receptions,
     said_number,
-    time_record,
-    uplink,
+)
+from wire.lorawan.server import (
+    FRAME_COUNTERS,
+    Envelope,
+    by_server_and_gateways,
+    gateway_eui,
 )
 from wire.times import time_or_none
+from wire.topics import feed_device
 from wire.values import Stamp
 
 NAME = "loriot"
 UPLINKS = frozenset({"rx", "gw", "gws"})
+
+
+def _bytes(said: Any, field: str) -> tuple[bytes, tuple[Reject, ...]]:
+    """Hex, unless the application's output is set to base64."""
+    raw, rejects = hex_bytes(said, field)
+    if not rejects:
+        return raw, ()
+    other, problem = frame_bytes(said, field)
+    return (other, ()) if not problem else (raw, rejects)
+
+
+FRAME = Envelope(NAME, "fcnt", "port", "data", "decoded", _bytes)
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
@@ -50,11 +61,7 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
         return _other(as_text(command, 32), device, body)
     if not device:
         raise Refused(REASON_FIELD, f"EUI: missing from a frame (cmd {command})")
-    try:
-        return _uplink(command, device, body, received_at)
-    except Refused as refusal:
-        refusal.device = refusal.device or device
-        raise
+    return about(device, _uplink, command, device, body, received_at)
 
 
 def _device(topic: str, body: Mapping[str, Any]) -> str:
@@ -65,30 +72,18 @@ def _device(topic: str, body: Mapping[str, Any]) -> str:
 
 def _uplink(command: str, device: str, body: dict[str, Any], received_at: datetime) -> Decoded:
     stamp = _stamp(body, received_at)
-    raw, rejects = _bytes(body.get("data"))
-    counter = counter_or_none(said_number(body.get("fcnt")))
-    link = link_record(
-        counter,
+    return FRAME.read(
+        device,
+        body,
+        stamp,
         _gateways(body),
-        **time_record(stamp),
         **battery_record(body.get("bat")),
-        deduplication=_deduplication(device, counter, stamp),
+        deduplication=_deduplication(device, FRAME.count(body), stamp),
         message=command,
         late=stamp.quality is Quality.LATE or None,
         # Without its key the server cannot read the frame, and neither can a codec.
         encrypted=as_text(body.get("encdata"), 512),
     )
-    frame = Frame(raw, port(said_number(body.get("port")), "port"), rejects)
-    return uplink(NAME, device, frame, link, decoded_object(body.get("decoded"), "decoded", stamp))
-
-
-def _bytes(said: Any) -> tuple[bytes, tuple[Reject, ...]]:
-    """Hex, unless the application's output is set to base64."""
-    raw, rejects = hex_bytes(said, "data")
-    if not rejects:
-        return raw, ()
-    other, problem = frame_bytes(said, "data")
-    return (other, ()) if not problem else (raw, rejects)
 
 
 def _deduplication(device: str, counter: int | None, stamp: Stamp) -> str:
@@ -112,9 +107,8 @@ def _gateways(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if not heard and (body.get("rssi") is not None or body.get("snr") is not None):
         yield gateway("", body.get("rssi"), body.get("snr"))
     for entry in heard:
-        name = entry.get("gweui")
-        text = eui_text(name) if isinstance(name, str) else ""
-        yield gateway(text, entry.get("rssi"), entry.get("snr"), _time(entry))
+        name = gateway_eui(entry.get("gweui"))
+        yield gateway(name, entry.get("rssi"), entry.get("snr"), _time(entry))
 
 
 def _time(entry: Mapping[str, Any]) -> datetime | None:
@@ -127,14 +121,13 @@ def _other(command: str, device: str, body: Mapping[str, Any]) -> Decoded:
     return Decoded(NAME, MessageClass.OTHER, device, link=link)
 
 
-def _matches(topic: str) -> bool:
-    return False  # the topic is the user's own
-
-
 def _fits(body: Mapping[str, Any]) -> bool:
     return isinstance(body.get("cmd"), str) and (
         "EUI" in body or body["cmd"] in UPLINKS | {"tx", "txd", "cq", "join", "mon"}
     )
 
 
-LORIOT = Format(NAME, (), _matches, fits_object(_fits), guarded(NAME, _parse))
+LORIOT = Format(
+    NAME, (), no_topic, fits_object(_fits), guarded(NAME, _parse),
+    carriers=by_server_and_gateways, numbering=FRAME_COUNTERS,
+)  # fmt: skip

@@ -13,28 +13,28 @@ from typing import Any
 
 from city.reading import Decoded, MessageClass, StatusReport, TimeSource
 from wire.body import as_text, identity, parse_object
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, about, fits_object, guarded, no_topic
 from wire.lorawan.lorawan import (
-    Frame,
     decoded_object,
     details,
     eui_text,
-    feed_device,
     first_time,
-    frame_bytes,
-    frame_counter,
     gateway,
-    link_record,
-    port,
     receptions,
-    said_number,
-    time_record,
-    uplink,
+)
+from wire.lorawan.server import (
+    FRAME_COUNTERS,
+    Envelope,
+    by_gateways,
+    gateway_eui,
+    snr_of,
 )
 from wire.times import time_or_none
+from wire.topics import feed_device
 from wire.values import Flattened, Stamp
 
 NAME = "milesight-gateway"
+FRAME = Envelope(NAME, "fCnt", "fPort", "data", "object", leaves_out_zero=True)
 # What the gateway says about a frame. A payload codec may put the values beside these.
 METADATA = frozenset({
     "applicationID", "applicationName", "deviceName", "deviceID", "devEUI", "devAddr", "time",
@@ -50,16 +50,14 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     body = parse_object(payload)
     device = _device(topic, body)
     status = as_text(body.get("status")).lower()
-    try:
-        if status in ("online", "offline"):
-            return _status(device, status == "online", body, received_at)
-        event = _event(body)
-        if event:
-            return _other(event, device, body)
-        return _uplink(device, body, received_at)
-    except Refused as refusal:
-        refusal.device = refusal.device or device
-        raise
+    if status in ("online", "offline"):
+        return _status(device, status == "online", body, received_at)
+    event = _event(body)
+    if event:
+        return _other(event, device, body)
+    stamp = _stamp(body, received_at)
+    values = _values(body, stamp)
+    return about(device, FRAME.read, device, body, stamp, _gateways(body), values=values)
 
 
 def _device(topic: str, body: Mapping[str, Any]) -> str:
@@ -82,20 +80,10 @@ def _plain(body: Mapping[str, Any]) -> set[str]:
     return set() if body.keys() & {"data", "object"} else set(body.keys() - METADATA)
 
 
-def _uplink(device: str, body: dict[str, Any], received_at: datetime) -> Decoded:
-    stamp = _stamp(body, received_at)
-    raw, rejects = frame_bytes(body.get("data"), "data")
-    link = link_record(
-        frame_counter(said_number(body.get("fCnt"))), _gateways(body), **time_record(stamp)
-    )
-    frame = Frame(raw, port(said_number(body.get("fPort")), "fPort"), rejects)
-    return uplink(NAME, device, frame, link, _values(body, stamp))
-
-
 def _values(body: Mapping[str, Any], stamp: Stamp) -> Flattened:
     plain = _plain(body)
-    said = {key: body[key] for key in body if key in plain} if plain else body.get("object")
-    return decoded_object(said, "object", stamp)
+    said = {key: body[key] for key in body if key in plain} if plain else body.get(FRAME.values)
+    return decoded_object(said, FRAME.values, stamp)
 
 
 def _status(device: str, online: bool, body: dict[str, Any], received_at: datetime) -> Decoded:
@@ -125,14 +113,8 @@ def _time(value: Any) -> datetime | None:
 
 def _gateways(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for entry in receptions(body.get("rxInfo")):
-        name = entry.get("mac") or entry.get("gatewayID")
-        text = eui_text(name) if isinstance(name, str) else ""
-        snr = entry["snr"] if "snr" in entry else entry.get("loRaSNR")
-        yield gateway(text, entry.get("rssi"), snr, _time(entry.get("time")))
-
-
-def _matches(topic: str) -> bool:
-    return False  # the topic is the user's own
+        name = gateway_eui(entry.get("mac") or entry.get("gatewayID"))
+        yield gateway(name, entry.get("rssi"), snr_of(entry), _time(entry.get("time")))
 
 
 def _fits(body: Mapping[str, Any]) -> bool:
@@ -140,4 +122,7 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return "gatewaySN" in body or ("devEUI" in body and "time" in body and "applicationID" in body)
 
 
-MILESIGHT_GATEWAY = Format(NAME, (), _matches, fits_object(_fits), guarded(NAME, _parse))
+MILESIGHT_GATEWAY = Format(
+    NAME, (), no_topic, fits_object(_fits), guarded(NAME, _parse),
+    carriers=by_gateways, numbering=FRAME_COUNTERS,
+)  # fmt: skip

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from city.reading import REASON_FIELD, Decoded, TimeSource
-from wire.format import Format, Refused, guarded
-from wire.lorawan.lorawan import Frame, link_record, time_record, uplink
-from wire.lorawan.lorawan_frame import bytes_of
+from wire.format import Format, Refused, guarded, no_body, no_topic
+from wire.lorawan.lorawan import Frame, link_record, uplink
+from wire.spelling import bytes_of
 from wire.values import Stamp
 
 NAME = "milesight-nbiot"
@@ -42,7 +42,7 @@ class Header:
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     header, sensor = _split(bytes_of(payload, HEX_LIMIT))
     stamp = Stamp(received_at, TimeSource.RECEIVED)  # the frame carries no time
-    link = link_record(header.frame, (), **time_record(stamp), **header.facts)
+    link = link_record(header.frame, (), stamp, header.facts)
     return uplink(NAME, header.imei, Frame(sensor), link)
 
 
@@ -87,14 +87,6 @@ def _dbm(csq: int) -> int | None:
     return CSQ_LOWEST_DBM + CSQ_STEP_DB * csq if csq <= CSQ_HIGHEST else None
 
 
-def _matches(topic: str) -> bool:
-    return False  # the topic is the user's own
-
-
-def _fits(body: Any) -> bool:
-    return False
-
-
 def _fits_bytes(payload: bytes) -> bool:
     try:
         _split(bytes_of(payload, HEX_LIMIT))
@@ -103,4 +95,4 @@ def _fits_bytes(payload: bytes) -> bool:
     return True
 
 
-MILESIGHT_NBIOT = Format(NAME, (), _matches, _fits, guarded(NAME, _parse), _fits_bytes)
+MILESIGHT_NBIOT = Format(NAME, (), no_topic, no_body, guarded(NAME, _parse), _fits_bytes)

@@ -12,23 +12,16 @@ from typing import Any
 
 from city.reading import REASON_FIELD, Decoded, MessageClass, TimeSource
 from wire.body import as_dict, as_text, identity, parse_json, shown
-from wire.format import Format, Refused, guarded, refused
+from wire.format import Format, Refused, guarded, no_topic, refused
 from wire.lorawan.lorawan import (
-    Frame,
     battery_record,
-    counter_or_none,
-    decoded_object,
     eui_text,
     first_time,
     gateway,
     hex_bytes,
-    link_record,
-    port,
     receptions,
-    said_number,
-    time_record,
-    uplink,
 )
+from wire.lorawan.server import FRAME_COUNTERS, Envelope, by_server_and_gateways
 from wire.times import time_or_none
 
 NAME = "netmore"
@@ -36,6 +29,7 @@ NAME = "netmore"
 MESSAGE_LIMIT = 1000
 # The frame's bytes; older messages write a capital letter.
 BYTES_KEYS = ("payload", "Payload")
+FRAMES = {key: Envelope(NAME, "fCntUp", "fPort", key, "object", hex_bytes) for key in BYTES_KEYS}
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
@@ -69,18 +63,12 @@ def _message(device: str, message: dict[str, Any], received_at: datetime) -> Dec
         return Decoded(NAME, MessageClass.OTHER, device, link={"event": kind or "no_payload"})
     times = ((time_or_none(message.get("timestamp")), TimeSource.SERVER),)
     stamp = first_time(times, received_at)
-    raw, rejects = hex_bytes(message[key], key)
     battery = battery_record(message.get("batteryLevel"))
     battery.pop("external_power", None)  # here 0 may as well be "never asked"
-    link = link_record(
-        counter_or_none(said_number(message.get("fCntUp"))),
-        _gateways(message),
-        **time_record(stamp),
-        **battery,
-        sensor_type=as_text(message.get("sensorType")),
+    sensor_type = as_text(message.get("sensorType"))
+    return FRAMES[key].read(
+        device, message, stamp, _gateways(message), sensor_type=sensor_type, **battery
     )
-    frame = Frame(raw, port(said_number(message.get("fPort")), "fPort"), rejects)
-    return uplink(NAME, device, frame, link, decoded_object(message.get("object"), "object", stamp))
 
 
 def _gateways(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -92,10 +80,6 @@ def _gateways(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield gateway(name, entry.get("rssi"), entry.get("snr"))
 
 
-def _matches(topic: str) -> bool:
-    return False  # the topic is agreed with the operator
-
-
 def _fits(body: Any) -> bool:
     first = body[0] if isinstance(body, list) and body else body
     return isinstance(first, dict) and "devEui" in first and bool(
@@ -103,4 +87,7 @@ def _fits(body: Any) -> bool:
     )  # fmt: skip
 
 
-NETMORE = Format(NAME, (), _matches, _fits, guarded(NAME, _parse))
+NETMORE = Format(
+    NAME, (), no_topic, _fits, guarded(NAME, _parse),
+    carriers=by_server_and_gateways, numbering=FRAME_COUNTERS,
+)  # fmt: skip

@@ -27,35 +27,32 @@ from city.reading import (
     TimeSource,
 )
 from wire.body import as_dict, as_finite, as_list, as_text, identity, parse_object, shown
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, about, fits_object, guarded
 from wire.lorawan.lorawan import (
     BATTERY_EXTERNAL,
     BATTERY_UNKNOWN,
-    Frame,
     battery_percent,
     battery_reading,
     battery_record,
-    counter_or_none,
     decoded_object,
     details,
     eui_text,
     first_time,
     gateway,
     hex_bytes,
-    link_record,
     place,
-    port,
     receptions,
     said_number,
-    time_record,
-    uplink,
 )
+from wire.lorawan.server import FRAME_COUNTERS, Envelope, by_server_and_gateways
 from wire.markup import as_object, parse_xml
 from wire.times import time_or_none
+from wire.topics import level_of
 from wire.values import VALUE_LIMIT, Flattened, Stamp, flatten
 
 NAME = "thingpark"
 SUBSCRIPTIONS = ("mqtt/things/+/uplink",)
+FRAME = Envelope(NAME, "FCntUp", "FPort", "payload_hex", "payload", hex_bytes)
 ROOT = "DevEUI_"
 _XML_ROOT = re.compile(rb"<(\w+:)?DevEUI_\w+[\s>]")
 # Characters of a unit; the longest of the ontology has ten.
@@ -75,14 +72,10 @@ LOCATION = {
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     kind, report = _report(_body(payload))
     device = _device(topic, report)
-    try:
-        if kind == "uplink":
-            return _uplink(device, report, received_at)
-        if kind == "notification" and report.get("Type") == "devstatusans":
-            return _status(device, report, received_at)
-    except Refused as refusal:
-        refusal.device = refusal.device or device
-        raise
+    if kind == "uplink":
+        return about(device, _uplink, device, report, received_at)
+    if kind == "notification" and report.get("Type") == "devstatusans":
+        return about(device, _status, device, report, received_at)
     return _other(kind, device, report)
 
 
@@ -108,8 +101,7 @@ def _report(body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 def _device(topic: str, report: Mapping[str, Any]) -> str:
     said = report.get("DevEUI")
     if said is None:
-        parts = topic.split("/")
-        said = parts[2] if len(parts) > 2 else None
+        said = level_of(topic, 2)
     return eui_text(identity(said, "DevEUI"))
 
 
@@ -117,25 +109,22 @@ def _uplink(device: str, report: dict[str, Any], received_at: datetime) -> Decod
     if "rawJoinRequest" in report:
         return _other("join", device, report)
     stamp = _stamp(report, received_at)
-    raw, rejects = hex_bytes(report.get("payload_hex"), "payload_hex")
-    encrypted = said_number(report.get("PayloadEncryption")) == 1
-    link = link_record(
-        counter_or_none(said_number(report.get("FCntUp"))),
+    return FRAME.read(
+        device,
+        report,
+        stamp,
         _gateways(report),
-        **time_record(stamp),
+        values=_driver_output(report, stamp),
+        sealed=said_number(report.get("PayloadEncryption")) == 1,
         **battery_record(report.get("BatteryLevel")),
         late=stamp.quality is Quality.LATE or None,
-        encrypted=raw.hex() if encrypted else None,
         driver_error=as_text(as_dict(report.get("payloadDecodedError")).get("message")),
     )
-    fport = port(said_number(report.get("FPort")), "FPort")
-    frame = Frame(b"" if encrypted else raw, fport, rejects)
-    return uplink(NAME, device, frame, link, _driver_output(report, stamp))
 
 
 def _driver_output(report: Mapping[str, Any], stamp: Stamp) -> Flattened:
     """The driver's own names (`payload`), and what only the common ontology (`points`) has."""
-    flat = decoded_object(report.get("payload"), "payload", stamp)
+    flat = decoded_object(report.get(FRAME.values), FRAME.values, stamp)
     points = list(islice(_points(as_dict(report.get("points")), stamp), VALUE_LIMIT))
     units = {(value.name, value.value): value.unit for value in points if value.unit}
     named = {value.name for value in flat.values}
@@ -237,5 +226,6 @@ def _fits_bytes(payload: bytes) -> bool:
 
 
 THINGPARK = Format(
-    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), _fits_bytes
-)
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), _fits_bytes,
+    carriers=by_server_and_gateways, numbering=FRAME_COUNTERS,
+)  # fmt: skip

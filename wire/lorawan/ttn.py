@@ -27,25 +27,20 @@ from wire.body import (
     parse_object,
     shown,
 )
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, about, fits_object, guarded
 from wire.lorawan.lorawan import (
-    Frame,
     decoded_object,
     details,
     eui_text,
     first_time,
-    frame_bytes,
-    frame_counter,
     gateway,
-    link_record,
     place,
-    port,
     receptions,
-    time_record,
-    uplink,
 )
+from wire.lorawan.server import FRAME_COUNTERS, Envelope, by_server_and_gateways
 from wire.quality import out_of_range
 from wire.times import time_or_none
+from wire.topics import level_of
 from wire.values import Flattened, Stamp, flatten
 
 NAME = "ttn"
@@ -57,6 +52,10 @@ SUBSCRIPTIONS = (
     "v3/+/devices/+/location/solved",
     "v3/+/devices/+/service/data",
 )
+FRAME = Envelope(
+    NAME, "f_cnt", "f_port", "frm_payload", "decoded_payload",
+    leaves_out_zero=True, numbers_as_text=False,
+)  # fmt: skip
 # Points of a normalised payload that are read; devices that store send some ten at a time.
 POINT_LIMIT = 64
 # Warnings of a decoder, and correlation ids of a message, that are looked at.
@@ -82,13 +81,9 @@ NORMALIZED: dict[str, tuple[str, float]] = {
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     body = _message(parse_object(payload))
     device = _device(topic, body)
-    try:
-        for key in UPLINKS:
-            if key in body:
-                return _uplink(device, body, key, received_at)
-    except Refused as refusal:
-        refusal.device = refusal.device or device
-        raise
+    for key in UPLINKS:
+        if key in body:
+            return about(device, _uplink, device, body, key, received_at)
     event = next((key for key in body if key.startswith(_EVENT_KEYS)), "")
     if not event and not _matches(topic):
         raise Refused(REASON_FIELD, "body: holds no message of The Things Stack", device)
@@ -125,9 +120,8 @@ def _device(topic: str, body: Mapping[str, Any]) -> str:
     """The EUI; a device without one (activation by personalisation) goes by its id."""
     ids = as_dict(body.get("end_device_ids"))
     said = ids.get("dev_eui") or ids.get("device_id")
-    if said is None:
-        parts = topic.split("/")
-        said = parts[3] if len(parts) > 3 and parts[2] == "devices" else None
+    if said is None and level_of(topic, 2) == "devices":
+        said = level_of(topic, 3)
     return eui_text(identity(said, "end_device_ids.dev_eui"))
 
 
@@ -136,31 +130,25 @@ def _uplink(device: str, body: dict[str, Any], key: str, received_at: datetime) 
     if not isinstance(message, dict):
         raise Refused(REASON_FIELD, f"{key}: must be an object (got {shown(message)})")
     stamp = _stamp(body, message, received_at)
-    raw, rejects = frame_bytes(message.get("frm_payload"), "frm_payload")
-    frame = Frame(raw, port(message.get("f_port"), "f_port"), rejects)
-    decoded = decoded_object(message.get("decoded_payload"), "decoded_payload", stamp)
+    decoded = decoded_object(message.get(FRAME.values), FRAME.values, stamp)
     readings, normalized = _normalized(device, message, stamp)
     # Beside the decoder's own names the rest of the normalised ones says nothing new.
     more = () if decoded.values else normalized.values
     flat = Flattened((*decoded.values, *more), (*decoded.rejects, *normalized.rejects))
-    link = _link(body, message, stamp)
-    if key == "uplink_normalized":
-        link["second_form"] = True  # the same frame came, or comes, as `up`
-    return uplink(NAME, device, frame, link, flat, readings)
-
-
-def _link(body: Mapping[str, Any], message: Mapping[str, Any], stamp: Stamp) -> dict[str, Any]:
-    ids = as_dict(body.get("end_device_ids"))
-    battery = as_dict(message.get("last_battery_percentage"))
     warnings = as_list(message.get("decoded_payload_warnings"))[:WARNING_LIMIT]
-    return link_record(
-        frame_counter(message.get("f_cnt")),
+    return FRAME.read(
+        device,
+        message,
+        stamp,
         _gateways(message),
-        device_id=as_text(ids.get("device_id")),
+        values=flat,
+        readings=readings,
+        device_id=as_text(as_dict(body.get("end_device_ids")).get("device_id")),
         deduplication=_deduplication(body, message),
-        **time_record(stamp),
-        last_battery_pct=as_finite(battery.get("value")),
+        last_battery_pct=as_finite(as_dict(message.get("last_battery_percentage")).get("value")),
         warnings=[as_text(warning) for warning in warnings] or None,
+        # The same frame came, or comes, as `up`.
+        second_form=key == "uplink_normalized" or None,
     )
 
 
@@ -169,7 +157,7 @@ def _deduplication(body: Mapping[str, Any], message: Mapping[str, Any]) -> str:
     else the id under which a server took it in."""
     session = as_text(message.get("session_key_id"))
     if session:
-        return f"{session}-{frame_counter(message.get('f_cnt'))}"
+        return f"{session}-{FRAME.count(message)}"
     ids = [as_text(said) for said in as_list(body.get("correlation_ids"))[:CORRELATION_LIMIT]]
     return next((said for mark in UPLINK_MARKS for said in ids if said.startswith(mark)), "")
 
@@ -263,4 +251,7 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return "end_device_ids" in inner or any(key in inner for key in UPLINKS)
 
 
-TTN = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+TTN = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse),
+    carriers=by_server_and_gateways, numbering=FRAME_COUNTERS,
+)  # fmt: skip

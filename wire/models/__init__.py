@@ -32,6 +32,9 @@ name as ours takes its place. Keys of the TOML file:
     [classes]                       # cameras: the vendor's class of object -> event type
     car = "vehicle"
 
+A codec whose first line is `// use: NAME` stands on `shared/NAME.js`, which is run before it: what
+several of ours share. Any other codec is run as its vendor publishes it.
+
 The forms in which batteries are reported, for one example each: per cent (`battery_pct`), volts
 or `unit = "mV"` (`battery_v`), a fraction (`unit = "/"`), steps of 254 (`scale = 0.3937007874`),
 a flag (`battery_low`, with `invert` where true means good), words (`values = { LOW = 1 }`), levels
@@ -41,6 +44,7 @@ a flag (`battery_low`, with `invert` where true means good), words (`values = { 
 from __future__ import annotations
 
 import logging
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -49,12 +53,14 @@ from wire.device_model import KINDS, DeviceModel, FieldRule, parse_model
 
 __all__ = [
     "FOLDER", "KINDS", "DeviceModel", "FieldRule", "broken_models", "load_model", "model_names",
-    "parse_model", "read_model", "use_model_folder",
+    "parse_model", "read_model", "use_model_folder", "whole_codec",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent
+SHARED = FOLDER / "shared"
+_USES = re.compile(r"// use: ([a-z0-9-]{1,64})\r?\n")
 # Bytes of a model file or codec that is read at all.
 FILE_LIMIT = 2 * 1024 * 1024
 
@@ -111,7 +117,15 @@ def read_model(path: Path, codec: Path | None = None) -> DeviceModel:
     wrong with it."""
     script = codec or path.with_suffix(".js")
     code = _read(script) if codec or script.exists() else ""
-    return parse_model(path.stem, _read(path), code)
+    return parse_model(path.stem, _read(path), whole_codec(code))
+
+
+def whole_codec(code: str) -> str:
+    """A codec behind the shared code that its first line names. A name of which we have nothing is
+    a comment like any other: codecs of vendors are not ours to judge."""
+    named = _USES.match(code)
+    shared = SHARED / f"{named[1]}.js" if named else None
+    return f"{_read(shared)}\n{code}" if shared is not None and shared.is_file() else code
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -1,65 +1,27 @@
+// use: milesight-tlv
 // Milesight EM300-SLD/ZLD/MLD water leak sensors: battery, temperature, humidity, leak, and
-// stored points. Byte table: https://github.com/Milesight-IoT/SensorDecoders, as a description.
+// stored points.
 
 var LEAK = ["normal", "leak"];
-// Channels without a reading: type -> bytes of the value.
-var SYSTEM = { 1: 1, 9: 2, 10: 2, 11: 1, 15: 1, 22: 8, 254: 1, 255: 2 };
+var SIZES = { 0x0175: 1, 0x0367: 2, 0x0468: 1, 0x0500: 1, 0x0600: 1, 0x20ce: 8 };
 
 function decodeUplink(input) {
-  var bytes = input.bytes;
-  var data = {};
-  var history = [];
-  var warnings = [];
-  var i = 0;
-  while (i + 1 < bytes.length) {
-    var key = bytes[i] * 256 + bytes[i + 1];
-    var at = bytes.slice(i + 2);
-    var used = 0;
-    if (key === 0x0175 && at.length >= 1) {
-      data.battery = at[0];
-      used = 1;
-    } else if (key === 0x0367 && at.length >= 2) {
-      data.temperature = int16(at) / 10;
-      used = 2;
-    } else if (key === 0x0468 && at.length >= 1) {
-      data.humidity = at[0] / 2;
-      used = 1;
-    } else if ((key === 0x0500 || key === 0x0600) && at.length >= 1) {
-      data.leakage_status = word(at[0]);
-      used = 1;
-    } else if (key === 0x20ce && at.length >= 8) {
-      history.push(point(at));
-      used = 8;
-    } else if (bytes[i] === 0xff && SYSTEM[bytes[i + 1]] !== undefined) {
-      data["system_" + bytes[i + 1]] = at.slice(0, SYSTEM[bytes[i + 1]]).join(".");
-      used = SYSTEM[bytes[i + 1]];
-    } else {
-      warnings.push("unknown or cut channel at byte " + i);
-      break;
-    }
-    i += 2 + used;
-  }
-  if (history.length) data.history = history;
-  if (Object.keys(data).length === 0) {
-    return { errors: warnings.length ? warnings : ["empty frame"] };
-  }
-  return { data: data, warnings: warnings };
+  return readChannels(input.bytes, SIZES, read);
+}
+
+function read(channel, at, data) {
+  if (channel === 0x0175) data.battery = at[0];
+  else if (channel === 0x0367) data.temperature = int16(at, 0) / 10;
+  else if (channel === 0x0468) data.humidity = at[0] / 2;
+  else if (channel === 0x20ce) addPoint(data, point(at));
+  else data.leakage_status = word(LEAK, at[0]);
 }
 
 function point(at) {
   return {
-    timestamp: at[0] + at[1] * 0x100 + at[2] * 0x10000 + at[3] * 0x1000000,
-    temperature: int16(at.slice(4)) / 10,
+    timestamp: uint32(at, 0),
+    temperature: int16(at, 4) / 10,
     humidity: at[6] / 2,
-    leakage_status: word(at[7]),
+    leakage_status: word(LEAK, at[7]),
   };
-}
-
-function word(value) {
-  return LEAK[value] === undefined ? "unknown_" + value : LEAK[value];
-}
-
-function int16(at) {
-  var value = at[0] | (at[1] << 8);
-  return value > 0x7fff ? value - 0x10000 : value;
 }

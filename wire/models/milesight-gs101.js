@@ -1,5 +1,5 @@
-// Milesight GS101 natural gas detector: channel id, type, then the value, over and over.
-// Byte table: https://github.com/Milesight-IoT/SensorDecoders (GS101), read as a description.
+// use: milesight-tlv
+// Milesight GS101 natural gas detector. Byte table: GS101 of the vendor's list of decoders.
 
 var SWITCH = ["close", "open"];
 var GAS = ["normal", "alarm"];
@@ -7,62 +7,31 @@ var ALARMS = [
   "power_off", "power_on", "sensor_fault", "sensor_fault_recovered", "sensor_expires_soon",
   "sensor_expired",
 ];
-
-// Channel and type -> bytes of the value and what becomes of them.
-var CHANNELS = {
-  "0367": [2, function (data, at) { return { temperature: int16(at) / 10 }; }],
-  "0468": [1, function (data, at) { return { humidity: at[0] / 2 }; }],
-  "058e": [1, function (data, at) { return { gas_status: word(GAS, at[0]) }; }],
-  "0601": [1, function (data, at) { return { valve_status: word(SWITCH, at[0]) }; }],
-  "0701": [1, function (data, at) { return { relay_output_status: word(SWITCH, at[0]) }; }],
-  "0890": [4, function (data, at) { return { life_remain: uint32(at) }; }],
-  "ff01": [1, function (data, at) { return { protocol_version: at[0] }; }],
-  "ff09": [2, function (data, at) { return { hardware_version: hex(at) }; }],
-  "ff0a": [2, function (data, at) { return { firmware_version: hex(at) }; }],
-  "ff0b": [1, function () { return { device_status: "on" }; }],
-  "ff0f": [1, function (data, at) { return { lorawan_class: at[0] }; }],
-  "ff16": [8, function (data, at) { return { sn: hex(at) }; }],
-  "ff3f": [1, function (data, at) { return { alarm: word(ALARMS, at[0]) }; }],
-  "fffe": [1, function () { return { reset_event: "reset" }; }],
-  "ffff": [2, function (data, at) { return { tsl_version: hex(at) }; }],
+var SIZES = {
+  0x0367: 2, 0x0468: 1, 0x058e: 1, 0x0601: 1, 0x0701: 1, 0x0890: 4, 0xff01: 1, 0xff09: 2,
+  0xff0a: 2, 0xff0b: 1, 0xff0f: 1, 0xff16: 8, 0xff3f: 1, 0xfffe: 1, 0xffff: 2,
 };
 
 function decodeUplink(input) {
-  var bytes = input.bytes;
-  var data = {};
-  var warnings = [];
-  var i = 0;
-  while (i < bytes.length) {
-    var channel = CHANNELS[hex(bytes.slice(i, i + 2))];
-    if (!channel) {
-      warnings.push("unknown channel " + hex(bytes.slice(i, i + 2)) + " at byte " + i);
-      break;
-    }
-    var at = bytes.slice(i + 2, i + 2 + channel[0]);
-    if (at.length < channel[0]) {
-      warnings.push("the frame ends inside channel " + hex(bytes.slice(i, i + 2)));
-      break;
-    }
-    Object.assign(data, channel[1](data, at));
-    i += 2 + channel[0];
-  }
-  if (Object.keys(data).length === 0) {
-    return { errors: warnings.length ? warnings : ["empty frame"] };
-  }
-  return { data: data, warnings: warnings };
+  return readChannels(input.bytes, SIZES, read);
 }
 
-function word(words, value) {
-  return words[value] === undefined ? "unknown_" + value : words[value];
-}
-
-function int16(at) {
-  var value = at[0] | (at[1] << 8);
-  return value > 0x7fff ? value - 0x10000 : value;
-}
-
-function uint32(at) {
-  return at[0] + at[1] * 0x100 + at[2] * 0x10000 + at[3] * 0x1000000;
+function read(channel, at, data) {
+  if (channel === 0x0367) data.temperature = int16(at, 0) / 10;
+  else if (channel === 0x0468) data.humidity = at[0] / 2;
+  else if (channel === 0x058e) data.gas_status = word(GAS, at[0]);
+  else if (channel === 0x0601) data.valve_status = word(SWITCH, at[0]);
+  else if (channel === 0x0701) data.relay_output_status = word(SWITCH, at[0]);
+  else if (channel === 0x0890) data.life_remain = uint32(at, 0);
+  else if (channel === 0xff01) data.protocol_version = at[0];
+  else if (channel === 0xff09) data.hardware_version = hex(at);
+  else if (channel === 0xff0a) data.firmware_version = hex(at);
+  else if (channel === 0xff0b) data.device_status = "on";
+  else if (channel === 0xff0f) data.lorawan_class = at[0];
+  else if (channel === 0xff16) data.sn = hex(at);
+  else if (channel === 0xff3f) data.alarm = word(ALARMS, at[0]);
+  else if (channel === 0xfffe) data.reset_event = "reset";
+  else data.tsl_version = hex(at);
 }
 
 function hex(bytes) {

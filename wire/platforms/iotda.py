@@ -25,7 +25,8 @@ from city.reading import (
     TimeSource,
 )
 from wire.body import as_dict, as_list, as_text, identity, kind_of, parse_json, parse_object, shown
-from wire.format import Format, Refused, fits_object, guarded
+from wire.carriers import by_server
+from wire.format import Format, Refused, about, fits_object, guarded
 from wire.series import clock_is_set
 from wire.times import time_or_none
 from wire.values import Flattened, Stamp, flatten
@@ -52,13 +53,13 @@ def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     if kind == _MESSAGES:
         return _message(device, payload, received_at)
     body = parse_object(payload)
-    try:
-        if "notify_data" in body:
-            return _forwarded(body, received_at)
-        return _by_kind(device, kind or _kind(body), body, Stamp(received_at, TimeSource.RECEIVED))
-    except Refused as refusal:
-        refusal.device = refusal.device or device
-        raise
+    return about(device, _object, device, kind, body, received_at)
+
+
+def _object(device: str, kind: str, body: dict[str, Any], received_at: datetime) -> Decoded:
+    if "notify_data" in body:
+        return _forwarded(body, received_at)
+    return _by_kind(device, kind or _kind(body), body, Stamp(received_at, TimeSource.RECEIVED))
 
 
 def _by_kind(device: str, kind: str, body: Mapping[str, Any], stamp: Stamp) -> Decoded:
@@ -325,4 +326,6 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return "service_id" in first or ("device_id" in first and "services" in first)
 
 
-IOTDA = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+IOTDA = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), carriers=by_server
+)

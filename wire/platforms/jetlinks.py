@@ -21,7 +21,8 @@ from city.reading import (
     TimeSource,
 )
 from wire.body import as_dict, as_text, identity, parse_object, shown
-from wire.format import Format, Refused, fits_object, guarded
+from wire.carriers import by_server
+from wire.format import Format, Refused, about, fits_object, guarded
 from wire.series import clock_is_set
 from wire.times import time_or_none
 from wire.values import Flattened, Stamp, flatten
@@ -76,11 +77,7 @@ def _message(
         return _message(inner, "", child, received_at, depth + 1)
     device = identity(body.get("deviceId") or device, "deviceId")
     kind = kind or _kind(body)
-    try:
-        return _by_kind(device, kind, body, received_at)
-    except Refused as refusal:
-        refusal.device = device
-        raise
+    return about(device, _by_kind, device, kind, body, received_at)
 
 
 def _by_kind(device: str, kind: str, body: Mapping[str, Any], received_at: datetime) -> Decoded:
@@ -187,4 +184,6 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return isinstance(body.get("properties"), dict) and isinstance(body.get("deviceId"), str)
 
 
-JETLINKS = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+JETLINKS = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), carriers=by_server
+)

@@ -36,6 +36,7 @@ from wire.body import (
     parse_json,
     shown,
 )
+from wire.carriers import by_server
 from wire.format import Format, Refused, guarded
 from wire.lorawan.lorawan import said_number
 from wire.platforms.ngsi_measures import GROUP_LIMIT, entity_time, read_groups
@@ -540,4 +541,4 @@ def _is_attribute(item: Any) -> bool:
     )
 
 
-NGSI = Format(NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse))
+NGSI = Format(NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse), carriers=by_server)

@@ -33,6 +33,7 @@ from wire.body import (
     parse_json,
     shown,
 )
+from wire.carriers import by_server
 from wire.format import Format, Refused, guarded
 from wire.series import stamps
 from wire.times import from_epoch
@@ -242,4 +243,6 @@ def _is_point(item: Any) -> bool:
     return point.keys() == {"ts", "values"} and isinstance(point["values"], dict)
 
 
-THINGSBOARD = Format(NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse))
+THINGSBOARD = Format(
+    NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse), carriers=by_server
+)

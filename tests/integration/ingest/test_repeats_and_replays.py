@@ -12,8 +12,8 @@ from city.reading import METRICS, Quality
 from db import ingest_workers, message_seen
 from db.devices import NewDevice, insert_devices
 from ingest.batch import decode_messages
+from ingest.formats.sparkplug import resolve_sessions
 from ingest.message import Message
-from ingest.sparkplug_steps import resolve_sessions
 from ingest.steps import replay_reject
 from tests.integration.ingest.field import DISTRICT, Field
 from tests.unit.ingest import sparkplug_messages as spb

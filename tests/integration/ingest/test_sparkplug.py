@@ -15,10 +15,10 @@ from db import outbox, sparkplug
 from db.devices import list_registered, list_squad_districts
 from db.pool import Connection, connect
 from ingest.batch import build_batch, decode_messages
+from ingest.formats.sparkplug import resolve_replayed, resolve_sessions
+from ingest.formats.sparkplug_sessions import REBIRTH_INTERVAL, REORDER_TIMEOUT
 from ingest.message import Message
 from ingest.reporters import Reporters
-from ingest.sparkplug_sessions import REBIRTH_INTERVAL, REORDER_TIMEOUT
-from ingest.sparkplug_steps import resolve_replayed, resolve_sessions
 from ingest.steps import Stored, store_batch
 from tests.unit.ingest.sparkplug_messages import (
     EDGE,

@@ -16,10 +16,10 @@ from db import rejects, zigbee
 from db.devices import NewDevice, insert_devices, list_registered, list_squad_districts
 from db.pool import Connection, connect
 from ingest.batch import build_batch, decode_messages
+from ingest.formats.zigbee2mqtt import resolve_definitions
 from ingest.message import Message
 from ingest.reporters import Reporters
 from ingest.steps import Stored, replay_reject, store_batch
-from ingest.zigbee_steps import resolve_definitions
 from tests.integration.ingest.workers import (
     Publisher,
     Site,

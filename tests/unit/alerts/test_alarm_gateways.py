@@ -22,8 +22,7 @@ from alerts.reasons import as_json, from_json, sentence
 from alerts.rules import Watch, parse_rule
 from city.alarm import Severity
 from city.errors import InvalidInput
-from city.gateway import DevicePaths, Gateway
-from db.gateways import KINDS
+from city.gateway import KINDS, DevicePaths, Gateway
 from db.rules import default_texts
 
 T0 = datetime(2026, 5, 1, 8, tzinfo=UTC)

@@ -10,12 +10,13 @@ import pytest
 from dash.development.base_component import Component
 
 from alerts import reasons
+from city.gateway import KINDS
 from dashboard.screens.detail.page import GATEWAY_REASONS, render_explanation
 from dashboard.screens.devices import page as devices
 from dashboard.screens.operations import gateways_page as gateways
 from dashboard.screens.operations.gateways import GatewayPicture, SilentGateway, gateway_of
 from dashboard.shell.i18n import read_catalogue, texts
-from db.gateways import KINDS, GatewayCounts, ListedGateway
+from db.gateways import GatewayCounts, ListedGateway
 from db.inhibitions import ListedInhibition
 
 NOW = datetime(2026, 11, 24, 3, 12, 30, tzinfo=UTC)

@@ -12,8 +12,8 @@ import pytest
 
 from city.gateway import Heard
 from city.reading import Decoded
+from ingest.formats.sparkplug_sessions import apart
 from ingest.gateways import heard
-from ingest.sparkplug_sessions import apart
 from tests.unit.ingest.sparkplug_messages import node_birth, payload, topic
 from wire import recognise
 

@@ -14,11 +14,12 @@ from city.moment import as_microseconds
 from city.sequence import FEEDS
 from columns.numbers import BEGINS, UNREAD
 from ingest.batch import build_batch, decode_messages
+from ingest.formats.native import PlainLane
 from ingest.message import Message
 from ingest.numbers import named_source
-from ingest.plain import PlainLane
 from ingest.reporters import Reporters
 from tests.unit.ingest import sparkplug_messages as sparkplug
+from wire import FORMATS
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "formats"
 NOW = datetime(2026, 3, 4, 5, 6, 30, tzinfo=UTC)
@@ -152,3 +153,7 @@ def test_an_edge_node_of_sparkplug_counts_for_all_its_devices() -> None:
         (node, "sparkplug", 0, 2),
         (node, "sparkplug", BEGINS, 0),
     ]
+
+
+def test_every_format_that_numbers_its_messages_has_its_place_among_the_feeds() -> None:
+    assert {name for name, known in FORMATS.items() if known.numbering} == set(FEEDS)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from city.device import RegisteredDevice
 from city.reading import METRICS
 from ingest.batch import account, build_batch, decode_messages
+from ingest.formats.native import PlainLane
 from ingest.message import Message
-from ingest.plain import PlainLane
 from ingest.reporters import Reporters
 
 DISTRICT = "460107"

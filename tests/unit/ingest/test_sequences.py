@@ -16,7 +16,7 @@ from city.moment import as_microseconds
 from city.sequence import StoredGap
 from columns.numbers import BEGINS, NUMBER_DTYPE, SOURCE_DTYPE, UNREAD
 from db.sequences import pack, unpack
-from ingest.numbers import FEED_CODES, NATIVE, SPARKPLUG, named_source
+from ingest.numbers import FEED_CODES, named_source
 from ingest.sequences import (
     NAMED_MAX,
     Trust,
@@ -30,6 +30,7 @@ NOW = datetime(2026, 11, 24, 6, 2, 10, tzinfo=UTC)
 NOW_US = as_microseconds(NOW)
 SECOND = 1_000_000
 DEVICE = 7
+NATIVE, SPARKPLUG = FEED_CODES["native"], FEED_CODES["sparkplug"]
 CHIRPSTACK = FEED_CODES["chirpstack"]
 # Enough messages for their numbers to be believed.
 KNOWN = 10

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from city.reading import Decoded, MessageClass
 from city.sparkplug import NodeRow, SourceRow
-from ingest.sparkplug_sessions import (
+from ingest.formats.sparkplug_sessions import (
     AHEAD_LIMIT,
     BEHIND_LIMIT,
     GAP,

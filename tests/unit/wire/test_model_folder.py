@@ -15,7 +15,14 @@ from app.settings import model_folder
 from city.errors import InvalidInput
 from ingest.decode import decode_by_hand
 from tests.unit.wire.corpus import NOW
-from wire.models import broken_models, load_model, model_names, read_model, use_model_folder
+from wire.models import (
+    broken_models,
+    load_model,
+    model_names,
+    read_model,
+    use_model_folder,
+    whole_codec,
+)
 
 SOUND = """
 title = "Acme G1"
@@ -34,6 +41,33 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "acme-g1.js").write_text(CODEC)
     yield tmp_path
     use_model_folder(None)
+
+
+SHARING = """// use: milesight-tlv
+function decodeUplink(input) {
+  return readChannels(input.bytes, { 0x0101: 1 }, function (c, at, data) { data.lel = at[0]; });
+}
+"""
+
+
+def test_a_codec_of_the_installation_may_stand_on_code_that_ours_share(folder: Path) -> None:
+    (folder / "acme-g1.js").write_text(SHARING)
+    use_model_folder(folder)
+    by_model = decode_by_hand("feed/lorawan-frame/d/1", b"010107", model="acme-g1", received_at=NOW)
+    by_hand = decode_by_hand(
+        "feed/lorawan-frame/d/1", b"010107", model="milesight-gs101", codec_js=SHARING,
+        received_at=NOW,
+    )  # fmt: skip
+    assert [reading["value"] for reading in by_model["readings"]] == [7]
+    assert by_hand["rejects"][0]["detail"].endswith("knows: lel")
+
+
+@pytest.mark.parametrize(
+    "code", ["// use: nothing-of-ours\n" + CODEC, " // use: milesight-tlv\n" + CODEC,
+             CODEC + "\n// use: milesight-tlv\n", "// use: ../codec\n", ""],
+)  # fmt: skip
+def test_codecs_of_vendors_are_run_as_they_are(code: str) -> None:
+    assert whole_codec(code) == code
 
 
 def test_a_model_of_the_installation_is_found_with_its_codec(folder: Path) -> None:

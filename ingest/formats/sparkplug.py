@@ -9,8 +9,7 @@ from city.reading import Decoded
 from city.sparkplug import NodeKey, NodeRow, SourceKey
 from db import outbox, sparkplug
 from db.pool import Connection
-from ingest.message import Message
-from ingest.sparkplug_sessions import (
+from ingest.formats.sparkplug_sessions import (
     Sessions,
     apart,
     called_off,
@@ -21,6 +20,7 @@ from ingest.sparkplug_sessions import (
     source_key,
     source_without_future,
 )
+from ingest.message import Message
 from wire.format import PAYLOAD_LIMIT, Refused
 from wire.industry.sparkplug import (
     BIRTHS,
@@ -138,3 +138,8 @@ def _save(conn: Connection, sessions: Sessions, before: Mapping[NodeKey, NodeRow
     outbox.withdraw(conn, [rebirth_topic(*node.key) for node in void])
     requests = [new_request(before[node.key], node, now) for node in changed]
     outbox.insert_messages(conn, [request for request in requests if request is not None])
+
+
+def trim(conn: Connection) -> None:
+    """Forget edge nodes that nobody registered, where there are too many."""
+    sparkplug.trim(conn)

@@ -133,3 +133,8 @@ def _names(content: Decoded) -> list[str]:
     may have been another's; and for an endpoint the device that it is a part of."""
     names = (content.device, content.link.get("name"), content.link.get("parent"))
     return [str(name) for name in names if name]
+
+
+def trim(conn: Connection) -> None:
+    """Forget bridges that nobody needs, where there are too many."""
+    zigbee.trim(conn)
