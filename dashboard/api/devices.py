@@ -20,7 +20,7 @@ from dashboard.api.params import (
     read_list_query,
 )
 from dashboard.shell.auth import current_caller
-from dashboard.shell.load import as_plain
+from dashboard.shell.plain_json import as_plain
 from dashboard.shell.parts import parts
 from db import listings
 from db.pool import transaction

@@ -286,7 +286,7 @@ def test_a_squad_that_moves_and_figures_that_change_come_without_an_event(
 def test_without_redis_the_screens_are_right_within_seconds(site, monkeypatch) -> None:
     """Nobody publishes anything: the follower looks at the log itself."""
     with watching(site) as stream:
-        monkeypatch.setattr("dashboard.shell.load.publish_event_seq", lambda *_: False)
+        monkeypatch.setattr("dashboard.shell.changes.publish_event_seq", lambda *_: False)
         started = time.monotonic()
         incident = report(site)
         frame = stream.next("ev")

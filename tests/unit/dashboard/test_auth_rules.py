@@ -18,7 +18,7 @@ from dashboard.api.bodies import (
     required_version,
 )
 from dashboard.api.incident_json import incident_answer
-from dashboard.api.key_figures import check_span, ratio
+from dashboard.screens.kpi.key_figures import check_span, ratio
 from dashboard.api.params import decode_cursor, encode_cursor, parse_time
 from dashboard.screens.citymap.geometry import bounds_of, centre_of
 from dashboard.shell.audience import LEAVE, RESYNC, RING_FRAMES, VIEWER_FRAMES, Audience
