@@ -15,24 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from alerts import steps as alert_steps
 from app.settings import Settings
 from city.stage import DEADLINES, TIMERS, Stage
-from db import (
-    beats,
-    broker_counts,
-    events,
-    idempotency,
-    leadership,
-    ledger,
-    live,
-    message_seen,
-    operations,
-    outbox,
-    reject_counts,
-    rollups,
-    sequences,
-    sparkplug,
-    users,
-    zigbee,
-)
+from db import (beats, broker_counts, events, idempotency, leadership, ledger, live, repeated_messages, operations, outbox, reject_counts, rollups, sequences, sparkplug, users, zigbee,)
 from db.pool import (
     Connection,
     Pool,
@@ -170,7 +153,7 @@ def _forget(conn: Connection, now: datetime) -> None:
 
 
 def _forget_messages(conn: Connection, now: datetime) -> None:
-    message_seen.forget_seen(conn, now)
+    repeated_messages.forget_seen(conn, now)
     outbox.delete_old(conn, now)
 
 

@@ -22,7 +22,7 @@ def names_of(kind: type, *, without: frozenset[str] = frozenset()) -> tuple[str,
 
 
 def select_list(
-    kind: type, table: str, *, without: Collection[str] = (), **elsewhere: str
+    kind: type, table: str, /, *, without: Collection[str] = (), **elsewhere: str
 ) -> str:
     """What to SELECT for a dataclass: columns of `table` (or of its alias) by their own names.
 

@@ -40,10 +40,10 @@ LEDGER_FILTERS: dict[str, type] = {"feed": str}
 DEFAULT_LEDGER_SPAN = timedelta(hours=1)
 LEDGER_LIMIT = 1000
 
-accounts = Blueprint("ingest", __name__)
+ingest = Blueprint("ingest", __name__)
 
 
-@accounts.get("/ledger")
+@ingest.get("/ledger")
 def ledger() -> Response:
     """received = stored + duplicate + rejected, a line per feed and minute, newest first."""
     query = read_list_query(LEDGER_FILTERS, also=("from", "to"))
@@ -91,7 +91,7 @@ def _as_numbers(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value if isinstance(value, str) else int(value) for name, value in row.items()}
 
 
-@accounts.get("/operations")
+@ingest.get("/operations")
 @requires(*MAY_SEE_REJECTS)
 def operations_now() -> Response:
     """Feeds, workers, backlog, quarantine and sizes of the last hour, and what is wrong."""
@@ -106,7 +106,7 @@ def operations_now() -> Response:
         return json_answer(as_plain(found))
 
 
-@accounts.get("/rejects")
+@ingest.get("/rejects")
 @requires(*MAY_SEE_REJECTS)
 def rejects() -> Response:
     """Quarantined messages, newest first; the bytes as Base64."""
@@ -128,7 +128,7 @@ def rejects() -> Response:
     return json_answer(answer)
 
 
-@accounts.get("/rejects/counts")
+@ingest.get("/rejects/counts")
 @requires(*MAY_SEE_REJECTS)
 def counts() -> Response:
     """Groups by device, reason and format, or over all devices; most messages first."""
@@ -146,7 +146,7 @@ def counts() -> Response:
     return json_answer({"items": as_plain(found), "next": None})
 
 
-@accounts.post("/rejects/<int:reject_id>/replay")
+@ingest.post("/rejects/<int:reject_id>/replay")
 @requires(*MAY_SEE_REJECTS)
 def replay(reject_id: int) -> Response:
     """Try one message again; what is refused again says why and stays."""
@@ -154,7 +154,7 @@ def replay(reject_id: int) -> Response:
     return json_answer(as_plain(found))
 
 
-@accounts.post("/rejects/replay")
+@ingest.post("/rejects/replay")
 @requires(*MAY_SEE_REJECTS)
 def replay_group() -> Response:
     """Try a group again, oldest first, a bounded number a request."""

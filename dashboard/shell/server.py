@@ -14,7 +14,7 @@ from dashboard.api.events import events
 from dashboard.api.gateways import gateways
 from dashboard.api.health import LiveCollector, count_requests, health
 from dashboard.api.incidents import incidents
-from dashboard.api.ingest import accounts as ingest_accounts
+from dashboard.api.ingest import ingest
 from dashboard.api.kpi import kpi
 from dashboard.api.live import live
 from dashboard.api.openapi import openapi
@@ -84,14 +84,14 @@ def create_server(
         data_dir=data_dir,
     )
     server.extensions[EXTENSION] = found
-    found.registry.register(LiveCollector(found))
-    count_requests(server, found.registry)
+    found.metrics.register(LiveCollector(found))
+    count_requests(server, found.metrics)
     register_problems(server)
     script_hashes: list[str] = []
     auth.install(server, lambda: script_hashes)
     sign_in.add_sign_in(server, redis)
     for blueprint in (
-        *(devices, alarms, incidents, squads, categories, kpi, ingest_accounts),
+        *(devices, alarms, incidents, squads, categories, kpi, ingest),
         *(video, events, registry, gateways, people, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)

@@ -87,11 +87,6 @@ def css_variables(theme: str) -> str:
     return f":root{{color-scheme:{theme};--font:{FONT_STACK};{pairs}}}"
 
 
-def severity_colour(severity: int, theme: str) -> str:
-    """The colour of a severity, 1 (red) to 4 (blue)."""
-    return PALETTES[theme][SEVERITY_NAMES[severity]]
-
-
 def mantine_theme(theme: str) -> dict[str, Any]:
     """Theme of the Mantine frame: our accent as its primary colour in ten shades."""
     accent = PALETTES[theme]["accent"]

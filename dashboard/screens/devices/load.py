@@ -9,7 +9,7 @@ from typing import Any
 from city.incident import Role
 from city.person import Caller
 from city.requests import ApproveRequest, OutOfServiceRequest, ReplaceRequest
-from dashboard.screens.citymap.board import SILENT_INTERVALS
+from dashboard.screens.citymap.device_dots import SILENT_INTERVALS
 from dashboard.shell.changes import CREATED, Once, Work, change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain

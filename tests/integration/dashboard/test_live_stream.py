@@ -16,7 +16,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from city.incident import Role
-from dashboard.shell.audience import RESYNC, VIEWER_FRAMES
+from dashboard.shell.fan_out import RESYNC, VIEWER_FRAMES
 from dashboard.shell.streams import Visitor
 from db.live import publish_device_frame
 
@@ -314,7 +314,7 @@ def test_the_map_is_compressed_and_known_by_its_tag(site) -> None:
 
 
 def test_a_stream_ends_when_its_session_does(site, monkeypatch) -> None:
-    monkeypatch.setattr("dashboard.shell.audience.KEEP_ALIVE_S", 0.3)
+    monkeypatch.setattr("dashboard.shell.fan_out.KEEP_ALIVE_S", 0.3)
     monkeypatch.setattr("dashboard.shell.gate.REMEMBER_S", 0.1)
     with site.client(None) as client:
         client.post("/login", data={"name": "viewer", "password": "a long enough password"})

@@ -21,7 +21,7 @@ from dashboard.api.incident_json import incident_answer
 from dashboard.screens.kpi.key_figures import check_span, ratio
 from dashboard.api.params import decode_cursor, encode_cursor, parse_time
 from dashboard.screens.citymap.geometry import bounds_of, centre_of
-from dashboard.shell.audience import LEAVE, RESYNC, RING_FRAMES, VIEWER_FRAMES, Audience
+from dashboard.shell.fan_out import LEAVE, RESYNC, RING_FRAMES, VIEWER_FRAMES, Audience
 from dashboard.shell.auth import content_security_policy
 from dashboard.shell.gate import SessionKey
 from dashboard.shell.problems import Malformed
@@ -201,7 +201,7 @@ def test_a_stream_that_is_too_slow_is_told_to_start_anew() -> None:
 
 
 def test_a_stream_ends_when_its_viewer_is_not_welcome_any_more(monkeypatch) -> None:
-    monkeypatch.setattr("dashboard.shell.audience.KEEP_ALIVE_S", 0.0)
+    monkeypatch.setattr("dashboard.shell.fan_out.KEEP_ALIVE_S", 0.0)
     audience = Audience()
     answers = iter([True, False])
     stream = audience.stream(None, lambda: next(answers), lambda: b"now")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from db.attempts import Attempts
+from db.rate_limit import Attempts
 from db.live import open_redis
 
 NOBODY = "redis://127.0.0.1:1/0"
