@@ -10,8 +10,8 @@ import click
 
 from app.commands import installation, parse_time, print_json, transaction
 from app.settings import Settings
-from city.requests import ApproveRequest, OutOfServiceRequest, ReplaceRequest
 from city.errors import InvalidInput
+from city.requests import ApproveRequest, OutOfServiceRequest, ReplaceRequest
 from db import discovery, listings
 from db.device_changes import list_identities
 from ingest.replay import replay_group

@@ -15,7 +15,24 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from alerts import steps as alert_steps
 from app.settings import Settings
 from city.stage import DEADLINES, TIMERS, Stage
-from db import (beats, broker_counts, events, idempotency, leadership, ledger, live, repeated_messages, operations, outbox, reject_counts, rollups, sequences, sparkplug, users, zigbee,)
+from db import (
+    beats,
+    broker_counts,
+    events,
+    idempotency,
+    leadership,
+    ledger,
+    live,
+    operations,
+    outbox,
+    reject_counts,
+    repeated_messages,
+    rollups,
+    sequences,
+    sparkplug,
+    users,
+    zigbee,
+)
 from db.pool import (
     Connection,
     Pool,

@@ -13,6 +13,7 @@ from typing import Any
 
 from city.incident import Action, Source
 
+
 @dataclass(frozen=True, slots=True)
 class VersionRequest:
     """A change that needs nothing but the version it is meant for."""

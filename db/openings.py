@@ -20,9 +20,7 @@ NEAR_DEG = 0.001
 NEIGHBOUR_COLUMNS = select_list(
     Neighbour, "i", family="c.family", needs_release="'gas_release' = ANY(c.closing_evidence)"
 )
-SIMILAR_COLUMNS = select_list(
-    SimilarIncident, "i", because="s.because", distance_m="s.distance_m"
-)
+SIMILAR_COLUMNS = select_list(SimilarIncident, "i", because="s.because", distance_m="s.distance_m")
 
 
 def find_open_holding(conn: Connection, condition: str) -> int | None:

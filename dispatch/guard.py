@@ -14,8 +14,8 @@ from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import Action, Incident, Role
 from city.person import Caller
 from city.requests import ActionRequest
-from city.stale_version import is_stale
 from city.squad import Squad
+from city.stale_version import is_stale
 from dispatch.clocks import running
 from dispatch.gas import GasStanding
 from dispatch.machine import TABLE, Need, Step, actions_of

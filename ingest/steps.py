@@ -19,7 +19,19 @@ from city.reading import Decoded, Quality
 from city.reject import NewReject
 from city.video import ReportedEvent
 from columns.readings import Mask, Rows, last_of_metric, pack
-from db import (device_changes, devices, discovery, gateways, ledger, repeated_messages, readings, rejects, rollups, sequences, video_events,)
+from db import (
+    device_changes,
+    devices,
+    discovery,
+    gateways,
+    ledger,
+    readings,
+    rejects,
+    repeated_messages,
+    rollups,
+    sequences,
+    video_events,
+)
 from db.events import append_events
 from db.pool import Connection
 from ingest.batch import (

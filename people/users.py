@@ -7,8 +7,8 @@ from datetime import datetime
 from city.errors import Conflict, NotFound
 from city.incident import Role
 from city.person import Caller
-from city.stale_version import is_stale
 from city.requests import PasswordRequest, RoleRequest, UserRequest
+from city.stale_version import is_stale
 from db import users
 from db.pool import Connection
 from db.users import Account

@@ -76,7 +76,9 @@ def _one_version(named: int | None, matched: int | None) -> int:
         raise InvalidInput(VERSION_FIELD, named, f"is not the If-Match of {matched}")
     version = named if matched is None else matched
     if version is None:
-        raise InvalidInput(VERSION_FIELD, None, 'is missing: send it in the body or as If-Match: "3"')
+        raise InvalidInput(
+            VERSION_FIELD, None, 'is missing: send it in the body or as If-Match: "3"'
+        )
     return version
 
 

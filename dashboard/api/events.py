@@ -17,10 +17,10 @@ from dashboard.api.answers import json_answer
 from dashboard.api.bodies import BIGINT_MAX, number_of
 from dashboard.api.params import DEFAULT_LIMIT, LIMITS, parse_time, read_args
 from dashboard.shell import who_sees_what
-from dashboard.shell.fan_out import LEAVE, Audience
 from dashboard.shell.auth import current_caller, still_welcome
-from dashboard.shell.plain_json import as_plain
+from dashboard.shell.fan_out import LEAVE, Audience
 from dashboard.shell.parts import parts
+from dashboard.shell.plain_json import as_plain
 from dashboard.shell.streams import event_stream
 from db.events import list_events
 from db.pool import Pool, transaction

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+
 import msgspec
 from flask import Blueprint, Response
 
@@ -110,9 +111,7 @@ def create_token() -> Response:
     wanted, caller = read_body(TokenRequest), current_caller()
 
     def create(conn: Connection, now: datetime) -> NewToken:
-        return NewToken(
-            name=wanted.name, token=_steps().create_token(conn, caller, wanted, now)
-        )
+        return NewToken(name=wanted.name, token=_steps().create_token(conn, caller, wanted, now))
 
     # Answers under a key are kept: not one with a secret in it.
     return stored_answer(change(caller, create, status=CREATED))

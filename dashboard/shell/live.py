@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from city.errors import Unavailable
 from city.sun import is_dark
-from dashboard.screens.citymap.device_dots import DeviceBoard
 from dashboard.screens.citymap.city_map import CityMap
+from dashboard.screens.citymap.device_dots import DeviceBoard
 from dashboard.screens.citymap.geometry import centre_of
 from dashboard.shell.fan_out import Audience
 from dashboard.shell.pulse import Pulse

@@ -19,8 +19,8 @@ from dashboard.shell.gate import ISSUED, NAME, SID, SessionKey
 from dashboard.shell.parts import parts
 from dashboard.shell.proxies import subscriber_of
 from dashboard.shell.sign_in_texts import TEXTS
-from db.rate_limit import Attempts
 from db.live import Redis
+from db.rate_limit import Attempts
 
 # Wrong passwords a window: for one name from one address, and for one address (an office shares
 # one). An attempt counts before the password is looked at, and no more once it was right.

@@ -78,8 +78,6 @@ PALETTES: dict[str, dict[str, str]] = {
 # Colours of chart series that mean no severity, in order.
 SERIES = ("accent", "series-2", "muted")
 
-SEVERITY_NAMES = {1: "red", 2: "orange", 3: "yellow", 4: "blue"}
-
 
 def css_variables(theme: str) -> str:
     """The palette as CSS custom properties for the page's head."""

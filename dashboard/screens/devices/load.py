@@ -110,23 +110,17 @@ def take_out_of_service(
     return _change(caller, code, step, once)
 
 
-def return_to_service(
-    caller: Caller, code: str, version: int, once: Once | None
-) -> StoredAnswer:
+def return_to_service(caller: Caller, code: str, version: int, once: Once | None) -> StoredAnswer:
     """It counts again; answers with the device."""
     steps = parts().ports.registry
 
     def step(conn: Connection, now: datetime) -> None:
-        steps.return_to_service(
-            conn, caller.name, caller.district, code, version=version, now=now
-        )
+        steps.return_to_service(conn, caller.name, caller.district, code, version=version, now=now)
 
     return _change(caller, code, step, once)
 
 
-def replace(
-    caller: Caller, code: str, request: ReplaceRequest, once: Once | None
-) -> StoredAnswer:
+def replace(caller: Caller, code: str, request: ReplaceRequest, once: Once | None) -> StoredAnswer:
     """Exchange the hardware; answers with the device and what the new one may still bring."""
 
     def work(conn: Connection, now: datetime) -> Any:

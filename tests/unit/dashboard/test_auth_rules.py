@@ -18,11 +18,11 @@ from dashboard.api.bodies import (
     required_version,
 )
 from dashboard.api.incident_json import incident_answer
-from dashboard.screens.kpi.key_figures import check_span, ratio
 from dashboard.api.params import decode_cursor, encode_cursor, parse_time
 from dashboard.screens.citymap.geometry import bounds_of, centre_of
-from dashboard.shell.fan_out import LEAVE, RESYNC, RING_FRAMES, VIEWER_FRAMES, Audience
+from dashboard.screens.kpi.key_figures import check_span, ratio
 from dashboard.shell.auth import content_security_policy
+from dashboard.shell.fan_out import LEAVE, RESYNC, RING_FRAMES, VIEWER_FRAMES, Audience
 from dashboard.shell.gate import SessionKey
 from dashboard.shell.problems import Malformed
 from dashboard.shell.sign_in import safe_target

@@ -10,7 +10,19 @@ import pytest
 
 from city.sequence import SequenceTotal
 from dashboard.api.health import book_metrics
-from dashboard.screens.operations.books_load import (BooksItem, BrokerItem, DropItem, LossItem, LossyItem, NumbersItem, count_numbers, find_drops, find_losses, loss_share, received_between,)
+from dashboard.screens.operations.books_load import (
+    BooksItem,
+    BrokerItem,
+    DropItem,
+    LossItem,
+    LossyItem,
+    NumbersItem,
+    count_numbers,
+    find_drops,
+    find_losses,
+    loss_share,
+    received_between,
+)
 from dashboard.screens.operations.books_page import render_books
 from dashboard.shell.i18n import texts
 from db.broker_counts import BrokerCount, CountRow, next_row

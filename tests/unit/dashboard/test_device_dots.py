@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from dashboard.screens.citymap.device_dots import (SILENT_INTERVALS, DeviceBoard, DeviceState, device_state,)
+from dashboard.screens.citymap.device_dots import (
+    SILENT_INTERVALS,
+    DeviceBoard,
+    DeviceState,
+    device_state,
+)
 from db.walls import WallDevice
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
