@@ -56,7 +56,8 @@ def assignments(names: tuple[str, ...]) -> str:
 
 def values_of(row: Any) -> dict[str, Any]:
     """Fields of a dataclass as columns take them: JSON wrapped, words of an enum as such."""
-    return {name: _stored(getattr(row, name)) for name in names_of(type(row))}
+    kind: type = type(row)
+    return {name: _stored(getattr(row, name)) for name in names_of(kind)}
 
 
 def _stored(value: Any) -> Any:

@@ -58,8 +58,9 @@ def decode_request(raw: bytes, request: type[T], matched: int | None = None) -> 
 
     Raises `Malformed` when it is not JSON, `InvalidInput` naming a bad field.
     """
+    kind: type = request
     try:
-        found = msgspec.json.decode(raw, type=body_of(request))
+        found = msgspec.json.decode(raw, type=body_of(kind))
     except msgspec.ValidationError as error:
         raise _as_invalid(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
