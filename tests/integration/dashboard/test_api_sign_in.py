@@ -105,7 +105,7 @@ def test_signing_out_ends_every_copy_of_the_session(site) -> None:
         assert out.status_code == 303
         assert thief.get("/live/snapshot").status_code == 401
     told = site.sql("SELECT subject, actor, payload FROM event WHERE kind = 'user.signed_out'")
-    assert told == [("user:viewer", "viewer", {})]
+    assert told == [("user:dispatcher", "dispatcher", {})]
 
 
 def test_a_tampered_cookie_is_worth_nothing(site) -> None:
