@@ -58,7 +58,7 @@ def create_server(
     `places` are for the screens that may follow at once, `trusted_proxies` whose word about who is
     really asking counts, `secure_cookies` that browsers always come over TLS.
     """
-    server = Flask("dashboard", static_folder=None, template_folder="templates")
+    server = Flask("dashboard", static_folder=None, template_folder="shell/templates")
     server.config.update(
         SECRET_KEY=secret_key,
         MAX_CONTENT_LENGTH=LARGEST_REQUEST_BYTES,
