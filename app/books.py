@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from dashboard.screens.operations.books import BooksItem, BrokerItem, LossItem, read_books
+from dashboard.screens.operations.books_load import BooksItem, BrokerItem, LossItem, read_books
 from db.pool import Connection
 from ingest.sequence_steps import follow_numbers
 

@@ -9,10 +9,14 @@ from pathlib import Path
 
 from app.settings import DEMO_DISTRICT
 from city.incident import Role
+from city.person import Caller
+from city.requests import UserRequest
 from db import squads, users
 from db.pool import connect
+from people import steps as people
 
 LOGINS_FILE = "demo-logins.json"
+SEED = Caller("seed", Role.ADMIN, DEMO_DISTRICT)
 
 DEMO_USERS: tuple[tuple[str, Role], ...] = (
     ("admin", Role.ADMIN),
@@ -37,15 +41,8 @@ def demo_logins(url: str, data_dir: Path) -> dict[str, str]:
             if users.find_user(conn, name) is not None and name in logins:
                 continue
             logins.setdefault(name, secrets.token_urlsafe(9))
-            users.add_user(
-                conn,
-                name,
-                logins[name],
-                role,
-                district=DEMO_DISTRICT,
-                squad=squad if role is Role.SQUAD_LEADER else None,
-                now=now,
-            )
+            own = squad if role is Role.SQUAD_LEADER else None
+            people.add_user(conn, SEED, UserRequest(name, logins[name], role, own), now)
         conn.commit()
     path.touch(mode=0o600)
     path.write_text(json.dumps(logins, indent=1))

@@ -11,6 +11,7 @@ import click
 from app.commands import installation, parse_time, print_json, transaction
 from app.settings import Settings
 from city.errors import InvalidInput
+from city.requests import ApproveRequest, OutOfServiceRequest, ReplaceRequest
 from db import discovery, listings
 from db.device_changes import list_identities
 from ingest.replay import replay_group
@@ -112,7 +113,7 @@ def approve_command(settings: Settings, number: int, replay: bool, **wanted: Any
     """Register the stranger NUMBER of `device discovered`."""
     with transaction(settings) as conn:
         code = registration.approve(
-            conn, ACTOR, settings.district, number, wanted, datetime.now(UTC)
+            conn, ACTOR, settings.district, number, ApproveRequest(**wanted), datetime.now(UTC)
         )
     click.echo(f"{code} is registered")
     if replay:
@@ -137,11 +138,9 @@ def ignore_command(settings: Settings, number: int) -> None:
 def out_of_service_command(settings: Settings, code: str, reason: str, until: str) -> None:
     """No alarms from device CODE until it is due back; again: another date."""
     now = datetime.now(UTC)
+    wanted = OutOfServiceRequest(reason, parse_time(until, "--until", now))
     with transaction(settings) as conn:
-        registration.take_out_of_service(
-            conn, ACTOR, settings.district, code, reason=reason,
-            return_due_at=parse_time(until, "--until", now), version=None, now=now,
-        )  # fmt: skip
+        registration.take_out_of_service(conn, ACTOR, settings.district, code, wanted, now)
     click.echo(f"{code} is out of service")
 
 
@@ -175,12 +174,9 @@ def replace_command(
     """Other hardware at the place of device CODE, which keeps its code and history."""
     if not external_id and format_name is None and model is None:
         raise InvalidInput("--external-id", None, "or --format or --model must be given")
-    wanted = {"external_id": external_id, "format": format_name, "model": model}
+    wanted = ReplaceRequest(reason, external_id, format_name, model)
     with transaction(settings) as conn:
-        registration.replace(
-            conn, ACTOR, settings.district, code, wanted,
-            reason=reason, version=None, now=datetime.now(UTC),
-        )  # fmt: skip
+        registration.replace(conn, ACTOR, settings.district, code, wanted, datetime.now(UTC))
         present = list_identities(conn, settings.district, code)[0]
     click.echo(f"{code} is now {present.format}:{present.identity} {present.model}".rstrip())
     replay_of(settings, code)

@@ -11,6 +11,7 @@ from app.commands import installation, transaction
 from app.settings import Settings
 from city.incident import Role
 from city.person import Caller
+from city.requests import PasswordRequest, RoleRequest, TokenRequest, UserRequest
 from db import users
 from people import steps as people
 
@@ -52,9 +53,9 @@ def user_list(settings: Settings) -> None:
 @installation
 def user_add(settings: Settings, name: str, role: str, squad: str | None) -> None:
     """Add a user; the password is read from standard input."""
-    password = _read_password()
+    wanted = UserRequest(name, _read_password(), role, squad)
     with transaction(settings) as conn:
-        people.add_user(conn, _cli(settings), name, password, role, datetime.now(UTC), squad=squad)
+        people.add_user(conn, _cli(settings), wanted, datetime.now(UTC))
     click.echo(f"user {name} may sign in as {role}")
 
 
@@ -83,9 +84,9 @@ def user_enable(settings: Settings, name: str) -> None:
 @installation
 def user_password(settings: Settings, name: str) -> None:
     """Set a password, read from standard input; ends every session of the user."""
-    password = _read_password()
+    wanted = PasswordRequest(_read_password())
     with transaction(settings) as conn:
-        people.set_password(conn, _cli(settings), name, password, None, datetime.now(UTC))
+        people.set_password(conn, _cli(settings), name, wanted, datetime.now(UTC))
     click.echo(f"user {name} has another password and must sign in anew")
 
 
@@ -97,7 +98,7 @@ def user_password(settings: Settings, name: str) -> None:
 def user_role(settings: Settings, name: str, role: str, squad: str | None) -> None:
     """Give a user another role; open pages start anew with it."""
     with transaction(settings) as conn:
-        people.set_role(conn, _cli(settings), name, role, squad, None, datetime.now(UTC))
+        people.set_role(conn, _cli(settings), name, RoleRequest(role, squad), datetime.now(UTC))
     click.echo(f"user {name} is {role}{f' of {squad}' if squad else ''}")
 
 
@@ -125,9 +126,8 @@ def token_list(settings: Settings) -> None:
 def token_create(settings: Settings, name: str, role: str, squad: str | None) -> None:
     """Create an API token and print it, once."""
     with transaction(settings) as conn:
-        secret = people.create_token(
-            conn, _cli(settings), name, role, datetime.now(UTC), squad=squad
-        )
+        wanted = TokenRequest(name, role, squad)
+        secret = people.create_token(conn, _cli(settings), wanted, datetime.now(UTC))
     click.echo(secret)
 
 

@@ -23,10 +23,10 @@ from db import (
     leadership,
     ledger,
     live,
-    message_seen,
     operations,
     outbox,
     reject_counts,
+    repeated_messages,
     rollups,
     sequences,
     users,
@@ -169,7 +169,7 @@ def _forget(conn: Connection, now: datetime) -> None:
 
 
 def _forget_messages(conn: Connection, now: datetime) -> None:
-    message_seen.forget_seen(conn, now)
+    repeated_messages.forget_seen(conn, now)
     outbox.delete_old(conn, now)
 
 

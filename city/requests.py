@@ -1,16 +1,32 @@
-"""What people ask the incident core to do."""
+"""What people ask for: each request once, with its fields, for the API, commands and steps.
+
+The API takes and describes them as JSON objects of the same fields (`dashboard.api.bodies`).
+`version` is the one the person was looking at; None, which only the command line says, is
+whatever it is now.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from city.incident import Action, Source
 
 
 @dataclass(frozen=True, slots=True)
+class VersionRequest:
+    """A change that needs nothing but the version it is meant for."""
+
+    version: int
+
+
+# Incidents
+
+
+@dataclass(frozen=True, slots=True)
 class ActionRequest:
-    """One action on one incident, on the version the person was looking at.
+    """One action on an incident.
 
     `until` is the resume date of a suspension, `into` the incident id of a merge, `outcome`
     a word for how a closed, rejected or cancelled incident ended.
@@ -29,14 +45,138 @@ class ActionRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReportRequest:
-    """A matter reported by a person; coordinates are WGS 84 degrees."""
+    """A matter reported by a person; coordinates are WGS 84 degrees.
+
+    Without `severity` it has that of its category; `reporter` is who called, as far as known,
+    `device` the code of the device concerned.
+    """
 
     category: str
     lon: float
     lat: float
-    description: str
+    description: str = ""
     source: Source = Source.HOTLINE
     title: str = ""
-    severity: int | None = None  # the category's own when not given
-    reporter: str = ""  # who called, as far as known
-    device: str | None = None  # code of the device concerned
+    severity: int | None = None
+    reporter: str = ""
+    device: str | None = None
+
+
+# Alarms and video events
+
+
+@dataclass(frozen=True, slots=True)
+class ShelveRequest:
+    """Mute an alarm until a time, with a reason."""
+
+    until: datetime
+    reason: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRequest:
+    """A person's verdict on a video event."""
+
+    # The words are described; the review itself refuses others and says which ones it takes.
+    verdict: str = field(metadata={"words": ("confirmed", "dismissed")})
+    note: str = ""
+
+
+# The registry
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveRequest:
+    """A stranger becomes a device: the columns of a device file that it does not bring itself."""
+
+    code: str
+    kind: str
+    name: str
+    lon: float
+    lat: float
+    model: str = ""
+    gas: str = ""
+    report_interval_s: int | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfServiceRequest:
+    """Until when, and why."""
+
+    reason: str
+    return_due_at: datetime
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceRequest:
+    """Other hardware at the same place; what is not given stays as it is."""
+
+    reason: str
+    external_id: str = ""
+    format: str | None = None
+    model: str | None = None
+    version: int | None = None
+
+
+# Quarantined messages
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRequest:
+    """Go on after this message, the `last` of the answer before."""
+
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayGroupRequest:
+    """Which quarantined messages to try again, and after which to go on (`next` of the answer
+    before). At least one of format, device and reason."""
+
+    format: str | None = None
+    device: str | None = None
+    reason: str | None = None
+    after: int = 0
+
+
+# People and tokens
+
+
+@dataclass(frozen=True, slots=True)
+class UserRequest:
+    """Somebody new. A repeated request is refused: the name is taken."""
+
+    name: str
+    password: str = field(repr=False)
+    role: str
+    squad: str | None = None
+    display_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRequest:
+    """Another role, and the squad of a squad leader."""
+
+    role: str
+    squad: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordRequest:
+    """Another password; it ends every session of its owner."""
+
+    password: str = field(repr=False)
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A token for a script. A repeated request is refused: the name is taken."""
+
+    name: str
+    role: str
+    squad: str | None = None

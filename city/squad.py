@@ -54,3 +54,32 @@ class SquadPlace:
     lon: float
     lat: float
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One fact behind a ranking, in both languages."""
+
+    code: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A squad with its score (0 to 100) and the parts it is made of."""
+
+    squad: str
+    name_zh: str
+    name_en: str
+    kind: str
+    eligible: bool  # on duty and able
+    score: float
+    parts: dict[str, float]  # travel, grid, workload
+    on_duty: bool
+    has_skill: bool
+    owns_grid: bool
+    distance_m: float | None
+    travel_minutes: float | None
+    open_incidents: int
+    reasons: tuple[Why, ...]

@@ -12,6 +12,7 @@ from city.alarm import IncidentAlarm
 from columns.readings import CLOCKS_AGREE
 from db.pool import Connection
 from db.readings import MOST_AHEAD
+from db.row_columns import select_list
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,19 @@ class WaitingChange:
         return self.state in ("unacknowledged", "acknowledged")
 
 
+WAITING_COLUMNS = select_list(
+    WaitingChange, "a",
+    id="c.id", kind="c.kind", at="c.at", attempts="c.attempts", alarm_id="a.id",
+    device_code="device.code", device_name="device.name",
+)  # fmt: skip
+
+
 def claim_change(conn: Connection, now: datetime) -> WaitingChange | None:
     """Lock the oldest waiting change; one alarm's changes are taken in their order."""
     with conn.cursor(row_factory=class_row(WaitingChange)) as cursor:
         return cursor.execute(
-            """
-            SELECT c.id, c.kind, c.at, c.attempts, a.id AS alarm_id, a.district, a.condition,
-                   a.rule_code, a.category, a.severity, a.state, a.opens_incident,
-                   a.shelved_until, a.reason, a.sensed_at, a.device_id,
-                   device.code AS device_code, device.name AS device_name, a.camera_event,
-                   a.lon, a.lat, a.demo
+            f"""
+            SELECT {WAITING_COLUMNS}
             FROM alarm_change c
             JOIN alarm a ON a.id = c.alarm_id
             LEFT JOIN device ON device.id = a.device_id
@@ -139,17 +143,20 @@ def find_incident_of(conn: Connection, alarm_id: int) -> int | None:
     return None if row is None else int(row[0])
 
 
+OF_INCIDENT_COLUMNS = select_list(
+    IncidentAlarm, "a",
+    device_code="device.code", report_interval_s="device.report_interval_s",
+    metric_id="metric.id", comparison="rule.definition ->> 'comparison'",
+    clear_limit="(rule.definition ->> 'clear_limit')::float8", clearing="alarm_is_clearing(a)",
+)  # fmt: skip
+
+
 def list_alarms_of(conn: Connection, incident_id: int) -> list[IncidentAlarm]:
     """Alarms of an incident, oldest first."""
     with conn.cursor(row_factory=class_row(IncidentAlarm)) as cursor:
         return cursor.execute(
-            """
-            SELECT a.id, a.condition, a.rule_code, a.severity, a.state, a.reason, a.sensed_at,
-                   a.raised_at, a.cleared_at, a.ended_at, a.shelved_until, a.device_id,
-                   device.code AS device_code, device.report_interval_s,
-                   metric.id AS metric_id, rule.definition ->> 'comparison' AS comparison,
-                   (rule.definition ->> 'clear_limit')::float8 AS clear_limit,
-                   alarm_is_clearing(a) AS clearing
+            f"""
+            SELECT {OF_INCIDENT_COLUMNS}
             FROM incident_alarm link
             JOIN alarm a ON a.id = link.alarm_id
             LEFT JOIN device ON device.id = a.device_id

@@ -7,14 +7,31 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from city.alarm import Alarm
 from db.pool import Connection
+from db.row_columns import (
+    assignments,
+    insert_list,
+    names_of,
+    placeholders,
+    select_list,
+    values_of,
+)
 
 # Rules are judged by one transaction at a time, in the order of arrival: two engines that
 # judge the same device at once could clear an alarm before it is raised.
 ALARM_LOCK = 0x616C_726D
+
+COLUMNS = select_list(Alarm, "alarm")
+# The number is given by the table.
+INSERTED = names_of(Alarm, without=frozenset({"id"}))
+# What may change during an alarm's life.
+CHANGING = (
+    "rule_code", "rule_version", "severity", "state", "reason", "cleared_at", "acknowledged_at",
+    "acknowledged_by", "ended_at", "shelved_until", "shelved_by", "shelve_reason",
+    "shelved_severity", "announced_at", "levels", "version",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +60,8 @@ def list_live_alarms(
     """
     with conn.cursor(row_factory=class_row(Alarm)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, district, condition, rule_code, rule_version, category, device_id,
-                   camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
-                   raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
-                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason,
-                   shelved_severity, announced_at, levels, version
-            FROM alarm
+            f"""
+            SELECT {COLUMNS} FROM alarm
             WHERE state <> 'normal'
               AND (device_id = ANY(%s::int[]) OR condition = ANY(%s::text[])
                    OR rule_code = ANY(%s::text[]) OR levels ?| %s::text[]
@@ -68,13 +80,8 @@ def list_active(conn: Connection) -> list[Alarm]:
     """Every alarm whose condition is present, locked until the commit."""
     with conn.cursor(row_factory=class_row(Alarm)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, district, condition, rule_code, rule_version, category, device_id,
-                   camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
-                   raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
-                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason,
-                   shelved_severity, announced_at, levels, version
-            FROM alarm
+            f"""
+            SELECT {COLUMNS} FROM alarm
             WHERE state IN ('unacknowledged', 'acknowledged')
             ORDER BY id
             FOR UPDATE
@@ -86,13 +93,8 @@ def list_ended(conn: Connection, device_ids: Sequence[int], *, since: datetime) 
     """Alarms of these devices that ended since then, oldest first."""
     with conn.cursor(row_factory=class_row(Alarm)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, district, condition, rule_code, rule_version, category, device_id,
-                   camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
-                   raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
-                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason,
-                   shelved_severity, announced_at, levels, version
-            FROM alarm
+            f"""
+            SELECT {COLUMNS} FROM alarm
             WHERE device_id = ANY(%s) AND ended_at >= %s
             ORDER BY sensed_at, id
             """,
@@ -104,13 +106,8 @@ def find_alarm(conn: Connection, alarm_id: int) -> Alarm | None:
     """One alarm by its id, locked until the commit."""
     with conn.cursor(row_factory=class_row(Alarm)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, district, condition, rule_code, rule_version, category, device_id,
-                   camera_event, severity, state, opens_incident, reason, sensed_at, received_at,
-                   raised_at, lon, lat, unit_grid, demo, cleared_at, acknowledged_at,
-                   acknowledged_by, ended_at, shelved_until, shelved_by, shelve_reason,
-                   shelved_severity, announced_at, levels, version
-            FROM alarm WHERE id = %s
+            f"""
+            SELECT {COLUMNS} FROM alarm WHERE id = %s
             FOR UPDATE
             """,
             (alarm_id,),
@@ -145,28 +142,13 @@ def insert_alarms(conn: Connection, new: Sequence[Alarm]) -> list[int]:
         return []
     with conn.cursor() as cursor:
         cursor.executemany(
-            """
-            INSERT INTO alarm (district, condition, rule_code, rule_version, category, device_id,
-                               camera_event, severity, state, opens_incident, reason, sensed_at,
-                               received_at, raised_at, lon, lat, unit_grid, demo, cleared_at,
-                               acknowledged_at, acknowledged_by, ended_at, announced_at, levels,
-                               version)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-                    %s, %s, %s, %s, %s, %s)
+            f"""
+            INSERT INTO alarm ({insert_list(INSERTED)}) VALUES ({placeholders(INSERTED)})
             RETURNING id
             """,
-            [
-                (
-                    a.district, a.condition, a.rule_code, a.rule_version, a.category, a.device_id,
-                    a.camera_event, int(a.severity), a.state.value, a.opens_incident,
-                    Jsonb(a.reason), a.sensed_at, a.received_at, a.raised_at, a.lon, a.lat,
-                    a.unit_grid, a.demo, a.cleared_at, a.acknowledged_at, a.acknowledged_by,
-                    a.ended_at, a.announced_at, Jsonb(a.levels), a.version,
-                )
-                for a in new
-            ],
+            [values_of(alarm) for alarm in new],
             returning=True,
-        )  # fmt: skip
+        )
         return [row[0] for result in cursor.results() for row in result.fetchall()]
 
 
@@ -176,24 +158,9 @@ def update_alarms(conn: Connection, changed: Sequence[Alarm]) -> None:
         return
     with conn.cursor() as cursor:
         cursor.executemany(
-            """
-            UPDATE alarm
-            SET rule_code = %s, rule_version = %s, severity = %s, state = %s, reason = %s,
-                cleared_at = %s, acknowledged_at = %s, acknowledged_by = %s, ended_at = %s,
-                shelved_until = %s, shelved_by = %s, shelve_reason = %s, shelved_severity = %s,
-                announced_at = %s, levels = %s, version = %s
-            WHERE id = %s
-            """,
-            [
-                (
-                    a.rule_code, a.rule_version, int(a.severity), a.state.value, Jsonb(a.reason),
-                    a.cleared_at, a.acknowledged_at, a.acknowledged_by, a.ended_at,
-                    a.shelved_until, a.shelved_by, a.shelve_reason, a.shelved_severity,
-                    a.announced_at, Jsonb(a.levels), a.version, a.id,
-                )
-                for a in changed
-            ],
-        )  # fmt: skip
+            f"UPDATE alarm SET {assignments(CHANGING)} WHERE id = %(id)s",
+            [values_of(alarm) for alarm in changed],
+        )
 
 
 def insert_changes(conn: Connection, changes: Sequence[ChangeRow]) -> None:

@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from city.errors import Conflict, NotFound
 from db.pool import Connection
+from db.row_columns import select_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,15 @@ class ClaimedDevice:
         return self.external_id or self.code
 
 
+CLAIMED_COLUMNS = select_list(ClaimedDevice, "device")
+
+
 def claim_device(conn: Connection, district: str, code: str) -> ClaimedDevice:
     """One device of the district, locked until the transaction ends."""
     with conn.cursor(row_factory=class_row(ClaimedDevice)) as cursor:
         found = cursor.execute(
-            """
-            SELECT id, code, district, kind, model, format, external_id, out_of_service_since,
-                   return_due_at, created_at, version
+            f"""
+            SELECT {CLAIMED_COLUMNS}
             FROM device WHERE district = %s AND code = %s FOR UPDATE
             """,
             (district, code),

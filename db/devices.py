@@ -16,18 +16,20 @@ from city.device import DeviceLink, RegisteredDevice
 from city.errors import Conflict
 from city.squad import SquadPlace
 from db.pool import Connection
+from db.row_columns import insert_list, names_of, select_list, values_of
 
 # Told by a trigger of the device table when a transaction that changed it commits.
 CHANGED_CHANNEL = "device_changed"
+
+REGISTERED_COLUMNS = select_list(RegisteredDevice, "device", timezone="district.timezone")
 
 
 def list_registered(conn: Connection) -> list[RegisteredDevice]:
     """The whole registry."""
     with conn.cursor(row_factory=class_row(RegisteredDevice)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, device.code, kind, district, model, gas, format, external_id, attributes,
-                   timezone
+            f"""
+            SELECT {REGISTERED_COLUMNS}
             FROM device JOIN district ON district.code = device.district
             """
         ).fetchall()
@@ -37,9 +39,8 @@ def find_registered(conn: Connection, identities: Sequence[str]) -> list[Registe
     """Devices with one of these codes or external identities, whatever their format."""
     with conn.cursor(row_factory=class_row(RegisteredDevice)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, device.code, kind, district, model, gas, format, external_id, attributes,
-                   timezone
+            f"""
+            SELECT {REGISTERED_COLUMNS}
             FROM device JOIN district ON district.code = device.district
             WHERE device.code = ANY(%(names)s) OR external_id = ANY(%(names)s)
             """,
@@ -114,6 +115,9 @@ class NewDevice:
     attributes: dict[str, Any]
 
 
+NEW_COLUMNS = names_of(NewDevice, without=frozenset({"cell"}))
+
+
 def insert_devices(conn: Connection, devices: Sequence[NewDevice], now: datetime) -> None:
     """Register devices; a code or external identity that exists is a conflict."""
     try:
@@ -127,22 +131,16 @@ def _copy_devices(conn: Connection, devices: Sequence[NewDevice], now: datetime)
     with (
         conn.cursor() as cursor,
         cursor.copy(
-            """
-            COPY device (code, district, kind, model, format, external_id, name, lon, lat,
-                         unit_grid, street, community, gas, report_interval_s, attributes,
-                         created_at)
+            f"""
+            COPY device ({insert_list(NEW_COLUMNS)}, unit_grid, street, community, created_at)
             FROM STDIN
             """
         ) as copy,
     ):
         for d in devices:
             place = (d.cell.code, d.cell.street, d.cell.community) if d.cell else (None,) * 3
-            copy.write_row(
-                (
-                    *(d.code, d.district, d.kind, d.model, d.format, d.external_id, d.name),
-                    *(d.lon, d.lat, *place, d.gas, d.report_interval_s, Jsonb(d.attributes), now),
-                )
-            )
+            values = values_of(d)
+            copy.write_row((*(values[name] for name in NEW_COLUMNS), *place, now))
 
 
 @dataclass(frozen=True, slots=True)

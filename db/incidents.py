@@ -10,6 +10,39 @@ from psycopg.rows import class_row
 from city.errors import NotFound
 from city.incident import Incident, ListedIncident
 from db.pool import Connection
+from db.row_columns import (
+    assignments,
+    insert_list,
+    names_of,
+    placeholders,
+    select_list,
+    values_of,
+)
+
+COLUMNS = select_list(Incident, "incident")
+# What may change; the version counts such changes.
+CHANGING = (
+    "state", "resume_state", "severity", "squad", "handled_by", "checked_by", "released_by",
+    "released_at", "filed_at", "dispatched_at", "acknowledged_at", "arrived_at", "handled_at",
+    "checking_at", "closed_at", "outcome", "rework_count", "return_count", "postpone_count",
+    "merged_into",
+)  # fmt: skip
+# Number and version are given by the table, and what else can change has not happened yet.
+INSERTED = (
+    *names_of(Incident, without=frozenset({"id", "number", "version", *CHANGING})),
+    "state", "severity", "filed_at",
+)  # fmt: skip
+# What a list shows besides columns of the incident: names, and the clock that runs out first.
+LISTED_COLUMNS = select_list(
+    ListedIncident, "i",
+    family="coalesce(c.family, 'other')",
+    category_zh="coalesce(c.name_zh, i.category)",
+    category_en="coalesce(c.name_en, i.category)",
+    street_name="street.name", community_name="community.name",
+    squad_zh="s.name_zh", squad_en="s.name_en", device="device.code",
+    clock="d.clock", due_at="d.due_at", warn_at="d.warn_at", paused_at="d.paused_at",
+    overdue="d.overdue_at IS NOT NULL",
+)  # fmt: skip
 
 
 def insert_incident(conn: Connection, incident: Incident, local_date: str) -> int | None:
@@ -18,29 +51,18 @@ def insert_incident(conn: Connection, incident: Incident, local_date: str) -> in
     The case number is district (6 digits), local date (8) and a running number (5): 19 digits.
     """
     row = conn.execute(
-        """
-        INSERT INTO incident (
-            number, district, condition, category, category_version, source, state, severity,
-            title_zh, title_en, description, lon, lat, unit_grid, street, community, device_id,
-            opened_at, filed_at, reported_by, split_from, demo)
+        f"""
+        INSERT INTO incident (number, {insert_list(INSERTED)})
         VALUES (
             %(district)s || %(local_date)s || lpad(nextval('incident_number')::text, 5, '0'),
-            %(district)s, %(condition)s, %(category)s, %(category_version)s, %(source)s,
-            %(state)s, %(severity)s, %(title_zh)s, %(title_en)s, %(description)s, %(lon)s,
-            %(lat)s, %(unit_grid)s, %(street)s, %(community)s, %(device_id)s, %(opened_at)s,
-            %(filed_at)s, %(reported_by)s, %(split_from)s, %(demo)s)
+            {placeholders(INSERTED)})
         ON CONFLICT (condition)
             WHERE condition IS NOT NULL
               AND state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
             DO NOTHING
         RETURNING id
         """,
-        {
-            **vars(incident),
-            "state": incident.state.value,
-            "source": incident.source.value,
-            "local_date": local_date,
-        },
+        {**values_of(incident), "local_date": local_date},
     ).fetchone()
     return None if row is None else int(row[0])
 
@@ -48,20 +70,8 @@ def insert_incident(conn: Connection, incident: Incident, local_date: str) -> in
 def update_incident(conn: Connection, incident: Incident) -> None:
     """Write what may change; the version goes up by one. The row is locked by the caller."""
     conn.execute(
-        """
-        UPDATE incident SET
-            state = %(state)s, resume_state = %(resume_state)s, severity = %(severity)s,
-            squad = %(squad)s, handled_by = %(handled_by)s, checked_by = %(checked_by)s,
-            released_by = %(released_by)s, released_at = %(released_at)s,
-            filed_at = %(filed_at)s, dispatched_at = %(dispatched_at)s,
-            acknowledged_at = %(acknowledged_at)s, arrived_at = %(arrived_at)s,
-            handled_at = %(handled_at)s, checking_at = %(checking_at)s,
-            closed_at = %(closed_at)s, outcome = %(outcome)s, rework_count = %(rework_count)s,
-            return_count = %(return_count)s, postpone_count = %(postpone_count)s,
-            merged_into = %(merged_into)s, version = version + 1
-        WHERE id = %(id)s
-        """,
-        {**vars(incident), "state": incident.state.value, "source": incident.source.value},
+        f"UPDATE incident SET {assignments(CHANGING)}, version = version + 1 WHERE id = %(id)s",
+        values_of(incident),
     )
 
 
@@ -98,13 +108,8 @@ def list_by_id(conn: Connection, ids: Sequence[int], district: str | None) -> li
     """Incidents by id, in that order; what does not exist is left out."""
     with conn.cursor(row_factory=class_row(Incident)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, number, district, condition, category, category_version, source, state,
-                   severity, title_zh, title_en, description, lon, lat, unit_grid, street,
-                   community, device_id, opened_at, reported_by, demo, resume_state, squad,
-                   handled_by, checked_by, released_by, released_at, filed_at, dispatched_at,
-                   acknowledged_at, arrived_at, handled_at, checking_at, closed_at, outcome,
-                   rework_count, return_count, postpone_count, merged_into, split_from, version
+            f"""
+            SELECT {COLUMNS}
             FROM incident
             WHERE id = ANY(%(ids)s) AND (%(district)s::text IS NULL OR district = %(district)s)
             ORDER BY id
@@ -135,15 +140,8 @@ def list_incidents(
     """
     with conn.cursor(row_factory=class_row(ListedIncident)) as cursor:
         return cursor.execute(
-            """
-            SELECT i.id, i.number, i.state, i.severity, coalesce(c.family, 'other') AS family,
-                   i.category, coalesce(c.name_zh, i.category) AS category_zh,
-                   coalesce(c.name_en, i.category) AS category_en, i.title_zh, i.title_en,
-                   i.lon, i.lat, i.unit_grid, street.name AS street_name,
-                   community.name AS community_name, i.source, i.squad, s.name_zh AS squad_zh,
-                   s.name_en AS squad_en, device.code AS device, i.opened_at, i.dispatched_at,
-                   i.handled_at, i.closed_at, i.outcome, d.clock, d.due_at, d.warn_at,
-                   d.paused_at, d.overdue_at IS NOT NULL AS overdue, i.version, i.demo
+            f"""
+            SELECT {LISTED_COLUMNS}
             FROM incident i
             LEFT JOIN incident_category c ON c.code = i.category AND c.version = i.category_version
             LEFT JOIN division street ON street.code = i.street

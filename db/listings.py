@@ -16,6 +16,7 @@ from db.gateways import HeardThrough, list_heard_through
 from db.inhibitions import list_inhibitions_of
 from db.pool import Connection
 from db.quality import ShownFault, list_clocks, list_shown_faults
+from db.row_columns import select_list
 
 DEVICE_FILTERS: dict[str, type] = {
     "kind": str, "model": str, "format": str, "external_id": str, "gas": str, "street": str,
@@ -77,6 +78,12 @@ class ListedDevice:
     faults: list[ShownFault] = field(default_factory=list)
 
 
+DEVICE_COLUMNS = select_list(
+    ListedDevice, "d", without={"latest", "clock", "faults"},
+    online="link.online", online_at="link.reported_at",
+)  # fmt: skip
+
+
 def list_devices(
     conn: Connection,
     district: str,
@@ -90,12 +97,8 @@ def list_devices(
     """Devices by code from `after` on; `since`: only those that measured something since then."""
     with conn.cursor(row_factory=class_row(ListedDevice)) as cursor:
         devices = cursor.execute(
-            """
-            SELECT d.id, d.code, d.kind, d.model, d.format, d.external_id, d.name, d.lon, d.lat,
-                   d.unit_grid, d.street, d.community, d.gas, d.report_interval_s, d.attributes,
-                   d.out_of_service_since, d.return_due_at, d.out_of_service_reason,
-                   d.out_of_service_by, link.online, link.reported_at AS online_at, d.demo,
-                   d.created_at, d.version
+            f"""
+            SELECT {DEVICE_COLUMNS}
             FROM device d
             LEFT JOIN device_link link ON link.device_id = d.id
             WHERE d.district = %(district)s
@@ -239,6 +242,13 @@ class ListedAlarm:
     version: int
 
 
+ALARM_COLUMNS = select_list(
+    ListedAlarm, "a",
+    rule="a.rule_code", device="device.code", incident_id="link.incident_id",
+    inhibited_by="CASE WHEN a.state <> 'normal' THEN muted.by_condition END",
+)  # fmt: skip
+
+
 def list_alarms(
     conn: Connection,
     district: str,
@@ -251,14 +261,8 @@ def list_alarms(
     """Alarms, newest first, from `before` on; `since`: only those raised since then."""
     with conn.cursor(row_factory=class_row(ListedAlarm)) as cursor:
         return cursor.execute(
-            """
-            SELECT a.id, a.condition, a.rule_code AS rule, a.rule_version, a.category,
-                   device.code AS device, a.camera_event, a.severity, a.state, a.reason,
-                   a.sensed_at, a.received_at, a.raised_at, a.committed_at, a.cleared_at,
-                   a.acknowledged_at, a.acknowledged_by, a.ended_at, a.shelved_until,
-                   a.shelved_by, a.shelve_reason, a.lon, a.lat, a.unit_grid, link.incident_id,
-                   CASE WHEN a.state <> 'normal' THEN muted.by_condition END AS inhibited_by,
-                   a.demo, a.version
+            f"""
+            SELECT {ALARM_COLUMNS}
             FROM alarm a
             LEFT JOIN alarm_inhibition muted ON muted.condition = a.condition
             LEFT JOIN device ON device.id = a.device_id
@@ -326,6 +330,13 @@ class ListedVideoEvent:
     demo: bool
 
 
+VIDEO_COLUMNS = select_list(
+    ListedVideoEvent, "v",
+    camera="d.code", camera_name="d.name", category_zh="c.name_zh", category_en="c.name_en",
+    lon="d.lon", lat="d.lat", unit_grid="d.unit_grid", demo="d.demo",
+)  # fmt: skip
+
+
 def list_video_events(
     conn: Connection,
     district: str,
@@ -339,12 +350,8 @@ def list_video_events(
     before_start, before_camera, before_event = before or (None, None, None)
     with conn.cursor(row_factory=class_row(ListedVideoEvent)) as cursor:
         return cursor.execute(
-            """
-            SELECT v.camera_id, d.code AS camera, d.name AS camera_name, v.event_id, v.type,
-                   v.category, c.name_zh AS category_zh, c.name_en AS category_en, v.phase,
-                   v.start_at, v.end_at, v.confidence, v.bbox, v.snapshot, v.model,
-                   v.model_version, v.attributes, v.received_at, d.lon, d.lat, d.unit_grid,
-                   v.review, v.reviewed_by, v.reviewed_at, v.review_note, d.demo
+            f"""
+            SELECT {VIDEO_COLUMNS}
             FROM video_event v
             JOIN device d ON d.id = v.camera_id
             LEFT JOIN incident_category c ON c.code = v.category AND c.valid_to IS NULL

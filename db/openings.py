@@ -9,12 +9,18 @@ from psycopg.rows import class_row
 from city.incident import Neighbour, SimilarIncident
 from city.place import LonLat
 from db.pool import Connection
+from db.row_columns import select_list
 
 # Namespace of the advisory locks that serialise the opening of incidents.
 OPENING_LOCK = 0x6F70_656E
 # Half the height of the box in which neighbours are looked for, about 110 m; it is twice as
 # wide, since a degree of longitude is shorter. The exact distance is judged by the caller.
 NEAR_DEG = 0.001
+
+NEIGHBOUR_COLUMNS = select_list(
+    Neighbour, "i", family="c.family", needs_release="'gas_release' = ANY(c.closing_evidence)"
+)
+SIMILAR_COLUMNS = select_list(SimilarIncident, "i", because="s.because", distance_m="s.distance_m")
 
 
 def find_open_holding(conn: Connection, condition: str) -> int | None:
@@ -57,9 +63,8 @@ def list_neighbours(
     """Open incidents of a family, opened since then, near a point or of the same device."""
     with conn.cursor(row_factory=class_row(Neighbour)) as cursor:
         return cursor.execute(
-            """
-            SELECT i.id, i.number, i.state, i.category, c.family, i.device_id, i.lon, i.lat,
-                   i.opened_at, 'gas_release' = ANY(c.closing_evidence) AS needs_release
+            f"""
+            SELECT {NEIGHBOUR_COLUMNS}
             FROM incident i
             JOIN incident_category c ON c.code = i.category AND c.version = i.category_version
             WHERE i.district = %(district)s AND c.family = %(family)s
@@ -107,9 +112,8 @@ def list_similar(conn: Connection, incident_id: int) -> list[SimilarIncident]:
     it; oldest first."""
     with conn.cursor(row_factory=class_row(SimilarIncident)) as cursor:
         return cursor.execute(
-            """
-            SELECT i.id, i.number, i.state, i.severity, i.title_zh, i.title_en, s.because,
-                   s.distance_m
+            f"""
+            SELECT {SIMILAR_COLUMNS}
             FROM (
                 SELECT similar_to AS other, because, distance_m FROM incident_similar
                 WHERE incident_id = %(id)s

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 
 from city.reading import SHOWN_METRICS
 from db.pool import Connection
+from db.row_columns import select_list
 
 STATES = ("ok", "alarm", "silent", "never", "out")
 
@@ -49,6 +50,15 @@ class RegistryRow:
     faults: Sequence[str] = ()  # kinds of fault of the shown metric and of the whole device
 
 
+ROW_COLUMNS = select_list(
+    RegistryRow, "page",
+    street="street.name", community="community.name", metric="shown.metric",
+    value="shown.value", ts="shown.ts", quality="shown.quality",
+    faults="""array(SELECT fault.kind FROM device_fault fault
+                    WHERE fault.device_id = page.id AND fault.metric IN ('', shown.metric))""",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class RegistrySearch:
     """What a person looks for; empty texts mean everything."""
@@ -75,7 +85,7 @@ def list_registry(
     pattern = search.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     with conn.cursor(row_factory=class_row(RegistryRow)) as cursor:
         return cursor.execute(
-            """
+            f"""
             WITH heard AS (
                 SELECT device_id, max(received_at) AS at FROM device_latest GROUP BY device_id
             ), live AS (
@@ -103,15 +113,7 @@ def list_registry(
                 WHERE %(state)s = '' OR found.state = %(state)s
                 ORDER BY found.code LIMIT %(limit)s OFFSET %(offset)s
             )
-            SELECT page.id, page.code, page.kind, page.name, page.model, page.format,
-                   page.external_id, page.gas, page.lon, page.lat, page.unit_grid,
-                   street.name AS street, community.name AS community, page.report_interval_s,
-                   page.out_of_service_since, page.return_due_at, page.out_of_service_reason,
-                   page.out_of_service_by, page.demo, page.version, page.state, page.severity,
-                   page.heard_at, page.total, shown.metric, shown.value, shown.ts, shown.quality,
-                   array(SELECT fault.kind FROM device_fault fault
-                         WHERE fault.device_id = page.id
-                           AND fault.metric IN ('', shown.metric)) AS faults
+            SELECT {ROW_COLUMNS}
             FROM page
             LEFT JOIN division street ON street.code = page.street
             LEFT JOIN division community ON community.code = page.community
@@ -148,14 +150,19 @@ class OutOfService:
     version: int
 
 
+OUT_OF_SERVICE_COLUMNS = select_list(
+    OutOfService, "d",
+    street="street.name", community="community.name", since="d.out_of_service_since",
+    due="d.return_due_at", reason="d.out_of_service_reason", by="d.out_of_service_by",
+)  # fmt: skip
+
+
 def list_out_of_service(conn: Connection, district: str, limit: int) -> list[OutOfService]:
     """The register: what should be back first, first; without a date last."""
     with conn.cursor(row_factory=class_row(OutOfService)) as cursor:
         return cursor.execute(
-            """
-            SELECT d.code, d.kind, d.name, street.name AS street, community.name AS community,
-                   d.out_of_service_since AS since, d.return_due_at AS due,
-                   d.out_of_service_reason AS reason, d.out_of_service_by AS by, d.version
+            f"""
+            SELECT {OUT_OF_SERVICE_COLUMNS}
             FROM device d
             LEFT JOIN division street ON street.code = d.street
             LEFT JOIN division community ON community.code = d.community

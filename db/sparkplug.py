@@ -12,6 +12,11 @@ from psycopg.types.json import Jsonb
 
 from city.sparkplug import MetricRow, NodeKey, NodeRow, SourceKey, SourceRow
 from db.pool import Connection
+from db.row_columns import assignments, names_of, select_list, values_of
+
+NODE_COLUMNS = select_list(NodeRow, "sparkplug_node")
+# What may change of an edge node.
+CHANGING = names_of(NodeRow, without=frozenset({"group_id", "edge_id", "first_seen"}))
 
 # Of those without a registered device. A large city has some hundreds of edge nodes with some
 # tens of devices each; more are invented ones, which push out their own kind.
@@ -43,10 +48,8 @@ def lock_nodes(conn: Connection, keys: Collection[NodeKey], now: datetime) -> li
     )
     with conn.cursor(row_factory=kwargs_row(_node_row)) as cursor:
         return cursor.execute(
-            """
-            SELECT group_id, edge_id, online, bd_seq, born_at, death_bd_seq, death_at, next_seq,
-                   recent, gap_since, overtaken, rebirth_asked_at, rebirth_due_at,
-                   rebirth_reason, rebirth_unanswered, first_seen, heard_at
+            f"""
+            SELECT {NODE_COLUMNS}
             FROM sparkplug_node
             JOIN unnest(%s::text[], %s::text[]) AS wanted (group_id, edge_id)
               USING (group_id, edge_id)
@@ -76,22 +79,17 @@ def update_nodes(conn: Connection, nodes: Sequence[NodeRow]) -> None:
         return
     with conn.cursor() as cursor:
         cursor.executemany(
-            """
-            UPDATE sparkplug_node
-            SET online = %s, bd_seq = %s, born_at = %s, death_bd_seq = %s, death_at = %s,
-                next_seq = %s, recent = %s, gap_since = %s, overtaken = %s,
-                rebirth_asked_at = %s, rebirth_due_at = %s, rebirth_reason = %s,
-                rebirth_unanswered = %s, heard_at = %s
-            WHERE group_id = %s AND edge_id = %s
+            f"""
+            UPDATE sparkplug_node SET {assignments(CHANGING)}
+            WHERE group_id = %(group_id)s AND edge_id = %(edge_id)s
             """,
-            [
-                (node.online, node.bd_seq, node.born_at, node.death_bd_seq, node.death_at,
-                 node.next_seq, _as_json(node.recent), node.gap_since, _as_json(node.overtaken),
-                 node.rebirth_asked_at, node.rebirth_due_at, node.rebirth_reason,
-                 node.rebirth_unanswered, node.heard_at, *node.key)
-                for node in nodes
-            ],
-        )  # fmt: skip
+            [_node_values(node) for node in nodes],
+        )
+
+
+def _node_values(node: NodeRow) -> dict[str, Any]:
+    timed = {"recent": _as_json(node.recent), "overtaken": _as_json(node.overtaken)}
+    return values_of(node) | timed
 
 
 def rebirth_setting(conn: Connection) -> str:
@@ -147,10 +145,8 @@ def list_nodes(conn: Connection, limit: int) -> list[NodeRow]:
     """Edge nodes: those with an unanswered request first, then the longest unheard."""
     with conn.cursor(row_factory=kwargs_row(_node_row)) as cursor:
         return cursor.execute(
-            """
-            SELECT group_id, edge_id, online, bd_seq, born_at, death_bd_seq, death_at, next_seq,
-                   recent, gap_since, overtaken, rebirth_asked_at, rebirth_due_at,
-                   rebirth_reason, rebirth_unanswered, first_seen, heard_at
+            f"""
+            SELECT {NODE_COLUMNS}
             FROM sparkplug_node
             ORDER BY rebirth_unanswered OR rebirth_due_at IS NOT NULL DESC,
                      heard_at, group_id, edge_id

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from city.place import LonLat, distance_m
-from city.squad import Squad
+from city.squad import Recommendation, Squad, Why
 
 # Roads are longer than the straight line; a usual city factor.
 DETOUR = 1.3
@@ -22,38 +20,6 @@ TRAVEL_POINTS, GRID_POINTS, WORKLOAD_POINTS = 50.0, 30.0, 20.0
 FAR_MINUTES = 30.0
 # Squads that inspect others' work are not sent to do it (督察中队).
 NEVER_SENT = frozenset({"inspection"})
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """One fact behind a ranking, in both languages."""
-
-    code: str
-    zh: str
-    en: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """A squad with its score (0 to 100) and the parts it is made of."""
-
-    squad: str
-    name_zh: str
-    name_en: str
-    kind: str
-    eligible: bool  # on duty and able
-    score: float
-    parts: dict[str, float]  # travel, grid, workload
-    on_duty: bool
-    has_skill: bool
-    owns_grid: bool
-    distance_m: float | None
-    travel_minutes: float | None
-    open_incidents: int
-    reasons: tuple[Why, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def rank(

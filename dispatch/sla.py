@@ -16,7 +16,7 @@ from city.clock import (
     as_timedelta,
 )
 from city.errors import InvalidInput
-from dispatch.calendar import ALWAYS_RUNNING, as_utc, counted_spans
+from dispatch.working_time import ALWAYS_RUNNING, as_utc, counted_spans
 
 # Part of the limit after which the people concerned are reminded (domain.md 8, proposal).
 WARN_FRACTION = 0.8

@@ -25,9 +25,9 @@ from db import (
     discovery,
     gateways,
     ledger,
-    message_seen,
     readings,
     rejects,
+    repeated_messages,
     rollups,
     sequences,
     video_events,
@@ -145,10 +145,10 @@ def _seen_before(conn: Connection, untimed: Sequence[Untimed], now: datetime) ->
     again: dict[int, bool] = {}
     for said in untimed:
         again.setdefault(said.key, said.again)
-    unseen = message_seen.insert_seen(conn, again, now)
+    unseen = repeated_messages.insert_seen(conn, again, now)
     known = [key for key in again if key not in unseen]
     # A worker that was taken for dead stores its own copies behind those sent to another.
-    stored_again = message_seen.list_seen_again(conn, known) if known else set()
+    stored_again = repeated_messages.list_seen_again(conn, known) if known else set()
     repeated = []
     for number, said in enumerate(untimed):
         is_first = said.key in unseen

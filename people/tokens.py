@@ -6,23 +6,17 @@ from datetime import datetime
 
 from city.errors import Conflict, NotFound
 from city.person import Caller
+from city.requests import TokenRequest
 from db import users
 from db.pool import Connection
 from db.users import Token
 from people.rights import check_administrator, tell
 
 
-def create_token(
-    conn: Connection,
-    caller: Caller,
-    name: str,
-    role: str,
-    now: datetime,
-    *,
-    squad: str | None = None,
-) -> str:
+def create_token(conn: Connection, caller: Caller, request: TokenRequest, now: datetime) -> str:
     """A token for a script of the caller's district; its text is known only now."""
     check_administrator(caller)
+    name, role, squad = request.name, request.role, request.squad or None
     secret = users.create_token(conn, name, role, caller.district, now, squad=squad)
     tell(conn, caller, now, "token.created", name, role=role, squad=squad)
     return secret

@@ -7,28 +7,22 @@ from datetime import datetime
 from city.errors import Conflict, NotFound
 from city.incident import Role
 from city.person import Caller
+from city.requests import PasswordRequest, RoleRequest, UserRequest
+from city.stale_version import is_stale
 from db import users
 from db.pool import Connection
 from db.users import Account
 from people.rights import check_administrator, tell
 
 
-def add_user(
-    conn: Connection,
-    caller: Caller,
-    name: str,
-    password: str,
-    role: str,
-    now: datetime,
-    *,
-    squad: str | None = None,
-    display_name: str = "",
-) -> Account:
+def add_user(conn: Connection, caller: Caller, request: UserRequest, now: datetime) -> Account:
     """Somebody new, in the caller's district."""
     check_administrator(caller)
+    name, role, squad = request.name, request.role, request.squad
     users.add_user(
-        conn, name, password, role, caller.district, now, squad=squad, display_name=display_name
-    )
+        conn, name, request.password, role, caller.district, now,
+        squad=squad, display_name=request.display_name.strip(),
+    )  # fmt: skip
     account = _find(conn, caller, name)
     tell(conn, caller, now, "user.added", name, role=role, squad=squad)
     return account
@@ -59,26 +53,21 @@ def enable_user(
 
 
 def set_password(
-    conn: Connection, caller: Caller, name: str, password: str, version: int | None, now: datetime
+    conn: Connection, caller: Caller, name: str, request: PasswordRequest, now: datetime
 ) -> Account:
     """Another password; ends every session of its owner."""
-    _to_change(conn, caller, name, version)
-    users.set_password(conn, name, password, now)
+    _to_change(conn, caller, name, request.version)
+    users.set_password(conn, name, request.password, now)
     tell(conn, caller, now, "user.password_set", name)
     return _find(conn, caller, name)
 
 
 def set_role(
-    conn: Connection,
-    caller: Caller,
-    name: str,
-    role: str,
-    squad: str | None,
-    version: int | None,
-    now: datetime,
+    conn: Connection, caller: Caller, name: str, request: RoleRequest, now: datetime
 ) -> Account:
     """Another role, or another squad; open pages and streams start anew with it."""
-    account = _to_change(conn, caller, name, version)
+    role, squad = request.role, request.squad or None
+    account = _to_change(conn, caller, name, request.version)
     _keep_oneself(caller, name)
     if role != Role.ADMIN:
         _keep_an_admin(conn, account)
@@ -93,7 +82,7 @@ def _to_change(conn: Connection, caller: Caller, name: str, version: int | None)
     check_administrator(caller)
     users.lock_admins(conn, caller.district)
     account = _find(conn, caller, name)
-    if version is not None and version != account.version:
+    if is_stale(version, account.version):
         raise _conflict("was changed meanwhile", account, "changed")
     return account
 

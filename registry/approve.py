@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from city.errors import Conflict
+from city.requests import ApproveRequest
 from db import discovery
 from db.devices import NewDevice, list_taken
 from db.discovery import DiscoveredDevice
@@ -40,12 +41,12 @@ def approve(
     actor: str,
     district: str,
     discovered_id: int,
-    wanted: Mapping[str, Any],
+    request: ApproveRequest,
     now: datetime,
 ) -> str:
     """Register a stranger under the code, kind, place and name that a person gives."""
     found = discovery.claim_discovered(conn, discovered_id)
-    device = _judge(conn, district, {**wanted, **_identity_columns(found, wanted)})
+    device = _judge(conn, district, asdict(request) | _identity_columns(found, request.code))
     register(conn, [device], now)
     discovery.mark_decided(conn, discovered_id, "approved", actor, now, device.code)
     payload = {
@@ -66,11 +67,11 @@ def ignore(conn: Connection, actor: str, district: str, discovered_id: int, now:
     append_events(conn, [device_event(now, district, "ignored", found.identity, actor, payload)])
 
 
-def _identity_columns(found: DiscoveredDevice, wanted: Mapping[str, Any]) -> dict[str, str]:
+def _identity_columns(found: DiscoveredDevice, code: str) -> dict[str, str]:
     """Where devices are known by their code, that is no external identity."""
     known = FORMATS.get(found.format)
     by_code = known is not None and known.by_code
-    is_code = by_code and found.identity == wanted.get("code")
+    is_code = by_code and found.identity == code
     return {"format": found.format, "external_id": "" if is_code else found.identity}
 
 

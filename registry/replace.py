@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
+from city.requests import ReplaceRequest
 from db.device_changes import ClaimedDevice, insert_old_identity, update_hardware
 from db.devices import list_taken
 from db.events import append_events
@@ -20,21 +19,19 @@ def replace(
     actor: str,
     district: str,
     code: str,
-    wanted: Mapping[str, Any],
-    *,
-    reason: str,
-    version: int | None,
+    request: ReplaceRequest,
     now: datetime,
 ) -> None:
-    """Other hardware at the same place: code, place and history stay, the old identity ends.
-
-    `wanted` holds `external_id` and, where they differ from the old ones, `format` and `model`.
-    """
-    reason = check_reason(reason)
-    device = claim(conn, district, code, version)
+    """Other hardware at the same place: code, place and history stay, the old identity ends."""
+    reason = check_reason(request.reason)
+    device = claim(conn, district, code, request.version)
     faults: list[Fault] = []
-    kept = {"format": device.format, "model": device.model}
-    cells = Cells(Row(0, kept | {k: v for k, v in wanted.items() if v is not None}), faults)
+    columns = {
+        "external_id": request.external_id,
+        "format": device.format if request.format is None else request.format,
+        "model": device.model if request.model is None else request.model,
+    }
+    cells = Cells(Row(0, columns), faults)
     cells.check_storable()
     format_name, external_id = identity_of(cells)
     model = model_of(cells, device.kind)

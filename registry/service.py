@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from city.errors import Conflict
+from city.requests import OutOfServiceRequest
 from db import returns
 from db.device_changes import update_out_of_service, update_returned
 from db.events import append_events
@@ -20,19 +21,16 @@ def take_out_of_service(
     actor: str,
     district: str,
     code: str,
-    *,
-    reason: str,
-    return_due_at: datetime,
-    version: int | None,
+    request: OutOfServiceRequest,
     now: datetime,
 ) -> None:
     """Until the day it is due back its readings raise no alarm; done again it moves that day."""
-    reason = check_reason(reason)
+    reason, return_due_at = check_reason(request.reason), request.return_due_at
     if return_due_at <= now:
         raise refused("return_due_at", return_due_at, "return_past")
     if return_due_at > now + OUT_OF_SERVICE_MAX:
         raise refused("return_due_at", return_due_at, "return_far", days=OUT_OF_SERVICE_MAX.days)
-    device = claim(conn, district, code, version)
+    device = claim(conn, district, code, request.version)
     since = device.out_of_service_since or now
     update_out_of_service(conn, device.id, since, return_due_at, reason, actor)
     returns.judge_at(conn, [device.id], return_due_at)

@@ -11,7 +11,7 @@ from stack.errors import StackError
 from stack.ports import choose_port, is_free, read_ports, write_ports
 from stack.processes import end, find, kill_with_children, listens, was_started_as
 from stack.servers.base import Server
-from stack.servers.registry import SERVERS
+from stack.servers.every import SERVERS
 from stack.site import Site, last_log_line, open_log
 
 # After a crash under load PostgreSQL replays its log before it answers: up to minutes.

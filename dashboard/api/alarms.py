@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from flask import Blueprint, Response
 
 from city.alarm import AlarmState
 from city.incident import Role
+from city.requests import ShelveRequest, VersionRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
-from dashboard.api.bodies import ShelveBody, VersionBody, required_version
 from dashboard.api.params import check_choice, cursor_key, page, read_args, read_list_query
-from dashboard.shell import load
 from dashboard.shell.auth import current_caller, requires
-from dashboard.shell.load import as_plain
+from dashboard.shell.changes import Work, change
 from dashboard.shell.parts import parts
+from dashboard.shell.plain_json import as_plain
 from db import listings
-from db.pool import transaction
+from db.listings import ListedAlarm
+from db.pool import Connection, transaction
 
 # Who may touch an alarm at all; the alarm step itself may ask for more.
 MAY_CHANGE = (Role.ADMIN, Role.DISPATCHER, Role.GAS_ENGINEER)
@@ -54,15 +57,32 @@ def change_alarm(alarm_id: int, verb: str) -> Response:
     step = {
         "acknowledge": steps.acknowledge, "unshelve": steps.unshelve, "reset": steps.reset,
     }[verb]  # fmt: skip
-    version = required_version(read_body(VersionBody).version)
-    number = known_id("alarm", alarm_id)
-    return stored_answer(load.change_alarm(current_caller(), number, step, (version,), read_once()))
+    version = read_body(VersionRequest).version
+    caller, number = current_caller(), known_id("alarm", alarm_id)
+    return _change(number, lambda conn, now: step(conn, caller, number, version, now))
 
 
 @alarms.post("/alarms/<int:alarm_id>/shelve")
 @requires(*MAY_CHANGE)
 def shelve_alarm(alarm_id: int) -> Response:
-    body = read_body(ShelveBody)
-    arguments = (required_version(body.version), body.until, body.reason)
-    number, step = known_id("alarm", alarm_id), parts().ports.alarms.shelve
-    return stored_answer(load.change_alarm(current_caller(), number, step, arguments, read_once()))
+    wanted = read_body(ShelveRequest)
+    caller, number = current_caller(), known_id("alarm", alarm_id)
+    shelve = parts().ports.alarms.shelve
+    return _change(
+        number,
+        lambda conn, now: shelve(
+            conn, caller, number, wanted.version, wanted.until, wanted.reason, now
+        ),
+    )
+
+
+def _change(alarm_id: int, step: Work) -> Response:
+    """Do a step on an alarm of the caller's district; answers with the alarm."""
+    caller = current_caller()
+
+    def work(conn: Connection, now: datetime) -> ListedAlarm:
+        listings.find_alarm(conn, caller.district, alarm_id)
+        step(conn, now)
+        return listings.find_alarm(conn, caller.district, alarm_id)
+
+    return stored_answer(change(caller, work, once=read_once()))

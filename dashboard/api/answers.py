@@ -11,8 +11,8 @@ from flask import Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from city.errors import InvalidInput, NotFound
-from dashboard.api.bodies import BIGINT_MAX, INT_MAX, T, decode_body, number_of
-from dashboard.shell.load import Once
+from dashboard.api.bodies import BIGINT_MAX, INT_MAX, T, decode_request, number_of
+from dashboard.shell.changes import Once
 from db.idempotency import StoredAnswer
 
 KEY_LENGTH = range(1, 201)
@@ -33,20 +33,13 @@ def stored_answer(answer: StoredAnswer) -> Response:
 
 
 def read_body(kind: type[T]) -> T:
-    """The JSON body of this request with `If-Match` taken into its version."""
+    """What the JSON body asks for, a value of `city.requests`, with `If-Match` as its version."""
     if request.mimetype not in ("application/json", ""):
         raise UnsupportedMediaType("send application/json")
     raw = request.get_data(cache=True)
     if len(raw) > JSON_LIMIT:
         raise InvalidInput("body", len(raw), f"must be at most {JSON_LIMIT} bytes")
-    body = decode_body(raw, kind)
-    matched = if_match()
-    if matched is not None and "version" in body.__struct_fields__:
-        known = body.version  # type: ignore[attr-defined]
-        if known is not None and known != matched:
-            raise InvalidInput("version", known, f"is not the If-Match of {matched}")
-        body.version = matched  # type: ignore[attr-defined]
-    return body
+    return decode_request(raw, kind, if_match())
 
 
 def if_match() -> int | None:

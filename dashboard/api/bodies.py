@@ -1,18 +1,20 @@
-"""What clients may send: JSON bodies as structs that refuse anything else."""
+"""What clients may send: requests of `city.requests` out of JSON that holds nothing else."""
 
 from __future__ import annotations
 
+import inspect
 import re
+from dataclasses import MISSING, Field, fields
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import msgspec
 
 from city.errors import InvalidInput
-from city.incident import Action, Source
 from dashboard.shell.problems import Malformed
 
-T = TypeVar("T", bound="Body")
+T = TypeVar("T")
 
 # PostgreSQL's int and bigint: larger numbers cannot name anything.
 INT_MAX = 2**31 - 1
@@ -21,128 +23,63 @@ BIGINT_MAX = 2**63 - 1
 TIME_MARGIN = timedelta(days=2)
 EARLIEST = datetime.min.replace(tzinfo=UTC) + TIME_MARGIN
 LATEST = datetime.max.replace(tzinfo=UTC) - TIME_MARGIN
-# Described here; the review itself refuses other words and says which ones it takes.
-VERDICT = msgspec.Meta(extra_json_schema={"enum": ["confirmed", "dismissed"]})
+VERSION_FIELD = "version"
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(?P<name>[^`]*)`")
 
 
-class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A request body; unknown members are refused, so a typo never goes unnoticed."""
+@cache
+def body_of(request: type[Any]) -> type[msgspec.Struct]:
+    """The JSON object that is sent for a request: its fields, and no others, so that a typo never
+    goes unnoticed. The version may be left to the header `If-Match`."""
+    kinds = get_type_hints(request)
+    return msgspec.defstruct(
+        request.__name__.removesuffix("Request") + "Body",
+        [_member(field, kinds[field.name]) for field in fields(request)],
+        forbid_unknown_fields=True,
+        kw_only=True,
+        namespace={"__doc__": inspect.getdoc(request)},
+    )
 
 
-class ActionBody(Body):
-    """One action on an incident, on the version the person was looking at."""
-
-    action: Action
-    version: int | None = None
-    note: str = ""
-    squad: str | None = None
-    category: str | None = None
-    reason: str = ""
-    until: datetime | None = None
-    into: int | None = None
-    outcome: str | None = None
+def _member(field: Field[Any], kind: Any) -> tuple[Any, ...]:
+    if field.name == VERSION_FIELD:
+        return VERSION_FIELD, int | None, None
+    if words := field.metadata.get("words"):
+        kind = Annotated[kind, msgspec.Meta(extra_json_schema={"enum": list(words)})]
+    if field.default_factory is not MISSING:
+        return field.name, kind, field.default_factory()
+    return (field.name, kind) if field.default is MISSING else (field.name, kind, field.default)
 
 
-class ReportBody(Body):
-    """A matter reported by a person; coordinates in degrees."""
+def decode_request(raw: bytes, request: type[T], matched: int | None = None) -> T:
+    """From JSON bytes; `matched` is the version of `If-Match`.
 
-    category: str
-    lon: float
-    lat: float
-    description: str = ""
-    source: Source = Source.HOTLINE
-    title: str = ""
-    severity: int | None = None
-    reporter: str = ""
-    device: str | None = None
-
-
-class VersionBody(Body):
-    """A change that needs nothing but the version it is meant for."""
-
-    version: int | None = None
-
-
-class ShelveBody(Body):
-    """Mute an alarm until a time, with a reason."""
-
-    until: datetime
-    reason: str
-    version: int | None = None
-
-
-class ReviewBody(Body):
-    """A person's verdict on a video event."""
-
-    verdict: Annotated[str, VERDICT]
-    note: str = ""
-
-
-class ApproveBody(Body):
-    """A stranger becomes a device: the columns of a device file that it does not bring itself."""
-
-    code: str
-    kind: str
-    name: str
-    lon: float
-    lat: float
-    model: str = ""
-    gas: str = ""
-    report_interval_s: int | None = None
-    attributes: dict[str, Any] = {}
-
-
-class OutOfServiceBody(Body):
-    """Until when, and why."""
-
-    reason: str
-    return_due_at: datetime
-    version: int | None = None
-
-
-class ReplaceBody(Body):
-    """Other hardware at the same place; what is not given stays as it is."""
-
-    reason: str
-    external_id: str = ""
-    format: str | None = None
-    model: str | None = None
-    version: int | None = None
-
-
-class ReplayBody(Body):
-    """Go on after this message, the `last` of the answer before."""
-
-    after: int = 0
-
-
-def decode_body(raw: bytes, kind: type[T]) -> T:
-    """From JSON bytes; `Malformed` when it is not JSON, `InvalidInput` naming a bad field."""
+    Raises `Malformed` when it is not JSON, `InvalidInput` naming a bad field.
+    """
+    kind: type = request
     try:
-        found = msgspec.json.decode(raw, type=kind)
+        found = msgspec.json.decode(raw, type=body_of(kind))
     except msgspec.ValidationError as error:
         raise _as_invalid(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"not JSON: {error}") from error
-    return _checked(found)
+    values = {name: _checked(name, getattr(found, name)) for name in found.__struct_fields__}
+    if VERSION_FIELD in values:
+        values[VERSION_FIELD] = _one_version(values[VERSION_FIELD], matched)
+    return request(**values)
 
 
-def convert_body(values: dict[str, Any], kind: type[T]) -> T:
-    """The same from plain values, as callbacks hand them over."""
-    try:
-        found = msgspec.convert(values, type=kind)
-    except msgspec.ValidationError as error:
-        raise _as_invalid(error) from error
-    return _checked(found)
-
-
-def required_version(version: int | None) -> int:
-    """A change must say which version it is meant for."""
+def _one_version(named: int | None, matched: int | None) -> int:
+    """A change must say which version it is meant for, once or twice the same."""
+    if named is not None and matched is not None and named != matched:
+        raise InvalidInput(VERSION_FIELD, named, f"is not the If-Match of {matched}")
+    version = named if matched is None else matched
     if version is None:
-        raise InvalidInput("version", None, 'is missing: send it in the body or as If-Match: "3"')
+        raise InvalidInput(
+            VERSION_FIELD, None, 'is missing: send it in the body or as If-Match: "3"'
+        )
     return version
 
 
@@ -172,18 +109,17 @@ def number_of(text: str, largest: int) -> int | None:
     return int(digits) if int(digits) <= largest else None
 
 
-def _checked(body: T) -> T:
-    for name in body.__struct_fields__:
-        value = getattr(body, name)
-        if isinstance(value, str):
-            check_text(name, value)
-        elif isinstance(value, datetime):
-            if value.tzinfo is None:
-                raise InvalidInput(name, value.isoformat(), "needs a time zone offset")
-            setattr(body, name, as_utc(name, value))
-        elif isinstance(value, int) and not isinstance(value, bool) and abs(value) > INT_MAX:
-            raise InvalidInput(name, value, "is too large")
-    return body
+def _checked(name: str, value: Any) -> Any:
+    """The value as the database can hold it."""
+    if isinstance(value, str):
+        check_text(name, value)
+    elif isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise InvalidInput(name, value.isoformat(), "needs a time zone offset")
+        return as_utc(name, value)
+    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) > INT_MAX:
+        raise InvalidInput(name, value, "is too large")
+    return value
 
 
 def _as_invalid(error: msgspec.ValidationError) -> InvalidInput:

@@ -20,8 +20,8 @@ from dashboard.api.params import (
     read_list_query,
 )
 from dashboard.shell.auth import current_caller
-from dashboard.shell.load import as_plain
 from dashboard.shell.parts import parts
+from dashboard.shell.plain_json import as_plain
 from db import listings
 from db.pool import transaction
 from db.readings import HISTORY_LIMIT, HistoryPoint, list_history

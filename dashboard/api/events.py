@@ -16,11 +16,11 @@ from city.person import Caller
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import BIGINT_MAX, number_of
 from dashboard.api.params import DEFAULT_LIMIT, LIMITS, parse_time, read_args
-from dashboard.shell import privacy
-from dashboard.shell.audience import LEAVE, Audience
+from dashboard.shell import who_sees_what
 from dashboard.shell.auth import current_caller, still_welcome
-from dashboard.shell.load import as_plain
+from dashboard.shell.fan_out import LEAVE, Audience
 from dashboard.shell.parts import parts
+from dashboard.shell.plain_json import as_plain
 from dashboard.shell.streams import event_stream
 from db.events import list_events
 from db.pool import Pool, transaction
@@ -75,7 +75,7 @@ def get_events() -> Response:
         raise InvalidInput("limit", limit, f"must be from {LIMITS.start} to {LIMITS.stop - 1}")
     with transaction(parts().pool) as conn:
         rows = list_events(conn, after=after, limit=limit + 1, **wanted)
-        rows = privacy.events_for(conn, rows, caller)
+        rows = who_sees_what.events_for(conn, rows, caller)
     shown = rows[:limit]
     following = str(shown[-1].seq) if len(rows) > limit else None
     return json_answer({"items": [event_json(row) for row in shown], "next": following})
@@ -133,7 +133,7 @@ def _follow(
 
 def _read(pool: Pool, after: int, wanted: Wanted, caller: Caller) -> list[Event]:
     with transaction(pool) as conn:
-        return privacy.events_for(
+        return who_sees_what.events_for(
             conn, list_events(conn, after=after, limit=PAGE, **wanted), caller
         )
 

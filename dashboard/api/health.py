@@ -65,7 +65,7 @@ def readyz() -> Response:
 @health.get("/metrics")
 def metrics() -> Response:
     """In the format of Prometheus."""
-    return Response(generate_latest(parts().registry), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(parts().metrics), content_type=CONTENT_TYPE_LATEST)
 
 
 def count_requests(server: Flask, registry: CollectorRegistry) -> None:

@@ -8,12 +8,15 @@ from flask import Blueprint, Response, request
 
 from city.errors import InvalidInput, NotFound
 from city.incident import FINAL_STATES, IncidentState
+from city.requests import ActionRequest, ReportRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
-from dashboard.api.bodies import ActionBody, ReportBody, check_text
+from dashboard.api.bodies import check_text
 from dashboard.api.params import cursor_key, page, read_args, read_list_query
-from dashboard.shell import load
+from dashboard.screens.detail import load
 from dashboard.shell.auth import current_caller
 from dashboard.shell.parts import parts
+from dashboard.shell.plain_json import as_plain
+from dashboard.shell.who_sees_what import may_see_photo
 from db import evidence as evidence_rows
 from db import incidents as incident_rows
 from db.pool import transaction
@@ -61,7 +64,7 @@ def _states(state: str | None, is_open: bool | None) -> list[str] | None:
 
 @incidents.post("/incidents")
 def report_incident() -> Response:
-    answer = load.open_incident(current_caller(), read_body(ReportBody), read_once())
+    answer = load.report(current_caller(), read_body(ReportRequest), read_once())
     response = stored_answer(answer)
     response.headers["Location"] = f"/api/v1/incidents/{answer.body['id']}"
     return response
@@ -75,9 +78,9 @@ def get_incident(incident_id: int) -> Response:
 
 @incidents.post("/incidents/<int:incident_id>/actions")
 def act(incident_id: int) -> Response:
-    body = read_body(ActionBody)
+    wanted = read_body(ActionRequest)
     number = known_id("incident", incident_id)
-    return stored_answer(load.act(current_caller(), number, body, read_once()))
+    return stored_answer(load.act(current_caller(), number, wanted, read_once()))
 
 
 @incidents.get("/incidents/<int:incident_id>/recommendations")
@@ -100,7 +103,7 @@ def add_evidence(incident_id: int) -> Response:
     name = check_text("file", file.filename)
     once = read_once([stage.encode(), name.encode(), content])
     return stored_answer(
-        load.attach(
+        load.add_evidence(
             current_caller(),
             known_id("incident", incident_id),
             (stage, name, check_text("file", file.mimetype), content),
@@ -116,7 +119,7 @@ def list_evidence(incident_id: int) -> Response:
     with transaction(parts().pool) as conn:
         incident_rows.find(conn, number, current_caller().district)
         rows = evidence_rows.list_evidence(conn, number)
-    items = [{**load.as_plain(row), "sha256": row.sha256.hex()} for row in rows]
+    items = [{**as_plain(row), "sha256": row.sha256.hex()} for row in rows]
     return json_answer({"items": items, "next": None})
 
 
@@ -125,7 +128,7 @@ def get_evidence(incident_id: int, evidence_id: int) -> Response:
     """The file itself; never run by the browser, whatever it says it is."""
     with transaction(parts().pool) as conn:
         stored = evidence_rows.find_content(conn, known_id("evidence", evidence_id))
-    if stored.incident_id != incident_id or stored.district != current_caller().district:
+    if stored.incident_id != incident_id or not may_see_photo(current_caller(), stored.district):
         raise NotFound("evidence", evidence_id)
     shown = stored.media_type in SHOWN_TYPES
     response = Response(

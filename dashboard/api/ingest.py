@@ -10,8 +10,9 @@ from flask import Blueprint, Response, request
 
 from city.errors import InvalidInput
 from city.incident import Role
+from city.requests import ReplayGroupRequest
 from dashboard.api.answers import json_answer, known_id, read_body
-from dashboard.api.bodies import BIGINT_MAX, Body
+from dashboard.api.bodies import BIGINT_MAX
 from dashboard.api.params import (
     ListQuery,
     check_choice,
@@ -22,9 +23,9 @@ from dashboard.api.params import (
 )
 from dashboard.screens.operations import load as operations
 from dashboard.screens.quarantine import load as quarantine
-from dashboard.shell import load
 from dashboard.shell.auth import current_caller, requires
 from dashboard.shell.parts import parts
+from dashboard.shell.plain_json import as_plain
 from db import ledger as ledger_rows
 from db import rejects as reject_rows
 from db.pool import transaction
@@ -39,20 +40,10 @@ LEDGER_FILTERS: dict[str, type] = {"feed": str}
 DEFAULT_LEDGER_SPAN = timedelta(hours=1)
 LEDGER_LIMIT = 1000
 
-accounts = Blueprint("ingest", __name__)
+ingest = Blueprint("ingest", __name__)
 
 
-class ReplayGroupBody(Body):
-    """Which quarantined messages to try again, and after which to go on (`next` of the answer
-    before). At least one of format, device and reason."""
-
-    format: str | None = None
-    device: str | None = None
-    reason: str | None = None
-    after: int = 0
-
-
-@accounts.get("/ledger")
+@ingest.get("/ledger")
 def ledger() -> Response:
     """received = stored + duplicate + rejected, a line per feed and minute, newest first."""
     query = read_list_query(LEDGER_FILTERS, also=("from", "to"))
@@ -72,11 +63,11 @@ def ledger() -> Response:
         wrong = ledger_rows.verify(conn, start, to)
     return json_answer(
         {
-            "from": load.as_plain(start),
-            "to": load.as_plain(to),
+            "from": as_plain(start),
+            "to": as_plain(to),
             **page(rows, limit, lambda row: [row.minute.isoformat(), row.feed]),
             "totals": [_as_numbers(row) for row in totals],
-            "imbalances": load.as_plain(wrong),
+            "imbalances": as_plain(wrong),
         }
     )
 
@@ -100,7 +91,7 @@ def _as_numbers(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value if isinstance(value, str) else int(value) for name, value in row.items()}
 
 
-@accounts.get("/operations")
+@ingest.get("/operations")
 @requires(*MAY_SEE_REJECTS)
 def operations_now() -> Response:
     """Feeds, workers, backlog, quarantine and sizes of the last hour, and what is wrong."""
@@ -112,10 +103,10 @@ def operations_now() -> Response:
         found = operations.read_operations(
             conn, current_caller().district, now, faults, parts().data_dir
         )
-        return json_answer(load.as_plain(found))
+        return json_answer(as_plain(found))
 
 
-@accounts.get("/rejects")
+@ingest.get("/rejects")
 @requires(*MAY_SEE_REJECTS)
 def rejects() -> Response:
     """Quarantined messages, newest first; the bytes as Base64."""
@@ -137,7 +128,7 @@ def rejects() -> Response:
     return json_answer(answer)
 
 
-@accounts.get("/rejects/counts")
+@ingest.get("/rejects/counts")
 @requires(*MAY_SEE_REJECTS)
 def counts() -> Response:
     """Groups by device, reason and format, or over all devices; most messages first."""
@@ -152,26 +143,26 @@ def counts() -> Response:
         by_device=by_device,
         limit=query.limit,
     )
-    return json_answer({"items": load.as_plain(found), "next": None})
+    return json_answer({"items": as_plain(found), "next": None})
 
 
-@accounts.post("/rejects/<int:reject_id>/replay")
+@ingest.post("/rejects/<int:reject_id>/replay")
 @requires(*MAY_SEE_REJECTS)
 def replay(reject_id: int) -> Response:
     """Try one message again; what is refused again says why and stays."""
     found = quarantine.replay_one(known_id("reject", reject_id), datetime.now(UTC))
-    return json_answer(load.as_plain(found))
+    return json_answer(as_plain(found))
 
 
-@accounts.post("/rejects/replay")
+@ingest.post("/rejects/replay")
 @requires(*MAY_SEE_REJECTS)
 def replay_group() -> Response:
     """Try a group again, oldest first, a bounded number a request."""
-    body = read_body(ReplayGroupBody)
+    body = read_body(ReplayGroupRequest)
     which = Which(body.format, body.device, body.reason)
     if which == reject_rows.EVERY:
         raise InvalidInput("body", "{}", "must name a format, a device or a reason")
     if not 0 <= body.after <= BIGINT_MAX:
         raise InvalidInput("after", body.after, "must be the next of an answer")
     found = quarantine.replay_group(which, body.after, datetime.now(UTC))
-    return json_answer(load.as_plain(found))
+    return json_answer(as_plain(found))

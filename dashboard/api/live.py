@@ -36,7 +36,7 @@ def city_map() -> Response:
 
 @live.get("/events")
 def follow() -> Response:
-    """The live channel (see `dashboard.shell.audience`), from `Last-Event-ID` or `last` on."""
+    """The live channel (see `dashboard.shell.fan_out`), from `Last-Event-ID` or `last` on."""
     args = read_args(("last",))
     given = request.headers.get("Last-Event-ID") or args.get("last") or None
     last = None if given is None else read_sequence("last", given)

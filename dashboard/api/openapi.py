@@ -10,20 +10,25 @@ import msgspec
 from flask import Blueprint, Response
 
 from city.incident import ListedIncident
-from dashboard.api import accounts, incidents, ingest, people, registry
-from dashboard.api.answers import json_answer
-from dashboard.api.bodies import (
-    ActionBody,
-    ApproveBody,
-    OutOfServiceBody,
-    ReplaceBody,
-    ReplayBody,
-    ReportBody,
-    ReviewBody,
-    ShelveBody,
-    VersionBody,
+from city.requests import (
+    ActionRequest,
+    ApproveRequest,
+    OutOfServiceRequest,
+    PasswordRequest,
+    ReplaceRequest,
+    ReplayGroupRequest,
+    ReplayRequest,
+    ReportRequest,
+    ReviewRequest,
+    RoleRequest,
+    ShelveRequest,
+    TokenRequest,
+    UserRequest,
+    VersionRequest,
 )
-from dashboard.api.key_figures import KpiAnswer, SquadItem
+from dashboard.api import incidents, ingest, people, registry, squads
+from dashboard.api.answers import json_answer
+from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.shapes import (
     CategoryItem,
     DeviceAnswer,
@@ -38,6 +43,8 @@ from dashboard.api.shapes import (
     RejectItem,
     ReplayAnswer,
 )
+from dashboard.api.squads import SquadItem
+from dashboard.screens.kpi.key_figures import KpiAnswer
 from dashboard.screens.operations.load import OperationsAnswer
 from dashboard.screens.quarantine.load import RejectReplayAnswer
 from db import discovery, gateways, inhibitions, listings, users
@@ -75,7 +82,7 @@ class Operation:
     summary: str
     answer: type | None = None
     listed: bool = False  # the answer is a page of `answer`
-    body: type | None = None
+    body: type | None = None  # of `city.requests`
     query: dict[str, dict[str, Any]] = field(default_factory=dict)
     status: str = "200"
     upload: tuple[str, ...] = ()  # fields of a form; `file` is the file itself
@@ -132,15 +139,15 @@ OPERATIONS = (
               IdentityItem, listed=True),
     Operation("post", "/devices/{code}/out-of-service",
               "No alarms from a device until it is due back; again: another date",
-              listings.ListedDevice, body=OutOfServiceBody),
+              listings.ListedDevice, body=OutOfServiceRequest),
     Operation("post", "/devices/{code}/return", "A device counts again", listings.ListedDevice,
-              body=VersionBody),
+              body=VersionRequest),
     Operation("post", "/devices/{code}/replace",
               "Other hardware at the same place; code and history stay", DeviceAnswer,
-              body=ReplaceBody),
+              body=ReplaceRequest),
     Operation("post", "/devices/{code}/replay",
               "Try again what a device sent before it was registered", ReplayAnswer,
-              body=ReplayBody),
+              body=ReplayRequest),
     Operation("post", "/devices/import", "Register devices from a CSV or GeoJSON file",
               ImportAnswer, upload=("file",),
               query={"dry_run": {"description": "only report what is wrong",
@@ -155,7 +162,7 @@ OPERATIONS = (
               discovery.DiscoveredDevice, listed=True,
               query={**PAGING, **_filters(registry.DISCOVERED_FILTERS)}),
     Operation("post", "/discovered/{id}/approve", "Register a stranger", DeviceAnswer,
-              body=ApproveBody, status="201"),
+              body=ApproveRequest, status="201"),
     Operation("post", "/discovered/{id}/ignore", "Do not show a stranger again",
               discovery.DiscoveredDevice),
     Operation("get", "/alarms", "Alarms with rule, reason and IEC 62682 state",
@@ -163,18 +170,18 @@ OPERATIONS = (
               query={**PAGING, **_filters(listings.ALARM_FILTERS)}),
     Operation("get", "/alarms/{id}", "One alarm", listings.ListedAlarm),
     *(Operation("post", f"/alarms/{{id}}/{verb}", f"{verb.capitalize()} an alarm",
-                listings.ListedAlarm, body=VersionBody)
+                listings.ListedAlarm, body=VersionRequest)
       for verb in ("acknowledge", "unshelve", "reset")),
     Operation("post", "/alarms/{id}/shelve", "Mute an alarm until a time, with a reason",
-              listings.ListedAlarm, body=ShelveBody),
+              listings.ListedAlarm, body=ShelveRequest),
     Operation("get", "/incidents", "Incidents, newest first", ListedIncident, listed=True,
               query={**PAGING, **_filters(incidents.FILTERS)}),
-    Operation("post", "/incidents", "Report a matter", IncidentAnswer, body=ReportBody,
+    Operation("post", "/incidents", "Report a matter", IncidentAnswer, body=ReportRequest,
               status="201"),
     Operation("get", "/incidents/{id}", "One incident with clocks and possible actions",
               IncidentAnswer),
     Operation("post", "/incidents/{id}/actions", "Act on an incident", IncidentAnswer,
-              body=ActionBody),
+              body=ActionRequest),
     Operation("get", "/incidents/{id}/recommendations", "Squads to send, best first",
               RecommendationItem, listed=True),
     Operation("get", "/incidents/{id}/evidence", "Files of an incident", EvidenceItem,
@@ -184,7 +191,7 @@ OPERATIONS = (
     Operation("get", "/incidents/{id}/evidence/{evidence_id}", "The file itself",
               answer_types=("image/jpeg", "image/png", "application/octet-stream")),
     Operation("get", "/squads", "Squads with position, duty and load", SquadItem, listed=True,
-              query={**PAGING, **_filters(accounts.SQUAD_FILTERS)}),
+              query={**PAGING, **_filters(squads.SQUAD_FILTERS)}),
     Operation("get", "/categories", "Categories a person may choose", CategoryItem, listed=True),
     Operation("get", "/kpi", "Key figures with the counts behind every ratio", KpiAnswer,
               query={**PERIOD, "by": _text("grouping", enum=list(GROUPINGS))}),
@@ -210,26 +217,26 @@ OPERATIONS = (
     Operation("post", "/rejects/{id}/replay", "Try a quarantined message again",
               RejectReplayAnswer),
     Operation("post", "/rejects/replay", "Try the next quarantined messages of a group again",
-              RejectReplayAnswer, body=ingest.ReplayGroupBody),
+              RejectReplayAnswer, body=ReplayGroupRequest),
     Operation("get", "/video-events", "What cameras reported", listings.ListedVideoEvent,
               listed=True, query={**PAGING, **_filters(listings.VIDEO_FILTERS)}),
     Operation("post", "/video-events/{camera}/{event_id}/review",
               "Confirm or dismiss what a camera reported", listings.ListedVideoEvent,
-              body=ReviewBody),
+              body=ReviewRequest),
     Operation("get", "/users", "Everybody who may sign in or once might", users.Account,
               listed=True),
     Operation("post", "/users", "Somebody new; the key of a repeated request is not kept",
-              users.Account, body=people.UserBody, status="201"),
+              users.Account, body=UserRequest, status="201"),
     *(Operation("post", f"/users/{{name}}/{verb}", text, users.Account, body=body)
       for verb, text, body in (
-          ("disable", "Shut a user out; pages and streams end within a second", VersionBody),
-          ("enable", "Let a user in again, with the password they had", VersionBody),
-          ("role", "Another role or squad; effective within a second", people.RoleBody),
+          ("disable", "Shut a user out; pages and streams end within a second", VersionRequest),
+          ("enable", "Let a user in again, with the password they had", VersionRequest),
+          ("role", "Another role or squad; effective within a second", RoleRequest),
           ("password", "Another password; ends every session of its owner",
-           people.PasswordBody))),
+           PasswordRequest))),
     Operation("get", "/tokens", "API tokens, without their text", users.Token, listed=True),
     Operation("post", "/tokens", "A new token; its text is shown this once", people.NewToken,
-              body=people.TokenBody, status="201"),
+              body=TokenRequest, status="201"),
     Operation("post", "/tokens/{name}/revoke", "Make a token worthless, at once", users.Token),
 )  # fmt: skip
 
@@ -243,7 +250,8 @@ def get_openapi() -> Response:
 @cache
 def build_document() -> dict[str, Any]:
     """The whole description."""
-    types = {op.answer for op in OPERATIONS} | {op.body for op in OPERATIONS}
+    types = {op.answer for op in OPERATIONS}
+    types |= {body_of(op.body) for op in OPERATIONS if op.body is not None}
     known = sorted(
         (kind for kind in types | {Problem} if kind is not None),
         key=lambda kind: kind.__name__,
@@ -291,7 +299,7 @@ def _operation(op: Operation) -> dict[str, Any]:
         },
     }
     if op.body is not None:
-        schema = {"schema": _ref(op.body)}
+        schema = {"schema": _ref(body_of(op.body))}
         described["requestBody"] = {"required": True, "content": {"application/json": schema}}
     if op.upload:
         form = {"multipart/form-data": {"schema": _upload_schema(op.upload)}}
@@ -353,7 +361,7 @@ def _headers(op: Operation) -> list[dict[str, Any]]:
         return []
     repeat = _text("makes a repeated request one change")
     found = [{"name": "Idempotency-Key", "in": "header", **repeat}]
-    if op.body is not None and "version" in op.body.__struct_fields__:  # type: ignore[attr-defined]
+    if op.body is not None and VERSION_FIELD in body_of(op.body).__struct_fields__:
         match = _text("the version the change is meant for, instead of `version`")
         found.append({"name": "If-Match", "in": "header", **match})
     return found

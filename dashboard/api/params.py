@@ -14,7 +14,7 @@ from flask import request
 
 from city.errors import InvalidInput
 from dashboard.api.bodies import BIGINT_MAX, INT_MAX, as_utc, check_text, number_of
-from dashboard.shell.load import as_plain
+from dashboard.shell.plain_json import as_plain
 
 T = TypeVar("T")
 

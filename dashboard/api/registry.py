@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, request
 
 from city.errors import InvalidInput
-from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
-from dashboard.api.bodies import (
-    ApproveBody,
-    OutOfServiceBody,
-    ReplaceBody,
-    ReplayBody,
-    VersionBody,
-    check_text,
+from city.requests import (
+    ApproveRequest,
+    OutOfServiceRequest,
+    ReplaceRequest,
+    ReplayRequest,
+    VersionRequest,
 )
+from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
+from dashboard.api.bodies import check_text
 from dashboard.api.params import (
     check_choice,
     cursor_key,
@@ -56,9 +56,9 @@ def list_discovered() -> Response:
 @registry.post("/discovered/<int:discovered_id>/approve")
 @requires(*work.CHANGERS)
 def approve(discovered_id: int) -> Response:
-    body = read_body(ApproveBody)
+    asked = read_body(ApproveRequest)
     number = known_id("discovered device", discovered_id)
-    answer = work.approve(current_caller(), number, body, read_once())
+    answer = work.approve(current_caller(), number, asked, read_once())
     response = stored_answer(answer)
     response.headers["Location"] = f"/api/v1/devices/{answer.body['device']['code']}"
     return response
@@ -74,15 +74,15 @@ def ignore(discovered_id: int) -> Response:
 @registry.post("/devices/<code>/out-of-service")
 @requires(*work.CHANGERS)
 def take_out_of_service(code: str) -> Response:
-    body = read_body(OutOfServiceBody)
+    asked = read_body(OutOfServiceRequest)
     wanted = check_text("code", code)
-    return stored_answer(work.take_out_of_service(current_caller(), wanted, body, read_once()))
+    return stored_answer(work.take_out_of_service(current_caller(), wanted, asked, read_once()))
 
 
 @registry.post("/devices/<code>/return")
 @requires(*work.CHANGERS)
 def return_to_service(code: str) -> Response:
-    version = read_body(VersionBody).version
+    version = read_body(VersionRequest).version
     wanted = check_text("code", code)
     return stored_answer(work.return_to_service(current_caller(), wanted, version, read_once()))
 
@@ -90,16 +90,16 @@ def return_to_service(code: str) -> Response:
 @registry.post("/devices/<code>/replace")
 @requires(*work.CHANGERS)
 def replace(code: str) -> Response:
-    body = read_body(ReplaceBody)
+    asked = read_body(ReplaceRequest)
     wanted = check_text("code", code)
-    return stored_answer(work.replace(current_caller(), wanted, body, read_once()))
+    return stored_answer(work.replace(current_caller(), wanted, asked, read_once()))
 
 
 @registry.post("/devices/<code>/replay")
 @requires(*work.CHANGERS)
 def replay(code: str) -> Response:
     """What the device sent before it was registered; a message is taken once at most."""
-    after = max(0, read_body(ReplayBody).after)
+    after = max(0, read_body(ReplayRequest).after)
     wanted = check_text("code", code)
     return json_answer(work.replay(current_caller(), wanted, after, datetime.now(UTC)))
 

@@ -19,10 +19,13 @@ from dashboard.screens.people import page as people
 from dashboard.screens.quarantine import page as quarantine
 from dashboard.screens.squad import page as squad
 from dashboard.screens.wall import page as wall
-from dashboard.shell import assets, frame, i18n, ids, load, theme
+from dashboard.shell import assets, frame, i18n, ids, theme
 from dashboard.shell.auth import current_caller
 from dashboard.shell.frame import View
 from dashboard.shell.i18n.times import TIMEZONE
+from dashboard.shell.parts import parts as server_parts
+from db.categories import list_in_force
+from db.pool import transaction
 
 LAYOUTS = {
     "wall": wall.layout, "console": console.layout, "squad": squad.layout, "kpi": kpi.layout,
@@ -74,6 +77,8 @@ class GridwardenApp(Dash):
 def page_json(caller: Caller, lang: str, shade: str, worker: str) -> str:
     """What the browser's scripts need before Dash has drawn anything. A data block: no script
     runs, so the content security policy needs no exception for it."""
+    with transaction(server_parts().pool) as conn:
+        categories = [[row.code, row.name_zh, row.name_en] for row in list_in_force(conn)]
     page = {
         "lang": lang,
         "theme": shade,
@@ -81,7 +86,7 @@ def page_json(caller: Caller, lang: str, shade: str, worker: str) -> str:
         "worker": worker,
         "user": {"name": caller.name, "role": caller.role, "squad": caller.squad},
         "units": {metric.name: metric.unit for metric in METRICS.values()},
-        "categories": [[row["code"], row["name_zh"], row["name_en"]] for row in load.categories()],
+        "categories": categories,
         "texts": dict(i18n.texts(lang).entries),
     }
     return json.dumps(page, ensure_ascii=False).replace("<", "\\u003c")

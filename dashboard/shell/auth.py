@@ -6,7 +6,7 @@ import functools
 import hmac
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote, urlsplit
 
 from flask import Flask, Response, current_app, g, redirect, request, session
@@ -32,7 +32,8 @@ OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz", "/metrics", "/api/v1/op
 OPEN_FOLDERS = ("/assets/", "/_dash-component-suites/")
 # Dash's rule for its pages.
 ANY_PAGE = "/<path:path>"
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def current_caller() -> Caller:
@@ -43,16 +44,16 @@ def current_caller() -> Caller:
     return caller
 
 
-def requires(*roles: Role) -> Callable[[F], F]:
+def requires(*roles: Role) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """For a view or a Dash callback: other roles are refused."""
 
-    def decorate(function: F) -> F:
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             require_role(current_caller(), roles)
             return function(*args, **kwargs)
 
-        return guarded  # type: ignore[return-value]
+        return guarded
 
     return decorate
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from city.errors import Unavailable
 from city.person import Caller
+from dashboard.shell.ports import PeopleSteps
 from db import users
 from db.pool import Pool, transaction
 
@@ -68,9 +69,14 @@ class Gate:
     """
 
     def __init__(
-        self, pool: Pool, secret_key: str, changed: Callable[[], None] = lambda: None
+        self,
+        pool: Pool,
+        secret_key: str,
+        people: PeopleSteps,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._pool = pool
+        self._people = people
         self._changed = changed
         self._secret = secret_key.encode()
         self._known: dict[Key, tuple[float, Caller | None]] = {}
@@ -95,12 +101,17 @@ class Gate:
             return None
         return SessionKey(secrets.token_urlsafe(18), user.name, time.time())
 
-    def sign_out(self, key: SessionKey) -> None:
+    def sign_out(self, key: SessionKey, caller: Caller) -> None:
         """End the session everywhere; here at once, in other processes within a second."""
         with transaction(self._pool) as conn:
-            users.end_session(conn, key.sid, key.name, datetime.now(UTC))
+            self._people.sign_out(conn, caller, key.sid, datetime.now(UTC))
         with self._lock:
             self._known[key] = (time.monotonic() + REMEMBER_S, None)
+
+    def note_lock_out(self, name: str, address: str) -> None:
+        """Write down that somebody may not try again for a while."""
+        with transaction(self._pool) as conn:
+            self._people.note_lock_out(conn, name, address, datetime.now(UTC))
 
     def caller(self, key: Key) -> Caller | None:
         """Whom a session or token stands for, None if it is worth nothing (any more)."""

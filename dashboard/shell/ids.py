@@ -48,8 +48,6 @@ DETAIL = "detail"
 VIDEO_TICK = "video-tick"  # store: changes when the list of video events should be read again
 VIDEO_LIST = "video-list"
 VIDEO_COUNT = "video-count"
-REPORT_DIALOG = "report-dialog"
-KEYS_DIALOG = "keys-dialog"
 
 # Squad
 TASKS_TICK = "tasks-tick"

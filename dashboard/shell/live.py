@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from city.errors import Unavailable
 from city.sun import is_dark
-from dashboard.screens.citymap.board import DeviceBoard
 from dashboard.screens.citymap.city_map import CityMap
+from dashboard.screens.citymap.device_dots import DeviceBoard
 from dashboard.screens.citymap.geometry import centre_of
-from dashboard.shell.audience import Audience
+from dashboard.shell.fan_out import Audience
 from dashboard.shell.pulse import Pulse
 from dashboard.shell.snapshot import (
     Counted,

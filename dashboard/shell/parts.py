@@ -41,7 +41,7 @@ class Parts:
     uploads: Places
     demo_logins: tuple[DemoLogin, ...] = ()
     data_dir: Path = ROOT_FOLDER  # whose disk is watched
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
 def parts() -> Parts:

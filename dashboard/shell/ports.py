@@ -14,7 +14,18 @@ from typing import Any, Protocol
 
 from city.alarm import Alarm
 from city.person import Caller
-from city.requests import ActionRequest, ReportRequest
+from city.requests import (
+    ActionRequest,
+    ApproveRequest,
+    OutOfServiceRequest,
+    PasswordRequest,
+    ReplaceRequest,
+    ReportRequest,
+    RoleRequest,
+    TokenRequest,
+    UserRequest,
+)
+from city.squad import Recommendation
 from db.pool import Connection
 from db.rejects import StoredReject
 from db.users import Account, Token
@@ -48,7 +59,7 @@ class IncidentSteps(Protocol):
 
     def rank_squads(
         self, conn: Connection, incident_id: int, now: datetime
-    ) -> Sequence[object]: ...
+    ) -> Sequence[Recommendation]: ...
 
     def add_evidence(
         self,
@@ -111,6 +122,8 @@ class RowFault(Protocol):
     @property
     def value(self) -> object: ...
     @property
+    def problem(self) -> str: ...
+    @property
     def code(self) -> str: ...
     @property
     def facts(self) -> Mapping[str, Any]: ...
@@ -170,7 +183,7 @@ class RegistrySteps(Protocol):
         actor: str,
         district: str,
         discovered_id: int,
-        wanted: Mapping[str, Any],
+        request: ApproveRequest,
         now: datetime,
     ) -> str: ...
 
@@ -184,10 +197,7 @@ class RegistrySteps(Protocol):
         actor: str,
         district: str,
         code: str,
-        *,
-        reason: str,
-        return_due_at: datetime,
-        version: int | None,
+        request: OutOfServiceRequest,
         now: datetime,
     ) -> None: ...
 
@@ -208,10 +218,7 @@ class RegistrySteps(Protocol):
         actor: str,
         district: str,
         code: str,
-        wanted: Mapping[str, Any],
-        *,
-        reason: str,
-        version: int | None,
+        request: ReplaceRequest,
         now: datetime,
     ) -> None: ...
 
@@ -250,16 +257,7 @@ class PeopleSteps(Protocol):
     """`people.steps`."""
 
     def add_user(
-        self,
-        conn: Connection,
-        caller: Caller,
-        name: str,
-        password: str,
-        role: str,
-        now: datetime,
-        *,
-        squad: str | None = None,
-        display_name: str = "",
+        self, conn: Connection, caller: Caller, request: UserRequest, now: datetime
     ) -> Account: ...
 
     def disable_user(
@@ -271,38 +269,22 @@ class PeopleSteps(Protocol):
     ) -> Account: ...
 
     def set_password(
-        self,
-        conn: Connection,
-        caller: Caller,
-        name: str,
-        password: str,
-        version: int | None,
-        now: datetime,
+        self, conn: Connection, caller: Caller, name: str, request: PasswordRequest, now: datetime
     ) -> Account: ...
 
     def set_role(
-        self,
-        conn: Connection,
-        caller: Caller,
-        name: str,
-        role: str,
-        squad: str | None,
-        version: int | None,
-        now: datetime,
+        self, conn: Connection, caller: Caller, name: str, request: RoleRequest, now: datetime
     ) -> Account: ...
 
     def create_token(
-        self,
-        conn: Connection,
-        caller: Caller,
-        name: str,
-        role: str,
-        now: datetime,
-        *,
-        squad: str | None = None,
+        self, conn: Connection, caller: Caller, request: TokenRequest, now: datetime
     ) -> str: ...
 
     def revoke_token(self, conn: Connection, caller: Caller, name: str, now: datetime) -> Token: ...
+
+    def sign_out(self, conn: Connection, caller: Caller, sid: str, now: datetime) -> None: ...
+
+    def note_lock_out(self, conn: Connection, name: str, address: str, now: datetime) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from city.errors import InvalidInput
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Networks = tuple[Network, ...]
-Wsgi = Callable[..., Any]
 
 # One household or office has a whole /64 of addresses to choose from.
 IPV6_SUBSCRIBER_BITS = 64
@@ -47,11 +46,11 @@ def subscriber_of(address: str) -> str:
 class TrustedProxies:
     """WSGI: takes address, scheme and host over from a trusted proxy, from nobody else."""
 
-    def __init__(self, app: Wsgi, networks: Networks) -> None:
+    def __init__(self, app: WSGIApplication, networks: Networks) -> None:
         self._app = app
         self._networks = networks
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if is_trusted(environ.get("REMOTE_ADDR", ""), self._networks):
             client = self._client(environ.get("HTTP_X_FORWARDED_FOR", ""))
             if client:
@@ -85,6 +84,6 @@ def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return mapped or found
 
 
-def _last(environ: dict[str, Any], name: str) -> str:
+def _last(environ: WSGIEnvironment, name: str) -> str:
     text: str = environ.get(name, "")
     return text.rpartition(",")[2].strip()

@@ -7,18 +7,20 @@ from pathlib import Path
 
 from flask import Flask
 
-from dashboard.api.accounts import accounts
 from dashboard.api.alarms import alarms
+from dashboard.api.categories import categories
 from dashboard.api.devices import devices
 from dashboard.api.events import events
 from dashboard.api.gateways import gateways
 from dashboard.api.health import LiveCollector, count_requests, health
 from dashboard.api.incidents import incidents
-from dashboard.api.ingest import accounts as ingest_accounts
+from dashboard.api.ingest import ingest
+from dashboard.api.kpi import kpi
 from dashboard.api.live import live
 from dashboard.api.openapi import openapi
 from dashboard.api.people import people
 from dashboard.api.registry import registry
+from dashboard.api.squads import squads
 from dashboard.api.video import video
 from dashboard.shell import app as screens
 from dashboard.shell import auth, sign_in
@@ -75,21 +77,21 @@ def create_server(
         redis=redis,
         ports=ports,
         walls=walls,
-        gate=Gate(pool, secret_key, walls.doubt_all),
+        gate=Gate(pool, secret_key, ports.people, walls.doubt_all),
         places=places or Places(DEFAULT_STREAMS),
         uploads=Places(UPLOADS, per_person=UPLOADS_PER_PERSON, per_address=UPLOADS, kept=0),
         demo_logins=tuple(demo_logins),
         data_dir=data_dir,
     )
     server.extensions[EXTENSION] = found
-    found.registry.register(LiveCollector(found))
-    count_requests(server, found.registry)
+    found.metrics.register(LiveCollector(found))
+    count_requests(server, found.metrics)
     register_problems(server)
     script_hashes: list[str] = []
     auth.install(server, lambda: script_hashes)
     sign_in.add_sign_in(server, redis)
     for blueprint in (
-        *(devices, alarms, incidents, accounts, ingest_accounts),
+        *(devices, alarms, incidents, squads, categories, kpi, ingest),
         *(video, events, registry, gateways, people, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from http import HTTPStatus
@@ -18,14 +19,17 @@ from dashboard.shell.gate import ISSUED, NAME, SID, SessionKey
 from dashboard.shell.parts import parts
 from dashboard.shell.proxies import subscriber_of
 from dashboard.shell.sign_in_texts import TEXTS
-from db.attempts import Attempts
 from db.live import Redis
+from db.rate_limit import Attempts
 
 # Wrong passwords a window: for one name from one address, and for one address (an office shares
 # one). An attempt counts before the password is looked at, and no more once it was right.
 WINDOW_S = 60
 WRONG_PER_NAME = 5
 WRONG_PER_ADDRESS = 30
+# Whoever is shut out stands in the event log at most so often for one name: guessing for hours
+# must not fill it.
+TOLD_EVERY_S = 600
 # Name, password and where to go, in any script; longer forms are not read.
 FORM_BYTES = 16 * 1024
 LANGUAGES = ("zh", "en")
@@ -36,12 +40,14 @@ CHOICE_LIFETIME = timedelta(days=365)
 
 def add_sign_in(server: Flask, redis: Redis) -> None:
     """`/login` with its limits, and `/logout`; without Redis each process counts alone."""
-    attempts = Attempts(redis, WINDOW_S)
-    server.add_url_rule("/login", "sign_in", lambda: sign_in(attempts), methods=["GET", "POST"])
+    attempts, told = Attempts(redis, WINDOW_S), Attempts(redis, TOLD_EVERY_S)
+    server.add_url_rule(
+        "/login", "sign_in", lambda: sign_in(attempts, told), methods=["GET", "POST"]
+    )
     server.add_url_rule("/logout", "sign_out", sign_out, methods=["POST"])
 
 
-def sign_in(attempts: Attempts) -> Any:
+def sign_in(attempts: Attempts, told: Attempts) -> Any:
     """The sign-in page and what it posts to; works without scripts."""
     if request.method == "GET":
         return _choose() or _page(HTTPStatus.OK)
@@ -51,6 +57,7 @@ def sign_in(attempts: Attempts) -> Any:
     name, password = request.form.get("name", "").strip(), request.form.get("password", "")
     limits = _limits(name)
     if not attempts.begin(limits):
+        _tell_lock_out(told, name)
         response = _page(HTTPStatus.TOO_MANY_REQUESTS, problem="too_many", name=name)
         response.headers["Retry-After"] = str(WINDOW_S)
         return response
@@ -72,7 +79,7 @@ def sign_in(attempts: Attempts) -> Any:
 def sign_out() -> Any:
     """End the session and show the sign-in page; needs the CSRF token like every change."""
     if isinstance(g.key, SessionKey):
-        parts().gate.sign_out(g.key)
+        parts().gate.sign_out(g.key, g.caller)
     session.clear()
     response = redirect("/login", 303)
     response.delete_cookie(CSRF_COOKIE)
@@ -127,6 +134,13 @@ def _page(status: int, *, problem: str = "", name: str = "") -> Response:
 def _choice(name: str, known: tuple[str, ...]) -> str:
     value = request.cookies.get(name, "")
     return value if value in known else known[0]
+
+
+def _tell_lock_out(told: Attempts, name: str) -> None:
+    """The refusal stands whether or not it can be written down."""
+    if "\0" not in name and told.begin({f"told {name[:64]}": 1}):
+        with suppress(Unavailable):
+            parts().gate.note_lock_out(name, subscriber_of(request.remote_addr or ""))
 
 
 def _limits(name: str) -> dict[str, int]:

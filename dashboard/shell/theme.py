@@ -78,18 +78,11 @@ PALETTES: dict[str, dict[str, str]] = {
 # Colours of chart series that mean no severity, in order.
 SERIES = ("accent", "series-2", "muted")
 
-SEVERITY_NAMES = {1: "red", 2: "orange", 3: "yellow", 4: "blue"}
-
 
 def css_variables(theme: str) -> str:
     """The palette as CSS custom properties for the page's head."""
     pairs = ";".join(f"--{name}:{colour}" for name, colour in PALETTES[theme].items())
     return f":root{{color-scheme:{theme};--font:{FONT_STACK};{pairs}}}"
-
-
-def severity_colour(severity: int, theme: str) -> str:
-    """The colour of a severity, 1 (red) to 4 (blue)."""
-    return PALETTES[theme][SEVERITY_NAMES[severity]]
 
 
 def mantine_theme(theme: str) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from city.requests import ActionRequest
 from db import alarm_changes, deadlines, incidents
 from db.events import append_events
 from db.pool import Connection, is_away
-from dispatch.clocks import ClockChanges, recount
 from dispatch.recall import SUSPENSION_ENDED
 from dispatch.steps.acting import notice_clocks, perform
 from dispatch.steps.loading import load
-from dispatch.steps.telling import event
+from dispatch.steps.new_calendar import recount_clocks
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ def tick_deadlines(conn: Connection, now: datetime) -> int:
     ids = deadlines.claim_incidents_with_due_clocks(conn, now, BATCH)
     events = _each(conn, ids, _tick, now)
     stale = deadlines.claim_incidents_to_recount(conn, BATCH)
-    events += _each(conn, stale, _recount, now)
+    events += _each(conn, stale, recount_clocks, now)
     append_events(conn, events)
     return len(ids) + len(stale)
 
@@ -66,23 +65,3 @@ def _tick(conn: Connection, incident: Incident, now: datetime) -> list[NewEvent]
         return perform(conn, system_caller(incident.district), incident, resume, now)
     events, _ = notice_clocks(conn, incident, loaded, now)
     return events
-
-
-def _recount(conn: Connection, incident: Incident, now: datetime) -> list[NewEvent]:
-    """A newer calendar knows days that a due time had to guess: count again and say so."""
-    loaded = load(conn, incident, now)
-    system = system_caller(incident.district)
-    changes = ClockChanges()
-    for deadline in loaded.facts.deadlines:
-        if not (deadline.runs and deadline.beyond_calendar and deadline.paused_at is None):
-            continue
-        counted = recount(deadline, deadline.limit, loaded.terms)
-        deadlines.update_deadline(conn, counted)
-        changes.tell(
-            "recounted",
-            counted,
-            due_before=deadline.due_at.isoformat(),
-            calendar_version_before=deadline.calendar_version,
-            calendar_version=counted.calendar_version,
-        )
-    return [event(incident, "incident.clocks_recounted", system, now, clocks=changes.told)]

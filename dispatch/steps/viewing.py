@@ -8,13 +8,14 @@ from typing import Any
 from city.clock import Deadline, WorkCalendar
 from city.incident import Incident, IncidentState
 from city.person import Caller
+from city.squad import Recommendation
 from db import calendars, categories, evidence, incidents, openings, places, squads
 from db.events import list_events
 from db.pool import Connection
 from dispatch import sla
 from dispatch.guard import Facts, Refusal, is_own, judge
 from dispatch.machine import TABLE, actions_of, target
-from dispatch.recommend import Recommendation, rank
+from dispatch.recommend import rank
 from dispatch.steps.loading import load
 from dispatch.views import ActionView, ClockView, IncidentView
 

@@ -21,7 +21,7 @@ CLOCK_READERS = {
     "alerts/worker.py", "dispatch/worker.py", "ingest/worker.py", "ingest/inbox.py",
     "ingest/lease.py", "ingest/mqtt/lane.py", "ingest/mqtt/visit.py",
     "ingest/mqtt/restart_test.py", "ingest/mqtt/counters.py",
-    "dashboard/shell/gate.py", "dashboard/shell/live.py", "dashboard/shell/load.py",
+    "dashboard/shell/gate.py", "dashboard/shell/live.py", "dashboard/shell/changes.py",
     "dashboard/shell/auth.py", "dashboard/shell/server.py", "dashboard/shell/serve.py",
     "simulator/publish.py",
 }  # fmt: skip

@@ -10,9 +10,11 @@ from dash.development.base_component import Component
 
 from city.errors import Forbidden, NotFound
 from city.incident import Role
-from dashboard.screens.console import video
+from dashboard.screens.console import load, video
+from dashboard.screens.detail.load import incident as read_incident
+from dashboard.screens.detail.load import recommendations
 from dashboard.screens.detail.page import can_dispatch, render_detail
-from dashboard.shell import frame, ids, load, theme
+from dashboard.shell import frame, ids, theme
 from dashboard.shell.components import extra, render_empty
 from dashboard.shell.frame import View
 from dashboard.shell.i18n import Texts
@@ -252,8 +254,8 @@ def read_detail(view: View, selected: dict[str, Any] | None) -> Component:
         return render_empty(view.t("detail.choose"))
     incident_id = int(selected["id"])
     try:
-        incident = load.incident(view.caller, incident_id)
-        squads = load.recommendations(view.caller, incident_id) if can_dispatch(incident) else []
+        incident = read_incident(view.caller, incident_id)
+        squads = recommendations(view.caller, incident_id) if can_dispatch(incident) else []
     except (NotFound, Forbidden):
         return render_empty(view.t("error.gone"))
     role = view.caller.role

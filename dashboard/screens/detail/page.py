@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from city.alarm import AlarmState
 from city.incident import FINAL_STATES, Action, IncidentState, Role
 from dashboard.api.alarms import MAY_CHANGE
-from dashboard.screens.operations.gateways import gateway_of
+from dashboard.screens.operations.gateways_load import gateway_of
 from dashboard.shell.components import (
     extra,
     number_text,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from city.incident import Role
 from city.person import Caller
-from dashboard.api.bodies import ApproveBody, OutOfServiceBody, ReplaceBody, required_version
-from dashboard.screens.citymap.board import SILENT_INTERVALS
-from dashboard.shell.load import CREATED, Once, as_plain, change
+from city.requests import ApproveRequest, OutOfServiceRequest, ReplaceRequest
+from dashboard.screens.citymap.device_dots import SILENT_INTERVALS
+from dashboard.shell.changes import CREATED, Once, Work, change
 from dashboard.shell.parts import parts
+from dashboard.shell.plain_json import as_plain
+from dashboard.shell.ports import ImportReport
 from db import discovery, listings, registry_pages
 from db.device_changes import list_identities
 from db.events import last_seq
@@ -73,14 +75,13 @@ def out_of_service(caller: Caller) -> list[registry_pages.OutOfService]:
 
 
 def approve(
-    caller: Caller, discovered_id: int, body: ApproveBody, once: Once | None
+    caller: Caller, discovered_id: int, request: ApproveRequest, once: Once | None
 ) -> StoredAnswer:
     """Register a stranger; answers with the device and what it may still bring."""
-    wanted = {name: getattr(body, name) for name in body.__struct_fields__}
 
     def work(conn: Connection, now: datetime) -> Any:
         code = parts().ports.registry.approve(
-            conn, caller.name, caller.district, discovered_id, wanted, now
+            conn, caller.name, caller.district, discovered_id, request, now
         )
         return _registered(conn, caller, code, now)
 
@@ -98,43 +99,40 @@ def ignore(caller: Caller, discovered_id: int, once: Once | None) -> StoredAnswe
 
 
 def take_out_of_service(
-    caller: Caller, code: str, body: OutOfServiceBody, once: Once | None
+    caller: Caller, code: str, request: OutOfServiceRequest, once: Once | None
 ) -> StoredAnswer:
     """No alarms until it is due back; answers with the device."""
-    return _step(
-        caller, code, parts().ports.registry.take_out_of_service, once, reason=body.reason,
-        return_due_at=body.return_due_at, version=required_version(body.version),
-    )  # fmt: skip
+    steps = parts().ports.registry
+
+    def step(conn: Connection, now: datetime) -> None:
+        steps.take_out_of_service(conn, caller.name, caller.district, code, request, now)
+
+    return _change(caller, code, step, once)
 
 
-def return_to_service(
-    caller: Caller, code: str, version: int | None, once: Once | None
-) -> StoredAnswer:
+def return_to_service(caller: Caller, code: str, version: int, once: Once | None) -> StoredAnswer:
     """It counts again; answers with the device."""
-    step = parts().ports.registry.return_to_service
-    return _step(caller, code, step, once, version=required_version(version))
+    steps = parts().ports.registry
+
+    def step(conn: Connection, now: datetime) -> None:
+        steps.return_to_service(conn, caller.name, caller.district, code, version=version, now=now)
+
+    return _change(caller, code, step, once)
 
 
-def replace(caller: Caller, code: str, body: ReplaceBody, once: Once | None) -> StoredAnswer:
+def replace(caller: Caller, code: str, request: ReplaceRequest, once: Once | None) -> StoredAnswer:
     """Exchange the hardware; answers with the device and what the new one may still bring."""
-    wanted = {name: getattr(body, name) for name in ("external_id", "format", "model")}
-    version = required_version(body.version)
 
     def work(conn: Connection, now: datetime) -> Any:
-        parts().ports.registry.replace(
-            conn, caller.name, caller.district, code, wanted,
-            reason=body.reason, version=version, now=now,
-        )  # fmt: skip
+        parts().ports.registry.replace(conn, caller.name, caller.district, code, request, now)
         return _registered(conn, caller, code, now)
 
     return change(caller, work, once=once)
 
 
-def _step(
-    caller: Caller, code: str, step: Callable[..., None], once: Once | None, **arguments: Any
-) -> StoredAnswer:
-    def work(conn: Connection, now: datetime) -> Any:
-        step(conn, caller.name, caller.district, code, now=now, **arguments)
+def _change(caller: Caller, code: str, step: Work, once: Once | None) -> StoredAnswer:
+    def work(conn: Connection, now: datetime) -> listings.ListedDevice:
+        step(conn, now)
         return listings.find_device(conn, caller.district, code, now)
 
     return change(caller, work, once=once)
@@ -201,7 +199,7 @@ def import_file(
     return change(caller, work, once=once)
 
 
-def _report(name: str, report: Any) -> dict[str, Any]:
+def _report(name: str, report: ImportReport) -> dict[str, Any]:
     shown = report.faults[:FAULTS_SHOWN]
     return {
         "file": name,

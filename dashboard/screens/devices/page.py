@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 
 from dashboard.screens.devices import load as registry
 from dashboard.screens.devices.trust import value_note
-from dashboard.screens.operations.gateways import gateway_of
+from dashboard.screens.operations.gateways_load import gateway_of
 from dashboard.shell import frame, ids
 from dashboard.shell.auth import current_caller, require_role
 from dashboard.shell.components import extra, render_empty, render_raw, render_severity, value_text

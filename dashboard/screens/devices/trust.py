@@ -1,10 +1,10 @@
-"""What is said beside a value: its age, how far it may be trusted, how its clock goes. Pure."""
+"""What is said beside a value: its age, and how far it may be trusted. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from city.trust import ShownClock, trust_words
+from city.trust import trust_words
 from dashboard.shell.i18n import Texts
 from dashboard.shell.i18n.times import duration
 
@@ -40,16 +40,3 @@ def value_note(
     """Age, and what else to know before the value is believed."""
     words = quality_text(t, quality, age_s, report_interval_s, faults)
     return " · ".join(part for part in (age_text(t, age_s), words) if part)
-
-
-def clock_text(t: Texts, clock: ShownClock | None) -> str:
-    """How far the device's clock is from ours; empty if nothing was measured."""
-    if clock is None:
-        return ""
-    if clock.lag_s is None or clock.least_s is None:
-        return t("quality.clock_none")
-    if clock.least_s < -CLOSE_S:
-        return t("quality.clock_ahead", by=duration(t, -clock.least_s))
-    if clock.least_s > CLOSE_S:
-        return t("quality.clock_behind", by=duration(t, clock.least_s))
-    return t("quality.clock_right")

@@ -12,7 +12,8 @@ from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.screens.kpi.figures import chart_config, ratio_figure, times_figure
-from dashboard.shell import frame, ids, load
+from dashboard.screens.kpi.load import kpi
+from dashboard.shell import frame, ids
 from dashboard.shell.components import extra, ratio_text, render_empty
 from dashboard.shell.frame import View
 from dashboard.shell.i18n import Texts
@@ -235,4 +236,4 @@ def register(app: Dash) -> None:
     def show_figures(period: str, dates: list[str | None] | None, by: str) -> Component:
         view = frame.request_view()
         start, end = period_of(period, dates, datetime.now(UTC))
-        return render_figures(view.t, load.kpi(view.caller, start, end, by), view.theme)
+        return render_figures(view.t, kpi(view.caller, start, end, by), view.theme)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.screens.operations.books import BooksItem, BrokerItem
+from dashboard.screens.operations.books_load import BooksItem, BrokerItem
 from dashboard.shell.components import number_text
 from dashboard.shell.i18n import Texts
 from dashboard.shell.i18n.times import day_and_clock

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.screens.operations.gateways import GatewayPicture, SilentGateway
+from dashboard.screens.operations.gateways_load import GatewayPicture, SilentGateway
 from dashboard.shell import ids
 from dashboard.shell.components import extra, number_text, render_severity
 from dashboard.shell.i18n import Texts

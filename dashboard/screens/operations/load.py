@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from dashboard.screens.operations.books import BooksItem, find_losses, read_books
+from dashboard.screens.operations.books_load import BooksItem, find_losses, read_books
 from dashboard.shell import stages
 from dashboard.shell.disk import FREE_MIN_BYTES, disk_of
 from dashboard.shell.parts import ROOT_FOLDER

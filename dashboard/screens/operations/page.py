@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from dashboard.api.ingest import MAY_SEE_REJECTS
 from dashboard.screens.operations import gateways_page as gateways
 from dashboard.screens.operations.books_page import render_books
-from dashboard.screens.operations.gateways import HEARD_STEP, read_gateways
+from dashboard.screens.operations.gateways_load import HEARD_STEP, read_gateways
 from dashboard.screens.operations.load import (
     FeedItem,
     FindingItem,

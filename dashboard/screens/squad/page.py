@@ -14,7 +14,8 @@ from dashboard.screens.detail.page import (
     render_evidence,
     render_photo_buttons,
 )
-from dashboard.shell import frame, ids, load
+from dashboard.screens.squad.load import my_tasks
+from dashboard.shell import frame, ids
 from dashboard.shell.components import (
     extra,
     reason_text,
@@ -251,4 +252,4 @@ def register(app: Dash) -> None:
     @app.callback(Output(ids.TASKS, "children"), Input(ids.TASKS_TICK, "data"))
     def show_tasks(_tick: Any) -> Component:
         view = frame.request_view()
-        return render_tasks(view.t, load.my_tasks(view.caller), view.caller.squad)
+        return render_tasks(view.t, my_tasks(view.caller), view.caller.squad)

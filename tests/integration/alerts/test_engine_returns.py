@@ -13,6 +13,7 @@ from alerts.steps import acknowledge, reset, tick
 from city.alarm import AlarmState
 from city.incident import Role
 from city.person import Caller
+from city.requests import OutOfServiceRequest
 from registry.service import return_to_service, take_out_of_service
 from tests.integration.alerts.engine_city import DISTRICT, Engine
 
@@ -29,9 +30,13 @@ def away(engine: Engine) -> Engine:
 
 def put_away(engine: Engine) -> None:
     take_out_of_service(
-        engine.conn, "li", DISTRICT, "G-1", reason="repair",
-        return_due_at=engine.now + timedelta(hours=2), version=None, now=engine.now,
-    )  # fmt: skip
+        engine.conn,
+        "li",
+        DISTRICT,
+        "G-1",
+        OutOfServiceRequest("repair", engine.now + timedelta(hours=2)),
+        engine.now,
+    )
 
 
 def bring_back(engine: Engine) -> None:

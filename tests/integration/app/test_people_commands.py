@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import Result
 
+from app.demo_people import DEMO_USERS, demo_logins
 from db import users
 from db.migrate import migrate
 from db.pool import Connection, connect
@@ -53,6 +56,20 @@ def test_a_person_comes_changes_goes_and_comes_back(gridwarden: Command, db: Con
         (f"user.{what}", "cli")
         for what in ("added", "role_changed", "password_set", "disabled", "enabled")
     ]
+
+
+def test_the_people_of_the_demonstration_come_in_once_and_are_in_the_log(
+    database_url: str, db: Connection, tmp_path: Path
+) -> None:
+    first = demo_logins(database_url, tmp_path)
+    assert demo_logins(database_url, tmp_path) == first
+    told = db.execute(
+        "SELECT subject, actor, payload::text FROM event WHERE kind = 'user.added' ORDER BY seq"
+    ).fetchall()
+    assert [(subject, actor) for subject, actor, _ in told] == [
+        (f"user:{name}", "seed") for name, _ in DEMO_USERS
+    ]
+    assert not any(password in str(told) for password in first.values())
 
 
 def test_passwords_keep_their_spaces_and_lose_their_line_end(

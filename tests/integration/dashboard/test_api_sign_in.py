@@ -104,6 +104,8 @@ def test_signing_out_ends_every_copy_of_the_session(site) -> None:
         out = client.post("/logout", headers={"X-CSRFToken": client.cookies["_csrf_token"]})
         assert out.status_code == 303
         assert thief.get("/live/snapshot").status_code == 401
+    told = site.sql("SELECT subject, actor, payload FROM event WHERE kind = 'user.signed_out'")
+    assert told == [("user:dispatcher", "dispatcher", {})]
 
 
 def test_a_tampered_cookie_is_worth_nothing(site) -> None:
@@ -138,6 +140,18 @@ def test_the_sixth_wrong_password_in_a_minute_is_not_looked_at(site) -> None:
                  for n in range(7)]  # fmt: skip
         assert codes == [401] * 5 + [429] * 2
         assert sign_in(site, client, "viewer").status_code == 303, "others still get in"
+
+
+def test_who_is_shut_out_for_guessing_is_in_the_log_and_what_else_was_typed_is_not(site) -> None:
+    now = datetime.now(UTC)
+    with site.pool.connection() as conn:
+        users.add_user(conn, "besieged", PASSWORD, Role.VIEWER, "460107", now)
+    with site.client(None) as client:
+        for name in ("besieged", "my-password-by-mistake"):
+            for n in range(8):
+                sign_in(site, client, name, f"wrong {n} password")
+    told = site.sql("SELECT subject, actor, payload FROM event WHERE kind = 'user.locked_out'")
+    assert told == [("user:besieged", "system", {"address": "127.0.0.1"})]
 
 
 def test_the_page_speaks_both_languages_and_runs_no_script(site) -> None:

@@ -16,7 +16,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from city.incident import Role
-from dashboard.shell.audience import RESYNC, VIEWER_FRAMES
+from dashboard.shell.fan_out import RESYNC, VIEWER_FRAMES
 from dashboard.shell.streams import Visitor
 from db.live import publish_device_frame
 
@@ -286,7 +286,7 @@ def test_a_squad_that_moves_and_figures_that_change_come_without_an_event(
 def test_without_redis_the_screens_are_right_within_seconds(site, monkeypatch) -> None:
     """Nobody publishes anything: the follower looks at the log itself."""
     with watching(site) as stream:
-        monkeypatch.setattr("dashboard.shell.load.publish_event_seq", lambda *_: False)
+        monkeypatch.setattr("dashboard.shell.changes.publish_event_seq", lambda *_: False)
         started = time.monotonic()
         incident = report(site)
         frame = stream.next("ev")
@@ -314,7 +314,7 @@ def test_the_map_is_compressed_and_known_by_its_tag(site) -> None:
 
 
 def test_a_stream_ends_when_its_session_does(site, monkeypatch) -> None:
-    monkeypatch.setattr("dashboard.shell.audience.KEEP_ALIVE_S", 0.3)
+    monkeypatch.setattr("dashboard.shell.fan_out.KEEP_ALIVE_S", 0.3)
     monkeypatch.setattr("dashboard.shell.gate.REMEMBER_S", 0.1)
     with site.client(None) as client:
         client.post("/login", data={"name": "viewer", "password": "a long enough password"})

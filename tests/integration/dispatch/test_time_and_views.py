@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Any
 
@@ -226,7 +227,7 @@ def test_squads_of_the_seeded_district_are_ranked_with_reasons(town: City) -> No
     assert [r.score for r in ranked if r.eligible] == sorted(
         (r.score for r in ranked if r.eligible), reverse=True
     )
-    json.dumps([r.as_dict() for r in ranked])
+    json.dumps([asdict(r) for r in ranked])
 
 
 def test_a_squads_open_incidents_are_counted(town: City) -> None:

@@ -16,7 +16,7 @@ from city.gateway import Heard
 from city.moment import as_microseconds
 from city.sequence import FEEDS
 from columns.numbers import NUMBER_DTYPE
-from dashboard.screens.operations.books import BooksItem, read_books
+from dashboard.screens.operations.books_load import BooksItem, read_books
 from db import sequences
 from db.gateways import note_gateways
 from db.pool import Connection, connect

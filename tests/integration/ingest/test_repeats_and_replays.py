@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from city.reading import METRICS, Quality
-from db import ingest_workers, message_seen
+from db import ingest_workers, repeated_messages
 from db.devices import NewDevice, insert_devices
 from ingest.batch import decode_messages
 from ingest.formats.sparkplug import resolve_sessions
@@ -125,9 +125,9 @@ def test_messages_are_remembered_while_a_worker_that_may_have_them_is_silent(
     field.store(untimed(field, mid=7, session="w1-gas"))
     conn.execute("UPDATE message_seen SET received_at = %s", (now - timedelta(hours=5),))
     conn.execute("UPDATE ingest_worker SET seen_at = %s", (now - timedelta(hours=5),))
-    assert message_seen.forget_seen(conn, now) == 0
+    assert repeated_messages.forget_seen(conn, now) == 0
     ingest_workers.beat(conn, "w1", "w")
-    assert message_seen.forget_seen(conn, now) == 2  # known in its session, and by its body
+    assert repeated_messages.forget_seen(conn, now) == 2  # known in its session, and by its body
 
 
 def test_every_unknown_device_of_a_message_finds_it_in_quarantine(field: Field) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from city.device import Stranger
 from city.errors import Conflict, InvalidInput, NotFound
+from city.requests import ApproveRequest, OutOfServiceRequest, ReplaceRequest
 from db import discovery
 from db.device_changes import find_replaced, list_identities, list_replaced
 from db.devices import list_registered, list_squad_districts
@@ -46,9 +47,9 @@ def a_place(conn: Connection) -> tuple[float, float]:
     return row[0], row[1]
 
 
-def wanted(conn: Connection, **other: Any) -> dict[str, Any]:
+def wanted(conn: Connection, **other: Any) -> ApproveRequest:
     lon, lat = a_place(conn)
-    return {"code": "NEW-1", "kind": "gas", "name": "Gate", "lon": lon, "lat": lat} | other
+    return altered(ApproveRequest("NEW-1", "gas", "Gate", lon, lat), **other)
 
 
 def found_id(conn: Connection, identity: str = "a84041ffff000001") -> int:
@@ -238,8 +239,9 @@ def test_who_is_not_on_the_list_cannot_be_approved(db: Connection, now: datetime
 
 
 def take(conn: Connection, code: str, now: datetime, **other: Any) -> None:
-    details = {"reason": "calibration", "return_due_at": now + SOON, "version": None} | other
-    registration.take_out_of_service(conn, "anna", DISTRICT, code, now=now, **details)
+    details = {"reason": "calibration", "return_due_at": now + SOON} | other
+    request = OutOfServiceRequest(**details)
+    registration.take_out_of_service(conn, "anna", DISTRICT, code, request, now)
 
 
 def service(conn: Connection, code: str) -> Any:
@@ -301,9 +303,8 @@ def test_a_stale_version_and_a_device_in_service_are_conflicts(field: Field) -> 
 
 
 def exchange(conn: Connection, code: str, now: datetime, **new: Any) -> None:
-    registration.replace(
-        conn, "anna", DISTRICT, code, new, reason="water inside", version=None, now=now
-    )
+    request = ReplaceRequest("water inside", **new)
+    registration.replace(conn, "anna", DISTRICT, code, request, now)
 
 
 def test_exchanged_hardware_keeps_code_and_history_and_its_old_identity_is_refused_by_name(

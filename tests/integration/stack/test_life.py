@@ -13,7 +13,7 @@ import pytest
 
 from stack import StackError, running
 from stack.processes import find
-from stack.servers.registry import SERVERS
+from stack.servers.every import SERVERS
 
 WAIT_SECONDS = 60.0
 

@@ -9,20 +9,14 @@ import pytest
 from city.errors import InvalidInput
 from city.incident import Action
 from city.place import LonLat
-from dashboard.api.bodies import (
-    ActionBody,
-    ShelveBody,
-    check_text,
-    convert_body,
-    decode_body,
-    required_version,
-)
+from city.requests import ActionRequest, ShelveRequest
+from dashboard.api.bodies import check_text, decode_request
 from dashboard.api.incident_json import incident_answer
-from dashboard.api.key_figures import check_span, ratio
 from dashboard.api.params import decode_cursor, encode_cursor, parse_time
 from dashboard.screens.citymap.geometry import bounds_of, centre_of
-from dashboard.shell.audience import LEAVE, RESYNC, RING_FRAMES, VIEWER_FRAMES, Audience
+from dashboard.screens.kpi.key_figures import check_span, ratio
 from dashboard.shell.auth import content_security_policy
+from dashboard.shell.fan_out import LEAVE, RESYNC, RING_FRAMES, VIEWER_FRAMES, Audience
 from dashboard.shell.gate import SessionKey
 from dashboard.shell.problems import Malformed
 from dashboard.shell.sign_in import safe_target
@@ -78,25 +72,26 @@ def test_both_languages_say_the_same_things() -> None:
 )
 def test_a_body_names_the_field_that_is_wrong(raw: bytes, field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        decode_body(raw, ActionBody)
+        decode_request(raw, ActionRequest)
     assert caught.value.field == field
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b'{"action": "\xff"}'])
 def test_what_is_not_json_is_malformed(raw: bytes) -> None:
     with pytest.raises(Malformed):
-        decode_body(raw, ActionBody)
+        decode_request(raw, ActionRequest)
 
 
 def test_a_body_is_typed_and_its_times_are_utc() -> None:
-    body = convert_body(
-        {"until": "2026-11-22T08:00:00+08:00", "reason": "works", "version": 2}, ShelveBody
+    body = decode_request(
+        b'{"until": "2026-11-22T08:00:00+08:00", "reason": "works", "version": 2}', ShelveRequest
     )
     assert body.until == datetime(2026, 11, 22, tzinfo=UTC)
     assert body.until.utcoffset() == timedelta(0)
-    assert decode_body(b'{"action": "file"}', ActionBody).action is Action.FILE
+    filed = b'{"action": "file"}'
+    assert decode_request(filed, ActionRequest, 3).action is Action.FILE
     with pytest.raises(InvalidInput, match="version"):
-        required_version(None)
+        decode_request(filed, ActionRequest)
     with pytest.raises(InvalidInput, match="Unicode"):
         check_text("note", "\ud800")
 
@@ -201,7 +196,7 @@ def test_a_stream_that_is_too_slow_is_told_to_start_anew() -> None:
 
 
 def test_a_stream_ends_when_its_viewer_is_not_welcome_any_more(monkeypatch) -> None:
-    monkeypatch.setattr("dashboard.shell.audience.KEEP_ALIVE_S", 0.0)
+    monkeypatch.setattr("dashboard.shell.fan_out.KEEP_ALIVE_S", 0.0)
     audience = Audience()
     answers = iter([True, False])
     stream = audience.stream(None, lambda: next(answers), lambda: b"now")

@@ -10,7 +10,7 @@ import pytest
 
 from city.sequence import SequenceTotal
 from dashboard.api.health import book_metrics
-from dashboard.screens.operations.books import (
+from dashboard.screens.operations.books_load import (
     BooksItem,
     BrokerItem,
     DropItem,

@@ -14,7 +14,7 @@ from city.gateway import KINDS
 from dashboard.screens.detail.page import GATEWAY_REASONS, render_explanation
 from dashboard.screens.devices import page as devices
 from dashboard.screens.operations import gateways_page as gateways
-from dashboard.screens.operations.gateways import GatewayPicture, SilentGateway, gateway_of
+from dashboard.screens.operations.gateways_load import GatewayPicture, SilentGateway, gateway_of
 from dashboard.shell.i18n import read_catalogue, texts
 from db.gateways import GatewayCounts, ListedGateway
 from db.inhibitions import ListedInhibition

@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 
 from city.incident import Role
 from city.person import Caller
-from dashboard.screens.operations.books import BooksItem, DropItem, LossItem
+from dashboard.screens.operations.books_load import BooksItem, DropItem, LossItem
 from dashboard.screens.operations.load import (
     SAID_ELSEWHERE,
     UNKNOWN_FEED,

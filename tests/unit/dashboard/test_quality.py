@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from city.reading import Quality
-from city.trust import FaultKind, ShownClock, trust_words
-from dashboard.screens.devices.trust import age_text, clock_text, quality_text, value_note
+from city.trust import FaultKind, trust_words
+from dashboard.screens.devices.trust import age_text, quality_text, value_note
 from dashboard.shell.i18n import LANGUAGES, read_catalogue, texts
 
 ZH, EN = texts("zh"), texts("en")
-NOW = datetime(2026, 5, 1, 8, tzinfo=UTC)
-
-
-def measured(lag: float | None, least: float | None) -> ShownClock:
-    return ShownClock(lag, least, 32, 0, NOW)
 
 
 def test_a_fresh_good_value_has_its_age_and_nothing_else() -> None:
@@ -56,17 +49,3 @@ def test_a_value_from_the_future_is_not_called_some_seconds_ago() -> None:
 def test_every_word_is_in_the_catalogue(lang: str) -> None:
     words = [*(q.name.lower() for q in Quality), *FaultKind, "stale"]
     assert all(read_catalogue()[f"quality.{word}"][lang] for word in words)
-
-
-@pytest.mark.parametrize(
-    ("clock", "text"),
-    [
-        (None, ""),
-        (measured(None, None), "no time of its own"),
-        (measured(0.8, 0.2), "clock is right"),
-        (measured(-30, -45), "clock ahead by 45 s"),
-        (measured(700, 600), "clock behind, or on its way for, 10 min"),
-    ],
-)
-def test_a_clock_is_told_by_how_much_it_is_wrong(clock: ShownClock | None, text: str) -> None:
-    assert clock_text(EN, clock) == text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -139,7 +139,7 @@ def test_the_parts_make_the_score_and_the_reasons_say_why() -> None:
     best = rank("gas", HERE, "D1", [squad("a", duty_grids=frozenset({"D1"}))], NOW, LOCAL)[0]
     assert best.score == sum(best.parts.values()) == 100
     assert [why.code for why in best.reasons] == ["on_duty", "owns_grid", "travel", "workload"]
-    assert best.as_dict()["reasons"][1] == {
+    assert asdict(best)["reasons"][1] == {
         "code": "owns_grid", "zh": "责任网格内", "en": "its own duty grid",
     }  # fmt: skip
 

@@ -6,7 +6,7 @@ import pytest
 
 from city.incident import FINAL_STATES, IncidentState, Role
 from city.person import Caller
-from dashboard.shell.privacy import may_see_reporter, without_reporter
+from dashboard.shell.who_sees_what import may_see_reporter, without_reporter
 from db.incident_cases import Case
 
 ALWAYS = {Role.ADMIN, Role.DISPATCHER, Role.SYSTEM}

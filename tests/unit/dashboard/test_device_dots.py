@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.screens.citymap.board import (
+from dashboard.screens.citymap.device_dots import (
     SILENT_INTERVALS,
     DeviceBoard,
     DeviceState,

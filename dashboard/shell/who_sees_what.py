@@ -1,8 +1,10 @@
-"""Who may see whom a matter came from: the caller's name and telephone number.
+"""Who may see what of a matter: its photos, and whom it came from.
 
-Whoever works the case: the centre always; while it is open also the squad it is with, the
-checkers who verify it with the caller and check it, and the gas engineers who must release it.
-Leaders and viewers never.
+Photos and documents: everybody of the district where the matter is.
+
+The caller's name and telephone number: whoever works the case. The centre always; while it is
+open also the squad it is with, the checkers who verify it with the caller and check it, and the
+gas engineers who must release it. Leaders and viewers never.
 """
 
 from __future__ import annotations
@@ -23,6 +25,11 @@ REPORTER = "reporter"
 # What a reader finds in its place; the hash of the event is over the whole of it.
 WITHHELD = "withheld"
 CENTRE = frozenset({Role.ADMIN, Role.DISPATCHER, Role.SYSTEM})
+
+
+def may_see_photo(caller: Caller, district: str) -> bool:
+    """Whether this caller may open the evidence of an incident of a district."""
+    return caller.district == district
 
 
 def may_see_reporter(caller: Caller, case: Case) -> bool:
@@ -70,7 +77,7 @@ def _incident_of(event: Event) -> int:
     return int(number) if what == "incident" and number.isdigit() else 0
 
 
-def for_caller(answer: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+def incident_for(answer: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     """An incident's answer with who called, for whom that is meant; for others without it."""
     payloads = [event["payload"] for event in answer["events"]]
     if may_see_reporter(caller, case_of(answer)):

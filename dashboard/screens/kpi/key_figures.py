@@ -1,18 +1,14 @@
-"""Key figures and squads as the API shows them: ratios with their counts, no ratio of nothing."""
+"""Key figures as page and API show them: ratios with their counts, no ratio of nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from city.errors import InvalidInput
-from city.squad import Squad
 from db.kpi import KpiRow
-from db.walls import District
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -118,52 +114,3 @@ def figures(row: KpiRow) -> Figures:
 def ratio(num: int, den: int) -> Ratio:
     """Never 100 % of nothing."""
     return Ratio(num, den, num / den if den else None)
-
-
-class SquadItem(msgspec.Struct, frozen=True):
-    """A squad, where it is, whether it is on duty and how much it carries."""
-
-    code: str
-    name_zh: str
-    name_en: str
-    kind: str
-    skills: list[str]
-    duty_grids: list[str]
-    shifts: list[dict[str, Any]]
-    lon: float | None
-    lat: float | None
-    position_at: datetime | None
-    on_duty: bool
-    open_incidents: int
-
-
-def squad_item(row: Squad, local: datetime) -> dict[str, Any]:
-    """A squad at a local wall-clock time."""
-    item = SquadItem(
-        code=row.code,
-        name_zh=row.name_zh,
-        name_en=row.name_en,
-        kind=row.kind,
-        skills=sorted(row.skills),
-        duty_grids=sorted(row.duty_grids),
-        shifts=[
-            {
-                "weekdays": sorted(shift.weekdays),
-                "start": f"{shift.start:%H:%M}",
-                "end": f"{shift.end:%H:%M}",
-            }
-            for shift in row.shifts
-        ],
-        lon=row.position.lon if row.position else None,
-        lat=row.position.lat if row.position else None,
-        position_at=row.position_at,
-        on_duty=row.is_on_duty(local),
-        open_incidents=row.open_incidents,
-    )
-    plain: dict[str, Any] = msgspec.to_builtins(item)
-    return plain
-
-
-def zone_of(district: District | None) -> ZoneInfo:
-    """The local time of a district."""
-    return ZoneInfo(district.timezone if district else "UTC")

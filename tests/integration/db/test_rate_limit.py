@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from db.attempts import Attempts
 from db.live import open_redis
+from db.rate_limit import Attempts
 
 NOBODY = "redis://127.0.0.1:1/0"
 

@@ -1,0 +1,23 @@
+"""`/kpi`: key figures of a period."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, Response
+
+from dashboard.api.answers import json_answer
+from dashboard.api.params import parse_time, read_args
+from dashboard.screens.kpi import load
+from dashboard.shell.auth import current_caller
+
+kpi = Blueprint("kpi", __name__)
+
+
+@kpi.get("/kpi")
+def get_kpi() -> Response:
+    """Figures of a period; without `from` the last 24 hours, by district."""
+    args = read_args(("from", "to", "by"))
+    to = parse_time("to", args["to"]) if "to" in args else datetime.now(UTC)
+    start = parse_time("from", args["from"]) if "from" in args else to - timedelta(days=1)
+    return json_answer(load.kpi(current_caller(), start, to, args.get("by", "district")))

@@ -1,0 +1,24 @@
+"""What the console reads besides the live picture: video events that wait for a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from city.person import Caller
+from dashboard.shell.parts import parts
+from dashboard.shell.plain_json import as_plain
+from db.listings import list_video_events
+from db.pool import transaction
+
+# Video events shown for review at once; older ones wait their turn.
+REVIEW_PAGE = 200
+
+
+def pending_video(caller: Caller) -> list[dict[str, Any]]:
+    """Video events nobody has judged yet, newest first."""
+    with transaction(parts().pool) as conn:
+        rows = list_video_events(
+            conn, caller.district, filters={"review": "pending"}, limit=REVIEW_PAGE
+        )
+    plain: list[dict[str, Any]] = as_plain(rows)
+    return plain

@@ -1,0 +1,91 @@
+"""One incident for the pages and the API: what is shown of it, and what people do to it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from city.person import Caller
+from city.requests import ActionRequest, ReportRequest
+from dashboard.api.incident_json import incident_answer
+from dashboard.shell import who_sees_what
+from dashboard.shell.changes import CREATED, Once, change
+from dashboard.shell.parts import parts
+from dashboard.shell.plain_json import as_plain
+from db import listings
+from db.idempotency import StoredAnswer
+from db.pool import Connection, transaction
+
+# Alarms shown with their incident, newest first.
+ALARMS_SHOWN = 100
+
+
+def incident(caller: Caller, incident_id: int) -> dict[str, Any]:
+    """One incident for a page: its `actions` are those to offer, whose dialog asks for files."""
+    found = incident_facts(caller, incident_id)
+    return {**found, "actions": found["offered"]}
+
+
+def incident_facts(caller: Caller, incident_id: int) -> dict[str, Any]:
+    """One incident with its clocks, events, evidence and the actions possible now."""
+    with transaction(parts().pool) as conn:
+        return facts_of(conn, caller, incident_id, datetime.now(UTC))
+
+
+def facts_of(conn: Connection, caller: Caller, incident_id: int, now: datetime) -> dict[str, Any]:
+    """The same on an open connection."""
+    view = parts().ports.incidents.view(conn, caller, incident_id, now)
+    alarms = listings.list_alarms(
+        conn,
+        caller.district,
+        filters={"incident_id": incident_id},
+        since=None,
+        before=None,
+        limit=ALARMS_SHOWN,
+    )
+    answer = incident_answer(as_plain(view.as_dict()), as_plain(alarms))
+    return who_sees_what.incident_for(answer, caller)
+
+
+def recommendations(caller: Caller, incident_id: int) -> list[dict[str, Any]]:
+    """Ranked squads with the parts of each score."""
+    now = datetime.now(UTC)
+    with transaction(parts().pool) as conn:
+        parts().ports.incidents.view(conn, caller, incident_id, now)  # refuses other districts
+        ranked = parts().ports.incidents.rank_squads(conn, incident_id, now)
+    plain: list[dict[str, Any]] = as_plain(ranked)
+    return plain
+
+
+def act(
+    caller: Caller, incident_id: int, request: ActionRequest, once: Once | None
+) -> StoredAnswer:
+    """Act on an incident; answers with its new state. Raises `city.errors`."""
+
+    def work(conn: Connection, now: datetime) -> Any:
+        parts().ports.incidents.act(conn, caller, incident_id, request, now)
+        return facts_of(conn, caller, incident_id, now)
+
+    return change(caller, work, once=once)
+
+
+def report(caller: Caller, request: ReportRequest, once: Once | None) -> StoredAnswer:
+    """Report a matter; answers with the incident it became."""
+
+    def work(conn: Connection, now: datetime) -> Any:
+        incident_id = parts().ports.incidents.report(conn, caller, request, now)
+        return facts_of(conn, caller, incident_id, now)
+
+    return change(caller, work, once=once, status=CREATED)
+
+
+def add_evidence(
+    caller: Caller, incident_id: int, file: tuple[str, str, str, bytes], once: Once | None
+) -> StoredAnswer:
+    """Keep a photo or document (stage, name, media type, content); answers with the incident."""
+
+    def work(conn: Connection, now: datetime) -> Any:
+        evidence_id = parts().ports.incidents.add_evidence(conn, caller, incident_id, *file, now)
+        return {"evidence_id": evidence_id, **facts_of(conn, caller, incident_id, now)}
+
+    return change(caller, work, once=once, status=CREATED)
