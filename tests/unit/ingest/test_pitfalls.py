@@ -33,6 +33,7 @@ from ingest.batch import Batch, Content, build_batch, decode_messages
 from ingest.message import Message
 from ingest.reporters import Reporters
 from tests.fuzz.attack import AnyDevice
+from tests.tables import cases
 from wire import FORMATS, PAYLOAD_LIMIT
 from wire.normalize import Normalized, normalize
 
@@ -402,14 +403,13 @@ def test_pitfall_15_nothing_is_not_zero() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value", "unit"),
-    [
-        ("1700 mm", 1700, "mm"), ("22 ℃", 22, "℃"), ("13.25", 13.25, ""), ("3.384 V", 3.384, "V"),
-        ("100.00", 100, ""), ("-115", -115, ""),
-        # no number: a unit that nobody knows, two numbers, a decimal comma, other digits
-        ("12 parsec", "12 parsec", ""), ("1 2", "1 2", ""), ("3,5", "3,5", ""), ("٣", "٣", ""),
-        ("1e5", "1e5", ""), ("0x1F", "0x1F", ""), ("", "", ""),
-    ],
-)  # fmt: skip
+    cases(
+        "pitfall_16_a_number_in_a_text_needs_a_unit_that_is_one.jsonl",
+        text=str,
+        value=object,
+        unit=str,
+    ),
+)
 def test_pitfall_16_a_number_in_a_text_needs_a_unit_that_is_one(
     text: str, value: object, unit: str
 ) -> None:
@@ -419,11 +419,8 @@ def test_pitfall_16_a_number_in_a_text_needs_a_unit_that_is_one(
 
 @pytest.mark.parametrize(
     ("said_as", "value"),
-    [
-        ("FALSE", 0), ("False", 0), (False, 0), (0, 0), (0.0, 0),
-        ("TRUE", 1), ("True", 1), (True, 1), (1, 1), (1.0, 1),
-    ],
-)  # fmt: skip
+    cases("pitfall_17_a_truth_value_is_read_and_not_guessed.jsonl", said_as=object, value=int),
+)
 def test_pitfall_17_a_truth_value_is_read_and_not_guessed(said_as: object, value: float) -> None:
     content = judged(decode(UP, chirpstack(object={"tamper": said_as})))
     assert metrics(content) == {"tamper": value}
