@@ -32,8 +32,11 @@ def tracked() -> frozenset[str]:
     """Every file of the repository and every folder with one in it, folders with a slash behind."""
     done = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     files = {name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()}
     folders = {f"{parent}/" for name in files for parent in map(str, Path(name).parents)}
     return frozenset(files | folders - {"./"})

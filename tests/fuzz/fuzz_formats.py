@@ -76,9 +76,13 @@ def _other_json(body: bytes, chance: random.Random) -> bytes | None:
 
 def _changed(value: Any, chance: random.Random, depth: int) -> Any:
     """Walk down a random branch and change what is found there."""
-    inner = list(value) if isinstance(value, dict) else range(len(value))[:50] if isinstance(
-        value, list
-    ) else ()  # fmt: skip
+    inner = (
+        list(value)
+        if isinstance(value, dict)
+        else range(len(value))[:50]
+        if isinstance(value, list)
+        else ()
+    )
     if not inner or (depth and chance.random() < 0.2):
         return _replaced(value, chance)
     key = chance.choice(inner)
@@ -145,8 +149,11 @@ def search_apart(options: argparse.Namespace) -> int:
         print(f"{seeds_written} seeds, {options.seconds} s", flush=True)
         ended = subprocess.run(
             [sys.executable, __file__, *sys.argv[1:], "--inside", folder],
-            stderr=subprocess.PIPE, text=True, errors="replace", check=False,
-        )  # fmt: skip
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            check=False,
+        )
     for line in ended.stderr.splitlines():
         if line.startswith(("FINDING", "ERROR", "==", "SUMMARY")) or "Traceback" in line:
             print(line)

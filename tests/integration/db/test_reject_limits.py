@@ -118,8 +118,10 @@ def test_one_message_of_thousands_of_unknown_devices_leaves_room_for_others(
     kept = db.execute("SELECT device, octet_length(raw) FROM reject ORDER BY id").fetchall()
     assert [device for device, _ in kept] == [
         *(f"made-up-{n}" for n in range(LIMITS.message_parts + 1)),
-        *(reject.device for reject in other), "made-up-1", "made-up-2",
-    ]  # fmt: skip
+        *(reject.device for reject in other),
+        "made-up-1",
+        "made-up-2",
+    ]
     assert kept[20][1] == 64 * 1024  # the parts that are kept can be replayed
     flood = db.execute("SELECT device, counted FROM reject_flood").fetchall()
     assert flood == [("", 5000 - 1 - LIMITS.message_parts)]

@@ -85,8 +85,12 @@ def test_events_name_the_rows_they_touch() -> None:
     assert touched.incidents == {7}
     assert touched.alarms == {3}
     assert touched.kinds == (
-        "incident.opened", "alarm.raised", "incident.filed", "video.confirmed", "incident.odd",
-    )  # fmt: skip
+        "incident.opened",
+        "alarm.raised",
+        "incident.filed",
+        "video.confirmed",
+        "incident.odd",
+    )
 
 
 def test_a_clock_stands_as_it_does_at_the_moment_of_asking() -> None:
