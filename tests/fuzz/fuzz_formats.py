@@ -132,10 +132,16 @@ def write_seeds(folder: Path, only: str | None) -> int:
 def search(folder: Path, options: argparse.Namespace) -> None:
     """Search for so long. Never returns: libFuzzer ends the process, whatever is to be done."""
     flags = [
-        sys.argv[0], str(folder), f"-max_total_time={options.seconds}", f"-max_len={INPUT_LIMIT}",
-        f"-rss_limit_mb={MEMORY_LIMIT_MB}", f"-seed={options.seed}", f"-timeout={HANGS_S}",
-        "-print_final_stats=1", f"-artifact_prefix={options.findings}/",
-    ]  # fmt: skip
+        sys.argv[0],
+        str(folder),
+        f"-max_total_time={options.seconds}",
+        f"-max_len={INPUT_LIMIT}",
+        f"-rss_limit_mb={MEMORY_LIMIT_MB}",
+        f"-seed={options.seed}",
+        f"-timeout={HANGS_S}",
+        "-print_final_stats=1",
+        f"-artifact_prefix={options.findings}/",
+    ]
     findings = Findings(options.findings, options.format)
     atheris.Setup(flags, findings.run, custom_mutator=mutate, internal_libfuzzer=True)
     atheris.Fuzz()

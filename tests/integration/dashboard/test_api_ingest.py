@@ -41,10 +41,15 @@ def refuse(
 ) -> int:
     """A message of a native gas device that was refused; its id."""
     values = {
-        "received_at": NOW - timedelta(seconds=age_s), "format": "native",
-        "topic": f"city/v1/460107/gas/{code}/telemetry", "device": code, "reason": reason,
-        "detail": f"no native device {code!r}", "raw": BODY, "whole_message": True,
-    } | other  # fmt: skip
+        "received_at": NOW - timedelta(seconds=age_s),
+        "format": "native",
+        "topic": f"city/v1/460107/gas/{code}/telemetry",
+        "device": code,
+        "reason": reason,
+        "detail": f"no native device {code!r}",
+        "raw": BODY,
+        "whole_message": True,
+    } | other
     reject = NewReject(**values)
     minute = ledger.floor_minute(reject.received_at)
     with site.pool.connection() as conn:

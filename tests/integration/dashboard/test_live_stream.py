@@ -110,9 +110,16 @@ def test_the_snapshot_shows_what_the_frames_add_up_to(site) -> None:
     assert len(found["squads"][0]) == 8
     assert found["demo"] is True
     assert set(found["kpi"]) >= {
-        "open", "overdue", "due_soon", "closed_today", "handling", "in_time", "devices",
-        "alarms_live", "lit",
-    }  # fmt: skip
+        "open",
+        "overdue",
+        "due_soon",
+        "closed_today",
+        "handling",
+        "in_time",
+        "devices",
+        "alarms_live",
+        "lit",
+    }
     assert found["kpi"]["devices"]["total"] >= 5000
 
 

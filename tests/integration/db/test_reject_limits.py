@@ -24,10 +24,15 @@ GARBAGE = random.Random(7).randbytes(64 * 1024)
 
 def refused(at: datetime, *, device: str = "d-1", size: int = 200, **other: object) -> NewReject:
     values = {
-        "received_at": at, "format": "chirpstack", "topic": f"application/1/device/{device}",
-        "device": device, "reason": "json_invalid", "detail": "not JSON: byte 0",
-        "raw": GARBAGE[:size], "whole_message": True,
-    }  # fmt: skip
+        "received_at": at,
+        "format": "chirpstack",
+        "topic": f"application/1/device/{device}",
+        "device": device,
+        "reason": "json_invalid",
+        "detail": "not JSON: byte 0",
+        "raw": GARBAGE[:size],
+        "whole_message": True,
+    }
     return NewReject(**{**values, **other})  # type: ignore[arg-type]
 
 

@@ -112,8 +112,15 @@ def test_times_travel_as_epoch_milliseconds() -> None:
 
 def test_a_squad_says_where_it_is_and_whether_it_is_on_duty() -> None:
     assert squad_json(squad("A"), NOW, ZONE) == [
-        "A", "中队", "squad", 110.1, 20.1, True, 0, "gas",
-    ]  # fmt: skip
+        "A",
+        "中队",
+        "squad",
+        110.1,
+        20.1,
+        True,
+        0,
+        "gas",
+    ]
     night = NOW + timedelta(hours=12)
     assert squad_json(squad("A", position=None), night, ZONE)[3:6] == [None, None, False]
 

@@ -110,10 +110,15 @@ def stored(batch: Batch) -> list[tuple[int, str, float]]:
 
 def chirpstack(**changes: Any) -> dict[str, Any]:
     body = {
-        "deduplicationId": "5f0c", "time": AT.isoformat(), "deviceInfo": {"devEui": EUI},
-        "fCnt": 41, "fPort": 85, "data": "AXVa", "object": {"distance": 1290, "battery": 90},
+        "deduplicationId": "5f0c",
+        "time": AT.isoformat(),
+        "deviceInfo": {"devEui": EUI},
+        "fCnt": 41,
+        "fPort": 85,
+        "data": "AXVa",
+        "object": {"distance": 1290, "battery": 90},
         "rxInfo": [{"gatewayId": "aa01", "rssi": -101, "snr": 4.5, "gwTime": AT.isoformat()}],
-    }  # fmt: skip
+    }
     return {key: item for key, item in (body | changes).items() if item is not ...}
 
 
