@@ -139,9 +139,15 @@ def out_of_service_command(settings: Settings, code: str, reason: str, until: st
     now = datetime.now(UTC)
     with transaction(settings) as conn:
         registration.take_out_of_service(
-            conn, ACTOR, settings.district, code, reason=reason,
-            return_due_at=parse_time(until, "--until", now), version=None, now=now,
-        )  # fmt: skip
+            conn,
+            ACTOR,
+            settings.district,
+            code,
+            reason=reason,
+            return_due_at=parse_time(until, "--until", now),
+            version=None,
+            now=now,
+        )
     click.echo(f"{code} is out of service")
 
 
@@ -178,9 +184,15 @@ def replace_command(
     wanted = {"external_id": external_id, "format": format_name, "model": model}
     with transaction(settings) as conn:
         registration.replace(
-            conn, ACTOR, settings.district, code, wanted,
-            reason=reason, version=None, now=datetime.now(UTC),
-        )  # fmt: skip
+            conn,
+            ACTOR,
+            settings.district,
+            code,
+            wanted,
+            reason=reason,
+            version=None,
+            now=datetime.now(UTC),
+        )
         present = list_identities(conn, settings.district, code)[0]
     click.echo(f"{code} is now {present.format}:{present.identity} {present.model}".rstrip())
     replay_of(settings, code)

@@ -174,6 +174,24 @@ def test_tests_lie_in_the_folder_of_their_package() -> None:
     assert strangers == []
 
 
+def test_few_tables_of_the_tests_are_kept_from_the_formatter() -> None:
+    marks = [
+        name
+        for name, _ in modules("tests")
+        if not name.startswith("tests/architecture/")
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+        if line.endswith("# fmt: skip")
+    ]
+    assert len(marks) < 60
+
+
+def test_every_table_of_cases_is_read_by_a_test() -> None:
+    tests = "\n".join((ROOT / name).read_text(encoding="utf-8") for name, _ in modules("tests"))
+    tables = [path for path in (ROOT / "tests" / "tables").iterdir() if path.suffix != ".py"]
+    unread = [path.name for path in tables if path.is_file() and f'"{path.name}"' not in tests]
+    assert unread == []
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [("import time\ntime.time()", [2]), ("from datetime import datetime\ndatetime.now()", [2])],
