@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+DECISIONS = ROOT / "docs" / "decisions"
 # What a document may write where a name of any kind belongs.
 PLACEHOLDER = re.compile(r"<[^>]*>|\{[^}]*\}|\*+|…|\bNAME\b|\bNNNN\b")
 KINDS = "py|toml|sql|js|css|md|csv|sh|yml|html"  # of files that are ours when their name ends so
@@ -56,17 +57,14 @@ def made_by_running() -> tuple[str, ...]:
 
 
 def documents() -> list[Path]:
-    """All that is written for people and describes what is, not what was."""
-    return [*described(), *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
+    """All that is written for people."""
+    return [*described(), *sorted(DECISIONS.glob("*.md"))]
 
 
 def described() -> list[Path]:
     """The documents that must be true today; decisions may name what was."""
-    return [
-        *sorted(ROOT.glob("README*.md")),
-        ROOT / "CONTRIBUTING.md",
-        *(ROOT / "docs").glob("*.md"),
-    ]
+    today = [path for path in (ROOT / "docs").rglob("*.md") if DECISIONS not in path.parents]
+    return [*sorted(ROOT.glob("README*.md")), ROOT / "CONTRIBUTING.md", *sorted(today)]
 
 
 def prose(path: Path) -> Iterator[tuple[int, str]]:
