@@ -61,8 +61,11 @@ class Child:
             pause = pause_before_restart(self.deaths)
             log.warning(
                 "%s ended with code %s; starting it again in %g s (log: %s)",
-                self.name, code, pause, self.log_file,
-            )  # fmt: skip
+                self.name,
+                code,
+                pause,
+                self.log_file,
+            )
             self.popen, self.restart_at = None, now + pause
         if now >= self.restart_at:
             self.start()

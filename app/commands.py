@@ -118,9 +118,11 @@ def rules_check(file: Path) -> None:
 
 @rules.command("backtest")
 @click.argument(
-    "files", nargs=-1, required=True,
+    "files",
+    nargs=-1,
+    required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-)  # fmt: skip
+)
 @click.option("--from", "from_text", required=True)
 @click.option("--to", "to_text", default=None)
 @installation

@@ -65,15 +65,17 @@ def recall(settings: Settings, conn: Connection) -> Iterator[Finding]:
     passed = known.passed if known else {}
     if settings.mqtt_shared and SHARED not in passed:
         yield Finding(
-            False, "restart",
+            False,
+            "restart",
             "ingest reads shared subscriptions, and nobody has tried whether this broker keeps them"
             " over a restart. Mosquitto does not: what comes before ingest is connected again is"
             f" acknowledged and lost; {AGAIN}",
-        )  # fmt: skip
+        )
     for kind in (SHARED,) if settings.mqtt_shared else (PLAIN,):
         if known and kind in passed:
             kept = "lost nothing" if passed[kind] else f"lost messages; mend it and {AGAIN}"
             yield Finding(
-                passed[kind], "restart",
+                passed[kind],
+                "restart",
                 f"{kind} subscription over a restart, tried on {known.at:%Y-%m-%d}: {kept}",
-            )  # fmt: skip
+            )

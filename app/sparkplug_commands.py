@@ -55,10 +55,13 @@ def ask(settings: Settings, choice: str) -> None:
         before = sparkplug.rebirth_setting(conn)
         sparkplug.save_rebirth_setting(conn, choice, now)
         changed = NewEvent(
-            at=now, district=settings.district, kind="setting.changed",
-            subject=f"setting:{sparkplug.REBIRTH_SETTING}", actor="cli",
+            at=now,
+            district=settings.district,
+            kind="setting.changed",
+            subject=f"setting:{sparkplug.REBIRTH_SETTING}",
+            actor="cli",
             payload={"from": before, "to": choice},
-        )  # fmt: skip
+        )
         append_events(conn, [changed])
     click.echo(f"births are asked for: {choice}")
 

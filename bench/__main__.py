@@ -37,15 +37,27 @@ def main(arguments: list[str]) -> int:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *NAMES, *LONG],
-                        help=f"{', '.join(NAMES)}; only by name: {', '.join(LONG)}")  # fmt: skip
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        choices=[[], *NAMES, *LONG],
+        help=f"{', '.join(NAMES)}; only by name: {', '.join(LONG)}",
+    )
     parser.add_argument(
         "--seconds", type=int, help="how long broker_restart, ingest and ingest_soak publish"
     )
-    parser.add_argument("--node-red", action="store_true",
-                        help="install Node-RED into .stack/bench and measure it too")  # fmt: skip
-    parser.add_argument("--against", metavar="COMMIT", default="",
-                        help="ingest of an earlier commit beside today's, in turn")  # fmt: skip
+    parser.add_argument(
+        "--node-red",
+        action="store_true",
+        help="install Node-RED into .stack/bench and measure it too",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="COMMIT",
+        default="",
+        help="ingest of an earlier commit beside today's, in turn",
+    )
     return parser.parse_args(arguments)
 
 

@@ -108,10 +108,14 @@ def broker(saving: str, queue_messages: int = 10_000_000) -> Iterator[Broker]:
 
 def _configuration(folder: Path, port: int, saving: str, queue_messages: int) -> str:
     text = CONFIGURATION.format(
-        port=port, loopback=LOOPBACK, folder=folder, queue_bytes=1024 * MIB,
-        queue_messages=queue_messages, message_bytes=MESSAGE_MIB * MIB,
+        port=port,
+        loopback=LOOPBACK,
+        folder=folder,
+        queue_bytes=1024 * MIB,
+        queue_messages=queue_messages,
+        message_bytes=MESSAGE_MIB * MIB,
         inflight_bytes=INFLIGHT_MIB * MIB,
-    )  # fmt: skip
+    )
     kept = [line for line in text.splitlines() if not line.startswith("autosave_")]
     return "\n".join([*kept, saving, *(["user root"] if os.geteuid() == 0 else [])]) + "\n"
 
@@ -123,8 +127,9 @@ def run(
     figures: dict[str, Any] = {"seconds": seconds}
     for name in SIGNALS:
         figures[f"kept_of_{SHARED_MESSAGES}_after_{name}"] = {
-            "plain": kept_after(name, FILTER), "shared": kept_after(name, f"$share/g/{FILTER}"),
-        }  # fmt: skip
+            "plain": kept_after(name, FILTER),
+            "shared": kept_after(name, f"$share/g/{FILTER}"),
+        }
     for rate in rates:
         for way in saving:
             for reader in ("away", "frozen"):
@@ -149,9 +154,10 @@ def measure(
         time.sleep(seconds)
         cost = {
             "broker_cpu_percent": 100
-            * (processes.cpu_s(served.pid) - spent) / (time.time() - began),
+            * (processes.cpu_s(served.pid) - spent)
+            / (time.time() - began),
             "written_mb_per_s": (_written(served.pid) - written) / 1e6 / (time.time() - began),
-        }  # fmt: skip
+        }
         ended_at = time.time()
         saved_at = served.end(number)
         gone_at = time.time()

@@ -72,8 +72,9 @@ def compare(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any
     }
     return {
         now: {
-            "earlier": mean(before, 0), "now": mean(now, 1),
+            "earlier": mean(before, 0),
+            "now": mean(now, 1),
             "ratio": mean(now, 1) / mean(before, 0),
         }
         for before, now in names.items()
-    }  # fmt: skip
+    }

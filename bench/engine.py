@@ -199,11 +199,20 @@ def _per_second(work: Callable[[], None], size: int, span: float) -> float:
 def _device(number: int) -> WatchedDevice:
     kind = ("gas", "manhole", "light")[number % 3]
     return WatchedDevice(
-        id=number, code=f"B-{number}", district="990101", kind=kind,
-        gas="methane" if kind == "gas" else None, lon=110.5, lat=20.3, unit_grid=None,
-        attributes={"tilt_baseline_deg": 0.5, "water_limit_cm": 100}, report_interval_s=300,
-        demo=False, out_of_service_since=None, return_due_at=None,
-    )  # fmt: skip
+        id=number,
+        code=f"B-{number}",
+        district="990101",
+        kind=kind,
+        gas="methane" if kind == "gas" else None,
+        lon=110.5,
+        lat=20.3,
+        unit_grid=None,
+        attributes={"tilt_baseline_deg": 0.5, "water_limit_cm": 100},
+        report_interval_s=300,
+        demo=False,
+        out_of_service_since=None,
+        return_due_at=None,
+    )
 
 
 def _moment(epoch_us: int) -> datetime:

@@ -65,19 +65,42 @@ def cases() -> list[Case]:
     """One typical message of each format."""
     eui = "application/1/device/24e1000000000001/event/up"
     return [
-        Case("native, 4 readings", "native", "city/v1/460107/gas/GD-000123/telemetry", NATIVE,
-             BenchDevice("GD-000123", "gas")),
-        Case("ChirpStack, decoded", "chirpstack", eui, _fixture("chirpstack/up-decoded.json"),
-             BenchDevice("GD-1", "manhole", model="milesight-em400")),
-        Case("ChirpStack, bytes and codec", "chirpstack", eui,
-             _fixture("chirpstack/up-bytes.json"),
-             BenchDevice("GD-2", "gas", model="milesight-gs101")),
-        Case("The Things Stack, decoded", "ttn", "v3/app@tenant/devices/d/up",
-             _fixture("ttn/up-decoded.json"),
-             BenchDevice("GD-3", "manhole", model="dingtek-dc413")),
-        Case("Frigate event", "frigate", "frigate/events", _fixture("frigate/event-new.json"),
-             BenchDevice("CAM-1", "camera")),
-    ]  # fmt: skip
+        Case(
+            "native, 4 readings",
+            "native",
+            "city/v1/460107/gas/GD-000123/telemetry",
+            NATIVE,
+            BenchDevice("GD-000123", "gas"),
+        ),
+        Case(
+            "ChirpStack, decoded",
+            "chirpstack",
+            eui,
+            _fixture("chirpstack/up-decoded.json"),
+            BenchDevice("GD-1", "manhole", model="milesight-em400"),
+        ),
+        Case(
+            "ChirpStack, bytes and codec",
+            "chirpstack",
+            eui,
+            _fixture("chirpstack/up-bytes.json"),
+            BenchDevice("GD-2", "gas", model="milesight-gs101"),
+        ),
+        Case(
+            "The Things Stack, decoded",
+            "ttn",
+            "v3/app@tenant/devices/d/up",
+            _fixture("ttn/up-decoded.json"),
+            BenchDevice("GD-3", "manhole", model="dingtek-dc413"),
+        ),
+        Case(
+            "Frigate event",
+            "frigate",
+            "frigate/events",
+            _fixture("frigate/event-new.json"),
+            BenchDevice("CAM-1", "camera"),
+        ),
+    ]
 
 
 def _fixture(name: str) -> bytes:
@@ -98,9 +121,13 @@ def measure(case: Case, seconds: float) -> Figure:
     parse_us = _best(parse, seconds)
     normalize_us = _best(lambda: normalize(decoded, case.device, RECEIVED_AT), seconds)
     return Figure(
-        case.name, len(case.payload), len(content.readings) + len(content.events),
-        round(parse_us, 2), round(normalize_us, 2), round(1e6 / (parse_us + normalize_us)),
-    )  # fmt: skip
+        case.name,
+        len(case.payload),
+        len(content.readings) + len(content.events),
+        round(parse_us, 2),
+        round(normalize_us, 2),
+        round(1e6 / (parse_us + normalize_us)),
+    )
 
 
 def _best(run: Callable[[], object], seconds: float) -> float:
@@ -131,8 +158,10 @@ def codec_figures(seconds: float) -> dict[str, float]:
     short = CodecCall(gas.codec, bytes.fromhex("058e00060101070100"), 85, RECEIVED_AT)
     long = CodecCall(
         lamp.codec,
-        bytes.fromhex("0831000105816407c902000374b208068301000000048001000000"), 85, RECEIVED_AT,
-    )  # fmt: skip
+        bytes.fromhex("0831000105816407c902000374b208068301000000048001000000"),
+        85,
+        RECEIVED_AT,
+    )
     anew = CodecCall(f"{gas.codec}\nvar p = Object.prototype;", short.frame, 85, RECEIVED_AT)
     return {
         "codec, 9 bytes, alone µs": round(_best(lambda: run_one(short), seconds), 1),

@@ -70,11 +70,21 @@ def run() -> dict[str, float | int]:
     """Microseconds and bytes a message."""
     registry = Reporters(
         [
-            RegisteredDevice(number, f"gas-{number}", "gas", DISTRICT, "", "methane", "native",
-                             None, {}, "Asia/Shanghai")
+            RegisteredDevice(
+                id=number,
+                code=f"gas-{number}",
+                kind="gas",
+                district=DISTRICT,
+                model="",
+                gas="methane",
+                format="native",
+                external_id=None,
+                attributes={},
+                timezone="Asia/Shanghai",
+            )
             for number in range(1, DEVICES + 1)
         ]
-    )  # fmt: skip
+    )
     lane = PlainLane()
     without, numbered = (
         [_messages(first, with_number) for first in range(1, DEVICES, BATCH)]

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from yoyo import get_backend, read_migrations
+from yoyo.backends import DatabaseBackend
+from yoyo.migrations import MigrationList, get_migration_hash
 
 from db import editions
 from db.pool import connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-
+# yoyo remembers a migration by the name of its file. One that was made of others counts as applied
+# where all of them were; where only some were it is applied, and must be harmless there.
+FORMER_NAMES = {"0008_batches_and_clocks": ("0008_batch_payload", "0008_quality")}
 
 # Key of the advisory lock that migrating processes queue on. yoyo's own lock is a row, which
 # a killed process leaves behind for ever; an advisory lock ends with its session.
@@ -29,7 +33,8 @@ def migrate(url: str) -> list[str]:
 def _apply_missing(url: str) -> list[str]:
     backend = get_backend(yoyo_url(url))
     try:
-        missing = backend.to_apply(read_migrations(str(MIGRATIONS)))
+        missing, known_otherwise = _not_recorded(backend)
+        backend.mark_migrations(known_otherwise)
         backend.apply_migrations(missing)
         return [m.id for m in missing]
     finally:
@@ -40,9 +45,22 @@ def pending(url: str) -> list[str]:
     """Names of migrations that the database has not seen."""
     backend = get_backend(yoyo_url(url))
     try:
-        return [m.id for m in backend.to_apply(read_migrations(str(MIGRATIONS)))]
+        missing, _ = _not_recorded(backend)
+        return [m.id for m in missing]
     finally:
         backend.connection.close()
+
+
+def _not_recorded(backend: DatabaseBackend) -> tuple[MigrationList, MigrationList]:
+    """What is to be applied, and what was applied under other names."""
+    recorded = set(backend.get_applied_migration_hashes())
+    known = {
+        name
+        for name, former in FORMER_NAMES.items()
+        if recorded.issuperset(map(get_migration_hash, former))
+    }
+    new = backend.to_apply(read_migrations(str(MIGRATIONS)))
+    return new.filter(lambda m: m.id not in known), new.filter(lambda m: m.id in known)
 
 
 def yoyo_url(url: str) -> str:

@@ -66,8 +66,8 @@ class Span:
 def find_with_more(conn: Connection, spans: Sequence[Span]) -> list[int]:
     """Numbers of the spans of which more readings are stored than are at hand.
 
-    A reading counts by its credible time (`db.readings.credible_us`), which is never later than
-    its own: the index finds it by that."""
+    A reading counts by its credible time (`columns.readings.credible_us`), which is never later
+    than its own: the index finds it by that."""
     if not spans:
         return []
     rows = conn.execute(

@@ -6,8 +6,8 @@ judged as a row of a device file is.
 
 from registry.approve import approve, ignore, registry_words
 from registry.import_file import import_content
+from registry.out_of_service import return_to_service, take_out_of_service
 from registry.replace import replace
-from registry.service import return_to_service, take_out_of_service
 
 __all__ = [
     "approve", "ignore", "import_content", "registry_words", "replace", "return_to_service",

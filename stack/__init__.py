@@ -2,9 +2,9 @@
 
 from stack.errors import StackError
 from stack.home import StackHome, provision
+from stack.life import Services
 from stack.ports import listen, read_ports, write_ports
 from stack.runtime import Endpoints, RunningStack, running
-from stack.services import Services
 
 __all__ = [
     "Endpoints",

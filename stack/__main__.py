@@ -1,4 +1,4 @@
-"""The set-up steps of `./run`: python -m stack provision | pglite | browser | stop."""
+"""The set-up steps of `./run`: python -m stack STEP."""
 
 import sys
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from stack.browser import provide_chromium
 from stack.errors import StackError
 from stack.home import provision
+from stack.javascript import lint_scripts
 from stack.leftovers import stop_everything
 from stack.pglite import provide_pglite
 
@@ -13,6 +14,7 @@ STEPS: dict[str, Callable[[Callable[[str], None]], object]] = {
     "provision": provision,
     "pglite": provide_pglite,
     "browser": provide_chromium,
+    "javascript": lint_scripts,
     "stop": stop_everything,
 }
 

@@ -13,7 +13,7 @@ from types import FrameType
 from stack.account import server_account
 from stack.errors import StackError
 from stack.home import PRIVATE_FOLDER, provision, silent
-from stack.services import Services
+from stack.life import Services
 from stack.site import Site, load_passwords
 from stack.tuning import machine_memory, tune
 

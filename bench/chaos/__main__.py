@@ -48,8 +48,10 @@ def main(arguments: list[str]) -> int:
         "chaos_quick" if asked.quick else "chaos",
         {"rate": rate, "rows": [as_json(row) for row in rows], "broken": len(broken)},
     )
-    print(f"\n{len(rows)} faults, {len(broken)} broke the promise, "
-          f"{sum(row.is_late for row in rows)} took longer than aimed at")  # fmt: skip
+    print(
+        f"\n{len(rows)} faults, {len(broken)} broke the promise, "
+        f"{sum(row.is_late for row in rows)} took longer than aimed at"
+    )
     return 1 if broken or not rows else 0
 
 

@@ -87,7 +87,8 @@ class Books:
             FROM reading r JOIN device d ON d.id = r.device_id
             WHERE r.ts >= %s AND d.code = ANY(%s) GROUP BY 1, 2
             """,
-            _time(since_ms / 1000), list(timed),
+            _time(since_ms / 1000),
+            list(timed),
         ) + self.rows(
             """
             SELECT d.code, r.value::bigint, count(*)
@@ -95,7 +96,7 @@ class Books:
             WHERE d.code = ANY(%s) GROUP BY 1, 2
             """,
             list(untimed),
-        )  # fmt: skip
+        )
         return Counter({(code, int(key)): n for code, key, n in found})
 
     def gas_alarm(self, code: str) -> tuple[int, int]:

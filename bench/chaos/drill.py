@@ -63,10 +63,10 @@ class Row:
         words = {
             f"{self.lost} lost ({self.lost_untimed} of them without a time)": self.lost > 0,
             f"{self.doubled} doubled": self.doubled > 0,
-            f"{self.alarms} alarms, {self.incidents} incidents":
-                (self.alarms, self.incidents) != (1, 1),
+            f"{self.alarms} alarms, {self.incidents} incidents": (self.alarms, self.incidents)
+            != (1, 1),
             f"not normal within {PATIENCE_S:g} s": self.normal_s is None,
-        }  # fmt: skip
+        }
         return [word for word, true in words.items() if true]
 
     @property
@@ -78,9 +78,13 @@ class Range:
     """The installation, its load, and everybody who looks on."""
 
     def __init__(
-        self, installation: Installation, wall: Wall, publisher: RememberingPublisher,
-        city: City, hold_s: float,
-    ) -> None:  # fmt: skip
+        self,
+        installation: Installation,
+        wall: Wall,
+        publisher: RememberingPublisher,
+        city: City,
+        hold_s: float,
+    ) -> None:
         self.parts = Parts(installation.up)
         self._installation, self._wall, self._publisher = installation, wall, publisher
         self._city, self._hold_s = city, hold_s
@@ -104,10 +108,13 @@ class Range:
         detector = next(self._gas)
         reading = _Gas(self._mqtt_port, self._city.topics[detector])
         scene = Scene(
-            self.parts, self._mqtt_port,
+            self.parts,
+            self._mqtt_port,
             self._installation.data_dir / "mosquitto" / "mosquitto.db",
-            self._hold_s, self._wall.breathe, reading.start,
-        )  # fmt: skip
+            self._hold_s,
+            self._wall.breathe,
+            reading.start,
+        )
         happened = commit(fault, scene)
         normal_at = self._wait_until_normal(fault, happened)
         reading.wait(PATIENCE_S)
@@ -115,21 +122,28 @@ class Range:
         ended_at = time.time()
         account = self._settle(happened)
         return Row(
-            fault, None if normal_at is None else max(0.0, normal_at - happened.over_at),
-            account.acknowledged, account.lost, account.lost_untimed, account.lost_after_save,
+            fault,
+            None if normal_at is None else max(0.0, normal_at - happened.over_at),
+            account.acknowledged,
+            account.lost,
+            account.lost_untimed,
+            account.lost_after_save,
             account.doubled,
-            alarms, incidents, incident_s,
+            alarms,
+            incidents,
+            incident_s,
             self._wall.between(happened.began_at, ended_at),
             self._readyz.between(happened.began_at, ended_at),
-        )  # fmt: skip
+        )
 
     def _calm_down(self) -> None:
         """Everything sent so far is stored and judged, and every part is there."""
         waiting = "SELECT count(*) FROM ingest_batch WHERE evaluated_at IS NULL"
         calm = wait_for(
             lambda: self._books.rows(waiting) == [(0,)] and self._all_parts(),
-            self._wall.breathe, CALM_S,
-        )  # fmt: skip
+            self._wall.breathe,
+            CALM_S,
+        )
         if not calm:
             raise TimeoutError(f"the installation did not calm down in {CALM_S:g} s")
 
@@ -157,10 +171,12 @@ class Range:
     ) -> tuple[int, int, float | None]:
         """Alarms and incidents of the gas reading, and seconds from the fault's end to them."""
         there = wait_for(
-            lambda: self._books.gas_alarm(detector) != (0, 0)
-            and self._books.gas_alarm(detector)[1],
-            self._wall.breathe, PATIENCE_S,
-        )  # fmt: skip
+            lambda: (
+                self._books.gas_alarm(detector) != (0, 0) and self._books.gas_alarm(detector)[1]
+            ),
+            self._wall.breathe,
+            PATIENCE_S,
+        )
         seen_at = time.time()
         self._wall.breathe(1.0)  # a second one would have come by now
         alarms, incidents = self._books.gas_alarm(detector)

@@ -71,9 +71,8 @@ def matrix(rounds: int) -> list[Fault]:
     once = [Fault(part, way) for part in PARTS if part != "broker" for way in WAYS]
     once.remove(deaf)
     broker = [
-        Fault("broker", way, ingest)
-        for way in (KILL, TERM) for ingest in (HEALTHY, FROZEN, ABSENT)
-    ]  # fmt: skip
+        Fault("broker", way, ingest) for way in (KILL, TERM) for ingest in (HEALTHY, FROZEN, ABSENT)
+    ]
     return [*broker * rounds, Fault("broker", STOP), *once]
 
 

@@ -17,8 +17,9 @@ HEAD = (
 def render(rows: Sequence[Row]) -> str:
     """Markdown."""
     lines = [HEAD, tuple("---" for _ in HEAD), *map(_cells, rows)]
-    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in one) + " |"
-                     for one in lines)  # fmt: skip
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "/") for cell in one) + " |" for one in lines
+    )
 
 
 def _cells(row: Row) -> tuple[str, ...]:

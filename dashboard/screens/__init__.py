@@ -1,1 +1,1 @@
-"""One module a screen, each with a `layout` and the callbacks it needs."""
+"""One folder a screen: `page.py` with its layout and callbacks, and its texts, script and style."""

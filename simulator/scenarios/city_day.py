@@ -28,8 +28,11 @@ ROUND = (
 def city_day(cast: Cast, start: datetime, rng: random.Random) -> Iterator[Happening]:
     """The opening, then troubles in turn and sightings beside them."""
     # Each strand has its own dice, so that one does not change the other.
-    strands = (_opening(cast, start, _dice(rng)), _troubles(cast, start, _dice(rng)),
-               _sightings(cast, start, _dice(rng)))  # fmt: skip
+    strands = (
+        _opening(cast, start, _dice(rng)),
+        _troubles(cast, start, _dice(rng)),
+        _sightings(cast, start, _dice(rng)),
+    )
     return heapq.merge(*strands, key=lambda happening: happening.starts_at)
 
 

@@ -1,0 +1,1 @@
+"""The three servers: how each is made, started, asked and stopped."""

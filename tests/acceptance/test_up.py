@@ -29,11 +29,23 @@ def ignore_sigint() -> None:
 def up(data_dir: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     with (data_dir.parent / "up.log").open("a") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "up", "--no-demo", "--data-dir", str(data_dir),
-             *arguments],
-            cwd=ROOT, env={**os.environ}, stdout=log, stderr=log, text=True,
+            [
+                sys.executable,
+                "-m",
+                "app.cli",
+                "up",
+                "--no-demo",
+                "--data-dir",
+                str(data_dir),
+                *arguments,
+            ],
+            cwd=ROOT,
+            env={**os.environ},
+            stdout=log,
+            stderr=log,
+            text=True,
             preexec_fn=ignore_sigint,
-        )  # fmt: skip
+        )
         try:
             yield process
         finally:

@@ -1,10 +1,11 @@
-"""What the import contracts cannot see: clocks, SQL and the standard-library core."""
+"""What the import contracts cannot see: clocks, SQL, the environment, names and folders."""
 
 from __future__ import annotations
 
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,18 +21,27 @@ PACKAGES = (
 CLOCK_READERS = {
     "alerts/worker.py", "dispatch/worker.py", "ingest/worker.py", "ingest/inbox.py",
     "ingest/lease.py", "ingest/mqtt/lane.py", "ingest/mqtt/visit.py",
-    "ingest/mqtt/restart_test.py", "ingest/mqtt/counters.py",
+    "ingest/mqtt/counters.py",
     "dashboard/shell/gate.py", "dashboard/shell/live.py", "dashboard/shell/changes.py",
-    "dashboard/shell/auth.py", "dashboard/shell/server.py", "dashboard/shell/serve.py",
     "simulator/publish.py",
+    # Of `app` those that run a command or a process; the rest is told.
+    "app/commands.py", "app/demo_people.py", "app/device_commands.py", "app/doctor.py",
+    "app/model_commands.py", "app/people_commands.py", "app/reject_commands.py",
+    "app/restart_test.py", "app/rule_commands.py", "app/scheduler.py",
+    "app/sparkplug_commands.py", "app/up.py",
 }  # fmt: skip
-SHELL_FOLDERS = ("app/", "stack/", "dashboard/api/", "dashboard/screens/")
+SHELLS = re.compile(r"dashboard/api/|dashboard/screens/\w+/page\.py")
+# Processes are started from here: what the environment says is given on as values.
+ENVIRONMENT_READERS = ("app/", "stack/")
+# Such a name says nothing of what is in it.
+EMPTY_NAMES = re.compile(r"(?:.*_)?(?:utils?|helpers?|managers?)|services?|common|misc")
 
 
 def modules(*packages: str) -> Iterator[tuple[str, ast.Module]]:
     for package in packages:
         for path in sorted((ROOT / package).rglob("*.py")):
-            yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+            name = str(path.relative_to(ROOT))
+            yield name, parsed(name)
 
 
 def test_the_words_use_nothing_but_the_standard_library() -> None:
@@ -49,8 +59,34 @@ def test_only_shells_read_the_clock() -> None:
     readers = [
         f"{name}:{line}"
         for name, tree in modules(*PACKAGES)
-        if name not in CLOCK_READERS and not name.startswith(SHELL_FOLDERS)
+        if name not in CLOCK_READERS and not SHELLS.match(name)
         for line in clock_reads(tree)
+    ]
+    assert readers == []
+
+
+def test_every_shell_in_the_list_reads_the_clock() -> None:
+    quiet = [name for name in CLOCK_READERS if not any(clock_reads(parsed(name)))]
+    assert quiet == []
+
+
+def test_what_calls_itself_pure_reads_neither_clock_nor_environment() -> None:
+    """Also where shells are: in `app` and among the screens."""
+    impure = [
+        f"{name}:{line}"
+        for name, tree in modules(*PACKAGES)
+        if calls_itself_pure(tree)
+        for line in [*clock_reads(tree), *environment_reads(tree)]
+    ]
+    assert impure == []
+
+
+def test_only_app_and_the_embedded_stack_read_the_environment() -> None:
+    readers = [
+        f"{name}:{line}"
+        for name, tree in modules(*PACKAGES)
+        if not name.startswith(ENVIRONMENT_READERS)
+        for line in environment_reads(tree)
     ]
     assert readers == []
 
@@ -60,7 +96,7 @@ def test_what_calls_itself_pure_loads_no_database() -> None:
     pure = [
         name
         for name, tree in modules(*(package for package in PACKAGES if package != "db"))
-        if re.search(r"\bPure\b", ast.get_docstring(tree) or "")
+        if calls_itself_pure(tree)
     ]
     assert len(pure) > 30
     impure = {name: path for name in pure if (path := way_to_database(name))}
@@ -70,17 +106,7 @@ def test_what_calls_itself_pure_loads_no_database() -> None:
 def test_sql_is_written_in_db_only() -> None:
     strangers = [
         f"{name}:{node.lineno}"
-        for name, tree in modules(
-            "wire",
-            "ingest",
-            "registry",
-            "alerts",
-            "dispatch",
-            "people",
-            "dashboard",
-            "simulator",
-            "app",
-        )
+        for name, tree in modules(*(package for package in PACKAGES if package != "db"))
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -100,6 +126,72 @@ def test_no_file_eats_the_project() -> None:
     assert long == []
 
 
+def test_every_package_says_what_it_is() -> None:
+    folders = {(ROOT / name).parent for name, _ in modules(*PACKAGES, "bench")}
+    silent = [
+        str(folder.relative_to(ROOT))
+        for folder in folders
+        if not (folder / "__init__.py").is_file()
+        or not ast.get_docstring(parsed(str(folder.relative_to(ROOT) / "__init__.py")))
+    ]
+    assert silent == []
+
+
+def test_every_package_is_in_the_lists() -> None:
+    """Those of the layers, the types, the image and these tests."""
+    found = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"bench"}
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    compiled = re.search(r"compileall -q ([\w ]+)", image)
+    assert compiled
+    assert set(PACKAGES) == found
+    assert set(settings["mypy"]["packages"]) == found
+    assert set(settings["importlinter"]["root_packages"]) == found
+    packaged = settings["setuptools"]["packages"]["find"]["include"]
+    assert {name.rstrip("*") for name in packaged} == found
+    assert set(compiled.group(1).split()) == found
+    layers = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| \d \| `(\w+)` \|", layers, re.MULTILINE)) == found
+
+
+def test_every_module_has_a_name_that_says_something() -> None:
+    empty = [
+        name
+        for name, _ in modules(*PACKAGES, "bench", "tests")
+        if any(EMPTY_NAMES.fullmatch(part.removesuffix(".py")) for part in name.split("/"))
+    ]
+    assert empty == []
+
+
+def test_tests_lie_in_the_folder_of_their_package() -> None:
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    strangers = [
+        str(path.relative_to(ROOT))
+        for kind in ("unit", "integration")
+        for path in (ROOT / "tests" / kind).rglob("*.py")
+        if path.relative_to(ROOT / "tests" / kind).parts[0] not in packages
+    ]
+    assert strangers == []
+
+
+def test_few_tables_of_the_tests_are_kept_from_the_formatter() -> None:
+    marks = [
+        name
+        for name, _ in modules("tests")
+        if not name.startswith("tests/architecture/")
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+        if line.endswith("# fmt: skip")
+    ]
+    assert len(marks) < 60
+
+
+def test_every_table_of_cases_is_read_by_a_test() -> None:
+    tests = "\n".join((ROOT / name).read_text(encoding="utf-8") for name, _ in modules("tests"))
+    tables = [path for path in (ROOT / "tests" / "tables").iterdir() if path.suffix != ".py"]
+    unread = [path.name for path in tables if path.is_file() and f'"{path.name}"' not in tests]
+    assert unread == []
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [("import time\ntime.time()", [2]), ("from datetime import datetime\ndatetime.now()", [2])],
@@ -108,11 +200,20 @@ def test_a_clock_read_is_recognised(code: str, expected: list[int]) -> None:
     assert list(clock_reads(ast.parse(code))) == expected
 
 
+def calls_itself_pure(tree: ast.Module) -> bool:
+    return bool(re.search(r"\bPure\b", ast.get_docstring(tree) or ""))
+
+
+@cache
+def parsed(name: str) -> ast.Module:
+    return ast.parse((ROOT / name).read_text(encoding="utf-8"))
+
+
 @cache
 def imported_modules(name: str) -> frozenset[str]:
     """Files of ours that a module imports when it is loaded; what only a type checker sees is
     none of them."""
-    tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+    tree = parsed(name)
     checked = {
         id(inner)
         for node in ast.walk(tree)
@@ -165,4 +266,11 @@ def clock_reads(tree: ast.Module) -> Iterator[int]:
         if (name in {"datetime", "date"} and node.func.attr in {"now", "utcnow", "today"}) or (
             name == "time" and node.func.attr == "time"
         ):
+            yield node.lineno
+
+
+def environment_reads(tree: ast.Module) -> Iterator[int]:
+    """Lines that name os.environ or os.getenv."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}:
             yield node.lineno

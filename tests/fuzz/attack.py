@@ -46,9 +46,17 @@ class Everybody(Reporters):
 
     def find(self, format_name: str, identity: str) -> RegisteredDevice:
         return RegisteredDevice(
-            1, "X", "gas", "460107", "", "methane", format_name, identity,
-            {"mounting_height_cm": 200}, "Asia/Shanghai",
-        )  # fmt: skip
+            1,
+            "X",
+            "gas",
+            "460107",
+            "",
+            "methane",
+            format_name,
+            identity,
+            {"mounting_height_cm": 200},
+            "Asia/Shanghai",
+        )
 
     def squad_district(self, squad: str) -> str:
         return "460107"

@@ -76,9 +76,13 @@ def _other_json(body: bytes, chance: random.Random) -> bytes | None:
 
 def _changed(value: Any, chance: random.Random, depth: int) -> Any:
     """Walk down a random branch and change what is found there."""
-    inner = list(value) if isinstance(value, dict) else range(len(value))[:50] if isinstance(
-        value, list
-    ) else ()  # fmt: skip
+    inner = (
+        list(value)
+        if isinstance(value, dict)
+        else range(len(value))[:50]
+        if isinstance(value, list)
+        else ()
+    )
     if not inner or (depth and chance.random() < 0.2):
         return _replaced(value, chance)
     key = chance.choice(inner)
@@ -128,10 +132,16 @@ def write_seeds(folder: Path, only: str | None) -> int:
 def search(folder: Path, options: argparse.Namespace) -> None:
     """Search for so long. Never returns: libFuzzer ends the process, whatever is to be done."""
     flags = [
-        sys.argv[0], str(folder), f"-max_total_time={options.seconds}", f"-max_len={INPUT_LIMIT}",
-        f"-rss_limit_mb={MEMORY_LIMIT_MB}", f"-seed={options.seed}", f"-timeout={HANGS_S}",
-        "-print_final_stats=1", f"-artifact_prefix={options.findings}/",
-    ]  # fmt: skip
+        sys.argv[0],
+        str(folder),
+        f"-max_total_time={options.seconds}",
+        f"-max_len={INPUT_LIMIT}",
+        f"-rss_limit_mb={MEMORY_LIMIT_MB}",
+        f"-seed={options.seed}",
+        f"-timeout={HANGS_S}",
+        "-print_final_stats=1",
+        f"-artifact_prefix={options.findings}/",
+    ]
     findings = Findings(options.findings, options.format)
     atheris.Setup(flags, findings.run, custom_mutator=mutate, internal_libfuzzer=True)
     atheris.Fuzz()
@@ -145,8 +155,11 @@ def search_apart(options: argparse.Namespace) -> int:
         print(f"{seeds_written} seeds, {options.seconds} s", flush=True)
         ended = subprocess.run(
             [sys.executable, __file__, *sys.argv[1:], "--inside", folder],
-            stderr=subprocess.PIPE, text=True, errors="replace", check=False,
-        )  # fmt: skip
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            check=False,
+        )
     for line in ended.stderr.splitlines():
         if line.startswith(("FINDING", "ERROR", "==", "SUMMARY")) or "Traceback" in line:
             print(line)

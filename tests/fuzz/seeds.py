@@ -50,11 +50,15 @@ _LEVELS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Where a bridged body of the format says more in the topic than who it is.
 _FEEDS: dict[str, tuple[str, ...]] = {
-    "lorawan-frame": ("24e1000000000001/85",), "axis": ("serial/event/a",),
-    "shelly": ("d/sensor/gas", "d/status/switch:0"), "tasmota": ("tele/lamp/SENSOR",),
-    "zigbee2mqtt": ("lamp/availability",), "ngsi": ("a/Streetlight",), "onvif": ("c/a/&1",),
+    "lorawan-frame": ("24e1000000000001/85",),
+    "axis": ("serial/event/a",),
+    "shelly": ("d/sensor/gas", "d/status/switch:0"),
+    "tasmota": ("tele/lamp/SENSOR",),
+    "zigbee2mqtt": ("lamp/availability",),
+    "ngsi": ("a/Streetlight",),
+    "onvif": ("c/a/&1",),
     "sparkplug": ("spBv1.0/g/DDATA/e/d",),
-}  # fmt: skip
+}
 # Bodies that are one plain value, whichever format gets them.
 WORDS = (
     b"", b"0", b"-1", b"3.5", b"ON", b"true", b"online", b"Offline", b"null", b"[]", b"{}", b'""',

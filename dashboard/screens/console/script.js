@@ -16,7 +16,8 @@
   let api = null, filter = 'all', family = '';
   let shown = new Set(); // ids handed to the grid: a transaction on its way cannot be asked for
 
-  const STAGES = {
+  /* Which incidents a chip above the queue lets through. */
+  const STAGES = (gw.stages = {
     all: () => true,
     to_file: i => i.state === 'reported' || i.state === 'verifying',
     to_dispatch: i => i.state === 'filed',
@@ -24,8 +25,10 @@
     to_check: i => i.state === 'handled' || i.state === 'checking',
     gas_release: i => i.family === 'gas' && ['on_site', 'handled', 'checking'].includes(i.state),
     overdue: i => gw.standing(i, gw.now()) === 'overdue',
-  };
-  const passes = i => STAGES[filter](i) && (!family || i.family === family);
+  });
+  gw.passes = (i, stage, ofFamily) => STAGES[stage](i) && (!ofFamily || i.family === ofFamily);
+  /* The row before or after another; at an end it stays, an unknown one counts as before the first. */
+  gw.neighbour = (rows, id, by) => rows[Math.min(rows.length - 1, Math.max(0, rows.indexOf(id) + by))];
 
   function fill() {
     if (!api || !gw.live.ready) return;
@@ -62,7 +65,7 @@
   }
   function startGrid(found) {
     api = found;
-    api.updateGridOptions({ isExternalFilterPresent: () => filter !== 'all' || !!family, doesExternalFilterPass: node => passes(node.data) });
+    api.updateGridOptions({ isExternalFilterPresent: () => filter !== 'all' || !!family, doesExternalFilterPass: node => gw.passes(node.data, filter, family) });
     api.addEventListener('selectionChanged', () => { const r = api.getSelectedRows()[0]; if (r) select(Number(r.id), 'queue'); });
     api.addEventListener('cellKeyDown', e => { if (e.event.key === 'Enter') e.node.setSelected(true, true); });
     fill();
@@ -96,7 +99,7 @@
   function step(by) {
     const rows = [];
     api.forEachNodeAfterFilterAndSort(n => rows.push(Number(n.data.id)));
-    if (rows.length) select(rows[Math.min(rows.length - 1, Math.max(0, rows.indexOf(gw.selected) + by))], 'keys');
+    if (rows.length) select(gw.neighbour(rows, gw.selected, by), 'keys');
   }
 
   /* --- lists and filters ---------------------------------------------------------------- */

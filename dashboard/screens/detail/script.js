@@ -52,17 +52,23 @@
     return e;
   };
 
-  function plot(points, limit, from, to, metric) {
+  /* Where the line lies in its box: path, its end, height of the limit. A flat one runs in the middle. */
+  gw.sparkShape = function (points, limit, from, to) {
     const values = points.map(p => p[1]).concat(isFinite(limit) ? [limit] : []);
     let low = Math.min(...values), high = Math.max(...values);
     if (high === low) { high += 1; low -= 1; }
     const x = t => PAD + (W - 2 * PAD) * (t - from) / (to - from), y = v => H - PAD - (H - 2 * PAD) * (v - low) / (high - low);
-    const picture = svg('svg', { viewBox: `0 0 ${W} ${H}`, role: 'img', preserveAspectRatio: 'none', 'aria-label': gw.word('metric', metric) });
-    if (isFinite(limit)) picture.append(svg('line', { x1: 0, x2: W, y1: y(limit), y2: y(limit), class: 'gw-spark-limit' }));
-    const d = points.map((p, k) => (k ? 'L' : 'M') + x(p[0]).toFixed(1) + ' ' + y(p[1]).toFixed(1)).join('');
-    picture.append(svg('path', { d, class: 'gw-spark-line' }));
     const last = points[points.length - 1];
-    picture.append(svg('circle', { cx: x(last[0]), cy: y(last[1]), r: 3.5, class: 'gw-spark-dot' }));
+    return { d: points.map((p, k) => (k ? 'L' : 'M') + x(p[0]).toFixed(1) + ' ' + y(p[1]).toFixed(1)).join(''),
+      end: [x(last[0]), y(last[1])], limit: isFinite(limit) ? y(limit) : null };
+  };
+
+  function plot(points, limit, from, to, metric) {
+    const shape = gw.sparkShape(points, limit, from, to);
+    const picture = svg('svg', { viewBox: `0 0 ${W} ${H}`, role: 'img', preserveAspectRatio: 'none', 'aria-label': gw.word('metric', metric) });
+    if (shape.limit !== null) picture.append(svg('line', { x1: 0, x2: W, y1: shape.limit, y2: shape.limit, class: 'gw-spark-limit' }));
+    picture.append(svg('path', { d: shape.d, class: 'gw-spark-line' }));
+    picture.append(svg('circle', { cx: shape.end[0], cy: shape.end[1], r: 3.5, class: 'gw-spark-dot' }));
     return picture;
   }
 })();

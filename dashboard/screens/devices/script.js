@@ -132,7 +132,7 @@
   }
 
   function approveFields(row) {
-    const code = /^[^\/+#$\s]{1,64}$/.test(row.identity) ? row.identity : '';
+    const code = /^[^/+#$\s]{1,64}$/.test(row.identity) ? row.identity : '';
     return [
       { name: 'code', required: true, value: code },
       { name: 'name', required: true },
@@ -204,6 +204,8 @@
     if (clock.least_s < -CLOSE_S) return gw.t('quality.clock_ahead', { by });
     return clock.least_s > CLOSE_S ? gw.t('quality.clock_behind', { by }) : gw.t('quality.clock_right');
   }
+
+  gw.deviceWords = { age, clock: clockText, gateway: gatewayOf };
 
   const signal = way => [...(way.rssi_dbm === null ? [] : [`RSSI\u00a0${Math.round(way.rssi_dbm)}\u00a0dBm`]), ...(way.snr_db === null ? [] : [`SNR\u00a0${way.snr_db.toFixed(1)}\u00a0dB`])];
 

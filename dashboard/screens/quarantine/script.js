@@ -31,6 +31,7 @@
     total.example = total.example || part.example;
     for (const reason in part.refused) total.refused[reason] = (total.refused[reason] || 0) + part.refused[reason];
   }
+  gw.replayed = { add, outcome };
   function problem(answer) {
     if (answer.status === 409) return Promise.resolve(gw.t('quarantine.not_possible'));
     if (answer.status === 404) return Promise.resolve(gw.t('quarantine.gone'));

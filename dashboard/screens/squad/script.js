@@ -5,12 +5,17 @@
   const EARTH_M = 6371008.8, RAD = Math.PI / 180;
   let here = null; // {lon, lat}: the phone's own place, else the squad's last position
 
-  function way(from, to) {
+  /* Metres and compass bearing from one place to another. */
+  gw.way = function (from, to) {
     const a1 = from.lat * RAD, a2 = to.lat * RAD, dl = (to.lon - from.lon) * RAD;
     const h = Math.sin((a2 - a1) / 2) ** 2 + Math.cos(a1) * Math.cos(a2) * Math.sin(dl / 2) ** 2;
     const bearing = Math.atan2(Math.sin(dl) * Math.cos(a2), Math.cos(a1) * Math.sin(a2) - Math.sin(a1) * Math.cos(a2) * Math.cos(dl)) / RAD;
     return { metres: 2 * EARTH_M * Math.asin(Math.min(1, Math.sqrt(h))), bearing: (bearing + 360) % 360 };
-  }
+  };
+  gw.wayText = function ({ metres, bearing }) {
+    const far = metres < 950 ? gw.t('squad.metres', { n: Math.round(metres / 10) * 10 }) : gw.t('squad.km', { km: (metres / 1000).toFixed(1) });
+    return far + ' ' + gw.t('compass.' + Math.round(bearing / 45) % 8);
+  };
 
   /* A browser gives its place only over HTTPS or on localhost; the squad's own report is the way out. */
   function place() {
@@ -21,10 +26,9 @@
     const from = place();
     for (const e of document.querySelectorAll('.gw-way-far')) {
       if (!from) continue;
-      const { metres, bearing } = way(from, { lon: Number(e.dataset.lon), lat: Number(e.dataset.lat) });
-      const far = metres < 950 ? gw.t('squad.metres', { n: Math.round(metres / 10) * 10 }) : gw.t('squad.km', { km: (metres / 1000).toFixed(1) });
-      gw.setText(e.querySelector('b'), far + ' ' + gw.t('compass.' + Math.round(bearing / 45) % 8));
-      e.querySelector('i').style.transform = `rotate(${bearing}deg)`;
+      const way = gw.way(from, { lon: Number(e.dataset.lon), lat: Number(e.dataset.lat) });
+      gw.setText(e.querySelector('b'), gw.wayText(way));
+      e.querySelector('i').style.transform = `rotate(${way.bearing}deg)`;
     }
   }
   function watchPlace() {

@@ -16,11 +16,13 @@
   const severity = s => gw.el('span', 'gw-sev', gw.word('severity_mark', s), { 'data-severity': s, title: gw.word('severity', s) });
 
   /* Rows that fit: a wall has no scroll bar and nobody who could use it. */
-  function fitting(host, rowRem, lessRem) { return Math.max(1, Math.floor((host.clientHeight / gw.rem() - (lessRem || 0)) / rowRem)); }
+  const rowsOf = (host, rowRem, lessRem) => Math.max(1, Math.floor((host.clientHeight / gw.rem() - (lessRem || 0)) / rowRem));
+  /* With too many a last line says how many more there are: it takes room of its own. */
+  gw.fitting = (count, host, rowRem, lineRem) => (count > rowsOf(host, rowRem) ? rowsOf(host, rowRem, lineRem) : count);
 
   function incidents() {
     const host = $('wall-incidents'), all = [...gw.live.incidents.values()].sort(gw.byUrgency);
-    const fit = all.length > fitting(host, 3.375) ? fitting(host, 3.375, 2.75) : all.length;
+    const fit = gw.fitting(all.length, host, 3.375, 2.75);
     gw.setText($('wall-incident-count'), gw.live.ready ? String(all.length) : '');
     const rows = all.slice(0, fit).map(incidentRow);
     if (all.length > fit) rows.push(gw.el('li', 'gw-more', gw.t('wall.more', { n: all.length - fit })));
@@ -50,7 +52,7 @@
   function alarms() {
     const host = $('wall-alarms'), all = [...gw.live.alarms.values()].filter(a => !a.shelved).sort((a, b) => b.announced - a.announced);
     gw.setText($('wall-alarm-count'), gw.live.ready ? String(all.length) : '');
-    const rows = all.slice(0, fitting(host, 2.5)).map(a => gw.el('li', 'gw-row gw-alarm', [severity(a.severity),
+    const rows = all.slice(0, rowsOf(host, 2.5)).map(a => gw.el('li', 'gw-row gw-alarm', [severity(a.severity),
       gw.el('time', '', gw.clock(a.announced)),
       gw.el('div', 'gw-row-main', gw.el('div', 'gw-row-title', [gw.reason(a.reason) || a.category, gw.el('small', '', gw.deviceName(a))])),
       gw.el('span', 'gw-row-note', gw.word('alarm_state', a.state))]));

@@ -113,7 +113,7 @@
     if (unit === '0/1') return gw.t(value ? 'value.yes' : 'value.no');
     return gw.number(value) + (unit && unit !== '1' ? ' ' + unit : '');
   };
-  /* Why an alarm was raised, in words; the same keys as dashboard/components.reason_text. */
+  /* Why an alarm was raised, in words; the same keys as `dashboard.shell.components.reason_text`. */
   gw.reason = function (reason) {
     if (!reason || !reason.code) return '';
     const facts = reason.facts || {}, gaps = Object.assign({}, facts, { title: gw.pick(facts, 'title'), shown: gw.pick(facts, 'shown'),

@@ -79,7 +79,7 @@
     // Device values pushed before the snapshot are in it; drawing them again would only look slow.
     const held = waiting.filter(f => f.t !== 'dev' || f.now > s.now);
     waiting = [];
-    held.forEach(frame);
+    held.forEach(apply); // not `frame`: the load that this is the end of would make them wait for the next
   }
   live.reload = load;
   function takeFaults(faults) {
@@ -95,6 +95,9 @@
     live.heard = performance.now();
     if (f.t === 'faults') takeFaults(f.faults); // also while nothing else can be read
     if (!live.ready || loading) { if (f.t !== 'now' && f.t !== 'faults') waiting.push(f); return; }
+    apply(f);
+  }
+  function apply(f) {
     live.at = gw.now();
     if (f.t === 'dev') { for (const d of f.d) live.devices.set(d[0], d); tell('devices', f); }
     if (f.t === 'ev' && f.rev > live.rev) event(f);

@@ -255,9 +255,11 @@ def test_others_do_not_find_the_page(sign_in: SignIn) -> None:
 
 # The narrowest in both languages, the others in one each.
 LOOKS = [
-    (SIZES[0], "zh", "dark"), (SIZES[1], "en", "light"),
-    (SIZES[2], "zh", "dark"), (SIZES[2], "en", "light"),
-]  # fmt: skip
+    (SIZES[0], "zh", "dark"),
+    (SIZES[1], "en", "light"),
+    (SIZES[2], "zh", "dark"),
+    (SIZES[2], "en", "light"),
+]
 
 
 @pytest.mark.parametrize(("size", "lang", "theme"), LOOKS)

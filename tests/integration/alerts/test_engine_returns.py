@@ -14,7 +14,7 @@ from city.alarm import AlarmState
 from city.incident import Role
 from city.person import Caller
 from city.requests import OutOfServiceRequest
-from registry.service import return_to_service, take_out_of_service
+from registry.out_of_service import return_to_service, take_out_of_service
 from tests.integration.alerts.engine_city import DISTRICT, Engine
 
 People = Callable[[Role], Caller]

@@ -40,9 +40,11 @@ def doctor(settings: Settings) -> Iterator[Callable[..., subprocess.Popen[str]]]
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "doctor", "--restart-test", *arguments],
-            env={**os.environ, **environment}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            env={**os.environ, **environment},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         started.append(process)
         return process
 

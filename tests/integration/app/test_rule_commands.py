@@ -58,8 +58,12 @@ def at_a_terminal(answer: str, *arguments: str) -> tuple[int, str]:
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "rules", *arguments],
-        stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, env=os.environ.copy(),
-    )  # fmt: skip
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=ROOT,
+        env=os.environ.copy(),
+    )
     os.close(theirs)
     os.write(ours, f"{answer}\n".encode())
     said = b""

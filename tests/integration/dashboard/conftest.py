@@ -31,9 +31,13 @@ DISTRICT = "460107"
 PASSWORD = "a long enough password"
 SECRET = "only for this test run"
 STAGES = (
-    (Stage.RECEIVED, "worker-1"), (Stage.COMMITTED, "worker-1"), (Stage.JUDGED, "engine"),
-    (Stage.DISPATCHED, "dispatch"), (Stage.TICKED, TIMERS), (Stage.TICKED, DEADLINES),
-)  # fmt: skip
+    (Stage.RECEIVED, "worker-1"),
+    (Stage.COMMITTED, "worker-1"),
+    (Stage.JUDGED, "engine"),
+    (Stage.DISPATCHED, "dispatch"),
+    (Stage.TICKED, TIMERS),
+    (Stage.TICKED, DEADLINES),
+)
 
 
 @dataclass

@@ -39,9 +39,11 @@ class Process:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, str(PROGRAM), json.dumps(self._settings)],
-            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         ended = time.monotonic() + 30
         while time.monotonic() < ended:
             try:

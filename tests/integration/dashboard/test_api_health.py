@@ -161,9 +161,12 @@ def without_redis(site) -> Iterator[httpx.Client]:
 def test_without_a_database_every_answer_is_one_plain_sentence(dead) -> None:
     token = {"Authorization": "Bearer gw_something"}
     for method, path in (
-        ("GET", "/api/v1/incidents"), ("POST", "/api/v1/incidents"), ("GET", "/live/snapshot"),
-        ("GET", "/events"), ("GET", "/api/v1/kpi"),
-    ):  # fmt: skip
+        ("GET", "/api/v1/incidents"),
+        ("POST", "/api/v1/incidents"),
+        ("GET", "/live/snapshot"),
+        ("GET", "/events"),
+        ("GET", "/api/v1/kpi"),
+    ):
         answer = dead.request(method, path, headers=token, json={} if method == "POST" else None)
         assert answer.status_code == 503, path
         assert answer.headers["Content-Type"] == "application/problem+json"

@@ -41,10 +41,15 @@ def refuse(
 ) -> int:
     """A message of a native gas device that was refused; its id."""
     values = {
-        "received_at": NOW - timedelta(seconds=age_s), "format": "native",
-        "topic": f"city/v1/460107/gas/{code}/telemetry", "device": code, "reason": reason,
-        "detail": f"no native device {code!r}", "raw": BODY, "whole_message": True,
-    } | other  # fmt: skip
+        "received_at": NOW - timedelta(seconds=age_s),
+        "format": "native",
+        "topic": f"city/v1/460107/gas/{code}/telemetry",
+        "device": code,
+        "reason": reason,
+        "detail": f"no native device {code!r}",
+        "raw": BODY,
+        "whole_message": True,
+    } | other
     reject = NewReject(**values)
     minute = ledger.floor_minute(reject.received_at)
     with site.pool.connection() as conn:
@@ -100,8 +105,9 @@ def test_refused_messages_are_filtered_by_device_and_counted_in_groups(site) -> 
         assert [item["device"] for item in items] == ["x-1"] * 3
         groups = client.get(f"{REFUSED}/counts").json()["items"]
         assert [(g["device"], g["reason"], g["waiting"]) for g in groups] == [
-            ("x-1", "device_unknown", 3), ("x-2", "json_invalid", 1),
-        ]  # fmt: skip
+            ("x-1", "device_unknown", 3),
+            ("x-2", "json_invalid", 1),
+        ]
         assert sum(groups[0]["hours"]) == 3
         one = client.get(f"{REFUSED}/counts", params={"by": "reason", "reason": "json_invalid"})
         assert [(g["device"], g["devices"]) for g in one.json()["items"]] == [("", 1)]
@@ -166,9 +172,14 @@ def test_a_replay_of_everything_at_once_is_refused(site) -> None:
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.LEADER, Role.CHECKER, Role.SQUAD_LEADER])
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", REFUSED), ("GET", f"{REFUSED}/counts"), ("GET", "/api/v1/operations"),
-     ("POST", f"{REFUSED}/1/replay"), ("POST", f"{REFUSED}/replay")],
-)  # fmt: skip
+    [
+        ("GET", REFUSED),
+        ("GET", f"{REFUSED}/counts"),
+        ("GET", "/api/v1/operations"),
+        ("POST", f"{REFUSED}/1/replay"),
+        ("POST", f"{REFUSED}/replay"),
+    ],
+)
 def test_others_see_nothing_of_it(site, role: Role, method: str, path: str) -> None:
     with site.client(role) as client:
         problem(client.request(method, path, json={} if method == "POST" else None), 403)
@@ -187,8 +198,10 @@ def test_operations_shows_feeds_and_names_what_is_wrong(site) -> None:
     codes = [finding["code"] for finding in now["findings"]]
     assert "many_refused" in codes
     assert "ingest_absent" in codes  # nothing but a web server runs in this test
-    site.sql("UPDATE ingest_ledger SET rejected = rejected + 1 WHERE batch_id ="
-             " (SELECT max(id) FROM ingest_batch)")  # fmt: skip
+    site.sql(
+        "UPDATE ingest_ledger SET rejected = rejected + 1 WHERE batch_id ="
+        " (SELECT max(id) FROM ingest_batch)"
+    )
     with site.client() as client:
         wrong = client.get("/api/v1/operations").json()
     assert {item["what"] for item in wrong["imbalances"]} == {"messages", "rejects"}

@@ -27,12 +27,15 @@ def add_incident(db, number: str, *, opened: datetime, **columns: Any) -> int:
         RETURNING id
         """,
         {
-            "number": number, "opened": opened,
-            **dict.fromkeys(("filed", "dispatched", "acknowledged", "arrived", "handled",
-                             "closed")),
-            "reworked": 0, **values,
+            "number": number,
+            "opened": opened,
+            **dict.fromkeys(
+                ("filed", "dispatched", "acknowledged", "arrived", "handled", "closed")
+            ),
+            "reworked": 0,
+            **values,
         },
-    ).fetchone()  # fmt: skip
+    ).fetchone()
     return int(row[0])
 
 
@@ -47,18 +50,35 @@ def add_clock(
                               met_at, stopped_at, paused_at)
         VALUES ('460107', %s, %s, %s, %s, 1, 'urgent_hour', 'CN', 1, %s, '[]', %s, %s, %s, %s)
         """,
-        (incident_id, clock, values["attempt"], due - HOUR, due, due - HOUR / 5, met,
-         values["stopped"], values["paused"]),
-    )  # fmt: skip
+        (
+            incident_id,
+            clock,
+            values["attempt"],
+            due - HOUR,
+            due,
+            due - HOUR / 5,
+            met,
+            values["stopped"],
+            values["paused"],
+        ),
+    )
 
 
 def closed_incident(db, number: str, *, late: bool, opened: datetime = DAY, **columns: Any) -> int:
     at = opened + HOUR
     incident_id = add_incident(
-        db, number, opened=opened, state="closed", filed=at, dispatched=at + HOUR,
-        acknowledged=at + 2 * HOUR, arrived=at + 3 * HOUR, handled=at + 4 * HOUR,
-        closed=at + 5 * HOUR, **columns,
-    )  # fmt: skip
+        db,
+        number,
+        opened=opened,
+        state="closed",
+        filed=at,
+        dispatched=at + HOUR,
+        acknowledged=at + 2 * HOUR,
+        arrived=at + 3 * HOUR,
+        handled=at + 4 * HOUR,
+        closed=at + 5 * HOUR,
+        **columns,
+    )
     met = at + 4 * HOUR
     add_clock(db, incident_id, "handle", met - HOUR if late else met + HOUR, met)
     add_clock(db, incident_id, "check", met + 2 * HOUR, met + HOUR)
@@ -117,9 +137,13 @@ def test_a_stopped_clock_and_an_earlier_attempt_do_not_judge_the_handling(db) ->
 def test_times_are_medians_and_ninetieth_percentiles_of_what_happened(db) -> None:
     for n in range(1, 12):
         add_incident(
-            db, f"n{n}", opened=DAY, state="acknowledged", dispatched=DAY + HOUR,
+            db,
+            f"n{n}",
+            opened=DAY,
+            state="acknowledged",
+            dispatched=DAY + HOUR,
             acknowledged=DAY + HOUR + timedelta(minutes=n),
-        )  # fmt: skip
+        )
     row = figures(db)[DISTRICT]
     assert row.dispatch_to_acknowledge_count == 11
     assert row.dispatch_to_acknowledge_median_s == 6 * 60
@@ -150,8 +174,9 @@ def test_groups_are_named_in_both_languages_and_add_up(db) -> None:
     closed_incident(db, "c", late=True, squad=squads[1][0], category="0102")
     by_squad = figures(db, "squad")
     assert {key: row.closed for key, row in by_squad.items()} == {
-        squads[0][0]: 1, squads[1][0]: 2,
-    }  # fmt: skip
+        squads[0][0]: 1,
+        squads[1][0]: 2,
+    }
     assert by_squad[squads[0][0]].name_zh == squads[0][1]
     by_category = figures(db, "category")
     assert (by_category["0101"].closed, by_category["0102"].closed) == (2, 1)

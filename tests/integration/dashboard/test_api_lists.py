@@ -131,12 +131,19 @@ def test_history_is_raw_or_bucketed_and_keeps_the_peak(site) -> None:
         assert [point["max"] for point in first["items"] + rest["items"]] == [1.0, 99.0, 2.0]
         assert rest["next"] is None
         for query, field in (
-            ({"metric": "colour"}, "metric"), ({}, "metric"),
+            ({"metric": "colour"}, "metric"),
+            ({}, "metric"),
             ({"metric": "water_level_cm", "bucket": "5 parsecs"}, "bucket"),
             ({"metric": "water_level_cm", "from": "2026-11-22T08:00:00"}, "from"),
-            ({"metric": "water_level_cm", "to": "2000-01-01T00:00:00Z",
-              "from": "2001-01-01T00:00:00Z"}, "to"),
-        ):  # fmt: skip
+            (
+                {
+                    "metric": "water_level_cm",
+                    "to": "2000-01-01T00:00:00Z",
+                    "from": "2001-01-01T00:00:00Z",
+                },
+                "to",
+            ),
+        ):
             assert_problem(client.get(path, params=query), 422, field)
 
 
@@ -203,9 +210,12 @@ def test_key_figures_come_with_their_counts_and_no_ratio_of_nothing(site) -> Non
             "/api/v1/kpi?from=2001-01-01T00:00:00Z&to=2001-02-01T00:00:00Z&by=squad"
         ).json()
         assert empty == {
-            "from": "2001-01-01T00:00:00Z", "to": "2001-02-01T00:00:00Z", "by": "squad",
-            "total": None, "groups": [],
-        }  # fmt: skip
+            "from": "2001-01-01T00:00:00Z",
+            "to": "2001-02-01T00:00:00Z",
+            "by": "squad",
+            "total": None,
+            "groups": [],
+        }
         assert_problem(client.get("/api/v1/kpi?by=colour"), 422, "by")
         assert_problem(client.get("/api/v1/kpi?from=1970-01-01T00:00:00Z"), 422, "from")
         assert_problem(client.get("/api/v1/kpi?to=1970-01-01T00:00:00Z&from=nope"), 422, "from")
@@ -314,10 +324,15 @@ def test_the_ingest_accounts_are_paged(site) -> None:
 
 def test_the_event_log_is_followed_as_a_stream(site) -> None:
     first = site.happen("test.stream", "test:2")
-    with site.client(Role.VIEWER) as client, client.stream(
-        "GET", "/api/v1/events", params={"after": first - 1, "subject": "test:2"},
-        headers={"Accept": "text/event-stream"},
-    ) as answer:  # fmt: skip
+    with (
+        site.client(Role.VIEWER) as client,
+        client.stream(
+            "GET",
+            "/api/v1/events",
+            params={"after": first - 1, "subject": "test:2"},
+            headers={"Accept": "text/event-stream"},
+        ) as answer,
+    ):
         assert answer.headers["Content-Type"].startswith("text/event-stream")
         lines = answer.iter_lines()
         assert next(line for line in lines if line.startswith("id:")) == f"id: {first}"

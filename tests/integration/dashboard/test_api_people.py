@@ -87,8 +87,10 @@ def test_only_administrators_come_to_these_paths(site) -> None:
 def test_somebody_new_signs_in_and_is_in_the_log(site) -> None:
     account = add(site, "new.person", "dispatcher", display_name="符先生")
     assert (account["role"], account["display_name"], account["version"]) == (
-        "dispatcher", "符先生", 1,
-    )  # fmt: skip
+        "dispatcher",
+        "符先生",
+        1,
+    )
     assert "password" not in str(account)
     with signed_in(site, "new.person") as client:
         assert client.get("/api/v1/squads").status_code == 200

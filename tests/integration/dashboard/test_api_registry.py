@@ -135,9 +135,10 @@ def test_a_device_goes_out_of_service_and_comes_back(site) -> None:
 
 def test_a_repeated_request_is_one_change(site) -> None:
     body = {
-        "reason": "calibration", "return_due_at": (NOW + timedelta(days=3)).isoformat(),
+        "reason": "calibration",
+        "return_due_at": (NOW + timedelta(days=3)).isoformat(),
         "version": 1,
-    }  # fmt: skip
+    }
     with site.client() as client:
         url, key = "/api/v1/devices/GAS-000011/out-of-service", {"Idempotency-Key": "abc"}
         answers = [client.post(url, json=body, headers=key) for _ in range(2)]
@@ -149,9 +150,12 @@ def test_exchanged_hardware_is_in_the_history(site) -> None:
     with site.client() as client:
         url = "/api/v1/devices/GAS-000012/replace"
         body = {
-            "external_id": "24E124136B00BB01", "format": "chirpstack", "reason": "water inside",
-            "model": "milesight-gs101", "version": version_of(client, "GAS-000012"),
-        }  # fmt: skip
+            "external_id": "24E124136B00BB01",
+            "format": "chirpstack",
+            "reason": "water inside",
+            "model": "milesight-gs101",
+            "version": version_of(client, "GAS-000012"),
+        }
         answer = client.post(url, json=body)
         assert answer.status_code == 200, answer.text
         assert answer.json()["device"]["external_id"] == "24e124136b00bb01"
@@ -199,10 +203,14 @@ def test_a_file_of_another_district_is_not_ours(site) -> None:
 
 
 CHANGES = (
-    "discovered/1/approve", "discovered/1/ignore", "devices/GAS-000001/out-of-service",
-    "devices/GAS-000001/return", "devices/GAS-000001/replace", "devices/GAS-000001/replay",
+    "discovered/1/approve",
+    "discovered/1/ignore",
+    "devices/GAS-000001/out-of-service",
+    "devices/GAS-000001/return",
+    "devices/GAS-000001/replace",
+    "devices/GAS-000001/replay",
     "devices/import",
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("path", CHANGES)
@@ -229,8 +237,10 @@ def test_answers_are_as_described(site) -> None:
         replayed = client.post("/api/v1/devices/GAS-000001/replay", json={}).json()
         identity = client.get("/api/v1/devices/GAS-000001/identities").json()["items"][0]
     for body, name in (
-        (report, "ImportAnswer"), (found, "DiscoveredDevice"), (replayed, "ReplayAnswer"),
+        (report, "ImportAnswer"),
+        (found, "DiscoveredDevice"),
+        (replayed, "ReplayAnswer"),
         (identity, "IdentityItem"),
-    ):  # fmt: skip
+    ):
         schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
         jsonschema.Draft202012Validator(schema).validate(body)

@@ -136,8 +136,9 @@ def test_a_new_password_ends_the_sessions_of_the_old_one(site) -> None:
 
 def test_the_sixth_wrong_password_in_a_minute_is_not_looked_at(site) -> None:
     with site.client(None) as client:
-        codes = [sign_in(site, client, "guessed", f"wrong {n} password").status_code
-                 for n in range(7)]  # fmt: skip
+        codes = [
+            sign_in(site, client, "guessed", f"wrong {n} password").status_code for n in range(7)
+        ]
         assert codes == [401] * 5 + [429] * 2
         assert sign_in(site, client, "viewer").status_code == 303, "others still get in"
 

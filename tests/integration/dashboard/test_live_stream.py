@@ -110,9 +110,16 @@ def test_the_snapshot_shows_what_the_frames_add_up_to(site) -> None:
     assert len(found["squads"][0]) == 8
     assert found["demo"] is True
     assert set(found["kpi"]) >= {
-        "open", "overdue", "due_soon", "closed_today", "handling", "in_time", "devices",
-        "alarms_live", "lit",
-    }  # fmt: skip
+        "open",
+        "overdue",
+        "due_soon",
+        "closed_today",
+        "handling",
+        "in_time",
+        "devices",
+        "alarms_live",
+        "lit",
+    }
     assert found["kpi"]["devices"]["total"] >= 5000
 
 
@@ -138,9 +145,10 @@ def test_a_screen_that_was_away_gets_exactly_what_it_missed(site) -> None:
 @pytest.mark.parametrize("last", [0, 10**9])
 def test_a_screen_that_was_away_too_long_is_told_to_start_anew(site, last: int) -> None:
     report(site)
-    with site.client(Role.VIEWER) as client, client.stream(
-        "GET", "/events", params={"last": last}
-    ) as answer:  # fmt: skip
+    with (
+        site.client(Role.VIEWER) as client,
+        client.stream("GET", "/events", params={"last": last}) as answer,
+    ):
         messages = Stream(answer).messages()
         assert next(m for m in messages if "event" in m)["event"] == "resync"
 
@@ -206,8 +214,14 @@ def test_device_values_are_merged_and_carry_their_times(site) -> None:
             frame = stream.next("dev")
             values = {row[0]: row for row in frame["d"]}
         assert values[gas[0]] == [
-            gas[0], 1, 2.0, "ch4_pct_lel", sensed, sensed + 100, sensed + 200,
-        ]  # fmt: skip
+            gas[0],
+            1,
+            2.0,
+            "ch4_pct_lel",
+            sensed,
+            sensed + 100,
+            sensed + 200,
+        ]
         assert frame["pushed"] >= sensed + 200
     found = {row[0]: row for row in snapshot(site)["devices"]}
     assert found[gas[0]] == [gas[0], 1, 2.0, "ch4_pct_lel", sensed]
@@ -260,8 +274,9 @@ def test_an_alarm_colours_its_device_and_shelving_uncolours_it(site) -> None:
         frame = stream.next("ev")
         assert [row["id"] for row in frame["alarms"]] == [alarm_id]
         assert frame["alarms"][0]["shelved"] is False
-        site.sql("UPDATE alarm SET shelved_until = now() + interval '1 h' WHERE id = %s",
-                 (alarm_id,))  # fmt: skip
+        site.sql(
+            "UPDATE alarm SET shelved_until = now() + interval '1 h' WHERE id = %s", (alarm_id,)
+        )
         site.happen("alarm.shelved", f"alarm:{alarm_id}")
         assert {row[0]: row[1] for row in stream.next("dev")["d"]}[gas] != 5
         site.sql("UPDATE alarm SET state = 'normal' WHERE id = %s", (alarm_id,))

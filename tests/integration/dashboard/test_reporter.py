@@ -26,9 +26,12 @@ def reported(site) -> dict[str, Any]:
 
 def report(site) -> dict[str, Any]:
     body = {
-        "category": COVER, "lon": 110.36, "lat": 20.0, "description": "The cover is missing",
+        "category": COVER,
+        "lon": 110.36,
+        "lat": 20.0,
+        "description": "The cover is missing",
         "reporter": f"Mr Fu {NUMBER}",
-    }  # fmt: skip
+    }
     with site.client(Role.DISPATCHER) as client:
         answer = client.post("/api/v1/incidents", json=body)
         assert answer.status_code == 201, answer.text
@@ -106,9 +109,12 @@ def test_a_gas_engineer_sees_the_callers_of_gas_cases(site) -> None:
         " AND valid_to IS NULL LIMIT 1"
     )[0][0]
     body = {
-        "category": gas, "lon": 110.37, "lat": 20.01, "description": "It smells of gas",
+        "category": gas,
+        "lon": 110.37,
+        "lat": 20.01,
+        "description": "It smells of gas",
         "reporter": NUMBER,
-    }  # fmt: skip
+    }
     with site.client(Role.DISPATCHER) as client:
         incident = client.post("/api/v1/incidents", json=body).json()
     assert NUMBER in what_is_seen(site, Role.GAS_ENGINEER, incident)
@@ -117,9 +123,13 @@ def test_a_gas_engineer_sees_the_callers_of_gas_cases(site) -> None:
 
 def test_whoever_may_not_see_it_does_not_get_it_back_from_their_own_report(site) -> None:
     body = {
-        "category": COVER, "lon": 110.35, "lat": 20.0, "description": "Missing",
-        "reporter": NUMBER, "source": "leader",
-    }  # fmt: skip
+        "category": COVER,
+        "lon": 110.35,
+        "lat": 20.0,
+        "description": "Missing",
+        "reporter": NUMBER,
+        "source": "leader",
+    }
     with site.client(Role.LEADER) as client:
         answer = client.post("/api/v1/incidents", json=body)
         assert answer.status_code == 201

@@ -24,9 +24,18 @@ def open_covers(site: Site, count: int) -> list[int]:
 def open_cover(conn: Connection, number: int, device: int) -> int:
     now = datetime.now(UTC)
     alarm_id = insert_alarm(
-        conn, now, f"cover/{number}", "0123", 2, "acknowledged", device, AlarmChangeKind.RAISED,
-        True, 110.36, 20.0 + number * 0.00018,
-    )  # fmt: skip
+        conn,
+        now,
+        f"cover/{number}",
+        "0123",
+        2,
+        "acknowledged",
+        device,
+        AlarmChangeKind.RAISED,
+        True,
+        110.36,
+        20.0 + number * 0.00018,
+    )
     while steps.take_alarm_change(conn, now):
         pass
     row = conn.execute("SELECT incident_id FROM incident_alarm WHERE alarm_id = %s", (alarm_id,))

@@ -57,8 +57,10 @@ def test_each_process_of_a_stage_has_its_own_row(db: Connection) -> None:
     beats.beat(db, Stage.COMMITTED, "a")
     beats.beat(db, Stage.TICKED, "scheduler")
     assert [(b.stage, b.name) for b in beats.list_beats(db)] == [
-        (Stage.COMMITTED, "a"), (Stage.COMMITTED, "b"), (Stage.TICKED, "scheduler"),
-    ]  # fmt: skip
+        (Stage.COMMITTED, "a"),
+        (Stage.COMMITTED, "b"),
+        (Stage.TICKED, "scheduler"),
+    ]
 
 
 def test_a_beat_does_not_wait_for_a_frozen_process_that_holds_its_row(db: Connection) -> None:

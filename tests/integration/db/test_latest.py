@@ -21,15 +21,18 @@ SECOND_US = 1_000_000
 
 def batch(*samples: tuple[int, int, int, float]) -> Rows:
     """Sorted rows of (device, metric, seconds, value)."""
-    rows = np.array([(d, m, 0, AT_US + s * SECOND_US, AT_US, v) for d, m, s, v in samples],
-                    BATCH_DTYPE)  # fmt: skip
+    rows = np.array(
+        [(d, m, 0, AT_US + s * SECOND_US, AT_US, v) for d, m, s, v in samples], BATCH_DTYPE
+    )
     return rows[sort_rows(rows)]
 
 
 def received(*samples: tuple[int, int, float]) -> Rows:
     """Sorted rows of one device and metric: (seconds measured, seconds received, value)."""
-    rows = np.array([(1, 1, 0, AT_US + s * SECOND_US, AT_US + r * SECOND_US, v)
-                     for s, r, v in samples], BATCH_DTYPE)  # fmt: skip
+    rows = np.array(
+        [(1, 1, 0, AT_US + s * SECOND_US, AT_US + r * SECOND_US, v) for s, r, v in samples],
+        BATCH_DTYPE,
+    )
     return rows[sort_rows(rows)]
 
 

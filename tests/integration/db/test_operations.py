@@ -21,9 +21,14 @@ def entry(minute: datetime, *, feed: str = "ttn", measured: bool = True) -> Ledg
     if not measured:
         return plain
     return replace(
-        plain, oldest_at=minute, newest_at=minute + timedelta(seconds=18),
-        received_s_sum=float(sum(range(0, 20, 2))), sense_n=12, sense_s_sum=36.0, sense_s_max=9.0,
-    )  # fmt: skip
+        plain,
+        oldest_at=minute,
+        newest_at=minute + timedelta(seconds=18),
+        received_s_sum=float(sum(range(0, 20, 2))),
+        sense_n=12,
+        sense_s_sum=36.0,
+        sense_s_max=9.0,
+    )
 
 
 def book(
@@ -82,8 +87,12 @@ def test_a_feed_shows_its_last_hour_and_how_often_it_spoke_in_the_day(
         book(db, entry(ledger.floor_minute(now) - timedelta(minutes=minutes)))
     (feed,) = operations.list_feeds(db, now)
     assert (feed.feed, feed.received, feed.stored, feed.duplicate, feed.rejected) == (
-        "ttn", 20, 14, 4, 2,
-    )  # fmt: skip
+        "ttn",
+        20,
+        14,
+        4,
+        2,
+    )
     assert feed.active_minutes == 4
     assert feed.is_exact
     newest = ledger.floor_minute(now) - timedelta(minutes=5) + timedelta(seconds=18)

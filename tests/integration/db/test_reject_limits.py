@@ -24,10 +24,15 @@ GARBAGE = random.Random(7).randbytes(64 * 1024)
 
 def refused(at: datetime, *, device: str = "d-1", size: int = 200, **other: object) -> NewReject:
     values = {
-        "received_at": at, "format": "chirpstack", "topic": f"application/1/device/{device}",
-        "device": device, "reason": "json_invalid", "detail": "not JSON: byte 0",
-        "raw": GARBAGE[:size], "whole_message": True,
-    }  # fmt: skip
+        "received_at": at,
+        "format": "chirpstack",
+        "topic": f"application/1/device/{device}",
+        "device": device,
+        "reason": "json_invalid",
+        "detail": "not JSON: byte 0",
+        "raw": GARBAGE[:size],
+        "whole_message": True,
+    }
     return NewReject(**{**values, **other})  # type: ignore[arg-type]
 
 
@@ -118,8 +123,10 @@ def test_one_message_of_thousands_of_unknown_devices_leaves_room_for_others(
     kept = db.execute("SELECT device, octet_length(raw) FROM reject ORDER BY id").fetchall()
     assert [device for device, _ in kept] == [
         *(f"made-up-{n}" for n in range(LIMITS.message_parts + 1)),
-        *(reject.device for reject in other), "made-up-1", "made-up-2",
-    ]  # fmt: skip
+        *(reject.device for reject in other),
+        "made-up-1",
+        "made-up-2",
+    ]
     assert kept[20][1] == 64 * 1024  # the parts that are kept can be replayed
     flood = db.execute("SELECT device, counted FROM reject_flood").fetchall()
     assert flood == [("", 5000 - 1 - LIMITS.message_parts)]

@@ -45,9 +45,16 @@ def say(db: Connection, condition: str, phase: EventPhase, at_s: float, also: st
     assert row is not None
     at = NOW + timedelta(seconds=at_s)
     event = VideoEvent(
-        "cam", condition, condition.lower(), phase, at, at if phase is EventPhase.END else None,
-        attributes={"object": "car"}, recurring=True, repeated_as=also,
-    )  # fmt: skip
+        "cam",
+        condition,
+        condition.lower(),
+        phase,
+        at,
+        at if phase is EventPhase.END else None,
+        attributes={"object": "car"},
+        recurring=True,
+        repeated_as=also,
+    )
     return upsert_video_events(db, [ReportedEvent(row[0], "cam", row[1], event, at)])[0].changed
 
 

@@ -44,8 +44,12 @@ def test_an_alarm_is_clearing_when_all_that_hold_it_wait_for_its_end(
                    %(now)s, %(now)s, %(later)s, '{}'
             FROM alarm WHERE id = %(alarm)s
             """,
-            {"code": code, "now": town.now, "later": town.now + timedelta(minutes=5),
-             "alarm": alarm_id},
-        )  # fmt: skip
+            {
+                "code": code,
+                "now": town.now,
+                "later": town.now + timedelta(minutes=5),
+                "alarm": alarm_id,
+            },
+        )
     (alarm,) = alarm_changes.list_alarms_of(town.conn, incident_id)
     assert alarm.clearing is clearing

@@ -278,9 +278,18 @@ def test_the_worker_takes_a_change_soon_after_the_wake_up_and_stops_when_told(
     loop.start()
     try:
         insert_alarm(
-            town.conn, town.now, "gas_leak/live", "05-02", 1, "unacknowledged", town.gas_device,
-            AlarmChangeKind.RAISED, True, 110.36, 20.0,
-        )  # fmt: skip
+            town.conn,
+            town.now,
+            "gas_leak/live",
+            "05-02",
+            1,
+            "unacknowledged",
+            town.gas_device,
+            AlarmChangeKind.RAISED,
+            True,
+            110.36,
+            20.0,
+        )
         town.conn.commit()
         client = open_redis(redis_url)
         wake(client, "dispatch")

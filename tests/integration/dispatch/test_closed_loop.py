@@ -155,8 +155,11 @@ def test_a_report_that_cannot_be_true_is_refused_by_field(
     town: City, change: dict[str, object], field: str
 ) -> None:
     good: dict[str, object] = {
-        "category": "0101", "lon": 110.36, "lat": 19.95, "description": "cover is missing",
-    }  # fmt: skip
+        "category": "0101",
+        "lon": 110.36,
+        "lat": 19.95,
+        "description": "cover is missing",
+    }
     request = ReportRequest(**{**good, **change})  # type: ignore[arg-type]
     with pytest.raises(InvalidInput) as refused:
         steps.report(town.conn, DISPATCHER, request, town.now)
@@ -242,8 +245,10 @@ def test_a_squad_that_returns_an_incident_gets_no_new_time_another_does(town: Ci
     town.later(minutes=15)
     returned = town.do(town.leader, incident_id, Action.RETURN_BACK, reason="not our pipe")
     assert (returned.state, returned.squad, returned.return_count) == (
-        IncidentState.FILED, None, 1,
-    )  # fmt: skip
+        IncidentState.FILED,
+        None,
+        1,
+    )
     assert running_clocks(town, incident_id) == {"dispatch"}
     town.later(minutes=5)
     town.do(DISPATCHER, incident_id, Action.DISPATCH, squad=town.gas_squad, note="it is")
@@ -308,9 +313,12 @@ def test_a_suspension_stops_every_clock_and_ends_by_itself(town: City) -> None:
     assert handle_clock(town, incident_id).due_at == before.due_at + timedelta(days=2)
     with pytest.raises(Conflict, match="once"):
         town.do(
-            DISPATCHER, incident_id, Action.SUSPEND, reason="typhoon",
+            DISPATCHER,
+            incident_id,
+            Action.SUSPEND,
+            reason="typhoon",
             until=town.now + timedelta(days=1),
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.parametrize("days", [-1, 0, 366])
@@ -318,9 +326,12 @@ def test_a_suspension_has_a_date_within_a_year(town: City, days: int) -> None:
     incident_id = town.new_on_site()
     with pytest.raises(InvalidInput, match="until"):
         town.do(
-            DISPATCHER, incident_id, Action.SUSPEND, reason="rain",
+            DISPATCHER,
+            incident_id,
+            Action.SUSPEND,
+            reason="rain",
             until=town.now + timedelta(days=days),
-        )  # fmt: skip
+        )
 
 
 def test_a_merged_incident_hands_its_alarms_over_and_stops(town: City) -> None:

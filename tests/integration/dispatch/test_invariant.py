@@ -141,9 +141,20 @@ class Cases(RuleBasedStateMachine):
         self._stop_off_delay(live)
         rule_timers.save_timers(
             self.conn,
-            [TimerRow(f"{live.rule_code}/{live.device_id}/off", live.rule_code,
-                      live.device_id or 0, "off", None, at, at, at + timedelta(minutes=1), {})],
-        )  # fmt: skip
+            [
+                TimerRow(
+                    condition=f"{live.rule_code}/{live.device_id}/off",
+                    rule_code=live.rule_code,
+                    device_id=live.device_id or 0,
+                    direction="off",
+                    severity=None,
+                    started_at=at,
+                    received_at=at,
+                    due_at=at + timedelta(minutes=1),
+                    reason={},
+                )
+            ],
+        )
         if then != "on":
             self.go_on(case, 7, 0)
         if then != "closed":

@@ -110,8 +110,11 @@ def test_a_second_sensor_of_the_same_leak_brings_the_squad_back(
     assert town.opened_by(alarm_id) == case
     after = town.incident(case)
     assert (after.state, after.squad, after.rework_count, after.severity) == (
-        IncidentState.DISPATCHED, town.gas_squad, 1, 1,
-    )  # fmt: skip
+        IncidentState.DISPATCHED,
+        town.gas_squad,
+        1,
+        1,
+    )
     assert running(town, case) == {"acknowledge", "handle"}
 
 

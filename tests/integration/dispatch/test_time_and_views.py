@@ -167,9 +167,15 @@ def test_evidence_is_refused_by_stage_role_and_state(town: City) -> None:
 def test_a_file_name_keeps_no_path(town: City) -> None:
     incident_id = town.new_on_site()
     steps.add_evidence(
-        town.conn, DISPATCHER, incident_id, "document", "..\\..\\etc/pass\nwd.jpg",
-        "image/jpeg", photo(), town.now,
-    )  # fmt: skip
+        town.conn,
+        DISPATCHER,
+        incident_id,
+        "document",
+        "..\\..\\etc/pass\nwd.jpg",
+        "image/jpeg",
+        photo(),
+        town.now,
+    )
     assert evidence.list_evidence(town.conn, incident_id)[0].filename == "passwd.jpg"
 
 
@@ -182,8 +188,10 @@ def test_the_view_lists_what_this_caller_can_do_and_how_every_clock_stands(town:
     assert set(actions) == {"dispatch", "merge", "split", "cancel", "comment"}
     clock = shown["clocks"][0]
     assert (clock["clock"], clock["standing"], clock["remaining_minutes"]) == (
-        "dispatch", "running", 10.0,
-    )  # fmt: skip
+        "dispatch",
+        "running",
+        10.0,
+    )
     assert [e["kind"] for e in shown["timeline"]] == ["incident.opened"]
     viewer = steps.view(town.conn, caller("v", Role.VIEWER), incident_id, town.now)
     assert viewer.actions == ()
@@ -248,11 +256,13 @@ def test_a_squads_position_never_moves_back_in_time(town: City) -> None:
 def test_lists_are_filtered_and_paged(town: City) -> None:
     made = [
         town.new_filed(
-            condition=f"gas_leak/{n}", lat=19.9 + n / 100, device_id=town.gas_device + n,
+            condition=f"gas_leak/{n}",
+            lat=19.9 + n / 100,
+            device_id=town.gas_device + n,
             state="normal",
         )
         for n in range(5)
-    ]  # fmt: skip
+    ]
     town.do(DISPATCHER, made[0], Action.CANCEL, reason="test gas")
     assert {row.id for row in walls.list_incidents(town.conn, DISTRICT)} == set(made[1:])
     first = incidents.list_incidents(town.conn, DISTRICT, limit=3)
@@ -301,9 +311,12 @@ def device_code(town: City, device_id: int) -> str:
 def test_five_hundred_open_incidents_are_listed_fast_enough_for_a_wall(town: City) -> None:
     for n in range(500):
         town.raise_alarm(
-            f"gas_leak/{n}", lat=19.5 + n / 500, device_id=town.gas_device, state="normal",
+            f"gas_leak/{n}",
+            lat=19.5 + n / 500,
+            device_id=town.gas_device,
+            state="normal",
             category="05-02" if n % 2 else "0149",
-        )  # fmt: skip
+        )
     town.conn.execute("UPDATE alarm SET device_id = NULL")
     town.conn.commit()
     while steps.take_alarm_change(town.conn, town.now):

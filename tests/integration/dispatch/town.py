@@ -176,9 +176,22 @@ def insert_alarm(
         VALUES (%s, %s, 'test', 1, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         RETURNING id
         """,
-        (DISTRICT, condition, category, device_id, severity, state, opens_incident,
-         Jsonb(reason), now, now, now, lon, lat),
-    ).fetchone()  # fmt: skip
+        (
+            DISTRICT,
+            condition,
+            category,
+            device_id,
+            severity,
+            state,
+            opens_incident,
+            Jsonb(reason),
+            now,
+            now,
+            now,
+            lon,
+            lat,
+        ),
+    ).fetchone()
     assert row is not None
     conn.execute(
         "INSERT INTO alarm_change (alarm_id, kind, at) VALUES (%s, %s, %s)",

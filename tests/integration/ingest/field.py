@@ -42,9 +42,12 @@ class Field:
 
     def video(self, phase: str, later_s: float = 0, **other: Any) -> Message:
         body = {
-            "id": "ev-1", "type": "exposed_garbage", "phase": phase,
-            "start": self.now.isoformat(), **other,
-        }  # fmt: skip
+            "id": "ev-1",
+            "type": "exposed_garbage",
+            "phase": phase,
+            "start": self.now.isoformat(),
+            **other,
+        }
         return self.message(f"video/{self.camera}/event", body, later_s)
 
     def store(self, *messages: Message, newest: NewestKnown | None = None) -> Stored:

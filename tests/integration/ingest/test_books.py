@@ -59,8 +59,9 @@ def test_a_run_of_numbers_that_is_missing_of_several_devices_is_one_loss(field: 
     assert (loss.messages, loss.sources) == (3 * DEVICES, DEVICES)
     assert loss.names == sorted(field.codes[:DEVICES])
     assert (loss.from_, loss.to) == (
-        field.now - timedelta(seconds=499.8), field.now - timedelta(seconds=497.8),
-    )  # fmt: skip
+        field.now - timedelta(seconds=499.8),
+        field.now - timedelta(seconds=497.8),
+    )
     assert not found.balanced
     assert [(item.feed, item.usable) for item in found.numbers] == [("native", DEVICES)]
 

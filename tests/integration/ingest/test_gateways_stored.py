@@ -31,9 +31,11 @@ def lorawan(field: Field) -> int:
                                 created_at)
             VALUES ('LW-1', %s, 'gas', 'LW-1', 'chirpstack', %s, 110.3, 20.0, %s) RETURNING id
             """,
-            DISTRICT, EUI, field.now,
+            DISTRICT,
+            EUI,
+            field.now,
         )
-    )  # fmt: skip
+    )
 
 
 def frame(
@@ -59,13 +61,17 @@ def test_a_frame_is_stored_with_the_gateways_that_heard_it(field: Field, lorawan
     field.store(frame(field, field.now, ("gw-1", -70), ("gw-2", -110)))
     first, second = gateways.list_heard_through(field.conn, lorawan)
     assert (first.identity, first.kind, first.rssi_dbm, first.snr_db) == (
-        "gw-1", "lorawan_gateway", -70.0, 5.5,
-    )  # fmt: skip
+        "gw-1",
+        "lorawan_gateway",
+        -70.0,
+        5.5,
+    )
     assert second.identity == "gw-2"
     assert first.heard_at == first.gateway_heard_at == field.now
     assert field.row("SELECT district, first_seen FROM gateway WHERE identity = 'gw-1'") == (
-        DISTRICT, field.now,
-    )  # fmt: skip
+        DISTRICT,
+        field.now,
+    )
     server = field.row("SELECT format, heard_at FROM gateway WHERE kind = 'network_server'")
     assert server == ("chirpstack", field.now)
     assert field.books() == (1, 1, 0, 0)
@@ -130,8 +136,10 @@ def test_the_word_of_a_gateway_is_kept_apart_from_its_signs_of_life(field: Field
 def test_an_edge_node_of_sparkplug_that_dies_is_a_gateway_that_goes(field: Field) -> None:
     field.store(Message("spBv1.0/North/NDEATH/cabinet-7", b"", False, field.now))
     assert field.row("SELECT kind, online, heard_at FROM gateway") == (
-        "sparkplug_node", False, None,
-    )  # fmt: skip
+        "sparkplug_node",
+        False,
+        None,
+    )
 
 
 def note(conn: Connection, *heard: Heard, limit: int = 50) -> None:
@@ -183,8 +191,10 @@ def test_workers_that_note_the_same_gateways_in_any_order_never_deadlock(
             with connect(database_url) as conn:
                 for round_ in range(6):
                     at = now + (round_ * 3 + turn) * 2 * MINUTE
-                    moved = [Heard(s.format, s.identity, s.kind, at, device_id=s.device_id)
-                             for s in (signs if turn % 2 else reversed(signs))]  # fmt: skip
+                    moved = [
+                        Heard(s.format, s.identity, s.kind, at, device_id=s.device_id)
+                        for s in (signs if turn % 2 else reversed(signs))
+                    ]
                     gateways.note_gateways(conn, moved)
                     conn.commit()
         except psycopg.Error as error:

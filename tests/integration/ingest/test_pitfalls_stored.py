@@ -43,20 +43,28 @@ def devices(field: Field) -> Field:
 
 
 def register(
-    conn: Connection, now: datetime, code: str, format_: str, identity: str, model: str,
+    conn: Connection,
+    now: datetime,
+    code: str,
+    format_: str,
+    identity: str,
+    model: str,
     kind: str = "manhole",
-) -> None:  # fmt: skip
+) -> None:
     place = (110.35, 20.0, None)
-    device = NewDevice(
-        code, DISTRICT, kind, model, format_, identity, code, *place, None, 3600, {}
-    )  # fmt: skip
+    device = NewDevice(code, DISTRICT, kind, model, format_, identity, code, *place, None, 3600, {})
     insert_devices(conn, [device], now)
 
 
 def message(
-    field: Field, topic: str, body: Any, later_s: float = 0, *, retain: bool = False,
+    field: Field,
+    topic: str,
+    body: Any,
+    later_s: float = 0,
+    *,
+    retain: bool = False,
     again: bool = False,
-) -> Message:  # fmt: skip
+) -> Message:
     payload = body if isinstance(body, bytes) else json.dumps(body).encode()
     received_at = field.now + timedelta(seconds=later_s)
     return Message(topic, payload, retain, received_at, again=again)
@@ -65,9 +73,13 @@ def message(
 def chirpstack(field: Field, distance: float, later_s: float = 0, **changes: Any) -> dict[str, Any]:
     at = (field.now + timedelta(seconds=later_s - 1)).isoformat()
     return {
-        "deviceInfo": {"devEui": EUI}, "time": at, "fCnt": 41, "fPort": 85,
-        "object": {"distance": distance}, **changes,
-    }  # fmt: skip
+        "deviceInfo": {"devEui": EUI},
+        "time": at,
+        "fCnt": 41,
+        "fPort": 85,
+        "object": {"distance": distance},
+        **changes,
+    }
 
 
 def values(field: Field, code: str, metric: str) -> list[float]:
@@ -95,11 +107,18 @@ def test_pitfall_01_one_frame_by_seven_gateways_is_stored_once(
 ) -> None:
     """A network without deduplication sends it once for each gateway; the time is the sensor's."""
     frames = [
-        message(devices, UP, chirpstack(
-            devices, 1290, rxInfo=[{"gatewayId": f"aa0{number}", "rssi": -100 - number}],
-        ), number / 10)
+        message(
+            devices,
+            UP,
+            chirpstack(
+                devices,
+                1290,
+                rxInfo=[{"gatewayId": f"aa0{number}", "rssi": -100 - number}],
+            ),
+            number / 10,
+        )
         for number in range(7)
-    ]  # fmt: skip
+    ]
     for batch in [frames] if together else [[frame] for frame in frames]:
         devices.store(*batch)
 
@@ -135,8 +154,12 @@ def test_pitfall_02_up_and_normalised_up_do_not_double_what_both_say(devices: Fi
     at = (devices.now - timedelta(seconds=1)).isoformat()
     ids = {"end_device_ids": {"device_id": "lid-4", "dev_eui": EUI.upper()}}
     frame = {"f_port": 85, "f_cnt": 7, "received_at": at, "decoded_payload": {"distance": 1290}}
-    normalized = {"f_port": 85, "f_cnt": 7, "received_at": at,
-                  "normalized_payload": [{"air": {"temperature": 21.5}}]}  # fmt: skip
+    normalized = {
+        "f_port": 85,
+        "f_cnt": 7,
+        "received_at": at,
+        "normalized_payload": [{"air": {"temperature": 21.5}}],
+    }
     for _ in range(2):
         devices.store(message(devices, TTN, ids | {"uplink_message": frame}))
         devices.store(
@@ -187,13 +210,19 @@ def test_pitfall_02_a_message_without_a_time_sent_again_by_the_broker_is_one(
 def axis(field: Field, name: str, active: str, later_s: float = 0) -> Message:
     at = round((field.now + timedelta(seconds=later_s)).timestamp() * 1000)
     topic = f"tnsaxis:CameraApplicationPlatform/ObjectAnalytics/{name}"
-    body = {"topic": topic, "timestamp": at, "serial": CAMERA,
-            "message": {"source": {}, "key": {}, "data": {"active": active}}}  # fmt: skip
+    body = {
+        "topic": topic,
+        "timestamp": at,
+        "serial": CAMERA,
+        "message": {"source": {}, "key": {}, "data": {"active": active}},
+    }
     return message(field, f"axis/{CAMERA}/event/{name}", body, later_s)
 
 
-@pytest.mark.parametrize("names", [("Device1Scenario3", "Device1ScenarioANY"),
-                                   ("Device1ScenarioANY", "Device1Scenario3")])  # fmt: skip
+@pytest.mark.parametrize(
+    "names",
+    [("Device1Scenario3", "Device1ScenarioANY"), ("Device1ScenarioANY", "Device1Scenario3")],
+)
 def test_pitfall_02_a_scenario_and_any_scenario_are_one_event(
     devices: Field, names: tuple[str, str]
 ) -> None:
@@ -218,8 +247,9 @@ def test_pitfall_03_after_a_rejoin_frames_count_from_zero_and_all_are_stored(
 def test_pitfall_05_a_frame_that_nobody_could_read_is_read_once_there_is_a_codec(
     devices: Field,
 ) -> None:
-    body = chirpstack(devices, 0, deviceInfo={"devEui": "24e1aa0000000010"}, object=None,
-                      data="BIIKBQ==")  # fmt: skip
+    body = chirpstack(
+        devices, 0, deviceInfo={"devEui": "24e1aa0000000010"}, object=None, data="BIIKBQ=="
+    )
     devices.store(message(devices, UP, body))
     assert devices.books() == (1, 1, 0, 0)  # received, not refused
     (kept,) = rejects.list_rejects(devices.conn)
@@ -278,9 +308,12 @@ def test_pitfall_10_points_of_a_history_raise_nothing_and_the_same_value_now_doe
 
     def gas(live: float, *, later_s: float, **more: Any) -> Message:
         body = chirpstack(
-            devices, 0, later_s, deviceInfo={"devEui": "24e1aa0000000011"},
+            devices,
+            0,
+            later_s,
+            deviceInfo={"devEui": "24e1aa0000000011"},
             object={"ch4_pct_lel": live, **more},
-        )  # fmt: skip
+        )
         return message(devices, UP, body, later_s)
 
     then = (devices.now - timedelta(hours=3)).timestamp()
@@ -307,9 +340,11 @@ def test_pitfall_13_a_counter_that_starts_again_is_stored_and_is_the_latest(
 
 def test_pitfall_20_of_a_repeated_cache_only_what_changed_is_new(devices: Field) -> None:
     states = [
-        {"tamper": False, "battery": 81}, {"tamper": False, "battery": 81},
-        {"tamper": True, "battery": 81}, {"tamper": False, "battery": 81},
-    ]  # fmt: skip
+        {"tamper": False, "battery": 81},
+        {"tamper": False, "battery": 81},
+        {"tamper": True, "battery": 81},
+        {"tamper": False, "battery": 81},
+    ]
     for number, state in enumerate(states):
         devices.store(message(devices, "zigbee2mqtt/lid 4", state, number * 60))
 
@@ -324,8 +359,10 @@ def test_pitfall_20_of_a_repeated_cache_only_what_changed_is_new(devices: Field)
 
 def test_pitfall_21_what_the_broker_had_kept_brings_nothing_twice(devices: Field) -> None:
     said = devices.now.timestamp()
-    event = {"type": "new", "after": {"id": f"{said:.2f}-ab", "camera": "gate", "label": "person",
-                                      "start_time": said}}  # fmt: skip
+    event = {
+        "type": "new",
+        "after": {"id": f"{said:.2f}-ab", "camera": "gate", "label": "person", "start_time": said},
+    }
     live = [
         message(devices, "frigate/events", event),
         message(devices, UP, chirpstack(devices, 1290)),
@@ -362,8 +399,15 @@ def test_pitfall_28_a_parked_car_is_one_event_however_long_it_stands(devices: Fi
     said = devices.now.timestamp()
 
     def report(phase: str, minute: int, **more: Any) -> Message:
-        after = {"id": f"{said:.2f}-car", "camera": "gate", "label": "car", "start_time": said,
-                 "end_time": None, "frame_time": said + 60 * minute, **more}  # fmt: skip
+        after = {
+            "id": f"{said:.2f}-car",
+            "camera": "gate",
+            "label": "car",
+            "start_time": said,
+            "end_time": None,
+            "frame_time": said + 60 * minute,
+            **more,
+        }
         return message(devices, "frigate/events", {"type": phase, "after": after}, 60 * minute)
 
     devices.store(report("new", 0))

@@ -26,7 +26,7 @@ def register(field: Field, format_: str, identity: str, model: str = "", code: s
     place = (110.35, 20.0, None)
     device = NewDevice(
         code, DISTRICT, "manhole", model, format_, identity, code, *place, None, 3600, {}
-    )  # fmt: skip
+    )
     insert_devices(field.conn, [device], field.now)
 
 

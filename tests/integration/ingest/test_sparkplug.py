@@ -154,8 +154,9 @@ def test_aliases_of_64_bits_and_names_in_other_scripts_are_kept(
     first, second = workers
     body = payload(
         metric("\u6f0f\u7535\u6d41/L1", 0.5, alias=2**64 - 1),
-        metric("voltage_v", 230.0, alias=0), seq=1,
-    )  # fmt: skip
+        metric("voltage_v", 230.0, alias=0),
+        seq=1,
+    )
     first.take("DBIRTH", body, 0, "lamp-1")
     (row,) = sparkplug.find_metrics(second.conn, {(GROUP, EDGE, "lamp-1", 2**64 - 1)}, set())
     assert (row.name, row.alias) == ("\u6f0f\u7535\u6d41/L1", 2**64 - 1)
@@ -467,9 +468,10 @@ def test_the_outbox_gives_each_message_to_one_worker_and_keeps_what_failed(
 ) -> None:
     with connect(database_url) as first, connect(database_url) as second:
         messages = [
-            NewMessage("a", b"1", now), NewMessage("b", b"2", now, qos=1),
+            NewMessage("a", b"1", now),
+            NewMessage("b", b"2", now, qos=1),
             NewMessage("c", b"3", now + SECOND),
-        ]  # fmt: skip
+        ]
         outbox.insert_messages(first, messages)
         first.commit()
         (mine,) = outbox.claim_due(first, now, limit=1)

@@ -73,9 +73,13 @@ def test_two_readings_two_milliseconds_apart_and_one_in_the_past_are_all_stored(
     field.store(field.telemetry({CH4: 3}, field.now - timedelta(milliseconds=5)))
 
     history = readings.list_history(
-        field.conn, field.device_id(), CH4,
-        field.now - timedelta(minutes=1), field.now + timedelta(minutes=1), "raw",
-    )  # fmt: skip
+        field.conn,
+        field.device_id(),
+        CH4,
+        field.now - timedelta(minutes=1),
+        field.now + timedelta(minutes=1),
+        "raw",
+    )
     assert [point.avg for point in history] == [3.0, 1.0, 2.0]
 
 

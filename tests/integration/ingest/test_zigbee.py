@@ -85,10 +85,23 @@ def workers(database_url: str, now: datetime) -> Iterator[tuple[Worker, Worker]]
         connect(database_url, autocommit=True) as second,
     ):
         devices = [
-            NewDevice(name.upper(), "460107", kind, "", "zigbee2mqtt", name, name, 110.35, 20.0,
-                      None, None, 3600, {})
+            NewDevice(
+                code=name.upper(),
+                district="460107",
+                kind=kind,
+                model="",
+                format="zigbee2mqtt",
+                external_id=name,
+                name=name,
+                lon=110.35,
+                lat=20.0,
+                cell=None,
+                gas=None,
+                report_interval_s=3600,
+                attributes={},
+            )
             for name, kind in kinds.items()
-        ]  # fmt: skip
+        ]
         insert_devices(first, devices, now)
         yield Worker(first, now), Worker(second, now)
 
@@ -256,9 +269,11 @@ def test_two_workers_that_learn_at_once_wait_for_each_other_and_no_longer(
         both.wait(5)
         for round_ in range(5):
             worker.store(
-                *(worker.message(f"{topic}/devices", bridge_devices(GAS, PLUG), round_)
-                  for topic in topics)
-            )  # fmt: skip
+                *(
+                    worker.message(f"{topic}/devices", bridge_devices(GAS, PLUG), round_)
+                    for topic in topics
+                )
+            )
 
     with ThreadPoolExecutor(2) as pool:
         there = ["bridge", "east/bridge", "west/bridge"]
@@ -276,8 +291,10 @@ def test_invented_bridges_push_out_their_own_kind(workers: tuple[Worker, Worker]
         worker.take(f"b{number}/bridge/devices", bridge_devices(stranger), number)
     zigbee.trim(worker.conn, bridges_max=2)
     assert worker.all("SELECT bridge FROM zigbee_bridge ORDER BY bridge") == [
-        ("",), ("b3",), ("b4",),
-    ]  # fmt: skip
+        ("",),
+        ("b3",),
+        ("b4",),
+    ]
     zigbee.trim(worker.conn, bridges_max=0)
     assert worker.all("SELECT bridge FROM zigbee_bridge") == [("",)]
 

@@ -167,8 +167,10 @@ def test_an_approved_stranger_brings_its_quarantined_messages_in(field: Field) -
     assert waiting(conn) == []
     event = last_event(conn)
     assert (event.kind, event.subject, event.actor) == (
-        "device.registered", "device:GAS-NEW", "anna",
-    )  # fmt: skip
+        "device.registered",
+        "device:GAS-NEW",
+        "anna",
+    )
     ids = discovery.list_stranger_rejects(conn, "native", [code], limit=10)
     assert len(ids) == discovery.count_stranger_rejects(conn, "native", [code]) == 2
     assert all(replay_reject(conn, reject_id, field.now) for reject_id in ids)
@@ -319,8 +321,10 @@ def test_exchanged_hardware_keeps_code_and_history_and_its_old_identity_is_refus
     assert field.device_id() == device_id
     present, past = list_identities(conn, DISTRICT, code)
     assert (present.format, present.identity, present.to) == (
-        "chirpstack", "a84041ffff000009", None,
-    )  # fmt: skip
+        "chirpstack",
+        "a84041ffff000009",
+        None,
+    )
     assert (past.format, past.identity, past.to) == ("native", code, field.now)
     assert present.from_ == past.to
     assert (past.reason, past.replaced_by) == ("water inside", "anna")
@@ -365,10 +369,13 @@ def test_a_native_device_keeps_its_code_whatever_hardware_sends_it(field: Field)
         ({"format": "chirpstack"}, "external_id", "identity_missing"),
         ({"model": "acme"}, "model", "model_unknown"),
         ({"model": "dingtek-dc410"}, "model", "model_kind"),
-        ({"format": "chirpstack", "external_id": "a84041ffff00000a"}, "external_id",
-         "identity_taken"),
+        (
+            {"format": "chirpstack", "external_id": "a84041ffff00000a"},
+            "external_id",
+            "identity_taken",
+        ),
     ],
-)  # fmt: skip
+)
 def test_new_hardware_is_judged_like_a_row_of_a_file(
     field: Field, new: dict[str, Any], field_name: str, code: str
 ) -> None:

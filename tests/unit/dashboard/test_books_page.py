@@ -31,9 +31,15 @@ from tests.unit.dashboard.test_operations import words
 
 NOW = datetime(2026, 11, 24, 6, 2, 30, tzinfo=UTC)
 BROKER = BrokerItem(
-    tells=True, version="mosquitto version 2.0.21", looked_at=NOW, started_at=NOW, from_=NOW,
-    received=12_345, received_here=12_300, restarts=[],
-)  # fmt: skip
+    tells=True,
+    version="mosquitto version 2.0.21",
+    looked_at=NOW,
+    started_at=NOW,
+    from_=NOW,
+    received=12_345,
+    received_here=12_300,
+    restarts=[],
+)
 
 
 def rows(*looks: tuple[int, int, int, int]) -> list[CountRow]:
@@ -53,8 +59,9 @@ def loss(minutes_ago: int) -> LossItem:
 
 
 def test_drops_of_neighbouring_minutes_are_one() -> None:
-    told = rows((0, 100, 1, 0), (60, 160, 2, 5), (120, 220, 3, 9), (180, 280, 4, 9),
-                (240, 340, 5, 10))  # fmt: skip
+    told = rows(
+        (0, 100, 1, 0), (60, 160, 2, 5), (120, 220, 3, 9), (180, 280, 4, 9), (240, 340, 5, 10)
+    )
     first, second = find_drops(told)
     assert (first.deliveries, first.from_, first.to) == (9, NOW, NOW + timedelta(seconds=120))
     assert (second.deliveries, second.from_) == (1, NOW + timedelta(seconds=180))

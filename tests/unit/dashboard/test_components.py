@@ -268,9 +268,15 @@ def test_the_log_says_in_both_languages_why_the_system_acted(lang: str) -> None:
 
 
 SIMILAR = {
-    "id": 9, "number": "N-9", "state": "handled", "severity": 2, "title_zh": "井盖缺失",
-    "title_en": "Cover missing", "because": "near_same_category", "distance_m": 40.2,
-}  # fmt: skip
+    "id": 9,
+    "number": "N-9",
+    "state": "handled",
+    "severity": 2,
+    "title_zh": "井盖缺失",
+    "title_en": "Cover missing",
+    "because": "near_same_category",
+    "distance_m": 40.2,
+}
 
 
 def test_an_incident_that_may_be_the_same_is_shown_and_merged_into_by_a_press() -> None:

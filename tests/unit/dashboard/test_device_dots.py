@@ -22,9 +22,15 @@ MINUTE = 60_000
 
 def device(device_id: int, **more: Any) -> WallDevice:
     columns: dict[str, Any] = {
-        "kind": "gas", "report_interval_s": 60, "out_of_service": False, "metric": "ch4_pct_lel",
-        "value": 1.0, "ts": NOW, "heard_at": NOW, **more,
-    }  # fmt: skip
+        "kind": "gas",
+        "report_interval_s": 60,
+        "out_of_service": False,
+        "metric": "ch4_pct_lel",
+        "value": 1.0,
+        "ts": NOW,
+        "heard_at": NOW,
+        **more,
+    }
     return WallDevice(id=device_id, **columns)
 
 

@@ -21,13 +21,35 @@ from registry import import_file as device_import
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 ROW = RegistryRow(
-    id=1, code="GAS-1", kind="gas", name="Gate", model="", format="native", external_id=None,
-    gas=None, lon=110.3, lat=20.0, unit_grid=None, street="府城街道", community=None,
-    report_interval_s=60, out_of_service_since=None, return_due_at=None,
-    out_of_service_reason="", out_of_service_by=None, demo=False, version=3, state="ok",
-    severity=None, heard_at=NOW, total=1, metric="ch4_pct_lel", value=3.25,
-    ts=NOW - timedelta(minutes=2), quality=0,
-)  # fmt: skip
+    id=1,
+    code="GAS-1",
+    kind="gas",
+    name="Gate",
+    model="",
+    format="native",
+    external_id=None,
+    gas=None,
+    lon=110.3,
+    lat=20.0,
+    unit_grid=None,
+    street="府城街道",
+    community=None,
+    report_interval_s=60,
+    out_of_service_since=None,
+    return_due_at=None,
+    out_of_service_reason="",
+    out_of_service_by=None,
+    demo=False,
+    version=3,
+    state="ok",
+    severity=None,
+    heard_at=NOW,
+    total=1,
+    metric="ch4_pct_lel",
+    value=3.25,
+    ts=NOW - timedelta(minutes=2),
+    quality=0,
+)
 
 
 def row(**other: Any) -> RegistryRow:
@@ -108,10 +130,21 @@ def test_an_empty_list_says_so() -> None:
 
 def stranger(payload: bytes, size: int = 0) -> DiscoveredDevice:
     return DiscoveredDevice(
-        id=7, format="chirpstack", identity="a84041ffff000001", kind="gas", state="waiting",
-        first_seen=NOW, last_seen=NOW, messages=12, last_topic="application/1", decided_by=None,
-        decided_at=None, device=None, last_payload=payload, payload_size=size or len(payload),
-    )  # fmt: skip
+        id=7,
+        format="chirpstack",
+        identity="a84041ffff000001",
+        kind="gas",
+        state="waiting",
+        first_seen=NOW,
+        last_seen=NOW,
+        messages=12,
+        last_topic="application/1",
+        decided_by=None,
+        decided_at=None,
+        device=None,
+        last_payload=payload,
+        payload_size=size or len(payload),
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from dashboard.screens.kpi.figures import chart_config, ratio_figure, times_figu
 from dashboard.screens.kpi.page import by_size, period_of, render_figures
 from dashboard.shell import theme
 from dashboard.shell.i18n import texts
+from tests.tables import cases
 
 EN = texts("en")
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)  # 11:30 in Haikou
@@ -107,15 +108,8 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("shade", theme.THEMES)
 @pytest.mark.parametrize(
-    ("text", "ground"),
-    [
-        ("text", "bg"), ("text", "surface"), ("text", "raised"), ("muted", "surface"),
-        ("muted", "raised"), ("faint", "surface"), ("accent", "surface"), ("accent", "accent-soft"),
-        ("on-accent", "accent"), ("on-red", "red"), ("on-orange", "orange"),
-        ("on-yellow", "yellow"), ("on-blue", "blue"), ("on-series", "accent"),
-        ("on-series", "series-2"),
-    ],
-)  # fmt: skip
+    ("text", "ground"), cases("text_can_be_read_on_its_ground.csv", text=str, ground=str)
+)
 def test_text_can_be_read_on_its_ground(shade: str, text: str, ground: str) -> None:
     p = theme.PALETTES[shade]
     assert contrast(p[text], p[ground]) >= 4.5

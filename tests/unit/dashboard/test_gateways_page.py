@@ -22,21 +22,49 @@ from db.inhibitions import ListedInhibition
 NOW = datetime(2026, 11, 24, 3, 12, 30, tzinfo=UTC)
 EN = texts("en")
 HEARD = ListedGateway(
-    id=1, format="chirpstack", identity="a84041ffff1f0001", kind="lorawan_gateway", name="",
-    district="460107", online=True, status_at=NOW - timedelta(hours=1),
-    heard_at=NOW - timedelta(seconds=20), back_at=None, attributes={},
-    first_seen=NOW - timedelta(days=9), devices=7, inhibited=0, alarm_id=None, alarm_state=None,
-    severity=None, silent_since=None, condition="gateway/chirpstack/a84041ffff1f0001",
-)  # fmt: skip
+    id=1,
+    format="chirpstack",
+    identity="a84041ffff1f0001",
+    kind="lorawan_gateway",
+    name="",
+    district="460107",
+    online=True,
+    status_at=NOW - timedelta(hours=1),
+    heard_at=NOW - timedelta(seconds=20),
+    back_at=None,
+    attributes={},
+    first_seen=NOW - timedelta(days=9),
+    devices=7,
+    inhibited=0,
+    alarm_id=None,
+    alarm_state=None,
+    severity=None,
+    silent_since=None,
+    condition="gateway/chirpstack/a84041ffff1f0001",
+)
 SILENT = replace(
-    HEARD, id=2, identity="a84041ffff1f0002", online=None, status_at=None, inhibited=3,
-    heard_at=NOW - timedelta(minutes=47), silent_since=NOW - timedelta(minutes=47), alarm_id=9,
-    alarm_state="unacknowledged", severity=3, condition="gateway/chirpstack/a84041ffff1f0002",
-)  # fmt: skip
+    HEARD,
+    id=2,
+    identity="a84041ffff1f0002",
+    online=None,
+    status_at=None,
+    inhibited=3,
+    heard_at=NOW - timedelta(minutes=47),
+    silent_since=NOW - timedelta(minutes=47),
+    alarm_id=9,
+    alarm_state="unacknowledged",
+    severity=3,
+    condition="gateway/chirpstack/a84041ffff1f0002",
+)
 BEHIND = ListedInhibition(
-    condition="silent/GAS-1", by_condition=SILENT.condition, device="GAS-1", kind="gas",
-    severity=3, reason={}, since=NOW - timedelta(minutes=47),
-)  # fmt: skip
+    condition="silent/GAS-1",
+    by_condition=SILENT.condition,
+    device="GAS-1",
+    kind="gas",
+    severity=3,
+    reason={},
+    since=NOW - timedelta(minutes=47),
+)
 
 
 def words(component: Any) -> str:

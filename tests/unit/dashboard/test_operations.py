@@ -50,28 +50,50 @@ NOW = datetime(2026, 11, 24, 3, 12, 30, tzinfo=UTC)
 START = NOW.replace(second=0) - timedelta(minutes=59)
 EN = texts("en")
 FEED = FeedFigures(
-    feed="chirpstack", received=600, stored=590, duplicate=10, rejected=0, without_values=0,
-    readings_stored=1200, newest_at=NOW - timedelta(seconds=20), is_exact=True,
-    first_minute=NOW - timedelta(days=1), active_minutes=1440,
-    store_lag_avg_s=0.05, store_lag_max_s=0.2, sense_lag_avg_s=None, sense_lag_max_s=None,
-)  # fmt: skip
+    feed="chirpstack",
+    received=600,
+    stored=590,
+    duplicate=10,
+    rejected=0,
+    without_values=0,
+    readings_stored=1200,
+    newest_at=NOW - timedelta(seconds=20),
+    is_exact=True,
+    first_minute=NOW - timedelta(days=1),
+    active_minutes=1440,
+    store_lag_avg_s=0.05,
+    store_lag_max_s=0.2,
+    sense_lag_avg_s=None,
+    sense_lag_max_s=None,
+)
 WELL = OperationsAnswer(
-    from_=START, now=NOW, findings=[], feeds=build_feeds([FEED], [], [], START, NOW),
-    imbalances=[], workers=[], programs={"ingest": 1, "engine": 1, "scheduler": 1, "serve": 1},
+    from_=START,
+    now=NOW,
+    findings=[],
+    feeds=build_feeds([FEED], [], [], START, NOW),
+    imbalances=[],
+    workers=[],
+    programs={"ingest": 1, "engine": 1, "scheduler": 1, "serve": 1},
     evaluation=EvaluationItem(batches_waiting=0, oldest_waiting_s=None, alarm_changes_waiting=0),
-    quarantine=QuarantineSize(0, 0, None, 0, 8192), quarantine_limit_bytes=2**30,
-    database=DatabaseSize(10**9, 10**8, 8192, 10**7), disk=DiskItem(total=10**12, free=10**11),
-)  # fmt: skip
+    quarantine=QuarantineSize(0, 0, None, 0, 8192),
+    quarantine_limit_bytes=2**30,
+    database=DatabaseSize(10**9, 10**8, 8192, 10**7),
+    disk=DiskItem(total=10**12, free=10**11),
+)
 
 
 def loss(number: int = 1, **fields: Any) -> LossItem:
     return LossItem(
         **{
-            "from_": NOW - timedelta(minutes=number), "to": NOW - timedelta(minutes=number - 1),
-            "messages": 37, "sources": 35, "names": ["gas-1", "gas-2"], "feeds": ["native"],
+            "from_": NOW - timedelta(minutes=number),
+            "to": NOW - timedelta(minutes=number - 1),
+            "messages": 37,
+            "sources": 35,
+            "names": ["gas-1", "gas-2"],
+            "feeds": ["native"],
             **fields,
         }
-    )  # fmt: skip
+    )
 
 
 DROP = DropItem(from_=NOW - timedelta(minutes=2), to=NOW, deliveries=12)
@@ -147,8 +169,12 @@ def test_a_stage_that_stands_still_has_a_line_with_what_to_do(code: str) -> None
 
 
 def test_one_fact_is_one_line() -> None:
-    dead = changed(programs={"scheduler": 1}, evaluation=EvaluationItem(
-        batches_waiting=3, oldest_waiting_s=31.0, alarm_changes_waiting=0))  # fmt: skip
+    dead = changed(
+        programs={"scheduler": 1},
+        evaluation=EvaluationItem(
+            batches_waiting=3, oldest_waiting_s=31.0, alarm_changes_waiting=0
+        ),
+    )
     assert codes(dead) == ["ingest_absent", "engine_absent", "evaluation_behind"]
     faults = [Fault(stages.INGEST_ABSENT, NOW), Fault(stages.NOT_JUDGED, NOW)]
     assert [f.code for f in stage_problems(faults)] == ["ingest_absent", "not_judged"]
@@ -223,11 +249,13 @@ def test_every_finding_has_words_and_says_what_to_do() -> None:
     plain = {key for key in known if not key.endswith("_do")}
     assert {f"{key}_do" for key in plain} == known - plain
     everything = [
-        changed(programs={}), changed(feeds=[]), feeds(newest_at=NOW - timedelta(hours=2)),
+        changed(programs={}),
+        changed(feeds=[]),
+        feeds(newest_at=NOW - timedelta(hours=2)),
         changed(imbalances=[Imbalance("ttn", START, "messages", 2, 1)]),
         changed(disk=DiskItem(total=1, free=1)),
         changed(books=BooksItem(missing=[loss()] * 9, outages=[loss()] * 9, drops=[DROP] * 9)),
-    ]  # fmt: skip
+    ]
     assert {code for answer in everything for code in codes(answer)} <= plain
 
 

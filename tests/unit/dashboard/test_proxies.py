@@ -15,9 +15,11 @@ NETWORKS = parse_networks("GRIDWARDEN_TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1, 
 def seen(remote: str, **headers: str) -> tuple[str, str, str]:
     """Address, scheme and host that the application sees."""
     environ: dict[str, Any] = {
-        "REMOTE_ADDR": remote, "wsgi.url_scheme": "http", "HTTP_HOST": "inside",
+        "REMOTE_ADDR": remote,
+        "wsgi.url_scheme": "http",
+        "HTTP_HOST": "inside",
         **{"HTTP_X_FORWARDED_" + name.upper(): value for name, value in headers.items()},
-    }  # fmt: skip
+    }
     TrustedProxies(lambda environ, start: environ, NETWORKS)(environ, None)
     return environ["REMOTE_ADDR"], environ["wsgi.url_scheme"], environ["HTTP_HOST"]
 

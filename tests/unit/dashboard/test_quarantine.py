@@ -39,9 +39,18 @@ NOW = datetime(2026, 11, 24, 3, 12, tzinfo=UTC)
 EN = texts("en")
 VIEW = View(Caller("a", Role.ADMIN, "460107"), EN, LIGHT)
 ROW = StoredReject(
-    7, NOW, "chirpstack", "application/1/device/24e1/event/up", "24e1/2", "device_unknown",
-    "no device", b'{"a":1}', 7, True, None,
-)  # fmt: skip
+    7,
+    NOW,
+    "chirpstack",
+    "application/1/device/24e1/event/up",
+    "24e1/2",
+    "device_unknown",
+    "no device",
+    b'{"a":1}',
+    7,
+    True,
+    None,
+)
 GROUP = RejectCount("chirpstack", "24e1/2", "device_unknown", 1, 5, 4, 0, NOW, NOW, [0] * 23 + [5])
 STORABLE = Today(refusals=[], decoded={"format": "chirpstack"})
 

@@ -85,8 +85,12 @@ def test_events_name_the_rows_they_touch() -> None:
     assert touched.incidents == {7}
     assert touched.alarms == {3}
     assert touched.kinds == (
-        "incident.opened", "alarm.raised", "incident.filed", "video.confirmed", "incident.odd",
-    )  # fmt: skip
+        "incident.opened",
+        "alarm.raised",
+        "incident.filed",
+        "video.confirmed",
+        "incident.odd",
+    )
 
 
 def test_a_clock_stands_as_it_does_at_the_moment_of_asking() -> None:
@@ -108,8 +112,15 @@ def test_times_travel_as_epoch_milliseconds() -> None:
 
 def test_a_squad_says_where_it_is_and_whether_it_is_on_duty() -> None:
     assert squad_json(squad("A"), NOW, ZONE) == [
-        "A", "中队", "squad", 110.1, 20.1, True, 0, "gas",
-    ]  # fmt: skip
+        "A",
+        "中队",
+        "squad",
+        110.1,
+        20.1,
+        True,
+        0,
+        "gas",
+    ]
     night = NOW + timedelta(hours=12)
     assert squad_json(squad("A", position=None), night, ZONE)[3:6] == [None, None, False]
 

@@ -19,16 +19,23 @@ NOW = datetime(2026, 11, 28, 3, 12, 30, tzinfo=UTC)
 
 def beat(stage: Stage, name: str = "one", **fields: Any) -> Beat:
     well: dict[str, Any] = {
-        "age_s": 1.0, "connected": True, "connected_age_s": 1.0, "newest_age_s": None,
+        "age_s": 1.0,
+        "connected": True,
+        "connected_age_s": 1.0,
+        "newest_age_s": None,
         "waiting_s": None,
-    }  # fmt: skip
+    }
     return Beat(stage, name, **(well | fields))
 
 
 BEATS = (
-    beat(Stage.RECEIVED, newest_age_s=2.0), beat(Stage.COMMITTED), beat(Stage.JUDGED),
-    beat(Stage.DISPATCHED), beat(Stage.TICKED, TIMERS), beat(Stage.TICKED, DEADLINES),
-)  # fmt: skip
+    beat(Stage.RECEIVED, newest_age_s=2.0),
+    beat(Stage.COMMITTED),
+    beat(Stage.JUDGED),
+    beat(Stage.DISPATCHED),
+    beat(Stage.TICKED, TIMERS),
+    beat(Stage.TICKED, DEADLINES),
+)
 WELL = Look(BEATS, Waiting(0.2, None), usual=Usual(10, None))
 
 
@@ -179,12 +186,16 @@ def test_every_fault_has_its_words(code: str, lang: str) -> None:
 MAY_NEVER_HAVE_BEGUN = {
     fault.code
     for look in (
-        None, without(Stage.RECEIVED), without(Stage.COMMITTED), without(Stage.JUDGED),
-        without(Stage.DISPATCHED), without(Stage.TICKED),
+        None,
+        without(Stage.RECEIVED),
+        without(Stage.COMMITTED),
+        without(Stage.JUDGED),
+        without(Stage.DISPATCHED),
+        without(Stage.TICKED),
         with_beats(beat(Stage.RECEIVED, connected=False, connected_age_s=None)),
     )
     for fault in judge(look, 0, NOW)
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -212,7 +223,11 @@ def test_readiness_names_each_part_and_what_cannot_be_known() -> None:
     assert deaf == well | {"broker": None, "ingest": False, "devices": None}
     (broker,) = [c for c in check_stages([Fault(stages.BROKER_AWAY, ago(20))]) if c.ok is False]
     assert broker.as_json(NOW) == {
-        "part": "broker", "ok": False, "code": "broker_away", "since": ago(20), "age_s": 20.0,
+        "part": "broker",
+        "ok": False,
+        "code": "broker_away",
+        "since": ago(20),
+        "age_s": 20.0,
         "text": "ingest does not reach the broker: no readings arrive"
-                " since 2026-11-28 03:12:10 UTC",
-    }  # fmt: skip
+        " since 2026-11-28 03:12:10 UTC",
+    }

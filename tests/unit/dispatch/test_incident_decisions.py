@@ -140,8 +140,10 @@ def test_the_parts_make_the_score_and_the_reasons_say_why() -> None:
     assert best.score == sum(best.parts.values()) == 100
     assert [why.code for why in best.reasons] == ["on_duty", "owns_grid", "travel", "workload"]
     assert asdict(best)["reasons"][1] == {
-        "code": "owns_grid", "zh": "责任网格内", "en": "its own duty grid",
-    }  # fmt: skip
+        "code": "owns_grid",
+        "zh": "责任网格内",
+        "en": "its own duty grid",
+    }
 
 
 def test_an_old_position_is_pointed_out_and_inspectors_are_not_sent() -> None:
@@ -167,11 +169,19 @@ def test_a_shift_runs_past_midnight(local: str, on_duty: bool) -> None:
 
 
 WATCHED = Watched(
-    device="GD-1", stands=False, cleared_at=NOW - timedelta(minutes=40),
-    ended_at=NOW - timedelta(minutes=40), limit=20, clear_limit=10, comparison="at_or_above",
-    readings=5, lowest=0, highest=4, newest_at=NOW - timedelta(minutes=1),
+    device="GD-1",
+    stands=False,
+    cleared_at=NOW - timedelta(minutes=40),
+    ended_at=NOW - timedelta(minutes=40),
+    limit=20,
+    clear_limit=10,
+    comparison="at_or_above",
+    readings=5,
+    lowest=0,
+    highest=4,
+    newest_at=NOW - timedelta(minutes=1),
     report_interval=timedelta(minutes=5),
-)  # fmt: skip
+)
 PERIOD = timedelta(minutes=30)
 
 

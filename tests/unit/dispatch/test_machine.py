@@ -28,33 +28,85 @@ NOW = datetime(2026, 7, 15, 4, 0, tzinfo=UTC)
 PAIRS = list(product(IncidentState, Action))
 
 CATEGORY = Category(
-    "05-02", 1, "test", "event", "gas", "燃气泄漏", "Gas leak", "", "", 1, "urgent_hour", 1,
-    "gas", ["photo_after", "check_photo", "gas_release"], 30, "test", date(2025, 1, 1),
-)  # fmt: skip
+    code="05-02",
+    version=1,
+    code_system="test",
+    class_="event",
+    family="gas",
+    name_zh="燃气泄漏",
+    name_en="Gas leak",
+    filing_condition_zh="",
+    filing_condition_en="",
+    handle_limit=1,
+    handle_unit="urgent_hour",
+    severity=1,
+    skill="gas",
+    closing_evidence=["photo_after", "check_photo", "gas_release"],
+    gas_free_minutes=30,
+    source="test",
+    valid_from=date(2025, 1, 1),
+)
 ALWAYS = Shift(frozenset(range(1, 8)), time(0), time(0))
 SQUAD = Squad(
-    "G1", "460107", "燃气队", "Gas squad", "gas", frozenset({"gas"}), frozenset(), (ALWAYS,),
-    None, None, 0,
-)  # fmt: skip
+    code="G1",
+    district="460107",
+    name_zh="燃气队",
+    name_en="Gas squad",
+    kind="gas",
+    skills=frozenset({"gas"}),
+    duty_grids=frozenset(),
+    shifts=(ALWAYS,),
+    position=None,
+    position_at=None,
+    open_incidents=0,
+)
 
 
 def an_incident(state: IncidentState) -> Incident:
     return Incident(
-        id=1, number="4601072026071500001", district="460107", condition="gas/1",
-        category="05-02", category_version=1, source=Source.SENSOR, state=state, severity=1,
-        title_zh="", title_en="", description="", lon=110.3, lat=20.0, unit_grid=None,
-        street=None, community=None, device_id=None, opened_at=NOW, reported_by="system",
-        squad="G1", handled_by="chen", version=5,
+        id=1,
+        number="4601072026071500001",
+        district="460107",
+        condition="gas/1",
+        category="05-02",
+        category_version=1,
+        source=Source.SENSOR,
+        state=state,
+        severity=1,
+        title_zh="",
+        title_en="",
+        description="",
+        lon=110.3,
+        lat=20.0,
+        unit_grid=None,
+        street=None,
+        community=None,
+        device_id=None,
+        opened_at=NOW,
+        reported_by="system",
+        squad="G1",
+        handled_by="chen",
+        version=5,
         resume_state="on_site" if state is IncidentState.SUSPENDED else None,
-    )  # fmt: skip
+    )
 
 
 HANDLING = Deadline(
-    id=1, district="460107", incident_id=1, clock="handle", attempt=1, started_at=NOW,
-    limit_amount=1, limit_unit="urgent_hour", calendar="CN", calendar_version=1,
-    due_at=NOW + timedelta(hours=1), beyond_calendar=False, counted=[],
+    id=1,
+    district="460107",
+    incident_id=1,
+    clock="handle",
+    attempt=1,
+    started_at=NOW,
+    limit_amount=1,
+    limit_unit="urgent_hour",
+    calendar="CN",
+    calendar_version=1,
+    due_at=NOW + timedelta(hours=1),
+    beyond_calendar=False,
+    counted=[],
     warn_at=NOW + timedelta(minutes=48),
-)  # fmt: skip
+)
 FREE = GasStanding(needed=True, quiet=True, released=True, free=True, reason="gas_free")
 GOOD = Facts(
     category=CATEGORY,
@@ -74,9 +126,15 @@ GOOD = Facts(
 
 def full_request(action: Action) -> ActionRequest:
     return ActionRequest(
-        action=action, version=5, note="n", squad="G1", category="05-02", reason="r",
-        until=NOW + timedelta(days=1), into=2,
-    )  # fmt: skip
+        action=action,
+        version=5,
+        note="n",
+        squad="G1",
+        category="05-02",
+        reason="r",
+        until=NOW + timedelta(days=1),
+        into=2,
+    )
 
 
 def someone(role: Role) -> Caller:
@@ -121,11 +179,25 @@ def test_every_field_a_step_needs_is_asked_for_by_name(
 
 
 RED_ALARM = IncidentAlarm(
-    id=1, condition="gas/1", rule_code="gas-lel", severity=1, state="acknowledged", reason={},
-    sensed_at=NOW, raised_at=NOW, cleared_at=None, ended_at=None, shelved_until=None, device_id=1,
-    device_code="GAS-1", report_interval_s=60, metric_id=1, comparison="at_or_above",
-    clear_limit=None, clearing=False,
-)  # fmt: skip
+    id=1,
+    condition="gas/1",
+    rule_code="gas-lel",
+    severity=1,
+    state="acknowledged",
+    reason={},
+    sensed_at=NOW,
+    raised_at=NOW,
+    cleared_at=None,
+    ended_at=None,
+    shelved_until=None,
+    device_id=1,
+    device_code="GAS-1",
+    report_interval_s=60,
+    metric_id=1,
+    comparison="at_or_above",
+    clear_limit=None,
+    clearing=False,
+)
 
 BAD_FACTS: dict[Need, tuple[Facts, type[Exception]]] = {
     Need.PHOTO_AFTER: (replace(GOOD, evidence=frozenset()), InvalidInput),

@@ -120,8 +120,14 @@ BERLIN = WorkCalendar(
     ("day", "hours"), [("2026-03-29", 7), ("2026-10-25", 9), ("2026-07-05", 8)]
 )
 def test_the_day_the_clocks_change_counts_its_real_length(day: str, hours: int) -> None:
-    calendar = WorkCalendar("DE", 1, {date.fromisoformat(day): True}, date(2030, 12, 31),
-                            "Europe/Berlin", BERLIN.windows)  # fmt: skip
+    calendar = WorkCalendar(
+        code="DE",
+        version=1,
+        exceptions={date.fromisoformat(day): True},
+        known_until=date(2030, 12, 31),
+        timezone="Europe/Berlin",
+        windows=BERLIN.windows,
+    )
     zone = ZoneInfo("Europe/Berlin")
     start = datetime.fromisoformat(day).replace(tzinfo=zone)
     end = start.replace(hour=8)

@@ -148,14 +148,20 @@ def test_a_refused_part_is_quarantined_and_the_rest_is_stored() -> None:
     ("topic", "payload", "reason"),
     [
         (f"city/v1/{DISTRICT}/gas/G-1/telemetry", b"{not json", REASON_JSON),
-        (f"city/v1/{DISTRICT}/gas/STRANGER/telemetry", b'{"readings":{"co_ppm":1}}',
-         REASON_DEVICE_UNKNOWN),
+        (
+            f"city/v1/{DISTRICT}/gas/STRANGER/telemetry",
+            b'{"readings":{"co_ppm":1}}',
+            REASON_DEVICE_UNKNOWN,
+        ),
         ("city/v1/110101/gas/G-1/telemetry", b'{"readings":{"co_ppm":1}}', REASON_DISTRICT),
-        (f"city/v1/{DISTRICT}/squad/S-9/position", b'{"ts":1772600000000,"lon":110.5,"lat":20}',
-         REASON_DEVICE_UNKNOWN),
+        (
+            f"city/v1/{DISTRICT}/squad/S-9/position",
+            b'{"ts":1772600000000,"lon":110.5,"lat":20}',
+            REASON_DEVICE_UNKNOWN,
+        ),
         ("somewhere/else", b"\xff\x00", REASON_FORMAT),
     ],
-)  # fmt: skip
+)
 def test_a_refused_message_is_one_reject_with_its_bytes(
     topic: str, payload: bytes, reason: str
 ) -> None:
@@ -209,11 +215,13 @@ def test_a_raw_value_is_kept_where_it_differs() -> None:
 
 def test_video_events_and_links_and_places_name_their_message() -> None:
     batch = build(
-        native("video/CAM-1/event", {"id": "e1", "type": "garbage", "phase": "new",
-                                     "start": "2026-03-04T05:06:00Z"}),
+        native(
+            "video/CAM-1/event",
+            {"id": "e1", "type": "garbage", "phase": "new", "start": "2026-03-04T05:06:00Z"},
+        ),
         native("gas/G-1/status", {"ts": "2026-03-04T05:06:00Z", "online": True}),
         native("squad/S-1/position", {"ts": "2026-03-04T05:06:00Z", "lon": 110.5, "lat": 20.0}),
-    )  # fmt: skip
+    )
 
     assert [(n, r.camera_id, r.event.event_id) for n, r in batch.videos] == [(0, 3, "e1")]
     assert [(n, link.device_id, link.online) for n, link in batch.links] == [(1, 1, True)]

@@ -53,8 +53,10 @@ def test_with_a_model_they_are_mapped() -> None:
 def test_bytes_are_shown_and_a_models_codec_reads_them() -> None:
     plain = by_hand("chirpstack/up-bytes.json")
     assert (plain["class"], plain["frame"], plain["fport"]) == (
-        "undecoded", "058e01060100070101", 85,
-    )  # fmt: skip
+        "undecoded",
+        "058e01060100070101",
+        85,
+    )
     assert not rejected_everything(plain)
     read = by_hand("chirpstack/up-bytes.json", model="milesight-gs101")
     assert read["class"] == "telemetry"

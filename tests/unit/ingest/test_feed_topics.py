@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from city.reading import MessageClass
+from tests.tables import cases
 from wire import FORMATS, recognise
 
 NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
@@ -17,18 +18,13 @@ SEEN = {"camera": "gate-4", "id": "1.5-a", "label": "person", "start_time": 1_77
 
 @pytest.mark.parametrize(
     ("name", "body", "device"),
-    [
-        ("tasmota", {"ENERGY": {"Power": 3}}, ""),
-        ("zigbee2mqtt", {"linkquality": 3, "temperature": 2}, ""),
-        ("shelly", {"src": "s-1", "method": "NotifyFullStatus",
-                    "params": {"switch:0": {"output": True}}}, "s-1"),
-        ("thingsboard", {"level": 1}, ""),
-        ("lwm2m", [{"n": "/3303/0/5700", "v": 1}], ""),
-        ("senml", [{"bn": "d-7:", "n": "t", "v": 1, "u": "Cel"}], "d-7"),
-        ("jetlinks", {"deviceId": "d-7", "properties": {"level": 1}}, "d-7"),
-        ("dataq", {"occupancy": {"Human": 1}}, ""),
-    ],
-)  # fmt: skip
+    cases(
+        "values_are_read_and_no_level_of_the_topic_is_a_device.jsonl",
+        name=str,
+        body=object,
+        device=str,
+    ),
+)
 def test_values_are_read_and_no_level_of_the_topic_is_a_device(
     name: str, body: Any, device: str
 ) -> None:

@@ -93,8 +93,9 @@ def test_a_reception_that_repeats_another_is_left_out_and_a_foreign_network_is_n
     decoded = replace(parse(UP, fixture("chirpstack/up-decoded.json")), link=link)
     found = list(heard(decoded, Device(), NOW))[1:]
     assert [(sign.identity, sign.attributes) for sign in found] == [
-        ("own", {}), ("theirs", {"network": "ttnv2"}),
-    ]  # fmt: skip
+        ("own", {}),
+        ("theirs", {"network": "ttnv2"}),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -155,8 +156,10 @@ def test_birth_data_and_death_of_an_edge_node_and_what_is_behind_it() -> None:
     born = apart(parse(topic("NBIRTH"), node_birth()))
     (sign,) = [s for part in born.parts or (born,) for s in heard(part, None, NOW) if s.online]
     assert (sign.format, sign.identity, sign.kind) == (
-        "sparkplug", "North/cabinet-7", "sparkplug_node",
-    )  # fmt: skip
+        "sparkplug",
+        "North/cabinet-7",
+        "sparkplug_node",
+    )
     (sign,) = signs(topic("DDATA", "pump"), payload(seq=1), Device())
     assert (sign.identity, sign.device_id, sign.online) == ("North/cabinet-7", 7, None)
     (sign,) = signs(topic("NDEATH"), b"")

@@ -24,9 +24,14 @@ def varint(value: int) -> bytes:
 
 
 def publish(
-    topic: str, body: bytes, mid: int = 0, *, dup: bool = False, retain: bool = False,
+    topic: str,
+    body: bytes,
+    mid: int = 0,
+    *,
+    dup: bool = False,
+    retain: bool = False,
     properties: bytes = b"",
-) -> bytes:  # fmt: skip
+) -> bytes:
     name = topic.encode()
     number = struct.pack(">H", mid) if mid else b""
     rest = struct.pack(">H", len(name)) + name + number + varint(len(properties)) + properties
@@ -82,8 +87,9 @@ def test_messages_of_one_read_have_times_of_their_own() -> None:
     messages, _ = read_publishes(publish("a", b"1", 1) + publish("a", b"2", 2), AT, False, "")
     assert [m.received_at for m in messages] == [AT, AT]
     assert [m.apart().received_at - AT for m in messages] == [
-        timedelta(0), timedelta(microseconds=1),
-    ]  # fmt: skip
+        timedelta(0),
+        timedelta(microseconds=1),
+    ]
 
 
 def test_a_message_came_before_if_the_broker_or_the_inbox_says_so() -> None:

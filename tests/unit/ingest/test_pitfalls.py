@@ -33,6 +33,7 @@ from ingest.batch import Batch, Content, build_batch, decode_messages
 from ingest.message import Message
 from ingest.reporters import Reporters
 from tests.fuzz.attack import AnyDevice
+from tests.tables import cases
 from wire import FORMATS, PAYLOAD_LIMIT
 from wire.normalize import Normalized, normalize
 
@@ -45,10 +46,17 @@ TTN = "v3/fleet@town/devices/lid-4/up"
 
 def device(number: int, format_: str, identity: str, model: str = "", **more: Any) -> Any:
     return RegisteredDevice(
-        id=number, code=f"D-{number}", kind=more.get("kind", "manhole"), district="460107",
-        model=model, gas=more.get("gas"), format=format_, external_id=identity,
-        attributes=more.get("attributes", {}), timezone="Asia/Shanghai",
-    )  # fmt: skip
+        id=number,
+        code=f"D-{number}",
+        kind=more.get("kind", "manhole"),
+        district="460107",
+        model=model,
+        gas=more.get("gas"),
+        format=format_,
+        external_id=identity,
+        attributes=more.get("attributes", {}),
+        timezone="Asia/Shanghai",
+    )
 
 
 REGISTRY = Reporters(
@@ -102,19 +110,28 @@ def stored(batch: Batch) -> list[tuple[int, str, float]]:
 
 def chirpstack(**changes: Any) -> dict[str, Any]:
     body = {
-        "deduplicationId": "5f0c", "time": AT.isoformat(), "deviceInfo": {"devEui": EUI},
-        "fCnt": 41, "fPort": 85, "data": "AXVa", "object": {"distance": 1290, "battery": 90},
+        "deduplicationId": "5f0c",
+        "time": AT.isoformat(),
+        "deviceInfo": {"devEui": EUI},
+        "fCnt": 41,
+        "fPort": 85,
+        "data": "AXVa",
+        "object": {"distance": 1290, "battery": 90},
         "rxInfo": [{"gatewayId": "aa01", "rssi": -101, "snr": 4.5, "gwTime": AT.isoformat()}],
-    }  # fmt: skip
+    }
     return {key: item for key, item in (body | changes).items() if item is not ...}
 
 
 def ttn(**changes: Any) -> dict[str, Any]:
     uplink = {
-        "f_port": 85, "f_cnt": 41, "frm_payload": "AXVa", "received_at": AT.isoformat(),
-        "session_key_id": "AZx=", "decoded_payload": {"distance": 1290},
+        "f_port": 85,
+        "f_cnt": 41,
+        "frm_payload": "AXVa",
+        "received_at": AT.isoformat(),
+        "session_key_id": "AZx=",
+        "decoded_payload": {"distance": 1290},
         "rx_metadata": [{"gateway_ids": {"gateway_id": "g-1"}, "rssi": -101}],
-    } | changes  # fmt: skip
+    } | changes
     ids = {"device_id": "lid-4", "dev_eui": EUI.upper()}
     return {"end_device_ids": ids, "uplink_message": uplink}
 
@@ -138,9 +155,10 @@ def test_pitfall_01_one_frame_heard_by_many_gateways_is_one_reading() -> None:
 def test_pitfall_01_packet_broker_repeats_a_gateway_of_our_own() -> None:
     own = {"gateway_ids": {"gateway_id": "g-1", "eui": "AA00000000000001"}, "rssi": -101}
     broker = {
-        "gateway_ids": {"gateway_id": "packetbroker"}, "rssi": -101,
+        "gateway_ids": {"gateway_id": "packetbroker"},
+        "rssi": -101,
         "packet_broker": {"forwarder_gateway_eui": "AA00000000000001", "forwarder_gateway_id": "x"},
-    }  # fmt: skip
+    }
     decoded = decode(TTN, ttn(rx_metadata=[own, broker]))
 
     assert [entry.get("repeats") for entry in decoded.link["gateways"]] == [None, "g-1"]
@@ -148,8 +166,7 @@ def test_pitfall_01_packet_broker_repeats_a_gateway_of_our_own() -> None:
 
 
 def test_pitfall_02_both_messages_of_a_loriot_frame_are_the_same_reading() -> None:
-    frame = {"EUI": EUI.upper(), "ts": 1_772_600_767_250, "fcnt": 41, "port": 85,
-             "data": "01755a"}  # fmt: skip
+    frame = {"EUI": EUI.upper(), "ts": 1_772_600_767_250, "fcnt": 41, "port": 85, "data": "01755a"}
     first = {"cmd": "rx", **frame, "rssi": -101}
     second = {"cmd": "gw", **frame, "gws": [{"gweui": "AA00000000000001", "rssi": -101}]}
     batch = build(message("feed/loriot/a", first), message("feed/loriot/a", second))
@@ -191,8 +208,12 @@ def test_pitfall_02_an_endpoint_says_again_what_its_device_said() -> None:
 def test_pitfall_02_any_scenario_of_a_camera_repeats_the_special_one() -> None:
     def event(name: str) -> Any:
         topic = f"tnsaxis:CameraApplicationPlatform/ObjectAnalytics/{name}"
-        body = {"topic": topic, "timestamp": 1_772_600_767_250, "serial": "ACCC8E000001",
-                "message": {"source": {}, "key": {}, "data": {"active": "1"}}}  # fmt: skip
+        body = {
+            "topic": topic,
+            "timestamp": 1_772_600_767_250,
+            "serial": "ACCC8E000001",
+            "message": {"source": {}, "key": {}, "data": {"active": "1"}},
+        }
         return decode("axis/ACCC8E000001/event/x", body).events[0]
 
     special, general = event("Device1Scenario3"), event("Device1ScenarioANY")
@@ -205,13 +226,19 @@ def test_pitfall_03_a_frame_counter_that_falls_back_loses_nothing() -> None:
     frames = [(86, 0), (0, 60), (1, 120), (0, 180)]
     batch = build(
         *(
-            message(UP, chirpstack(
-                fCnt=counter, time=(AT + timedelta(seconds=later)).isoformat(), rxInfo=[],
-                object={"distance": 1000 + later},
-            ), received_at=NOW + timedelta(seconds=later))
+            message(
+                UP,
+                chirpstack(
+                    fCnt=counter,
+                    time=(AT + timedelta(seconds=later)).isoformat(),
+                    rxInfo=[],
+                    object={"distance": 1000 + later},
+                ),
+                received_at=NOW + timedelta(seconds=later),
+            )
             for counter, later in frames
         )
-    )  # fmt: skip
+    )
     assert [value for _, _, value in stored(batch)] == [1000, 1060, 1120, 1180]
 
 
@@ -304,8 +331,10 @@ def test_pitfall_08_a_message_without_any_time_is_of_its_receipt() -> None:
 
 
 def test_pitfall_09_a_time_among_the_readings_is_the_time_of_its_point_and_no_number() -> None:
-    history = [{"timestamp": AT.timestamp() - 7200, "distance": 1200},
-               {"timestamp": 12, "distance": 1}]  # fmt: skip
+    history = [
+        {"timestamp": AT.timestamp() - 7200, "distance": 1200},
+        {"timestamp": 12, "distance": 1},
+    ]
     decoded = decode(UP, chirpstack(object={"distance": 1290, "history": history}))
     content = judged(decoded, "milesight-em500-udl")
     points = {(r.ts, r.value) for r in content.readings if r.quality is Quality.LATE}
@@ -315,8 +344,15 @@ def test_pitfall_09_a_time_among_the_readings_is_the_time_of_its_point_and_no_nu
 
 def test_pitfall_10_stored_points_are_late_and_point_by_point_in_time() -> None:
     late = Quality.LATE
-    thingpark = {"DevEUI_uplink": {"DevEUI": EUI, "Time": AT.isoformat(), "Late": 1, "FPort": 85,
-                                   "payload_hex": "01755a"}}  # fmt: skip
+    thingpark = {
+        "DevEUI_uplink": {
+            "DevEUI": EUI,
+            "Time": AT.isoformat(),
+            "Late": 1,
+            "FPort": 85,
+            "payload_hex": "01755a",
+        }
+    }
     decoded = decode(f"mqtt/things/{EUI}/uplink", thingpark)
     assert decoded.link["quality"] == late
     out_of_order = [
@@ -326,8 +362,10 @@ def test_pitfall_10_stored_points_are_late_and_point_by_point_in_time() -> None:
     ]
     points = decode("feed/senml/x", out_of_order).readings
     assert sorted((r.ts, r.value, r.quality is late) for r in points) == [
-        (AT - timedelta(hours=2), 1, True), (AT - timedelta(hours=1), 2, True), (AT, 3, False),
-    ]  # fmt: skip
+        (AT - timedelta(hours=2), 1, True),
+        (AT - timedelta(hours=1), 2, True),
+        (AT, 3, False),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -402,14 +440,13 @@ def test_pitfall_15_nothing_is_not_zero() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value", "unit"),
-    [
-        ("1700 mm", 1700, "mm"), ("22 ℃", 22, "℃"), ("13.25", 13.25, ""), ("3.384 V", 3.384, "V"),
-        ("100.00", 100, ""), ("-115", -115, ""),
-        # no number: a unit that nobody knows, two numbers, a decimal comma, other digits
-        ("12 parsec", "12 parsec", ""), ("1 2", "1 2", ""), ("3,5", "3,5", ""), ("٣", "٣", ""),
-        ("1e5", "1e5", ""), ("0x1F", "0x1F", ""), ("", "", ""),
-    ],
-)  # fmt: skip
+    cases(
+        "pitfall_16_a_number_in_a_text_needs_a_unit_that_is_one.jsonl",
+        text=str,
+        value=object,
+        unit=str,
+    ),
+)
 def test_pitfall_16_a_number_in_a_text_needs_a_unit_that_is_one(
     text: str, value: object, unit: str
 ) -> None:
@@ -419,11 +456,8 @@ def test_pitfall_16_a_number_in_a_text_needs_a_unit_that_is_one(
 
 @pytest.mark.parametrize(
     ("said_as", "value"),
-    [
-        ("FALSE", 0), ("False", 0), (False, 0), (0, 0), (0.0, 0),
-        ("TRUE", 1), ("True", 1), (True, 1), (1, 1), (1.0, 1),
-    ],
-)  # fmt: skip
+    cases("pitfall_17_a_truth_value_is_read_and_not_guessed.jsonl", said_as=object, value=int),
+)
 def test_pitfall_17_a_truth_value_is_read_and_not_guessed(said_as: object, value: float) -> None:
     content = judged(decode(UP, chirpstack(object={"tamper": said_as})))
     assert metrics(content) == {"tamper": value}
@@ -451,8 +485,10 @@ def test_pitfall_18_each_form_of_a_battery_has_its_own_metric() -> None:
 def test_pitfall_19_a_flag_that_contradicts_the_value_is_kept_beside_it() -> None:
     body = {"gas": "True", "co": 0, "linkquality": 7}
     assert metrics(judged(decode("zigbee2mqtt/lid 4", body), kind="gas")) == {
-        "gas_alarm": 1, "co_ppm": 0, "link_quality": 7,
-    }  # fmt: skip
+        "gas_alarm": 1,
+        "co_ppm": 0,
+        "link_quality": 7,
+    }
 
 
 def test_pitfall_20_a_repeated_cache_says_so() -> None:
@@ -468,9 +504,19 @@ def test_pitfall_20_a_repeated_cache_says_so() -> None:
     ("topic", "body", "content"),
     [
         # an event: never twice
-        ("frigate/events", {"type": "new", "after": {
-            "id": "1772600767.25-ab", "camera": "gate", "label": "person", "start_time": 1772600767,
-        }}, Content.REPLAYED),
+        (
+            "frigate/events",
+            {
+                "type": "new",
+                "after": {
+                    "id": "1772600767.25-ab",
+                    "camera": "gate",
+                    "label": "person",
+                    "start_time": 1772600767,
+                },
+            },
+            Content.REPLAYED,
+        ),
         # a value of unknown age: no
         ("zigbee2mqtt/lid 4", {"tamper": True}, Content.REPLAYED),
         # a value with its time, a state: the same again changes nothing
@@ -480,7 +526,7 @@ def test_pitfall_20_a_repeated_cache_says_so() -> None:
         ("homeassistant/sensor/n/o/config", b"", Content.NO_VALUES),
         ("x/onvif-ej/Device/Trigger/Relay/&1", b"", Content.NO_VALUES),
     ],
-)  # fmt: skip
+)
 def test_pitfall_21_what_the_broker_had_kept_is_no_news(
     topic: str, body: Any, content: Content
 ) -> None:
@@ -525,11 +571,15 @@ def test_pitfall_22_a_simulated_message_raises_nothing() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b'{"deviceInfo": {"devEui": "24e1aa', REASON_JSON), (b"invalid", REASON_JSON),
-        (b"[1, 2]", REASON_FIELD), (b'"text"', REASON_FIELD), (b"null", REASON_FIELD),
-        (b'{"deviceInfo": {"devEui": 12}}', REASON_FIELD), (b"\xff\xfe{}", REASON_JSON),
+        (b'{"deviceInfo": {"devEui": "24e1aa', REASON_JSON),
+        (b"invalid", REASON_JSON),
+        (b"[1, 2]", REASON_FIELD),
+        (b'"text"', REASON_FIELD),
+        (b"null", REASON_FIELD),
+        (b'{"deviceInfo": {"devEui": 12}}', REASON_FIELD),
+        (b"\xff\xfe{}", REASON_JSON),
     ],
-)  # fmt: skip
+)
 def test_pitfall_23_broken_or_foreign_json_is_one_named_reject_and_the_rest_goes_on(
     body: bytes, reason: str
 ) -> None:
@@ -548,11 +598,12 @@ def test_pitfall_23_a_time_that_is_none_is_named() -> None:
 @pytest.mark.parametrize(
     "object_",
     [
-        {"distance": 1290}, {"payload": {"distance": 1290}},
+        {"distance": 1290},
+        {"payload": {"distance": 1290}},
         {"data": {"distance": 1290}, "errors": []},
         {"messages": [{"type": "distance", "measurementValue": 1290, "measurementId": "1"}]},
     ],
-)  # fmt: skip
+)
 def test_pitfall_24_envelopes_are_taken_off(object_: dict[str, Any]) -> None:
     for body in (
         chirpstack(object=object_),
@@ -623,8 +674,14 @@ def test_pitfall_27_percent_of_the_lower_limit_needs_to_know_the_gas() -> None:
 
 
 def frigate(phase: str, **after: Any) -> Decoded:
-    state = {"id": "1772600767.25-ab", "camera": "gate", "label": "person",
-             "start_time": AT.timestamp(), "snapshot": "A" * 100_000, **after}  # fmt: skip
+    state = {
+        "id": "1772600767.25-ab",
+        "camera": "gate",
+        "label": "person",
+        "start_time": AT.timestamp(),
+        "snapshot": "A" * 100_000,
+        **after,
+    }
     return decode("frigate/events", {"type": phase, "before": {}, "after": state})
 
 
@@ -672,7 +729,7 @@ def test_pitfall_29_the_hardware_address_outlives_the_name() -> None:
         # a byte order mark before the JSON
         (UP, b"\xef\xbb\xbf" + json.dumps(chirpstack()).encode(), MessageClass.TELEMETRY, EUI),
     ],
-)  # fmt: skip
+)
 def test_pitfall_30_oddities_of_the_wire_are_taken_or_refused_on_purpose(
     topic: str, body: bytes, class_: MessageClass, device_: str
 ) -> None:

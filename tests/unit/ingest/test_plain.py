@@ -25,12 +25,20 @@ NOW_MS = int(NOW.timestamp() * 1000)
 REGISTRY = Reporters(
     [
         RegisteredDevice(
-            number, f"{kind}-{number}", kind, DISTRICT, "", "methane", "native", None, {},
+            number,
+            f"{kind}-{number}",
+            kind,
+            DISTRICT,
+            "",
+            "methane",
+            "native",
+            None,
+            {},
             "Asia/Shanghai",
         )
         for number, kind in enumerate(["gas", "manhole", "light", "gas"], 1)
     ]
-)  # fmt: skip
+)
 
 
 def telemetry(body: Any, code: str = "gas-1", kind: str = "gas", **changes: Any) -> Message:

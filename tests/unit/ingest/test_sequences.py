@@ -326,8 +326,9 @@ def test_the_summary_says_who_counts_how() -> None:
     books.take(*(said(n, feed=CHIRPSTACK, source=9) for n in (*range(KNOWN), 20)))
     summary = summarise(books.sources)
     assert summary["feeds"] == {
-        "native": {"usable": 1, "constant": 1}, "chirpstack": {"usable": 1},
-    }  # fmt: skip
+        "native": {"usable": 1, "constant": 1},
+        "chirpstack": {"usable": 1},
+    }
     assert summary["useless"] == [[8, "native"]]
     # One loss is no habit, but on the air.
     ((source, feed, share),) = summary["lossy"]

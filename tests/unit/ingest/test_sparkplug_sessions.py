@@ -280,9 +280,10 @@ def test_a_last_will_takes_the_edge_node_and_all_its_devices_offline() -> None:
     field.take("DBIRTH", payload(metric("power_w", 3.0, alias=2), seq=2), 0.2, "lamp-2")
     decoded = field.take("NDEATH", node_death(3), 9)
     assert sorted(statuses(decoded)) == [
-        ("North/cabinet-7", False), ("North/cabinet-7/lamp-1", False),
+        ("North/cabinet-7", False),
+        ("North/cabinet-7/lamp-1", False),
         ("North/cabinet-7/lamp-2", False),
-    ]  # fmt: skip
+    ]
     for part in decoded.parts:
         assert part.statuses[0].attributes["values_stale"] is True
         assert part.statuses[0].ts == NOW + 9 * SECOND
@@ -336,8 +337,9 @@ def test_a_death_is_heeded_whatever_number_the_library_gives_it(birth: int, deat
     field.take("DBIRTH", lamp_birth(), 0.1, "lamp-1")
     decoded = field.take("NDEATH", node_death(death), 9)
     assert sorted(statuses(decoded)) == [
-        ("North/cabinet-7", False), ("North/cabinet-7/lamp-1", False),
-    ]  # fmt: skip
+        ("North/cabinet-7", False),
+        ("North/cabinet-7/lamp-1", False),
+    ]
     assert not field.node.online
 
 
@@ -402,8 +404,9 @@ def test_numbers_that_go_on_undo_a_death() -> None:
     decoded = field.data(3, 70)
     assert names(decoded) == ["voltage_v"]
     assert sorted(statuses(decoded)) == [
-        ("North/cabinet-7", True), ("North/cabinet-7/lamp-1", True),
-    ]  # fmt: skip
+        ("North/cabinet-7", True),
+        ("North/cabinet-7/lamp-1", True),
+    ]
     assert (field.node.online, field.node.next_seq) == (True, 4)
     assert field.node.rebirth_due_at is None
     assert names(field.data(4, 71)) == ["voltage_v"]
@@ -428,8 +431,9 @@ def test_a_device_that_died_by_itself_stays_dead_when_its_edge_node_is_back() ->
     field.take("NDEATH", node_death(9), 60)
     decoded = field.data(4, 70)
     assert sorted(statuses(decoded)) == [
-        ("North/cabinet-7", True), ("North/cabinet-7/lamp-1", True),
-    ]  # fmt: skip
+        ("North/cabinet-7", True),
+        ("North/cabinet-7/lamp-1", True),
+    ]
 
 
 def test_a_will_without_a_number_is_believed() -> None:

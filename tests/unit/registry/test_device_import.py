@@ -307,12 +307,12 @@ def test_a_header_that_is_wrong_says_so_in_a_code(head: str, code: str) -> None:
     [
         ("d.csv", b"code,kind,name,lon,lat\n" + b'"' + b"x" * 200_000, "file_csv"),
         ("d.csv", b"\xff\xff\x80", "file_encoding"),
-        ("d.geojson", "{\"type\": \"北\"}".encode("gbk"), "file_json"),
+        ("d.geojson", '{"type": "北"}'.encode("gbk"), "file_json"),
         ("d.geojson", b"[" * 100_000, "file_json"),
         ("d.geojson", b"[]", "file_geojson"),
         ("d.xlsx", b"PK", "file_ending"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_device_file_is_refused_whole(name: str, content: bytes, code: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         read_rows(name, content)
@@ -322,9 +322,10 @@ def test_what_is_no_device_file_is_refused_whole(name: str, content: bytes, code
 @pytest.mark.parametrize("kind", ["LineString", "Polygon", "MultiPoint"])
 def test_only_a_point_is_a_device(kind: str) -> None:
     item = {
-        "type": "Feature", "properties": {"code": "G-1", "kind": "gas", "name": "A"},
+        "type": "Feature",
+        "properties": {"code": "G-1", "kind": "gas", "name": "A"},
         "geometry": {"type": kind, "coordinates": [[110.5, 19.5], [110.6, 19.5]]},
-    }  # fmt: skip
+    }
     body = json.dumps({"type": "FeatureCollection", "features": [item]}).encode()
 
     judged = judge_rows(read_rows("d.geojson", body), [DISTRICT], NOBODY)
@@ -370,8 +371,9 @@ def test_what_two_rows_claim_names_the_first_of_them() -> None:
     judged = judge(GOOD + "G-1,gas,A,110.6,19.5,,,,,,,\nG-3,gas,A,110.5,19.5,,,,,,,\n")
 
     assert [(f.code, f.facts["row"]) for f in judged.faults] == [
-        ("code_twice", 2), ("place_twice", 2),
-    ]  # fmt: skip
+        ("code_twice", 2),
+        ("place_twice", 2),
+    ]
 
 
 def test_fifty_thousand_rows_are_judged_in_seconds() -> None:

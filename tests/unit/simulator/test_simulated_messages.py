@@ -33,8 +33,11 @@ class Registered:
 
     def __init__(self, device: PlannedDevice) -> None:
         self.code, self.kind, self.model, self.gas = (
-            device.code, device.kind, device.model, device.gas,
-        )  # fmt: skip
+            device.code,
+            device.kind,
+            device.model,
+            device.gas,
+        )
         self.district = "460107"
         self.attributes: dict[str, Any] = {}
 
@@ -132,11 +135,16 @@ def test_nothing_in_a_quarter_of_an_hour_of_the_city_is_rejected() -> None:
     devices = [
         device
         for kind, format_name in (
-            ("gas", "native"), ("gas", "chirpstack"), ("manhole", "native"), ("manhole", "ttn"),
-            ("light", "native"), ("camera", "native"), ("camera", "frigate"),
+            ("gas", "native"),
+            ("gas", "chirpstack"),
+            ("manhole", "native"),
+            ("manhole", "ttn"),
+            ("light", "native"),
+            ("camera", "native"),
+            ("camera", "frigate"),
         )
         for device in CAST.of_kind(kind, format_name)[:30]
-    ]  # fmt: skip
+    ]
     cast = Cast(tuple(devices), ())
     heard: dict[str, int] = defaultdict(int)
     for message in play(cast, SCENARIOS["city-day"], 1, AT):

@@ -55,13 +55,19 @@ def read_index() -> list[Sample]:
         rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
     return [
         Sample(
-            row["file"], row["topic"], row["format"], row["kind"], row["device"],
-            row["message_class"], row["expect"],
+            row["file"],
+            row["topic"],
+            row["format"],
+            row["kind"],
+            row["device"],
+            row["message_class"],
+            row["expect"],
             json.loads((SAMPLES / row["expected"]).read_text(encoding="utf-8")),
-            row["needs_codec"] or "", int(row["fport"]) if row["fport"] else None,
+            row["needs_codec"] or "",
+            int(row["fport"]) if row["fport"] else None,
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 CORPUS = read_index()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from city.reading import REASON_CODEC
+from tests.tables import cases
 from wire.lorawan import codec
 from wire.lorawan.codec import (
     CodecCall,
@@ -309,29 +310,8 @@ def decoded(model: str, frame: str, port: int = 85) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("frame", "values"),
-    [
-        (
-            "058e00060101070100",
-            {"gas_status": "normal", "valve_status": "open", "relay_output_status": "close"},
-        ),
-        ("058e01", {"gas_status": "alarm"}),
-        ("ff0bff", {"device_status": "on"}),
-        ("0890803a0900", {"life_remain": 604800}),
-        ("ff3f02", {"alarm": "sensor_fault"}),
-        ("0367ecff04685a", {"temperature": -2.0, "humidity": 45.0}),
-        (
-            "ff0101ff166136b123456789abff090110ff0a0101",
-            {
-                "protocol_version": 1, "sn": "6136b123456789ab", "hardware_version": "0110",
-                "firmware_version": "0101",
-            },
-        ),
-        ("058e000601", {"gas_status": "normal"}),  # cut short: what is whole counts
-        ("058e007777aa", {"gas_status": "normal"}),  # an unknown channel ends what can be read
-        ("058e09", {"gas_status": "unknown_9"}),
-    ],
-)  # fmt: skip
+    ("frame", "values"), cases("gs101_frames.jsonl", frame=str, values=dict[str, Any])
+)
 def test_gs101_frames(frame: str, values: dict[str, object]) -> None:
     assert decoded("milesight-gs101", frame) == values
 
@@ -345,9 +325,14 @@ def test_a_frame_that_is_no_gs101_frame_fails(frame: str) -> None:
 def test_em310_tilt_frames() -> None:
     found = decoded("milesight-em310-tilt", "01755c03cf78061174102705")
     assert found == {
-        "battery": 92, "angle_x": 16.56, "angle_y": 297.13, "angle_z": 100.0,
-        "threshold_x": "trigger", "threshold_y": "normal", "threshold_z": "trigger",
-    }  # fmt: skip
+        "battery": 92,
+        "angle_x": 16.56,
+        "angle_y": 297.13,
+        "angle_z": 100.0,
+        "threshold_x": "trigger",
+        "threshold_y": "normal",
+        "threshold_z": "trigger",
+    }
     cut = decoded("milesight-em310-tilt", "01755c03cf7806117433")
     assert cut == {"battery": 92, "angle_x": 16.56, "angle_y": 297.13}
 
@@ -355,8 +340,11 @@ def test_em310_tilt_frames() -> None:
 def test_em300_sld_frames() -> None:
     live = decoded("milesight-em300-sld", "01755c03673401046865050001")
     assert live == {
-        "battery": 92, "temperature": 30.8, "humidity": 50.5, "leakage_status": "leak",
-    }  # fmt: skip
+        "battery": 92,
+        "temperature": 30.8,
+        "humidity": 50.5,
+        "leakage_status": "leak",
+    }
     stored = decoded("milesight-em300-sld", "20ce9e74466310015d01")
     point = stored["history"][0]
     assert point["timestamp"] == 1665561758

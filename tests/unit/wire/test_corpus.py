@@ -38,10 +38,14 @@ RENAMED = {"state": "gas_status", "valve": "valve_status", "relay": "relay_outpu
 # Values that a source lists and that are no values: null, and bytes repeated as a list.
 LIST_OF_BYTES = "raw"
 CLASSES = {
-    "readings": {"telemetry"}, "readings-with-codec": {"telemetry", "undecoded"},
-    "raw": {"undecoded"}, "status": {"status"}, "event": {"event"}, "reject": {"invalid"},
+    "readings": {"telemetry"},
+    "readings-with-codec": {"telemetry", "undecoded"},
+    "raw": {"undecoded"},
+    "status": {"status"},
+    "event": {"event"},
+    "reject": {"invalid"},
     "none": {"other", "undecoded", "telemetry"},
-}  # fmt: skip
+}
 KNOWN = of_formats(SUPPORTED)
 
 
@@ -57,9 +61,7 @@ def test_a_sample_is_recognised_by_its_topic_and_by_its_body(sample: Sample) -> 
     wanted = SUPPORTED[sample.format]
     assert sample.decoded()["format"] == wanted
     if sample.format != "frigate-plain-text":  # a bare word says nothing about its sender
-        assert decode_by_hand(
-            "", sample.payload, received_at=NOW
-        )["format"] == wanted  # fmt: skip
+        assert decode_by_hand("", sample.payload, received_at=NOW)["format"] == wanted
 
 
 @corpus
@@ -190,8 +192,9 @@ def test_a_captured_stream_is_read_to_its_end(sample: Sample) -> None:
     undecoded = wanted["without_decoded_payload"]
     assert result["messages"] == wanted["messages"]
     assert result["classes"] == {
-        "telemetry": wanted["messages"] - undecoded, "undecoded": undecoded,
-    }  # fmt: skip
+        "telemetry": wanted["messages"] - undecoded,
+        "undecoded": undecoded,
+    }
     assert result["rejects"] == []
     first, last = moment(wanted["first"]), moment(wanted["last"])
     for reading in result["readings"]:

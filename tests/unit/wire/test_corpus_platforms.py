@@ -149,6 +149,9 @@ def test_the_lamps_own_model_knows_the_units(sample: Sample) -> None:
     result = decoded(sample, model="zenopix-dali")
     stored = {r["metric"]: r["value"] for r in result["readings"] if r["stored"]}
     assert stored == {
-        "voltage_v": 230.5, "power_factor": 0.95, "temperature_c": 42, "dim_pct": 75,
+        "voltage_v": 230.5,
+        "power_factor": 0.95,
+        "temperature_c": 42,
+        "dim_pct": 75,
         "operating_h": 1500,
-    }  # fmt: skip
+    }

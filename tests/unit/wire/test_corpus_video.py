@@ -19,9 +19,12 @@ SUPPORTED = {
     "dahua-event-json": "dahua",
 }
 CLASSES = {
-    "readings": "telemetry", "status": "status", "event": "event", "reject": "invalid",
+    "readings": "telemetry",
+    "status": "status",
+    "event": "event",
+    "reject": "invalid",
     "none": "other",
-}  # fmt: skip
+}
 # The corpus' words for values that the messages call otherwise.
 RENAMED = {"confidence": "c"}
 KNOWN = of_formats(SUPPORTED)

@@ -93,8 +93,10 @@ def test_an_object_is_one_event_from_first_to_last_report() -> None:
     last = dataq("tracker-end.json", "dataq/tracker/ACCC8E000004").events[0]
     assert decoded.rejects[0].detail.startswith("class: ")  # the second object
     assert (first.event_id, first.phase, first.start_at) == (
-        "q1", EventPhase.UPDATE, AT - timedelta(seconds=3.25),
-    )  # fmt: skip
+        "q1",
+        EventPhase.UPDATE,
+        AT - timedelta(seconds=3.25),
+    )
     assert (last.event_id, last.phase) == ("q1", EventPhase.END)
     assert (last.start_at, last.end_at) == (first.start_at, AT + timedelta(seconds=1.75))
     assert first.bbox == (0.4, 0.5, 0.08, 0.2)

@@ -96,11 +96,17 @@ def test_without_a_serial_number_the_topic_names_the_camera() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {"topic": "a", "message": 3}, {"topic": "a", "message": {"data": []}}, {"topic": "a"},
-        {"topic": "", "message": {"data": {}}}, {"message": {"data": {"state": "1"}}}, [], b"{",
-        {"frame": {"observations": 7}}, b"",
+        {"topic": "a", "message": 3},
+        {"topic": "a", "message": {"data": []}},
+        {"topic": "a"},
+        {"topic": "", "message": {"data": {}}},
+        {"message": {"data": {"state": "1"}}},
+        [],
+        b"{",
+        {"frame": {"observations": 7}},
+        b"",
     ],
-)  # fmt: skip
+)
 def test_a_body_of_no_known_shape_is_refused(body: object) -> None:
     decoded = parse(body)
     assert decoded.message_class is MessageClass.INVALID

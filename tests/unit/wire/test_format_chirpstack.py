@@ -36,14 +36,18 @@ def test_an_uplink_with_an_object_gives_its_values_once_though_two_gateways_hear
     assert decoded.message_class is MessageClass.TELEMETRY
     assert decoded.device == "24e1000000000001"
     assert values(decoded) == {
-        "battery": 90.0, "temperature": 21.0, "distance": 1290.0, "position": "normal",
-    }  # fmt: skip
+        "battery": 90.0,
+        "temperature": 21.0,
+        "distance": 1290.0,
+        "position": "normal",
+    }
     assert {(v.ts, v.ts_from) for v in decoded.values} == {(AT, TimeSource.GATEWAY)}
     assert decoded.link["frame"] == 812
     assert (decoded.link["rssi_dbm"], decoded.link["snr_db"]) == (-97, 6.5)
     assert [g["gateway"] for g in decoded.link["gateways"]] == [
-        "00168000000a0b01", "00168000000a0b02",
-    ]  # fmt: skip
+        "00168000000a0b01",
+        "00168000000a0b02",
+    ]
 
 
 @pytest.mark.parametrize("missing", [..., None, {}])
@@ -232,8 +236,9 @@ def test_a_gateway_that_kept_a_frame_for_two_days_is_believed() -> None:
     body = fixture("up-decoded.json", time="2026-03-02T05:06:07Z")
     body["rxInfo"][0]["gwTime"] = "2026-03-02T05:06:07Z"
     assert stamp(parse(UP, body)) == (
-        datetime(2026, 3, 2, 5, 6, 7, tzinfo=UTC), TimeSource.GATEWAY,
-    )  # fmt: skip
+        datetime(2026, 3, 2, 5, 6, 7, tzinfo=UTC),
+        TimeSource.GATEWAY,
+    )
 
 
 def test_a_clock_that_was_never_set_is_no_clock() -> None:
@@ -252,8 +257,12 @@ def test_one_reception_under_two_gateway_ids_is_kept_as_a_repeat() -> None:
     ]
     gateways = parse(UP, fixture("up-decoded.json", rxInfo=others)).link["gateways"]
     assert [entry.get("repeats") for entry in gateways] == [
-        None, None, "aa00000000000001", None, None,
-    ]  # fmt: skip
+        None,
+        None,
+        "aa00000000000001",
+        None,
+        None,
+    ]
 
 
 def test_commands_of_the_network_on_port_0_are_counted_only() -> None:

@@ -47,10 +47,14 @@ def conn(**fields: Any) -> bytes:
         (json.dumps({"gatewayId": EUI, "state": "OFFLINE"}).encode(), False),
         (json.dumps({"gatewayId": EUI, "state": 1}).encode(), True),
         (json.dumps({"gatewayId": EUI}).encode(), False),
-        (json.dumps({"gatewayID": base64.b64encode(bytes.fromhex(EUI)).decode(),
-                     "state": "ONLINE"}).encode(), True),
+        (
+            json.dumps(
+                {"gatewayID": base64.b64encode(bytes.fromhex(EUI)).decode(), "state": "ONLINE"}
+            ).encode(),
+            True,
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_gateway_says_whether_it_is_connected(payload: bytes, online: bool) -> None:
     decoded = parse(CONN, payload)
     assert (decoded.message_class, decoded.device) == (MessageClass.STATUS, EUI)
@@ -67,8 +71,10 @@ def test_statistics_are_a_sign_of_life_with_counters() -> None:
     (status,) = decoded.statuses
     assert status.online is True
     assert status.attributes == {
-        "event": "stats", "rxPacketsReceived": 12, "rxPacketsReceivedOk": 9,
-    }  # fmt: skip
+        "event": "stats",
+        "rxPacketsReceived": 12,
+        "rxPacketsReceivedOk": 9,
+    }
     as_json = json.dumps({"gatewayId": EUI, "rxPacketsReceived": 12, "metaData": {"a": "b"}})
     assert parse(STATS, as_json.encode()).statuses[0].attributes["rxPacketsReceived"] == 12
 
@@ -109,10 +115,13 @@ def test_other_messages_of_a_gateway_are_counted_only() -> None:
 @pytest.mark.parametrize(
     "topic",
     [
-        CONN, STATS, f"gateway/{EUI.upper()}/state/conn", f"cn470_10/gateway/{EUI}/event/stats",
+        CONN,
+        STATS,
+        f"gateway/{EUI.upper()}/state/conn",
+        f"cn470_10/gateway/{EUI}/event/stats",
         f"feed/chirpstack-gateway/eu868/gateway/{EUI}/state/conn",
     ],
-)  # fmt: skip
+)
 def test_the_topic_tells_them_with_and_without_a_region(topic: str) -> None:
     found = recognise(topic, b"")
     assert found is FORMATS[NAME]

@@ -35,8 +35,10 @@ def test_a_start_begins_an_event_of_its_rule() -> None:
     event = decoded.events[0]
     assert (decoded.message_class, decoded.device) == (MessageClass.EVENT, "Gate-4")
     assert (event.type, event.phase, event.start_at) == (
-        "CrossLineDetection", EventPhase.NEW, AT,
-    )  # fmt: skip
+        "CrossLineDetection",
+        EventPhase.NEW,
+        AT,
+    )
     assert event.bbox == (0, 0.25, 0.5, 0.75)
     assert event.confidence == pytest.approx(0.8)
     assert event.attributes["object_type"] == "Human"
@@ -91,8 +93,8 @@ def test_an_event_without_code_or_action_is_refused(changes: dict[str, Any], pro
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"hello", b"\xff\xfe", b"{", b"Code=A;action=Start;index=0;data={\"a\":", b"[]"]
-)  # fmt: skip
+    "body", [b"", b"hello", b"\xff\xfe", b"{", b'Code=A;action=Start;index=0;data={"a":', b"[]"]
+)
 def test_what_holds_no_record_is_refused(body: bytes) -> None:
     assert parse(body).message_class is MessageClass.INVALID
 

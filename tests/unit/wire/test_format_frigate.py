@@ -34,8 +34,10 @@ def test_only_the_state_after_is_the_event() -> None:
     event = decoded.events[0]
     assert (decoded.message_class, decoded.device) == (MessageClass.EVENT, "market_east")
     assert (event.event_id, event.type, event.phase) == (
-        "1772600760.25-k3x9aa", "car", EventPhase.NEW,
-    )  # fmt: skip
+        "1772600760.25-k3x9aa",
+        "car",
+        EventPhase.NEW,
+    )
     assert (event.start_at, event.end_at) == (START, None)
     assert event.confidence == 0.88
     assert event.bbox is None  # pixels of an unknown picture are no relative box
@@ -208,22 +210,31 @@ def test_a_description_of_a_review_updates_or_ends_it() -> None:
 
 def test_a_trigger_is_a_finding_about_a_known_event() -> None:
     body = {
-        "name": "red van", "camera": "market_east", "event_id": "1772600760.25-k3x9aa",
-        "type": "thumbnail", "score": 0.85,
-    }  # fmt: skip
+        "name": "red van",
+        "camera": "market_east",
+        "event_id": "1772600760.25-k3x9aa",
+        "type": "thumbnail",
+        "score": 0.85,
+    }
     event = parse("frigate/triggers", body).events[0]
     assert (event.event_id, event.phase, event.start_at) == (
-        "1772600760.25-k3x9aa", EventPhase.UPDATE, START,
-    )  # fmt: skip
+        "1772600760.25-k3x9aa",
+        EventPhase.UPDATE,
+        START,
+    )
     assert (event.attributes["finding"], event.attributes["name"]) == ("trigger", "red van")
 
 
 @pytest.mark.parametrize("found", [{"sub_label": "courier"}, {"attribute": "with_helmet"}])
 def test_a_classification_is_a_finding_about_a_known_event(found: dict[str, str]) -> None:
     body = {
-        "type": "classification", "id": "1772600760.25-k3x9aa", "camera": "market_east",
-        "timestamp": 1772600765.5, "model": "people", "score": 0.9,
-    } | found  # fmt: skip
+        "type": "classification",
+        "id": "1772600760.25-k3x9aa",
+        "camera": "market_east",
+        "timestamp": 1772600765.5,
+        "model": "people",
+        "score": 0.9,
+    } | found
     event = parse("frigate/tracked_object_update", body).events[0]
     assert event.attributes.items() >= found.items()
     assert event.attributes["finding"] == "classification"
@@ -246,9 +257,14 @@ def test_a_body_without_its_topic_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize(
     "topic",
-    ["frigate/cam/audio/transcription", "frigate/profiles/available", "frigate/job_state",
-     "frigate/notifications/state", "frigate/cam/notifications/suspended",
-     "frigate/cam/review_alerts/state"],
-)  # fmt: skip
+    [
+        "frigate/cam/audio/transcription",
+        "frigate/profiles/available",
+        "frigate/job_state",
+        "frigate/notifications/state",
+        "frigate/cam/notifications/suspended",
+        "frigate/cam/review_alerts/state",
+    ],
+)
 def test_topics_of_later_versions_are_counted_only(topic: str) -> None:
     assert parse(topic, b"someone said hello").message_class is MessageClass.OTHER

@@ -63,9 +63,12 @@ def test_an_answer_that_is_no_json_or_too_much_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links = {
-        b"1": {"a": float("nan")}, b"2": {"a": "\ud800"}, b"3": {"a": ["\0"]},
-        b"4": {"a": "a" * 100_000}, b"5": {"a": object()},
-    }  # fmt: skip
+        b"1": {"a": float("nan")},
+        b"2": {"a": "\ud800"},
+        b"3": {"a": ["\0"]},
+        b"4": {"a": "a" * 100_000},
+        b"5": {"a": object()},
+    }
 
     def unsound(topic: str, payload: bytes, received_at: datetime) -> Decoded:
         return Decoded("native", MessageClass.OTHER, link=links[payload])
@@ -86,8 +89,11 @@ def test_an_answer_that_is_no_json_or_too_much_is_a_finding(
 def test_the_fuzzer_searches_all_formats_and_finds_nothing(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, FUZZER, "--seconds", "10", "--findings", tmp_path / "findings"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr[-2000:]
     count = re.search(r"(\d+) executions, 0 findings", ended.stdout)
     assert count is not None

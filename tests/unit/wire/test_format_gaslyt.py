@@ -30,8 +30,10 @@ def test_a_reading_has_its_unit_and_the_timestamps_time() -> None:
     decoded = parse(fixture("reading.json"))
     assert (decoded.message_class, decoded.device) == (MessageClass.TELEMETRY, DEVICE)
     assert {v.name: (v.value, v.unit) for v in decoded.values} == {
-        "concentracion": (120.5, "ppm"), "umbral": (900, "ppm"), "alarma": (False, ""),
-    }  # fmt: skip
+        "concentracion": (120.5, "ppm"),
+        "umbral": (900, "ppm"),
+        "alarma": (False, ""),
+    }
     # Not `fecha`, which is local, has no offset and is years away.
     assert {v.ts for v in decoded.values} == {datetime(2026, 3, 4, 5, 5, tzinfo=UTC)}
     assert decoded.link["rssi_dbm"] == -61

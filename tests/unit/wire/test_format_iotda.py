@@ -31,8 +31,10 @@ def test_properties_are_named_by_their_service() -> None:
     decoded = parse(fixture("properties.json"))
     assert (decoded.message_class, decoded.device) == (MessageClass.TELEMETRY, "node-1")
     assert {v.name: v.value for v in decoded.values} == {
-        "gas.ch4": 3.5, "gas.alarm": False, "power.battery": 81,
-    }  # fmt: skip
+        "gas.ch4": 3.5,
+        "gas.alarm": False,
+        "power.battery": 81,
+    }
     times = {v.name: (v.ts, v.ts_from) for v in decoded.values}
     assert times["gas.ch4"] == (datetime(2026, 3, 4, 5, 5, tzinfo=UTC), TimeSource.DEVICE)
     assert times["power.battery"] == (NOW, TimeSource.RECEIVED)
@@ -41,8 +43,9 @@ def test_properties_are_named_by_their_service() -> None:
 def test_a_gateways_report_is_one_part_a_device() -> None:
     decoded = parse(fixture("sub-devices.json"), "gateway/sub_devices/properties/report")
     assert [(part.device, part.values[0].value) for part in decoded.parts] == [
-        ("node-1", 1200), ("node-2", 1300),
-    ]  # fmt: skip
+        ("node-1", 1200),
+        ("node-2", 1300),
+    ]
     first = decoded.parts[0].values[0]
     assert first.ts == datetime(2026, 3, 4, 5, 5, 0, 500_000, tzinfo=UTC)
 
@@ -52,14 +55,19 @@ def test_the_platform_passes_reports_on_with_its_own_time() -> None:
     value = decoded.values[0]
     assert (decoded.device, value.name, value.value) == ("p1_node-1", "gas.ch4", 4.5)
     assert (value.ts, value.ts_from) == (
-        datetime(2026, 3, 4, 5, 6, 1, 250_000, tzinfo=UTC), TimeSource.SERVER,
-    )  # fmt: skip
+        datetime(2026, 3, 4, 5, 6, 1, 250_000, tzinfo=UTC),
+        TimeSource.SERVER,
+    )
 
 
 def forwarded(resource: str, body: dict[str, Any]) -> dict[str, Any]:
     header = {"device_id": "d1"}
-    return {"resource": resource, "event": "update", "event_time": "20260304T050601Z",
-            "notify_data": {"header": header, "body": body}}  # fmt: skip
+    return {
+        "resource": resource,
+        "event": "update",
+        "event_time": "20260304T050601Z",
+        "notify_data": {"header": header, "body": body},
+    }
 
 
 @pytest.mark.parametrize(
@@ -76,8 +84,9 @@ def test_forwarded_messages_and_other_news() -> None:
     assert [v.value for v in decoded.values] == [5]
     other = parse(forwarded("device.command.status", {}), "feed/iotda/x")
     assert (other.message_class, other.link["event"]) == (
-        MessageClass.OTHER, "device.command.status.update",
-    )  # fmt: skip
+        MessageClass.OTHER,
+        "device.command.status.update",
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,8 +112,16 @@ def test_bytes_of_a_message_wait_for_a_codec() -> None:
 
 
 def event(service: str, kind: str, paras: Any) -> dict[str, Any]:
-    return {"services": [{"service_id": service, "event_type": kind, "paras": paras,
-                          "event_time": "20260304T050500Z"}]}  # fmt: skip
+    return {
+        "services": [
+            {
+                "service_id": service,
+                "event_type": kind,
+                "paras": paras,
+                "event_time": "20260304T050500Z",
+            }
+        ]
+    }
 
 
 def test_an_event_of_the_product_model_has_values() -> None:
@@ -118,8 +135,9 @@ def test_a_gateway_reports_the_states_of_its_devices() -> None:
     body = event("$sub_device_manager", "sub_device_update_status", {"device_statuses": states})
     decoded = parse(body, "events/up")
     assert [(p.statuses[0].device, p.statuses[0].online) for p in decoded.parts] == [
-        ("a", True), ("b", False),
-    ]  # fmt: skip
+        ("a", True),
+        ("b", False),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -142,9 +160,15 @@ def test_what_is_no_measurement_is_counted_only(kind: str, body: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "service", [5, {}, {"service_id": "s"}, {"service_id": "s", "properties": 5},
-                {"service_id": "", "properties": {}}],
-)  # fmt: skip
+    "service",
+    [
+        5,
+        {},
+        {"service_id": "s"},
+        {"service_id": "s", "properties": 5},
+        {"service_id": "", "properties": {}},
+    ],
+)
 def test_a_wrong_service_is_refused_beside_the_good_one(service: Any) -> None:
     good = {"service_id": "s", "properties": {"a": 1}}
     decoded = parse({"services": [service, good]})

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from city.reading import REASON_TOPIC, Decoded, MessageClass, TimeSource
+from tests.tables import cases
 from wire import FORMATS, recognise
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "formats" / "jetlinks"
@@ -54,10 +55,13 @@ def test_a_childs_messages_are_the_childs() -> None:
 @pytest.mark.parametrize(
     ("topic", "online"),
     [
-        ("/p/d/online", True), ("/p/d/offline", False), ("/p/g/child/d/online", True),
-        ("/p/g/child/d/connected", True), ("/p/g/child/d/disconnected", False),
+        ("/p/d/online", True),
+        ("/p/d/offline", False),
+        ("/p/g/child/d/online", True),
+        ("/p/g/child/d/connected", True),
+        ("/p/g/child/d/disconnected", False),
     ],
-)  # fmt: skip
+)
 def test_devices_come_and_go(topic: str, online: bool) -> None:
     (status,) = parse({"timestamp": 1772600700000}, topic).statuses
     assert (status.device, status.online, status.ts.minute) == ("d", online, 5)
@@ -83,10 +87,7 @@ def test_replies_hold_properties_or_say_why_not(kind: str) -> None:
     assert parse({"success": True}, topic).message_class is MessageClass.OTHER
 
 
-@pytest.mark.parametrize(
-    "kind", ["register", "unregister", "tags", "function/invoke/reply", "firmware/report", "log",
-             "firmware/upgrade/progress", "metadata/derived", "properties/read"],
-)  # fmt: skip
+@pytest.mark.parametrize("kind", cases("what_is_no_measurement_is_counted_only.csv", kind=str))
 def test_what_is_no_measurement_is_counted_only(kind: str) -> None:
     decoded = parse({"messageId": "1"}, f"/p/d/{kind}")
     assert (decoded.message_class, decoded.link["event"]) == (MessageClass.OTHER, kind)
@@ -110,8 +111,12 @@ def test_the_platform_passes_messages_on(body: Any, message_class: MessageClass)
     body = body | {"deviceId": "d9", "headers": {"productId": "p"}}
     decoded = parse(body, "feed/jetlinks/platform")
     assert (decoded.message_class, decoded.device) == (message_class, "d9")
-    child = {"messageType": "CHILD", "deviceId": "g", "childDeviceId": "d9",
-             "childDeviceMessage": body}  # fmt: skip
+    child = {
+        "messageType": "CHILD",
+        "deviceId": "g",
+        "childDeviceId": "d9",
+        "childDeviceMessage": body,
+    }
     assert parse(child, "feed/jetlinks/platform").device == "d9"
     assert recognise("", json.dumps(body).encode()) is FORMATS["jetlinks"]
 

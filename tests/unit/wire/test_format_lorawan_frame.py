@@ -27,9 +27,15 @@ def parse(payload: bytes, topic: str = TOPIC) -> Decoded:
 
 @pytest.mark.parametrize(
     "payload",
-    [FRAME, FRAME.hex().encode(), FRAME.hex().upper().encode() + b"\r\n",
-     b" 0x" + FRAME.hex().encode(), FRAME.hex(" ").encode(), FRAME.hex("-").encode()],
-)  # fmt: skip
+    [
+        FRAME,
+        FRAME.hex().encode(),
+        FRAME.hex().upper().encode() + b"\r\n",
+        b" 0x" + FRAME.hex().encode(),
+        FRAME.hex(" ").encode(),
+        FRAME.hex("-").encode(),
+    ],
+)
 def test_a_frame_is_its_bytes_however_they_are_written(payload: bytes) -> None:
     decoded = parse(payload)
     assert decoded.message_class is MessageClass.UNDECODED
@@ -97,11 +103,16 @@ def test_an_unknown_signal_is_no_signal() -> None:
 
 @pytest.mark.parametrize(
     ("broken", "named"),
-    [(b"", "frame"), (NBIOT[:40], "frame"), (b"\x03" + NBIOT[1:], "start flag"),
-     (NBIOT[:-1], "length"), (NBIOT + b"\0", "length"),
-     (NBIOT.replace(b"860000000000061", b"86000000000006x"), "IMEI"),
-     (NBIOT.replace(b"\x11\x00\x0e", b"\x11\x00\x0f"), "sensor payload length")],
-)  # fmt: skip
+    [
+        (b"", "frame"),
+        (NBIOT[:40], "frame"),
+        (b"\x03" + NBIOT[1:], "start flag"),
+        (NBIOT[:-1], "length"),
+        (NBIOT + b"\0", "length"),
+        (NBIOT.replace(b"860000000000061", b"86000000000006x"), "IMEI"),
+        (NBIOT.replace(b"\x11\x00\x0e", b"\x11\x00\x0f"), "sensor payload length"),
+    ],
+)
 def test_a_broken_nbiot_frame_is_refused_by_name(broken: bytes, named: str) -> None:
     decoded = FORMATS["milesight-nbiot"].parse("feed/milesight-nbiot/x", broken, NOW)
     assert decoded.message_class is MessageClass.INVALID

@@ -95,9 +95,9 @@ def test_the_topic_names_the_device_where_the_body_does_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"cmd": 7}, {"cmd": ""}, {"cmd": ...}, {"EUI": 5}, {"EUI": ""}, {"port": "x"},
-                {"port": 300}],
-)  # fmt: skip
+    "changes",
+    [{"cmd": 7}, {"cmd": ""}, {"cmd": ...}, {"EUI": 5}, {"EUI": ""}, {"port": "x"}, {"port": 300}],
+)
 def test_what_is_no_message_is_refused(changes: dict[str, Any]) -> None:
     assert parse(fixture("rx.json", **changes)).message_class is MessageClass.INVALID
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from city.reading import METRICS, Decoded, MessageClass, Quality, TimeSource
+from tests.tables import cases
 from wire import FORMATS, recognise
 from wire.industry import oma
 
@@ -31,8 +32,11 @@ def test_oma_json_is_a_reading_by_the_registry() -> None:
     assert (decoded.message_class, decoded.device) == (MessageClass.TELEMETRY, "node-1")
     (reading,) = decoded.readings
     assert (reading.metric, reading.value, reading.raw_name, reading.raw_unit) == (
-        "temperature_c", 22.5, "/3303/0/5700", "Cel",
-    )  # fmt: skip
+        "temperature_c",
+        22.5,
+        "/3303/0/5700",
+        "Cel",
+    )
     # Resource 5518 is when the measurement was performed, nearer to it than the base time.
     assert reading.ts == datetime(2026, 3, 4, 5, 5, tzinfo=UTC)
     assert decoded.link["objects"] == {"3303": "Temperature"}
@@ -42,8 +46,11 @@ def test_oma_json_is_a_reading_by_the_registry() -> None:
 def test_senml_with_paths_is_a_lamp() -> None:
     decoded = parse(fixture("lamp-senml.json"))
     assert {(r.metric, r.value) for r in decoded.readings} == {
-        ("dim_pct", 60), ("lamp_fault", 0), ("operating_h", 1200.5), ("battery_pct", 88),
-    }  # fmt: skip
+        ("dim_pct", 60),
+        ("lamp_fault", 0),
+        ("operating_h", 1200.5),
+        ("battery_pct", 88),
+    }
     assert [(v.name, v.value) for v in decoded.values] == [("/32000/0/1", 7)]
     assert decoded.link["text"] == {"/3/0/0": "Lanternworks"}
 
@@ -129,13 +136,8 @@ def test_every_metric_of_the_registry_table_is_canonical() -> None:
 
 
 @pytest.mark.parametrize(
-    "entry",
-    [
-        {"n": "5700"}, {"n": "5700", "v": "1"}, {"n": "5700", "v": 1, "sv": "x"}, 5,
-        {"n": "5700", "bv": 1}, {"n": "5700", "sv": 1}, {"n": "temp", "v": 1},
-        {"n": "5700", "v": 1, "t": "x"}, {"n": "5700", "v": 1, "t": 1e300},
-    ],
-)  # fmt: skip
+    "entry", cases("a_wrong_entry_is_refused_beside_the_good_one.jsonl", entry=object)
+)
 def test_a_wrong_entry_is_refused_beside_the_good_one(entry: Any) -> None:
     body = {"bn": "/3303/0/", "e": [entry, {"n": "5700", "v": 20.5}]}
     decoded = parse(body)

@@ -37,11 +37,15 @@ def test_a_frame_without_a_codec_keeps_its_bytes() -> None:
     assert decoded.device == "24e1000000000051"
     assert (decoded.raw_bytes.hex(), decoded.fport) == ("01755a0367d20004820a05050000", 85)
     assert decoded.link == {
-        "frame": 128, "rssi_dbm": -61, "snr_db": 11.5, "time": AT.isoformat(),
+        "frame": 128,
+        "rssi_dbm": -61,
+        "snr_db": 11.5,
+        "time": AT.isoformat(),
         "time_from": "gateway",
-        "gateways": [{"gateway": "24e124fffe000a51", "rssi_dbm": -61, "snr_db": 11.5,
-                      "time": AT.isoformat()}],
-    }  # fmt: skip
+        "gateways": [
+            {"gateway": "24e124fffe000a51", "rssi_dbm": -61, "snr_db": 11.5, "time": AT.isoformat()}
+        ],
+    }
 
 
 @pytest.mark.parametrize("name", ["uplink-object.json", "uplink-plain.json"])
@@ -54,9 +58,13 @@ def test_a_payload_codec_gives_values_below_object_or_beside_the_metadata(name: 
 
 @pytest.mark.parametrize(
     "said",
-    ["2026-0304T05:06:07.25Z", "202603-04T05:06:07.25Z", "20260304T05:06:07.25Z",
-     "2026-0304T13:06:07.25+08:00"],
-)  # fmt: skip
+    [
+        "2026-0304T05:06:07.25Z",
+        "202603-04T05:06:07.25Z",
+        "20260304T05:06:07.25Z",
+        "2026-0304T13:06:07.25+08:00",
+    ],
+)
 def test_a_date_with_a_forgotten_dash_is_a_date(said: str) -> None:
     assert parse(fixture("uplink-bytes.json", time=said)).link["time"] == AT.isoformat()
 

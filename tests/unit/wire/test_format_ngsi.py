@@ -56,16 +56,20 @@ def test_an_attributes_own_time_goes_before_the_entitys() -> None:
 
 def test_the_models_names_become_metrics() -> None:
     assert stored(fixture("lamp-v2.json")) == {
-        "lamp_on": 1, "dim_pct": 60, "voltage_v": 229.5, "current_a": pytest.approx(0.31),
-    }  # fmt: skip
+        "lamp_on": 1,
+        "dim_pct": 60,
+        "voltage_v": 229.5,
+        "current_a": pytest.approx(0.31),
+    }
 
 
 def test_a_notification_is_one_part_an_entity() -> None:
     decoded = parse(fixture("notification-ld.json"))
     air, bin_ = decoded.parts
     assert (air.device, bin_.device) == (
-        "urn:ngsi-ld:AirQualityObserved:a1", "urn:ngsi-ld:WasteContainer:w1",
-    )  # fmt: skip
+        "urn:ngsi-ld:AirQualityObserved:a1",
+        "urn:ngsi-ld:WasteContainer:w1",
+    )
     assert [(r.metric, r.value) for r in air.readings] == [("co_ppm", 2.5)]
     assert {v.name: v.unit for v in air.values} == {"no2": "µg/m3", "relativeHumidity": ""}
     assert named(bin_) == {"fillingLevel": 0.75}
@@ -98,10 +102,15 @@ def test_every_representation_says_the_same(item: Any) -> None:
         (lambda e: {"subscriptionId": "5", "data": [e, e]}, 2),
         (lambda e: {"type": "FeatureCollection", "features": [feature(e)]}, 1),
         (lambda e: feature(e), 1),
-        (lambda e: {"type": "Notification", "data": {"features": [feature(e)],
-                                                     "type": "FeatureCollection"}}, 1),
+        (
+            lambda e: {
+                "type": "Notification",
+                "data": {"features": [feature(e)], "type": "FeatureCollection"},
+            },
+            1,
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_envelope_is_opened(wrap: Any, count: int) -> None:
     entity = {"id": "urn:x", "type": "Room", "temperature": {"type": "Property", "value": 20}}
     body = wrap(entity)
@@ -120,10 +129,16 @@ def test_version_1_lists_its_attributes() -> None:
     body = {
         "subscriptionId": "5",
         "contextResponses": [
-            {"contextElement": {"id": "r1", "type": "Room", "isPattern": "false", "attributes": [
-                {"name": "temperature", "type": "float", "value": "23"}]}}
+            {
+                "contextElement": {
+                    "id": "r1",
+                    "type": "Room",
+                    "isPattern": "false",
+                    "attributes": [{"name": "temperature", "type": "float", "value": "23"}],
+                }
+            }
         ],
-    }  # fmt: skip
+    }
     assert named(parse(body)) == {"temperature": 23}
 
 
@@ -153,8 +168,14 @@ def test_a_devices_value_is_ultralight() -> None:
 
 
 def test_an_outlier_is_suspect() -> None:
-    body = {"id": "d", "type": "DeviceMeasurement", "numValue": 5, "outlier": True,
-            "controlledProperty": "temperature", "unit": "CEL"}  # fmt: skip
+    body = {
+        "id": "d",
+        "type": "DeviceMeasurement",
+        "numValue": 5,
+        "outlier": True,
+        "controlledProperty": "temperature",
+        "unit": "CEL",
+    }
     decoded = parse(body)
     assert [(r.metric, r.quality) for r in decoded.readings] == [("temperature_c", Quality.SUSPECT)]
 
@@ -163,21 +184,31 @@ def test_an_outlier_is_suspect() -> None:
     ("said", "ts"),
     [
         ("2026-03-04T04:00:00Z/2026-03-04T05:00:00.00Z", datetime(2026, 3, 4, 5, tzinfo=UTC)),
-        ({"@type": "DateTime", "@value": "2026-03-04T05:00:00Z"},
-         datetime(2026, 3, 4, 5, tzinfo=UTC)),
-        ({"value": {"@type": "DateTime", "@value": "2026-03-04T13:00:00+08:00"}},
-         datetime(2026, 3, 4, 5, tzinfo=UTC)),
-        ("2026-03-04T05:00:00", NOW), ("1970-01-01T00:00:00Z", NOW), (None, NOW), ("x", NOW),
+        (
+            {"@type": "DateTime", "@value": "2026-03-04T05:00:00Z"},
+            datetime(2026, 3, 4, 5, tzinfo=UTC),
+        ),
+        (
+            {"value": {"@type": "DateTime", "@value": "2026-03-04T13:00:00+08:00"}},
+            datetime(2026, 3, 4, 5, tzinfo=UTC),
+        ),
+        ("2026-03-04T05:00:00", NOW),
+        ("1970-01-01T00:00:00Z", NOW),
+        (None, NOW),
+        ("x", NOW),
     ],
-)  # fmt: skip
+)
 def test_a_time_of_observation_in_its_wrappings(said: Any, ts: datetime) -> None:
     decoded = parse({"id": "d", "type": "Room", "temperature": 5, "dateObserved": said})
     assert decoded.values[0].ts == ts
 
 
 def test_structures_are_read_one_by_one() -> None:
-    body = {"id": "m", "type": "ThreePhaseAcMeasurement",
-            "activePower": {"type": "Property", "value": {"L1": 1.5, "L2": 2.5}}}  # fmt: skip
+    body = {
+        "id": "m",
+        "type": "ThreePhaseAcMeasurement",
+        "activePower": {"type": "Property", "value": {"L1": 1.5, "L2": 2.5}},
+    }
     assert named(parse(body)) == {"activePower.L1": 1.5, "activePower.L2": 2.5}
 
 
@@ -192,9 +223,16 @@ def test_an_entity_without_readings_or_that_is_gone_is_counted_only() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [5, "x", {"type": "Room"}, {"id": 5, "type": "Room"}, {"id": "a", "type": 5}, b'{"id": "a"',
-     {"error": "NotFound", "description": "no such entity"}],
-)  # fmt: skip
+    [
+        5,
+        "x",
+        {"type": "Room"},
+        {"id": 5, "type": "Room"},
+        {"id": "a", "type": 5},
+        b'{"id": "a"',
+        {"error": "NotFound", "description": "no such entity"},
+    ],
+)
 def test_what_is_no_entity_is_refused(body: Any) -> None:
     decoded = parse(body)
     assert decoded.message_class is MessageClass.INVALID
@@ -204,17 +242,23 @@ def test_what_is_no_entity_is_refused(body: Any) -> None:
 def test_one_wrong_entity_leaves_the_others() -> None:
     decoded = parse([5, {"id": "a", "type": "Room", "temperature": 5}])
     assert [part.message_class for part in decoded.parts] == [
-        MessageClass.INVALID, MessageClass.TELEMETRY,
-    ]  # fmt: skip
+        MessageClass.INVALID,
+        MessageClass.TELEMETRY,
+    ]
 
 
 # --- Agents -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "topic", ["/json/key/lamp-1/attrs", "json/key/lamp-1/attrs", "/key/lamp-1/attrs",
-              "feed/ngsi/lamp-1/attrs"],
-)  # fmt: skip
+    "topic",
+    [
+        "/json/key/lamp-1/attrs",
+        "json/key/lamp-1/attrs",
+        "/key/lamp-1/attrs",
+        "feed/ngsi/lamp-1/attrs",
+    ],
+)
 def test_measures_in_json_are_the_topics_device(topic: str) -> None:
     decoded = parse(fixture("attrs.json"), topic)
     assert decoded.device == "lamp-1"
@@ -228,8 +272,9 @@ def test_groups_of_measures_are_several_points() -> None:
     body = [{"t": 1, "TimeInstant": "2026-03-04T05:00:00Z"}, {"t": 2}]
     decoded = parse(body, "/json/key/d/attrs")
     assert [(v.value, v.ts) for v in decoded.values] == [
-        (1, datetime(2026, 3, 4, 5, tzinfo=UTC)), (2, NOW),
-    ]  # fmt: skip
+        (1, datetime(2026, 3, 4, 5, tzinfo=UTC)),
+        (2, NOW),
+    ]
 
 
 @pytest.mark.parametrize("topic", ["/ul/key/d/attrs", "feed/ultralight/d", "/key/d/attrs"])
@@ -281,13 +326,18 @@ def test_the_format_has_many_names(name: str) -> None:
 
 
 def test_a_list_of_numbers_is_read_and_one_of_texts_describes() -> None:
-    entity = {"id": "urn:ngsi-ld:StreetlightFeeder:f7", "type": "StreetlightFeeder",
-              "phaseCurrent": {"type": "Property", "value": [1.25, 1.5, 0], "unitCode": "AMP"},
-              "lampsOut": {"type": "Property", "value": ["a", "b"]}}  # fmt: skip
+    entity = {
+        "id": "urn:ngsi-ld:StreetlightFeeder:f7",
+        "type": "StreetlightFeeder",
+        "phaseCurrent": {"type": "Property", "value": [1.25, 1.5, 0], "unitCode": "AMP"},
+        "lampsOut": {"type": "Property", "value": ["a", "b"]},
+    }
     decoded = parse(entity)
     assert named(decoded) == {
-        "phaseCurrent[0]": 1.25, "phaseCurrent[1]": 1.5, "phaseCurrent[2]": 0,
-    }  # fmt: skip
+        "phaseCurrent[0]": 1.25,
+        "phaseCurrent[1]": 1.5,
+        "phaseCurrent[2]": 0,
+    }
     assert {v.unit for v in decoded.values} == {"A"}
 
 
@@ -295,14 +345,18 @@ def test_entities_of_which_the_first_is_broken_are_all_taken() -> None:
     decoded = parse([{"type": "Device"}, {"id": "lamp-7", "type": "Device", "level": 3}])
     assert decoded.message_class is MessageClass.TELEMETRY
     assert [part.message_class for part in decoded.parts] == [
-        MessageClass.INVALID, MessageClass.TELEMETRY,
-    ]  # fmt: skip
+        MessageClass.INVALID,
+        MessageClass.TELEMETRY,
+    ]
 
 
 def test_a_number_that_is_none_is_refused_alone() -> None:
-    entity = {"id": "lamp-7", "type": "Device",
-              "temperature": {"type": "Number", "value": "NaN"},
-              "voltage": {"type": "Number", "value": "229.5"}}  # fmt: skip
+    entity = {
+        "id": "lamp-7",
+        "type": "Device",
+        "temperature": {"type": "Number", "value": "NaN"},
+        "voltage": {"type": "Number", "value": "229.5"},
+    }
     decoded = parse(entity)
     assert named(decoded) == {"voltage": 229.5}
     assert [r.detail for r in decoded.rejects] == ["temperature: must be a number (got 'NaN')"]

@@ -107,16 +107,28 @@ BOMB = b'<!DOCTYPE a [<!ENTITY b "cc"><!ENTITY d "&b;&b;">]><MetadataStream>&d;<
 @pytest.mark.parametrize(
     "body",
     [
-        b"<NotificationMessage><Topic>", BOMB, b"<" + b"a" * 70_000, b"<a><b></a>",
+        b"<NotificationMessage><Topic>",
+        BOMB,
+        b"<" + b"a" * 70_000,
+        b"<a><b></a>",
         b'<?xml version="1.0" encoding="klingon"?><MetadataStream/>',
-        b"<a>" * 5_000 + b"</a>" * 5_000, b"<MetadataStream>" + b"<a/>" * 30_000,
-        b"<a>" * 37_000 + b"</a>" * 37_000, b"<a>" + b"<b/>" * 50_000 + b"</a>",
+        b"<a>" * 5_000 + b"</a>" * 5_000,
+        b"<MetadataStream>" + b"<a/>" * 30_000,
+        b"<a>" * 37_000 + b"</a>" * 37_000,
+        b"<a>" + b"<b/>" * 50_000 + b"</a>",
     ],
     ids=[
-        "cut", "entities", "no end", "crossed", "encoding", "deep", "cut and wide", "very deep",
+        "cut",
+        "entities",
+        "no end",
+        "crossed",
+        "encoding",
+        "deep",
+        "cut and wide",
+        "very deep",
         "wide",
     ],
-)  # fmt: skip
+)
 def test_broken_or_hostile_xml_is_refused_as_such(body: bytes) -> None:
     decoded = parse("feed/onvif/CAM1", body)
     assert decoded.message_class is MessageClass.INVALID

@@ -222,8 +222,9 @@ def test_cbor_says_the_same_with_numbers_or_texts_for_labels() -> None:
         decoded = parse(payload)
         assert decoded.device == "urn:dev:ow:10e2"
         assert [(r.metric, r.value) for r in decoded.readings] == [
-            ("temperature_c", 21.5), ("humidity_pct", 50),
-        ]  # fmt: skip
+            ("temperature_c", 21.5),
+            ("humidity_pct", 50),
+        ]
         assert decoded.link["data"] == ["urn:dev:ow:10e2:frame"]
         assert recognise("anything", payload) is FORMATS["senml"]
 
@@ -237,11 +238,15 @@ def test_numbers_with_tags_are_numbers() -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        b"\x81", b"\x9f", b"\x81\xa1\x00", b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff",
-        b"\x81" * 1000, cbor2.dumps([{0: "a", 2: 1}]) + b"\x00",
+        b"\x81",
+        b"\x9f",
+        b"\x81\xa1\x00",
+        b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"\x81" * 1000,
+        cbor2.dumps([{0: "a", 2: 1}]) + b"\x00",
         bytes.fromhex("81a2006161 02c4821a7fffffff01".replace(" ", "")),
     ],
-)  # fmt: skip
+)
 def test_broken_cbor_is_refused_by_name(payload: bytes) -> None:
     decoded = parse(payload)
     assert decoded.message_class is MessageClass.INVALID

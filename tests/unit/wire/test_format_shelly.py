@@ -11,6 +11,7 @@ import pytest
 
 from city.reading import Decoded, MessageClass, Quality, TimeSource
 from ingest.decode import decode_by_hand
+from tests.tables import cases
 from wire import FORMATS, recognise
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "formats" / "shelly"
@@ -76,9 +77,14 @@ def test_a_topic_of_the_first_generation_is_one_value(
 
 @pytest.mark.parametrize(
     ("topic", "body"),
-    [("sensor/concentration", b"-1"), ("sensor/gas", b"unknown"), ("sensor/vibration", b"-1"),
-     ("sensor/temperature", b"999.0"), ("ext_temperature/0", b"999")],
-)  # fmt: skip
+    [
+        ("sensor/concentration", b"-1"),
+        ("sensor/gas", b"unknown"),
+        ("sensor/vibration", b"-1"),
+        ("sensor/temperature", b"999.0"),
+        ("ext_temperature/0", b"999"),
+    ],
+)
 def test_what_a_sensor_does_not_know_is_no_value(topic: str, body: bytes) -> None:
     decoded = parse(f"shellies/gas-7/{topic}", body)
     assert (decoded.message_class, decoded.values) == (MessageClass.TELEMETRY, ())
@@ -91,12 +97,7 @@ def test_the_test_of_a_gas_sensor_is_no_alarm() -> None:
     assert stored("shellies/gas-7/sensor/gas", b"heavy") == {"gas_alarm": 1}
 
 
-@pytest.mark.parametrize(
-    "topic",
-    ["shellies/announce", "shellies/command", "shellies/a/command", "shellies/a/announce",
-     "shellies/a/relay/0/command", "shellies/a/input_event/0", "shellies/a/light/0/set",
-     "shellies/a/sensor/act_reasons"],
-)  # fmt: skip
+@pytest.mark.parametrize("topic", cases("commands_and_announcements_are_counted.csv", topic=str))
 def test_commands_and_announcements_are_counted(topic: str) -> None:
     decoded = parse(topic, b'{"id":"a","mac":"0A1B2C3D4E5F"}')
     assert decoded.message_class is MessageClass.OTHER
@@ -107,8 +108,9 @@ def test_a_component_of_another_channel_tells_which() -> None:
     body = {"ison": True, "source": "http", "brightness": 40, "has_timer": False}
     assert named(parse("shellies/a/light/0/status", body)) == {"ison": True, "brightness": 40}
     assert named(parse("shellies/a/light/1/status", body)) == {
-        "light.1.ison": True, "light.1.brightness": 40,
-    }  # fmt: skip
+        "light.1.ison": True,
+        "light.1.brightness": 40,
+    }
 
 
 def test_a_whole_status_has_the_devices_time_and_no_housekeeping() -> None:
@@ -157,8 +159,11 @@ def test_pulses_are_no_energy() -> None:
 def test_a_motion_sensor_tells_its_whole_state_at_once() -> None:
     body = {"motion": True, "timestamp": 1772600700, "vibration": False, "lux": 5, "bat": 88}
     assert stored("shellies/motion-7/status", body) == {
-        "motion": 1, "vibration": 0, "illuminance_lx": 5, "battery_pct": 88,
-    }  # fmt: skip
+        "motion": 1,
+        "vibration": 0,
+        "illuminance_lx": 5,
+        "battery_pct": 88,
+    }
 
 
 def test_a_component_in_fault_is_suspect_and_the_others_are_not() -> None:
@@ -221,11 +226,13 @@ def test_an_event_is_counted_with_its_name() -> None:
         (f"{PM}/debug/log", b"shelly_notification:162"),
         (f"{PM}/status/cloud", b'{"connected":true}'),
         (f"{PM}/status/wifi", b'{"rssi":0,"status":"disconnected"}'),
-        (f"{PM}/events/rpc",
-         b'{"src":"a","method":"NotifyStatus","params":{"ts":1772600765,"sys":{"cfg_rev":3}}}'),
+        (
+            f"{PM}/events/rpc",
+            b'{"src":"a","method":"NotifyStatus","params":{"ts":1772600765,"sys":{"cfg_rev":3}}}',
+        ),
         (f"{PM}/status/switch:0", b""),
     ],
-)  # fmt: skip
+)
 def test_what_measures_nothing_is_counted(topic: str, body: bytes) -> None:
     decoded = parse(topic, body)
     assert decoded.message_class is MessageClass.OTHER

@@ -78,8 +78,12 @@ def test_units_are_converted_to_ours() -> None:
 def test_a_state_is_told_without_the_firmwares_housekeeping() -> None:
     decoded = parse("tele/lamp/STATE", fixture("state.json"))
     assert named(decoded) == {
-        "POWER1": "ON", "POWER2": "OFF", "UptimeSec": 93784, "Wifi.RSSI": 70, "Wifi.Signal": -65,
-    }  # fmt: skip
+        "POWER1": "ON",
+        "POWER2": "OFF",
+        "UptimeSec": 93784,
+        "Wifi.RSSI": 70,
+        "Wifi.Signal": -65,
+    }
     assert units(decoded) == {"Wifi.RSSI": "%", "Wifi.Signal": "dBm"}
     assert {(v.ts, v.ts_from) for v in decoded.values} == {(THEN, TimeSource.DEVICE)}
 
@@ -89,8 +93,12 @@ def test_a_state_is_told_without_the_firmwares_housekeeping() -> None:
     [
         ({"Time": "2026-03-04T13:06:05+08:00"}, THEN, TimeSource.DEVICE, Quality.GOOD),
         ({"Time": "2026-03-04T05:06:05Z"}, THEN, TimeSource.DEVICE, Quality.GOOD),
-        ({"Time": "2026-03-04T13:06:05", "Epoch": 1772600765}, THEN, TimeSource.DEVICE,
-         Quality.GOOD),
+        (
+            {"Time": "2026-03-04T13:06:05", "Epoch": 1772600765},
+            THEN,
+            TimeSource.DEVICE,
+            Quality.GOOD,
+        ),
         ({"Time": "2026-03-04T13:06:05"}, NOW, TimeSource.RECEIVED, Quality.GOOD),
         ({}, NOW, TimeSource.RECEIVED, Quality.GOOD),
         ({"Time": "1970-01-01T00:00:12"}, NOW, TimeSource.RECEIVED, Quality.CLOCK_REPLACED),
@@ -98,7 +106,7 @@ def test_a_state_is_told_without_the_firmwares_housekeeping() -> None:
         ({"Time": "2000-01-01T00:00:12+00:00"}, NOW, TimeSource.RECEIVED, Quality.CLOCK_REPLACED),
         ({"Epoch": 12}, NOW, TimeSource.RECEIVED, Quality.CLOCK_REPLACED),
     ],
-)  # fmt: skip
+)
 def test_only_a_clock_that_was_set_and_has_an_offset_tells_the_time(
     clock: dict[str, Any], ts: datetime, source: TimeSource, quality: Quality
 ) -> None:
@@ -191,13 +199,19 @@ def test_another_last_will_is_refused(body: bytes) -> None:
         ("stat/lamp/RESULT", b'{"POWER":"ON"}', {"POWER": "ON"}),
         ("stat/lamp/RESULT", b'{"Dimmer":50,"Color":"80"}', {"Dimmer": 50, "Color": 80}),
         ("stat/lamp/RESULT", b'{"Button1":{"Action":"SINGLE"}}', {"Button1.Action": "SINGLE"}),
-        ("stat/a/STATUS8", b'{"StatusSNS":{"Time":"2026-03-04T13:06:05","ANALOG":{"A0":8}}}',
-         {"ANALOG.A0": 8}),
+        (
+            "stat/a/STATUS8",
+            b'{"StatusSNS":{"Time":"2026-03-04T13:06:05","ANALOG":{"A0":8}}}',
+            {"ANALOG.A0": 8},
+        ),
         ("stat/a/STATUS11", b'{"StatusSTS":{"POWER":"ON","Heap":20}}', {"POWER": "ON"}),
-        ("stat/a/STATUS0", b'{"Status":{"Module":1},"StatusSNS":{"ANALOG":{"A0":8}}}',
-         {"ANALOG.A0": 8}),
+        (
+            "stat/a/STATUS0",
+            b'{"Status":{"Module":1},"StatusSNS":{"ANALOG":{"A0":8}}}',
+            {"ANALOG.A0": 8},
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_state_is_told_under_many_words(
     topic: str, body: bytes, values: dict[str, object]
 ) -> None:

@@ -55,9 +55,13 @@ def test_driver_output_gives_its_values_and_the_ontology_what_they_lack() -> Non
     decoded = parse(fixture("uplink-driver.json"))
     assert decoded.message_class is MessageClass.TELEMETRY
     assert {(v.name, v.value, v.unit) for v in decoded.values} == {
-        ("temperature", 21, "Cel"), ("distance", 1290, ""), ("position", "normal", ""),
-        ("batteryLevel", 90, "%"), ("level", 0.4, "m"), ("level", 0.5, "m"),
-    }  # fmt: skip
+        ("temperature", 21, "Cel"),
+        ("distance", 1290, ""),
+        ("position", "normal", ""),
+        ("batteryLevel", 90, "%"),
+        ("level", 0.4, "m"),
+        ("level", 0.5, "m"),
+    }
     stored, live = (v for v in decoded.values if v.name == "level")
     assert (stored.ts.hour, stored.quality, live.quality) == (4, Quality.LATE, Quality.GOOD)
     assert (stored.ts_from, decoded.values[0].ts_from) == (TimeSource.DEVICE, TimeSource.GATEWAY)
@@ -111,9 +115,13 @@ def test_commands_of_the_network_on_port_0_are_counted_only() -> None:
 
 @pytest.mark.parametrize(
     ("name", "event"),
-    [("join.json", "join"), ("join-request.json", "join"), ("location.json", "location"),
-     ("downlink-sent.json", "downlink_sent")],
-)  # fmt: skip
+    [
+        ("join.json", "join"),
+        ("join-request.json", "join"),
+        ("location.json", "location"),
+        ("downlink-sent.json", "downlink_sent"),
+    ],
+)
 def test_other_reports_are_counted_only(name: str, event: str) -> None:
     decoded = parse(fixture(name))
     assert decoded.message_class is MessageClass.OTHER
@@ -161,9 +169,14 @@ def test_bytes_that_are_no_hex_are_refused_alone() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"DevEUI_uplink": 1}, {"DevEUI_uplink": {"DevEUI": 7}}, {"devEUI_uplink": {}},
-     {"DevEUI_uplink": {"DevEUI": "24E1000000000021", "FPort": 256}}],
-)  # fmt: skip
+    [
+        {},
+        {"DevEUI_uplink": 1},
+        {"DevEUI_uplink": {"DevEUI": 7}},
+        {"devEUI_uplink": {}},
+        {"DevEUI_uplink": {"DevEUI": "24E1000000000021", "FPort": 256}},
+    ],
+)
 def test_what_is_no_report_is_refused(body: object) -> None:
     decoded = parse(body)
     assert decoded.message_class is MessageClass.INVALID
@@ -180,8 +193,10 @@ def test_a_report_in_xml_is_the_same_report() -> None:
     assert recognise("", payload) is FORMATS["thingpark"]
     decoded = FORMATS["thingpark"].parse("", payload, NOW)
     assert (decoded.device, decoded.raw_bytes.hex(), decoded.fport) == (
-        "24e1000000000021", "01755a", 85,
-    )  # fmt: skip
+        "24e1000000000021",
+        "01755a",
+        85,
+    )
     link = decoded.link
     assert (link["frame"], link["time"], link["rssi_dbm"]) == (412, AT.isoformat(), -96)
     assert [entry["gateway"] for entry in link["gateways"]] == ["0A0000B1", "0A0000B2"]

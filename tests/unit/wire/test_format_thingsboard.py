@@ -59,8 +59,9 @@ def test_points_have_their_times_and_old_ones_are_late() -> None:
 def test_a_gateways_message_is_one_part_a_device() -> None:
     decoded = parse(fixture("gateway.json"), "v1/gateway/telemetry")
     assert [(part.device, part.values[0].value) for part in decoded.parts] == [
-        ("Lamp A", 60), ("Lamp B", 40),
-    ]  # fmt: skip
+        ("Lamp A", 60),
+        ("Lamp B", 40),
+    ]
     assert (decoded.device, decoded.values) == ("", ())
     alone = parse({"Lamp A": {"dim": 5}}, "v1/gateway/telemetry")
     assert (alone.device, alone.values[0].value) == ("Lamp A", 5)
@@ -107,9 +108,14 @@ def test_a_converters_output_names_its_device() -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    [5, "x", {"ts": "now", "values": {"a": 1}}, {"ts": 1, "values": 5},
-     {"ts": 1e300, "values": {"a": 1}}],
-)  # fmt: skip
+    [
+        5,
+        "x",
+        {"ts": "now", "values": {"a": 1}},
+        {"ts": 1, "values": 5},
+        {"ts": 1e300, "values": {"a": 1}},
+    ],
+)
 def test_a_wrong_point_is_refused_beside_the_good_one(entry: Any) -> None:
     decoded = parse([entry, {"a": 1}])
     assert ([v.value for v in decoded.values], len(decoded.rejects)) == ([1], 1)
@@ -120,18 +126,23 @@ def test_a_wrong_point_is_refused_beside_the_good_one(entry: Any) -> None:
 def test_one_wrong_device_leaves_the_others() -> None:
     decoded = parse({"": {"a": 1}, "A": {"a": 1}}, "v1/gateway/telemetry")
     assert [part.message_class for part in decoded.parts] == [
-        MessageClass.INVALID, MessageClass.TELEMETRY,
-    ]  # fmt: skip
+        MessageClass.INVALID,
+        MessageClass.TELEMETRY,
+    ]
 
 
 @pytest.mark.parametrize(
     ("topic", "body"),
     [
-        ("v1/gateway/telemetry", []), ("v1/gateway/telemetry", {}), ("v1/gateway/connect", {}),
-        ("v1/devices/me/telemetry", 5), ("v1/devices/me/telemetry", b"{"),
-        ("v1/devices/me/attributes", [1]), ("some/topic", {"a": 1}),
+        ("v1/gateway/telemetry", []),
+        ("v1/gateway/telemetry", {}),
+        ("v1/gateway/connect", {}),
+        ("v1/devices/me/telemetry", 5),
+        ("v1/devices/me/telemetry", b"{"),
+        ("v1/devices/me/attributes", [1]),
+        ("some/topic", {"a": 1}),
     ],
-)  # fmt: skip
+)
 def test_another_body_is_refused(topic: str, body: Any) -> None:
     decoded = parse(body, topic)
     assert decoded.message_class is MessageClass.INVALID

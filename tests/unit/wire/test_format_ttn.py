@@ -79,8 +79,11 @@ def test_a_simulated_uplink_is_marked_as_one() -> None:
 def test_the_normalised_payload_is_canonical_without_any_model() -> None:
     decoded = parse(f"{UP}/normalized", fixture("up-normalized.json"))
     assert {r.metric: r.value for r in decoded.readings} == {
-        "temperature_c": 18.5, "humidity_pct": 71, "battery_v": 3.6, "flooded": 1,
-    }  # fmt: skip
+        "temperature_c": 18.5,
+        "humidity_pct": 71,
+        "battery_v": 3.6,
+        "flooded": 1,
+    }
     assert decoded.values == ()
 
 
@@ -162,8 +165,11 @@ def test_nested_objects_get_dotted_names_and_null_is_no_value() -> None:
         "angles": [1.5, -2],
     }
     assert values(parse(UP, body)) == {
-        "gps_1.latitude": 19.9, "gps_1.longitude": 110.3, "angles[0]": 1.5, "angles[1]": -2,
-    }  # fmt: skip
+        "gps_1.latitude": 19.9,
+        "gps_1.longitude": 110.3,
+        "angles[0]": 1.5,
+        "angles[1]": -2,
+    }
 
 
 def test_a_reception_that_comes_again_through_packet_broker_is_kept_as_a_repeat() -> None:
@@ -200,20 +206,45 @@ def test_all_messages_of_a_frame_have_one_key() -> None:
 @pytest.mark.parametrize(
     ("topic", "content", "said"),
     [
-        ("location/solved", {"location_solved": {
-            "service": "geo", "location": {"latitude": 19.9, "longitude": 110.3, "accuracy": 90,
-                                           "source": "SOURCE_GPS"}}},
-         {"service": "geo", "latitude": 19.9, "longitude": 110.3, "accuracy_m": 90,
-          "source": "SOURCE_GPS"}),
-        ("location/solved", {"location_solved": {"location": {"latitude": 199, "longitude": 1}}},
-         {}),
-        ("service/data", {"service_data": {"service": "geo", "data": {"x": 1}}},
-         {"service": "geo"}),
-        ("down/failed", {"downlink_failed": {"error": {"name": "no_gateway"}}},
-         {"error": "no_gateway"}),
+        (
+            "location/solved",
+            {
+                "location_solved": {
+                    "service": "geo",
+                    "location": {
+                        "latitude": 19.9,
+                        "longitude": 110.3,
+                        "accuracy": 90,
+                        "source": "SOURCE_GPS",
+                    },
+                }
+            },
+            {
+                "service": "geo",
+                "latitude": 19.9,
+                "longitude": 110.3,
+                "accuracy_m": 90,
+                "source": "SOURCE_GPS",
+            },
+        ),
+        (
+            "location/solved",
+            {"location_solved": {"location": {"latitude": 199, "longitude": 1}}},
+            {},
+        ),
+        (
+            "service/data",
+            {"service_data": {"service": "geo", "data": {"x": 1}}},
+            {"service": "geo"},
+        ),
+        (
+            "down/failed",
+            {"downlink_failed": {"error": {"name": "no_gateway"}}},
+            {"error": "no_gateway"},
+        ),
         ("down/replace", {"downlinks": [{"f_port": 1}]}, {}),
     ],
-)  # fmt: skip
+)
 def test_services_and_downlinks_are_counted_and_say_what_they_are(
     topic: str, content: dict[str, Any], said: dict[str, Any]
 ) -> None:
@@ -232,8 +263,11 @@ def test_every_measured_name_of_the_normalised_payload_is_canonical() -> None:
         "action": {"motion": {"detected": True}},
     }
     assert {r.metric: r.value for r in parse(UP, body).readings} == {
-        "co2_ppm": 700, "illuminance_lx": 12, "pressure_kpa": pytest.approx(101.3), "motion": 1,
-    }  # fmt: skip
+        "co2_ppm": 700,
+        "illuminance_lx": 12,
+        "pressure_kpa": pytest.approx(101.3),
+        "motion": 1,
+    }
 
 
 def test_commands_of_the_network_on_port_0_are_counted_only() -> None:
@@ -246,14 +280,17 @@ def test_commands_of_the_network_on_port_0_are_counted_only() -> None:
 def test_normalised_names_without_a_metric_are_kept_where_nothing_else_says_them() -> None:
     body = fixture("up-normalized.json")
     body["uplink_normalized"]["normalized_payload"] = {
-        "air": {"temperature": 4}, "soil": {"moisture": 30.5}, "action": {"contactState": "open"},
+        "air": {"temperature": 4},
+        "soil": {"moisture": 30.5},
+        "action": {"contactState": "open"},
         "time": "2026-03-04T05:00:00Z",
-    }  # fmt: skip
+    }
     decoded = parse(f"{UP}/normalized", body)
     assert {r.metric: r.value for r in decoded.readings} == {"temperature_c": 4}
     assert {v.name: v.value for v in decoded.values} == {
-        "soil.moisture": 30.5, "action.contactState": "open",
-    }  # fmt: skip
+        "soil.moisture": 30.5,
+        "action.contactState": "open",
+    }
     body["uplink_normalized"]["decoded_payload"] = {"moisture": 30.5}
     assert {v.name: v.value for v in parse(UP, body).values} == {"moisture": 30.5}
 

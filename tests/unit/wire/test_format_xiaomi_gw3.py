@@ -35,8 +35,9 @@ def named(decoded: Decoded) -> dict[str, object]:
 def test_a_report_has_its_properties_by_number() -> None:
     decoded = parse(fixture("report.json"))
     assert (decoded.message_class, decoded.device) == (
-        MessageClass.TELEMETRY, "lumi.158d0001020304",
-    )  # fmt: skip
+        MessageClass.TELEMETRY,
+        "lumi.158d0001020304",
+    )
     assert named(decoded) == {"0.12.85": 41.5, "8.0.2008": 3005, "2.1": 1}
     assert {(v.ts, v.ts_from) for v in decoded.values} == {(THEN, TimeSource.GATEWAY)}
     assert decoded.link == {"event": "report", "rssi": -62, "zseq": 54}
@@ -101,9 +102,17 @@ def test_commands_and_their_answers_are_counted(command: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[]", b"{}", {"cmd": 5}, {"cmd": "report"}, {"cmd": "report", "did": ""},
-     {"cmd": "heartbeat"}, {"cmd": "heartbeat", "params": [{}]}],
-)  # fmt: skip
+    [
+        b"",
+        b"[]",
+        b"{}",
+        {"cmd": 5},
+        {"cmd": "report"},
+        {"cmd": "report", "did": ""},
+        {"cmd": "heartbeat"},
+        {"cmd": "heartbeat", "params": [{}]},
+    ],
+)
 def test_a_broken_message_is_refused(body: Any) -> None:
     assert parse(body).message_class is MessageClass.INVALID
 

@@ -11,6 +11,7 @@ import pytest
 
 from city.reading import Decoded, MessageClass, Quality, TimeSource
 from ingest.decode import decode_by_hand
+from tests.tables import cases
 from wire import FORMATS, PAYLOAD_LIMIT, recognise
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "formats" / "zigbee2mqtt"
@@ -43,8 +44,12 @@ def test_a_state_is_a_cache_and_the_hardware_address_is_the_device() -> None:
     assert decoded.device == "0x00124b0001020304"
     assert decoded.link == {"name": "井盖 7/Süd", "linkquality": 87}
     assert named(decoded) == {
-        "battery_low": False, "gas": True, "linkquality": 87, "tamper": False, "voltage": 2900,
-    }  # fmt: skip
+        "battery_low": False,
+        "gas": True,
+        "linkquality": 87,
+        "tamper": False,
+        "voltage": 2900,
+    }
     assert {(v.ts, v.ts_from) for v in decoded.values} == {(SEEN, TimeSource.SERVER)}
 
 
@@ -57,8 +62,14 @@ def test_a_voltage_in_millivolts_is_the_batterys_and_one_in_volts_the_mains() ->
 def test_nulls_updates_and_a_cleared_action_are_no_readings() -> None:
     names = named(parse("zigbee2mqtt/plug", fixture("plug.json"))).keys()
     assert names == {
-        "state", "power", "voltage", "current", "energy", "linkquality", "color.x",
-    }  # fmt: skip
+        "state",
+        "power",
+        "voltage",
+        "current",
+        "energy",
+        "linkquality",
+        "color.x",
+    }
 
 
 @pytest.mark.parametrize(
@@ -133,10 +144,8 @@ def test_the_state_of_the_bridge_is_no_devices() -> None:
 
 
 @pytest.mark.parametrize(
-    "topic",
-    ["info", "devices", "groups", "logging", "event", "response/permit_join", "health",
-     "definitions", "log", "config", "extensions"],
-)  # fmt: skip
+    "topic", cases("what_the_bridge_says_of_itself_is_counted_whatever_its_size.csv", topic=str)
+)
 def test_what_the_bridge_says_of_itself_is_counted_whatever_its_size(topic: str) -> None:
     decoded = parse(f"zigbee2mqtt/bridge/{topic}", b"x" * (PAYLOAD_LIMIT + 1))
     assert decoded.message_class is MessageClass.OTHER
@@ -185,9 +194,16 @@ def test_common_names_become_canonical_readings() -> None:
     result = decode_by_hand("zigbee2mqtt/plug", payload, received_at=NOW)
     stored = {r["metric"]: r["value"] for r in result["readings"] if r["stored"]}
     assert stored == {
-        "lamp_on": 1, "power_w": 41.5, "voltage_v": 229, "energy_kwh": 12.7,
-        "link_quality": 120, "cover_open": 1, "battery_pct": 84, "flooded": 1, "tilt_deg": -7,
-    }  # fmt: skip
+        "lamp_on": 1,
+        "power_w": 41.5,
+        "voltage_v": 229,
+        "energy_kwh": 12.7,
+        "link_quality": 120,
+        "cover_open": 1,
+        "battery_pct": 84,
+        "flooded": 1,
+        "tilt_deg": -7,
+    }
     assert result["rejects"] == []
     assert "current" in result["warnings"][1]  # in A or mA: only the bridge knows
 
@@ -209,9 +225,11 @@ def test_of_three_phases_the_first_is_the_meters_voltage_and_the_others_are_none
     body = {"voltage_c": 228, "voltage_phase_a": 229, "power_phase_b": 384, "linkquality": 3}
     values = parse("zigbee2mqtt/meter-7", body).values
     assert {v.name: v.meaning for v in values} == {
-        "voltage_c": "", "voltage_phase_a": "voltage_v", "power_phase_b": "",
+        "voltage_c": "",
+        "voltage_phase_a": "voltage_v",
+        "power_phase_b": "",
         "linkquality": "link_quality",
-    }  # fmt: skip
+    }
 
 
 def test_carbon_monoxide_is_a_gas_alarm_also_beside_a_quiet_gas_flag() -> None:

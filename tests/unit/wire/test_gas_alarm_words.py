@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from city.reading import REASON_ALARM, REASON_FIELD, REASON_METRIC_UNKNOWN, Reading
+from tests.tables import cases
 from tests.unit.wire.corpus import NOW
 from tests.unit.wire.test_model_keys import HEAD, raw
 from wire import FORMATS
@@ -22,26 +23,35 @@ LORA = {"deviceInfo": {"devEui": "24e1000000000001"}, "fCnt": 1, "fPort": 85}
 # One message of each kind of format in which a gas detector says that it is in alarm.
 ALARMS: dict[str, tuple[str, str, Any]] = {
     "the words of a LoRaWAN decoder": (
-        "chirpstack", UP, LORA | {"object": {"gasAlarm": True, "battery": 80}},
+        "chirpstack",
+        UP,
+        LORA | {"object": {"gasAlarm": True, "battery": 80}},
     ),
     "the decoder's words beside bytes": (
-        "chirpstack", UP, LORA | {"object": {"CH4_ALARM": "alarm"}, "data": "AXVkA2cQAQ=="},
+        "chirpstack",
+        UP,
+        LORA | {"object": {"CH4_ALARM": "alarm"}, "data": "AXVkA2cQAQ=="},
     ),
     "the flag of Zigbee2MQTT": (
-        "zigbee2mqtt", "zigbee2mqtt/d", {"gas": True, "gas_density": 9, "linkquality": 87},
+        "zigbee2mqtt",
+        "zigbee2mqtt/d",
+        {"gas": True, "gas_density": 9, "linkquality": 87},
     ),
     "the second name of it": (
-        "zigbee2mqtt", "zigbee2mqtt/d", {"gas_alarm_2": True, "gas_alarm_1": False},
+        "zigbee2mqtt",
+        "zigbee2mqtt/d",
+        {"gas_alarm_2": True, "gas_alarm_1": False},
     ),
     "carbon monoxide that says ON": ("zigbee2mqtt", "zigbee2mqtt/d", {"carbon_monoxide": "ON"}),
     "one attribute": ("zigbee2mqtt", "zigbee2mqtt/d/gas", b"true"),
     "the state of a Shelly": ("shelly", "shellies/shellygas-0a1b2c/sensor/gas", b"heavy"),
     "a platform": (
-        "thingsboard", "v1/gateway/telemetry",
+        "thingsboard",
+        "v1/gateway/telemetry",
         {"gas-1": [{"ts": 1772600767000, "values": {"gas_leak_detected": 1}}]},
     ),
     "SenML": ("senml", "feed/senml/gas-1", [{"n": "gas_alarm", "vb": True}]),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -96,8 +106,9 @@ def test_a_model_that_ignores_the_rest_of_another_format_hides_nothing(model: st
 
 def test_numbers_of_a_xiaomi_gateway_without_a_model_are_refused_and_with_it_read() -> None:
     for model, values, reasons in (
-        ("", [], [REASON_METRIC_UNKNOWN]), ("aqara-jt-bz-01aq", [1], []),
-    ):  # fmt: skip
+        ("", [], [REASON_METRIC_UNKNOWN]),
+        ("aqara-jt-bz-01aq", [1], []),
+    ):
         body = {"did": "lumi.1", "mi_spec": [{"siid": 2, "piid": 1, "value": 1}], "cmd": "report"}
         content = judged("xiaomi-gw3", "zigbee/send", body, Device(model=model))
         assert [alarm.value for alarm in alarms(content)] == values
@@ -138,16 +149,8 @@ def test_of_two_alarms_the_one_that_sounds_counts_in_any_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("gas", True), ("GAS", True), ("gas", "ALARM"), ("gasAlarm", True), ("gas_alarm_1", True),
-        ("gas1_alarm", 1.0), ("CO_Alarm", "ON"), ("co", True), ("carbon_monoxide", "ON"),
-        ("methane_detected", "yes"), ("gas_sensor.alarm_state", "mild"), ("gas_leak", "leak"),
-        ("LEL_over_limit_alarm", 1.0), ("gas_sensor_state", "alarm"), ("燃气泄漏报警", True),
-        ("可燃气体报警", "报警"), ("gasDetectionState", True), ("gas_alarm", "1"),
-        ("gas_alarm", "high_alarm"), ("naturalGas", True),
-    ],
-)  # fmt: skip
+    ("name", "value"), cases("these_are_gas_alarms.jsonl", name=str, value=object)
+)
 def test_these_are_gas_alarms(name: str, value: float | bool | str) -> None:
     assert gas_alarm(name, value) is Said.ALARM
 
@@ -155,30 +158,22 @@ def test_these_are_gas_alarms(name: str, value: float | bool | str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("gas", False), ("gas_alarm", "normal"), ("gas_alarm", 0.0), ("gas", "no_alarm"),
-        ("co_state", "clear"), ("gas_alarm", "alarm_cleared"), ("燃气报警", "正常"),
+        ("gas", False),
+        ("gas_alarm", "normal"),
+        ("gas_alarm", 0.0),
+        ("gas", "no_alarm"),
+        ("co_state", "clear"),
+        ("gas_alarm", "alarm_cleared"),
+        ("燃气报警", "正常"),
     ],
-)  # fmt: skip
+)
 def test_these_say_that_all_is_well(name: str, value: float | bool | str) -> None:
     assert gas_alarm(name, value) is Said.QUIET
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        # concentrations and meters
-        ("gas", 1.0), ("co", 1.0), ("gas_alarm_level", 1.0), ("gas_volume", True),
-        # settings that are true for years
-        ("gas_alarm_enable", True), ("gas_alarm_mute", "on"), ("gas_sensitivity", "high"),
-        ("gas_valve_state", "open"), ("gas_sensor_online", True), ("gas_type", "methane"),
-        ("燃气报警使能", True),
-        # other things with these letters in them
-        ("co2_alarm", True), ("contact", True), ("code", "alarm"), ("gasket", True),
-        ("temperature_alarm", True), ("alarm", True), ("bond", True),
-        # a detector that is not ready, or is being tested
-        ("gas_alarm", "unknown"), ("gas", "test"), ("gas_alarm", ""),
-    ],
-)  # fmt: skip
+    ("name", "value"), cases("these_are_no_gas_alarms.jsonl", name=str, value=object)
+)
 def test_these_are_no_gas_alarms(name: str, value: float | bool | str) -> None:
     assert gas_alarm(name, value) is not Said.ALARM
 
@@ -191,8 +186,9 @@ def test_what_may_be_an_alarm_and_nobody_can_tell_is_refused(
     name: str, value: float | bool | str
 ) -> None:
     assert gas_alarm(name, value) is Said.UNCLEAR
-    content = judged("chirpstack", UP, LORA | {"object": {name: value, "battery_pct": 80}},
-                     Device())  # fmt: skip
+    content = judged(
+        "chirpstack", UP, LORA | {"object": {name: value, "battery_pct": 80}}, Device()
+    )
     assert [reject.reason for reject in content.rejects] == [REASON_ALARM]
     assert repr(value)[:5] in content.rejects[0].detail
 

@@ -195,9 +195,13 @@ def test_a_sound_file_is_valid_and_a_frame_shows_what_it_gives(folder: Path) -> 
 def test_a_codec_that_does_not_load_is_told(folder: Path, codec: str, problem: str) -> None:
     (folder / "other.js").write_text(codec)
     code, text = gridwarden(
-        "model", "check", str(folder / "acme-g1.toml"), "--codec", str(folder / "other.js"),
+        "model",
+        "check",
+        str(folder / "acme-g1.toml"),
+        "--codec",
+        str(folder / "other.js"),
         folder=folder,
-    )  # fmt: skip
+    )
     assert code == 1
     assert problem in text
 

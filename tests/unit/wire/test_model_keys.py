@@ -131,11 +131,23 @@ def stored(model: str, **values: float | bool | str) -> dict[str, float]:
 def test_the_bytes_of_one_device_under_the_names_of_two_codecs_are_the_same_readings() -> None:
     first = {"level": 1700, "full": False, "motion": True, "battery": False, "angle": 5}
     second = {
-        "level": 1700, "alarmLevel": False, "alarmFall": True, "alarmBattery": False, "angle": 5,
-    }  # fmt: skip
-    assert stored("dingtek-dc410", **first) == stored("dingtek-dc413", **second) == {
-        "distance_mm": 1700, "flooded": 0, "cover_open": 1, "battery_low": 0, "tilt_deg": 5,
-    }  # fmt: skip
+        "level": 1700,
+        "alarmLevel": False,
+        "alarmFall": True,
+        "alarmBattery": False,
+        "angle": 5,
+    }
+    assert (
+        stored("dingtek-dc410", **first)
+        == stored("dingtek-dc413", **second)
+        == {
+            "distance_mm": 1700,
+            "flooded": 0,
+            "cover_open": 1,
+            "battery_low": 0,
+            "tilt_deg": 5,
+        }
+    )
 
 
 @pytest.mark.parametrize("name", ["depth", "water_level", "waterLevel", "level"])
@@ -146,15 +158,15 @@ def test_one_level_under_four_names(name: str) -> None:
 def test_probes_that_are_missing_and_echoes_that_did_not_come_are_no_readings() -> None:
     assert stored("dragino-ldds75", Distance="No Sensor", TempC_DS18B20=-0.1, BatV=3.6) == {
         "battery_v": 3.6,
-    }  # fmt: skip
+    }
     assert stored("milesight-em410-rdl", distance=-1, distance_exception="no target") == {}
     assert stored("milesight-em410-rdl", distance=200, distance_exception="no target") == {}
     assert stored("teneo-filling-degree", distance=0, valid=False, battery=3.3) == {
         "battery_v": 3.3,
-    }  # fmt: skip
+    }
     assert stored("shelly-gas", **{"concentration.ppm": -1, "gas_sensor.alarm_state": "none"}) == {
         "gas_alarm": 0,
-    }  # fmt: skip
+    }
     assert stored("netvox-r72615", CO="NoSensor", H2S=0.4) == {"h2s_ppm": 0.4}
 
 
@@ -162,8 +174,9 @@ def test_a_lamp_controller_with_three_spellings() -> None:
     for name in ("switch_3", "switch3", "switch_status_3"):
         assert stored("milesight-ws558", **{name: "on", "switch_1": "off"}) == {"lamp_on": 1}
     assert stored("milesight-ws558", power_factor=98, power_consumption=1500) == {
-        "power_factor": 0.98, "energy_kwh": 1.5,
-    }  # fmt: skip
+        "power_factor": 0.98,
+        "energy_kwh": 1.5,
+    }
 
 
 EXACT = [
@@ -189,10 +202,15 @@ def test_units_convert_exactly(value: float, unit: str, metric: str, expected: f
 @pytest.mark.parametrize(
     ("unit", "metric"),
     [
-        ("mg/m3", "co_ppm"), ("V", "battery_pct"), ("mm", "fill_pct"), ("°", "temperature_c"),
-        ("%LEL", "o2_pct_vol"), ("%LEL", "co_ppm"), ("furlong", "distance_mm"),
+        ("mg/m3", "co_ppm"),
+        ("V", "battery_pct"),
+        ("mm", "fill_pct"),
+        ("°", "temperature_c"),
+        ("%LEL", "o2_pct_vol"),
+        ("%LEL", "co_ppm"),
+        ("furlong", "distance_mm"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("gas", [None, "methane"])
 def test_what_a_unit_alone_does_not_tell_is_not_converted(
     unit: str, metric: str, gas: str | None
@@ -237,8 +255,11 @@ def test_raw_name_value_and_unit_stay_with_a_converted_reading() -> None:
     (reading,) = read('names = ["D"]\nmetric = "distance_mm"', raw("D", 1.7, "m")).readings
     assert isinstance(reading, Reading)
     assert (reading.value, reading.raw_name, reading.raw_value, reading.raw_unit) == (
-        1700, "D", 1.7, "m",
-    )  # fmt: skip
+        1700,
+        "D",
+        1.7,
+        "m",
+    )
 
 
 def test_no_factor_of_the_table_contradicts_another() -> None:

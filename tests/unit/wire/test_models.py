@@ -37,9 +37,14 @@ def test_every_codec_belongs_to_a_model() -> None:
 
 def test_the_models_of_the_first_fleets_are_there() -> None:
     assert {
-        "milesight-gs101", "milesight-em310-tilt", "milesight-em300-sld", "dingtek-dc410",
-        "dingtek-dc413", "generic-native", "frigate",
-    } <= model_names()  # fmt: skip
+        "milesight-gs101",
+        "milesight-em310-tilt",
+        "milesight-em300-sld",
+        "dingtek-dc410",
+        "dingtek-dc413",
+        "generic-native",
+        "frigate",
+    } <= model_names()
 
 
 @pytest.mark.parametrize("name", ["", "none", "../decode", "milesight-gs101.toml", "/etc/passwd"])

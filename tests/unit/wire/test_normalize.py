@@ -29,6 +29,7 @@ from city.reading import (
     RawValue,
     TimeSource,
 )
+from tests.tables import cases
 from wire import FORMATS
 from wire.models import parse_model
 from wire.normalize import Normalized, interpret, normalize
@@ -133,8 +134,9 @@ def test_the_topic_level_video_belongs_to_cameras() -> None:
 
 
 def test_a_reading_from_2099_is_refused_and_ten_minutes_ahead_are_not() -> None:
-    content = normalize(native({"ts": "2099-01-01T00:00:00Z", "readings": {"co_ppm": 3}}),
-                        Device(), NOW)  # fmt: skip
+    content = normalize(
+        native({"ts": "2099-01-01T00:00:00Z", "readings": {"co_ppm": 3}}), Device(), NOW
+    )
     assert (content.readings, reasons(content)) == ((), [REASON_TIME_FUTURE])
     assert content.message_class is MessageClass.INVALID
     ahead = (NOW + timedelta(minutes=10)).isoformat()
@@ -185,8 +187,11 @@ def test_a_simulated_uplink_stays_marked_through_model_and_codec() -> None:
 
 
 def test_a_model_gives_vendor_names_their_canonical_metric_and_keeps_what_was_sent() -> None:
-    content = normalize(uplink({"distance": 1290, "position": "tilt", "battery": 90}),
-                        Device(kind="manhole", model="milesight-em400"), NOW)  # fmt: skip
+    content = normalize(
+        uplink({"distance": 1290, "position": "tilt", "battery": 90}),
+        Device(kind="manhole", model="milesight-em400"),
+        NOW,
+    )
     assert stored(content) == {"distance_mm": 1290, "cover_open": 1, "battery_pct": 90}
     cover = content.readings[1]
     assert (cover.raw_name, cover.raw_value, cover.unit) == ("position", "tilt", "0/1")
@@ -215,8 +220,9 @@ def test_a_message_of_known_settings_is_no_rejection() -> None:
 
 
 def test_bytes_are_decoded_by_the_models_codec() -> None:
-    content = normalize(uplink(None, data=frame("058e01060101070100")),
-                        Device(model="milesight-gs101"), NOW)  # fmt: skip
+    content = normalize(
+        uplink(None, data=frame("058e01060101070100")), Device(model="milesight-gs101"), NOW
+    )
     reading = content.readings[0]
     assert content.message_class is MessageClass.TELEMETRY
     assert stored(content) == {"gas_alarm": 1}
@@ -237,9 +243,16 @@ def test_bytes_without_a_codec_stay_undecoded_and_are_no_rejection(model: str) -
 
 
 @pytest.mark.parametrize(
-    "said", [{"gas_status": "alarm"}, {"state": "alarm"}, {"gas": "alarm"}, {"gas": True},
-             {"GAS_Status": "Abnormal"}, {"gas_status": 1}],
-)  # fmt: skip
+    "said",
+    [
+        {"gas_status": "alarm"},
+        {"state": "alarm"},
+        {"gas": "alarm"},
+        {"gas": True},
+        {"GAS_Status": "Abnormal"},
+        {"gas_status": 1},
+    ],
+)
 def test_an_alarm_is_an_alarm_in_every_spelling_seen(said: dict[str, Any]) -> None:
     content = normalize(uplink(said), Device(model="milesight-gs101"), NOW)
     assert stored(content) == {"gas_alarm": 1}
@@ -313,8 +326,9 @@ def test_a_level_that_the_device_says_itself_is_not_computed_again() -> None:
     body = {"readings": {"distance_mm": 900, "water_level_cm": 42}}
     topic = GAS.replace("/gas/", "/manhole/").replace("GD-000123", "MH-1")
     assert stored(normalize(native(body, topic), shaft, NOW)) == {
-        "distance_mm": 900, "water_level_cm": 42,
-    }  # fmt: skip
+        "distance_mm": 900,
+        "water_level_cm": 42,
+    }
 
 
 @pytest.mark.parametrize("height", [None, "250", True, -1, 0, float("nan"), float("inf"), [250]])
@@ -364,7 +378,9 @@ def decoded_values(*values: RawValue) -> Decoded:
     return Decoded("chirpstack", MessageClass.TELEMETRY, "d", values=values)
 
 
-TILT = parse_model("tilt", """
+TILT = parse_model(
+    "tilt",
+    """
 title = "t"
 kind = "manhole"
 interval_s = 60
@@ -386,7 +402,8 @@ offset = -40
 [[field]]
 names = ["ch4"]
 metric = "ch4_pct_lel"
-""")  # fmt: skip
+""",
+)
 
 
 def translated(*values: RawValue, gas: str | None = None) -> Translated:
@@ -397,7 +414,7 @@ def test_of_several_axes_the_largest_angle_counts_whatever_its_sign() -> None:
     found = translated(value("x", 16.5), value("y", 297.13))
     assert [(r.metric, round(r.value, 2), r.raw_name) for r in found.readings] == [
         ("tilt_deg", -62.87, "y"),
-    ]  # fmt: skip
+    ]
 
 
 def test_of_several_names_the_one_listed_first_counts() -> None:
@@ -436,15 +453,14 @@ def test_an_empty_text_says_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("number", "unit", "metric", "expected"),
-    [
-        (3300, "mV", "battery_v", 3.3), (1013, "hPa", "pressure_kpa", 101.3),
-        (1.5, "m", "distance_mm", 1500), (2, "kW", "power_w", 2000), (500, "Wh", "energy_kwh", 0.5),
-        (212, "°F", "temperature_c", 100), (22, "℃", "temperature_c", 22),
-        (50, "%RH", "humidity_pct", 50), (900, "ppb", "co_ppm", 0.9), (7, "", "co_ppm", 7),
-        (30, "mA", "leakage_ma", 30), (7, "lx", "co_ppm", None), (5, "mg/m3", "co_ppm", None),
-        (1, "%vol", "ch4_pct_lel", None),
-    ],
-)  # fmt: skip
+    cases(
+        "units_convert_only_where_the_unit_alone_is_enough.jsonl",
+        number=object,
+        unit=str,
+        metric=str,
+        expected=object,
+    ),
+)
 def test_units_convert_only_where_the_unit_alone_is_enough(
     number: float, unit: str, metric: str, expected: float | None
 ) -> None:
@@ -488,9 +504,10 @@ def test_a_second_form_of_a_frame_without_a_known_name_is_only_counted(
 ) -> None:
     """The first form is the one that is stored, or refused with all of its names."""
     body = {
-        "end_device_ids": {"dev_eui": "24E1AA0000000001"}, "received_at": "2026-03-04T05:06:07Z",
+        "end_device_ids": {"dev_eui": "24E1AA0000000001"},
+        "received_at": "2026-03-04T05:06:07Z",
         key: {"normalized_payload": [{"soil": {"moisture": 30}}], "f_cnt": 5},
-    }  # fmt: skip
+    }
     topic = "v3/a@t/devices/d/up" + ("/normalized" if counted else "")
     decoded = FORMATS["ttn"].parse(topic, json.dumps(body).encode(), NOW)
     found = normalize(decoded, Device(), NOW)

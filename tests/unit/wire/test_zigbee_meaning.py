@@ -10,6 +10,7 @@ import pytest
 
 from city.reading import METRICS, REASON_ALARM, REASON_UNIT, MessageClass
 from ingest.decode import decode_by_hand, rejected_everything
+from tests.tables import cases
 from tests.unit.wire.corpus import NOW
 from tests.unit.wire.test_gas_alarm_words import Device
 from tests.unit.wire.zigbee_definitions import (
@@ -47,9 +48,14 @@ def defined(*exposes: dict[str, Any], **about: Any) -> Definition:
 
 
 def read(
-    body: Any, definition: Definition | None, *, kind: str = "gas", model: str = "",
-    topic: str = "d", gas: str | None = None,
-) -> Normalized:  # fmt: skip
+    body: Any,
+    definition: Definition | None,
+    *,
+    kind: str = "gas",
+    model: str = "",
+    topic: str = "d",
+    gas: str | None = None,
+) -> Normalized:
     payload = body if isinstance(body, bytes) else json.dumps(body).encode()
     topic = f"zigbee2mqtt/{topic}"
     if definition is None:
@@ -155,10 +161,12 @@ def test_a_voltage_is_the_batterys_or_the_mains(
 
 def test_what_can_be_set_is_a_setting_and_no_reading() -> None:
     definition = defined(
-        numeric("temperature", "°C", STATE | SET), numeric("gas", "%LEL", SET),
-        binary("vibration", "ON", "OFF", STATE | SET), binary("gas_alarm", True, False, 7),
+        numeric("temperature", "°C", STATE | SET),
+        numeric("gas", "%LEL", SET),
+        binary("vibration", "ON", "OFF", STATE | SET),
+        binary("gas_alarm", True, False, 7),
         numeric("humidity", "%", STATE | GET),
-    )  # fmt: skip
+    )
     body = {"temperature": 21, "gas": 10, "vibration": "ON", "gas_alarm": True, "humidity": 40}
     assert stored(read(body, definition)) == {"humidity_pct": 40}
 
@@ -253,11 +261,12 @@ def test_contact_in_words_is_refused_because_nobody_knows_which_is_open() -> Non
 @pytest.mark.parametrize(
     ("exposed", "loud"),
     [
-        (binary("alarm"), True), (binary("alarm_1"), True),
+        (binary("alarm"), True),
+        (binary("alarm_1"), True),
         (enum("alarm_state", "normal", "prealarm", "critical_alarm"), "critical_alarm"),
         (enum("alarm_status", "normal", "alarm"), "alarm"),
     ],
-)  # fmt: skip
+)
 def test_the_alarm_of_a_gas_detector_is_of_gas_and_that_of_another_device_unclear(
     exposed: dict[str, Any], loud: object, kind: str
 ) -> None:
@@ -328,8 +337,9 @@ def test_what_was_sent_is_kept_beside_what_it_means() -> None:
     definition = defined(binary("contact", False, True), binary("carbon_monoxide", "ON", "OFF"))
     content = read({"contact": False, "carbon_monoxide": "OFF"}, definition)
     assert [(r.metric, r.value, r.raw_value) for r in content.readings] == [
-        ("cover_open", 1, False), ("gas_alarm", 0, "OFF"),
-    ]  # fmt: skip
+        ("cover_open", 1, False),
+        ("gas_alarm", 0, "OFF"),
+    ]
     pressure = read({"pressure": 1013}, defined(numeric("pressure", "hPa"))).readings[0]
     assert (pressure.raw_value, pressure.raw_unit) == (1013, "hPa")
 
@@ -344,23 +354,12 @@ def test_a_flag_where_the_definition_has_a_number_is_a_flag_all_the_same() -> No
 
 @pytest.mark.parametrize(
     ("body", "expected"),
-    [
-        ({"gas_alarm_1": True, "gas_alarm_2": False}, {"gas_alarm": 1}),
-        ({"carbon_monoxide": "ON"}, {"gas_alarm": 1}),
-        ({"carbon_monoxide_alarm_2": False}, {"gas_alarm": 0}),
-        ({"gas_sensor_state": "alarm", "co_state": "normal"}, {"gas_alarm": 1}),
-        ({"gas_alarm": 1}, {"gas_alarm": 1}),
-        ({"water_leak_alarm_1": True}, {"flooded": 1}),
-        ({"water": True}, {"flooded": 1}),
-        ({"input_3_leak_detect": "Leak"}, {"flooded": 1}),
-        ({"tilt": True}, {"cover_open": 1}),
-        ({"alarm_state": "critical_alarm"}, {"gas_alarm": 1}),
-        ({"power_factor": 95}, {"power_factor": 0.95}),
-        ({"co": 4}, {"co_ppm": 4}),
-        ({"temperature": 20, "humidity": 40, "co2": 400},
-         {"temperature_c": 20, "humidity_pct": 40, "co2_ppm": 400}),
-    ],
-)  # fmt: skip
+    cases(
+        "without_a_definition_what_is_sure_is_taken.jsonl",
+        body=dict[str, Any],
+        expected=dict[str, Any],
+    ),
+)
 def test_without_a_definition_what_is_sure_is_taken(
     body: dict[str, Any], expected: dict[str, float]
 ) -> None:
@@ -390,8 +389,14 @@ def test_without_a_definition_what_is_not_sure_is_refused_and_named(
 
 
 def test_settings_of_an_undefined_device_raise_nothing() -> None:
-    body = {"gas_alarm_enable": True, "alarm_volume": "high", "alarm_ringtone": "melody_1",
-            "sensitivity": "high", "tilt": 1, "switch_type": "toggle"}  # fmt: skip
+    body = {
+        "gas_alarm_enable": True,
+        "alarm_volume": "high",
+        "alarm_ringtone": "melody_1",
+        "sensitivity": "high",
+        "tilt": 1,
+        "switch_type": "toggle",
+    }
     content = read(body, None)
     assert (stored(content), content.rejects) == ({}, ())
 
@@ -410,8 +415,9 @@ def test_by_hand_the_answer_says_what_only_the_bridge_knows() -> None:
     assert "bridge/devices" in result["warnings"][0]
     assert "pressure" in result["warnings"][1]
     assert [(r["metric"], r["stored"]) for r in result["readings"]] == [
-        ("temperature_c", True), ("pressure", False),
-    ]  # fmt: skip
+        ("temperature_c", True),
+        ("pressure", False),
+    ]
 
 
 def test_by_hand_a_message_with_nothing_else_in_it_is_refused_as_ingest_would() -> None:
@@ -444,11 +450,13 @@ def test_a_list_is_read_without_its_coordinator_and_without_what_is_broken() -> 
 @pytest.mark.parametrize(
     "exposes",
     [
-        [numeric("a", "W", value_max=math.inf)], [binary("a", 10**400, -math.inf)],
-        [numeric("a" * 10_000, "W" * 10_000)], [numeric(f"v{n}") for n in range(5_000)],
+        [numeric("a", "W", value_max=math.inf)],
+        [binary("a", 10**400, -math.inf)],
+        [numeric("a" * 10_000, "W" * 10_000)],
+        [numeric(f"v{n}") for n in range(5_000)],
         [{"type": "composite", "property": "x", "features": [numeric("y")]}],
     ],
-)  # fmt: skip
+)
 def test_what_no_definition_should_hold_is_cut_and_kept_small(exposes: list[Any]) -> None:
     entry = device("d", *exposes)
     (definition,) = parse_devices(json.dumps([entry]).encode())
@@ -467,9 +475,18 @@ def test_features_in_features_without_end_are_cut() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"{}", b"5", b"null", b"[", b"\xff", b"", b"[" * 300_000, b" " * (LIST_LIMIT + 1),
-     json.dumps([{}] * (DEVICES_LIMIT + 1)).encode()],
-)  # fmt: skip
+    [
+        b"{}",
+        b"5",
+        b"null",
+        b"[",
+        b"\xff",
+        b"",
+        b"[" * 300_000,
+        b" " * (LIST_LIMIT + 1),
+        json.dumps([{}] * (DEVICES_LIMIT + 1)).encode(),
+    ],
+)
 def test_what_is_no_list_is_refused(payload: bytes) -> None:
     with pytest.raises(Refused):
         parse_devices(payload)
@@ -484,9 +501,12 @@ def test_the_list_may_be_larger_than_any_other_message() -> None:
 
 def test_a_definition_comes_back_from_the_database_as_it_was() -> None:
     definition = defined(
-        numeric("a", "W", 7), binary("b", False, True), enum("c", "x"),
-        gathered("light", binary("state", "ON", "OFF", 7)), {"property": "t"},
-    )  # fmt: skip
+        numeric("a", "W", 7),
+        binary("b", False, True),
+        enum("c", "x"),
+        gathered("light", binary("state", "ON", "OFF", 7)),
+        {"property": "t"},
+    )
     exposed = definition.exposed or {}
     kept = json.loads(json.dumps(exposed_as_json(exposed)))
     assert exposed_from_json(kept) == exposed

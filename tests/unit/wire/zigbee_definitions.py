@@ -12,20 +12,39 @@ _numbers = itertools.count(1)
 
 def numeric(name: str, unit: str = "", access: int = STATE, **other: Any) -> dict[str, Any]:
     unit_part = {"unit": unit} if unit else {}
-    return {"type": "numeric", "name": name, "property": name, "access": access,
-            **unit_part, **other}  # fmt: skip
+    return {
+        "type": "numeric",
+        "name": name,
+        "property": name,
+        "access": access,
+        **unit_part,
+        **other,
+    }
 
 
 def binary(
     name: str, on: Any = True, off: Any = False, access: int = STATE, **other: Any
 ) -> dict[str, Any]:
-    return {"type": "binary", "name": name, "property": name, "access": access,
-            "value_on": on, "value_off": off, **other}  # fmt: skip
+    return {
+        "type": "binary",
+        "name": name,
+        "property": name,
+        "access": access,
+        "value_on": on,
+        "value_off": off,
+        **other,
+    }
 
 
 def enum(name: str, *words: str, access: int = STATE, **other: Any) -> dict[str, Any]:
-    return {"type": "enum", "name": name, "property": name, "access": access,
-            "values": list(words), **other}  # fmt: skip
+    return {
+        "type": "enum",
+        "name": name,
+        "property": name,
+        "access": access,
+        "values": list(words),
+        **other,
+    }
 
 
 def gathered(type_: str, *features: dict[str, Any]) -> dict[str, Any]:
@@ -34,19 +53,33 @@ def gathered(type_: str, *features: dict[str, Any]) -> dict[str, Any]:
 
 
 def composite(name: str, *features: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "composite", "name": name, "property": name, "access": STATE,
-            "features": list(features)}  # fmt: skip
+    return {
+        "type": "composite",
+        "name": name,
+        "property": name,
+        "access": STATE,
+        "features": list(features),
+    }
 
 
 def device(
-    name: str, *exposes: dict[str, Any], ieee: str = "", power: str = "Mains (single phase)",
+    name: str,
+    *exposes: dict[str, Any],
+    ieee: str = "",
+    power: str = "Mains (single phase)",
     defined: bool = True,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """One entry of the list; not `defined`: a device that the bridge does not support."""
     definition = {
-        "source": "native", "model": "M-1", "vendor": "Nobody", "description": "for tests",
-        "exposes": list(exposes), "options": [], "version": "0.0.0", "supports_ota": False,
-    }  # fmt: skip
+        "source": "native",
+        "model": "M-1",
+        "vendor": "Nobody",
+        "description": "for tests",
+        "exposes": list(exposes),
+        "options": [],
+        "version": "0.0.0",
+        "supports_ota": False,
+    }
     return {
         "ieee_address": ieee or f"0x{next(_numbers):016x}", "type": "EndDevice",
         "network_address": 4711, "supported": defined, "friendly_name": name, "disabled": False,
@@ -57,9 +90,13 @@ def device(
 
 
 COORDINATOR = {
-    "ieee_address": "0x00124b00000000ff", "type": "Coordinator", "friendly_name": "Coordinator",
-    "definition": None, "supported": True, "endpoints": {},
-}  # fmt: skip
+    "ieee_address": "0x00124b00000000ff",
+    "type": "Coordinator",
+    "friendly_name": "Coordinator",
+    "definition": None,
+    "supported": True,
+    "endpoints": {},
+}
 
 
 def bridge_devices(*devices: dict[str, Any]) -> bytes:

@@ -1,0 +1,26 @@
+"""The linter of the browser's scripts."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from stack.errors import StackError
+from stack.home import silent
+from stack.node import node, provide_packages
+
+ROOT = Path(__file__).resolve().parents[1]
+RECIPE_FOLDER = ROOT / "tests" / "javascript"
+RULES = "eslint.config.mjs"
+RECIPE_FILES = ("package.json", "package-lock.json", RULES)
+LINTED = ("dashboard", "tests/javascript")
+
+
+def lint_scripts(progress: Callable[[str], None] = silent) -> None:
+    """Look at every script of the screens and their tests; the linter prints what it finds."""
+    folder = provide_packages(RECIPE_FOLDER, RECIPE_FILES, "the linter of JavaScript", progress)
+    linter = folder / "node_modules" / "eslint" / "bin" / "eslint.js"
+    # The rules lie beside the packages that they name.
+    words = ["--config", str(folder / RULES), "--max-warnings", "0"]
+    done = subprocess.run([node(), str(linter), *words, *LINTED], cwd=ROOT, check=False)
+    if done.returncode != 0:
+        raise StackError("The scripts of the screens are not clean.")

@@ -1,0 +1,160 @@
+/* The parts of the screens that decide: the queue, a phone's way, sparks, replays, actions, problems. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { NOW, page, plain } from './page.mjs';
+
+const screen = (name, more = {}) => page({ scripts: [`screens/${name}/script.js`], ...more });
+
+test('a chip of the queue lets through what its step of the loop is about', () => {
+  const { gw } = screen('console');
+  const states = ['reported', 'verifying', 'filed', 'dispatched', 'acknowledged', 'on_site', 'suspended', 'handled', 'checking'];
+  const through = stage => states.filter(state => gw.passes({ state, family: 'gas' }, stage, ''));
+  assert.deepEqual(through('all'), states);
+  assert.deepEqual(through('to_file'), ['reported', 'verifying']);
+  assert.deepEqual(through('to_dispatch'), ['filed']);
+  assert.deepEqual(through('in_hand'), ['dispatched', 'acknowledged', 'on_site', 'suspended']);
+  assert.deepEqual(through('to_check'), ['handled', 'checking']);
+  assert.deepEqual(through('gas_release'), ['on_site', 'handled', 'checking']);
+  assert.equal(gw.passes({ state: 'checking', family: 'drainage' }, 'gas_release', ''), false);
+  assert.equal(gw.passes({ state: 'filed', family: 'gas' }, 'to_dispatch', 'drainage'), false);
+  const late = { state: 'filed', clock: 'dispatch', due: NOW - 1, standing: 'running' };
+  assert.deepEqual([late, { ...late, due: NOW }, { ...late, standing: 'paused' }].map(i => gw.passes(i, 'overdue', '')), [true, false, false]);
+});
+
+test('the keys stop at the ends of the queue', () => {
+  const { gw } = screen('console');
+  const rows = [4, 5, 6];
+  const cases = [[4, 1, 5], [6, 1, 6], [4, -1, 4], [undefined, 1, 4], [99, -1, 4]];
+  for (const [from, by, to] of cases) assert.equal(gw.neighbour(rows, from, by), to, `${from} ${by}`);
+});
+
+test('a phone says how far and where to', () => {
+  const { gw } = screen('squad', { texts: { 'squad.metres': '{n} m', 'squad.km': '{km} km', ...Object.fromEntries(['N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW'].map((n, k) => ['compass.' + k, n])) } });
+  const here = { lon: 110, lat: 20 };
+  const way = (lon, lat) => gw.way(here, { lon, lat });
+  assert.deepEqual(plain(way(110, 20)), { metres: 0, bearing: 0 });
+  assert.ok(Math.abs(way(110, 20.01).metres - 1111.95) < 0.1); // a hundredth of a degree
+  const cases = [[110, 20.001, '110 m N'], [110.001, 20, '100 m E'], [110, 19.99, '1.1 km S'], [109.9, 20, '10.4 km W'], [109.999, 20.001, '150 m NW']];
+  for (const [lon, lat, text] of cases) assert.equal(gw.wayText(way(lon, lat)), text);
+  assert.equal(gw.wayText({ metres: 949, bearing: 359 }), '950 m N');
+  assert.equal(gw.wayText({ metres: 951, bearing: 22 }), '1.0 km N');
+});
+
+test('a spark fills its box, from the least to the most of values and limit', () => {
+  const { gw } = screen('detail');
+  const shape = gw.sparkShape([[0, 0], [50, 10], [100, 5]], NaN, 0, 100);
+  assert.deepEqual(plain(shape), { d: 'M4.0 92.0L240.0 4.0L476.0 48.0', end: [476, 48], limit: null });
+  assert.equal(gw.sparkShape([[0, 0], [100, 10]], 20, 0, 100).limit, 4);
+  assert.deepEqual(plain(gw.sparkShape([[0, 3], [100, 3]], NaN, 0, 100)), { d: 'M4.0 48.0L476.0 48.0', end: [476, 48], limit: null });
+});
+
+test('a wall shows the rows that fit, and one that says how many more there are', () => {
+  const { gw } = screen('wall');
+  gw.rem = () => 16;
+  const host = { clientHeight: 16 * 20 };
+  assert.deepEqual([0, 3, 5].map(count => gw.fitting(count, host, 4, 3)), [0, 3, 5]);
+  assert.equal(gw.fitting(6, host, 4, 3), 4);
+  assert.equal(gw.fitting(6, { clientHeight: 0 }, 4, 3), 1);
+});
+
+test('the steps of a replay add up, and what was not stored is said', () => {
+  const texts = { 'quarantine.done': '{stored}', 'quarantine.done_missed': '{stored}, {missed} gone', 'quarantine.done_refused': '{stored}, refused: {refused}', 'refused.json_invalid': 'no JSON' };
+  const { gw } = screen('quarantine', { texts });
+  const total = { stored: 0, missed: 0, refused: {}, example: '' };
+  const step = more => { gw.replayed.add(total, { stored: 0, missed: 0, refused: {}, example: '', ...more }); return gw.replayed.outcome(total); };
+  assert.equal(step({ stored: 200 }), '200');
+  assert.equal(step({ stored: 1, missed: 2 }), '201, 2 gone');
+  assert.equal(step({ refused: { json_invalid: 3 }, example: 'a' }), '201, refused: no JSON 3');
+  assert.equal(step({ refused: { json_invalid: 1, other: 1 }, example: 'b' }), '201, refused: no JSON 4 · other 1');
+  assert.equal(total.example, 'a');
+});
+
+test('a device says how old its value is and how its clock goes', () => {
+  const texts = { 'time.ago': '{age} ago', 'time.seconds': '{n} s', 'time.minutes': '{n} min', 'quality.in_future': '{age} ahead', 'quality.clock_none': 'unknown',
+    'quality.clock_ahead': '{by} ahead', 'quality.clock_behind': '{by} behind', 'quality.clock_right': 'right' };
+  const { gw } = screen('devices', { texts });
+  const words = gw.deviceWords;
+  assert.equal(words.age({ age_s: 60, ts: new Date(NOW - 60000).toISOString() }), '1 min ago');
+  assert.equal(words.age({ age_s: -1.9, ts: new Date(NOW + 1900).toISOString() }), '0 s ago');
+  assert.equal(words.age({ age_s: -30, ts: new Date(NOW + 30000).toISOString() }), '30 s ahead');
+  const clocks = [[null, ''], [{ lag_s: null, least_s: null }, 'unknown'], [{ lag_s: 1, least_s: 2 }, 'right'], [{ lag_s: 1, least_s: -2 }, 'right'], [{ lag_s: 9, least_s: -40 }, '40 s ahead'], [{ lag_s: 9, least_s: 180 }, '3 min behind']];
+  for (const [clock, text] of clocks) assert.equal(words.clock(clock), text);
+  assert.deepEqual(['gateway/chirpstack/0016c001', 'feed/ttn'].map(words.gateway), ['0016c001', 'ttn']);
+});
+
+const sender = (texts = {}) => page({ scripts: ['shell/assets/send.js'], texts });
+
+test('why it was not done is said in words', async () => {
+  const { gw } = sender({ 'evidence.photo_after': 'photo after', 'fault.too_far': 'off by {m}', 'error.missing': 'missing {field}', 'error.field': '{field}: {problem}',
+    'error.server': 'server {status}', 'field.lon': 'longitude' });
+  const cases = [
+    [{ status: 0 }, 'error.not_sent'], [{ status: 503 }, 'error.not_sent'], [{ status: 401 }, 'error.signed_out'], [{ status: 404 }, 'error.gone'],
+    [{ status: 403, body: { detail: 'not yours' } }, 'error.forbidden (not yours)'], [{ status: 403, body: null }, 'error.forbidden'],
+    [{ status: 422, body: { field: 'photo_after' } }, 'missing photo after'], [{ status: 422, body: { field: 'lon', code: 'too_far', facts: { m: 5 } } }, 'longitude: off by 5'],
+    [{ status: 422, body: { field: 'lon', problem: 'no number' } }, 'longitude: no number'], [{ status: 429 }, 'error.too_fast'], [{ status: 500 }, 'server 500'],
+  ];
+  for (const [answer, words] of cases) assert.equal(await gw.problem(answer), words);
+});
+
+test('a conflict names what stands in the way', async () => {
+  const { gw } = sender({ 'error.refused': '{why} ({state})', 'refusal.alarm_stands': 'alarms stand: {alarms}', 'alarm.named': '{device}', 'state.handled': 'handled', 'error.conflict_plain': 'now {state}' });
+  const alarms = [{ device: 'GAS-1' }, { condition: 'feed/x' }];
+  assert.equal(await gw.problem({ status: 409, body: { current: { refused: 'alarm_stands', state: 'handled', alarms } } }), 'alarms stand: GAS-1; feed/x (handled)');
+  assert.equal(gw.refusal({ refused: 'unheard_of' }), 'unheard_of');
+  assert.equal(await gw.problem({ status: 409, body: { current: { state: 'handled' } } }), 'now handled');
+});
+
+test('keys are new each time, a busy button does nothing twice', async () => {
+  const { gw } = sender();
+  const keys = new Set(Array.from({ length: 100 }, () => gw.newKey()));
+  assert.equal(keys.size, 100);
+  assert.ok([...keys].every(key => /^[0-9a-f]{32}$/.test(key)));
+  const button = { dataset: {}, setAttribute: () => {}, removeAttribute: () => {} };
+  let done = 0, finish;
+  const first = gw.once(button, () => { done += 1; return new Promise(resolve => { finish = resolve; }); });
+  await gw.once(button, async () => { done += 1; });
+  finish();
+  await first;
+  assert.deepEqual([done, 'busy' in button.dataset], [1, false]);
+  await assert.rejects(gw.once(button, async () => { throw new Error('no'); }));
+  assert.equal('busy' in button.dataset, false);
+});
+
+/* A button of an action, pressed; gives the dialog that it opens. */
+function pressed(fields, { incident = {}, live = {}, dataset = {} } = {}) {
+  const { gw } = page({ scripts: ['shell/assets/send.js', 'shell/assets/actions.js'], texts: { 'map.off_duty': 'off', 'squad.open_count': '{n} open' } });
+  const own = { id: 1, lon: 110, lat: 20, family: 'gas', ...incident };
+  gw.live = { incidents: new Map([own, ...(live.incidents || [])].map(i => [i.id, i])), squads: new Map((live.squads || []).map(q => [q[0], q])) };
+  let dialog = null;
+  gw.dialog = asked => { dialog = asked; };
+  const host = { dataset: { incident: '1', version: '3', title: 'a case' } };
+  gw.act({ dataset: { action: 'dispatch', fields, ...dataset }, closest: () => host });
+  return dialog;
+}
+
+test('an action asks for its fields, the starred ones must be filled', () => {
+  const fields = pressed('squad* note reason* until').fields;
+  assert.deepEqual(plain(fields.map(f => [f.name, f.type, f.required])), [['squad', 'select', true], ['note', 'long', false], ['reason', 'long', true], ['until', 'when', false]]);
+});
+
+test('what the button has chosen already is not asked for', () => {
+  assert.deepEqual(plain(pressed('squad* note', { dataset: { squad: 'SQ-01' } }).fields.map(f => f.name)), ['note']);
+});
+
+test('squads on duty come first, the least busy of them before all', () => {
+  const squad = (code, duty, open) => [code, code, code, 110, 20, duty, open, 'gas'];
+  const { fields } = pressed('squad*', { live: { squads: [squad('off', 0, 0), squad('busy', 1, 4), squad('free', 1, 1)] } });
+  assert.deepEqual(plain(fields[0].options.map(o => o[0])), ['free', 'busy', 'off']);
+  assert.equal(fields[0].options[2][1], 'off · off · 0 open');
+});
+
+test('twins to merge with are the near ones of the same family, twenty at most', () => {
+  const near = Array.from({ length: 25 }, (_, k) => ({ id: k + 10, lon: 110 + k / 1000, lat: 20, family: k % 2 ? 'gas' : 'lighting', number: 'N', title_en: '' }));
+  const { fields } = pressed('into*', { live: { incidents: near } });
+  const ids = plain(fields[0].options.map(o => Number(o[0])).slice(1));
+  assert.equal(ids.length, 20);
+  assert.deepEqual(ids.slice(0, 3), [11, 13, 15]);
+  assert.ok(!ids.includes(1));
+  assert.equal(ids[12], 10); // the nearest of another family comes behind all of the same one
+});
