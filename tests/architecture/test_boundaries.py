@@ -30,7 +30,7 @@ CLOCK_READERS = {
     "app/restart_test.py", "app/rule_commands.py", "app/scheduler.py",
     "app/sparkplug_commands.py", "app/up.py",
 }  # fmt: skip
-SHELLS = re.compile(r"dashboard/api/|dashboard/screens/\w+/page\.py")
+SHELLS = re.compile(r"dashboard/api/|dashboard/screens/\w+/(?:page|load)\.py")
 # Processes are started from here: what the environment says is given on as values.
 ENVIRONMENT_READERS = ("app/", "stack/")
 # Such a name says nothing of what is in it.

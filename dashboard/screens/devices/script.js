@@ -196,7 +196,7 @@
   /* As `dashboard.screens.devices.trust.age_text`. */
   const age = value => value.age_s < -CLOSE_S ? gw.t('quality.in_future', { age: gw.age(-value.age_s * 1000) }) : ago(value.ts);
 
-  /* As `dashboard.screens.devices.trust.clock_text`. */
+  /* How the clock of a device goes: ahead, behind, right, or not known. */
   function clockText(clock) {
     if (!clock) return '';
     if (clock.lag_s === null || clock.least_s === null) return gw.t('quality.clock_none');
