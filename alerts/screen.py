@@ -1,7 +1,7 @@
 """Picks the few readings of a batch that matter, as whole arrays. Pure.
 
-A reading matters when it trips a rule, or when its device has a live alarm or a running
-delay; everything else never becomes a Python object.
+A reading matters when it trips a rule, or when a condition of its device has a live alarm or a
+running delay; everything else never becomes a Python object.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.judge import NEVER_JUDGED, as_number, baseline_of, trips
-from alerts.rules import Rule, Watch
+from alerts.judge import NEVER_JUDGED
+from alerts.limits import ReadingRule, applies_to, as_number, baseline_of, on_readings, trips
+from alerts.rules import Rule
 from city.device import WatchedDevice
 from city.moment import as_microseconds
 from city.reading import METRICS, SHOWN_METRICS
 from columns.readings import credible_us
 
 MICROSECOND = timedelta(microseconds=1)
-FOREVER = np.iinfo(np.int64).max
+NEVER, FOREVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+
+# By condition, then by device id: readings up to this moment matter, in microseconds since 1970.
+Attention = Mapping[str, Ints]
 
 # Place of each metric in the order of what a device's dot shows; a metric not shown is last.
 RANK = np.full(256, len(SHOWN_METRICS), dtype=np.int64)
@@ -63,7 +67,7 @@ class Columns:
 class Lens:
     """One reading rule over all devices, indexed by device id."""
 
-    rule: Rule
+    rule: ReadingRule
     applies: Flags
     limit: Floats | float
     baseline: Floats | None
@@ -75,16 +79,24 @@ class Fleet:
 
     size: int
     known: Flags
+    districts: Sequence[str]
+    district: NDArray[np.int32]  # place in `districts`
     away_from_us: Ints  # out of service from here
     away_until_us: Ints
     lenses: Mapping[int, Sequence[Lens]]  # by metric id
+
+    def has(self, device_id: NDArray[np.int32]) -> Flags:
+        """Which of these devices are in the fleet."""
+        inside = device_id < self.size
+        known: Flags = inside & self.known[np.where(inside, device_id, 0)]
+        return known
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """Rows that one rule must judge one by one."""
 
-    rule: Rule
+    rule: ReadingRule
     rows: NDArray[np.intp]
 
 
@@ -108,26 +120,42 @@ def build_fleet(devices: Collection[WatchedDevice], rules: Iterable[Rule]) -> Fl
     known = np.zeros(size, dtype=bool)
     away_from = np.full(size, FOREVER)
     away_until = np.full(size, FOREVER)
+    districts = sorted({device.district for device in devices})
+    place = {name: number for number, name in enumerate(districts)}
+    district = np.full(size, -1, np.int32)
     for device in devices:
         known[device.id] = True
+        district[device.id] = place[device.district]
         if device.out_of_service_since is not None:
             away_from[device.id] = as_microseconds(device.out_of_service_since)
         if device.return_due_at is not None:
             away_until[device.id] = as_microseconds(device.return_due_at)
     lenses: dict[int, list[Lens]] = {}
-    for rule in rules:
-        if rule.watch is Watch.READING and rule.metric is not None:
-            lenses.setdefault(rule.metric.id, []).append(_lens(rule, devices, size))
-    return Fleet(size, known, away_from, away_until, lenses)
+    for rule in on_readings(rules):
+        lenses.setdefault(rule.metric.id, []).append(_lens(rule, devices, size))
+    return Fleet(size, known, districts, district, away_from, away_until, lenses)
 
 
-def screen(columns: Columns, fleet: Fleet, attention: Collection[int], now: datetime) -> list[Hit]:
-    """Rows to judge, by rule: all of a device that trips anything or is in `attention`.
+def attend(
+    fleet: Fleet, matters: Iterable[tuple[str, Sequence[int], Sequence[int | None]]]
+) -> Attention:
+    """(condition, devices, until when their readings matter) as arrays; None: always."""
+    found: dict[str, Ints] = {}
+    for condition, device_ids, until_us in matters:
+        ids = np.array(device_ids, np.int64)
+        until = np.array([FOREVER if us is None else us for us in until_us], np.int64)
+        inside = ids < fleet.size
+        moments = found.setdefault(condition, np.full(fleet.size, NEVER))
+        np.maximum.at(moments, ids[inside], until[inside])
+    return found
+
+
+def screen(columns: Columns, fleet: Fleet, attention: Attention, now: datetime) -> list[Hit]:
+    """Rows to judge, by rule: of a device and condition all if any trips or deserves attention.
 
     All, because the good reading after a bad one in the same batch must clear the alarm.
     """
-    watched = np.zeros(fleet.size, dtype=bool)
-    watched[[d for d in attention if d < fleet.size]] = True
+    watched: dict[str, Flags] = {}
     looks: list[tuple[Lens, NDArray[np.intp], NDArray[np.int32], Flags]] = []
     for metric_id, lenses in fleet.lenses.items():
         rows = np.flatnonzero(columns.metric_id == metric_id)
@@ -136,12 +164,18 @@ def screen(columns: Columns, fleet: Fleet, attention: Collection[int], now: date
         part = columns.keep(rows)
         in_service = serving(part.device_id, fleet, now)
         for lens in lenses:
+            condition = lens.rule.condition
             applies = lens.applies[part.device_id] & in_service
-            watched[part.device_id[applies & _raises(part, lens)]] = True
+            matters = _raises(part, lens)
+            if condition in attention:
+                matters |= part.ts_us <= attention[condition][part.device_id]
+            if condition not in watched:
+                watched[condition] = np.zeros(fleet.size, dtype=bool)
+            watched[condition][part.device_id[applies & matters]] = True
             looks.append((lens, rows, part.device_id, applies))
     hits = []
     for lens, rows, device_id, applies in looks:
-        wanted = applies & watched[device_id]
+        wanted = applies & watched[lens.rule.condition][device_id]
         if wanted.any():
             hits.append(Hit(lens.rule, rows[wanted]))
     return hits
@@ -154,13 +188,6 @@ def serving(device_id: NDArray[np.int32], fleet: Fleet, now: datetime) -> Flags:
         now_us < fleet.away_until_us[device_id]
     )
     return ~away
-
-
-def known_rows(columns: Columns, fleet: Fleet) -> Flags:
-    """Rows whose device is in the fleet."""
-    inside = columns.device_id < fleet.size
-    known: Flags = inside & fleet.known[np.where(inside, columns.device_id, 0)]
-    return known
 
 
 def shown_rows(columns: Columns) -> NDArray[np.intp]:
@@ -184,14 +211,14 @@ def _raises(part: Columns, lens: Lens) -> Flags:
     signal = part.value
     if lens.baseline is not None:
         apart = np.abs(signal - lens.baseline[part.device_id])
-        turns = lens.rule.metric is not None and lens.rule.metric.unit == "°"
+        turns = lens.rule.metric.unit == "°"
         signal = np.minimum(apart, 360 - apart) if turns else apart
     fresh = part.received_us - part.ts_us <= lens.rule.max_age // MICROSECOND
     raises: Flags = trips(lens.rule.comparison, signal, limit) & fresh & _usable(part)
     return raises
 
 
-def _lens(rule: Rule, devices: Collection[WatchedDevice], size: int) -> Lens:
+def _lens(rule: ReadingRule, devices: Collection[WatchedDevice], size: int) -> Lens:
     applies = np.zeros(size, dtype=bool)
     attribute = rule.levels[0].limit_attribute
     limits = np.full(size, np.nan)
@@ -206,13 +233,3 @@ def _lens(rule: Rule, devices: Collection[WatchedDevice], size: int) -> Lens:
             baselines[device.id] = baseline_of(rule, device.attributes)
     fixed = rule.levels[0].limit
     return Lens(rule, applies, limits if fixed is None else fixed, baselines)
-
-
-def applies_to(rule: Rule, device: WatchedDevice) -> bool:
-    """Whether a rule is about this device."""
-    if rule.kinds and device.kind not in rule.kinds:
-        return False
-    if rule.gas and device.gas != rule.gas:
-        return False
-    attribute = rule.levels[0].limit_attribute
-    return not attribute or as_number(device.attributes.get(attribute)) is not None

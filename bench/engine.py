@@ -24,7 +24,7 @@ from alerts.course import judge_sample
 from alerts.evaluate import in_time_order
 from alerts.judge import Sample, Standing, judge
 from alerts.known import Known
-from alerts.rules import parse_rule
+from alerts.rule_files import parse_rule
 from alerts.screen import applies_to, build_fleet, screen, split
 from alerts.steps import apply_rules, default_rules, evaluate_waiting
 from app.up import prepare_database

@@ -12,8 +12,10 @@ from psycopg.types.json import Jsonb
 from city.alarm import Alarm
 from db.pool import Connection
 
-# Rules are judged by one transaction at a time, in the order of arrival: two engines that
-# judge the same device at once could clear an alarm before it is raised.
+# Rules are judged by one transaction at a time in a district, in the order of arrival: two engines
+# that judge the same device at once could clear an alarm before it is raised. The order of locks,
+# for everybody: the city (shared by whoever works on one district, exclusive for whoever works on
+# all), then at most one district, then rows, the head of the event log last of all.
 ALARM_LOCK = 0x616C_726D
 
 
@@ -25,8 +27,31 @@ class ChangeRow:
 
 
 def lock_alarms(conn: Connection) -> None:
-    """Wait until no other transaction judges rules; held until the commit."""
+    """Wait until no other transaction judges rules anywhere; held until the commit."""
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (ALARM_LOCK,))
+
+
+def lock_district(conn: Connection, district: str) -> None:
+    """Wait until no other transaction judges rules in a district; held until the commit. Whoever
+    holds the lock of all districts has this one, too."""
+    conn.execute("SELECT pg_advisory_xact_lock_shared(%s)", (ALARM_LOCK,))
+    conn.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (ALARM_LOCK, district))
+
+
+def try_lock_district(conn: Connection, district: str) -> bool:
+    """The same, unless another transaction has the district; waits for one that has all."""
+    conn.execute("SELECT pg_advisory_xact_lock_shared(%s)", (ALARM_LOCK,))
+    row = conn.execute(
+        "SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", (ALARM_LOCK, district)
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def lock_district_of(conn: Connection, alarm_id: int) -> None:
+    """The same for the district of an alarm, which never changes; nothing for an unknown one."""
+    row = conn.execute("SELECT district FROM alarm WHERE id = %s", (alarm_id,)).fetchone()
+    if row is not None:
+        lock_district(conn, row[0])
 
 
 def list_live_alarms(
@@ -121,21 +146,6 @@ def find_live(conn: Connection, condition: str) -> Alarm | None:
     """The live alarm of a condition, if there is one."""
     found = list_live_alarms(conn, conditions=[condition])
     return found[0] if found else None
-
-
-def list_attention(conn: Connection, rule_codes: Sequence[str]) -> list[int]:
-    """Devices whose every reading matters: a live alarm, or a delay that runs."""
-    rows = conn.execute(
-        """
-        SELECT device_id FROM alarm
-        WHERE state <> 'normal' AND device_id IS NOT NULL
-          AND (rule_code = ANY(%(codes)s) OR levels ?| %(codes)s)
-        UNION
-        SELECT device_id FROM rule_timer WHERE rule_code = ANY(%(codes)s)
-        """,
-        {"codes": list(rule_codes)},
-    ).fetchall()
-    return [row[0] for row in rows]
 
 
 def insert_alarms(conn: Connection, new: Sequence[Alarm]) -> list[int]:

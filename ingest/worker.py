@@ -274,7 +274,10 @@ class _Worker:
             decoded = resolve_sessions(conn, rest, decoded, now)
             decoded = resolve_definitions(conn, rest, decoded, now)
             batch = build_batch(messages, decoded, registry, plain)
-            return store_batch(conn, batch, now, worker=name, newest=self._newest)
+            return store_batch(
+                conn, batch, now,
+                worker=name, newest=self._newest, districts=registry.districts,
+            )  # fmt: skip
 
     def _connection(self) -> Connection:
         if self._conn is None:
