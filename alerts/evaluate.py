@@ -15,14 +15,14 @@ from alerts.book import AlarmBook
 from alerts.course import judge_sample
 from alerts.judge import Sample
 from alerts.known import Known
-from alerts.limits import ReadingRule
+from alerts.limits import ReadingRule, on_readings
 from alerts.save import load_book, save
 from alerts.screen import (
     Attention,
     Columns,
     Hit,
-    attend,
     by_credible_time,
+    heed,
     screen,
     shown_rows,
     split,
@@ -33,7 +33,7 @@ from city.moment import EPOCH
 from city.reading import METRICS_BY_ID
 from columns.readings import Rows, pack, unpack
 from db import alarms, evaluation
-from db.evaluation import MAX_ATTEMPTS, WaitingBatch
+from db.evaluation import MAX_ATTEMPTS, Hazard, WaitingBatch
 from db.events import append_events
 from db.pool import Connection, first_line, is_away
 
@@ -206,14 +206,17 @@ def _of_district(
 
 def _attention(conn: Connection, district: str, known: Known) -> Attention:
     """Which devices have an alarm or a delay, by condition."""
-    matters = []
-    for found in evaluation.list_attention(conn, district, known.reading_rules()):
-        condition = found.condition
-        if found.rule_code is not None:
-            condition = known.rules[found.rule_code].condition
-        if condition is not None:
-            matters.append((condition, found.device_ids, found.until_us))
-    return attend(known.fleet, matters)
+    hazards = [
+        Hazard(rule.code, rule.condition, int(rule.levels[0].severity))
+        for rule in on_readings(known.rules.values())
+    ]
+    return {
+        found.condition: heed(
+            known.fleet,
+            found.device_ids, found.until_us, found.calm_from_us, found.calm_to_us,
+        )
+        for found in evaluation.list_attention(conn, district, hazards)
+    }  # fmt: skip
 
 
 def judge_hits(

@@ -50,6 +50,7 @@ class Known:
         self.fleet: Fleet = build_fleet((), ())
         self._in_force = InForce()
         self._beside: dict[str, list[ReadingRule]] = {}
+        self._raising: dict[str, list[ReadingRule]] = {}
         self._read_at: datetime | None = None
         self._missing: frozenset[int] = frozenset()
 
@@ -66,6 +67,9 @@ class Known:
                 rule.code: others(rule, self.rules.values())
                 for rule in on_readings(self.rules.values())
             }
+            self._raising = {}
+            for rule in on_readings(self.rules.values()):
+                self._raising.setdefault(rule.condition, []).append(rule)
         due = self._read_at is None or not 0 <= (now - self._read_at) / REFRESH_EVERY < 1
         if due or self._strangers(device_id):
             devices = {d.id: d for d in evaluation.list_watched_devices(conn)}
@@ -76,6 +80,10 @@ class Known:
             self.fleet = build_fleet(self.devices.values(), self.rules.values())
             self._missing = frozenset()
         self._missing |= self._strangers(device_id)
+
+    def raising(self, condition: str) -> Sequence[ReadingRule]:
+        """The rules that raise a condition by a reading."""
+        return self._raising.get(condition, ())
 
     def beside(self, rule: Rule) -> Sequence[ReadingRule]:
         """The other rules that raise the same condition by a reading."""

@@ -12,7 +12,7 @@ from alerts.book import AlarmBook, condition_of
 from alerts.course import Situation, follow, lead_of, settle
 from alerts.judge import Sample
 from alerts.known import Known
-from alerts.limits import ReadingRule, applies_to, on_readings
+from alerts.limits import ReadingRule, applies_to
 from alerts.screen import Columns
 from city.alarm import Alarm
 from city.device import WatchedDevice
@@ -68,11 +68,7 @@ def judge_overtaken(
 def rules_of(known: Known, matter: Matter) -> list[ReadingRule]:
     """The rules in force that raise this condition of this device by a reading."""
     device = known.devices[matter[0]]
-    return [
-        rule
-        for rule in on_readings(known.rules.values())
-        if rule.condition == matter[1] and applies_to(rule, device)
-    ]
+    return [rule for rule in known.raising(matter[1]) if applies_to(rule, device)]
 
 
 def in_order(

@@ -28,9 +28,6 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
-# By condition, then by device id: readings up to this moment matter, in microseconds since 1970.
-Attention = Mapping[str, Ints]
-
 # Place of each metric in the order of what a device's dot shows; a metric not shown is last.
 RANK = np.full(256, len(SHOWN_METRICS), dtype=np.int64)
 for _rank, _name in enumerate(SHOWN_METRICS):
@@ -70,6 +67,7 @@ class Lens:
     rule: ReadingRule
     applies: Flags
     limit: Floats | float
+    clear: Floats | float | None  # past which a value is clear of the mildest level; None: any is
     baseline: Floats | None
 
 
@@ -90,6 +88,20 @@ class Fleet:
         inside = device_id < self.size
         known: Flags = inside & self.known[np.where(inside, device_id, 0)]
         return known
+
+
+@dataclass(frozen=True, slots=True)
+class Heed:
+    """Which readings of one condition matter even if they trip nothing, indexed by device id, in
+    microseconds since 1970: those up to `until`, without the clear ones from `calm_from` to
+    `calm_to`."""
+
+    until: Ints
+    calm_from: Ints
+    calm_to: Ints
+
+
+Attention = Mapping[str, Heed]  # by condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +148,23 @@ def build_fleet(devices: Collection[WatchedDevice], rules: Iterable[Rule]) -> Fl
     return Fleet(size, known, districts, district, away_from, away_until, lenses)
 
 
-def attend(
-    fleet: Fleet, matters: Iterable[tuple[str, Sequence[int], Sequence[int | None]]]
-) -> Attention:
-    """(condition, devices, until when their readings matter) as arrays; None: always."""
-    found: dict[str, Ints] = {}
-    for condition, device_ids, until_us in matters:
-        ids = np.array(device_ids, np.int64)
-        until = np.array([FOREVER if us is None else us for us in until_us], np.int64)
-        inside = ids < fleet.size
-        moments = found.setdefault(condition, np.full(fleet.size, NEVER))
-        np.maximum.at(moments, ids[inside], until[inside])
-    return found
+def heed(
+    fleet: Fleet,
+    device_ids: Sequence[int],
+    until_us: Sequence[int | None],
+    calm_from_us: Sequence[int | None],
+    calm_to_us: Sequence[int | None],
+) -> Heed:
+    """What is known of the devices of a condition as arrays; None: no such moment."""
+    ids = np.array(device_ids, np.int64)
+    inside = ids < fleet.size
+    columns = []
+    for moments, otherwise in ((until_us, FOREVER), (calm_from_us, FOREVER), (calm_to_us, NEVER)):
+        column = np.full(fleet.size, NEVER)
+        known = np.array([otherwise if us is None else us for us in moments], np.int64)
+        column[ids[inside]] = known[inside]
+        columns.append(column)
+    return Heed(*columns)
 
 
 def screen(columns: Columns, fleet: Fleet, attention: Attention, now: datetime) -> list[Hit]:
@@ -166,9 +183,7 @@ def screen(columns: Columns, fleet: Fleet, attention: Attention, now: datetime) 
         for lens in lenses:
             condition = lens.rule.condition
             applies = lens.applies[part.device_id] & in_service
-            matters = _raises(part, lens)
-            if condition in attention:
-                matters |= part.ts_us <= attention[condition][part.device_id]
+            matters = _matters(part, lens, attention.get(condition))
             if condition not in watched:
                 watched[condition] = np.zeros(fleet.size, dtype=bool)
             watched[condition][part.device_id[applies & matters]] = True
@@ -206,16 +221,35 @@ def _usable(columns: Columns) -> Flags:
     return usable
 
 
-def _raises(part: Columns, lens: Lens) -> Flags:
+def _matters(part: Columns, lens: Lens, heeded: Heed | None) -> Flags:
+    signal = _signal(part, lens)
     limit = lens.limit if isinstance(lens.limit, float) else lens.limit[part.device_id]
-    signal = part.value
-    if lens.baseline is not None:
-        apart = np.abs(signal - lens.baseline[part.device_id])
-        turns = lens.rule.metric.unit == "°"
-        signal = np.minimum(apart, 360 - apart) if turns else apart
     fresh = part.received_us - part.ts_us <= lens.rule.max_age // MICROSECOND
-    raises: Flags = trips(lens.rule.comparison, signal, limit) & fresh & _usable(part)
-    return raises
+    matters: Flags = trips(lens.rule.comparison, signal, limit) & fresh & _usable(part)
+    if heeded is not None:
+        device_id, ts_us = part.device_id, part.ts_us
+        calm = (heeded.calm_from[device_id] < ts_us) & (ts_us < heeded.calm_to[device_id])
+        if calm.any():
+            calm &= _clear(part, lens, signal)
+        matters |= (ts_us <= heeded.until[device_id]) & ~calm
+    return matters
+
+
+def _signal(part: Columns, lens: Lens) -> Floats:
+    if lens.baseline is None:
+        return part.value
+    apart: Floats = np.abs(part.value - lens.baseline[part.device_id])
+    return np.minimum(apart, 360 - apart) if lens.rule.metric.unit == "°" else apart
+
+
+def _clear(part: Columns, lens: Lens, signal: Floats) -> Flags:
+    bound = lens.clear
+    if bound is None:
+        return np.ones(len(part), dtype=bool)
+    if not isinstance(bound, float):
+        bound = bound[part.device_id]
+    clear: Flags = signal > bound if lens.rule.is_falling else signal < bound
+    return clear
 
 
 def _lens(rule: ReadingRule, devices: Collection[WatchedDevice], size: int) -> Lens:
@@ -232,4 +266,6 @@ def _lens(rule: ReadingRule, devices: Collection[WatchedDevice], size: int) -> L
         if baselines is not None:
             baselines[device.id] = baseline_of(rule, device.attributes)
     fixed = rule.levels[0].limit
-    return Lens(rule, applies, limits if fixed is None else fixed, baselines)
+    limit = limits if fixed is None else fixed
+    clear = rule.clear_limit if rule.clear_share is None else rule.clear_share * limit
+    return Lens(rule, applies, limit, clear, baselines)

@@ -45,7 +45,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--node-red", action="store_true",
                         help="install Node-RED into .stack/bench and measure it too")  # fmt: skip
     parser.add_argument("--against", metavar="COMMIT", default="",
-                        help="ingest of an earlier commit beside today's, in turn")  # fmt: skip
+                        help="ingest or engine of an earlier commit beside today's")  # fmt: skip
     return parser.parse_args(arguments)
 
 
@@ -55,6 +55,7 @@ def _options(name: str, asked: argparse.Namespace) -> dict[str, Any]:
         options["seconds"] = asked.seconds
     if name == "ingest":
         options["with_node_red"] = asked.node_red
+    if name in ("ingest", "engine"):
         options["against"] = asked.against
     return options
 

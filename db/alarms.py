@@ -34,17 +34,25 @@ def lock_alarms(conn: Connection) -> None:
 def lock_district(conn: Connection, district: str) -> None:
     """Wait until no other transaction judges rules in a district; held until the commit. Whoever
     holds the lock of all districts has this one, too."""
-    conn.execute("SELECT pg_advisory_xact_lock_shared(%s)", (ALARM_LOCK,))
-    conn.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (ALARM_LOCK, district))
+    conn.execute(
+        """
+        SELECT pg_advisory_xact_lock_shared(%(lock)s),
+               pg_advisory_xact_lock(%(lock)s, hashtext(%(district)s))
+        """,
+        {"lock": ALARM_LOCK, "district": district},
+    )
 
 
 def try_lock_district(conn: Connection, district: str) -> bool:
     """The same, unless another transaction has the district; waits for one that has all."""
-    conn.execute("SELECT pg_advisory_xact_lock_shared(%s)", (ALARM_LOCK,))
     row = conn.execute(
-        "SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", (ALARM_LOCK, district)
+        """
+        SELECT pg_advisory_xact_lock_shared(%(lock)s),
+               pg_try_advisory_xact_lock(%(lock)s, hashtext(%(district)s))
+        """,
+        {"lock": ALARM_LOCK, "district": district},
     ).fetchone()
-    return bool(row and row[0])
+    return bool(row and row[1])
 
 
 def lock_district_of(conn: Connection, alarm_id: int) -> None:

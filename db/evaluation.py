@@ -33,15 +33,29 @@ class WaitingBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
-    """Devices whose readings matter: with a live alarm, by the first part of its condition, or
-    with a delay of a rule. Of alarms that are cleared only readings up to then (`until_us`,
-    microseconds since 1970, None: no end) can change anything."""
+class Hazard:
+    """A rule on readings, its condition and its mildest severity."""
 
-    condition: str | None
-    rule_code: str | None
+    code: str
+    condition: str
+    mildest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Devices with a live alarm of a condition or with a delay on the way to one or out of it, and
+    which of their readings can change anything, in microseconds since 1970; None: any.
+
+    Of an alarm that is cleared those up to then (`until_us`). Where the one rule of an alarm is
+    on its way out of its mildest level: those that are not clear, and those outside of the time
+    between the first clear reading (`calm_from_us`) and the end of its delay (`calm_to_us`).
+    """
+
+    condition: str
     device_ids: list[int]
     until_us: list[int | None]
+    calm_from_us: list[int | None]
+    calm_to_us: list[int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,26 +162,55 @@ def pass_on(conn: Connection, batch_id: int, parts: Sequence[tuple[str, int, byt
     )
 
 
-def list_attention(conn: Connection, district: str, rule_codes: Sequence[str]) -> list[Attention]:
-    """Devices of a district whose readings matter even if they trip nothing."""
+def list_attention(conn: Connection, district: str, hazards: Sequence[Hazard]) -> list[Attention]:
+    """Devices of a district whose readings may matter even if they trip nothing, by condition."""
     with conn.cursor(binary=True, row_factory=class_row(Attention)) as cursor:
         return cursor.execute(
             """
-            SELECT split_part(condition, '/', 1) AS condition, NULL::text AS rule_code,
-                   array_agg(device_id) AS device_ids,
-                   array_agg(CASE WHEN state = 'returned_unacknowledged'
-                             THEN (extract(epoch FROM cleared_at) * 1000000)::bigint END
-                   ) AS until_us
-            FROM alarm
-            WHERE state <> 'normal' AND device_id IS NOT NULL AND district = %(district)s
-            GROUP BY 1
-            UNION ALL
-            SELECT NULL, rule_code, array_agg(device_id), array_agg(NULL::bigint)
-            FROM rule_timer JOIN device ON device.id = device_id
-            WHERE rule_code = ANY(%(codes)s) AND device.district = %(district)s
-            GROUP BY rule_code
+            WITH hazard AS (
+                SELECT * FROM unnest(%(codes)s::text[], %(conditions)s::text[],
+                                     %(mildest)s::int[]) AS hazard (code, condition, mildest)
+            ), standing AS (
+                SELECT device_id, split_part(condition, '/', 1) AS condition, state, severity,
+                       levels, cleared_at
+                FROM alarm
+                WHERE state <> 'normal' AND device_id IS NOT NULL AND district = %(district)s
+            ), delay AS (
+                SELECT device_id, condition, count(*) AS running, min(code) AS code,
+                       min(mildest) AS mildest, bool_and(direction = 'off') AS is_leaving,
+                       min(started_at) AS began_at,
+                       min(started_at + (due_at - least(started_at, received_at))) AS ripe_at
+                FROM (SELECT device_id, direction, started_at, received_at, due_at, hazard.code,
+                             hazard.condition, mildest
+                      FROM rule_timer
+                      JOIN hazard ON hazard.code = rule_code
+                      JOIN device ON device.id = device_id AND district = %(district)s) timer
+                GROUP BY device_id, condition
+            ), matter AS (
+                SELECT device_id, condition,
+                       CASE WHEN running IS NULL AND state = 'returned_unacknowledged'
+                            THEN cleared_at END AS until,
+                       running = 1 AND is_leaving AND severity = mildest
+                       AND state IN ('unacknowledged', 'acknowledged')
+                       AND levels ? code AND levels - code = '{}' AS is_calm,
+                       began_at, ripe_at
+                FROM standing FULL JOIN delay USING (device_id, condition)
+                WHERE condition IN (SELECT condition FROM hazard)
+            )
+            SELECT condition, array_agg(device_id) AS device_ids,
+                   array_agg((extract(epoch FROM until) * 1000000)::bigint) AS until_us,
+                   array_agg(CASE WHEN is_calm THEN
+                       (extract(epoch FROM began_at) * 1000000)::bigint END) AS calm_from_us,
+                   array_agg(CASE WHEN is_calm THEN
+                       (extract(epoch FROM ripe_at) * 1000000)::bigint END) AS calm_to_us
+            FROM matter GROUP BY condition
             """,
-            {"district": district, "codes": list(rule_codes)},
+            {
+                "district": district,
+                "codes": [hazard.code for hazard in hazards],
+                "conditions": [hazard.condition for hazard in hazards],
+                "mildest": [hazard.mildest for hazard in hazards],
+            },
         ).fetchall()
 
 

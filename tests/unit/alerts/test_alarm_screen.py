@@ -12,7 +12,7 @@ from alerts.judge import Raise, Sample, Standing, Start, judge
 from alerts.limits import ReadingRule, applies_to
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
-from alerts.screen import Columns, Fleet, attend, build_fleet, screen, shown_rows, split
+from alerts.screen import Columns, Fleet, build_fleet, heed, screen, shown_rows, split
 from city.device import WatchedDevice
 from city.moment import as_microseconds
 from city.reading import METRICS, Quality
@@ -53,11 +53,13 @@ def found(
     columns: Columns, fleet: Fleet, *attention: tuple[str, int, datetime | None]
 ) -> set[tuple[str, int]]:
     """`attention` are conditions and devices, and until when their readings matter."""
-    matters = [
-        (condition, [number], [None if until is None else as_microseconds(until)])
+    heeded = {
+        condition: heed(
+            fleet, [number], [None if until is None else as_microseconds(until)], [None], [None]
+        )
         for condition, number, until in attention
-    ]
-    hits = screen(columns, fleet, attend(fleet, matters), NOW)
+    }
+    hits = screen(columns, fleet, heeded, NOW)
     return {(hit.rule.code, row) for hit in hits for row in hit.rows.tolist()}
 
 
