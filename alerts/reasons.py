@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from alerts.limits import Comparison, ReadingRule, turned_by
 from city.alarm import Reason
 
+FIELDS = tuple(field.name for field in fields(Reason))
 CODES: dict[Comparison, str] = {
     Comparison.AT_OR_ABOVE: "value_at_or_above_limit",
     Comparison.ABOVE: "value_above_limit",
@@ -21,8 +22,9 @@ CODES: dict[Comparison, str] = {
 
 def as_json(reason: Reason) -> dict[str, Any]:
     """A reason as it is stored; `since` is RFC 3339."""
-    stored = asdict(reason)
+    stored = {name: getattr(reason, name) for name in FIELDS}
     stored["since"] = reason.since.isoformat() if reason.since else None
+    stored["facts"] = dict(reason.facts)
     return stored
 
 

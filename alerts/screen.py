@@ -33,6 +33,9 @@ RANK = np.full(256, len(SHOWN_METRICS), dtype=np.int64)
 for _rank, _name in enumerate(SHOWN_METRICS):
     RANK[METRICS[_name].id] = _rank
 
+# Which qualities are judged at all.
+USABLE = np.array([quality not in NEVER_JUDGED for quality in range(128)])
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
@@ -206,18 +209,26 @@ def serving(device_id: NDArray[np.int32], fleet: Fleet, now: datetime) -> Flags:
 
 
 def shown_rows(columns: Columns) -> NDArray[np.intp]:
-    """One row a device: its newest value of the metric that its dot on the map shows."""
+    """One row a device, in the order of devices: its newest value of the metric that its dot on
+    the map shows. Of two at one time it is the first."""
+    if not len(columns):
+        return np.zeros(0, np.intp)
     rank = RANK[columns.metric_id]
-    shown = np.flatnonzero((rank < len(SHOWN_METRICS)) & _usable(columns))
-    order = shown[np.lexsort((-columns.ts_us[shown], rank[shown], columns.device_id[shown]))]
-    devices = columns.device_id[order]
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = devices[1:] != devices[:-1]
-    return order[first]
+    rows = np.flatnonzero((rank < len(SHOWN_METRICS)) & _usable(columns))
+    size = int(columns.device_id.max()) + 1
+    best = np.full(size, len(SHOWN_METRICS))
+    np.minimum.at(best, columns.device_id[rows], rank[rows])
+    rows = rows[rank[rows] == best[columns.device_id[rows]]]
+    newest = np.full(size, NEVER)
+    np.maximum.at(newest, columns.device_id[rows], columns.ts_us[rows])
+    rows = rows[columns.ts_us[rows] == newest[columns.device_id[rows]]][::-1]
+    place = np.full(size, -1, np.intp)
+    place[columns.device_id[rows]] = rows
+    return place[place >= 0]
 
 
 def _usable(columns: Columns) -> Flags:
-    usable: Flags = ~np.isin(columns.quality, [int(q) for q in NEVER_JUDGED])
+    usable: Flags = USABLE[columns.quality]
     return usable
 
 

@@ -130,6 +130,31 @@ def test_after_an_alarm_has_cleared_a_harmless_reading_matters_only_if_it_is_old
 
 
 @pytest.mark.parametrize(
+    ("value", "age_s", "matters"),
+    [
+        (9.9, 30.0, False),  # clear, and the delay runs
+        (10.0, 30.0, True),  # in the deadband: breaks the delay off
+        (9.9, 60.0, True),  # as old as the reading that began the delay
+        (9.9, 10.0, True),  # the delay is over
+        (25.0, 30.0, True),  # trips
+    ],
+)
+def test_while_an_alarm_is_on_its_way_out_a_clear_reading_changes_nothing(
+    value: float, age_s: float, matters: bool
+) -> None:
+    began, ripe = as_microseconds(NOW) - 60_000_000, as_microseconds(NOW) - 10_000_000
+    heeded = {"gas": heed(FLEET, [2], [None], [began], [ripe])}
+    hits = screen(batch((2, "ch4_pct_lel", value, 0, age_s)), FLEET, heeded, NOW)
+    assert bool(hits) is matters
+
+
+def test_of_two_values_at_one_time_a_dot_shows_the_first() -> None:
+    columns = batch((1, "ch4_pct_lel", 5, 0, 5), (1, "ch4_pct_lel", 6, 0, 5))
+    assert shown_rows(columns).tolist() == [0]
+    assert shown_rows(batch()).tolist() == []
+
+
+@pytest.mark.parametrize(
     ("since", "back", "watched"),
     [
         (NOW - timedelta(hours=1), None, False),
