@@ -23,26 +23,29 @@ from tests.integration.alerts.conftest import DISTRICT
 from tests.integration.alerts.engine_city import Engine
 
 DEVICES, BATCHES = 24, 30
-# Clear, within the deadband, over the low limit, over the high one.
-LEL = (1.0, 1.0, 15.0, 25.0, 60.0)
+# Clear, within the deadband, over the low limit, over the high one; devices of three tempers.
+LEL = (
+    (1.0, 1.0, 1.0, 1.0, 15.0, 25.0),
+    (1.0, 1.0, 1.0, 1.0, 1.0, 15.0, 25.0, 60.0),
+    (1.0, 1.0, 15.0, 25.0, 60.0),
+)
 Batch = list[tuple[Any, ...]]
 
 
 def story(seed: int, start: datetime) -> list[tuple[datetime, Batch]]:
-    """Batches of readings of two metrics of one hazard; some come late, some are suspect."""
+    """Batches of readings of one hazard; some come late, some are suspect."""
     chance = random.Random(seed)
     batches: list[tuple[datetime, Batch]] = []
     late: Batch = []
     at = start
     for _ in range(BATCHES):
-        at += timedelta(seconds=chance.choice((20, 60, 120)))
+        at += timedelta(seconds=chance.choice((20, 40, 90)))
         batch, late = late, []
         for number in range(DEVICES):
             for _ in range(chance.choice((0, 1, 1, 2))):
-                metric = chance.choice(("ch4_pct_lel", "ch4_pct_lel", "gas_alarm"))
-                value = (
-                    float(chance.choice((0, 0, 1))) if metric == "gas_alarm" else chance.choice(LEL)
-                )
+                is_detector = number % 3 == 2 and chance.random() < 0.3
+                metric = "gas_alarm" if is_detector else "ch4_pct_lel"
+                value = chance.choice((0.0, 0.0, 1.0) if is_detector else LEL[number % 3])
                 ts = at - timedelta(milliseconds=chance.randrange(19_000))
                 reading = (f"G-{number}", metric, value, ts, chance.choice((0, 0, 0, 0, 3)))
                 (late if chance.random() < 0.1 else batch).append(reading)
