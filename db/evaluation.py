@@ -274,7 +274,7 @@ def find_last_receipt(conn: Connection) -> datetime | None:
     row = conn.execute(
         """
         SELECT max(received_to) FROM (
-            SELECT received_to FROM ingest_batch ORDER BY id DESC LIMIT %s
+            SELECT received_to FROM ingest_batch WHERE received > 0 ORDER BY id DESC LIMIT %s
         ) newest
         """,
         (NEWEST_BATCHES,),

@@ -468,9 +468,10 @@ def test_a_batch_is_handed_over_district_by_district_and_booked_once(field: Fiel
         " SELECT '990102', name_zh, name_en, outline FROM district LIMIT 1"
     )
     field.conn.execute("UPDATE device SET district = '990102' WHERE code = %s", (field.codes[1],))
+    moved = f"city/v1/990102/gas/{field.codes[1]}/telemetry"
     messages = [
-        field.telemetry({"ch4_pct_lel": 3.0}, field.now, 0),
-        field.telemetry({"ch4_pct_lel": 4.0}, field.now, 1),
+        field.telemetry({CH4: 3.0}, field.now),
+        Message(moved, field.telemetry({CH4: 4.0}, field.now).payload, False, field.now),
     ]
     for again in range(2):
         stored = field.store(*messages)
