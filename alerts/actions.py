@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.book import AlarmBook, Place, refused
+from alerts.book import AlarmBook, refused
 from alerts.known import load_rules
 from alerts.levels import ACTIVE, levels_of
 from alerts.lifecycle import Input
-from alerts.rules import Watch
 from alerts.save import save
-from alerts.video import judge_confirmed, type_of
+from alerts.watch.video import VideoKind, condition_of_event, confirmed, type_of
 from city.alarm import Alarm, AlarmState
 from city.errors import Conflict, Forbidden, InvalidInput, NotFound
 from city.event import NewEvent
@@ -88,6 +87,9 @@ def review_video_event(
     _need_role(caller, REVIEWERS)
     if verdict not in VERDICTS:
         raise InvalidInput("verdict", verdict, f"must be one of {', '.join(VERDICTS)}")
+    district = video_reviews.find_district(conn, camera_id, event_id)
+    if district is not None:
+        alarms.lock_district(conn, district)
     event = video_reviews.find_event(conn, camera_id, event_id)
     if event is None or not _sees(caller, event.district):
         raise NotFound("video event", event_id)
@@ -102,7 +104,7 @@ def review_video_event(
     )  # fmt: skip
     entry = _review_entry(event, verdict, category, note, caller, now)
     append_events(conn, [entry, *save(conn, book)])
-    return alarms.find_live(conn, _video_condition(event)) if verdict == "confirmed" else None
+    return alarms.find_live(conn, condition_of_event(event)) if verdict == "confirmed" else None
 
 
 def _act(
@@ -117,6 +119,7 @@ def _act(
 ) -> Alarm:
     """Load, check, change and save one alarm for a person."""
     _need_role(caller, DESK)
+    alarms.lock_district_of(conn, alarm_id)
     alarm = alarms.find_alarm(conn, alarm_id)
     if alarm is None or not _sees(caller, alarm.district):
         raise NotFound("alarm", alarm_id)
@@ -142,35 +145,14 @@ def _act(
 
 def _confirm(conn: Connection, book: AlarmBook, event: ReviewedEvent, caller: Caller) -> str:
     """Raise the alarm of a confirmed event; the person who confirmed it has seen it."""
-    rule = next((r for r in load_rules(conn, book.now).values() if r.watch is Watch.VIDEO), None)
+    rules = load_rules(conn, book.now).values()
+    rule = next((rule for rule in rules if rule.watch == VideoKind.name), None)
     if rule is None:
         raise Conflict("no rule for video events is in force", current={})
-    known = type_of(event)
-    place = Place(
-        name=event.camera,
-        district=event.district,
-        lon=event.lon,
-        lat=event.lat,
-        unit_grid=event.unit_grid,
-        demo=event.demo,
-        device_id=event.camera_id,
-        category=known.category,
-    )
-    condition = _video_condition(event)
-    book.raise_alarm(
-        rule,
-        place,
-        judge_confirmed(rule, event, known, caller.name),
-        condition=condition,
-        camera_event=event.event_id,
-        actor=caller.name,
-    )
-    book.act(condition, Input.ACKNOWLEDGE, caller.name)
-    return known.category
-
-
-def _video_condition(event: ReviewedEvent) -> str:
-    return f"video/{event.camera}/{event.event_id}"
+    found = confirmed(rule, event, caller.name)
+    book.take(found)
+    book.act(found.key, Input.ACKNOWLEDGE, caller.name)
+    return type_of(event).category
 
 
 def _review_entry(

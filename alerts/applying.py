@@ -10,10 +10,11 @@ from typing import Any
 from alerts.book import SYSTEM, AlarmBook
 from alerts.known import load_rules
 from alerts.lifecycle import Input
+from alerts.limits import ReadingRule, applies_to
 from alerts.orphans import Kept, Orphan, is_due_still, look_for_orphans
-from alerts.rules import Rule, as_definition, parse_rule
+from alerts.rule_files import as_definition, parse_rule
+from alerts.rules import Rule
 from alerts.save import save, timer_from
-from alerts.screen import applies_to
 from city.errors import Conflict, NotFound
 from city.event import NewEvent
 from db import alarms, evaluation, returns, rule_timers, rules
@@ -161,7 +162,8 @@ def _end(
 
 
 def _drop_timers(conn: Connection, changed: Iterable[Rule]) -> None:
-    """On-delays that would not have begun under the new terms."""
+    """On-delays that would not have begun under the new terms; those of other kinds than readings
+    begin anew."""
     for rule in changed:
         rows = rule_timers.list_timers_of_rule(conn, rule.code)
         found = evaluation.list_watched_devices(conn, [row.device_id for row in rows])
@@ -169,7 +171,8 @@ def _drop_timers(conn: Connection, changed: Iterable[Rule]) -> None:
         over = [
             row.condition
             for row in rows
-            if not applies_to(rule, devices[row.device_id])
+            if not isinstance(rule, ReadingRule)
+            or not applies_to(rule, devices[row.device_id])
             or not is_due_still(rule, timer_from(row), devices[row.device_id])
         ]
         rule_timers.delete_timers(conn, over)

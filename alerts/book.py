@@ -1,22 +1,25 @@
-"""The alarms at hand in one transaction: verdicts go in, changed alarms and timers come out.
+"""The alarms at hand in one transaction: findings go in, changed alarms and timers come out.
 
-Pure: nothing is stored here. `alerts.save` writes what the book holds.
+The one place where an outcome becomes an alarm: of a batch, of a late reading, of a look around,
+of a person's word, of a backtest. Pure: nothing is stored here, `alerts.save` writes what the book
+holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from alerts.judge import Clear, Ease, Outcome, Raise, Standing, Start, Stop, Timer
+from alerts.judge import Clear, Ease, Outcome, Raise, Standing, Start, Timer
 from alerts.levels import ACTIVE, Levels, levels_of
 from alerts.levels import as_json as levels_json
 from alerts.lifecycle import TABLE, Input, Move, Refusal, allowed_inputs
+from alerts.limits import ReadingRule
 from alerts.reasons import as_json
 from alerts.rules import Rule
-from city.alarm import Alarm, AlarmChangeKind, AlarmState, Severity
+from city.alarm import Alarm, AlarmChangeKind, AlarmState, Inhibition, Severity
 from city.device import WatchedDevice
 from city.errors import Conflict
 
@@ -36,6 +39,36 @@ class Place:
     demo: bool = False
     device_id: int | None = None
     category: str | None = None  # the device's own incident category
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibit:
+    """An alarm that is not announced, because another one explains it; no alarm of the book."""
+
+    inhibition: Inhibition
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What judging found: an outcome, by which rule, and of what.
+
+    A `Clear` without a rule is about all that hold the alarm. `condition` is given where it is not
+    named after the rule and the place.
+    """
+
+    outcome: Outcome | Inhibit
+    rule: Rule | None
+    place: Place | None = None
+    condition: str = ""
+    camera_event: str | None = None
+    actor: str = SYSTEM
+
+    @property
+    def key(self) -> str:
+        """The condition of the alarm that this is about."""
+        if self.condition or self.rule is None or self.place is None:
+            return self.condition
+        return condition_of(self.rule, self.place.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,28 +152,44 @@ class AlarmBook:
         again = levels.is_again(rule.code)
         return Standing(level, levels.since(rule.code), again, timers)
 
-    def has_timers(self, rule: Rule, device: WatchedDevice) -> bool:
-        """Whether any delay of the rule runs for the device."""
-        return bool(self._timers.get((rule.code, device.id)))
-
-    def timers_of(self, rule_code: str) -> dict[int, Severities]:
-        """Running timers of a rule by device."""
-        return {d: dict(t) for (code, d), t in self._timers.items() if code == rule_code and t}
+    def running(
+        self, rules: Iterable[ReadingRule], device: WatchedDevice
+    ) -> Sequence[tuple[ReadingRule, Timer]]:
+        """The delays of these rules that run for the device."""
+        if not self._timers:
+            return ()
+        return [
+            (rule, timer)
+            for rule in rules
+            for timer in self._timers.get((rule.code, device.id), {}).values()
+        ]
 
     def apply(self, rule: Rule, device: WatchedDevice, outcome: Outcome) -> None:
-        """Write one outcome of judging into the book."""
-        if isinstance(outcome, Raise):
-            self.raise_alarm(rule, place_of(device, rule), outcome)
+        """Take in one outcome of judging a device."""
+        self.take(Finding(outcome, rule, place_of(device, rule)))
+
+    def take(self, found: Finding) -> None:
+        """Take in what was found: an alarm is raised, eased or cleared, a delay begins or ends."""
+        outcome, rule, place = found.outcome, found.rule, found.place
+        if isinstance(outcome, Clear):
+            self.clear(found.key, outcome.at, None if rule is None else rule.code)
+        elif isinstance(outcome, Inhibit):
+            return
+        elif rule is None or place is None:
+            raise ValueError(f"{outcome} is of no rule or place")
+        elif isinstance(outcome, Raise):
+            self.raise_alarm(
+                rule, place, outcome,
+                condition=found.condition, camera_event=found.camera_event, actor=found.actor,
+            )  # fmt: skip
         elif isinstance(outcome, Ease):
-            page = self._live.get(condition_of(rule, device.code))
+            page = self._live.get(found.key)
             if page is not None and page.levels.of(rule.code) is not None:
                 page.step(rule.code, outcome.at, outcome.severity)
-        elif isinstance(outcome, Clear):
-            self.clear(condition_of(rule, device.code), outcome.at, rule.code)
         elif isinstance(outcome, Start):
-            self.start_timer(outcome.timer, device.code)
-        elif isinstance(outcome, Stop):
-            self.stop_timer(rule.code, device, outcome.severity)
+            self.start_timer(outcome.timer, place.name)
+        elif place.device_id is not None:
+            self._stop(rule.code, place.name, place.device_id, outcome.severity)
 
     def raise_alarm(
         self,
@@ -252,8 +301,11 @@ class AlarmBook:
 
     def stop_timer(self, rule_code: str, device: WatchedDevice, severity: Severity | None) -> None:
         """End a delay, whether it ran out or was broken off."""
-        key = timer_key(rule_code, device.code, severity)
-        running = self._timers.get((rule_code, device.id), {})
+        self._stop(rule_code, device.code, device.id, severity)
+
+    def _stop(self, rule_code: str, code: str, device_id: int, severity: Severity | None) -> None:
+        key = timer_key(rule_code, code, severity)
+        running = self._timers.get((rule_code, device_id), {})
         if running.pop(severity, None) is not None and self.started.pop(key, None) is None:
             self.stopped.add(key)
 

@@ -1,4 +1,4 @@
-"""Waiting batches of readings: claim, screen as arrays, judge the few, save; one transaction."""
+"""Waiting batches of a district: claim, screen as arrays, judge the few, save; one transaction."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from alerts.book import AlarmBook
 from alerts.course import judge_sample
 from alerts.judge import Sample
 from alerts.known import Known
-from alerts.rules import Rule
-from alerts.save import save, timer_from
+from alerts.limits import ReadingRule, on_readings
+from alerts.save import load_book, save
 from alerts.screen import (
+    Attention,
     Columns,
     Hit,
     by_credible_time,
-    known_rows,
+    heed,
     screen,
     shown_rows,
     split,
@@ -30,9 +31,9 @@ from city.device import WatchedDevice
 from city.event import NewEvent
 from city.moment import EPOCH
 from city.reading import METRICS_BY_ID
-from columns.readings import unpack
-from db import alarms, evaluation, rule_timers
-from db.evaluation import MAX_ATTEMPTS, WaitingBatch
+from columns.readings import Rows, pack, unpack
+from db import alarms, evaluation
+from db.evaluation import MAX_ATTEMPTS, Hazard, WaitingBatch
 from db.events import append_events
 from db.pool import Connection, first_line, is_away
 
@@ -46,8 +47,6 @@ RETRY_LONGEST = timedelta(minutes=2)
 BATCHES_AT_ONCE = 16
 READINGS_AT_ONCE = 200_000
 
-Shown = tuple[int, None, float, str, int, int]  # as the screens want it: see `Evaluation.frame`
-
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -58,7 +57,7 @@ class Evaluation:
     judged: int = 0  # readings that became Python objects
     changes: int = 0  # changes of alarms
     last_seq: int | None = None  # newest event appended
-    shown: Sequence[Shown] = field(default=())
+    shown: Sequence[Columns] = field(default=())  # one row a device, batch after batch
     failed: bool = False
 
     @staticmethod
@@ -74,40 +73,73 @@ class Evaluation:
             failed=any(part.failed for part in parts),
         )
 
-    def frame(self) -> list[list[Any]]:
-        """Newest values for the screens: [device id, None, value, metric, ts, received]."""
-        return [list(item) for item in self.shown]
+
+def frame(shown: Iterable[Columns]) -> list[list[Any]]:
+    """Newest values for the screens: [device id, None, value, metric, ts, received]; of a device
+    the one that came last."""
+    newest: dict[int, list[Any]] = {}
+    for rows in shown:
+        for device, value, metric, ts_us, received_us in zip(
+            rows.device_id.tolist(),
+            rows.value.tolist(),
+            rows.metric_id.tolist(),
+            rows.ts_us.tolist(),
+            rows.received_us.tolist(),
+            strict=True,
+        ):
+            name = METRICS_BY_ID[metric].name
+            newest[device] = [device, None, value, name, ts_us // 1000, received_us // 1000]
+    return list(newest.values())
 
 
 def evaluate_waiting(
     conn: Connection, now: datetime, known: Known | None = None
 ) -> Evaluation | None:
-    """Evaluate the oldest waiting batches, if there are any, as one; the caller commits.
+    """Evaluate the oldest waiting batches of one district, if any wait, as one; the caller commits.
 
     Together, because several ingest workers commit what one device said in any order. A batch
     that cannot be evaluated moves its own next attempt ahead and the others go on.
     """
-    alarms.lock_alarms(conn)
-    batches = evaluation.claim_batches(
-        conn, now, MAX_ATTEMPTS, at_most=BATCHES_AT_ONCE, readings=READINGS_AT_ONCE
-    )
-    if not batches:
+    district = _take_district(conn, now)
+    if district is None:
         return None
+    batches = evaluation.claim_batches(
+        conn, district, now, MAX_ATTEMPTS, at_most=BATCHES_AT_ONCE, readings=READINGS_AT_ONCE
+    )
+    if not batches:  # another engine has been faster
+        return Evaluation(batches=0)
     known = known or Known()
-    done = _try(conn, batches, known, now)
+    done = _try(conn, district, batches, known, now)
     if done.failed and len(batches) > 1:
-        parts = [_try(conn, [batch], known, now) for batch in batches]
+        parts = [_try(conn, district, [batch], known, now) for batch in batches]
         done = Evaluation.joined(parts)
     return done
 
 
+def _take_district(conn: Connection, now: datetime) -> str | None:
+    """The district whose oldest batch has waited longest, of those that no other engine is at;
+    where all are taken, the first that is given back. Its lock is the only one that is held."""
+    waiting = evaluation.list_waiting_districts(conn, now, MAX_ATTEMPTS)
+    for district in waiting:
+        if alarms.try_lock_district(conn, district):
+            return district
+    if not waiting:
+        return None
+    alarms.lock_district(conn, waiting[0])
+    return waiting[0]
+
+
 def _try(
-    conn: Connection, batches: Sequence[WaitingBatch], known: Known, now: datetime
+    conn: Connection,
+    district: str,
+    batches: Sequence[WaitingBatch],
+    known: Known,
+    now: datetime,
 ) -> Evaluation:
     """Evaluate batches as one, or undo it; a single one that fails is put off."""
     try:
         with conn.transaction():
-            return _evaluate(conn, batches, known, now)
+            return _evaluate(conn, district, batches, known, now)
     except Exception as error:
         if is_away(error):
             raise
@@ -120,18 +152,22 @@ def _try(
 
 
 def _evaluate(
-    conn: Connection, batches: Sequence[WaitingBatch], known: Known, now: datetime
+    conn: Connection,
+    district: str,
+    batches: Sequence[WaitingBatch],
+    known: Known,
+    now: datetime,
 ) -> Evaluation:
     ids = [batch.id for batch in batches]
-    rows = [unpack(batch.payload) for batch in batches if batch.payload]
-    if not rows:
+    packed = [(batch, unpack(batch.payload)) for batch in batches if batch.payload]
+    if packed:
+        known.refresh(conn, now, np.concatenate([rows["device_id"] for _, rows in packed]))
+    rows = [_of_district(conn, district, batch, rows, known) for batch, rows in packed]
+    columns = by_credible_time(split(np.concatenate(rows))) if rows else None
+    if columns is None or not len(columns):
         evaluation.mark_evaluated(conn, ids, now)
         return Evaluation(batches=len(ids))
-    columns = by_credible_time(split(np.concatenate(rows) if len(rows) > 1 else rows[0]))
-    known.refresh(conn, now, columns.device_id)
-    columns = columns.keep(np.flatnonzero(known_rows(columns, known.fleet)))
-    codes = known.reading_rules()
-    hits = screen(columns, known.fleet, alarms.list_attention(conn, codes), now)
+    hits = screen(columns, known.fleet, _attention(conn, district, known), now)
     book = AlarmBook(now)
     judged = judge_hits(conn, book, known, columns, hits)
     events = save(conn, book)
@@ -143,8 +179,44 @@ def _evaluate(
         judged=judged,
         changes=book.changes(),
         last_seq=appended[-1].seq if appended else None,
-        shown=_shown(columns),
+        shown=[columns.keep(shown_rows(columns))],
     )
+
+
+def _of_district(
+    conn: Connection, district: str, batch: WaitingBatch, rows: Rows, known: Known
+) -> Rows:
+    """The readings of known devices of the district. Those of devices that are in another one (or
+    have been moved since) are passed on to it: it is not locked."""
+    fleet = known.fleet
+    rows = rows[fleet.has(rows["device_id"])]
+    place = fleet.district[rows["device_id"]]
+    own = fleet.districts.index(district) if district in fleet.districts else -1
+    if (place == own).all():
+        return rows
+    foreign = [
+        (fleet.districts[number], rows[place == number])
+        for number in np.unique(place).tolist()
+        if number != own
+    ]
+    evaluation.pass_on(conn, batch.id, [(code, len(part), pack(part)) for code, part in foreign])
+    mine: Rows = rows[place == own]
+    return mine
+
+
+def _attention(conn: Connection, district: str, known: Known) -> Attention:
+    """Which devices have an alarm or a delay, by condition."""
+    hazards = [
+        Hazard(rule.code, rule.condition, int(rule.levels[0].severity))
+        for rule in on_readings(known.rules.values())
+    ]
+    return {
+        found.condition: heed(
+            known.fleet,
+            found.device_ids, found.until_us, found.calm_from_us, found.calm_to_us,
+        )
+        for found in evaluation.list_attention(conn, district, hazards)
+    }  # fmt: skip
 
 
 def judge_hits(
@@ -164,17 +236,9 @@ def judge_hits(
     return len(found)
 
 
-def load_book(
-    conn: Connection, book: AlarmBook, device_ids: Sequence[int], codes: Sequence[str]
-) -> None:
-    """Take the live alarms and running timers of these devices into the book."""
-    timers = rule_timers.list_timers(conn, device_ids, codes)
-    book.add(alarms.list_live_alarms(conn, device_ids=device_ids), (timer_from(t) for t in timers))
-
-
 def in_time_order(
     columns: Columns, hits: Iterable[Hit], devices: dict[int, WatchedDevice]
-) -> Iterator[tuple[Rule, WatchedDevice, Sample]]:
+) -> Iterator[tuple[ReadingRule, WatchedDevice, Sample]]:
     """The readings of all hits by time, then by their order in the batch."""
     found = [
         (ts, row, hit.rule)
@@ -214,21 +278,6 @@ def _put_off(conn: Connection, batch: WaitingBatch, error: Exception, now: datet
         ],
     )
     return Evaluation(last_seq=appended[-1].seq, failed=True)
-
-
-def _shown(columns: Columns) -> list[Shown]:
-    chosen = columns.keep(shown_rows(columns))
-    return [
-        (device, None, value, METRICS_BY_ID[metric].name, ts // 1000, received // 1000)
-        for device, value, metric, ts, received in zip(
-            chosen.device_id.tolist(),
-            chosen.value.tolist(),
-            chosen.metric_id.tolist(),
-            chosen.ts_us.tolist(),
-            chosen.received_us.tolist(),
-            strict=True,
-        )
-    ]
 
 
 def _moment(epoch_us: int) -> datetime:

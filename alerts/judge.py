@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.reasons import turned_by, value_reason
-from alerts.rules import Comparison, Level, Rule
+from alerts.limits import ReadingRule, baseline_of, is_clear, limit_of, trips, turned_by
+from alerts.reasons import value_reason
+from alerts.rules import Level
 from city.alarm import Reason, Severity
 from city.reading import Quality
 
@@ -93,7 +94,7 @@ Outcome = Raise | Ease | Clear | Start | Stop
 
 
 def judge(
-    rule: Rule,
+    rule: ReadingRule,
     device_id: int,
     attributes: Mapping[str, Any],
     standing: Standing,
@@ -126,7 +127,7 @@ def judge(
 
 
 def fall_due(
-    rule: Rule, standing: Standing, at: datetime, *, device_clock: bool = True
+    rule: ReadingRule, standing: Standing, at: datetime, *, device_clock: bool = True
 ) -> Iterator[Outcome]:
     """Timers of the rule that have run out by `at`; the condition held all that time.
 
@@ -143,67 +144,8 @@ def fall_due(
             yield Raise(severity, timer.reason, timer.started_at, timer.received_at)
 
 
-def trips(comparison: Comparison | None, signal: Any, limit: Any) -> Any:
-    """Whether a value, or an array of values, is past the limit."""
-    if comparison is Comparison.AT_OR_ABOVE:
-        return signal >= limit
-    if comparison is Comparison.AT_OR_BELOW:
-        return signal <= limit
-    if comparison is Comparison.BELOW:
-        return signal < limit
-    if comparison is Comparison.EQUALS:
-        return signal == limit
-    return signal > limit
-
-
-def limit_of(level: Level, attributes: Mapping[str, Any]) -> float | None:
-    """The level's limit for this device; None: this device has none."""
-    if not level.limit_attribute:
-        return level.limit
-    return as_number(attributes.get(level.limit_attribute))
-
-
-def baseline_of(rule: Rule, attributes: Mapping[str, Any]) -> float | None:
-    """The device's own zero, for rules that measure a distance from it."""
-    if not rule.baseline_attribute:
-        return None
-    return as_number(attributes.get(rule.baseline_attribute)) or 0.0
-
-
-def as_number(value: object) -> float | None:
-    """A number from a device's attributes; anything else counts as not given."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value)
-
-
-def is_clear(rule: Rule, signal: float, limits: Sequence[float | None], level: int = 0) -> bool:
-    """Whether a value that does not trip a level is far enough from its limit to leave it.
-
-    A worse level without a clear limit of its own is left as far from its limit as the rule's
-    mildest: one deadband for all.
-    """
-    bound = _clear_bound(rule, limits, level)
-    if bound is None:
-        return True
-    if rule.comparison in (Comparison.AT_OR_BELOW, Comparison.BELOW):
-        return signal > bound
-    return signal < bound
-
-
-def _clear_bound(rule: Rule, limits: Sequence[float | None], level: int) -> float | None:
-    limit, mildest = limits[level], limits[0]
-    if limit is None or mildest is None:
-        return None
-    if rule.levels[level].clear_limit is not None:
-        return rule.levels[level].clear_limit
-    if rule.clear_share is not None:
-        return rule.clear_share * limit
-    return None if rule.clear_limit is None else limit - (mildest - rule.clear_limit)
-
-
 def _ease(
-    rule: Rule,
+    rule: ReadingRule,
     standing: Standing,
     sample: Sample,
     signal: float,
@@ -240,7 +182,7 @@ def _stop_beaten(
 
 
 def _trip(
-    rule: Rule,
+    rule: ReadingRule,
     device_id: int,
     standing: Standing,
     sample: Sample,
@@ -265,7 +207,7 @@ def _trip(
 
 
 def _quiet(
-    rule: Rule,
+    rule: ReadingRule,
     device_id: int,
     standing: Standing,
     sample: Sample,
@@ -295,7 +237,7 @@ def _quiet(
 
 
 def _timer(
-    rule: Rule,
+    rule: ReadingRule,
     device_id: int,
     severity: Severity | None,
     delay: timedelta,

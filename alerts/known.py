@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.rules import Rule, Watch, rule_from
+from alerts.limits import ReadingRule, on_readings, others
+from alerts.rule_files import rule_from
+from alerts.rules import Rule
 from alerts.screen import Fleet, build_fleet
 from city.device import WatchedDevice
 from db import evaluation, rules
@@ -19,64 +21,82 @@ from db.pool import Connection
 REFRESH_EVERY = timedelta(seconds=5)
 
 
+class InForce:
+    """The rules in force, read again when other versions are."""
+
+    def __init__(self) -> None:
+        self.rules: dict[str, Rule] = {}
+        self._versions: frozenset[tuple[str, int]] | None = None
+
+    def refresh(self, conn: Connection, now: datetime) -> bool:
+        """Look for other versions; whether there were any."""
+        versions = rules.list_versions_in_force(conn, now)
+        if versions == self._versions:
+            return False
+        self.rules = load_rules(conn, now)
+        self._versions = versions
+        return True
+
+    def of_kind(self, name: str) -> list[Rule]:
+        """Those of one kind."""
+        return [rule for rule in self.rules.values() if rule.watch == name]
+
+
 class Known:
     """What an engine remembers between batches. A new one knows nothing and reads all."""
 
     def __init__(self) -> None:
-        self.rules: dict[str, Rule] = {}
         self.devices: dict[int, WatchedDevice] = {}
         self.fleet: Fleet = build_fleet((), ())
-        self._beside: dict[str, list[Rule]] = {}
-        self._versions: frozenset[tuple[str, int]] | None = None
+        self._in_force = InForce()
+        self._beside: dict[str, list[ReadingRule]] = {}
+        self._raising: dict[str, list[ReadingRule]] = {}
         self._read_at: datetime | None = None
         self._missing: frozenset[int] = frozenset()
 
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """The rules in force, by code."""
+        return self._in_force.rules
+
     def refresh(self, conn: Connection, now: datetime, device_id: NDArray[np.int32]) -> None:
         """Look for new rules, and for new devices when due or when these ids are unknown."""
-        changed = self._refresh_rules(conn, now)
+        changed = self._in_force.refresh(conn, now)
+        if changed:
+            self._beside = {
+                rule.code: others(rule, self.rules.values())
+                for rule in on_readings(self.rules.values())
+            }
+            self._raising = {}
+            for rule in on_readings(self.rules.values()):
+                self._raising.setdefault(rule.condition, []).append(rule)
         due = self._read_at is None or not 0 <= (now - self._read_at) / REFRESH_EVERY < 1
         if due or self._strangers(device_id):
             devices = {d.id: d for d in evaluation.list_watched_devices(conn)}
-            changed = changed or devices != self.devices
-            self.devices, self._read_at = devices, now
-            self._missing = self._strangers(device_id)
+            if devices != self.devices:
+                self.devices, changed = devices, True
+            self._read_at = now
         if changed:
             self.fleet = build_fleet(self.devices.values(), self.rules.values())
+            self._missing = frozenset()
+        self._missing |= self._strangers(device_id)
 
-    def beside(self, rule: Rule) -> Sequence[Rule]:
+    def raising(self, condition: str) -> Sequence[ReadingRule]:
+        """The rules that raise a condition by a reading."""
+        return self._raising.get(condition, ())
+
+    def beside(self, rule: Rule) -> Sequence[ReadingRule]:
         """The other rules that raise the same condition by a reading."""
         return self._beside.get(rule.code, ())
 
     def reading_rules(self) -> list[str]:
         """Codes of the rules that judge values."""
-        return [code for code, rule in self.rules.items() if rule.watch is Watch.READING]
-
-    def _refresh_rules(self, conn: Connection, now: datetime) -> bool:
-        versions = rules.list_versions_in_force(conn, now)
-        if versions == self._versions:
-            return False
-        self.rules = load_rules(conn, now)
-        self._beside = {
-            code: others(rule, self.rules.values()) for code, rule in self.rules.items()
-        }
-        self._versions = versions
-        return True
+        return [rule.code for rule in on_readings(self.rules.values())]
 
     def _strangers(self, device_id: NDArray[np.int32]) -> frozenset[int]:
         """Ids that are not known, and were not found missing already."""
-        found = np.unique(device_id).tolist()
-        return frozenset(i for i in found if i not in self.devices and i not in self._missing)
-
-
-def others(rule: Rule, rules: Iterable[Rule]) -> list[Rule]:
-    """Of these rules those that raise the same condition by a reading, without the rule itself."""
-    return [
-        other
-        for other in rules
-        if other.watch is Watch.READING
-        and other.condition == rule.condition
-        and other.code != rule.code
-    ]
+        unknown = device_id[~self.fleet.has(device_id)]
+        return frozenset(np.unique(unknown).tolist()) - self._missing
 
 
 def load_rules(conn: Connection, now: datetime) -> dict[str, Rule]:

@@ -12,8 +12,8 @@ from alerts.book import AlarmBook, condition_of
 from alerts.course import Situation, follow, lead_of, settle
 from alerts.judge import Sample
 from alerts.known import Known
-from alerts.rules import Rule
-from alerts.screen import Columns, applies_to
+from alerts.limits import ReadingRule, applies_to
+from alerts.screen import Columns
 from city.alarm import Alarm
 from city.device import WatchedDevice
 from city.moment import as_microseconds
@@ -22,7 +22,7 @@ from db.pool import Connection
 from db.readings_past import Around, MetricReading, Span
 
 Matter = tuple[int, str]  # device id and condition: what is judged as one
-Found = Sequence[tuple[Rule, WatchedDevice, Sample]]  # in the order of time
+Found = Sequence[tuple[ReadingRule, WatchedDevice, Sample]]  # in the order of time
 
 
 def find_overtaken(conn: Connection, known: Known, columns: Columns, found: Found) -> set[Matter]:
@@ -47,7 +47,7 @@ def judge_overtaken(
     """Follow the stored readings of each such device and condition once more, in order."""
     if not overtaken:
         return
-    new: dict[Matter, list[tuple[Rule, Sample]]] = defaultdict(list)
+    new: dict[Matter, list[tuple[ReadingRule, Sample]]] = defaultdict(list)
     for rule, device, sample in found:
         if (device.id, rule.condition) in overtaken:
             new[device.id, rule.condition].append((rule, sample))
@@ -65,19 +65,17 @@ def judge_overtaken(
         settle(book, at, course, fresh)
 
 
-def rules_of(known: Known, matter: Matter) -> list[Rule]:
+def rules_of(known: Known, matter: Matter) -> list[ReadingRule]:
     """The rules in force that raise this condition of this device by a reading."""
     device = known.devices[matter[0]]
-    return [
-        rule
-        for rule in known.rules.values()
-        if rule.metric is not None and rule.condition == matter[1] and applies_to(rule, device)
-    ]
+    return [rule for rule in known.raising(matter[1]) if applies_to(rule, device)]
 
 
 def in_order(
-    rules: Sequence[Rule], stored: Sequence[MetricReading], new: Sequence[tuple[Rule, Sample]]
-) -> list[tuple[Rule, Sample]]:
+    rules: Sequence[ReadingRule],
+    stored: Sequence[MetricReading],
+    new: Sequence[tuple[ReadingRule, Sample]],
+) -> list[tuple[ReadingRule, Sample]]:
     """Stored and new readings by time, each once, with the rules that judge them. Readings from
     the future that came together share a time (that of their receipt) and differ by value."""
     found = {
@@ -85,13 +83,12 @@ def in_order(
         for r in stored
     }
     for rule, sample in new:
-        assert rule.metric is not None
         found[sample.ts, rule.metric.id, sample.value] = sample
     return [
         (rule, sample)
         for (_, metric_id, _), sample in sorted(found.items(), key=lambda item: item[0])
         for rule in rules
-        if rule.metric is not None and rule.metric.id == metric_id
+        if rule.metric.id == metric_id
     ]
 
 
@@ -109,7 +106,7 @@ def _times_at_hand(columns: Columns, device_ids: Sequence[int]) -> dict[tuple[in
 
 
 def _list_stored(
-    conn: Connection, known: Known, new: dict[Matter, list[tuple[Rule, Sample]]]
+    conn: Connection, known: Known, new: dict[Matter, list[tuple[ReadingRule, Sample]]]
 ) -> dict[Matter, list[MetricReading]]:
     """Readings from before the oldest new one to the newest, by device and condition."""
     around, matters = [], []
@@ -127,7 +124,7 @@ def _list_stored(
 def _list_alarms(
     conn: Connection,
     known: Known,
-    new: dict[Matter, list[tuple[Rule, Sample]]],
+    new: dict[Matter, list[tuple[ReadingRule, Sample]]],
     stored: dict[Matter, list[MetricReading]],
 ) -> dict[Matter, list[Alarm]]:
     """Alarms that ended after the oldest reading of their device and condition, oldest first."""
@@ -145,4 +142,4 @@ def _list_alarms(
 
 def _metrics(known: Known, matter: Matter) -> list[int]:
     """Metrics of the rules of a condition."""
-    return sorted({r.metric.id for r in rules_of(known, matter) if r.metric is not None})
+    return sorted({rule.metric.id for rule in rules_of(known, matter)})

@@ -10,12 +10,11 @@ from typing import Any
 from alerts.book import AlarmBook
 from alerts.course import judge_sample, lead_of, run_out
 from alerts.judge import Raise, Sample, Standing, Start, Timer, judge
-from alerts.known import others
-from alerts.lamps import CABINET
 from alerts.late import in_order
 from alerts.levels import Levels, levels_of
-from alerts.rules import Rule, Watch
-from alerts.screen import applies_to
+from alerts.limits import ReadingRule, on_readings, others
+from alerts.rules import Rule
+from alerts.watch import KINDS
 from city.alarm import Alarm
 from city.device import WatchedDevice
 from db import alarms, evaluation, readings_past
@@ -92,16 +91,13 @@ def why_unfit(rule: Rule | None, alarm: Alarm, device: WatchedDevice | None) -> 
     """Why a rule can never end an alarm that it holds; None: it can."""
     if rule is None:
         return RETIRED
-    conditions = (rule.condition, CABINET) if rule.watch is Watch.LAMP else (rule.condition,)
-    if alarm.condition.split("/", 1)[0] not in conditions:
+    kind = KINDS[rule.watch]
+    if alarm.condition.split("/", 1)[0] not in kind.conditions(rule):
         return OTHER_CONDITION
-    if rule.watch is Watch.READING:
-        return None if device is not None and applies_to(rule, device) else OUT_OF_SCOPE
-    kind = alarm.reason.get("facts", {}).get("kind") if device is None else device.kind
-    return OUT_OF_SCOPE if rule.kinds and kind is not None and kind not in rule.kinds else None
+    return None if kind.is_about(rule, alarm, device) else OUT_OF_SCOPE
 
 
-def is_due_still(rule: Rule, timer: Timer, device: WatchedDevice) -> bool:
+def is_due_still(rule: ReadingRule, timer: Timer, device: WatchedDevice) -> bool:
     """Whether an on-delay that began under other terms would begin under these."""
     if timer.severity is None or timer.reason.value is None:
         return True
@@ -147,24 +143,20 @@ def _levels_after(
     return levels
 
 
-def _rules_of(alarm: Alarm, device: WatchedDevice | None, after: Rules) -> list[Rule]:
-    return [
-        rule
-        for rule in after.values()
-        if rule.watch is Watch.READING and why_unfit(rule, alarm, device) is None
-    ]
+def _rules_of(alarm: Alarm, device: WatchedDevice | None, after: Rules) -> list[ReadingRule]:
+    return [rule for rule in on_readings(after.values()) if why_unfit(rule, alarm, device) is None]
 
 
 def _replay(
     conn: Connection,
     alarm: Alarm,
     device: WatchedDevice,
-    rules: Sequence[Rule],
+    rules: Sequence[ReadingRule],
     now: datetime,
 ) -> Levels | None:
     """What the readings since the alarm began come to; None where none are stored."""
     lead = lead_of(rules)
-    metrics = sorted({rule.metric.id for rule in rules if rule.metric is not None})
+    metrics = sorted({rule.metric.id for rule in rules})
     wanted = [Around(device.id, metric_id, alarm.sensed_at, lead) for metric_id in metrics]
     stored = [reading for _, reading in readings_past.list_around(conn, wanted)]
     if not stored:
@@ -173,9 +165,9 @@ def _replay(
 
 
 def follow_rules(
-    rules: Sequence[Rule],
+    rules: Sequence[ReadingRule],
     device: WatchedDevice,
-    samples: Iterable[tuple[Rule, Sample]],
+    samples: Iterable[tuple[ReadingRule, Sample]],
     now: datetime,
 ) -> Levels:
     """The levels that rules of one condition come to by `now`. Pure."""

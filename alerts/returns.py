@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from alerts.book import AlarmBook
 from alerts.course import judge_sample
-from alerts.evaluate import load_book
 from alerts.judge import Sample
-from alerts.known import REFRESH_EVERY, others
-from alerts.rules import Rule, Watch
-from alerts.screen import applies_to
+from alerts.known import REFRESH_EVERY
+from alerts.limits import ReadingRule, applies_to, on_readings, others
+from alerts.rules import Rule
+from alerts.save import load_book
+from alerts.watch.silence import SilenceRule
 from city.device import WatchedDevice
 from db import evaluation, returns
 from db.pool import Connection
@@ -25,14 +26,14 @@ SILENT_INTERVALS = 3.0
 
 
 def judge_returned(
-    conn: Connection, book: AlarmBook, rules: Mapping[str, Rule], now: datetime
+    conn: Connection, book: AlarmBook, rules: Mapping[str, Rule], district: str, now: datetime
 ) -> None:
-    """Judge the latest values of devices that are due. A value that is older than the device may
-    be silent says nothing of now: that the device is silent is an alarm of its own."""
-    due = returns.claim_due(conn, now, now + AGAIN_AFTER)
+    """Judge the latest values of devices of a district that are due. A value that is older than
+    the device may be silent says nothing of now: that it is silent is an alarm of its own."""
+    due = returns.claim_due(conn, district, now, now + AGAIN_AFTER)
     if not due:
         return
-    reading = [rule for rule in rules.values() if rule.watch is Watch.READING]
+    reading = on_readings(rules.values())
     load_book(conn, book, due, [rule.code for rule in reading])
     found = evaluation.list_watched_devices(conn, due)
     devices = {device.id: device for device in found if device.is_watched(now)}
@@ -43,13 +44,13 @@ def judge_returned(
 
 
 def judge_latest(
-    book: AlarmBook, rules: Iterable[Rule], device: WatchedDevice, latest: PastReading
+    book: AlarmBook, rules: Iterable[ReadingRule], device: WatchedDevice, latest: PastReading
 ) -> None:
     """Judge one value by every rule on its metric, as if it had come now."""
     sample = Sample(latest.ts, latest.received_at, latest.value, latest.quality)
     mine = [rule for rule in rules if applies_to(rule, device)]
     for rule in mine:
-        if rule.metric is not None and rule.metric.id == latest.metric_id:
+        if rule.metric.id == latest.metric_id:
             judge_sample(book, rule, device, sample, others(rule, mine))
 
 
@@ -58,6 +59,6 @@ def may_be_silent(rules: Iterable[Rule], device: WatchedDevice) -> timedelta:
     intervals = [
         rule.intervals
         for rule in rules
-        if rule.watch is Watch.SILENCE and (not rule.kinds or device.kind in rule.kinds)
+        if isinstance(rule, SilenceRule) and (not rule.kinds or device.kind in rule.kinds)
     ]
     return timedelta(seconds=min(intervals, default=SILENT_INTERVALS) * device.report_interval_s)

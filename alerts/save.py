@@ -1,7 +1,8 @@
-"""Writes a book of alarms: rows, hand-over changes and timers; the events come last."""
+"""A book of alarms and its rows: what stands is read, what changed is written, events last."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from alerts.book import AlarmBook, Change
@@ -13,6 +14,14 @@ from db import alarms, rule_timers
 from db.alarms import ChangeRow
 from db.pool import Connection
 from db.rule_timers import TimerRow
+
+
+def load_book(
+    conn: Connection, book: AlarmBook, device_ids: Sequence[int], codes: Sequence[str]
+) -> None:
+    """Take the live alarms and running timers of these devices into the book."""
+    timers = rule_timers.list_timers(conn, device_ids, codes)
+    book.add(alarms.list_live_alarms(conn, device_ids=device_ids), (timer_from(t) for t in timers))
 
 
 def save(conn: Connection, book: AlarmBook) -> list[NewEvent]:

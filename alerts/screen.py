@@ -1,7 +1,7 @@
 """Picks the few readings of a batch that matter, as whole arrays. Pure.
 
-A reading matters when it trips a rule, or when its device has a live alarm or a running
-delay; everything else never becomes a Python object.
+A reading matters when it trips a rule, or when a condition of its device has a live alarm or a
+running delay; everything else never becomes a Python object.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.judge import NEVER_JUDGED, as_number, baseline_of, trips
-from alerts.rules import Rule, Watch
+from alerts.judge import NEVER_JUDGED
+from alerts.limits import ReadingRule, applies_to, as_number, baseline_of, on_readings, trips
+from alerts.rules import Rule
 from city.device import WatchedDevice
 from city.moment import as_microseconds
 from city.reading import METRICS, SHOWN_METRICS
 from columns.readings import credible_us
 
 MICROSECOND = timedelta(microseconds=1)
-FOREVER = np.iinfo(np.int64).max
+NEVER, FOREVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -31,6 +32,9 @@ Ints = NDArray[np.int64]
 RANK = np.full(256, len(SHOWN_METRICS), dtype=np.int64)
 for _rank, _name in enumerate(SHOWN_METRICS):
     RANK[METRICS[_name].id] = _rank
+
+# Which qualities are judged at all.
+USABLE = np.array([quality not in NEVER_JUDGED for quality in range(128)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,10 @@ class Columns:
 class Lens:
     """One reading rule over all devices, indexed by device id."""
 
-    rule: Rule
+    rule: ReadingRule
     applies: Flags
     limit: Floats | float
+    clear: Floats | float | None  # past which a value is clear of the mildest level; None: any is
     baseline: Floats | None
 
 
@@ -75,16 +80,38 @@ class Fleet:
 
     size: int
     known: Flags
+    districts: Sequence[str]
+    district: NDArray[np.int32]  # place in `districts`
     away_from_us: Ints  # out of service from here
     away_until_us: Ints
     lenses: Mapping[int, Sequence[Lens]]  # by metric id
+
+    def has(self, device_id: NDArray[np.int32]) -> Flags:
+        """Which of these devices are in the fleet."""
+        inside = device_id < self.size
+        known: Flags = inside & self.known[np.where(inside, device_id, 0)]
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Heed:
+    """Which readings of one condition matter even if they trip nothing, indexed by device id, in
+    microseconds since 1970: those up to `until`, without the clear ones from `calm_from` to
+    `calm_to`."""
+
+    until: Ints
+    calm_from: Ints
+    calm_to: Ints
+
+
+Attention = Mapping[str, Heed]  # by condition
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """Rows that one rule must judge one by one."""
 
-    rule: Rule
+    rule: ReadingRule
     rows: NDArray[np.intp]
 
 
@@ -108,26 +135,47 @@ def build_fleet(devices: Collection[WatchedDevice], rules: Iterable[Rule]) -> Fl
     known = np.zeros(size, dtype=bool)
     away_from = np.full(size, FOREVER)
     away_until = np.full(size, FOREVER)
+    districts = sorted({device.district for device in devices})
+    place = {name: number for number, name in enumerate(districts)}
+    district = np.full(size, -1, np.int32)
     for device in devices:
         known[device.id] = True
+        district[device.id] = place[device.district]
         if device.out_of_service_since is not None:
             away_from[device.id] = as_microseconds(device.out_of_service_since)
         if device.return_due_at is not None:
             away_until[device.id] = as_microseconds(device.return_due_at)
     lenses: dict[int, list[Lens]] = {}
-    for rule in rules:
-        if rule.watch is Watch.READING and rule.metric is not None:
-            lenses.setdefault(rule.metric.id, []).append(_lens(rule, devices, size))
-    return Fleet(size, known, away_from, away_until, lenses)
+    for rule in on_readings(rules):
+        lenses.setdefault(rule.metric.id, []).append(_lens(rule, devices, size))
+    return Fleet(size, known, districts, district, away_from, away_until, lenses)
 
 
-def screen(columns: Columns, fleet: Fleet, attention: Collection[int], now: datetime) -> list[Hit]:
-    """Rows to judge, by rule: all of a device that trips anything or is in `attention`.
+def heed(
+    fleet: Fleet,
+    device_ids: Sequence[int],
+    until_us: Sequence[int | None],
+    calm_from_us: Sequence[int | None],
+    calm_to_us: Sequence[int | None],
+) -> Heed:
+    """What is known of the devices of a condition as arrays; None: no such moment."""
+    ids = np.array(device_ids, np.int64)
+    inside = ids < fleet.size
+    columns = []
+    for moments, otherwise in ((until_us, FOREVER), (calm_from_us, FOREVER), (calm_to_us, NEVER)):
+        column = np.full(fleet.size, NEVER)
+        known = np.array([otherwise if us is None else us for us in moments], np.int64)
+        column[ids[inside]] = known[inside]
+        columns.append(column)
+    return Heed(*columns)
+
+
+def screen(columns: Columns, fleet: Fleet, attention: Attention, now: datetime) -> list[Hit]:
+    """Rows to judge, by rule: of a device and condition all if any trips or deserves attention.
 
     All, because the good reading after a bad one in the same batch must clear the alarm.
     """
-    watched = np.zeros(fleet.size, dtype=bool)
-    watched[[d for d in attention if d < fleet.size]] = True
+    watched: dict[str, Flags] = {}
     looks: list[tuple[Lens, NDArray[np.intp], NDArray[np.int32], Flags]] = []
     for metric_id, lenses in fleet.lenses.items():
         rows = np.flatnonzero(columns.metric_id == metric_id)
@@ -136,12 +184,16 @@ def screen(columns: Columns, fleet: Fleet, attention: Collection[int], now: date
         part = columns.keep(rows)
         in_service = serving(part.device_id, fleet, now)
         for lens in lenses:
+            condition = lens.rule.condition
             applies = lens.applies[part.device_id] & in_service
-            watched[part.device_id[applies & _raises(part, lens)]] = True
+            matters = _matters(part, lens, attention.get(condition))
+            if condition not in watched:
+                watched[condition] = np.zeros(fleet.size, dtype=bool)
+            watched[condition][part.device_id[applies & matters]] = True
             looks.append((lens, rows, part.device_id, applies))
     hits = []
     for lens, rows, device_id, applies in looks:
-        wanted = applies & watched[device_id]
+        wanted = applies & watched[lens.rule.condition][device_id]
         if wanted.any():
             hits.append(Hit(lens.rule, rows[wanted]))
     return hits
@@ -156,42 +208,62 @@ def serving(device_id: NDArray[np.int32], fleet: Fleet, now: datetime) -> Flags:
     return ~away
 
 
-def known_rows(columns: Columns, fleet: Fleet) -> Flags:
-    """Rows whose device is in the fleet."""
-    inside = columns.device_id < fleet.size
-    known: Flags = inside & fleet.known[np.where(inside, columns.device_id, 0)]
-    return known
-
-
 def shown_rows(columns: Columns) -> NDArray[np.intp]:
-    """One row a device: its newest value of the metric that its dot on the map shows."""
+    """One row a device, in the order of devices: its newest value of the metric that its dot on
+    the map shows. Of two at one time it is the first."""
+    if not len(columns):
+        return np.zeros(0, np.intp)
     rank = RANK[columns.metric_id]
-    shown = np.flatnonzero((rank < len(SHOWN_METRICS)) & _usable(columns))
-    order = shown[np.lexsort((-columns.ts_us[shown], rank[shown], columns.device_id[shown]))]
-    devices = columns.device_id[order]
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = devices[1:] != devices[:-1]
-    return order[first]
+    rows = np.flatnonzero((rank < len(SHOWN_METRICS)) & _usable(columns))
+    size = int(columns.device_id.max()) + 1
+    best = np.full(size, len(SHOWN_METRICS))
+    np.minimum.at(best, columns.device_id[rows], rank[rows])
+    rows = rows[rank[rows] == best[columns.device_id[rows]]]
+    newest = np.full(size, NEVER)
+    np.maximum.at(newest, columns.device_id[rows], columns.ts_us[rows])
+    rows = rows[columns.ts_us[rows] == newest[columns.device_id[rows]]][::-1]
+    place = np.full(size, -1, np.intp)
+    place[columns.device_id[rows]] = rows
+    return place[place >= 0]
 
 
 def _usable(columns: Columns) -> Flags:
-    usable: Flags = ~np.isin(columns.quality, [int(q) for q in NEVER_JUDGED])
+    usable: Flags = USABLE[columns.quality]
     return usable
 
 
-def _raises(part: Columns, lens: Lens) -> Flags:
+def _matters(part: Columns, lens: Lens, heeded: Heed | None) -> Flags:
+    signal = _signal(part, lens)
     limit = lens.limit if isinstance(lens.limit, float) else lens.limit[part.device_id]
-    signal = part.value
-    if lens.baseline is not None:
-        apart = np.abs(signal - lens.baseline[part.device_id])
-        turns = lens.rule.metric is not None and lens.rule.metric.unit == "°"
-        signal = np.minimum(apart, 360 - apart) if turns else apart
     fresh = part.received_us - part.ts_us <= lens.rule.max_age // MICROSECOND
-    raises: Flags = trips(lens.rule.comparison, signal, limit) & fresh & _usable(part)
-    return raises
+    matters: Flags = trips(lens.rule.comparison, signal, limit) & fresh & _usable(part)
+    if heeded is not None:
+        device_id, ts_us = part.device_id, part.ts_us
+        calm = (heeded.calm_from[device_id] < ts_us) & (ts_us < heeded.calm_to[device_id])
+        if calm.any():
+            calm &= _clear(part, lens, signal)
+        matters |= (ts_us <= heeded.until[device_id]) & ~calm
+    return matters
 
 
-def _lens(rule: Rule, devices: Collection[WatchedDevice], size: int) -> Lens:
+def _signal(part: Columns, lens: Lens) -> Floats:
+    if lens.baseline is None:
+        return part.value
+    apart: Floats = np.abs(part.value - lens.baseline[part.device_id])
+    return np.minimum(apart, 360 - apart) if lens.rule.metric.unit == "°" else apart
+
+
+def _clear(part: Columns, lens: Lens, signal: Floats) -> Flags:
+    bound = lens.clear
+    if bound is None:
+        return np.ones(len(part), dtype=bool)
+    if not isinstance(bound, float):
+        bound = bound[part.device_id]
+    clear: Flags = signal > bound if lens.rule.is_falling else signal < bound
+    return clear
+
+
+def _lens(rule: ReadingRule, devices: Collection[WatchedDevice], size: int) -> Lens:
     applies = np.zeros(size, dtype=bool)
     attribute = rule.levels[0].limit_attribute
     limits = np.full(size, np.nan)
@@ -205,14 +277,6 @@ def _lens(rule: Rule, devices: Collection[WatchedDevice], size: int) -> Lens:
         if baselines is not None:
             baselines[device.id] = baseline_of(rule, device.attributes)
     fixed = rule.levels[0].limit
-    return Lens(rule, applies, limits if fixed is None else fixed, baselines)
-
-
-def applies_to(rule: Rule, device: WatchedDevice) -> bool:
-    """Whether a rule is about this device."""
-    if rule.kinds and device.kind not in rule.kinds:
-        return False
-    if rule.gas and device.gas != rule.gas:
-        return False
-    attribute = rule.levels[0].limit_attribute
-    return not attribute or as_number(device.attributes.get(attribute)) is not None
+    limit = limits if fixed is None else fixed
+    clear = rule.clear_limit if rule.clear_share is None else rule.clear_share * limit
+    return Lens(rule, applies, limit, clear, baselines)

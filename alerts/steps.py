@@ -9,7 +9,7 @@ from alerts.actions import acknowledge, reset, review_video_event, shelve, unshe
 from alerts.applying import apply_rules, put_in_force, retire_rule
 from alerts.evaluate import Evaluation, evaluate_waiting
 from alerts.faults import look_at_clocks, look_for_stuck_values
-from alerts.ticks import tick
+from alerts.ticks import tick, tick_by_district
 from db.rules import default_texts as default_rules
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "review_video_event",
     "shelve",
     "tick",
+    "tick_by_district",
     "unshelve",
 ]

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from alerts.evaluate import Evaluation, Shown, evaluate_waiting
+from alerts.evaluate import Evaluation, evaluate_waiting, frame
 from alerts.known import Known
+from alerts.screen import Columns
 from city.stage import Stage
 from db import beats
 from db.live import (
@@ -48,10 +49,10 @@ class Screens:
 
     send: Callable[[dict[str, Any]], object]
     sent_at: float = float("-inf")
-    waiting: dict[int, Shown] = field(default_factory=dict)
+    waiting: list[Columns] = field(default_factory=list)
 
-    def add(self, shown: Iterable[Shown]) -> None:
-        self.waiting.update((item[0], item) for item in shown)
+    def add(self, shown: Iterable[Columns]) -> None:
+        self.waiting += shown
 
     def flush(self, now_s: float, committed_ms: int) -> float | None:
         """Send if it is time; answers the seconds until it will be, None when nothing waits."""
@@ -60,7 +61,7 @@ class Screens:
         rest = self.sent_at + FRAME_EVERY_S - now_s
         if rest > 0:
             return rest
-        self.send({"committed": committed_ms, "d": [list(i) for i in self.waiting.values()]})
+        self.send({"committed": committed_ms, "d": frame(self.waiting)})
         self.waiting.clear()
         self.sent_at = now_s
         return None

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from alerts import backtest as backtesting
-from alerts import rules as rule_files
+from alerts import rule_files
 from app import books as bookkeeping
 from app import doctor as doctoring
 from app.model_commands import model

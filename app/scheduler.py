@@ -157,6 +157,12 @@ def _reported(name: str) -> Iterator[None]:
             log.exception("%s failed", name)
 
 
+def _tick_alarms(conn: Connection, now: datetime) -> None:
+    """District by district, so that evaluation goes on in the others."""
+    for _ in alert_steps.tick_by_district(conn, now):
+        conn.commit()
+
+
 def _fold_ledger(conn: Connection, now: datetime) -> None:
     ledger.fold_batches(conn, now - FOLD_AFTER)
 
@@ -179,7 +185,7 @@ def _forget_learned(conn: Connection, _now: datetime) -> None:
 
 JOBS: tuple[tuple[str, float, Job], ...] = (
     ("forgotten alarms", 1, dispatch_steps.watch_alarms),
-    (TIMERS, 1, alert_steps.tick),
+    (TIMERS, 1, _tick_alarms),
     (DEADLINES, 1, dispatch_steps.tick_deadlines),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),

@@ -56,7 +56,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--against",
         metavar="COMMIT",
         default="",
-        help="ingest of an earlier commit beside today's, in turn",
+        help="ingest or engine of an earlier commit beside today's, in turn",
     )
     return parser.parse_args(arguments)
 
@@ -67,6 +67,7 @@ def _options(name: str, asked: argparse.Namespace) -> dict[str, Any]:
         options["seconds"] = asked.seconds
     if name == "ingest":
         options["with_node_red"] = asked.node_red
+    if name in ("ingest", "engine"):
         options["against"] = asked.against
     return options
 

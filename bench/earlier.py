@@ -1,4 +1,4 @@
-"""An earlier commit's ingest beside today's, in one run: machines and hours differ, ratios less."""
+"""An earlier commit beside today's, in one run: machines and hours differ, ratios less."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".stack" / "bench" / "earlier"
 # Run in the earlier tree, with its own benchmark: two workers, as much as is stored and then at a
 # rate. It gave the largest worker's memory; the sum is wanted.
-RUN = """
+INGEST = """
 import json, sys, tempfile
 from pathlib import Path
 import stack
@@ -28,6 +28,47 @@ if __name__ == "__main__":
         with stack.running(Path(folder)) as servers:
             city = city_load.found(servers.postgres, servers.mqtt, ingest.DEVICES)
             found = [ingest.measure(servers, city, 2, seconds, rate) for rate in rates]
+    print(json.dumps(found))
+"""
+# Run in both trees with the benchmark of each: so many whole steps, a batch each, then a backlog.
+# As many batches in both, because alarms pile up that every further batch has to heed.
+ENGINE = """
+import json, sys, tempfile, time
+from datetime import UTC, datetime
+from pathlib import Path
+import numpy as np
+import stack
+from alerts.known import Known
+from alerts.steps import apply_rules, default_rules, evaluate_waiting
+from app.up import prepare_database
+from bench import engine
+from db.evaluation import list_watched_devices
+from db.pool import connect
+
+def steps(conn, batches):
+    apply_rules(conn, "system", default_rules(), datetime.now(UTC))
+    devices = [d for d in list_watched_devices(conn) if d.kind in engine.HARMLESS]
+    chance, known, took = np.random.default_rng(2), Known(), []
+    for _ in range(batches):
+        now = datetime.now(UTC)
+        engine._store(conn, engine.pack(engine._readings(devices, now, chance)), now)
+        conn.commit()
+        began = time.perf_counter()
+        evaluate_waiting(conn, now, known)
+        conn.commit()
+        took.append(time.perf_counter() - began)
+    return {
+        "step_readings_per_s": engine.BATCH * len(took) / sum(took),
+        "step_ms_p50": float(np.percentile(took, 50)) * 1000,
+        "step_ms_p95": float(np.percentile(took, 95)) * 1000,
+    }
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="gridwarden-bench-") as folder:
+        with stack.running(Path(folder)) as servers:
+            prepare_database(servers.postgres, demo=True)
+            with connect(servers.postgres) as conn:
+                found = steps(conn, int(sys.argv[1])) | engine._backlog(conn)
     print(json.dumps(found))
 """
 
@@ -42,34 +83,35 @@ def checked_out(commit: str) -> Iterator[Path]:
     subprocess.run([*git, "add", "--quiet", "--detach", str(FOLDER), commit], check=True)
     try:
         (FOLDER / ".stack").symlink_to(ROOT / ".stack")
-        (FOLDER / "run_ingest.py").write_text(RUN)
         yield FOLDER
     finally:
         (FOLDER / ".stack").unlink(missing_ok=True)
         subprocess.run([*git, "remove", "--force", str(FOLDER)], check=True)
 
 
-def measure(tree: Path, seconds: float, rates: list[float]) -> list[dict[str, Any]]:
-    """What two workers of the earlier commit store."""
-    arguments = [sys.executable, "run_ingest.py", str(seconds), *map(str, rates)]
-    environ = {**os.environ, "PYTHONPATH": str(tree)}
-    done = subprocess.run(arguments, cwd=tree, env=environ, stdout=subprocess.PIPE, check=True)
-    found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
-    return found
+def run_in(tree: Path, script: str, *arguments: object) -> Any:
+    """What a script prints at last as JSON, run with the modules of a tree."""
+    path = FOLDER.with_name("run_in_tree.py")
+    path.write_text(script)
+    done = subprocess.run(
+        [sys.executable, str(path), *map(str, arguments)],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
-    """Means of both over the rounds, today's over the earlier ones'."""
+def compare(
+    pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Means of both over the rounds, today's over the earlier ones'; `names` are the figures'
+    names then and now."""
 
     def mean(name: str, which: int) -> float:
         return sum(float(pair[which][name]) for pair in pairs) / len(pairs)
 
-    names = {
-        "messages_per_s": "messages_per_s",
-        "published_to_committed_ms_p50": "published_to_committed_ms_p50",
-        "published_to_committed_ms_p99": "published_to_committed_ms_p99",
-        "worker_peak_rss_mib": "ingest_peak_rss_mib",
-    }
     return {
         now: {
             "earlier": mean(before, 0),

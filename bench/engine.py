@@ -2,16 +2,19 @@
 
 Batches of 10,000 readings over 20,000 devices, one in a thousand over a limit. Once the array
 path alone (unpack, screen, judge; no database), once whole steps against TimescaleDB: claim,
-evaluate, save alarms and events, commit; once a backlog of batches until none is left. Beside
-it, in the same run: the same rules applied one reading at a time in Python, the way of an engine
-without arrays.
+evaluate, save alarms and events, commit; once a backlog of batches until none is left; once a
+backlog of two districts, by one engine process and by two. Beside it, in the same run: the same
+rules applied one reading at a time in Python, the way of an engine without arrays.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,10 +27,12 @@ from alerts.course import judge_sample
 from alerts.evaluate import in_time_order
 from alerts.judge import Sample, Standing, judge
 from alerts.known import Known
-from alerts.rules import parse_rule
-from alerts.screen import applies_to, build_fleet, screen, split
+from alerts.limits import applies_to, on_readings
+from alerts.rule_files import parse_rule
+from alerts.screen import build_fleet, screen, split
 from alerts.steps import apply_rules, default_rules, evaluate_waiting
 from app.up import prepare_database
+from bench import earlier, processes
 from city.device import WatchedDevice
 from city.moment import EPOCH, as_microseconds
 from city.reading import METRICS
@@ -40,6 +45,11 @@ DEVICES = 20_000
 TRIPPING = 0.001
 SECONDS = 5.0
 BACKLOG = 64  # batches that wait
+# How often one and two engines, or an earlier commit and today's, are measured in turn.
+ROUNDS = 3
+COMPARED_BATCHES = 150
+COMPARED = ("step_readings_per_s", "step_ms_p50", "step_ms_p95", "backlog_readings_per_s")
+DISTRICT, OTHER = "460107", "460108"
 # What the devices of each kind report, with values far from every limit.
 HARMLESS = {
     "gas": (("ch4_pct_lel", 3.0), ("temperature_c", 25.0), ("battery_pct", 90.0)),
@@ -49,8 +59,50 @@ HARMLESS = {
 DANGEROUS = {"gas": ("ch4_pct_lel", 42.0), "manhole": ("tilt_deg", 40.0)}
 
 
-def run(seconds: float | None = None) -> dict[str, Any]:
-    """All measurements as a flat table of figures."""
+# One engine: ready when it knows rules and devices, done when nothing waits.
+DRAIN = """
+import sys
+from datetime import UTC, datetime
+import numpy as np
+from alerts.evaluate import evaluate_waiting
+from alerts.known import Known
+from db.pool import connect
+with connect(sys.argv[1], application="engine") as conn:
+    known = Known()
+    known.refresh(conn, datetime.now(UTC), np.zeros(0, np.int32))
+    conn.commit()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    while evaluate_waiting(conn, datetime.now(UTC), known) is not None:
+        conn.commit()
+print("done", flush=True)
+"""
+
+
+def run(seconds: float | None = None, *, against: str = "") -> dict[str, Any]:
+    """All measurements as a table of figures; with `against` only those beside an earlier
+    commit's."""
+    began, machine_before = time.monotonic(), processes.machine_cpu_s()
+    figures = run_against(against) if against else _run(seconds)
+    busy = (processes.machine_cpu_s() - machine_before) / (time.monotonic() - began)
+    return {**figures, "cores_busy_of_the_machine": busy}
+
+
+def run_against(commit: str) -> dict[str, Any]:
+    """Whole steps of an earlier commit and of today's, in turn."""
+    rounds: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    with earlier.checked_out(commit) as tree:
+        for _ in range(ROUNDS):
+            before, now = (
+                earlier.run_in(root, earlier.ENGINE, COMPARED_BATCHES)
+                for root in (tree, earlier.ROOT)
+            )
+            rounds.append((before, now))
+    compared = earlier.compare(rounds, {name: name for name in COMPARED})
+    return {"against": commit, "batches": COMPARED_BATCHES, "rounds": rounds, **compared}
+
+
+def _run(seconds: float | None) -> dict[str, Any]:
     span = float(seconds or SECONDS)
     devices = {n: _device(n) for n in range(1, DEVICES + 1)}
     figures: dict[str, Any] = {
@@ -66,6 +118,7 @@ def run(seconds: float | None = None) -> dict[str, Any]:
         with connect(servers.postgres) as conn:
             figures |= _whole_steps(conn, span)
             figures |= _backlog(conn)
+            figures |= _two_engines(conn, servers.postgres)
     return figures
 
 
@@ -78,7 +131,7 @@ def _array_path(devices: dict[int, WatchedDevice]) -> Callable[[], None]:
     def evaluate() -> None:
         columns = split(unpack(payload))
         book = AlarmBook(now)
-        hits = screen(columns, fleet, (), now)
+        hits = screen(columns, fleet, {}, now)
         for rule, device, sample in in_time_order(columns, hits, devices):
             judge_sample(book, rule, device, sample)
         assert book.changes() > 0
@@ -91,8 +144,7 @@ def _one_by_one(devices: dict[int, WatchedDevice]) -> Callable[[], None]:
     now = datetime.now(UTC)
     rows = unpack(pack(_readings(list(devices.values()), now, np.random.default_rng(1))))
     by_metric = {
-        m.id: [r for r in rules if r.metric is not None and r.metric.id == m.id]
-        for m in METRICS.values()
+        m.id: [r for r in on_readings(rules) if r.metric.id == m.id] for m in METRICS.values()
     }
 
     def evaluate() -> None:
@@ -160,6 +212,63 @@ def _backlog(conn: Connection) -> dict[str, Any]:
     }
 
 
+def _two_engines(conn: Connection, url: str) -> dict[str, Any]:
+    """A backlog of two districts, half of the devices in each, by one engine and by two."""
+    conn.execute(
+        "INSERT INTO district (code, name_zh, name_en, outline)"
+        " SELECT %s, name_zh, name_en, outline FROM district WHERE code = %s",
+        (OTHER, DISTRICT),
+    )
+    conn.execute("UPDATE device SET district = %s WHERE id %% 2 = 0", (OTHER,))
+    conn.commit()
+    devices = [d for d in list_watched_devices(conn) if d.kind in HARMLESS]
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    for round_ in range(ROUNDS):
+        for engines, found in rates.items():
+            conn.execute("TRUNCATE alarm, alarm_change, rule_timer CASCADE")
+            rng = np.random.default_rng(10 + round_)
+            for _ in range(BACKLOG):
+                now = datetime.now(UTC)
+                for district in (DISTRICT, OTHER):
+                    own = [d for d in devices if d.district == district]
+                    _store(conn, pack(_readings(own, now, rng)), now, district)
+            conn.commit()
+            found.append(2 * BACKLOG * BATCH / _drain(url, engines))
+    one, two = (sum(found) / ROUNDS for found in rates.values())
+    return {
+        "one_engine_readings_per_s": one,
+        "two_engines_readings_per_s": two,
+        "two_engines_ratio": two / one,
+        "engine_rounds": [rates[1], rates[2]],
+    }
+
+
+def _drain(url: str, engines: int) -> float:
+    """Seconds until so many engines have evaluated what waits."""
+    with ExitStack() as running:
+        started: Sequence[subprocess.Popen[str]] = [
+            running.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", DRAIN, url],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=earlier.ROOT,
+                )
+            )
+            for _ in range(engines)
+        ]  # fmt: skip
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        began = time.perf_counter()
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "done\n"
+        return time.perf_counter() - began
+
+
 def _readings(devices: list[WatchedDevice], now: datetime, rng: np.random.Generator) -> Rows:
     rows = np.zeros(BATCH, BATCH_DTYPE)
     chosen = rng.integers(0, len(devices), BATCH)
@@ -176,14 +285,14 @@ def _readings(devices: list[WatchedDevice], now: datetime, rng: np.random.Genera
     return rows
 
 
-def _store(conn: Connection, payload: bytes, now: datetime) -> None:
+def _store(conn: Connection, payload: bytes, now: datetime, district: str = DISTRICT) -> None:
     conn.execute(
         """
         INSERT INTO ingest_batch (worker, received_from, received_to, received, stored, duplicate,
-                                  rejected, readings_stored, payload)
-        VALUES ('bench', %s, %s, %s, %s, 0, 0, %s, %s)
+                                  rejected, readings_stored, payload, district)
+        VALUES ('bench', %s, %s, %s, %s, 0, 0, %s, %s, %s)
         """,
-        (now, now, BATCH, BATCH, BATCH, payload),
+        (now, now, BATCH, BATCH, BATCH, payload, district),
     )
 
 

@@ -19,8 +19,10 @@ from db.row_columns import (
     values_of,
 )
 
-# Rules are judged by one transaction at a time, in the order of arrival: two engines that
-# judge the same device at once could clear an alarm before it is raised.
+# Rules are judged by one transaction at a time in a district, in the order of arrival: two engines
+# that judge the same device at once could clear an alarm before it is raised. The order of locks,
+# for everybody: the city (shared by whoever works on one district, exclusive for whoever works on
+# all), then at most one district, then rows, the head of the event log last of all.
 ALARM_LOCK = 0x616C_726D
 
 COLUMNS = select_list(Alarm, "alarm")
@@ -42,8 +44,39 @@ class ChangeRow:
 
 
 def lock_alarms(conn: Connection) -> None:
-    """Wait until no other transaction judges rules; held until the commit."""
+    """Wait until no other transaction judges rules anywhere; held until the commit."""
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (ALARM_LOCK,))
+
+
+def lock_district(conn: Connection, district: str) -> None:
+    """Wait until no other transaction judges rules in a district; held until the commit. Whoever
+    holds the lock of all districts has this one, too."""
+    conn.execute(
+        """
+        SELECT pg_advisory_xact_lock_shared(%(lock)s),
+               pg_advisory_xact_lock(%(lock)s, hashtext(%(district)s))
+        """,
+        {"lock": ALARM_LOCK, "district": district},
+    )
+
+
+def try_lock_district(conn: Connection, district: str) -> bool:
+    """The same, unless another transaction has the district; waits for one that has all."""
+    row = conn.execute(
+        """
+        SELECT pg_advisory_xact_lock_shared(%(lock)s),
+               pg_try_advisory_xact_lock(%(lock)s, hashtext(%(district)s))
+        """,
+        {"lock": ALARM_LOCK, "district": district},
+    ).fetchone()
+    return bool(row and row[1])
+
+
+def lock_district_of(conn: Connection, alarm_id: int) -> None:
+    """The same for the district of an alarm, which never changes; nothing for an unknown one."""
+    row = conn.execute("SELECT district FROM alarm WHERE id = %s", (alarm_id,)).fetchone()
+    if row is not None:
+        lock_district(conn, row[0])
 
 
 def list_live_alarms(
@@ -118,21 +151,6 @@ def find_live(conn: Connection, condition: str) -> Alarm | None:
     """The live alarm of a condition, if there is one."""
     found = list_live_alarms(conn, conditions=[condition])
     return found[0] if found else None
-
-
-def list_attention(conn: Connection, rule_codes: Sequence[str]) -> list[int]:
-    """Devices whose every reading matters: a live alarm, or a delay that runs."""
-    rows = conn.execute(
-        """
-        SELECT device_id FROM alarm
-        WHERE state <> 'normal' AND device_id IS NOT NULL
-          AND (rule_code = ANY(%(codes)s) OR levels ?| %(codes)s)
-        UNION
-        SELECT device_id FROM rule_timer WHERE rule_code = ANY(%(codes)s)
-        """,
-        {"codes": list(rule_codes)},
-    ).fetchall()
-    return [row[0] for row in rows]
 
 
 def insert_alarms(conn: Connection, new: Sequence[Alarm]) -> list[int]:

@@ -207,6 +207,12 @@ def upsert_links(conn: Connection, links: Sequence[DeviceLink]) -> set[int]:
     return {row[0] for row in rows}
 
 
+def find_districts(conn: Connection, device_ids: Sequence[int]) -> dict[int, str]:
+    """The districts of these devices."""
+    rows = conn.execute("SELECT id, district FROM device WHERE id = ANY(%s)", (list(device_ids),))
+    return dict(rows.fetchall())
+
+
 def list_squad_districts(conn: Connection) -> dict[str, str]:
     """Squads whose positions are accepted, with their districts."""
     return dict(conn.execute("SELECT code, district FROM squad").fetchall())

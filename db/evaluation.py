@@ -25,11 +25,37 @@ NEWEST_BATCHES = 16
 
 @dataclass(frozen=True, slots=True)
 class WaitingBatch:
-    """A claimed batch; `payload` is empty when it brought no readings."""
+    """A claimed batch of a district; `payload` is empty when it brought no readings."""
 
     id: int
     payload: bytes | None
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """A rule on readings, its condition and its mildest severity."""
+
+    code: str
+    condition: str
+    mildest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Devices with a live alarm of a condition or with a delay on the way to one or out of it, and
+    which of their readings can change anything, in microseconds since 1970; None: any.
+
+    Of an alarm that is cleared those up to then (`until_us`). Where the one rule of an alarm is
+    on its way out of its mildest level: those that are not clear, and those outside of the time
+    between the first clear reading (`calm_from_us`) and the end of its delay (`calm_to_us`).
+    """
+
+    condition: str
+    device_ids: list[int]
+    until_us: list[int | None]
+    calm_from_us: list[int | None]
+    calm_to_us: list[int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +72,45 @@ class ListeningSince:
     devices: datetime
 
 
+def list_waiting_districts(conn: Connection, now: datetime, max_attempts: int) -> list[str]:
+    """Districts of which batches wait, by the oldest of them; "" for batches of any district."""
+    rows = conn.execute(
+        """
+        WITH RECURSIVE named AS (
+            SELECT min(district) AS district FROM ingest_batch WHERE evaluated_at IS NULL
+            UNION ALL
+            SELECT (SELECT min(district) FROM ingest_batch
+                    WHERE evaluated_at IS NULL AND district > named.district)
+            FROM named WHERE named.district IS NOT NULL
+        )
+        SELECT named.district FROM named CROSS JOIN LATERAL (
+            SELECT id FROM ingest_batch
+            WHERE evaluated_at IS NULL AND ingest_batch.district = named.district
+              AND not_before <= %s AND attempts < %s
+            ORDER BY id LIMIT 1
+        ) oldest
+        ORDER BY oldest.id
+        """,
+        (now, max_attempts),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def claim_batches(
-    conn: Connection, now: datetime, max_attempts: int, *, at_most: int, readings: int
+    conn: Connection,
+    district: str,
+    now: datetime,
+    max_attempts: int,
+    *,
+    at_most: int,
+    readings: int,
 ) -> list[WaitingBatch]:
-    """The oldest batches that wait, locked until the commit; another worker skips them.
+    """The oldest batches of a district that wait, locked until the commit; the caller has locked
+    the district, or what one device said would be judged in any order.
 
     One that failed before is taken alone, so that it holds up no others.
     """
-    with conn.cursor(row_factory=class_row(WaitingBatch)) as cursor:
+    with conn.cursor(binary=True, row_factory=class_row(WaitingBatch)) as cursor:
         return cursor.execute(
             """
             WITH waiting AS (
@@ -63,8 +120,8 @@ def claim_batches(
                        row_number() OVER (ORDER BY id) AS place
                 FROM (
                     SELECT id, attempts, readings_stored FROM ingest_batch
-                    WHERE evaluated_at IS NULL AND not_before <= %(now)s
-                      AND attempts < %(max_attempts)s
+                    WHERE evaluated_at IS NULL AND district = %(district)s
+                      AND not_before <= %(now)s AND attempts < %(max_attempts)s
                     ORDER BY id
                     LIMIT %(at_most)s
                 ) oldest
@@ -78,17 +135,94 @@ def claim_batches(
             ORDER BY id
             FOR UPDATE SKIP LOCKED
             """,
-            {"now": now, "max_attempts": max_attempts, "at_most": at_most, "readings": readings},
+            {
+                "district": district, "now": now, "max_attempts": max_attempts,
+                "at_most": at_most, "readings": readings,
+            },
+        ).fetchall()  # fmt: skip
+
+
+def pass_on(conn: Connection, batch_id: int, parts: Sequence[tuple[str, int, bytes]]) -> None:
+    """Hand readings of a claimed batch on to the districts that they belong to, as (district, how
+    many, packed)."""
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO ingest_batch (worker, received_from, received_to, committed_at, received,
+                                      stored, duplicate, rejected, readings_stored, payload,
+                                      district)
+            SELECT worker, received_from, received_to, committed_at, 0, 0, 0, 0, %s, %s, %s
+            FROM ingest_batch WHERE id = %s
+            """,
+            [(count, payload, district, batch_id) for district, count, payload in parts],
+        )
+    conn.execute(
+        "UPDATE ingest_batch SET readings_stored = readings_stored - %s WHERE id = %s",
+        (sum(count for _, count, _ in parts), batch_id),
+    )
+
+
+def list_attention(conn: Connection, district: str, hazards: Sequence[Hazard]) -> list[Attention]:
+    """Devices of a district whose readings may matter even if they trip nothing, by condition."""
+    with conn.cursor(binary=True, row_factory=class_row(Attention)) as cursor:
+        return cursor.execute(
+            """
+            WITH hazard AS (
+                SELECT * FROM unnest(%(codes)s::text[], %(conditions)s::text[],
+                                     %(mildest)s::int[]) AS hazard (code, condition, mildest)
+            ), standing AS (
+                SELECT device_id, split_part(condition, '/', 1) AS condition, state, severity,
+                       levels, cleared_at
+                FROM alarm
+                WHERE state <> 'normal' AND device_id IS NOT NULL AND district = %(district)s
+            ), delay AS (
+                SELECT device_id, condition, count(*) AS running, min(code) AS code,
+                       min(mildest) AS mildest, bool_and(direction = 'off') AS is_leaving,
+                       min(started_at) AS began_at,
+                       min(started_at + (due_at - least(started_at, received_at))) AS ripe_at
+                FROM (SELECT device_id, direction, started_at, received_at, due_at, hazard.code,
+                             hazard.condition, mildest
+                      FROM rule_timer
+                      JOIN hazard ON hazard.code = rule_code
+                      JOIN device ON device.id = device_id AND district = %(district)s) timer
+                GROUP BY device_id, condition
+            ), matter AS (
+                SELECT device_id, condition,
+                       CASE WHEN running IS NULL AND state = 'returned_unacknowledged'
+                            THEN cleared_at END AS until,
+                       running = 1 AND is_leaving AND severity = mildest
+                       AND state IN ('unacknowledged', 'acknowledged')
+                       AND levels ? code AND levels - code = '{}' AS is_calm,
+                       began_at, ripe_at
+                FROM standing FULL JOIN delay USING (device_id, condition)
+                WHERE condition IN (SELECT condition FROM hazard)
+            )
+            SELECT condition, array_agg(device_id) AS device_ids,
+                   array_agg((extract(epoch FROM until) * 1000000)::bigint) AS until_us,
+                   array_agg(CASE WHEN is_calm THEN
+                       (extract(epoch FROM began_at) * 1000000)::bigint END) AS calm_from_us,
+                   array_agg(CASE WHEN is_calm THEN
+                       (extract(epoch FROM ripe_at) * 1000000)::bigint END) AS calm_to_us
+            FROM matter GROUP BY condition
+            """,
+            {
+                "district": district,
+                "codes": [hazard.code for hazard in hazards],
+                "conditions": [hazard.condition for hazard in hazards],
+                "mildest": [hazard.mildest for hazard in hazards],
+            },
         ).fetchall()
 
 
-def find_oldest_waiting(conn: Connection) -> datetime | None:
-    """When the oldest message was received that waits for its first evaluation."""
+def find_oldest_waiting(conn: Connection, district: str) -> datetime | None:
+    """When the oldest message of a district was received that waits for its first evaluation."""
     row = conn.execute(
         """
         SELECT min(received_from) FROM ingest_batch
         WHERE evaluated_at IS NULL AND attempts = 0 AND payload IS NOT NULL
-        """
+          AND district IN (%s, '')
+        """,
+        (district,),
     ).fetchone()
     return row[0] if row else None
 
@@ -140,7 +274,7 @@ def find_last_receipt(conn: Connection) -> datetime | None:
     row = conn.execute(
         """
         SELECT max(received_to) FROM (
-            SELECT received_to FROM ingest_batch ORDER BY id DESC LIMIT %s
+            SELECT received_to FROM ingest_batch WHERE received > 0 ORDER BY id DESC LIMIT %s
         ) newest
         """,
         (NEWEST_BATCHES,),
@@ -241,6 +375,40 @@ def find_centre(conn: Connection) -> tuple[str, float, float] | None:
         GROUP BY district ORDER BY count(*) DESC, district LIMIT 1
         """
     ).fetchone()
+
+
+def is_turn_due(conn: Connection, now: datetime, every: timedelta) -> bool:
+    """Whether `take_turn` would take one."""
+    row = conn.execute(
+        "SELECT updated_at FROM setting WHERE district = '' AND key = %s", (TICKER_KEY,)
+    ).fetchone()
+    return row is None or now - row[0] >= every
+
+
+def list_shelving_over(conn: Connection, district: str, now: datetime) -> list[str]:
+    """Conditions of live alarms of a district whose shelving is over."""
+    rows = conn.execute(
+        """
+        SELECT condition FROM alarm
+        WHERE state <> 'normal' AND shelved_until <= %s AND district = %s ORDER BY id
+        """,
+        (now, district),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def list_due_districts(conn: Connection, now: datetime) -> list[str]:
+    """Districts in which shelving is over, or a device counts again."""
+    rows = conn.execute(
+        """
+        SELECT district FROM alarm WHERE state <> 'normal' AND shelved_until <= %(now)s
+        UNION
+        SELECT district FROM device_return JOIN device ON device.id = device_id
+        WHERE judge_at <= %(now)s
+        """,
+        {"now": now},
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def take_turn(

@@ -257,7 +257,8 @@ def ingest_lag(conn: Connection, now: datetime) -> IngestLag:
             FROM (SELECT count(*) AS count, min(committed_at) AS oldest
                   FROM ingest_batch WHERE evaluated_at IS NULL) waiting
             LEFT JOIN LATERAL (
-                SELECT committed_at, received_from FROM ingest_batch ORDER BY id DESC LIMIT 1
+                SELECT committed_at, received_from FROM ingest_batch
+                WHERE received > 0 ORDER BY id DESC LIMIT 1
             ) newest ON true
             """,
             {"now": now},

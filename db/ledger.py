@@ -36,26 +36,38 @@ class LedgerLine(Booked):
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What a batch hands over to the evaluation of one district: its new readings, packed."""
+
+    district: str
+    readings: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class NewBatch:
-    """A batch about to be committed; `payload` holds its new readings, if it has any."""
+    """A batch about to be committed, and what it hands over, district by district."""
 
     worker: str
     received_from: datetime
     received_to: datetime
-    readings_stored: int
-    payload: bytes | None
+    work: Sequence[Work] = ()
 
 
 def insert_batch(
     conn: Connection, batch: NewBatch, entries: Sequence[LedgerEntry], now: datetime
 ) -> int:
-    """Write the batch and its ledger entries; a batch without readings counts as evaluated."""
+    """Write the batch and its ledger entries; a batch without readings counts as evaluated.
+
+    One row for each district. The first one is the batch in the books, the others are work alone.
+    """
+    first = batch.work[0] if batch.work else Work("", 0, b"")
     row = conn.execute(
         """
         INSERT INTO ingest_batch
             (worker, received_from, received_to, received, stored, duplicate, rejected,
-             readings_stored, payload, evaluated_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+             readings_stored, payload, district, evaluated_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         RETURNING id
         """,
         (
@@ -66,15 +78,36 @@ def insert_batch(
             sum(entry.stored for entry in entries),
             sum(entry.duplicate for entry in entries),
             sum(entry.rejected for entry in entries),
-            batch.readings_stored,
-            batch.payload,
-            None if batch.payload else now,
+            first.readings,
+            first.payload or None,
+            first.district,
+            None if first.payload else now,
         ),
     ).fetchone()
     assert row is not None, "INSERT RETURNING gives the row"
+    _insert_work(conn, batch, batch.work[1:])
     is_replay = batch.worker == REPLAY_WORKER
     _insert_entries(conn, row[0], entries, NOT_MEASURED if is_replay else {})
     return int(row[0])
+
+
+def _insert_work(conn: Connection, batch: NewBatch, rest: Sequence[Work]) -> None:
+    if not rest:
+        return
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO ingest_batch
+                (worker, received_from, received_to, received, stored, duplicate, rejected,
+                 readings_stored, payload, district)
+            VALUES (%s, %s, %s, 0, 0, 0, 0, %s, %s, %s)
+            """,
+            [
+                (batch.worker, batch.received_from, batch.received_to, w.readings, w.payload,
+                 w.district)
+                for w in rest
+            ],
+        )  # fmt: skip
 
 
 def _insert_entries(

@@ -23,12 +23,14 @@ def judge_at(conn: Connection, device_ids: Sequence[int], at: datetime) -> None:
     )
 
 
-def claim_due(conn: Connection, now: datetime, again_at: datetime) -> list[int]:
-    """Devices whose moment has come, each a second time from `again_at` on."""
+def claim_due(conn: Connection, district: str, now: datetime, again_at: datetime) -> list[int]:
+    """Devices of a district whose moment has come, each a second time from `again_at` on."""
     rows = conn.execute(
         """
         WITH due AS (
-            SELECT device_id, judged FROM device_return WHERE judge_at <= %(now)s FOR UPDATE
+            SELECT device_id, judged FROM device_return JOIN device ON device.id = device_id
+            WHERE judge_at <= %(now)s AND district = %(district)s
+            FOR UPDATE OF device_return
         ), over AS (
             DELETE FROM device_return USING due
             WHERE device_return.device_id = due.device_id AND due.judged
@@ -38,7 +40,7 @@ def claim_due(conn: Connection, now: datetime, again_at: datetime) -> list[int]:
         )
         SELECT device_id FROM due ORDER BY device_id
         """,
-        {"now": now, "again_at": again_at},
+        {"district": district, "now": now, "again_at": again_at},
     ).fetchall()
     return [row[0] for row in rows]
 

@@ -58,16 +58,33 @@ def list_timers_of_rule(conn: Connection, rule_code: str) -> list[TimerRow]:
 
 
 def list_due_devices(
-    conn: Connection, now: datetime, *, on: Sequence[str], off: Sequence[str]
+    conn: Connection, district: str, now: datetime, *, on: Sequence[str], off: Sequence[str]
 ) -> list[int]:
-    """Devices with an on-delay (rules `on`) or off-delay (rules `off`) that has run out."""
+    """Devices of a district with an on-delay (rules `on`) or off-delay (rules `off`) that has run
+    out."""
     rows = conn.execute(
         """
-        SELECT DISTINCT device_id FROM rule_timer
-        WHERE due_at <= %(now)s
+        SELECT DISTINCT device_id FROM rule_timer JOIN device ON device.id = device_id
+        WHERE due_at <= %(now)s AND district = %(district)s
           AND ((direction = 'on' AND rule_code = ANY(%(on)s))
                OR (direction = 'off' AND rule_code = ANY(%(off)s)))
         ORDER BY device_id
+        """,
+        {"now": now, "district": district, "on": list(on), "off": list(off)},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def list_due_districts(
+    conn: Connection, now: datetime, *, on: Sequence[str], off: Sequence[str]
+) -> list[str]:
+    """Districts in which such a delay has run out."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT district FROM rule_timer JOIN device ON device.id = device_id
+        WHERE due_at <= %(now)s
+          AND ((direction = 'on' AND rule_code = ANY(%(on)s))
+               OR (direction = 'off' AND rule_code = ANY(%(off)s)))
         """,
         {"now": now, "on": list(on), "off": list(off)},
     ).fetchall()

@@ -18,6 +18,15 @@ class EndedEvent:
     district: str
 
 
+def find_district(conn: Connection, camera_id: int, event_id: str) -> str | None:
+    """The district of a video event."""
+    row = conn.execute(
+        "SELECT district FROM video_event WHERE camera_id = %s AND event_id = %s",
+        (camera_id, event_id),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def find_event(conn: Connection, camera_id: int, event_id: str) -> ReviewedEvent | None:
     """One video event, locked until the commit."""
     with conn.cursor(row_factory=class_row(ReviewedEvent)) as cursor:
@@ -57,8 +66,8 @@ def mark_reviewed(
     )
 
 
-def end_overdue(conn: Connection, now: datetime) -> list[EndedEvent]:
-    """End events whose camera never said that they ended."""
+def end_overdue(conn: Connection, district: str, now: datetime) -> list[EndedEvent]:
+    """End events of a district whose camera never said that they ended."""
     with conn.cursor(row_factory=class_row(EndedEvent)) as cursor:
         return cursor.execute(
             """
@@ -66,20 +75,40 @@ def end_overdue(conn: Connection, now: datetime) -> list[EndedEvent]:
             SET phase = 'end', end_at = v.end_due_at
             FROM device d
             WHERE d.id = v.camera_id AND v.phase <> 'end' AND v.end_due_at <= %s
+              AND v.district = %s
             RETURNING d.code AS camera, v.event_id, v.district
             """,
-            (now,),
+            (now, district),
         ).fetchall()
 
 
-def list_over(conn: Connection) -> list[tuple[int, str]]:
-    """(alarm's camera, condition) of active video alarms whose event has ended."""
-    return conn.execute(
+def list_over(conn: Connection, district: str, now: datetime) -> list[str]:
+    """Conditions of active video alarms of a district whose event has ended or is overdue."""
+    rows = conn.execute(
         """
-        SELECT a.device_id, a.condition
+        SELECT a.condition
+        FROM alarm a
+        JOIN video_event v ON v.camera_id = a.device_id AND v.event_id = a.camera_event
+        WHERE a.camera_event IS NOT NULL AND (v.phase = 'end' OR v.end_due_at <= %s)
+          AND a.state IN ('unacknowledged', 'acknowledged') AND a.district = %s
+        """,
+        (now, district),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def list_due_districts(conn: Connection, now: datetime) -> list[str]:
+    """Districts with events that are overdue, or with active alarms of events that have ended."""
+    rows = conn.execute(
+        """
+        SELECT district FROM video_event WHERE phase <> 'end' AND end_due_at <= %s
+        UNION
+        SELECT a.district
         FROM alarm a
         JOIN video_event v ON v.camera_id = a.device_id AND v.event_id = a.camera_event
         WHERE a.camera_event IS NOT NULL AND v.phase = 'end'
           AND a.state IN ('unacknowledged', 'acknowledged')
-        """
+        """,
+        (now,),
     ).fetchall()
+    return [row[0] for row in rows]

@@ -20,11 +20,13 @@ class Reporters:
         self._devices: dict[tuple[str, str], RegisteredDevice] = {}
         self._squads = dict(squads or {})
         self._replaced = dict(replaced or {})
+        self.districts: dict[int, str] = {}  # by device id
         self.add(devices)
 
     def add(self, devices: Iterable[RegisteredDevice]) -> None:
         """A device answers to its external identity and to its code, in its own format."""
         for device in devices:
+            self.districts[device.id] = device.district
             self._devices[device.format, normal_identity(device.code)] = device
             if device.external_id:
                 self._devices[device.format, normal_identity(device.external_id)] = device

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -117,14 +117,16 @@ def store_batch(
     *,
     worker: str = "ingest",
     newest: NewestKnown | None = None,
+    districts: Mapping[int, str] | None = None,
 ) -> Stored:
-    """Everything a batch brings, its ledger entries and the hand-over, in one transaction."""
+    """Everything a batch brings, its ledger entries and the hand-over, in one transaction.
+    `districts` are those of devices by id, as far as the caller knows them."""
     with conn.transaction():
         batch = _without_repeats(conn, batch, now)
         fresh = newest.newer(batch.rows) if newest else np.zeros(len(batch.rows), dtype=bool)
         parts = _store_parts(conn, batch, fresh, now)
         entries = account(batch, parts.new, parts.changed)
-        stored = _hand_over(conn, batch, parts, entries, worker, now)
+        stored = _hand_over(conn, batch, parts, entries, worker, now, districts)
     if newest:
         newest.learn(batch.rows)
     return stored
@@ -213,6 +215,7 @@ def _hand_over(
     entries: Sequence[LedgerEntry],
     worker: str,
     now: datetime,
+    districts: Mapping[int, str] | None = None,
 ) -> Stored:
     """The ledger entry that is the next stage's work, and the event log last of all."""
     stored = batch.rows[parts.new]
@@ -222,12 +225,25 @@ def _hand_over(
         worker=worker,
         received_from=min(received),
         received_to=max(received),
-        readings_stored=len(stored),
-        payload=pack(stored) if len(stored) else None,
+        work=_by_district(conn, stored, districts or {}),
     )
     batch_id = ledger.insert_batch(conn, new_batch, entries, now)
     appended = append_events(conn, parts.events)
     return Stored(batch_id, len(stored), appended[-1].seq if appended else None)
+
+
+def _by_district(conn: Connection, stored: Rows, known: Mapping[int, str]) -> list[ledger.Work]:
+    """The new readings for those who judge them, one at a time in a district. Where a device has
+    been moved since, evaluation passes its readings on."""
+    device_ids, device_of = np.unique(stored["device_id"], return_inverse=True)
+    ids = device_ids.tolist()
+    missing = [i for i in ids if i not in known]
+    found = {**known, **devices.find_districts(conn, missing)} if missing else known
+    codes = [found.get(i, "") for i in ids]
+    names = sorted(set(codes))
+    place = np.array([names.index(code) for code in codes], np.intp)[device_of]
+    parts = ((name, stored[place == number]) for number, name in enumerate(names))
+    return [ledger.Work(name, len(rows), pack(rows)) for name, rows in parts]
 
 
 def _as_log_event(report: ReportedEvent, event_id: str, now: datetime) -> NewEvent:

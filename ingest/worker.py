@@ -270,7 +270,10 @@ class _Worker:
         with conn.transaction():  # what is learned goes with the readings
             decoded = learn(conn, rest, decoded, now)
             batch = build_batch(messages, decoded, registry, plain)
-            return store_batch(conn, batch, now, worker=name, newest=self._newest)
+            return store_batch(
+                conn, batch, now,
+                worker=name, newest=self._newest, districts=registry.districts,
+            )  # fmt: skip
 
     def _connection(self) -> Connection:
         if self._conn is None:

@@ -61,14 +61,14 @@ class Engine:
             )  # fmt: skip
         return self.store_payload(pack(rows))
 
-    def store_payload(self, payload: bytes | None) -> int:
+    def store_payload(self, payload: bytes | None, district: str = DISTRICT) -> int:
         row = self.conn.execute(
             """
             INSERT INTO ingest_batch (worker, received_from, received_to, received, stored,
-                                      duplicate, rejected, readings_stored, payload)
-            VALUES ('test', %s, %s, 1, 1, 0, 0, 1, %s) RETURNING id
+                                      duplicate, rejected, readings_stored, payload, district)
+            VALUES ('test', %s, %s, 1, 1, 0, 0, 1, %s, %s) RETURNING id
             """,
-            (self.now, self.now, payload),
+            (self.now, self.now, payload, district),
         ).fetchone()
         assert row is not None
         return int(row[0])

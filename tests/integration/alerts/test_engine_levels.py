@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from alerts.backtest import backtest
-from alerts.rules import parse_rule
+from alerts.rule_files import parse_rule
 from alerts.steps import acknowledge, default_rules, evaluate_waiting, shelve, tick
 from city.alarm import AlarmState, Severity
 from city.incident import Role

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from alerts.backtest import backtest
-from alerts.rules import parse_rule
+from alerts.rule_files import parse_rule
 from alerts.steps import apply_rules, default_rules
 from alerts.worker import EngineSettings, run
 from city.errors import InvalidInput

@@ -12,7 +12,7 @@ import pytest
 from alerts.book import AlarmBook
 from alerts.course import judge_sample
 from alerts.judge import Sample
-from alerts.rules import parse_rule
+from alerts.rule_files import parse_rule
 from alerts.steps import apply_rules, default_rules, evaluate_waiting
 from city.device import WatchedDevice
 from db.evaluation import list_watched_devices

@@ -55,9 +55,7 @@ def refuse(
     with site.pool.connection() as conn:
         insert_rejects(conn, [reject])
         entry = LedgerEntry(reject.format, minute, 1, 0, 0, 1, 0, 0, 0)
-        ledger.insert_batch(
-            conn, NewBatch("w", minute, minute, 0, None), [entry], reject.received_at
-        )
+        ledger.insert_batch(conn, NewBatch("w", minute, minute), [entry], reject.received_at)
     return int(site.sql("SELECT max(id) FROM reject")[0][0])
 
 

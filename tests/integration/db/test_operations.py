@@ -35,7 +35,7 @@ def book(
     conn: Connection, *entries: LedgerEntry, worker: str = "w", at: datetime | None = None
 ) -> None:
     first = min(e.minute for e in entries)
-    batch = NewBatch(worker, first, first + timedelta(seconds=18), 0, None)
+    batch = NewBatch(worker, first, first + timedelta(seconds=18))
     batch_id = ledger.insert_batch(conn, batch, entries, first)
     if at is not None:
         conn.execute("UPDATE ingest_batch SET committed_at = %s WHERE id = %s", (at, batch_id))

@@ -48,7 +48,7 @@ def store(conn: Connection, rejects: Sequence[NewReject], limits: Limits = LIMIT
         for (feed, minute), count in booked.items()
     ]
     times = [reject.received_at for reject in rejects]
-    ledger.insert_batch(conn, NewBatch("w", min(times), max(times), 0, None), entries, max(times))
+    ledger.insert_batch(conn, NewBatch("w", min(times), max(times)), entries, max(times))
 
 
 def everything(conn: Connection, now: datetime) -> list[ledger.Imbalance]:
@@ -131,7 +131,7 @@ def test_one_message_of_thousands_of_unknown_devices_leaves_room_for_others(
     flood = db.execute("SELECT device, counted FROM reject_flood").fetchall()
     assert flood == [("", 5000 - 1 - LIMITS.message_parts)]
     booked = LedgerEntry("chirpstack", ledger.floor_minute(now), 1, 0, 0, 1, 0, 0, 0)
-    ledger.insert_batch(db, NewBatch("w", now, now, 0, None), [booked], now)
+    ledger.insert_batch(db, NewBatch("w", now, now), [booked], now)
     assert everything(db, now) == []
 
 

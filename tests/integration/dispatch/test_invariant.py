@@ -199,7 +199,7 @@ class Cases(RuleBasedStateMachine):
     def wait(self, span: dict[str, float]) -> None:
         self.town.later(**span)
         book = AlarmBook(self.town.now)
-        run_out_shelving(self.conn, book, self.town.now)
+        run_out_shelving(self.conn, book, DISTRICT, self.town.now)
         append_events(self.conn, save(self.conn, book))
         steps.watch_alarms(self.conn, self.town.now)
         while steps.tick_deadlines(self.conn, self.town.now):

@@ -464,3 +464,33 @@ def register(conn: Connection, code: str, now: datetime) -> None:
     place = (110.35, 20.0, None)
     device = NewDevice(code, DISTRICT, "gas", "", "native", None, code, *place, None, 60, {})
     insert_devices(conn, [device], now)
+
+
+def test_a_batch_is_handed_over_district_by_district_and_booked_once(field: Field) -> None:
+    field.conn.execute(
+        "INSERT INTO district (code, name_zh, name_en, outline)"
+        " SELECT '990102', name_zh, name_en, outline FROM district LIMIT 1"
+    )
+    field.conn.execute("UPDATE device SET district = '990102' WHERE code = %s", (field.codes[1],))
+    moved = f"city/v1/990102/gas/{field.codes[1]}/telemetry"
+    messages = [
+        field.telemetry({CH4: 3.0}, field.now),
+        Message(moved, field.telemetry({CH4: 4.0}, field.now).payload, False, field.now),
+    ]
+    for again in range(2):
+        stored = field.store(*messages)
+        work = field.conn.execute(
+            """
+            SELECT district, received, readings_stored, payload, evaluated_at IS NULL
+            FROM ingest_batch WHERE id >= %s ORDER BY id
+            """,
+            (stored.batch_id,),
+        ).fetchall()
+        if again:
+            assert [row[:3] for row in work] == [("", 2, 0)]  # repeats bring no work
+        else:
+            assert [row[:3] for row in work] == [("460107", 2, 1), ("990102", 0, 1)]
+            devices = [unpack(row[3])["device_id"].tolist() for row in work]
+            assert devices == [[field.device_id(0)], [field.device_id(1)]]
+            assert all(row[4] for row in work)
+    assert field.books() == (4, 2, 2, 0)

@@ -16,7 +16,8 @@ from alerts.judge import Raise, Sample
 from alerts.levels import ACTIVE
 from alerts.lifecycle import Input
 from alerts.reasons import value_reason
-from alerts.rules import Rule, parse_rule
+from alerts.rule_files import parse_rule
+from alerts.rules import Rule
 from city.alarm import Alarm, AlarmState, Severity
 from city.device import WatchedDevice
 from city.errors import Conflict

@@ -9,15 +9,17 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.backtest import ANNOUNCED, replay_together
+from alerts.backtest import ANNOUNCED, would_raise
 from alerts.book import AlarmBook
 from alerts.course import Situation, follow, judge_sample, lead_of, run_out, settle
 from alerts.judge import Sample
-from alerts.known import others
 from alerts.late import in_order
 from alerts.levels import ACTIVE
 from alerts.lifecycle import Input
-from alerts.rules import Rule, parse_rule
+from alerts.limits import others
+from alerts.replay import replay_together
+from alerts.rule_files import parse_rule
+from alerts.rules import Rule
 from city.alarm import Alarm, AlarmState, Severity
 from city.device import WatchedDevice
 from city.reading import Quality
@@ -247,7 +249,8 @@ def test_the_backtest_of_rules_that_share_a_condition_says_what_was_raised(
             acknowledge_if_new(plant)
     end = history[-1].ts + timedelta(hours=1)
     plant.tick(end)
-    would = replay_together(HAZARD_OF_COVER, DEVICE, in_order(HAZARD_OF_COVER, history, []), end)
+    book = replay_together(HAZARD_OF_COVER, DEVICE, in_order(HAZARD_OF_COVER, history, []), end)
+    would = [would_raise(page, DEVICE) for page in book.pages]
     alarms = [page.alarm for page in plant.book.pages]
     assert [w.sensed_at for w in would] == [a.sensed_at for a in alarms]
     assert [w.severity for w in would] == [a.severity.name.lower() for a in alarms]

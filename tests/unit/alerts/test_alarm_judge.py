@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from alerts.backtest import WouldRaise, replay
+from alerts.backtest import WouldRaise, would_raise
 from alerts.judge import Raise, Sample, Standing, Start, Timer, fall_due, judge
-from alerts.rules import Rule, parse_rule
+from alerts.replay import replay_together
+from alerts.rule_files import parse_rule
+from alerts.rules import Rule
 from city.alarm import Severity
 from city.device import WatchedDevice
 from city.reading import Quality
@@ -29,6 +31,14 @@ def shipped(code: str) -> Rule:
 def at(seconds: float, value: float, quality: int = Quality.GOOD, late_s: float = 0) -> Sample:
     ts = T0 + timedelta(seconds=seconds)
     return Sample(ts, ts + timedelta(seconds=late_s), value, quality)
+
+
+def replay(
+    rule: Rule, device: WatchedDevice, samples: Iterable[Sample], to: datetime
+) -> list[WouldRaise]:
+    """Alarms of one rule and device over samples in the order of their time."""
+    book = replay_together([rule], device, ((rule, sample) for sample in samples), to)
+    return [would_raise(page, device) for page in book.pages]
 
 
 def run(rule: Rule, samples: Iterable[Sample], until_s: float = 1e6) -> list[WouldRaise]:

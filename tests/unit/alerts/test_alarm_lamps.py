@@ -5,18 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from alerts.judge import Start, Stop, Timer
-from alerts.lamps import (
-    LampAlarm,
-    LampClear,
-    LampState,
-    Seen,
-    judge_cabinet,
-    judge_lamps,
-    lamp_reason,
-    see_lamp,
-)
-from alerts.rules import parse_rule
+from alerts.book import Finding, place_of
+from alerts.judge import Clear, Raise, Start, Stop, Timer
+from alerts.rule_files import parse_rule
+from alerts.watch.lamp import LampState, Seen, judge_cabinet, judge_lamps, lamp_reason, see_lamp
 from city.alarm import Severity
 from city.device import LampRow, WatchedDevice
 from db.rules import default_texts
@@ -102,26 +94,29 @@ def dark(number: int, since_min: float | None, cabinet: str = "CAB-1") -> Seen:
     return replace(seen, dark_since=timer)
 
 
+def stopped(seen: Seen) -> Finding:
+    return Finding(Stop(Severity.BLUE), RULE, place_of(seen.device, RULE))
+
+
 def alarms(lamps: list[Seen], live: tuple[str, ...] = ()) -> list[str]:
     outcomes = judge_lamps(RULE, lamps, dict.fromkeys(live, NIGHT), NIGHT)
-    return [o.condition for o in outcomes if isinstance(o, LampAlarm)]
+    return [o.key for o in outcomes if isinstance(o.outcome, Raise)]
 
 
 def test_a_dark_lamp_waits_five_minutes() -> None:
     outcomes = list(judge_lamps(RULE, [dark(1, None)], {}, NIGHT))
-    ((device, start),) = [o for o in outcomes if isinstance(o, tuple)]
-    assert isinstance(start, Start)
-    assert start.timer.due_at == NIGHT + 5 * MINUTE
-    assert device.code == "LT-1"
-    assert len(outcomes) == 1
+    (start,) = outcomes
+    assert isinstance(start.outcome, Start)
+    assert start.outcome.timer.due_at == NIGHT + 5 * MINUTE
+    assert start.place.name == "LT-1"
     assert alarms([dark(1, 4.9)]) == []
     assert alarms([dark(1, 5)]) == ["lamp/LT-1"]
 
 
 def test_five_dark_lamps_of_a_cabinet_are_one_alarm_with_the_lamps_as_children() -> None:
     lamps = [dark(1, 5), *[dark(i, 1) for i in range(2, 6)]]
-    (found,) = [o for o in judge_lamps(RULE, lamps, {}, NIGHT) if isinstance(o, LampAlarm)]
-    assert found.condition == "lamp-cabinet/CAB-1"
+    (found,) = [o for o in judge_lamps(RULE, lamps, {}, NIGHT) if isinstance(o.outcome, Raise)]
+    assert found.key == "lamp-cabinet/CAB-1"
     assert found.outcome.severity is Severity.YELLOW
     assert found.outcome.reason.facts["children"] == ["LT-1", "LT-2", "LT-3", "LT-4", "LT-5"]
     assert found.place.category == "0137-area"
@@ -151,17 +146,18 @@ def test_while_the_cabinet_has_its_alarm_no_lamp_of_it_gets_one() -> None:
 def test_a_lamp_that_lights_up_ends_its_delay_and_its_alarm() -> None:
     lit = replace(dark(1, 20), state=LampState.LIT)
     outcomes = list(judge_lamps(RULE, [lit], {"lamp/LT-1": NIGHT}, NIGHT))
-    assert LampClear("lamp/LT-1") in outcomes
-    assert (lit.device, Stop(Severity.BLUE)) in outcomes
+    assert [o.key for o in outcomes if isinstance(o.outcome, Clear)] == ["lamp/LT-1"]
+    assert stopped(lit) in outcomes
 
 
 def test_at_dawn_a_lamp_without_an_alarm_is_forgotten_and_one_with_an_alarm_is_not() -> None:
     off = replace(dark(1, 2), state=LampState.OFF)
-    assert list(judge_lamps(RULE, [off], {}, NIGHT)) == [(off.device, Stop(Severity.BLUE))]
+    assert list(judge_lamps(RULE, [off], {}, NIGHT)) == [stopped(off)]
     assert list(judge_lamps(RULE, [off], {"lamp/LT-1": NIGHT}, NIGHT)) == []
     assert list(judge_lamps(RULE, [off], {"lamp-cabinet/CAB-1": NIGHT}, NIGHT)) == []
 
 
 def test_a_cabinet_clears_when_fewer_than_half_of_the_lamps_that_make_one_are_dark() -> None:
-    assert list(judge_cabinet(RULE, "lamp-cabinet/CAB-1", 3)) == []
-    assert list(judge_cabinet(RULE, "lamp-cabinet/CAB-1", 2)) == [LampClear("lamp-cabinet/CAB-1")]
+    assert list(judge_cabinet(RULE, "lamp-cabinet/CAB-1", 3, NIGHT)) == []
+    over = Finding(Clear(NIGHT), RULE, condition="lamp-cabinet/CAB-1")
+    assert list(judge_cabinet(RULE, "lamp-cabinet/CAB-1", 2, NIGHT)) == [over]

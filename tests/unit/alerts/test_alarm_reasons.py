@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.reasons import CODES, SENTENCES, as_json, from_json, sentence, value_reason
-from alerts.rules import parse_rule
-from alerts.silence import feed_place, judge_feed, judge_silence
-from alerts.video import judge_confirmed, type_of, video_types
+from alerts.reasons import CODES, as_json, from_json, value_reason
+from alerts.rule_files import parse_rule
+from alerts.sentences import all_sentences, sentence
+from alerts.watch.feed import feed_place, judge_feed
+from alerts.watch.silence import judge_silence
+from alerts.watch.video import judge_confirmed, type_of, video_types
 from city.alarm import Reason, Severity
 from city.device import WatchedDevice
 from city.errors import InvalidInput
@@ -49,8 +51,8 @@ def test_an_on_off_reason_names_what_the_device_reports() -> None:
 
 
 def test_every_comparison_has_a_code_and_every_code_two_sentences() -> None:
-    assert set(CODES.values()) <= set(SENTENCES)
-    assert all(len(pair) == 2 and all(pair) for pair in SENTENCES.values())
+    assert set(CODES.values()) <= set(all_sentences())
+    assert all(len(pair) == 2 and all(pair) for pair in all_sentences().values())
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.rules import Comparison, Watch, as_definition, parse_rule, rule_from
+from alerts.limits import Comparison, ReadingRule
+from alerts.rule_files import as_definition, parse_rule, rule_from
 from city.alarm import Severity
 from city.errors import InvalidInput
 from db.rules import default_texts
@@ -39,9 +40,9 @@ on_delay_s = 10
 def test_a_good_file_becomes_a_rule() -> None:
     rule = parse_rule(GOOD)
     assert rule.code == rule.condition == "gas-lel"
-    assert rule.watch is Watch.READING
+    assert isinstance(rule, ReadingRule)
+    assert rule.watch == "reading"
     assert rule.kinds == {"gas"}
-    assert rule.metric is not None
     assert rule.metric.name == "ch4_pct_lel"
     assert rule.comparison is Comparison.AT_OR_ABOVE
     assert [(x.severity, x.limit) for x in rule.levels] == [

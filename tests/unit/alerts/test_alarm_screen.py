@@ -9,17 +9,10 @@ import numpy as np
 import pytest
 
 from alerts.judge import Raise, Sample, Standing, Start, judge
-from alerts.rules import Rule, parse_rule
-from alerts.screen import (
-    Columns,
-    Fleet,
-    applies_to,
-    build_fleet,
-    known_rows,
-    screen,
-    shown_rows,
-    split,
-)
+from alerts.limits import ReadingRule, applies_to
+from alerts.rule_files import parse_rule
+from alerts.rules import Rule
+from alerts.screen import Columns, Fleet, build_fleet, heed, screen, shown_rows, split
 from city.device import WatchedDevice
 from city.moment import as_microseconds
 from city.reading import METRICS, Quality
@@ -56,8 +49,17 @@ def batch(*rows: tuple[int, str, float] | tuple[int, str, float, int, float]) ->
     return split(packed)
 
 
-def found(columns: Columns, fleet: Fleet, attention: tuple[int, ...] = ()) -> set[tuple[str, int]]:
-    hits = screen(columns, fleet, attention, NOW)
+def found(
+    columns: Columns, fleet: Fleet, *attention: tuple[str, int, datetime | None]
+) -> set[tuple[str, int]]:
+    """`attention` are conditions and devices, and until when their readings matter."""
+    heeded = {
+        condition: heed(
+            fleet, [number], [None if until is None else as_microseconds(until)], [None], [None]
+        )
+        for condition, number, until in attention
+    }
+    hits = screen(columns, fleet, heeded, NOW)
     return {(hit.rule.code, row) for hit in hits for row in hit.rows.tolist()}
 
 
@@ -78,9 +80,11 @@ def test_only_readings_past_a_limit_come_out() -> None:
     assert found(columns, FLEET) == {("gas-lel", 1)}
 
 
-def test_of_a_device_that_trips_anything_every_reading_comes_out() -> None:
-    columns = batch((2, "ch4_pct_lel", 55), (2, "ch4_pct_lel", 1), (2, "o2_pct_vol", 20.9))
-    assert found(columns, FLEET) == {("gas-lel", 0), ("gas-lel", 1), ("gas-oxygen-low", 2)}
+def test_of_a_condition_that_trips_every_reading_of_the_device_comes_out() -> None:
+    columns = batch(
+        (2, "ch4_pct_lel", 55), (2, "ch4_pct_lel", 1), (2, "gas_alarm", 0), (2, "o2_pct_vol", 20.9)
+    )
+    assert found(columns, FLEET) == {("gas-lel", 0), ("gas-lel", 1), ("gas-detector", 2)}
 
 
 def test_a_rule_looks_only_at_its_kind_of_device_and_its_gas() -> None:
@@ -109,10 +113,45 @@ def test_late_simulated_and_old_readings_do_not_come_out() -> None:
     assert found(columns, FLEET) == {("gas-oxygen-low", 3)}
 
 
-def test_every_reading_of_a_device_with_an_alarm_comes_out() -> None:
-    columns = batch((1, "ch4_pct_lel", 1), (2, "ch4_pct_lel", 1))
-    assert found(columns, FLEET, attention=(2,)) == {("gas-lel", 1)}
-    assert found(columns, FLEET, attention=(999,)) == set()
+def test_every_reading_of_a_condition_with_an_alarm_comes_out() -> None:
+    columns = batch((1, "ch4_pct_lel", 1), (2, "ch4_pct_lel", 1), (2, "o2_pct_vol", 20.9))
+    assert found(columns, FLEET, ("gas", 2, None)) == {("gas-lel", 1)}
+    assert found(columns, FLEET, ("oxygen", 2, None)) == {("gas-oxygen-low", 2)}
+    assert found(columns, FLEET, ("gas", 999, None)) == set()
+
+
+def test_after_an_alarm_has_cleared_a_harmless_reading_matters_only_if_it_is_older() -> None:
+    minute = timedelta(minutes=1)
+    newer = batch((2, "ch4_pct_lel", 1, 0, 30.0))
+    assert found(newer, FLEET, ("gas", 2, NOW - minute)) == set()
+    assert found(newer, FLEET, ("gas", 2, NOW)) == {("gas-lel", 0)}
+    both = batch((2, "ch4_pct_lel", 1, 0, 30.0), (2, "ch4_pct_lel", 1, 0, 90.0))
+    assert found(both, FLEET, ("gas", 2, NOW - minute)) == {("gas-lel", 0), ("gas-lel", 1)}
+
+
+@pytest.mark.parametrize(
+    ("value", "age_s", "matters"),
+    [
+        (9.9, 30.0, False),  # clear, and the delay runs
+        (10.0, 30.0, True),  # in the deadband: breaks the delay off
+        (9.9, 60.0, True),  # as old as the reading that began the delay
+        (9.9, 10.0, True),  # the delay is over
+        (25.0, 30.0, True),  # trips
+    ],
+)
+def test_while_an_alarm_is_on_its_way_out_a_clear_reading_changes_nothing(
+    value: float, age_s: float, matters: bool
+) -> None:
+    began, ripe = as_microseconds(NOW) - 60_000_000, as_microseconds(NOW) - 10_000_000
+    heeded = {"gas": heed(FLEET, [2], [None], [began], [ripe])}
+    hits = screen(batch((2, "ch4_pct_lel", value, 0, age_s)), FLEET, heeded, NOW)
+    assert bool(hits) is matters
+
+
+def test_of_two_values_at_one_time_a_dot_shows_the_first() -> None:
+    columns = batch((1, "ch4_pct_lel", 5, 0, 5), (1, "ch4_pct_lel", 6, 0, 5))
+    assert shown_rows(columns).tolist() == [0]
+    assert shown_rows(batch()).tolist() == []
 
 
 @pytest.mark.parametrize(
@@ -129,13 +168,13 @@ def test_a_device_out_of_service_is_not_judged_until_it_is_due_back(
 ) -> None:
     away = device(1, "gas", out_of_service_since=since, return_due_at=back)
     columns = batch((1, "ch4_pct_lel", 90))
-    assert bool(found(columns, build_fleet([away], RULES), attention=(1,))) is watched
+    assert bool(found(columns, build_fleet([away], RULES), ("gas", 1, None))) is watched
     assert away.is_watched(NOW) is watched
 
 
 def test_readings_of_unknown_devices_are_told_apart() -> None:
     columns = batch((1, "ch4_pct_lel", 1), (9, "ch4_pct_lel", 90), (100_000, "ch4_pct_lel", 90))
-    assert known_rows(columns, FLEET).tolist() == [True, False, False]
+    assert FLEET.has(columns.device_id).tolist() == [True, False, False]
 
 
 def test_a_dot_shows_the_newest_value_of_its_first_metric() -> None:
@@ -176,24 +215,30 @@ def test_screening_finds_exactly_the_devices_that_judging_one_by_one_would(seed:
         quality, age = int(rng.choice([0, 0, 0, 1, 2, 3, 4])), float(rng.choice([0, 60, 7200, 1e6]))
         rows.append((int(rng.integers(1, 40)), metric, value, quality, age))
     by_id = {d.id: d for d in devices}
-    tripping = {r[0] for r in rows for rule in RULES if trips_alone(rule, by_id[r[0]], r)}
+    tripping = {
+        (r[0], rule.condition) for r in rows for rule in RULES if trips_alone(rule, by_id[r[0]], r)
+    }
     expected = {
         (rule.code, i)
         for i, row in enumerate(rows)
         for rule in RULES
-        if row[0] in tripping
-        and rule.metric is not None
+        if (row[0], rule.condition) in tripping
+        and isinstance(rule, ReadingRule)
         and rule.metric.name == row[1]
         and applies_to(rule, by_id[row[0]])
     }
     assert found(batch(*rows), build_fleet(devices, RULES)) == expected
-    assert 0 < len(tripping) < 39
+    assert 0 < len({number for number, _ in tripping}) < 39
 
 
 def trips_alone(
     rule: Rule, watched: WatchedDevice, row: tuple[int, str, float, int, float]
 ) -> bool:
-    if rule.metric is None or rule.metric.name != row[1] or not applies_to(rule, watched):
+    if (
+        not isinstance(rule, ReadingRule)
+        or rule.metric.name != row[1]
+        or not applies_to(rule, watched)
+    ):
         return False
     sample = Sample(NOW - timedelta(seconds=row[4]), NOW, row[2], row[3])
     outcomes = judge(rule, watched.id, watched.attributes, Standing(), sample)

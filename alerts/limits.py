@@ -1,0 +1,135 @@
+"""What a rule on readings says, and which values are past its limits or clear of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from alerts.rules import Level, Rule
+from city.device import WatchedDevice
+from city.reading import Metric
+
+# Readings older than this when they reach us raise nothing, unless the rule says otherwise.
+DEFAULT_MAX_AGE_S = 900.0
+
+
+class Comparison(StrEnum):
+    AT_OR_ABOVE = "at_or_above"
+    ABOVE = "above"
+    AT_OR_BELOW = "at_or_below"
+    BELOW = "below"
+    EQUALS = "equals"
+    DEVIATES_ABOVE = "deviates_above"  # distance from the device's own baseline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingRule(Rule):
+    """A rule on the values of one metric."""
+
+    metric: Metric
+    comparison: Comparison
+    gas: str = ""  # only devices of this gas
+    baseline_attribute: str = ""
+    clear_limit: float | None = None
+    clear_share: float | None = None  # of the mildest limit, where that differs by device
+    clear_needs_reading: bool = False  # quiet never ends the alarm, only a good reading does
+    max_age: timedelta = timedelta(seconds=DEFAULT_MAX_AGE_S)
+
+    @property
+    def is_falling(self) -> bool:
+        """Whether a worse level has a lower limit."""
+        return self.comparison in (Comparison.AT_OR_BELOW, Comparison.BELOW)
+
+
+def on_readings(rules: Iterable[Rule]) -> list[ReadingRule]:
+    """Of these rules those that judge values."""
+    return [rule for rule in rules if isinstance(rule, ReadingRule)]
+
+
+def others(rule: ReadingRule, rules: Iterable[Rule]) -> list[ReadingRule]:
+    """Of these rules those that raise the same condition by a reading, without the rule itself."""
+    return [
+        other
+        for other in on_readings(rules)
+        if other.condition == rule.condition and other.code != rule.code
+    ]
+
+
+def applies_to(rule: ReadingRule, device: WatchedDevice) -> bool:
+    """Whether a rule is about this device."""
+    if rule.kinds and device.kind not in rule.kinds:
+        return False
+    if rule.gas and device.gas != rule.gas:
+        return False
+    attribute = rule.levels[0].limit_attribute
+    return not attribute or as_number(device.attributes.get(attribute)) is not None
+
+
+def trips(comparison: Comparison, signal: Any, limit: Any) -> Any:
+    """Whether a value, or an array of values, is past the limit."""
+    if comparison is Comparison.AT_OR_ABOVE:
+        return signal >= limit
+    if comparison is Comparison.AT_OR_BELOW:
+        return signal <= limit
+    if comparison is Comparison.BELOW:
+        return signal < limit
+    if comparison is Comparison.EQUALS:
+        return signal == limit
+    return signal > limit
+
+
+def limit_of(level: Level, attributes: Mapping[str, Any]) -> float | None:
+    """The level's limit for this device; None: this device has none."""
+    if not level.limit_attribute:
+        return level.limit
+    return as_number(attributes.get(level.limit_attribute))
+
+
+def baseline_of(rule: ReadingRule, attributes: Mapping[str, Any]) -> float | None:
+    """The device's own zero, for rules that measure a distance from it."""
+    if not rule.baseline_attribute:
+        return None
+    return as_number(attributes.get(rule.baseline_attribute)) or 0.0
+
+
+def turned_by(value: float, baseline: float, rule: ReadingRule) -> float:
+    """Distance from the baseline; angles go the short way round."""
+    apart = abs(value - baseline)
+    if rule.metric.unit == "°":
+        return min(apart, 360 - apart)
+    return apart
+
+
+def as_number(value: object) -> float | None:
+    """A number from a device's attributes; anything else counts as not given."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
+
+
+def is_clear(
+    rule: ReadingRule, signal: float, limits: Sequence[float | None], level: int = 0
+) -> bool:
+    """Whether a value that does not trip a level is far enough from its limit to leave it.
+
+    A worse level without a clear limit of its own is left as far from its limit as the rule's
+    mildest: one deadband for all.
+    """
+    bound = _clear_bound(rule, limits, level)
+    if bound is None:
+        return True
+    return signal > bound if rule.is_falling else signal < bound
+
+
+def _clear_bound(rule: ReadingRule, limits: Sequence[float | None], level: int) -> float | None:
+    limit, mildest = limits[level], limits[0]
+    if limit is None or mildest is None:
+        return None
+    if rule.levels[level].clear_limit is not None:
+        return rule.levels[level].clear_limit
+    if rule.clear_share is not None:
+        return rule.clear_share * limit
+    return None if rule.clear_limit is None else limit - (mildest - rule.clear_limit)

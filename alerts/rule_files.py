@@ -1,0 +1,61 @@
+"""Rule files: TOML, checked down to the field by the kind of rule, turned into frozen values."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from alerts.fields import Fields
+from alerts.rules import DAY_S, Rule
+from alerts.watch import KINDS
+from city.errors import InvalidInput
+
+# A rule file is some twenty lines; anything larger is not one.
+MAX_TEXT = 20_000
+
+
+def parse_rule(toml_text: str, file: str = "rule") -> Rule:
+    """Turn the text of a rule file into a rule; errors name file, field and value."""
+    if len(toml_text) > MAX_TEXT:
+        raise InvalidInput(file, f"{len(toml_text)} characters", f"at most {MAX_TEXT} are allowed")
+    try:
+        table = tomllib.loads(toml_text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(file, str(error), "is not valid TOML") from error
+    return rule_from(table, file)
+
+
+def rule_from(table: Mapping[str, Any], file: str = "rule", version: int = 0) -> Rule:
+    """Turn a parsed table into a rule; every unknown or missing field is an error."""
+    fields = Fields(table, file)
+    kind = KINDS[fields.one_of("watch", list(KINDS), default="reading")]
+    code = fields.code("code")
+    common: dict[str, Any] = {
+        "code": code,
+        "version": version,
+        "title_zh": fields.text("title_zh"),
+        "title_en": fields.text("title_en"),
+        "watch": kind.name,
+        "kinds": frozenset(fields.texts("kind")),
+        "condition": fields.code("condition", default=code),
+        "category": fields.text("category"),
+        "category_attribute": fields.code("category_attribute", default=""),
+        "opens_incident": fields.flag("opens_incident"),
+        "source": fields.text("source"),
+        "valid_from": fields.time("valid_from"),
+        "off_delay": fields.seconds("off_delay_s", default=0.0, high=DAY_S),
+    }
+    rule: Rule = kind.parse(fields, common)
+    fields.nothing_left()
+    return rule
+
+
+def as_definition(toml_text: str) -> dict[str, Any]:
+    """The parsed file with times as text, as it is stored beside the text."""
+    table = tomllib.loads(toml_text)
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in table.items()
+    }

@@ -1,0 +1,109 @@
+"""What a kind of alarm rule is: its fields, what it loads, how it judges, what it can say of the
+past.
+
+One file a kind. `alerts.rule_files` parses with it, `alerts.ticks` looks with it, `alerts.orphans`
+asks it whether a rule still holds an alarm, `alerts.backtest` what would have been.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Generic, TypeVar
+
+from alerts.book import AlarmBook, Finding
+from alerts.fields import Fields
+from alerts.paths import Explained
+from alerts.rules import DAY_S, SEVERITIES, Level, Rule
+from city.alarm import Alarm
+from city.device import WatchedDevice
+from city.errors import InvalidInput
+from city.event import NewEvent
+from db.evaluation import ListeningSince
+from db.pool import Connection
+
+R = TypeVar("R", bound=Rule)
+S = TypeVar("S")
+
+Story = tuple[WatchedDevice, AlarmBook]  # a device and the alarms that it would have had
+
+
+@dataclass(slots=True)
+class Look:
+    """One look at a district, or around the whole city: what the kinds tell each other on it."""
+
+    book: AlarmBook
+    rules: Mapping[str, Rule]  # in force, by code
+    listening: ListeningSince
+    district: str = ""
+    nothing_arrives: bool = False  # the whole feed is silent: nobody can be blamed for being so
+    explained: Explained = field(default_factory=Explained)
+    events: list[NewEvent] = field(default_factory=list)
+
+    @property
+    def now(self) -> datetime:
+        return self.book.now
+
+
+class Kind(ABC, Generic[R, S]):
+    """A kind of rule; `R` are its rules, `S` is what it judges by."""
+
+    name: ClassVar[str]  # value of `watch` in a rule file
+    # Its reasons by code, Chinese and English, with the fields of the reason in braces.
+    sentences: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    # Looked at for the whole city at once, every few seconds; else wherever `due` says, at once.
+    city_wide: ClassVar[bool] = True
+
+    @abstractmethod
+    def parse(self, fields: Fields, common: dict[str, Any]) -> R:
+        """A rule of this kind out of the fields that are its own, and those that all have."""
+
+    @abstractmethod
+    def load(self, conn: Connection, rules: Sequence[R], look: Look) -> S | None:
+        """What the kind judges by; None: it does not judge now. Live alarms go into the book."""
+
+    @abstractmethod
+    def judge(self, rules: Sequence[R], state: S, now: datetime) -> Iterable[Finding]:
+        """What follows; pure. The book takes it in afterwards, in this order."""
+
+    def settle(self, conn: Connection, state: S, findings: Sequence[Finding], look: Look) -> None:
+        """What else follows from the findings, once the book has taken them in."""
+        return
+
+    def due(self, conn: Connection, rules: Sequence[R], now: datetime) -> Iterable[str]:
+        """Districts in which something has fallen due, for kinds that are not city-wide."""
+        return ()
+
+    def conditions(self, rule: R) -> tuple[str, ...]:
+        """What the conditions of its alarms begin with."""
+        return (rule.condition,)
+
+    def is_about(self, rule: R, alarm: Alarm, device: WatchedDevice | None) -> bool:
+        """Whether a rule can ever end an alarm of one of its conditions."""
+        kind = alarm.reason.get("facts", {}).get("kind") if device is None else device.kind
+        return not rule.kinds or kind is None or kind in rule.kinds
+
+    def past(
+        self, conn: Connection, rules: Sequence[R], from_: datetime, to: datetime
+    ) -> Iterator[Story]:
+        """The alarms that rules of one condition would have raised on what is stored."""
+        raise InvalidInput("watch", self.name, "only rules on readings have a history")
+
+
+def one_level(fields: Fields) -> tuple[Level, ...]:
+    """The level of a rule that has no limits: how bad it is, and after what delay."""
+    parts = fields.tables("level")
+    levels = []
+    for part in parts:
+        levels.append(
+            Level(
+                severity=SEVERITIES[part.one_of("severity", list(SEVERITIES))],
+                on_delay=part.seconds("on_delay_s", default=0.0, high=DAY_S),
+            )
+        )
+        part.nothing_left()
+    if len(levels) != 1:
+        raise fields.wrong("level", len(levels), "exactly one is needed here")
+    return tuple(levels)

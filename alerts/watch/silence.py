@@ -1,0 +1,229 @@
+"""A device that used to report and no longer does, unless the way of its messages explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from alerts.book import SYSTEM, Finding, Inhibit, condition_of, place_of
+from alerts.fields import Fields
+from alerts.judge import Clear, Raise
+from alerts.levels import ACTIVE
+from alerts.paths import Explained
+from alerts.reasons import as_json
+from alerts.rules import Rule
+from alerts.watch.kind import Kind, Look, one_level
+from city.alarm import Inhibition, Reason
+from city.device import WatchedDevice
+from city.event import NewEvent
+from db import alarms, evaluation, gateways, inhibitions
+from db.pool import Connection
+
+DEVICE_SILENT = "device_silent"
+# Conditions named in one entry of the event log; the number is there in any case.
+NAMED = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceRule(Rule):
+    """A rule on devices that say nothing."""
+
+    intervals: float  # reporting intervals without a reading
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What is known of the devices of one rule, by their ids."""
+
+    rule: SilenceRule
+    devices: Sequence[WatchedDevice]  # that are silent or have an alarm that stands
+    silent: Mapping[int, datetime]  # since when
+    live: Collection[int]  # with an alarm that stands
+    last_at: Mapping[int, datetime]  # of those with an alarm
+    opened: Mapping[int, datetime]  # since when their way is open again
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceState:
+    """Devices rule by rule, and what the ways of their messages explain."""
+
+    quiet: Sequence[Quiet]
+    explained: Explained
+
+
+class SilenceKind(Kind[SilenceRule, SilenceState]):
+    """Fields of its own: `intervals`."""
+
+    name = "silence"
+    sentences: ClassVar = {
+        DEVICE_SILENT: (
+            "{value} 秒没有读数,超过 {intervals} 个上报周期({limit} 秒)",
+            "no reading for {value} s, more than {intervals} reporting intervals ({limit} s)",
+        ),
+    }
+
+    def parse(self, fields: Fields, common: dict[str, Any]) -> SilenceRule:
+        intervals = fields.number("intervals", low=1, high=1000)
+        return SilenceRule(intervals=intervals, levels=one_level(fields), **common)
+
+    def load(
+        self, conn: Connection, rules: Sequence[SilenceRule], look: Look
+    ) -> SilenceState | None:
+        if look.nothing_arrives:
+            return None
+        quiet = [_load_quiet(conn, rule, look) for rule in rules]
+        return SilenceState([known for known in quiet if known is not None], look.explained)
+
+    def judge(
+        self, rules: Sequence[SilenceRule], state: SilenceState, now: datetime
+    ) -> Iterator[Finding]:
+        for known in state.quiet:
+            for device in known.devices:
+                yield from _judge_device(known, device, state.explained, now)
+
+    def settle(
+        self, conn: Connection, state: SilenceState, findings: Sequence[Finding], look: Look
+    ) -> None:
+        """Store what is not announced any more, or again."""
+        wanted = [f.outcome.inhibition for f in findings if isinstance(f.outcome, Inhibit)]
+        look.events += save_inhibitions(conn, wanted, state.explained, look.now)
+
+
+def judge_silence(
+    rule: SilenceRule, device: WatchedDevice, last_at: datetime, now: datetime
+) -> Raise:
+    """The alarm of a device that has not reported for too long. Pure."""
+    reason = Reason(
+        code=DEVICE_SILENT,
+        rule=rule.code,
+        rule_version=rule.version,
+        value=float(round((now - last_at).total_seconds())),
+        limit=rule.intervals * device.report_interval_s,
+        unit="s",
+        since=last_at,
+        facts={"intervals": rule.intervals, "report_interval_s": device.report_interval_s},
+    )
+    return Raise(rule.levels[0].severity, reason, last_at, last_at)
+
+
+def inhibit(
+    rule: SilenceRule, device: WatchedDevice, last_at: datetime, now: datetime, by_condition: str
+) -> Inhibition:
+    """The alarm that a silent device would have, if its gateway's did not explain it. Pure."""
+    would_be = judge_silence(rule, device, last_at, now)
+    return Inhibition(
+        condition_of(rule, device.code), by_condition, device.district, device.id,
+        int(would_be.severity), as_json(would_be.reason), last_at,
+    )  # fmt: skip
+
+
+def _load_quiet(conn: Connection, rule: SilenceRule, look: Look) -> Quiet | None:
+    found = evaluation.list_silent_devices(
+        conn, sorted(rule.kinds), rule.intervals, since=look.listening.devices, now=look.now
+    )
+    silent = {device.id: device.last_at for device in found}
+    look.book.add(alarms.list_live_alarms(conn, rule_codes=[rule.code]))
+    live = [
+        alarm.device_id
+        for alarm in look.book.live_of(rule.code)
+        if alarm.state in ACTIVE and alarm.device_id is not None
+    ]
+    concerned = sorted({*silent, *live})
+    if not concerned:
+        return None
+    alone = [i for i in silent.keys() - set(live) if look.explained.blame(i) is None]
+    return Quiet(
+        rule=rule,
+        devices=evaluation.list_watched_devices(conn, concerned),
+        silent=silent,
+        live=frozenset(live),
+        last_at=evaluation.list_last_receipts(conn, live),
+        opened=_list_opened(conn, look.explained, alone, look.now),
+    )
+
+
+def _list_opened(
+    conn: Connection, explained: Explained, device_ids: Collection[int], now: datetime
+) -> dict[int, datetime]:
+    """Since when devices have a way again that was silent: their time counts from then."""
+    if not device_ids:
+        return {}
+    paths = gateways.list_paths(conn, now, device_ids=sorted(device_ids))
+    found = {path.device_id: explained.paths.back_at(path) for path in paths}
+    return {device_id: back_at for device_id, back_at in found.items() if back_at is not None}
+
+
+def _judge_device(
+    known: Quiet, device: WatchedDevice, explained: Explained, now: datetime
+) -> Iterator[Finding]:
+    """Raise for one that fell silent, clear for one that speaks again or is put away."""
+    rule, place = known.rule, place_of(device, known.rule)
+    watched = device.is_watched(now)
+    limit = timedelta(seconds=rule.intervals * device.report_interval_s)
+    cause = explained.blame(device.id)
+    since = known.silent.get(device.id)
+    if since is not None and watched and cause is not None:
+        inhibition = inhibit(rule, device, since, now, cause.condition)
+        yield Finding(Inhibit(inhibition), rule, place)
+    elif device.id in known.live:
+        # Right after a standstill nobody counts as silent, but this one has not spoken either.
+        spoke = device.id not in known.last_at or now - known.last_at[device.id] <= limit
+        if spoke or not watched:
+            yield Finding(Clear(now), rule, place)
+    elif since is not None and watched and now - known.opened.get(device.id, since) > limit:
+        yield Finding(judge_silence(rule, device, since, now), rule, place)
+
+
+def save_inhibitions(
+    conn: Connection, found: Iterable[Inhibition], explained: Explained, now: datetime
+) -> list[NewEvent]:
+    """Store what is not announced any more or again; the entries for the event log.
+
+    After a standstill nobody counts as silent for a while: what was inhibited then stays so until
+    its device speaks or its gateway does.
+    """
+    before = {row.condition: row for row in inhibitions.list_inhibitions(conn)}
+    wanted = {row.condition: row for row in found}
+    for condition, row in before.items():
+        if condition not in wanted and _stands(row, explained):
+            wanted[condition] = row
+    new = [
+        row
+        for condition, row in wanted.items()
+        if condition not in before or before[condition].by_condition != row.by_condition
+    ]
+    over = [row for condition, row in before.items() if condition not in wanted]
+    inhibitions.insert_inhibitions(conn, sorted(new, key=lambda row: row.condition))
+    inhibitions.delete_inhibitions(conn, [row.condition for row in over])
+    return [
+        *_as_events("silence.inhibited", new, now),
+        *_as_events("silence.released", over, now),
+    ]
+
+
+def _stands(row: Inhibition, explained: Explained) -> bool:
+    device = explained.behind.get(row.device_id)
+    blamed = explained.blame(row.device_id)
+    if device is None or blamed is None:
+        return False
+    return blamed.condition == row.by_condition and device.last_at <= row.since
+
+
+def _as_events(kind: str, rows: Iterable[Inhibition], now: datetime) -> list[NewEvent]:
+    """One entry for each gateway and district, however many devices are behind it."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        groups.setdefault((row.by_condition, row.district), []).append(row.condition)
+    return [
+        NewEvent(
+            at=now,
+            district=district,
+            kind=kind,
+            subject=by_condition,
+            actor=SYSTEM,
+            payload={"conditions": sorted(names)[:NAMED], "count": len(names)},
+        )
+        for (by_condition, district), names in sorted(groups.items())
+    ]
