@@ -45,6 +45,7 @@ from db.pool import (
 )
 from dispatch import steps as dispatch_steps
 from ingest.sequence_steps import follow_numbers
+from replay.steps import keep_pictures
 
 log = logging.getLogger(__name__)
 
@@ -182,6 +183,8 @@ def _forget_nodes(conn: Connection, _now: datetime) -> None:
 JOBS: tuple[tuple[str, float, Job], ...] = (
     ("forgotten alarms", 1, dispatch_steps.watch_alarms),
     (TIMERS, 1, alert_steps.tick),
+    ("rows without an event", 2, events.append_waiting),
+    ("pictures", 60, keep_pictures),
     (DEADLINES, 1, dispatch_steps.tick_deadlines),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),

@@ -96,10 +96,9 @@ def map_static(caller: Caller | None = None) -> dict[str, Any]:
 
 
 def queue(caller: Caller) -> list[dict[str, Any]]:
-    """Open incidents, worst and oldest first, straight from the database."""
+    """Open incidents, worst and oldest first, as of the newest event."""
     now = datetime.now(UTC)
-    with transaction(parts().pool) as conn:
-        rows = wall_rows.list_incidents(conn, caller.district)
+    rows = parts().walls.of(caller.district).open_incidents()
     return [incident_json(row, now) for row in rows]
 
 
@@ -108,8 +107,8 @@ def my_tasks(caller: Caller) -> list[dict[str, Any]]:
     now = datetime.now(UTC)
     if caller.squad is None:
         return []
+    rows = parts().walls.of(caller.district).open_incidents(caller.squad)
     with transaction(parts().pool) as conn:
-        rows = wall_rows.list_incidents(conn, caller.district, squad=caller.squad)
         found = [_view(conn, caller, row.id, now) for row in rows]
     return [{**row, "actions": row["offered"]} for row in found]
 

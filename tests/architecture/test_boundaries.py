@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
-    "city", "columns", "wire", "db", "ingest", "registry", "alerts", "dispatch", "people",
+    "city", "columns", "wire", "db", "replay", "ingest", "registry", "alerts", "dispatch", "people",
     "dashboard", "simulator", "stack", "app",
 )  # fmt: skip
 # The shells: loops, servers and processes. Everything else is told what time it is.
@@ -72,6 +72,7 @@ def test_sql_is_written_in_db_only() -> None:
         f"{name}:{node.lineno}"
         for name, tree in modules(
             "wire",
+            "replay",
             "ingest",
             "registry",
             "alerts",
