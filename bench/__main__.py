@@ -16,7 +16,7 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("formats", "sequences", "ingest", "engine", "alarm_path", "push")
 # Minutes to a quarter of an hour each: only when asked for.
-LONG = ("broker_restart", "history", "ingest_soak")
+LONG = ("broker_restart", "history", "ingest_soak", "picture")
 
 
 def main(arguments: list[str]) -> int:
@@ -45,7 +45,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--node-red", action="store_true",
                         help="install Node-RED into .stack/bench and measure it too")  # fmt: skip
     parser.add_argument("--against", metavar="COMMIT", default="",
-                        help="ingest of an earlier commit beside today's, in turn")  # fmt: skip
+                        help="ingest or picture: an earlier commit beside today's")  # fmt: skip
     return parser.parse_args(arguments)
 
 
@@ -55,6 +55,8 @@ def _options(name: str, asked: argparse.Namespace) -> dict[str, Any]:
         options["seconds"] = asked.seconds
     if name == "ingest":
         options["with_node_red"] = asked.node_red
+        options["against"] = asked.against
+    if name == "picture":
         options["against"] = asked.against
     return options
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,74 +11,61 @@ from psycopg.rows import class_row
 
 from city.reading import SHOWN_METRICS
 from columns.readings import CLOCKS_AGREE
-from db.arrays import POSTGRES_EPOCH_US
+from db.arrays import POSTGRES_EPOCH_US, read_columns
 from db.pool import Connection
 
-# As `COPY … TO STDOUT (FORMAT BINARY)` writes rows without a NULL: each cell after its size.
-_NEWEST = np.dtype(
-    [
-        ("cells", ">i2"), ("s0", ">i4"), ("device_id", ">i4"), ("s1", ">i4"), ("metric_id", ">i2"),
-        ("s2", ">i4"), ("ts", ">i8"), ("s3", ">i4"), ("received", ">i8"),
-        ("s4", ">i4"), ("value", ">f8"),
-    ]
-)  # fmt: skip
-_COPY_HEAD, _COPY_END = 19, 2
 _NO_RANK = len(SHOWN_METRICS)
 
-
-class Newest(NamedTuple):
-    """The newest value of the metric that a device's dot shows, and when the device was heard
-    last; times in epoch milliseconds."""
-
-    metric: str
-    value: float
-    ts: int
-    heard: int
+# Of the metric that a device's dot shows: its name, the newest value and its time; and when the
+# device was heard last. Times in epoch milliseconds.
+Newest = tuple[str, float, int, int]
 
 
 def list_newest(conn: Connection, district: str) -> dict[int, Newest]:
     """By device; one pass over the latest-value table. A value of the future is as old as its
     receipt, so that the next one is newer."""
-    with conn.cursor() as cursor:
-        with cursor.copy(
+    names = dict(conn.execute("SELECT id, name FROM metric").fetchall())
+    with conn.cursor(binary=True) as cursor:
+        cursor.execute(
             """
-            COPY (
-                SELECT l.device_id, l.metric_id, least(l.ts, l.received_at + %s), l.received_at,
-                       l.value
-                FROM device_latest l JOIN device d ON d.id = l.device_id
-                WHERE d.district = %s
-            ) TO STDOUT (FORMAT BINARY)
+            SELECT array_agg(l.device_id), array_agg(l.metric_id),
+                   array_agg(least(l.ts, l.received_at + %s)), array_agg(l.received_at),
+                   array_agg(l.value)
+            FROM device_latest l JOIN device d ON d.id = l.device_id
+            WHERE d.district = %s
             """,
             (CLOCKS_AGREE, district),
-        ) as copy:
-            body = b"".join(copy)
-        names = dict(cursor.execute("SELECT id, name FROM metric").fetchall())
-    return _newest(np.frombuffer(body[_COPY_HEAD:-_COPY_END], _NEWEST), names)
+        )
+        columns = read_columns(cursor, (">i4", ">i2", ">i8", ">i8", ">f8"))
+    return _newest(*columns, names) if len(columns[0]) else {}
 
 
-def _newest(rows: NDArray[Any], names: dict[int, str]) -> dict[int, Newest]:
-    if not len(rows):
-        return {}
+def _newest(
+    devices: NDArray[Any],
+    metrics: NDArray[Any],
+    ts: NDArray[Any],
+    received: NDArray[Any],
+    values: NDArray[Any],
+    names: dict[int, str],
+) -> dict[int, Newest]:
     ranks = np.full(max(names) + 1, _NO_RANK)
     for metric_id, name in names.items():
         if name in SHOWN_METRICS:
             ranks[metric_id] = SHOWN_METRICS.index(name)
-    metrics, devices = rows["metric_id"].astype(int), rows["device_id"].astype(int)
     order = np.lexsort((metrics, ranks[metrics], devices))
     first = np.flatnonzero(np.diff(devices[order], prepend=-1))
-    heard = np.maximum.reduceat(rows["received"].astype(np.int64)[order], first)
-    shown = rows[order[first]]
-    columns = (
-        shown["device_id"].tolist(),
-        [names[metric_id] for metric_id in shown["metric_id"].tolist()],
-        shown["value"].tolist(),
-        _as_ms(shown["ts"].astype(np.int64)),
-        _as_ms(heard),
+    shown = order[first]
+    rows = zip(
+        [names[metric_id] for metric_id in metrics[shown].tolist()],
+        values[shown].tolist(),
+        _as_ms(ts[shown]),
+        _as_ms(np.maximum.reduceat(received[order], first)),
+        strict=True,
     )
-    return {row[0]: Newest(*row[1:]) for row in zip(*columns, strict=True)}
+    return dict(zip(devices[shown].tolist(), rows, strict=True))
 
 
-def _as_ms(postgres_us: NDArray[np.int64]) -> list[int]:
+def _as_ms(postgres_us: NDArray[Any]) -> list[int]:
     found: list[int] = np.rint((postgres_us + POSTGRES_EPOCH_US) / 1000).astype(int).tolist()
     return found
 

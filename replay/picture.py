@@ -6,7 +6,7 @@ one before it whatever the event did not touch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,12 +23,24 @@ FINAL = frozenset(state.value for state in FINAL_STATES)
 LIVE_NO_MORE = "normal"
 # Cases that are over count in the figures of their day; nobody's day is longer than this.
 PAST_KEPT = timedelta(days=3)
-# Of a table with many rows, what of it anybody looks at.
-DEVICE_KEPT = (
-    "id", "code", "district", "kind", "name", "lon", "lat", "unit_grid", "report_interval_s",
-    "out_of_service_since", "return_due_at", "demo",
-)  # fmt: skip
 CASE_PARTS = ("deadline", "pause", "assignment")
+
+
+class Device(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Of a device, of which there are very many, what anybody looks at."""
+
+    id: int
+    code: str
+    district: str
+    kind: str
+    name: str
+    lon: float
+    lat: float
+    unit_grid: str | None
+    report_interval_s: int
+    out_of_service_since: str | None
+    return_due_at: str | None
+    demo: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ class Picture:
     past: dict[int, Row] = field(default_factory=dict)
     alarms: dict[int, Row] = field(default_factory=dict)
     links: dict[int, int] = field(default_factory=dict)
-    devices: dict[int, Row] = field(default_factory=dict)
+    devices: dict[int, Device] = field(default_factory=dict)
     tables: dict[str, dict[str, Row]] = field(default_factory=dict)
 
     def table(self, name: str) -> Mapping[str, Row]:
@@ -83,22 +95,23 @@ def changes_of(event: Event) -> list[Change]:
 
 def fold(picture: Picture, event: Event) -> Picture:
     """The picture after one more event."""
-    return apply(picture, event, changes_of(event))
+    return fold_all(picture, [event])
 
 
 def fold_all(picture: Picture, events: Iterable[Event]) -> Picture:
     """The picture after all of these."""
-    for event in events:
-        picture = fold(picture, event)
-    return picture
+    return apply_all(picture, ((event, changes_of(event)) for event in events))
 
 
-def apply(picture: Picture, event: Event, changes: Iterable[Change]) -> Picture:
-    """`fold` for those who look at the changes themselves, too."""
-    draft = _Draft(picture, event.at)
-    for change in changes:
-        draft.take(change)
-    return replace(picture, seq=event.seq, at=event.at, **draft.touched)
+def apply_all(picture: Picture, told: Iterable[tuple[Event, Sequence[Change]]]) -> Picture:
+    """`fold_all` for those who look at the changes themselves, too."""
+    draft, last = _Draft(picture), None
+    for last, changes in told:
+        for change in changes:
+            draft.take(change, last.at)
+    if last is None:
+        return picture
+    return replace(picture, seq=last.seq, at=last.at, **draft.touched)
 
 
 def key_of(values: Iterable[Any]) -> str:
@@ -107,19 +120,18 @@ def key_of(values: Iterable[Any]) -> str:
 
 
 class _Draft:
-    """The parts of a picture that one event touches, each copied once."""
+    """The parts of a picture that some events touch, each copied once."""
 
-    def __init__(self, picture: Picture, at: datetime) -> None:
+    def __init__(self, picture: Picture) -> None:
         self._picture = picture
-        self._at = at
         self.touched: dict[str, Any] = {}
 
-    def take(self, change: Change) -> None:
-        """Put one row into the place that its table has in the picture."""
+    def take(self, change: Change, at: datetime) -> None:
+        """Put one row, changed at this time, into the place that its table has in the picture."""
         row = change.row if change.row is None or self._is_ours(change.row) else None
         match change.table:
             case "incident":
-                self._take_incident(change.key["id"], row)
+                self._take_incident(change.key["id"], row, at)
             case "deadline" | "pause" | "assignment":
                 self._take_part(change.table, change.key, row)
             case "alarm":
@@ -127,8 +139,7 @@ class _Draft:
             case "incident_alarm":
                 self._take_link(change.key["alarm_id"], row)
             case "device":
-                kept = None if row is None else {name: row.get(name) for name in DEVICE_KEPT}
-                _put(self._part("devices"), change.key["id"], kept)
+                _put(self._part("devices"), change.key["id"], None if row is None else _device(row))
             case _:
                 key = key_of(change.key[name] for name in sorted(change.key))
                 _put(self._table(change.table), key, row)
@@ -149,7 +160,7 @@ class _Draft:
         table: dict[str, Row] = tables[name]
         return table
 
-    def _take_incident(self, incident_id: int, row: Row | None) -> None:
+    def _take_incident(self, incident_id: int, row: Row | None, at: datetime) -> None:
         cases, past = self._part("cases"), self._part("past")
         past.pop(incident_id, None)
         if row is None:
@@ -157,16 +168,10 @@ class _Draft:
         elif row["state"] in FINAL:
             cases.pop(incident_id, None)
             past[incident_id] = row
-            self._forget_past(past)
+            _forget_past(past, at - PAST_KEPT)
         else:
             known = cases.get(incident_id)
             cases[incident_id] = Case(row) if known is None else replace(known, row=row)
-
-    def _forget_past(self, past: dict[int, Row]) -> None:
-        since = self._at - PAST_KEPT
-        for incident_id, row in list(past.items()):
-            if max(moment(row["opened_at"]), moment(row["closed_at"] or row["opened_at"])) < since:
-                del past[incident_id]
 
     def _take_part(self, table: str, key: Mapping[str, Any], row: Row | None) -> None:
         cases = self._part("cases")
@@ -186,6 +191,16 @@ class _Draft:
     def _take_link(self, alarm_id: int, row: Row | None) -> None:
         known = alarm_id in self._part("alarms")
         _put(self._part("links"), alarm_id, row["incident_id"] if row and known else None)
+
+
+def _forget_past(past: dict[int, Row], since: datetime) -> None:
+    for incident_id, row in list(past.items()):
+        if max(moment(row["opened_at"]), moment(row["closed_at"] or row["opened_at"])) < since:
+            del past[incident_id]
+
+
+def _device(row: Row) -> Device:
+    return Device(**{name: row[name] for name in Device.__struct_fields__})
 
 
 def _put(rows: dict[Any, Any], key: Any, value: Any) -> None:

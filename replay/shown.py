@@ -9,7 +9,7 @@ from typing import Any
 
 from city.place import LonLat
 from city.squad import Shift, Squad, SquadPlace
-from replay.picture import Case, Picture, Row, key_of, moment
+from replay.picture import Case, Device, Picture, Row, key_of, moment
 
 CARRIED_BY_SQUAD = frozenset({"dispatched", "acknowledged", "on_site"})
 OTHER_FAMILY = "other"
@@ -110,10 +110,10 @@ def _incident(picture: Picture, case: Case) -> ShownIncident:
         number=row["number"],
         state=row["state"],
         severity=row["severity"],
-        family=category.get("family", OTHER_FAMILY),
+        family=category["family"] if category else OTHER_FAMILY,
         category=row["category"],
-        category_zh=category.get("name_zh", row["category"]),
-        category_en=category.get("name_en", row["category"]),
+        category_zh=category["name_zh"] if category else row["category"],
+        category_en=category["name_en"] if category else row["category"],
         title_zh=row["title_zh"],
         title_en=row["title_en"],
         lon=row["lon"],
@@ -147,8 +147,8 @@ def _division(picture: Picture, code: str | None) -> str | None:
 
 
 def _device_code(picture: Picture, device_id: int | None) -> str | None:
-    code: str | None = picture.devices.get(device_id or 0, {}).get("code")
-    return code
+    device = picture.devices.get(device_id or 0)
+    return device.code if device else None
 
 
 def first_clock(case: Case) -> Row:
@@ -271,16 +271,16 @@ def _standing(case: Case, now: datetime) -> str:
     return found
 
 
-def is_out_of_service(device: Row, now: datetime) -> bool:
+def is_out_of_service(device: Device, now: datetime) -> bool:
     """Whether nobody waits for this device's values now."""
-    if device["out_of_service_since"] is None:
+    if device.out_of_service_since is None:
         return False
-    return device["return_due_at"] is None or moment(device["return_due_at"]) > now
+    return device.return_due_at is None or moment(device.return_due_at) > now
 
 
 def has_demo_rows(picture: Picture) -> bool:
     """Whether anything on this wall was invented."""
-    return any(row["demo"] for row in picture.devices.values())
+    return any(device.demo for device in picture.devices.values())
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -347,6 +347,7 @@ class Wall:
     def _load(self) -> None:
         now = datetime.now(UTC)
         code = self._district.code
+        self._pulse.start()  # its first look takes its time, too
         with transaction(self._pool) as conn:
             picture = read_picture(conn, code)
             newest = wall_rows.list_newest(conn, code)
@@ -386,10 +387,10 @@ def wall_devices(
     picture: Picture, newest: Mapping[int, wall_rows.Newest], now: datetime
 ) -> Iterator[WallDevice]:
     """Devices of the log with their newest values, which come from beside it."""
-    for device_id, row in picture.devices.items():
-        out = shown.is_out_of_service(row, now)
+    for device_id, device in picture.devices.items():
+        out = shown.is_out_of_service(device, now)
         values = newest.get(device_id, NOTHING_YET)
-        yield WallDevice(device_id, row["kind"], row["report_interval_s"], out, *values)
+        yield WallDevice(device_id, device.kind, device.report_interval_s, out, *values)
 
 
 def _ms(now: datetime) -> int:

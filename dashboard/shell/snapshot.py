@@ -17,7 +17,7 @@ from dashboard.shell.packing import Rows
 from dashboard.shell.stages import Fault
 from db.kpi import KpiRow
 from replay import shown
-from replay.picture import CASE_PARTS, Change, Picture, apply, changes_of
+from replay.picture import CASE_PARTS, Change, Picture, apply_all, changes_of
 from replay.shown import Headline, ShownAlarm, ShownIncident
 
 
@@ -237,13 +237,12 @@ class Touched:
 def take_events(screen: Screen, events: Iterable[Event]) -> Touched:
     """Fold these events; what they may have changed here. What another district's events and
     rows touch is nothing of ours."""
-    touched, picture = Touched(), screen.picture
-    for event in events:
-        changes = changes_of(event)
-        picture = apply(picture, event, changes)
-        if event.district == picture.district or (changes and not event.district):
+    touched, district = Touched(), screen.picture.district
+    told = [(event, changes_of(event)) for event in events]
+    screen.picture = apply_all(screen.picture, told)
+    for event, changes in told:
+        if event.district == district or (changes and not event.district):
             touched.note(event, changes)
-    screen.picture = picture
     return touched
 
 

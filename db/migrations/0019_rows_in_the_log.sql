@@ -173,5 +173,7 @@ BEGIN
     PERFORM put_row_aside('setting', '{setting,key}', '{district,key}', NULL, to_jsonb(t), true)
         FROM setting t WHERE key NOT IN ('alerts.ticker', 'ledger.kept_since');
 END $$;
-SELECT put_everything_aside();
+DO $$ BEGIN
+    PERFORM put_everything_aside();
+END $$;
 DROP FUNCTION put_everything_aside();

@@ -79,7 +79,7 @@ def check(picture: Picture, seen: Seen) -> None:
     ]
     assert as_tuple(shown.headline(picture, seen.midnight, seen.now)) == seen.headline
     assert {
-        device_id: (row["kind"], row["report_interval_s"], shown.is_out_of_service(row, seen.now))
+        device_id: (row.kind, row.report_interval_s, shown.is_out_of_service(row, seen.now))
         for device_id, row in picture.devices.items()
     } == seen.devices
 

@@ -16,7 +16,7 @@ from replay.checkpoint import (
     is_due,
     too_many,
 )
-from replay.picture import DEVICE_KEPT, Picture, fold, fold_all
+from replay.picture import Picture, fold, fold_all
 from tests.unit.replay.log import ALARM, AT, DEVICE, DISTRICT, INCIDENT, SQUAD, event, row
 
 START = Picture(DISTRICT)
@@ -86,7 +86,7 @@ def test_an_alarm_that_ends_takes_its_link_with_it() -> None:
 
 def test_a_device_is_kept_as_far_as_it_is_looked_at() -> None:
     found = fold(START, event(1, "x", "x:1", row("device", {"id": 4}, DEVICE)))
-    assert tuple(found.devices[4]) == DEVICE_KEPT
+    assert (found.devices[4].code, found.devices[4].report_interval_s) == ("GD-1", 60)
     gone = fold(found, event(2, "x", "x:1", row("device", {"id": 4}, None)))
     assert gone.devices == {}
 
