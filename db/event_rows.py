@@ -55,7 +55,7 @@ def take_rows(conn: Connection) -> list[WaitingRow]:
         rows = cursor.execute(
             """
             DELETE FROM event_row_waiting
-            RETURNING id, txid, began, district, subject, name, key::text AS key,
+            RETURNING id, txid, began, district, subject, name, key,
                       body::text AS body
             """
         ).fetchall()
