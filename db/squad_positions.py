@@ -12,7 +12,7 @@ from db.pool import Connection
 
 
 def insert_positions(conn: Connection, places: Sequence[SquadPlace]) -> set[str]:
-    """Keep what was reported; codes of the squads that moved by it, forward in time, never back."""
+    """Move squads forward in time, never back; codes of those that moved."""
     if not places:
         return set()
     ordered = sorted({(place.squad, place.at): place for place in places}.items())
@@ -25,12 +25,13 @@ def insert_positions(conn: Connection, places: Sequence[SquadPlace]) -> set[str]
         ), known AS (
             SELECT squad, (SELECT max(at) FROM squad_position WHERE squad = told.squad) AS at
             FROM told GROUP BY squad
-        ), kept AS (
-            INSERT INTO squad_position (squad, at, lon, lat) SELECT squad, at, lon, lat FROM told
-            ON CONFLICT DO NOTHING
         )
-        SELECT DISTINCT told.squad FROM told JOIN known USING (squad)
+        INSERT INTO squad_position (squad, at, lon, lat)
+        SELECT squad, told.at, lon, lat FROM told JOIN known USING (squad)
         WHERE known.at IS NULL OR told.at > known.at
+        ORDER BY squad, told.at
+        ON CONFLICT DO NOTHING
+        RETURNING squad
         """,
         (
             [place.squad for _, place in ordered],

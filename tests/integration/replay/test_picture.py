@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from city.squad import Squad, SquadPlace
-from db import squad_positions
+from db import squad_positions, users
 from db.events import append_waiting, last_seq, list_events, verify_chain
 from db.pool import Connection
 from db.squads import list_squads
@@ -22,7 +22,7 @@ from replay.checkpoint import decode, encode
 from replay.picture import Picture, fold
 from replay.steps import read_picture
 from tests.integration.dispatch.test_invariant import ANY, Cases
-from tests.integration.dispatch.town import DISTRICT, City
+from tests.integration.dispatch.town import DISTRICT, START, City
 from tests.integration.replay import tables
 
 
@@ -39,6 +39,8 @@ class Seen:
     headline: tuple[int, ...]
     devices: dict[int, tuple[str, int, bool]]
     places: dict[str, SquadPlace]
+    cases: dict[int, tuple[Any, ...]]
+    rest: dict[str, list[Any]]
 
 
 def look(conn: Connection, now: datetime) -> Seen:
@@ -58,7 +60,39 @@ def look(conn: Connection, now: datetime) -> Seen:
             for row in tables.list_devices(conn, DISTRICT, now)
         },
         squad_positions.list_newest(conn, DISTRICT),
+        whole_cases(conn),
+        {name: rows_of(conn, query) for name, query in REST.items()},
     )
+
+
+def whole_cases(conn: Connection) -> dict[int, tuple[Any, ...]]:
+    """Every open incident in full with its clocks, pauses and assignments by their ids."""
+    rows = conn.execute(
+        """
+        SELECT i.id, to_jsonb(i),
+               (SELECT jsonb_object_agg(id, to_jsonb(d)) FROM deadline d WHERE incident_id = i.id),
+               (SELECT jsonb_object_agg(id, to_jsonb(p)) FROM pause p WHERE incident_id = i.id),
+               (SELECT jsonb_object_agg(id, to_jsonb(a)) FROM assignment a WHERE incident_id = i.id)
+        FROM incident i WHERE state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
+        """
+    ).fetchall()
+    return {
+        row[0]: (row[1], *({int(key): r for key, r in (part or {}).items()} for part in row[2:]))
+        for row in rows
+    }
+
+
+REST = {
+    "alarm": "SELECT to_jsonb(t) FROM alarm t WHERE state <> 'normal' ORDER BY id",
+    "squad": "SELECT to_jsonb(t) FROM squad t ORDER BY code",
+    "app_user": "SELECT to_jsonb(t) - 'password_hash' FROM app_user t ORDER BY name",
+    "incident_category": "SELECT to_jsonb(t) FROM incident_category t ORDER BY code, version",
+    "rule": "SELECT to_jsonb(t) FROM rule t ORDER BY code, version",
+}
+
+
+def rows_of(conn: Connection, query: str) -> list[Any]:
+    return [row[0] for row in conn.execute(query)]  # type: ignore[call-overload]
 
 
 def by_id(row: tuple[Any, ...]) -> Any:
@@ -82,6 +116,13 @@ def check(picture: Picture, seen: Seen) -> None:
         device_id: (row.kind, row.report_interval_s, shown.is_out_of_service(row, seen.now))
         for device_id, row in picture.devices.items()
     } == seen.devices
+    assert {
+        incident_id: (case.row, case.deadline, case.pause, case.assignment)
+        for incident_id, case in picture.cases.items()
+    } == seen.cases
+    assert [picture.alarms[i] for i in sorted(picture.alarms)] == seen.rest["alarm"]
+    for name in REST.keys() - {"alarm"}:
+        assert sorted(map(repr, picture.table(name).values())) == sorted(map(repr, seen.rest[name]))
 
 
 def plain(squad: Squad) -> tuple[Any, ...]:
@@ -95,6 +136,8 @@ class Histories(Cases):
 
     def __init__(self, town: City) -> None:
         super().__init__(town)
+        users.add_user(self.conn, "nora", "a long enough password", "viewer", DISTRICT, START)
+        append_waiting(self.conn, START)
         self.start = read_picture(self.conn, DISTRICT)
         self.seen: list[Seen] = []
 
@@ -133,6 +176,7 @@ class Histories(Cases):
             (name, active, which % 20),
         )
         self.conn.execute("DELETE FROM squad_shift WHERE squad = 'SQ-01'")
+        self.conn.execute("UPDATE app_user SET display_name = %s", (name,))
 
     @rule(which=ANY)
     def squad_moves(self, which: int) -> None:
