@@ -44,6 +44,7 @@ from db.pool import (
 from dispatch import steps as dispatch_steps
 from ingest import peculiar
 from ingest.sequence_steps import follow_numbers
+from replay.steps import keep_pictures
 
 log = logging.getLogger(__name__)
 
@@ -186,6 +187,8 @@ def _forget_learned(conn: Connection, _now: datetime) -> None:
 JOBS: tuple[tuple[str, float, Job], ...] = (
     ("forgotten alarms", 1, dispatch_steps.watch_alarms),
     (TIMERS, 1, _tick_alarms),
+    ("rows without an event", 2, events.append_waiting),
+    ("pictures", 60, keep_pictures),
     (DEADLINES, 1, dispatch_steps.tick_deadlines),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),

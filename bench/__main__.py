@@ -16,7 +16,7 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("formats", "sequences", "ingest", "engine", "alarm_path", "push")
 # Minutes to a quarter of an hour each: only when asked for.
-LONG = ("broker_restart", "history", "ingest_soak")
+LONG = ("broker_restart", "history", "ingest_soak", "picture")
 
 
 def main(arguments: list[str]) -> int:
@@ -56,7 +56,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--against",
         metavar="COMMIT",
         default="",
-        help="ingest or engine of an earlier commit beside today's, in turn",
+        help="ingest, engine or picture of an earlier commit beside today's, in turn",
     )
     return parser.parse_args(arguments)
 
@@ -67,7 +67,7 @@ def _options(name: str, asked: argparse.Namespace) -> dict[str, Any]:
         options["seconds"] = asked.seconds
     if name == "ingest":
         options["with_node_red"] = asked.node_red
-    if name in ("ingest", "engine"):
+    if name in ("ingest", "engine", "picture"):
         options["against"] = asked.against
     return options
 

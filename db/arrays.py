@@ -17,6 +17,8 @@ from db.pool import Connection
 
 # Microseconds from 1970 to 2000, where PostgreSQL's binary timestamps begin.
 POSTGRES_EPOCH_US = 946_684_800 * 1_000_000
+# Bytes before the elements of an array of one dimension.
+ARRAY_HEAD = 20
 
 
 class Column:
@@ -103,3 +105,19 @@ def copy_body(columns: Sequence[tuple[str, NDArray[Any]]]) -> bytes:
     """What `COPY … FROM STDIN (FORMAT BINARY)` reads."""
     head = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
     return head + copy_cells(columns, before=(">i2", len(columns))) + b"\xff\xff"
+
+
+def read_columns(cursor: psycopg.Cursor[Any], dtypes: Sequence[str]) -> list[NDArray[Any]]:
+    """The arrays of the one row of a result in binary form, whose elements are not NULL. Reading a
+    COPY would cost a call of Python for every row."""
+    result = cursor.pgresult
+    assert result is not None, "a query was executed"
+    bodies = [result.get_value(0, number) for number in range(len(dtypes))]
+    return [_read_column(body, dtype) for body, dtype in zip(bodies, dtypes, strict=True)]
+
+
+def _read_column(body: bytes | None, dtype: str) -> NDArray[Any]:
+    if body is None:  # made of no row
+        return np.empty(0, dtype)
+    cells = np.frombuffer(body, [("size", ">i4"), ("value", dtype)], offset=ARRAY_HEAD)
+    return cells["value"].astype(np.dtype(dtype).newbyteorder("="))

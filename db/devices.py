@@ -14,7 +14,6 @@ from psycopg.types.json import Jsonb
 
 from city.device import DeviceLink, RegisteredDevice
 from city.errors import Conflict
-from city.squad import SquadPlace
 from db.pool import Connection
 from db.row_columns import insert_list, names_of, select_list, values_of
 
@@ -216,27 +215,3 @@ def find_districts(conn: Connection, device_ids: Sequence[int]) -> dict[int, str
 def list_squad_districts(conn: Connection) -> dict[str, str]:
     """Squads whose positions are accepted, with their districts."""
     return dict(conn.execute("SELECT code, district FROM squad").fetchall())
-
-
-def update_squad_places(conn: Connection, places: Sequence[SquadPlace]) -> set[str]:
-    """Move squads forward in time, never back; codes of those that moved."""
-    if not places:
-        return set()
-    newest = {place.squad: place for place in sorted(places, key=lambda place: place.at)}
-    ordered = [newest[code] for code in sorted(newest)]
-    rows = conn.execute(
-        """
-        UPDATE squad SET lon = place.lon, lat = place.lat, position_at = place.at
-        FROM unnest(%s::text[], %s::float8[], %s::float8[], %s::timestamptz[])
-             AS place (squad, lon, lat, at)
-        WHERE code = place.squad AND (position_at IS NULL OR position_at < place.at)
-        RETURNING code
-        """,
-        (
-            [place.squad for place in ordered],
-            [place.lon for place in ordered],
-            [place.lat for place in ordered],
-            [place.at for place in ordered],
-        ),
-    )
-    return {row[0] for row in rows}

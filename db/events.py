@@ -10,23 +10,38 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from city.event import GENESIS, Event, NewEvent, chain_hash
+from db.event_rows import are_waiting, give_rows, take_rows
 from db.pool import Connection
 
 # Rows fetched at a time when the whole chain is recomputed.
-VERIFY_PAGE = 5_000
+VERIFY_PAGE = 1_000
 
 
 def append_events(conn: Connection, events: Sequence[NewEvent]) -> list[Event]:
-    """Append in the given order; call it last, the log's head stays locked until the commit."""
-    if not events:
-        return []
-    head = conn.execute("SELECT seq, hash FROM event_head FOR UPDATE").fetchone()
+    """Append in the given order; call it last, the log's head stays locked until the commit.
+
+    Each event takes the rows with it that its transaction has changed. What was changed without
+    an event goes before them as events of its own.
+    """
+    return _append(conn, events, events[0].at)[-len(events) :] if events else []
+
+
+def append_waiting(conn: Connection, now: datetime) -> int:
+    """Put what was changed without an event into the log; answers how many events that took."""
+    return len(_append(conn, (), now)) if are_waiting(conn) else 0
+
+
+def _append(conn: Connection, events: Sequence[NewEvent], now: datetime) -> list[Event]:
+    head = conn.execute(
+        "SELECT seq, hash, pg_current_xact_id()::text::bigint FROM event_head FOR UPDATE"
+    ).fetchone()
     assert head is not None, "migration 0001 puts the head row there"
-    seq, prev = head
+    seq, prev, txid = head
     appended = []
-    for new in events:
+    for told in give_rows(take_rows(conn), events, txid, now):
         seq += 1
-        digest = chain_hash(prev, seq, new)
+        new = told.event
+        digest = chain_hash(prev, seq, new, told.rows)
         appended.append(
             Event(
                 seq,
@@ -38,14 +53,16 @@ def append_events(conn: Connection, events: Sequence[NewEvent]) -> list[Event]:
                 new.payload,
                 prev,
                 digest,
+                told.rows,
             )
         )
         prev = digest
     with conn.cursor() as cursor:
         cursor.executemany(
             """
-            INSERT INTO event (seq, at, district, kind, subject, actor, payload, prev_hash, hash)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            INSERT INTO event (seq, at, district, kind, subject, actor, payload, prev_hash, hash,
+                               rows)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             """,
             [
                 (
@@ -58,6 +75,7 @@ def append_events(conn: Connection, events: Sequence[NewEvent]) -> list[Event]:
                     Jsonb(e.payload),
                     e.prev_hash,
                     e.hash,
+                    e.rows,
                 )
                 for e in appended
             ],
@@ -75,12 +93,14 @@ def list_events(
     district: str | None = None,
     kind: str | None = None,
     since: datetime | None = None,
+    with_rows: bool = False,
 ) -> list[Event]:
     """Events with a sequence number above `after`, oldest first; `since`: not before this time."""
     with conn.cursor(row_factory=class_row(Event)) as cursor:
         return cursor.execute(
             """
-            SELECT seq, at, district, kind, subject, actor, payload, prev_hash, hash
+            SELECT seq, at, district, kind, subject, actor, payload, prev_hash, hash,
+                   CASE WHEN %(with_rows)s THEN rows::text END AS rows
             FROM event
             WHERE seq > %(after)s
               AND (%(subject)s::text IS NULL OR subject = %(subject)s)
@@ -92,9 +112,25 @@ def list_events(
             """,
             {
                 "after": after, "subject": subject, "district": district, "kind": kind,
-                "since": since, "limit": limit,
+                "since": since, "limit": limit, "with_rows": with_rows,
             },
         ).fetchall()  # fmt: skip
+
+
+def list_changes(conn: Connection, *, after: int, until: int, limit: int) -> list[Event]:
+    """Events in (`after`, `until`] that carry rows, with them: all that a picture is made of."""
+    with conn.cursor(row_factory=class_row(Event)) as cursor:
+        return cursor.execute(
+            """
+            SELECT seq, at, district, kind, subject, actor, payload, prev_hash, hash,
+                   rows::text AS rows
+            FROM event
+            WHERE seq > %s AND seq <= %s AND rows IS NOT NULL
+            ORDER BY seq
+            LIMIT %s
+            """,
+            (after, until, limit),
+        ).fetchall()
 
 
 def last_seq(conn: Connection) -> int:
@@ -119,7 +155,7 @@ def verify_chain(conn: Connection) -> ChainReport:
         count += 1
         if event.seq != count:
             return ChainReport(count, count, f"event {count} is missing")
-        if event.prev_hash != prev or event.hash != chain_hash(prev, event.seq, event):
+        if event.prev_hash != prev or event.hash != chain_hash(prev, event.seq, event, event.rows):
             return ChainReport(count, event.seq, f"event {event.seq} was changed")
         prev = event.hash
     head = conn.execute("SELECT seq, hash FROM event_head").fetchone()
@@ -130,6 +166,6 @@ def verify_chain(conn: Connection) -> ChainReport:
 
 def _all_events(conn: Connection) -> Iterator[Event]:
     after = 0
-    while page := list_events(conn, after=after, limit=VERIFY_PAGE):
+    while page := list_events(conn, after=after, limit=VERIFY_PAGE, with_rows=True):
         yield from page
         after = page[-1].seq

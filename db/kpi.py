@@ -188,48 +188,6 @@ def list_kpi(
 
 
 @dataclass(frozen=True, slots=True)
-class Headline:
-    """The figures on top of the wall."""
-
-    open: int
-    overdue: int
-    due_soon: int
-    opened_today: int
-    closed_today: int
-
-
-def headline(conn: Connection, district: str, midnight: datetime, now: datetime) -> Headline:
-    """Open, overdue and due-soon incidents now; opened and closed since `midnight`."""
-    with conn.cursor(row_factory=class_row(Headline)) as cursor:
-        found = cursor.execute(
-            """
-            WITH standing AS (
-                SELECT i.id,
-                       bool_or(d.due_at < %(now)s) AS overdue,
-                       bool_or(d.warn_at <= %(now)s AND d.due_at >= %(now)s) AS due_soon
-                FROM incident i
-                LEFT JOIN deadline d ON d.incident_id = i.id AND d.met_at IS NULL
-                     AND d.stopped_at IS NULL AND d.paused_at IS NULL
-                WHERE i.district = %(district)s
-                  AND i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
-                GROUP BY i.id
-            )
-            SELECT count(*) AS open,
-                   count(*) FILTER (WHERE overdue) AS overdue,
-                   count(*) FILTER (WHERE due_soon AND NOT overdue) AS due_soon,
-                   (SELECT count(*) FROM incident WHERE district = %(district)s
-                    AND opened_at >= %(midnight)s) AS opened_today,
-                   (SELECT count(*) FROM incident WHERE district = %(district)s
-                    AND state = 'closed' AND closed_at >= %(midnight)s) AS closed_today
-            FROM standing
-            """,
-            {"district": district, "midnight": midnight, "now": now},
-        ).fetchone()
-    assert found is not None, "an aggregate has one row"
-    return found
-
-
-@dataclass(frozen=True, slots=True)
 class IngestLag:
     """How far behind the sensors the database is."""
 

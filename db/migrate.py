@@ -9,7 +9,8 @@ from yoyo.backends import DatabaseBackend
 from yoyo.migrations import MigrationList, get_migration_hash
 
 from db import editions
-from db.pool import connect
+from db.events import append_waiting
+from db.pool import Connection, connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # yoyo remembers a migration by the name of its file. One that was made of others counts as applied
@@ -27,7 +28,16 @@ def migrate(url: str) -> list[str]:
         conn.execute("SELECT pg_advisory_lock(%s)", (MIGRATE_LOCK,))
         applied = _apply_missing(url)
         editions.apply(conn)
+        _begin_log(conn)
     return applied
+
+
+def _begin_log(conn: Connection) -> None:
+    """What a migration found in the tables goes into the log: the picture begins with it."""
+    with conn.transaction():
+        row = conn.execute("SELECT now()").fetchone()
+        assert row is not None, "a SELECT without FROM gives one row"
+        append_waiting(conn, row[0])
 
 
 def _apply_missing(url: str) -> list[str]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from psycopg.types.json import Jsonb
 
+from db import squad_positions
 from db.editions import edition_of, has_background_workers
 from db.ledger import KEPT_SINCE
 from db.pool import Connection
@@ -93,6 +94,7 @@ def drop_old(conn: Connection, now: datetime, keep: Retention = KEEP) -> None:
     if not stored:  # left from before the server became one that makes roll-ups by itself
         conn.execute("DELETE FROM rollup_due")
     drop_rejects(conn, now - keep.rejects)
+    squad_positions.forget(conn, now - keep.readings)
     conn.execute(
         """
         INSERT INTO setting (district, key, value, updated_at)

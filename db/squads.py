@@ -10,8 +10,9 @@ from psycopg.rows import class_row
 
 from city.errors import InvalidInput
 from city.place import LonLat
-from city.squad import Shift, Squad
+from city.squad import Shift, Squad, SquadPlace
 from db.pool import Connection
+from db.squad_positions import insert_positions
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,14 @@ def list_squads(conn: Connection, district: str, code: str | None = None) -> lis
     with conn.cursor(row_factory=class_row(_SquadRow)) as cursor:
         rows = cursor.execute(
             """
-            SELECT s.code, s.district, s.name_zh, s.name_en, s.kind, s.skills, s.lon, s.lat,
-                   s.position_at, coalesce(o.open_incidents, 0) AS open_incidents,
+            SELECT s.code, s.district, s.name_zh, s.name_en, s.kind, s.skills, p.lon, p.lat,
+                   p.at AS position_at, coalesce(o.open_incidents, 0) AS open_incidents,
                    coalesce(g.duty_grids, '{}') AS duty_grids, coalesce(t.shifts, '[]') AS shifts
             FROM squad s
+            LEFT JOIN LATERAL (
+                SELECT lon, lat, at FROM squad_position WHERE squad = s.code
+                ORDER BY at DESC LIMIT 1
+            ) p ON true
             LEFT JOIN (
                 SELECT squad, count(*) AS open_incidents FROM incident
                 WHERE state IN ('dispatched', 'acknowledged', 'on_site') GROUP BY squad
@@ -102,18 +107,15 @@ def find_demo_squad(conn: Connection, skill: str) -> str | None:
 
 
 def insert_squad(conn: Connection, squad: Squad, *, phone: str = "", demo: bool = False) -> bool:
-    """Store a squad with its shifts and duty grids once; False if it is already there."""
-    at = squad.position
+    """Store a squad with its shifts, duty grids and place once; False if it is already there."""
     inserted = conn.execute(
         """
-        INSERT INTO squad (code, district, name_zh, name_en, kind, skills, phone, lon, lat,
-                           position_at, demo)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        INSERT INTO squad (code, district, name_zh, name_en, kind, skills, phone, demo)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (code) DO NOTHING
         """,
         (squad.code, squad.district, squad.name_zh, squad.name_en, squad.kind,
-         sorted(squad.skills), phone, at.lon if at else None, at.lat if at else None,
-         squad.position_at, demo),
+         sorted(squad.skills), phone, demo),
     )  # fmt: skip
     if inserted.rowcount == 0:
         return False
@@ -126,16 +128,7 @@ def insert_squad(conn: Connection, squad: Squad, *, phone: str = "", demo: bool 
             "INSERT INTO squad_duty_grid (squad, duty_grid) VALUES (%s, %s)",
             [(squad.code, grid) for grid in sorted(squad.duty_grids)],
         )
+    if squad.position is not None and squad.position_at is not None:
+        at = squad.position
+        insert_positions(conn, [SquadPlace(squad.code, at.lon, at.lat, squad.position_at)])
     return True
-
-
-def update_position(conn: Connection, code: str, at: LonLat, reported_at: datetime) -> bool:
-    """Move a squad; an older report than the one we have changes nothing."""
-    moved = conn.execute(
-        """
-        UPDATE squad SET lon = %s, lat = %s, position_at = %s
-        WHERE code = %s AND (position_at IS NULL OR position_at <= %s)
-        """,
-        (at.lon, at.lat, reported_at, code, reported_at),
-    )
-    return moved.rowcount == 1

@@ -1,190 +1,73 @@
-"""What the walls show: current rows of incidents, alarms and devices, and the map."""
+"""What the walls show beside the event log: newest values of devices, the district, the map."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from psycopg.rows import class_row
 
 from city.reading import SHOWN_METRICS
 from columns.readings import CLOCKS_AGREE
+from db.arrays import POSTGRES_EPOCH_US, read_columns
 from db.pool import Connection
 
+_NO_RANK = len(SHOWN_METRICS)
 
-@dataclass(frozen=True, slots=True)
-class WallIncident:
-    """An open incident with the clock that runs out first."""
-
-    id: int
-    number: str
-    state: str
-    severity: int
-    family: str
-    category: str
-    category_zh: str
-    category_en: str
-    title_zh: str
-    title_en: str
-    lon: float
-    lat: float
-    unit_grid: str | None
-    street_name: str | None
-    community_name: str | None
-    source: str
-    squad: str | None
-    squad_zh: str | None
-    squad_en: str | None
-    opened_at: datetime
-    clock: str | None
-    due_at: datetime | None
-    warn_at: datetime | None
-    paused_at: datetime | None
-    version: int
-    demo: bool
-    device: str | None
+# Of the metric that a device's dot shows: its name, the newest value and its time; and when the
+# device was heard last. Times in epoch milliseconds.
+Newest = tuple[str, float, int, int]
 
 
-def list_incidents(
-    conn: Connection,
-    district: str,
-    *,
-    ids: Sequence[int] | None = None,
-    squad: str | None = None,
-) -> list[WallIncident]:
-    """Open incidents, worst and oldest first: all, or those of `ids`, or those of one squad.
-
-    Not a call of `db.incidents.list_incidents`: its optional filters hide from the planner that
-    only open incidents are meant, and every event on the wall would read years of closed ones.
-    """
-    with conn.cursor(row_factory=class_row(WallIncident)) as cursor:
-        return cursor.execute(
+def list_newest(conn: Connection, district: str) -> dict[int, Newest]:
+    """By device; one pass over the latest-value table. A value of the future is as old as its
+    receipt, so that the next one is newer."""
+    names = dict(conn.execute("SELECT id, name FROM metric").fetchall())
+    with conn.cursor(binary=True) as cursor:
+        cursor.execute(
             """
-            SELECT i.id, i.number, i.state, i.severity, coalesce(c.family, 'other') AS family,
-                   i.category, coalesce(c.name_zh, i.category) AS category_zh,
-                   coalesce(c.name_en, i.category) AS category_en, i.title_zh, i.title_en,
-                   i.lon, i.lat, i.unit_grid, street.name AS street_name,
-                   community.name AS community_name, i.source, i.squad,
-                   s.name_zh AS squad_zh, s.name_en AS squad_en, i.opened_at,
-                   d.clock, d.due_at, d.warn_at, d.paused_at, i.version, i.demo,
-                   device.code AS device
-            FROM incident i
-            LEFT JOIN incident_category c ON c.code = i.category AND c.version = i.category_version
-            LEFT JOIN division street ON street.code = i.street
-            LEFT JOIN division community ON community.code = i.community
-            LEFT JOIN squad s ON s.code = i.squad
-            LEFT JOIN device ON device.id = i.device_id
-            LEFT JOIN LATERAL (
-                SELECT clock, due_at, warn_at, paused_at FROM deadline
-                WHERE incident_id = i.id AND met_at IS NULL AND stopped_at IS NULL
-                ORDER BY due_at LIMIT 1
-            ) d ON true
-            WHERE i.district = %(district)s
-              AND i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
-              AND (%(ids)s::bigint[] IS NULL OR i.id = ANY(%(ids)s))
-              AND (%(squad)s::text IS NULL OR i.squad = %(squad)s)
-            ORDER BY i.severity, i.opened_at, i.id
+            SELECT array_agg(l.device_id), array_agg(l.metric_id),
+                   array_agg(least(l.ts, l.received_at + %s)), array_agg(l.received_at),
+                   array_agg(l.value)
+            FROM device_latest l JOIN device d ON d.id = l.device_id
+            WHERE d.district = %s
             """,
-            {"district": district, "ids": None if ids is None else list(ids), "squad": squad},
-        ).fetchall()
+            (CLOCKS_AGREE, district),
+        )
+        columns = read_columns(cursor, (">i4", ">i2", ">i8", ">i8", ">f8"))
+    return _newest(names, *columns) if len(columns[0]) else {}
 
 
-@dataclass(frozen=True, slots=True)
-class WallAlarm:
-    """A live alarm and the incident it belongs to."""
-
-    id: int
-    severity: int
-    state: str
-    category: str
-    device: str | None
-    device_id: int | None
-    lon: float
-    lat: float
-    unit_grid: str | None
-    sensed_at: datetime
-    raised_at: datetime
-    announced_at: datetime  # it came, became worse or came back
-    reason: dict[str, Any]
-    incident_id: int | None
-    shelved_until: datetime | None
-    version: int
-
-
-def list_alarms(
-    conn: Connection,
-    district: str,
-    *,
-    ids: Sequence[int] | None = None,
-    incident_ids: Sequence[int] = (),
-) -> list[WallAlarm]:
-    """Alarms that are not over: all, or those of `ids` and those of `incident_ids`."""
-    with conn.cursor(row_factory=class_row(WallAlarm)) as cursor:
-        return cursor.execute(
-            """
-            SELECT a.id, a.severity, a.state, a.category, device.code AS device, a.device_id,
-                   a.lon, a.lat, a.unit_grid, a.sensed_at, a.raised_at,
-                   coalesce(a.announced_at, a.raised_at) AS announced_at, a.reason,
-                   link.incident_id, a.shelved_until, a.version
-            FROM alarm a
-            LEFT JOIN device ON device.id = a.device_id
-            LEFT JOIN incident_alarm link ON link.alarm_id = a.id
-            WHERE a.district = %(district)s
-              AND a.state <> 'normal'
-              AND (%(ids)s::bigint[] IS NULL OR a.id = ANY(%(ids)s)
-                   OR link.incident_id = ANY(%(incident_ids)s::bigint[]))
-            ORDER BY a.severity, a.raised_at DESC, a.id
-            """,
-            {
-                "district": district,
-                "ids": None if ids is None else list(ids),
-                "incident_ids": list(incident_ids),
-            },
-        ).fetchall()
+def _newest(
+    names: dict[int, str],
+    devices: NDArray[Any],
+    metrics: NDArray[Any],
+    ts: NDArray[Any],
+    received: NDArray[Any],
+    values: NDArray[Any],
+) -> dict[int, Newest]:
+    ranks = np.full(max(names) + 1, _NO_RANK)
+    for metric_id, name in names.items():
+        if name in SHOWN_METRICS:
+            ranks[metric_id] = SHOWN_METRICS.index(name)
+    order = np.lexsort((metrics, ranks[metrics], devices))
+    first = np.flatnonzero(np.diff(devices[order], prepend=-1))
+    shown = order[first]
+    rows = zip(
+        [names[metric_id] for metric_id in metrics[shown].tolist()],
+        values[shown].tolist(),
+        _as_ms(ts[shown]),
+        _as_ms(np.maximum.reduceat(received[order], first)),
+        strict=True,
+    )
+    return dict(zip(devices[shown].tolist(), rows, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class WallDevice:
-    """A device with the newest value of the metric its dot shows, and when it was last heard."""
-
-    id: int
-    kind: str
-    report_interval_s: int
-    out_of_service: bool
-    metric: str | None
-    value: float | None
-    ts: datetime | None
-    heard_at: datetime | None
-
-
-def list_devices(conn: Connection, district: str, now: datetime) -> list[WallDevice]:
-    """Every device of the district; one pass over the latest-value table."""
-    with conn.cursor(row_factory=class_row(WallDevice)) as cursor:
-        return cursor.execute(
-            """
-            SELECT d.id, d.kind, d.report_interval_s,
-                   d.out_of_service_since IS NOT NULL
-                       AND coalesce(d.return_due_at > %(now)s, true) AS out_of_service,
-                   shown.metric, shown.value, shown.ts, heard.at AS heard_at
-            FROM device d
-            LEFT JOIN (
-                SELECT DISTINCT ON (l.device_id) l.device_id, m.name AS metric, l.value,
-                       least(l.ts, l.received_at + %(agree)s) AS ts
-                FROM device_latest l
-                JOIN metric m ON m.id = l.metric_id
-                ORDER BY l.device_id, array_position(%(shown)s::text[], m.name), m.id
-            ) shown ON shown.device_id = d.id
-            LEFT JOIN (
-                SELECT device_id, max(received_at) AS at FROM device_latest GROUP BY device_id
-            ) heard ON heard.device_id = d.id
-            WHERE d.district = %(district)s
-            ORDER BY d.id
-            """,
-            {"district": district, "now": now, "shown": list(SHOWN_METRICS),
-             "agree": CLOCKS_AGREE},
-        ).fetchall()  # fmt: skip
+def _as_ms(postgres_us: NDArray[Any]) -> list[int]:
+    found: list[int] = np.rint((postgres_us + POSTGRES_EPOCH_US) / 1000).astype(int).tolist()
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +90,13 @@ def find_district(conn: Connection, code: str) -> District | None:
         ).fetchone()
 
 
+def list_districts(conn: Connection) -> list[str]:
+    """Codes of all districts."""
+    return [row[0] for row in conn.execute("SELECT code FROM district ORDER BY code")]
+
+
 def has_demo_rows(conn: Connection, district: str) -> bool:
-    """Whether anything on this wall was invented."""
+    """Whether anything on this map was invented."""
     row = conn.execute(
         "SELECT EXISTS (SELECT FROM device WHERE district = %s AND demo)", (district,)
     ).fetchone()

@@ -30,6 +30,7 @@ from db import (
     repeated_messages,
     rollups,
     sequences,
+    squad_positions,
     video_events,
 )
 from db.events import append_events
@@ -190,7 +191,7 @@ def _store_parts(conn: Connection, batch: Batch, fresh: Mask, now: datetime) -> 
     new = readings.insert_readings(conn, batch.rows, batch.raws, fresh)
     readings.upsert_latest(conn, batch.rows[new])
     links = devices.upsert_links(conn, [link for _, link in batch.links])
-    places = devices.update_squad_places(conn, [place for _, place in batch.places])
+    places = squad_positions.insert_positions(conn, [place for _, place in batch.places])
     changes = video_events.upsert_video_events(conn, [report for _, report in batch.videos])
     rejects.insert_rejects(conn, batch.rejects)
     discovery.note_strangers(conn, batch.strangers)

@@ -10,12 +10,12 @@ from typing import Any, TypedDict
 import msgspec
 from flask import Blueprint, Response, request
 
-from city.errors import InvalidInput
+from city.errors import Forbidden, InvalidInput
 from city.event import Event
-from city.person import Caller
+from city.person import ADMINISTRATORS, Caller
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import BIGINT_MAX, number_of
-from dashboard.api.params import DEFAULT_LIMIT, LIMITS, parse_time, read_args
+from dashboard.api.params import DEFAULT_LIMIT, LIMITS, parse_filter, parse_time, read_args
 from dashboard.shell import who_sees_what
 from dashboard.shell.auth import current_caller, still_welcome
 from dashboard.shell.fan_out import LEAVE, Audience
@@ -41,12 +41,13 @@ class Wanted(TypedDict, total=False):
     subject: str
     kind: str
     since: datetime
+    with_rows: bool
 
 
 @events.get("/events")
 def get_events() -> Response:
     """Events after a sequence number, oldest first; `Accept: text/event-stream` follows."""
-    args = read_args(("after", "cursor", "limit", "since", *FILTERS))
+    args = read_args(("after", "cursor", "limit", "rows", "since", *FILTERS))
     after = read_sequence("after", request.headers.get("Last-Event-ID") or args.get("after", "0"))
     after = max(after, read_sequence("cursor", args.get("cursor", "0")))
     caller = current_caller()
@@ -58,6 +59,11 @@ def get_events() -> Response:
         wanted["kind"] = args["kind"]
     if "since" in args:
         wanted["since"] = parse_time("since", args["since"])
+    if parse_filter("rows", args.get("rows", "false"), bool):
+        # Rows hold everything of people and squads that is no secret.
+        if caller.role not in ADMINISTRATORS:
+            raise Forbidden("only administrators may read the rows of events")
+        wanted["with_rows"] = True
     if request.accept_mimetypes.best_match(["application/json", "text/event-stream"]) == (
         "text/event-stream"
     ):
@@ -82,7 +88,8 @@ def get_events() -> Response:
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """An event with its place in the hash chain."""
+    """An event with its place in the hash chain, and with its rows where they were read."""
+    rows = {} if event.rows is None else {"rows": msgspec.Raw(event.rows.encode())}
     return {
         "seq": event.seq,
         "at": as_plain(event.at),
@@ -93,6 +100,7 @@ def event_json(event: Event) -> dict[str, Any]:
         "payload": event.payload,
         "prev_hash": bytes(event.prev_hash).hex(),
         "hash": bytes(event.hash).hex(),
+        **rows,
     }
 
 

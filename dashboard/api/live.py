@@ -8,8 +8,8 @@ from dashboard.api.events import read_sequence
 from dashboard.api.params import read_args
 from dashboard.shell.auth import current_caller, still_welcome
 from dashboard.shell.live import Wall
+from dashboard.shell.packing import Packed
 from dashboard.shell.parts import parts
-from dashboard.shell.snapshot import Packed
 from dashboard.shell.streams import event_stream
 
 live = Blueprint("live", __name__)

@@ -190,7 +190,8 @@ class RecommendationItem(msgspec.Struct, kw_only=True):
 
 
 class EventItem(msgspec.Struct, kw_only=True):
-    """One entry of the event log with its place in the hash chain."""
+    """One entry of the event log with its place in the hash chain; `rows` are the rows that it
+    changed, as they are after it ({"table", "key", "row"}), where an administrator asks."""
 
     seq: int
     at: datetime
@@ -201,6 +202,7 @@ class EventItem(msgspec.Struct, kw_only=True):
     payload: dict[str, Any]
     prev_hash: str
     hash: str
+    rows: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
 
 
 class RejectItem(msgspec.Struct, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,32 +14,36 @@ from zoneinfo import ZoneInfo
 from city.errors import Unavailable
 from city.sun import is_dark
 from dashboard.screens.citymap.city_map import CityMap
-from dashboard.screens.citymap.device_dots import DeviceBoard
+from dashboard.screens.citymap.device_dots import DeviceBoard, WallDevice
 from dashboard.screens.citymap.geometry import centre_of
 from dashboard.shell.fan_out import Audience
+from dashboard.shell.packing import Packed, Packer
 from dashboard.shell.pulse import Pulse
 from dashboard.shell.snapshot import (
     Counted,
-    Fresh,
-    Packed,
-    Picture,
+    Screen,
+    SnapshotParts,
     Touched,
-    apply_fresh,
     faults_json,
     kpi_json,
     ms,
-    pack,
+    show,
     sse,
+    take_events,
     take_squads,
-    touched_by,
+    tell,
 )
 from dashboard.shell.stages import DATABASE_AWAY, Fault, judge_picture, keep_times
 from db import kpi as kpi_rows
+from db import squad_positions
 from db import walls as wall_rows
-from db.events import last_seq, list_events
+from db.events import list_events
 from db.live import Redis, follow
 from db.pool import Connection, Pool, transaction
-from db.squads import list_squads
+from replay import shown
+from replay.picture import Picture
+from replay.shown import ShownIncident
+from replay.steps import read_picture
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +66,14 @@ FAULTS_S = 0.5
 FAULTS_AGAIN_S = 2.0
 # How long a stopping process waits for its threads.
 STOP_S = 3.0
+# So many dots may look different from the snapshot's first part before it is made anew, and not
+# more often than that.
+YOUNG_DOTS = 1_000
+SETTLE_S = 2.0
 # Lamps switch around sunset; the lit rate counts only when all of them should be on.
 LAMPS_WARM = timedelta(minutes=25)
+# Metric, value, its time and when the device was heard, of one that has never said anything.
+NOTHING_YET = (None, None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +97,17 @@ class Wall:
         self._district = district
         self._zone = ZoneInfo(district.timezone)
         self._centre = centre_of(district.outline)
-        self._picture = Picture(self._zone)
+        self._screen = Screen(self._zone, Picture(district.code))
         self._board = DeviceBoard()
-        self._lock = threading.RLock()  # picture and board
+        self._lock = threading.RLock()  # screen and board
         self._turn = threading.Lock()  # one catch-up at a time
         self._packing = threading.Lock()
         self.audience = Audience()
         self._pending: dict[int, list[Any]] = {}
         self._today: kpi_rows.KpiRow | None = None
-        self._head = kpi_rows.Headline(0, 0, 0, 0, 0)
         self._packed: _PackedSnapshot | None = None
+        self._parts = SnapshotParts()
+        self._packer = Packer()
         self._device_changes = 0
         self._last_frame = 0.0
         self._faults: list[Fault] = []  # as they were told last
@@ -144,7 +155,7 @@ class Wall:
 
     @property
     def rev(self) -> int:
-        return self._picture.rev
+        return self._screen.rev
 
     # Viewers
 
@@ -163,7 +174,7 @@ class Wall:
             found = self._packed
             if found is None or (found.begun < asked and not self._still_right(found)):
                 begun, stamp = time.monotonic(), (self.rev, self._device_changes)
-                found = _PackedSnapshot(begun, stamp, pack(self.snapshot_json()))
+                found = _PackedSnapshot(begun, stamp, self._pack_snapshot())
                 self._packed = found
                 self.audience.tally.snapshots_built += 1
             return found.packed
@@ -172,14 +183,30 @@ class Wall:
         age = time.monotonic() - found.begun
         return age < SNAPSHOT_S and found.stamp == (self.rev, self._device_changes)
 
+    def _pack_snapshot(self) -> Packed:
+        now = datetime.now(UTC)
+        faults = self.faults(now)
+        with self._lock:
+            parts = self._parts.parts(
+                self._screen, now, self._board.json_parts(), self._board.delay_ms(), faults
+            )
+        return self._packer.pack(parts)
+
     def snapshot_json(self) -> dict[str, Any]:
         """The current picture as plain values."""
         now = datetime.now(UTC)
         with self._lock:
-            body: dict[str, Any] = self._picture.as_json(
+            body: dict[str, Any] = self._screen.as_json(
                 now, self._board.rows(), self._board.delay_ms()
             )
         return {**body, "faults": faults_json(self.faults(now))}
+
+    def open_incidents(self, squad: str | None = None) -> list[ShownIncident]:
+        """Those open now, all or of one squad, worst and oldest first."""
+        self.catch_up()
+        with self._lock:
+            rows = self._screen.sorted_incidents()
+        return [row for row in rows if squad is None or row.squad == squad]
 
     def faults(self, now: datetime) -> list[Fault]:
         """What does not go on; a follower without a database cannot follow either."""
@@ -201,43 +228,28 @@ class Wall:
     def _catch_up_page(self) -> bool:
         now = datetime.now(UTC)
         with transaction(self._pool) as conn:
-            events = list_events(conn, after=self.rev, limit=PAGE)
+            events = list_events(conn, after=self.rev, limit=PAGE, with_rows=True)
             if not events:
                 return False
-            touched = touched_by(
-                (e.kind, e.subject) for e in events if e.district == self._district.code
-            )
-            fresh = self._read_touched(conn, touched) if touched.kinds else None
-            if fresh:
-                self._head = self._read_headline(conn, now)
-            if any(kind.startswith("device.") for kind in touched.kinds):
-                self._reload_devices(conn, now)
         with self._lock:
-            if fresh is None:
-                self._picture.rev = events[-1].seq
-                self.audience.pass_over(events[-1].seq)
+            touched = take_events(self._screen, events)
+            if touched.kinds:
+                self._tell(touched, now)
             else:
-                self._tell(fresh, events[-1].seq, now)
+                self.audience.pass_over(self.rev)
+        if "device" in touched.tables:
+            with transaction(self._pool) as conn:
+                self._reload_devices(conn, now)
         return len(events) == PAGE
 
-    def _read_touched(self, conn: Connection, touched: Touched) -> Fresh:
-        code = self._district.code
-        ids = sorted(touched.incidents)
-        return Fresh(
-            touched,
-            wall_rows.list_incidents(conn, code, ids=ids) if ids else [],
-            wall_rows.list_alarms(conn, code, ids=sorted(touched.alarms), incident_ids=ids),
-            list_squads(conn, code),
-        )
-
-    def _tell(self, fresh: Fresh, rev: int, now: datetime) -> None:
-        frame = apply_fresh(self._picture, fresh, rev, now)
-        self._queue_devices(self._board.set_severities(self._picture.severities(now), _ms(now)))
+    def _tell(self, touched: Touched, now: datetime) -> None:
+        frame = tell(self._screen, touched, now)
+        self._queue_devices(self._board.set_severities(self._screen.severities(now), _ms(now)))
         self._refresh_kpi(now)
-        frame["kpi"] = self._picture.kpi
-        encoded = sse(frame, rev=rev)
+        frame["kpi"] = self._screen.kpi
+        encoded = sse(frame, rev=self.rev)
         self._flush_devices(now)
-        self.audience.send(encoded, rev=rev)
+        self.audience.send(encoded, rev=self.rev)
 
     def _take_devices(self, frame: dict[str, Any]) -> None:
         now = datetime.now(UTC)
@@ -291,12 +303,15 @@ class Wall:
                 self.audience.send(sse(frame))
 
     def _pace(self) -> None:
-        swept = reloaded = time.monotonic()
+        swept = reloaded = settled = time.monotonic()
         while not self._stop.wait(DEVICE_FRAME_S):
             clock = time.monotonic()
             now = datetime.now(UTC)
             with self._lock:
                 self._flush_devices(now)
+                if self._board.young > YOUNG_DOTS and clock - settled >= SETTLE_S:
+                    settled = clock
+                    self._board.settle()
             if clock - swept >= SWEEP_S:
                 swept = clock
                 self._sweep(now)
@@ -309,19 +324,18 @@ class Wall:
     def _sweep(self, now: datetime) -> None:
         with transaction(self._pool) as conn:
             today = self._read_today(conn, now)
-            head = self._read_headline(conn, now)
-            squads = list_squads(conn, self._district.code)
+            places = squad_positions.list_newest(conn, self._district.code)
         with self._lock:
-            self._today, self._head = today, head
-            moved = take_squads(self._picture, squads, now)
-            worst = self._picture.severities(now)  # shelving may have run out
+            self._today, self._screen.places = today, places
+            moved = take_squads(self._screen, now)
+            worst = self._screen.severities(now)  # shelving may have run out
             self._queue_devices(self._board.set_severities(worst, _ms(now)))
             self._queue_devices(self._board.sweep(_ms(now)))
-            before = self._picture.kpi
+            before = self._screen.kpi
             self._refresh_kpi(now)
             news: dict[str, Any] = {"squads": moved} if moved else {}
-            if self._picture.kpi != before:
-                news["kpi"] = self._picture.kpi
+            if self._screen.kpi != before:
+                news["kpi"] = self._screen.kpi
             if news:
                 self.audience.send(self._now_frame(**news))
 
@@ -333,46 +347,50 @@ class Wall:
     def _load(self) -> None:
         now = datetime.now(UTC)
         code = self._district.code
+        self._pulse.start()  # its first look takes its time, too
         with transaction(self._pool) as conn:
-            rev = last_seq(conn)
-            incidents = wall_rows.list_incidents(conn, code)
-            alarms = wall_rows.list_alarms(conn, code)
-            squads = list_squads(conn, code)
-            self._today, self._head = self._read_today(conn, now), self._read_headline(conn, now)
-            self._picture.demo = wall_rows.has_demo_rows(conn, code)
-            self._reload_devices(conn, now)
+            picture = read_picture(conn, code)
+            newest = wall_rows.list_newest(conn, code)
+            self._screen.places = squad_positions.list_newest(conn, code)
+            self._today = self._read_today(conn, now)
         with self._lock:
-            self._picture.incidents = {row.id: row for row in incidents}
-            self._picture.alarms = {row.id: row for row in alarms}
-            take_squads(self._picture, squads, now)
-            self._picture.rev = rev
-            self.audience.begin(rev)
-            self._board.set_severities(self._picture.severities(now), _ms(now))
+            show(self._screen, picture, now)
+            self._board.set_severities(self._screen.severities(now), _ms(now))
+            self._board.load(wall_devices(picture, newest, now), _ms(now))
+            self.audience.begin(self.rev)
             self._refresh_kpi(now)
 
     def _reload_devices(self, conn: Connection, now: datetime) -> None:
-        rows = wall_rows.list_devices(conn, self._district.code, now)
+        newest = wall_rows.list_newest(conn, self._district.code)
         with self._lock:
+            rows = wall_devices(self._screen.picture, newest, now)
             self._queue_devices(self._board.load(rows, _ms(now)))
 
     def _read_today(self, conn: Connection, now: datetime) -> kpi_rows.KpiRow | None:
         found = kpi_rows.list_kpi(conn, self._district.code, self._midnight(now), now, "district")
         return found[0] if found else None
 
-    def _read_headline(self, conn: Connection, now: datetime) -> kpi_rows.Headline:
-        return kpi_rows.headline(conn, self._district.code, self._midnight(now), now)
-
     def _refresh_kpi(self, now: datetime) -> None:
         reporting, total = self._board.reporting(_ms(now))
         lit, said = self._board.lit(_ms(now)) if is_dark(now, self._centre, LAMPS_WARM) else (0, 0)
-        self._picture.kpi = kpi_json(
-            self._head, self._today, Counted(reporting, total, lit, said),
-            len(self._picture.alarms),
-        )  # fmt: skip
+        head = shown.headline(self._screen.picture, self._midnight(now), now)
+        self._screen.kpi = kpi_json(
+            head, self._today, Counted(reporting, total, lit, said), len(self._screen.alarms)
+        )
 
     def _midnight(self, now: datetime) -> datetime:
         local = now.astimezone(self._zone)
         return local.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def wall_devices(
+    picture: Picture, newest: Mapping[int, wall_rows.Newest], now: datetime
+) -> Iterator[WallDevice]:
+    """Devices of the log with their newest values, which come from beside it."""
+    for device_id, device in picture.devices.items():
+        out = shown.is_out_of_service(device, now)
+        values = newest.get(device_id, NOTHING_YET)
+        yield WallDevice(device_id, device.kind, device.report_interval_s, out, *values)
 
 
 def _ms(now: datetime) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,14 +10,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from city.clock import standing
-from city.squad import Squad
+from city.clock import Standing, standing
+from city.event import Event
+from city.squad import Squad, SquadPlace
+from dashboard.shell.packing import Rows
 from dashboard.shell.stages import Fault
-from db.kpi import Headline, KpiRow
-from db.walls import WallAlarm, WallIncident
-
-# The snapshot is compressed once for all viewers; level 5 is within 5 % of the smallest.
-GZIP_LEVEL = 5
+from db.kpi import KpiRow
+from replay import shown
+from replay.picture import CASE_PARTS, Change, Picture, apply_all, changes_of
+from replay.shown import Headline, ShownAlarm, ShownIncident
 
 
 def ms(at: datetime | None) -> int | None:
@@ -26,11 +26,8 @@ def ms(at: datetime | None) -> int | None:
     return None if at is None else round(at.timestamp() * 1000)
 
 
-def incident_json(row: WallIncident, now: datetime) -> dict[str, Any]:
+def incident_json(row: ShownIncident, now: datetime) -> dict[str, Any]:
     """An open incident and how its nearest clock stands at `now`."""
-    found = None
-    if row.due_at is not None and row.warn_at is not None:
-        found = standing(row.due_at, row.warn_at, now, paused_at=row.paused_at)
     return {
         "id": row.id,
         "number": row.number,
@@ -55,14 +52,21 @@ def incident_json(row: WallIncident, now: datetime) -> dict[str, Any]:
         "clock": row.clock,
         "due": ms(row.due_at),
         "warn": ms(row.warn_at),
-        "standing": found,
+        "standing": stands(row, now),
         "version": row.version,
         "demo": row.demo,
         "device": row.device,
     }
 
 
-def alarm_json(row: WallAlarm, now: datetime) -> dict[str, Any]:
+def stands(row: ShownIncident, now: datetime) -> Standing | None:
+    """How the nearest clock stands; None where none runs."""
+    if row.due_at is None or row.warn_at is None:
+        return None
+    return standing(row.due_at, row.warn_at, now, paused_at=row.paused_at)
+
+
+def alarm_json(row: ShownAlarm, now: datetime) -> dict[str, Any]:
     """A live alarm; `shelved` while a person has muted it."""
     return {
         "id": row.id,
@@ -84,7 +88,7 @@ def alarm_json(row: WallAlarm, now: datetime) -> dict[str, Any]:
     }
 
 
-def is_shelved(row: WallAlarm, now: datetime) -> bool:
+def is_shelved(row: ShownAlarm, now: datetime) -> bool:
     return row.shelved_until is not None and row.shelved_until > now
 
 
@@ -141,30 +145,43 @@ def _share(num: int, den: int) -> dict[str, int]:
 
 
 @dataclass(slots=True)
-class Picture:
-    """The current state of one district's walls, as of revision `rev` of the event log."""
+class Screen:
+    """What one district's walls show: the fold of the event log, and what is beside it.
+
+    `incidents` and `alarms` are rows of `picture` as they are shown, brought up to date with it.
+    """
 
     zone: ZoneInfo
-    rev: int = 0
+    picture: Picture
     demo: bool = False
-    incidents: dict[int, WallIncident] = field(default_factory=dict)
-    alarms: dict[int, WallAlarm] = field(default_factory=dict)
+    incidents: dict[int, ShownIncident] = field(default_factory=dict)
+    alarms: dict[int, ShownAlarm] = field(default_factory=dict)
+    places: Mapping[str, SquadPlace] = field(default_factory=dict)
     squads: dict[str, list[Any]] = field(default_factory=dict)  # as `squad_json` shows them
     kpi: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def rev(self) -> int:
+        """The event up to which this is the fold."""
+        return self.picture.seq
+
+    def sorted_incidents(self) -> list[ShownIncident]:
+        """Worst and oldest first."""
+        return sorted(self.incidents.values(), key=lambda row: row.order)
+
+    def sorted_alarms(self) -> list[ShownAlarm]:
+        """Worst and newest first."""
+        return sorted(self.alarms.values(), key=lambda row: (row.severity, -row.id))
+
     def as_json(self, now: datetime, devices: list[list[Any]], latency_ms: float | None) -> Any:
         """The snapshot a screen starts from."""
-        incidents = sorted(
-            self.incidents.values(), key=lambda row: (row.severity, row.opened_at, row.id)
-        )
-        alarms = sorted(self.alarms.values(), key=lambda row: (row.severity, -row.id))
         return {
             "rev": self.rev,
             "now": ms(now),
             "demo": self.demo,
             "devices": devices,
-            "incidents": [incident_json(row, now) for row in incidents],
-            "alarms": [alarm_json(row, now) for row in alarms],
+            "incidents": [incident_json(row, now) for row in self.sorted_incidents()],
+            "alarms": [alarm_json(row, now) for row in self.sorted_alarms()],
             "squads": list(self.squads.values()),
             "kpi": self.kpi,
             "latency": {"sensor_to_commit_ms_p50": latency_ms},
@@ -179,90 +196,154 @@ class Picture:
         return worst
 
 
-@dataclass(frozen=True, slots=True)
+def show(screen: Screen, picture: Picture, now: datetime) -> None:
+    """Start from a picture."""
+    screen.picture = picture
+    screen.demo = shown.has_demo_rows(picture)
+    screen.incidents = {row.id: row for row in shown.incidents(picture)}
+    screen.alarms = {row.id: row for row in shown.alarms(picture)}
+    take_squads(screen, now)
+
+
+@dataclass(slots=True)
 class Touched:
-    """Whose rows a run of events may have changed."""
+    """What a run of events may have changed on the screens."""
 
-    incidents: frozenset[int]
-    alarms: frozenset[int]
-    kinds: tuple[str, ...]
+    incidents: set[int] = field(default_factory=set)
+    alarms: set[int] = field(default_factory=set)
+    tables: set[str] = field(default_factory=set)
+    kinds: dict[str, None] = field(default_factory=dict)  # in the order of the log
 
-
-def touched_by(events: Iterable[tuple[str, str]]) -> Touched:
-    """From (kind, subject) pairs, in the order of the log."""
-    incidents, alarms = set(), set()
-    kinds: dict[str, None] = {}
-    for kind, subject in events:
-        what, _, key = subject.partition(":")
-        kinds[kind] = None
+    def note(self, event: Event, changes: Iterable[Change]) -> None:
+        """One more event: what it is about and whose rows it carries."""
+        self.kinds[event.kind] = None
+        what, _, key = event.subject.partition(":")
         if what == "incident" and key.isdigit():
-            incidents.add(int(key))
+            self.incidents.add(int(key))
         elif what == "alarm" and key.isdigit():
-            alarms.add(int(key))
-    return Touched(frozenset(incidents), frozenset(alarms), tuple(kinds))
+            self.alarms.add(int(key))
+        for change in changes:
+            self.tables.add(change.table)
+            if change.table == "incident":
+                self.incidents.add(change.key["id"])
+            elif change.table in CASE_PARTS:
+                self.incidents.add(change.key["incident_id"])
+            elif change.table == "alarm":
+                self.alarms.add(change.key["id"])
+            elif change.table == "incident_alarm":
+                self.alarms.add(change.key["alarm_id"])
 
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
-    """Rows read again after the events: what is not among them any more is gone."""
+def take_events(screen: Screen, events: Iterable[Event]) -> Touched:
+    """Fold these events; what they may have changed here. What another district's events and
+    rows touch is nothing of ours."""
+    touched, district = Touched(), screen.picture.district
+    told = [(event, changes_of(event)) for event in events]
+    screen.picture = apply_all(screen.picture, told)
+    for event, changes in told:
+        if event.district == district or (changes and not event.district):
+            touched.note(event, changes)
+    return touched
 
-    touched: Touched
-    incidents: Sequence[WallIncident]
-    alarms: Sequence[WallAlarm]
-    squads: Sequence[Squad]
 
-
-def apply_fresh(picture: Picture, fresh: Fresh, rev: int, now: datetime) -> dict[str, Any]:
-    """Bring the picture to `rev` and return the frame that does the same on every screen."""
-    live_incidents = {row.id: row for row in fresh.incidents}
-    live_alarms = {row.id: row for row in fresh.alarms}
-    gone = sorted(i for i in fresh.touched.incidents if i not in live_incidents)
-    alarms_gone = sorted(i for i in fresh.touched.alarms if i not in live_alarms)
-    picture.incidents.update(live_incidents)
-    picture.alarms.update(live_alarms)
+def tell(screen: Screen, touched: Touched, now: datetime) -> dict[str, Any]:
+    """Show what was folded, and return the frame that does the same on every screen."""
+    if touched.tables & shown.NAMES:
+        _look_at_all(screen, touched)
+    incidents = [shown.incident(screen.picture, i) for i in sorted(touched.incidents)]
+    alarms = [shown.alarm(screen.picture, i) for i in sorted(touched.alarms)]
+    live_incidents = sorted(filter(None, incidents), key=lambda row: row.order)
+    live_alarms = [row for row in alarms if row is not None]
+    gone = sorted(touched.incidents - {row.id for row in live_incidents})
+    alarms_gone = sorted(touched.alarms - {row.id for row in live_alarms})
+    screen.incidents.update((row.id, row) for row in live_incidents)
+    screen.alarms.update((row.id, row) for row in live_alarms)
     for incident_id in gone:
-        picture.incidents.pop(incident_id, None)
+        screen.incidents.pop(incident_id, None)
     for alarm_id in alarms_gone:
-        picture.alarms.pop(alarm_id, None)
-    squads = take_squads(picture, fresh.squads, now)
-    picture.rev = rev
+        screen.alarms.pop(alarm_id, None)
     return {
         "t": "ev",
-        "rev": rev,
+        "rev": screen.rev,
         "now": ms(now),
-        "kinds": list(fresh.touched.kinds),
-        "incidents": [incident_json(row, now) for row in fresh.incidents],
+        "kinds": list(touched.kinds),
+        "incidents": [incident_json(row, now) for row in live_incidents],
         "gone": gone,
-        "alarms": [alarm_json(row, now) for row in fresh.alarms],
+        "alarms": [alarm_json(row, now) for row in live_alarms],
         "alarms_gone": alarms_gone,
-        "squads": squads,
-        "kpi": picture.kpi,
+        "squads": take_squads(screen, now),
+        "kpi": screen.kpi,
     }
 
 
-def take_squads(picture: Picture, rows: Sequence[Squad], now: datetime) -> list[list[Any]]:
-    """Take over where squads are and what they carry; returns those that look different."""
-    shown = {row.code: squad_json(row, now, picture.zone) for row in rows}
-    changed = [row for code, row in shown.items() if picture.squads.get(code) != row]
-    picture.squads = shown
+def _look_at_all(screen: Screen, touched: Touched) -> None:
+    """Names have changed that rows show: add those that look different by it."""
+    if "device" in touched.tables:
+        screen.demo = shown.has_demo_rows(screen.picture)
+    for incident in shown.incidents(screen.picture):
+        if screen.incidents.get(incident.id) != incident:
+            touched.incidents.add(incident.id)
+    for alarm in shown.alarms(screen.picture):
+        if screen.alarms.get(alarm.id) != alarm:
+            touched.alarms.add(alarm.id)
+
+
+def take_squads(screen: Screen, now: datetime) -> list[list[Any]]:
+    """Show squads as they are, carry and stand now; returns those that look different."""
+    rows = shown.squads(screen.picture, screen.places)
+    found = {row.code: squad_json(row, now, screen.zone) for row in rows}
+    changed = [row for code, row in found.items() if screen.squads.get(code) != row]
+    screen.squads = found
     return changed
+
+
+class SnapshotParts:
+    """The snapshot as JSON in parts: what has not changed since the last one is the same bytes."""
+
+    def __init__(self) -> None:
+        self._now: datetime | None = None
+        self._incidents = Rows[ShownIncident](lambda row: incident_json(row, self._at))
+        self._alarms = Rows[ShownAlarm](lambda row: alarm_json(row, self._at))
+
+    @property
+    def _at(self) -> datetime:
+        assert self._now is not None, "`parts` says what time it is"
+        return self._now
+
+    def parts(
+        self,
+        screen: Screen,
+        now: datetime,
+        devices: tuple[bytes, bytes],
+        latency_ms: float | None,
+        faults: Sequence[Fault],
+    ) -> list[bytes]:
+        """`Screen.as_json` and the faults; `devices` as `DeviceBoard.json_parts` gives them."""
+        self._now = now
+        base, young = devices
+        head = {"rev": screen.rev, "now": ms(now), "demo": screen.demo}
+        tail = {
+            "squads": list(screen.squads.values()),
+            "kpi": screen.kpi,
+            "latency": {"sensor_to_commit_ms_p50": latency_ms},
+            "faults": faults_json(faults),
+        }
+        return [
+            msgspec.json.encode(head)[:-1] + b',"devices":[',
+            base,
+            (b"," if base and young else b"") + young + b'],"incidents":[',
+            *self._incidents.parts(
+                (row.id, row, stands(row, now)) for row in screen.sorted_incidents()
+            ),
+            b'],"alarms":[',
+            *self._alarms.parts(
+                (row.id, row, is_shelved(row, now)) for row in screen.sorted_alarms()
+            ),
+            b"]," + msgspec.json.encode(tail)[1:],
+        ]
 
 
 def sse(body: Any, *, rev: int | None = None) -> bytes:
     """One server-sent message; encoded once, then the same bytes go to every viewer."""
     head = b"" if rev is None else b"id: %d\n" % rev
     return head + b"data: " + msgspec.json.encode(body) + b"\n\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """A JSON document ready to send, plain and compressed."""
-
-    plain: bytes
-    zipped: bytes
-
-
-def pack(body: Any) -> Packed:
-    """Encode and compress once."""
-    plain = msgspec.json.encode(body)
-    return Packed(plain, gzip.compress(plain, GZIP_LEVEL, mtime=0))

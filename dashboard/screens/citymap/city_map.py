@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard.screens.citymap.geometry import bounds_of
-from dashboard.shell.snapshot import Packed, pack
+from dashboard.shell.packing import Packed, pack
 from db import walls as wall_rows
 from db.pool import Connection, Pool, transaction
 from db.seeds import streets

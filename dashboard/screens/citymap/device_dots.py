@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from city.reading import SHOWN_METRICS
-from db.walls import WallDevice
 
 # A device that has been quiet for this many of its own report intervals is shown as silent;
 # radio loses a message now and then, three in a row it does not.
@@ -20,6 +21,20 @@ DELAYS_KEPT = 1_000
 
 RANK = {name: rank for rank, name in enumerate(SHOWN_METRICS)}
 NO_RANK = len(SHOWN_METRICS)
+
+
+class WallDevice(NamedTuple):
+    """A device with the newest value of the metric its dot shows, and when it was last heard, in
+    epoch milliseconds."""
+
+    id: int
+    kind: str
+    report_interval_s: int
+    out_of_service: bool
+    metric: str | None
+    value: float | None
+    ts: int | None
+    heard: int | None
 
 
 class DeviceState(IntEnum):
@@ -94,6 +109,8 @@ class DeviceBoard:
         self._dots: dict[int, Dot] = {}
         self._severities: dict[int, int] = {}
         self._delays: deque[int] = deque(maxlen=DELAYS_KEPT)
+        self._base: bytes | None = None  # what the snapshot says of all dots
+        self._young: set[int] = set()  # those that look different since
 
     def load(self, rows: Iterable[WallDevice], now_ms: int) -> list[list[Any]]:
         """Take over what the database says; returns the frame rows of dots that look different."""
@@ -106,6 +123,9 @@ class DeviceBoard:
             dots[row.id] = dot
             if self._dots and (known is None or _looks(known) != _looks(dot)):
                 changed.append(dot.row(row.id, dot.heard, None))
+        if dots.keys() != self._dots.keys():
+            self._base = None
+        self._young.update(row[0] for row in changed)
         self._dots = dots
         return changed
 
@@ -124,6 +144,7 @@ class DeviceBoard:
                 continue
             dot.metric, dot.value, dot.ts = metric, value, ts
             dot.shown = DeviceState(state) if state is not None else dot.state(now_ms)
+            self._young.add(device_id)
             rows.append(dot.row(device_id, received, committed))
         return rows
 
@@ -145,6 +166,7 @@ class DeviceBoard:
             dot = self._dots.get(device_id)
             if dot is not None and dot.shown != (state := dot.state(now_ms)):
                 dot.shown = state
+                self._young.add(device_id)
                 changed.append(dot.row(device_id, dot.heard, None))
         return changed
 
@@ -155,6 +177,30 @@ class DeviceBoard:
             for device_id, dot in self._dots.items()
             if dot.shown is not DeviceState.UNKNOWN
         ]
+
+    def json_parts(self) -> tuple[bytes, bytes]:
+        """`rows` as JSON without its brackets, in two parts: the first stays the same object for
+        as long as few dots change; the second has those that look different since, in the form
+        they have now. Of two rows of one device the later one counts."""
+        if self._base is None:
+            self.settle()
+        assert self._base is not None
+        young = [
+            [device_id, int(dot.shown), dot.value, dot.metric, dot.ts]
+            for device_id in self._young
+            if (dot := self._dots.get(device_id)) is not None
+        ]
+        return self._base, msgspec.json.encode(young)[1:-1]
+
+    def settle(self) -> None:
+        """Make the first part anew."""
+        self._base = msgspec.json.encode(self.rows())[1:-1]
+        self._young = set()
+
+    @property
+    def young(self) -> int:
+        """How many dots look different from the first part."""
+        return len(self._young)
 
     def reporting(self, now_ms: int) -> tuple[int, int]:
         """(devices heard from within their own limit, all devices in service)."""
@@ -176,15 +222,15 @@ class DeviceBoard:
 
 
 def _dot(row: WallDevice, known: Dot | None) -> Dot:
-    ts, heard = _ms(row.ts), _ms(row.heard_at)
     dot = Dot(
-        row.kind, row.report_interval_s, row.out_of_service, row.metric or "", row.value, ts, heard
-    )
+        row.kind, row.report_interval_s, row.out_of_service, row.metric or "", row.value, row.ts,
+        row.heard,
+    )  # fmt: skip
     # A frame may have told us something newer than the row that was read meanwhile.
-    if known is not None and known.ts is not None and known.ts > (ts or 0):
+    if known is not None and known.ts is not None and known.ts > (row.ts or 0):
         dot.metric, dot.value, dot.ts = known.metric, known.value, known.ts
     if known is not None and known.heard is not None:
-        dot.heard = max(known.heard, heard or 0)
+        dot.heard = max(known.heard, row.heard or 0)
     return dot
 
 
@@ -201,7 +247,3 @@ def _replaces(dot: Dot, metric: str, ts: int | None) -> bool:
 
 def _is_heard(dot: Dot, now_ms: int) -> bool:
     return dot.heard is not None and now_ms - dot.heard <= SILENT_INTERVALS * dot.interval_s * 1000
-
-
-def _ms(at: Any) -> int | None:
-    return None if at is None else round(at.timestamp() * 1000)

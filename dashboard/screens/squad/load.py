@@ -9,7 +9,6 @@ from city.person import Caller
 from dashboard.screens.detail.load import facts_of
 from dashboard.shell.parts import parts
 from db.pool import transaction
-from db.walls import list_incidents
 
 
 def my_tasks(caller: Caller) -> list[dict[str, Any]]:
@@ -17,7 +16,7 @@ def my_tasks(caller: Caller) -> list[dict[str, Any]]:
     now = datetime.now(UTC)
     if caller.squad is None:
         return []
+    rows = parts().walls.of(caller.district).open_incidents(caller.squad)
     with transaction(parts().pool) as conn:
-        rows = list_incidents(conn, caller.district, squad=caller.squad)
         found = [facts_of(conn, caller, row.id, now) for row in rows]
     return [{**row, "actions": row["offered"]} for row in found]

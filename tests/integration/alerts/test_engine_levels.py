@@ -12,8 +12,9 @@ from city.alarm import AlarmState, Severity
 from city.incident import Role
 from city.person import Caller
 from db.events import list_events
-from db.walls import list_alarms
 from dispatch.steps import take_alarm_change
+from replay.shown import alarm as shown_alarm
+from replay.steps import read_picture
 from tests.integration.alerts.engine_city import DISTRICT, Engine
 from tests.integration.alerts.test_engine_order import drain, ingest
 
@@ -41,7 +42,8 @@ def test_a_second_peak_after_an_acknowledged_one_is_new_on_the_wall_and_reaches_
     assert (alarm.state, alarm.acknowledged_by) == (AlarmState.UNACKNOWLEDGED, None)
     assert engine.changes() == ["raised", "acknowledged", "retripped"]
     assert engine.events()[-1] == "alarm.retripped"
-    (shown,) = [a for a in list_alarms(engine.conn, DISTRICT) if a.id == alarm.id]
+    shown = shown_alarm(read_picture(engine.conn, DISTRICT), alarm.id)
+    assert shown is not None
     assert (shown.raised_at, shown.announced_at) == (raised_at, engine.now)
     while take_alarm_change(engine.conn, engine.now):
         pass

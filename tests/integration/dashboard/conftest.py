@@ -23,7 +23,7 @@ from city.stage import DEADLINES, TIMERS, Stage
 from dashboard.shell.parts import EXTENSION, Parts
 from dashboard.shell.server import create_server
 from db import beats, users
-from db.events import append_events, last_seq
+from db.events import append_events, append_waiting, last_seq
 from db.live import open_redis, publish_event_seq
 from db.pool import Connection, Pool, open_pool
 
@@ -149,6 +149,7 @@ def add_people(pool: Pool) -> dict[Role, str]:
             tokens[role] = users.create_token(conn, role.value, role, DISTRICT, now, squad=own)
         for role in (Role.DISPATCHER, Role.VIEWER):
             users.add_user(conn, role.value, PASSWORD, role, DISTRICT, now)
+        append_waiting(conn, now)
     return tokens
 
 

@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from db import kpi
+from db.events import append_waiting
+from replay import shown
+from replay.steps import read_picture
 
 DAY = datetime(2026, 7, 15, tzinfo=UTC)
 END = DAY + timedelta(days=1)
@@ -194,6 +197,7 @@ def test_the_headline_counts_each_open_case_once(db) -> None:
     add_clock(db, soon, "handle", now + HOUR / 10)
     add_incident(db, "easy", opened=DAY - HOUR)
     closed_incident(db, "done", late=False)
-    head = kpi.headline(db, DISTRICT, DAY, now)
+    append_waiting(db, now)
+    head = shown.headline(read_picture(db, DISTRICT), DAY, now)
     assert (head.open, head.overdue, head.due_soon) == (3, 1, 1)
     assert (head.opened_today, head.closed_today) == (3, 1)

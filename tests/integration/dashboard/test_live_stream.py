@@ -291,7 +291,7 @@ def test_a_squad_that_moves_and_figures_that_change_come_without_an_event(
     monkeypatch.setattr("dashboard.shell.live.SWEEP_S", 0.2)
     with watching(site) as stream:
         code = snapshot(site)["squads"][0][0]
-        site.sql("UPDATE squad SET lon = 110.5, lat = 19.9 WHERE code = %s", (code,))
+        site.sql("INSERT INTO squad_position VALUES (%s, now(), 110.5, 19.9)", (code,))
         while "squads" not in (frame := stream.next("now")):
             pass
         assert [row[:1] + row[3:5] for row in frame["squads"]] == [[code, 110.5, 19.9]]

@@ -134,3 +134,25 @@ def test_whoever_may_not_see_it_does_not_get_it_back_from_their_own_report(site)
         answer = client.post("/api/v1/incidents", json=body)
         assert answer.status_code == 201
         assert NUMBER not in answer.text
+
+
+def test_rows_of_events_are_for_administrators_who_ask_and_have_no_number(site, reported) -> None:
+    about = {"subject": f"incident:{reported['id']}"}
+    for role in Role:
+        if role is Role.SYSTEM:
+            continue
+        with site.client(role) as client:
+            plain = client.get("/api/v1/events", params=about).json()["items"]
+            assert plain
+            assert all("rows" not in event for event in plain)
+            assert '"rows"' not in followed(client, "/api/v1/events", about)
+            asked = client.get("/api/v1/events", params={**about, "rows": "true"})
+            if role is not Role.ADMIN:
+                assert asked.status_code == 403
+                continue
+            opened = asked.json()["items"][0]
+            tables = {found["table"]: found["row"] for found in opened["rows"]}
+            assert tables["incident"]["id"] == reported["id"]
+            assert tables["deadline"]["incident_id"] == reported["id"]
+            assert NUMBER not in str(opened["rows"])
+            assert '"rows"' in followed(client, "/api/v1/events", {**about, "rows": "true"})

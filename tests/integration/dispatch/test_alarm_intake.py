@@ -13,10 +13,12 @@ from city.alarm import AlarmChangeKind
 from city.errors import Conflict, GridwardenError
 from city.incident import Action, IncidentState
 from city.requests import ActionRequest
-from db import events, openings, walls
+from db import events, openings
 from db.live import open_redis, wake
 from db.pool import Connection, connect, open_pool, transaction
 from dispatch import steps, worker
+from replay import shown
+from replay.steps import read_picture
 from tests.integration.dispatch.town import (
     DISPATCHER,
     DISTRICT,
@@ -322,4 +324,5 @@ def test_the_worker_outlives_a_lost_database_connection(
         assert worker.take_one(pool) is None
     finally:
         pool.close()
-    assert walls.list_incidents(town.conn, DISTRICT)[0].clock == "dispatch"
+    (incident,) = shown.incidents(read_picture(town.conn, DISTRICT))
+    assert incident.clock == "dispatch"

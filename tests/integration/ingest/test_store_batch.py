@@ -271,7 +271,8 @@ def test_a_squad_moves_forward_in_time_only(field: Field) -> None:
     field.store(field.message(topic, here))
     field.store(field.message(topic, before))
 
-    assert field.row("SELECT lon, lat FROM squad WHERE code = %s", squad) == (110.35, 20.01)
+    query = "SELECT lon, lat FROM squad_position WHERE squad = %s ORDER BY at DESC LIMIT 1"
+    assert field.row(query, squad) == (110.35, 20.01)
     assert field.books() == (2, 1, 1, 0)
 
 

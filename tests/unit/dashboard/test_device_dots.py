@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from dashboard.screens.citymap.device_dots import (
     SILENT_INTERVALS,
     DeviceBoard,
     DeviceState,
+    WallDevice,
     device_state,
 )
-from db.walls import WallDevice
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MS = round(NOW.timestamp() * 1000)
@@ -27,8 +28,8 @@ def device(device_id: int, **more: Any) -> WallDevice:
         "out_of_service": False,
         "metric": "ch4_pct_lel",
         "value": 1.0,
-        "ts": NOW,
-        "heard_at": NOW,
+        "ts": MS,
+        "heard": MS,
         **more,
     }
     return WallDevice(id=device_id, **columns)
@@ -67,7 +68,7 @@ def test_the_state_of_a_dot(out, severity, heard, expected) -> None:
 
 
 def test_only_devices_with_something_to_say_are_in_the_snapshot() -> None:
-    found = board(device(1), device(2, metric=None, value=None, ts=None, heard_at=None))
+    found = board(device(1), device(2, metric=None, value=None, ts=None, heard=None))
     assert found.rows() == [[1, 1, 1.0, "ch4_pct_lel", MS]]
 
 
@@ -80,7 +81,7 @@ def test_a_newer_value_replaces_and_an_older_one_does_not() -> None:
 
 
 def test_a_lesser_metric_only_shows_that_the_device_lives() -> None:
-    found = board(device(1, ts=NOW - timedelta(hours=1), heard_at=NOW - timedelta(hours=1)))
+    found = board(device(1, ts=MS - 60 * MINUTE, heard=MS - 60 * MINUTE))
     assert found.rows()[0][1] == DeviceState.SILENT
     assert found.apply(frame([1, None, 80.0, "battery_pct", MS, MS]), MS) == []
     assert [row[1] for row in found.sweep(MS)] == [DeviceState.OK]
@@ -117,9 +118,7 @@ def test_an_alarm_survives_reading_the_database_again() -> None:
 def test_reading_the_database_again_tells_what_was_missed_and_keeps_what_is_newer() -> None:
     found = board(device(1), device(2))
     found.apply(frame([2, None, 5.0, "ch4_pct_lel", MS + 50, MS + 60]), MS + 60)
-    changed = found.load(
-        [device(1, value=7.0, ts=NOW + timedelta(seconds=1)), device(2), device(3)], MS + 1000
-    )
+    changed = found.load([device(1, value=7.0, ts=MS + 1000), device(2), device(3)], MS + 1000)
     assert sorted(row[:3] for row in changed) == [[1, 1, 7.0], [3, 1, 1.0]]
     assert {row[0]: row[2] for row in found.rows()} == {1: 7.0, 2: 5.0, 3: 1.0}
 
@@ -129,7 +128,7 @@ def test_lit_lamps_are_counted_among_those_that_say_something() -> None:
     found = board(
         device(1, **lamp, value=1.0),
         device(2, **lamp, value=0.0),
-        device(3, **{**lamp, "value": 1.0, "heard_at": NOW - timedelta(days=1)}),
+        device(3, **{**lamp, "value": 1.0, "heard": MS - 24 * 60 * MINUTE}),
         device(4, **{**lamp, "value": 1.0, "out_of_service": True}),
         device(5),
     )
@@ -142,3 +141,28 @@ def test_the_delay_is_the_median_from_sensor_to_commit() -> None:
     for delay in (100, 300, 200):
         found.apply(frame([1, None, 1.0, "ch4_pct_lel", MS, MS], committed=MS + delay), MS)
     assert found.delay_ms() == 200
+
+
+def as_snapshot(found: DeviceBoard) -> dict[int, list[Any]]:
+    """What a screen makes of both parts: of two rows of a device the later one counts."""
+    parts = found.json_parts()
+    rows = msgspec.json.decode(b"[" + b",".join(filter(None, parts)) + b"]")
+    return {row[0]: row for row in rows}
+
+
+def test_the_parts_of_the_snapshot_add_up_to_its_rows() -> None:
+    found = board(device(1), device(2), device(3, metric=None, value=None, ts=None, heard=None))
+    base, young = found.json_parts()
+    assert young == b""
+    found.apply(frame([2, None, 2.0, "ch4_pct_lel", MS + 5, MS + 6]), MS + 10)
+    found.set_severities({3: 1}, MS)
+    assert found.json_parts()[0] is base, "what has not changed is the same bytes"
+    assert found.young == 2
+    assert as_snapshot(found) == {row[0]: row for row in found.rows()}
+    found.set_severities({}, MS)
+    assert as_snapshot(found)[3][1] == DeviceState.UNKNOWN, "it has nothing to say any more"
+    found.settle()
+    assert found.young == 0
+    assert as_snapshot(found) == {row[0]: row for row in found.rows()}
+    found.load([device(2), device(4)], MS + 20)
+    assert as_snapshot(found) == {row[0]: row for row in found.rows()}

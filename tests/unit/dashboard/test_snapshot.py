@@ -9,31 +9,32 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from city.event import Event
 from city.place import LonLat
 from city.squad import Shift, Squad
+from dashboard.shell.packing import Packer, Rows, pack
 from dashboard.shell.snapshot import (
     Counted,
-    Fresh,
-    Picture,
-    Touched,
+    Screen,
+    SnapshotParts,
     alarm_json,
-    apply_fresh,
     incident_json,
     kpi_json,
-    pack,
     squad_json,
     sse,
+    take_events,
     take_squads,
-    touched_by,
+    tell,
 )
-from db.kpi import Headline
-from db.walls import WallAlarm, WallIncident
+from replay.picture import Picture
+from replay.shown import Headline, ShownAlarm, ShownIncident
+from tests.unit.replay.log import ALARM, DISTRICT, INCIDENT, SQUAD, event, row
 
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)  # a Sunday noon in Shanghai
 ZONE = ZoneInfo("Asia/Shanghai")
 
 
-def incident(incident_id: int, **more: Any) -> WallIncident:
+def incident(incident_id: int, **more: Any) -> ShownIncident:
     columns: dict[str, Any] = {
         "number": f"N{incident_id}", "state": "filed", "severity": 2, "family": "gas",
         "category": "05-02", "category_zh": "zh", "category_en": "en", "title_zh": "zh",
@@ -43,10 +44,10 @@ def incident(incident_id: int, **more: Any) -> WallIncident:
         "due_at": NOW + timedelta(minutes=15), "warn_at": NOW + timedelta(minutes=12),
         "paused_at": None, "version": 1, "demo": False, "device": None, **more,
     }  # fmt: skip
-    return WallIncident(id=incident_id, **columns)
+    return ShownIncident(id=incident_id, **columns)
 
 
-def alarm(alarm_id: int, **more: Any) -> WallAlarm:
+def alarm(alarm_id: int, **more: Any) -> ShownAlarm:
     columns: dict[str, Any] = {
         "severity": 2, "state": "unacknowledged", "category": "05-02", "device": "GD-1",
         "device_id": 1, "lon": 110.0, "lat": 20.0, "unit_grid": None, "sensed_at": NOW,
@@ -54,7 +55,7 @@ def alarm(alarm_id: int, **more: Any) -> WallAlarm:
         "shelved_until": None, "version": 1,
         **more,
     }  # fmt: skip
-    return WallAlarm(id=alarm_id, **columns)
+    return ShownAlarm(id=alarm_id, **columns)
 
 
 def squad(code: str, **more: Any) -> Squad:
@@ -67,30 +68,39 @@ def squad(code: str, **more: Any) -> Squad:
     return Squad(code=code, **columns)
 
 
-def fresh(kinds: tuple[str, ...] = ("x",), incidents=(), alarms=(), squads=(), touched=None):
-    ids = frozenset(row.id for row in incidents), frozenset(row.id for row in alarms)
-    return Fresh(touched or Touched(*ids, kinds), incidents, alarms, squads)
+def screen(*events: Event) -> Screen:
+    """What is shown after these events."""
+    found = Screen(ZONE, Picture(DISTRICT))
+    tell(found, take_events(found, events), NOW)
+    return found
+
+
+def frame_of(found: Screen, *events: Event) -> dict[str, Any]:
+    return tell(found, take_events(found, events), NOW)
 
 
 def test_events_name_the_rows_they_touch() -> None:
-    touched = touched_by(
+    found = Screen(ZONE, Picture(DISTRICT))
+    touched = take_events(
+        found,
         [
-            ("incident.opened", "incident:7"),
-            ("alarm.raised", "alarm:3"),
-            ("incident.filed", "incident:7"),
-            ("video.confirmed", "video:CAM/1"),
-            ("incident.odd", "incident:not-a-number"),
-        ]
+            event(1, "incident.opened", "incident:7"),
+            event(2, "alarm.raised", "alarm:3"),
+            event(3, "incident.filed", "incident:7"),
+            event(4, "video.confirmed", "video:CAM/1"),
+            event(5, "incident.odd", "incident:not-a-number"),
+            event(6, "row.changed", "log:rows", row("deadline", {"incident_id": 8, "id": 1}, {})),
+            event(7, "row.changed", "log:rows", row("incident_alarm", {"alarm_id": 4}, None)),
+            event(8, "incident.opened", "incident:9", district="990101"),
+        ],
     )
-    assert touched.incidents == {7}
-    assert touched.alarms == {3}
-    assert touched.kinds == (
-        "incident.opened",
-        "alarm.raised",
-        "incident.filed",
-        "video.confirmed",
-        "incident.odd",
-    )
+    assert touched.incidents == {7, 8}
+    assert touched.alarms == {3, 4}
+    assert list(touched.kinds) == [
+        "incident.opened", "alarm.raised", "incident.filed", "video.confirmed", "incident.odd",
+        "row.changed",
+    ]  # fmt: skip
+    assert found.rev == 8
 
 
 def test_a_clock_stands_as_it_does_at_the_moment_of_asking() -> None:
@@ -126,58 +136,109 @@ def test_a_squad_says_where_it_is_and_whether_it_is_on_duty() -> None:
 
 
 def test_a_frame_takes_in_what_is_there_and_out_what_is_gone() -> None:
-    picture = Picture(ZONE, incidents={1: incident(1), 2: incident(2)}, alarms={5: alarm(5)})
-    touched = Touched(frozenset({1, 3}), frozenset({5}), ("incident.closed",))
-    frame = apply_fresh(picture, fresh(incidents=[incident(3)], touched=touched), 42, NOW)
-    assert sorted(picture.incidents) == [2, 3]
-    assert picture.alarms == {}
+    found = screen(
+        event(1, "x", "x:1", row("incident", {"id": 1}, {**INCIDENT, "id": 1}),
+              row("incident", {"id": 2}, {**INCIDENT, "id": 2}),
+              row("alarm", {"id": 5}, {**ALARM, "id": 5})),
+    )  # fmt: skip
+    frame = frame_of(
+        found,
+        event(41, "incident.closed", "incident:1",
+              row("incident", {"id": 1}, {**INCIDENT, "id": 1, "state": "closed"}),
+              row("alarm", {"id": 5}, {**ALARM, "id": 5, "state": "normal"})),
+        event(42, "incident.opened", "incident:3",
+              row("incident", {"id": 3}, {**INCIDENT, "id": 3})),
+    )  # fmt: skip
+    assert sorted(found.incidents) == [2, 3]
+    assert found.alarms == {}
     assert (frame["rev"], frame["gone"], frame["alarms_gone"]) == (42, [1], [5])
-    assert [row["id"] for row in frame["incidents"]] == [3]
-    assert picture.rev == 42
+    assert [shown["id"] for shown in frame["incidents"]] == [3]
+    assert found.rev == 42
 
 
 def test_a_frame_names_only_the_squads_that_changed() -> None:
-    picture = Picture(ZONE)
-    take_squads(picture, [squad("A"), squad("B")], NOW)
-    busy = squad("B", open_incidents=1)
-    frame = apply_fresh(picture, fresh(squads=[squad("A"), busy]), 1, NOW)
-    assert [row[0] for row in frame["squads"]] == ["B"]
-    assert picture.as_json(NOW, [], None)["squads"][1][6] == 1
+    found = screen(
+        event(1, "x", "x:1", row("squad", {"code": "A"}, {**SQUAD, "code": "A"}),
+              row("squad", {"code": "B"}, {**SQUAD, "code": "B"}))
+    )  # fmt: skip
+    sent = {**INCIDENT, "id": 3, "state": "dispatched", "squad": "B"}
+    frame = frame_of(found, event(2, "x", "incident:3", row("incident", {"id": 3}, sent)))
+    assert [shown[0] for shown in frame["squads"]] == ["B"]
+    assert found.as_json(NOW, [], None)["squads"][1][6] == 1
+
+
+def test_a_name_that_changes_changes_every_incident_that_shows_it() -> None:
+    found = screen(
+        event(1, "x", "x:1", row("incident", {"id": 1}, {**INCIDENT, "id": 1, "street": "S1"}),
+              row("incident", {"id": 2}, {**INCIDENT, "id": 2}))
+    )  # fmt: skip
+    named = row("division", {"code": "S1"}, {"code": "S1", "district": DISTRICT, "name": "长堤路"})
+    frame = frame_of(found, event(2, "row.changed", "log:rows", named))
+    assert [(shown["id"], shown["street_name"]) for shown in frame["incidents"]] == [(1, "长堤路")]
 
 
 def test_a_squad_whose_shift_ends_looks_different_without_any_event() -> None:
-    picture = Picture(ZONE)
-    take_squads(picture, [squad("A")], NOW)
-    assert take_squads(picture, [squad("A")], NOW + timedelta(minutes=1)) == []
-    assert [row[5] for row in take_squads(picture, [squad("A")], NOW + timedelta(hours=6))] == [
-        False
-    ]
+    shift = {"squad": "A", "weekdays": [7], "start_at": "08:00:00", "end_at": "18:00:00"}
+    found = screen(
+        event(1, "x", "x:1", row("squad", {"code": "A"}, {**SQUAD, "code": "A"}),
+              row("squad_shift", {"squad": "A", "start_at": "08:00:00"}, shift))
+    )  # fmt: skip
+    assert take_squads(found, NOW + timedelta(minutes=1)) == []
+    assert [shown[5] for shown in take_squads(found, NOW + timedelta(hours=6))] == [False]
 
 
 def test_frames_add_up_to_the_snapshot() -> None:
     """A screen that applies every frame to an empty picture ends where the snapshot is."""
-    picture = Picture(ZONE)
+    found = Screen(ZONE, Picture(DISTRICT))
     steps = [
-        fresh(incidents=[incident(1), incident(2)], alarms=[alarm(1)]),
-        fresh(incidents=[incident(2, state="dispatched", version=2)]),
-        fresh(touched=Touched(frozenset({1}), frozenset({1}), ("x",))),
-        fresh(incidents=[incident(3, severity=1)]),
-    ]
+        event(1, "x", "x:1", row("incident", {"id": 1}, {**INCIDENT, "id": 1}),
+              row("incident", {"id": 2}, {**INCIDENT, "id": 2}),
+              row("alarm", {"id": 1}, {**ALARM, "id": 1})),
+        event(2, "x", "x:1", row("incident", {"id": 2}, {**INCIDENT, "id": 2, "version": 2})),
+        event(3, "x", "x:1", row("incident", {"id": 1}, None), row("alarm", {"id": 1}, None)),
+        event(4, "x", "x:1", row("incident", {"id": 3}, {**INCIDENT, "id": 3, "severity": 1})),
+    ]  # fmt: skip
     screen: dict[int, Any] = {}
-    for rev, step in enumerate(steps, start=1):
-        frame = apply_fresh(picture, step, rev, NOW)
-        screen |= {row["id"]: row for row in frame["incidents"]}
+    for step in steps:
+        frame = frame_of(found, step)
+        screen |= {shown["id"]: shown for shown in frame["incidents"]}
         for gone in frame["gone"]:
             screen.pop(gone)
-    shown = picture.as_json(NOW, [], None)
-    assert {row["id"]: row for row in shown["incidents"]} == screen
-    assert [row["id"] for row in shown["incidents"]] == [3, 2], "the worst first"
+    shown = found.as_json(NOW, [], None)
+    assert {incident["id"]: incident for incident in shown["incidents"]} == screen
+    assert [incident["id"] for incident in shown["incidents"]] == [3, 2], "the worst first"
     assert (shown["rev"], shown["alarms"]) == (4, [])
+
+
+def test_the_parts_of_the_snapshot_are_the_snapshot_at_any_time() -> None:
+    found = Screen(ZONE, Picture(DISTRICT), kpi={"open": 1})
+    found.incidents = {n: incident(n, due_at=NOW + timedelta(minutes=n)) for n in range(100)}
+    found.alarms = {n: alarm(n, shelved_until=NOW + timedelta(minutes=n)) for n in range(70)}
+    made, packer = SnapshotParts(), Packer()
+    for minutes in (0, 0, 20, 50):
+        now = NOW + timedelta(minutes=minutes)
+        found.incidents[7] = incident(7, title_en=f"after {minutes}")
+        packed = packer.pack(made.parts(found, now, (b"[1]", b"[2],[3]"), 4.0, []))
+        assert gzip.decompress(packed.zipped) == packed.plain
+        expected = {**found.as_json(now, [[1], [2], [3]], 4.0), "faults": []}
+        assert json.loads(packed.plain) == json.loads(json.dumps(expected))
+    empty = packer.pack(SnapshotParts().parts(screen(), NOW, (b"", b""), None, []))
+    assert json.loads(empty.plain)["incidents"] == json.loads(empty.plain)["devices"] == []
+
+
+def test_a_row_that_comes_makes_one_part_new() -> None:
+    rows = Rows[int](lambda n: {"n": n})
+    before = rows.parts((n, n, None) for n in range(1000, 1320))
+    after = rows.parts((n, n, None) for n in [*range(1000, 1100), 5, *range(1100, 1320)])
+    assert len(before) == len(after) == 11
+    assert len(set(after) - set(before)) == 1
+    assert json.loads(b"[" + b"".join(after) + b"]")[100] == {"n": 5}
 
 
 def test_a_shelved_alarm_colours_nothing_until_its_time_runs_out() -> None:
     until = NOW + timedelta(hours=1)
-    picture = Picture(ZONE, alarms={1: alarm(1, shelved_until=until), 2: alarm(2, severity=4)})
+    shown = {1: alarm(1, shelved_until=until), 2: alarm(2, severity=4)}
+    picture = Screen(ZONE, Picture(DISTRICT), alarms=shown)
     assert picture.severities(NOW) == {1: 4}
     assert picture.severities(until) == {1: 2}
     assert alarm_json(picture.alarms[1], NOW)["shelved"] is True

@@ -1,0 +1,1 @@
+"""What a city looked like at any of its events: the event log, folded."""
