@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from dash.development.base_component import Component
 
-from alerts import reasons
+from alerts.watch import gateway
 from city.gateway import KINDS
 from dashboard.screens.detail.page import GATEWAY_REASONS, render_explanation
 from dashboard.screens.devices import page as devices
@@ -140,6 +140,6 @@ def test_an_explained_alarm_names_its_gateway_and_a_gateways_alarm_leads_to_its_
 
 
 def test_reasons_and_kinds_of_gateways_are_those_of_the_engine() -> None:
-    codes = {reasons.GATEWAY_SILENT, reasons.GATEWAY_OFFLINE, reasons.SERVER_SILENT}
+    codes = {gateway.GATEWAY_SILENT, gateway.GATEWAY_OFFLINE, gateway.SERVER_SILENT}
     assert codes == GATEWAY_REASONS
     assert {f"gateway_kind.{kind}" for kind in KINDS} <= set(read_catalogue())

@@ -36,35 +36,73 @@ ZONE = ZoneInfo("Asia/Shanghai")
 
 def incident(incident_id: int, **more: Any) -> ShownIncident:
     columns: dict[str, Any] = {
-        "number": f"N{incident_id}", "state": "filed", "severity": 2, "family": "gas",
-        "category": "05-02", "category_zh": "zh", "category_en": "en", "title_zh": "zh",
-        "title_en": "en", "lon": 110.0, "lat": 20.0, "unit_grid": None, "street_name": None,
-        "community_name": None, "source": "sensor", "squad": None, "squad_zh": None,
-        "squad_en": None, "opened_at": NOW, "clock": "dispatch",
-        "due_at": NOW + timedelta(minutes=15), "warn_at": NOW + timedelta(minutes=12),
-        "paused_at": None, "version": 1, "demo": False, "device": None, **more,
-    }  # fmt: skip
+        "number": f"N{incident_id}",
+        "state": "filed",
+        "severity": 2,
+        "family": "gas",
+        "category": "05-02",
+        "category_zh": "zh",
+        "category_en": "en",
+        "title_zh": "zh",
+        "title_en": "en",
+        "lon": 110.0,
+        "lat": 20.0,
+        "unit_grid": None,
+        "street_name": None,
+        "community_name": None,
+        "source": "sensor",
+        "squad": None,
+        "squad_zh": None,
+        "squad_en": None,
+        "opened_at": NOW,
+        "clock": "dispatch",
+        "due_at": NOW + timedelta(minutes=15),
+        "warn_at": NOW + timedelta(minutes=12),
+        "paused_at": None,
+        "version": 1,
+        "demo": False,
+        "device": None,
+        **more,
+    }
     return ShownIncident(id=incident_id, **columns)
 
 
 def alarm(alarm_id: int, **more: Any) -> ShownAlarm:
     columns: dict[str, Any] = {
-        "severity": 2, "state": "unacknowledged", "category": "05-02", "device": "GD-1",
-        "device_id": 1, "lon": 110.0, "lat": 20.0, "unit_grid": None, "sensed_at": NOW,
-        "raised_at": NOW, "announced_at": NOW, "reason": {}, "incident_id": None,
-        "shelved_until": None, "version": 1,
+        "severity": 2,
+        "state": "unacknowledged",
+        "category": "05-02",
+        "device": "GD-1",
+        "device_id": 1,
+        "lon": 110.0,
+        "lat": 20.0,
+        "unit_grid": None,
+        "sensed_at": NOW,
+        "raised_at": NOW,
+        "announced_at": NOW,
+        "reason": {},
+        "incident_id": None,
+        "shelved_until": None,
+        "version": 1,
         **more,
-    }  # fmt: skip
+    }
     return ShownAlarm(id=alarm_id, **columns)
 
 
 def squad(code: str, **more: Any) -> Squad:
     columns: dict[str, Any] = {
-        "district": "460107", "name_zh": "中队", "name_en": "squad", "kind": "gas",
-        "skills": frozenset({"gas"}), "duty_grids": frozenset(),
-        "shifts": (Shift(frozenset({7}), time(8), time(18)),), "position": LonLat(110.1, 20.1),
-        "position_at": NOW, "open_incidents": 0, **more,
-    }  # fmt: skip
+        "district": "460107",
+        "name_zh": "中队",
+        "name_en": "squad",
+        "kind": "gas",
+        "skills": frozenset({"gas"}),
+        "duty_grids": frozenset(),
+        "shifts": (Shift(frozenset({7}), time(8), time(18)),),
+        "position": LonLat(110.1, 20.1),
+        "position_at": NOW,
+        "open_incidents": 0,
+        **more,
+    }
     return Squad(code=code, **columns)
 
 
@@ -97,9 +135,13 @@ def test_events_name_the_rows_they_touch() -> None:
     assert touched.incidents == {7, 8}
     assert touched.alarms == {3, 4}
     assert list(touched.kinds) == [
-        "incident.opened", "alarm.raised", "incident.filed", "video.confirmed", "incident.odd",
+        "incident.opened",
+        "alarm.raised",
+        "incident.filed",
+        "video.confirmed",
+        "incident.odd",
         "row.changed",
-    ]  # fmt: skip
+    ]
     assert found.rev == 8
 
 
@@ -137,18 +179,28 @@ def test_a_squad_says_where_it_is_and_whether_it_is_on_duty() -> None:
 
 def test_a_frame_takes_in_what_is_there_and_out_what_is_gone() -> None:
     found = screen(
-        event(1, "x", "x:1", row("incident", {"id": 1}, {**INCIDENT, "id": 1}),
-              row("incident", {"id": 2}, {**INCIDENT, "id": 2}),
-              row("alarm", {"id": 5}, {**ALARM, "id": 5})),
-    )  # fmt: skip
+        event(
+            1,
+            "x",
+            "x:1",
+            row("incident", {"id": 1}, {**INCIDENT, "id": 1}),
+            row("incident", {"id": 2}, {**INCIDENT, "id": 2}),
+            row("alarm", {"id": 5}, {**ALARM, "id": 5}),
+        ),
+    )
     frame = frame_of(
         found,
-        event(41, "incident.closed", "incident:1",
-              row("incident", {"id": 1}, {**INCIDENT, "id": 1, "state": "closed"}),
-              row("alarm", {"id": 5}, {**ALARM, "id": 5, "state": "normal"})),
-        event(42, "incident.opened", "incident:3",
-              row("incident", {"id": 3}, {**INCIDENT, "id": 3})),
-    )  # fmt: skip
+        event(
+            41,
+            "incident.closed",
+            "incident:1",
+            row("incident", {"id": 1}, {**INCIDENT, "id": 1, "state": "closed"}),
+            row("alarm", {"id": 5}, {**ALARM, "id": 5, "state": "normal"}),
+        ),
+        event(
+            42, "incident.opened", "incident:3", row("incident", {"id": 3}, {**INCIDENT, "id": 3})
+        ),
+    )
     assert sorted(found.incidents) == [2, 3]
     assert found.alarms == {}
     assert (frame["rev"], frame["gone"], frame["alarms_gone"]) == (42, [1], [5])
@@ -158,9 +210,14 @@ def test_a_frame_takes_in_what_is_there_and_out_what_is_gone() -> None:
 
 def test_a_frame_names_only_the_squads_that_changed() -> None:
     found = screen(
-        event(1, "x", "x:1", row("squad", {"code": "A"}, {**SQUAD, "code": "A"}),
-              row("squad", {"code": "B"}, {**SQUAD, "code": "B"}))
-    )  # fmt: skip
+        event(
+            1,
+            "x",
+            "x:1",
+            row("squad", {"code": "A"}, {**SQUAD, "code": "A"}),
+            row("squad", {"code": "B"}, {**SQUAD, "code": "B"}),
+        )
+    )
     sent = {**INCIDENT, "id": 3, "state": "dispatched", "squad": "B"}
     frame = frame_of(found, event(2, "x", "incident:3", row("incident", {"id": 3}, sent)))
     assert [shown[0] for shown in frame["squads"]] == ["B"]
@@ -169,9 +226,14 @@ def test_a_frame_names_only_the_squads_that_changed() -> None:
 
 def test_a_name_that_changes_changes_every_incident_that_shows_it() -> None:
     found = screen(
-        event(1, "x", "x:1", row("incident", {"id": 1}, {**INCIDENT, "id": 1, "street": "S1"}),
-              row("incident", {"id": 2}, {**INCIDENT, "id": 2}))
-    )  # fmt: skip
+        event(
+            1,
+            "x",
+            "x:1",
+            row("incident", {"id": 1}, {**INCIDENT, "id": 1, "street": "S1"}),
+            row("incident", {"id": 2}, {**INCIDENT, "id": 2}),
+        )
+    )
     named = row("division", {"code": "S1"}, {"code": "S1", "district": DISTRICT, "name": "长堤路"})
     frame = frame_of(found, event(2, "row.changed", "log:rows", named))
     assert [(shown["id"], shown["street_name"]) for shown in frame["incidents"]] == [(1, "长堤路")]
@@ -180,9 +242,14 @@ def test_a_name_that_changes_changes_every_incident_that_shows_it() -> None:
 def test_a_squad_whose_shift_ends_looks_different_without_any_event() -> None:
     shift = {"squad": "A", "weekdays": [7], "start_at": "08:00:00", "end_at": "18:00:00"}
     found = screen(
-        event(1, "x", "x:1", row("squad", {"code": "A"}, {**SQUAD, "code": "A"}),
-              row("squad_shift", {"squad": "A", "start_at": "08:00:00"}, shift))
-    )  # fmt: skip
+        event(
+            1,
+            "x",
+            "x:1",
+            row("squad", {"code": "A"}, {**SQUAD, "code": "A"}),
+            row("squad_shift", {"squad": "A", "start_at": "08:00:00"}, shift),
+        )
+    )
     assert take_squads(found, NOW + timedelta(minutes=1)) == []
     assert [shown[5] for shown in take_squads(found, NOW + timedelta(hours=6))] == [False]
 
@@ -191,13 +258,18 @@ def test_frames_add_up_to_the_snapshot() -> None:
     """A screen that applies every frame to an empty picture ends where the snapshot is."""
     found = Screen(ZONE, Picture(DISTRICT))
     steps = [
-        event(1, "x", "x:1", row("incident", {"id": 1}, {**INCIDENT, "id": 1}),
-              row("incident", {"id": 2}, {**INCIDENT, "id": 2}),
-              row("alarm", {"id": 1}, {**ALARM, "id": 1})),
+        event(
+            1,
+            "x",
+            "x:1",
+            row("incident", {"id": 1}, {**INCIDENT, "id": 1}),
+            row("incident", {"id": 2}, {**INCIDENT, "id": 2}),
+            row("alarm", {"id": 1}, {**ALARM, "id": 1}),
+        ),
         event(2, "x", "x:1", row("incident", {"id": 2}, {**INCIDENT, "id": 2, "version": 2})),
         event(3, "x", "x:1", row("incident", {"id": 1}, None), row("alarm", {"id": 1}, None)),
         event(4, "x", "x:1", row("incident", {"id": 3}, {**INCIDENT, "id": 3, "severity": 1})),
-    ]  # fmt: skip
+    ]
     screen: dict[int, Any] = {}
     for step in steps:
         frame = frame_of(found, step)

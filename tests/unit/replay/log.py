@@ -12,26 +12,65 @@ DISTRICT = "460107"
 AT = datetime(2026, 11, 22, 4, tzinfo=UTC)
 
 INCIDENT: dict[str, Any] = {
-    "number": "N1", "district": DISTRICT, "state": "filed", "severity": 2, "category": "05-02",
-    "category_version": 1, "title_zh": "zh", "title_en": "en", "lon": 110.0, "lat": 20.0,
-    "unit_grid": None, "street": None, "community": None, "source": "sensor", "squad": None,
-    "device_id": None, "opened_at": AT.isoformat(), "closed_at": None, "version": 1, "demo": False,
-}  # fmt: skip
-ALARM: dict[str, Any] = {
-    "district": DISTRICT, "severity": 2, "state": "unacknowledged", "category": "05-02",
-    "device_id": None, "lon": 110.0, "lat": 20.0, "unit_grid": None, "sensed_at": AT.isoformat(),
-    "raised_at": AT.isoformat(), "announced_at": None, "reason": {}, "shelved_until": None,
+    "number": "N1",
+    "district": DISTRICT,
+    "state": "filed",
+    "severity": 2,
+    "category": "05-02",
+    "category_version": 1,
+    "title_zh": "zh",
+    "title_en": "en",
+    "lon": 110.0,
+    "lat": 20.0,
+    "unit_grid": None,
+    "street": None,
+    "community": None,
+    "source": "sensor",
+    "squad": None,
+    "device_id": None,
+    "opened_at": AT.isoformat(),
+    "closed_at": None,
     "version": 1,
-}  # fmt: skip
+    "demo": False,
+}
+ALARM: dict[str, Any] = {
+    "district": DISTRICT,
+    "severity": 2,
+    "state": "unacknowledged",
+    "category": "05-02",
+    "device_id": None,
+    "lon": 110.0,
+    "lat": 20.0,
+    "unit_grid": None,
+    "sensed_at": AT.isoformat(),
+    "raised_at": AT.isoformat(),
+    "announced_at": None,
+    "reason": {},
+    "shelved_until": None,
+    "version": 1,
+}
 SQUAD: dict[str, Any] = {
-    "district": DISTRICT, "name_zh": "中队", "name_en": "squad", "kind": "gas", "skills": ["gas"],
+    "district": DISTRICT,
+    "name_zh": "中队",
+    "name_en": "squad",
+    "kind": "gas",
+    "skills": ["gas"],
     "active": True,
-}  # fmt: skip
+}
 DEVICE: dict[str, Any] = {
-    "code": "GD-1", "district": DISTRICT, "kind": "gas", "name": "", "lon": 110.0, "lat": 20.0,
-    "unit_grid": None, "report_interval_s": 60, "out_of_service_since": None,
-    "return_due_at": None, "demo": False, "attributes": {"a": 1},
-}  # fmt: skip
+    "code": "GD-1",
+    "district": DISTRICT,
+    "kind": "gas",
+    "name": "",
+    "lon": 110.0,
+    "lat": 20.0,
+    "unit_grid": None,
+    "report_interval_s": 60,
+    "out_of_service_since": None,
+    "return_due_at": None,
+    "demo": False,
+    "attributes": {"a": 1},
+}
 
 
 def row(table: str, key: dict[str, Any], content: dict[str, Any] | None) -> dict[str, Any]:

@@ -29,9 +29,14 @@ def opened(incident_id: int, **more: object) -> dict[str, object]:
 def clock(incident_id: int, clock_id: int, minutes: int, **more: object) -> dict[str, object]:
     due = AT + timedelta(minutes=minutes)
     content = {
-        "clock": f"c{clock_id}", "due_at": due.isoformat(), "warn_at": due.isoformat(),
-        "paused_at": None, "met_at": None, "stopped_at": None, **more,
-    }  # fmt: skip
+        "clock": f"c{clock_id}",
+        "due_at": due.isoformat(),
+        "warn_at": due.isoformat(),
+        "paused_at": None,
+        "met_at": None,
+        "stopped_at": None,
+        **more,
+    }
     return row("deadline", {"incident_id": incident_id, "id": clock_id}, content)
 
 
@@ -76,8 +81,14 @@ def test_another_districts_rows_are_nobodys() -> None:
 
 
 def test_an_alarm_that_ends_takes_its_link_with_it() -> None:
-    live = event(1, "x", "x:1", opened(7), row("alarm", {"id": 1}, ALARM),
-                 row("incident_alarm", {"alarm_id": 1}, {"incident_id": 7}))  # fmt: skip
+    live = event(
+        1,
+        "x",
+        "x:1",
+        opened(7),
+        row("alarm", {"id": 1}, ALARM),
+        row("incident_alarm", {"alarm_id": 1}, {"incident_id": 7}),
+    )
     found = fold(START, live)
     assert [alarm.incident_id for alarm in shown.alarms(found)] == [7]
     ended = fold(found, event(2, "x", "x:1", row("alarm", {"id": 1}, {**ALARM, "state": "normal"})))
@@ -93,10 +104,14 @@ def test_a_device_is_kept_as_far_as_it_is_looked_at() -> None:
 
 def test_a_picture_is_the_same_after_it_was_written_down() -> None:
     rows = [
-        opened(7), clock(7, 1, 5), opened(8, state="closed"), row("alarm", {"id": 1}, ALARM),
-        row("device", {"id": 4}, DEVICE), row("squad", {"code": "A"}, SQUAD),
+        opened(7),
+        clock(7, 1, 5),
+        opened(8, state="closed"),
+        row("alarm", {"id": 1}, ALARM),
+        row("device", {"id": 4}, DEVICE),
+        row("squad", {"code": "A"}, SQUAD),
         row("incident_alarm", {"alarm_id": 1}, {"incident_id": 7}),
-    ]  # fmt: skip
+    ]
     found = fold(START, event(1, "x", "x:1", *rows))
     assert decode(encode(found)) == found
 
