@@ -182,9 +182,10 @@ def list_attention(conn: Connection, district: str, hazards: Sequence[Hazard]) -
                        min(started_at + (due_at - least(started_at, received_at))) AS ripe_at
                 FROM (SELECT device_id, direction, started_at, received_at, due_at, hazard.code,
                              hazard.condition, mildest
-                      FROM rule_timer
-                      JOIN hazard ON hazard.code = rule_code
-                      JOIN device ON device.id = device_id AND district = %(district)s) timer
+                      FROM rule_timer JOIN hazard ON hazard.code = rule_code
+                      -- No join: the planner would look for the delays of every device.
+                      WHERE (SELECT district FROM device WHERE id = device_id)
+                            = %(district)s) timer
                 GROUP BY device_id, condition
             ), matter AS (
                 SELECT device_id, condition,
@@ -198,11 +199,11 @@ def list_attention(conn: Connection, district: str, hazards: Sequence[Hazard]) -
                 WHERE condition IN (SELECT condition FROM hazard)
             )
             SELECT condition, array_agg(device_id) AS device_ids,
-                   array_agg((extract(epoch FROM until) * 1000000)::bigint) AS until_us,
+                   array_agg(round(date_part('epoch', until) * 1e6)::bigint) AS until_us,
                    array_agg(CASE WHEN is_calm THEN
-                       (extract(epoch FROM began_at) * 1000000)::bigint END) AS calm_from_us,
+                       round(date_part('epoch', began_at) * 1e6)::bigint END) AS calm_from_us,
                    array_agg(CASE WHEN is_calm THEN
-                       (extract(epoch FROM ripe_at) * 1000000)::bigint END) AS calm_to_us
+                       round(date_part('epoch', ripe_at) * 1e6)::bigint END) AS calm_to_us
             FROM matter GROUP BY condition
             """,
             {
