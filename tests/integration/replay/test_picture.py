@@ -10,13 +10,13 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
-from registry.service import return_to_service, take_out_of_service
 
 from city.squad import Squad, SquadPlace
 from db import squad_positions, users
 from db.events import append_waiting, last_seq, list_events, verify_chain
 from db.pool import Connection
 from db.squads import list_squads
+from registry.out_of_service import return_to_service, take_out_of_service
 from replay import shown
 from replay.checkpoint import decode, encode
 from replay.picture import Picture, fold
