@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ DEVICES = 20_000
 TRIPPING = 0.001
 SECONDS = 5.0
 BACKLOG = 64  # batches that wait
+TWO_BACKLOG = 160  # in each of two districts: some seconds
 # How often one and two engines, or an earlier commit and today's, are measured in turn.
 ROUNDS = 3
 COMPARED_BATCHES = 150
@@ -118,7 +120,7 @@ def _run(seconds: float | None) -> dict[str, Any]:
         with connect(servers.postgres) as conn:
             figures |= _whole_steps(conn, span)
             figures |= _backlog(conn)
-            figures |= _two_engines(conn, servers.postgres)
+            figures |= _two_engines(conn, servers)
     return figures
 
 
@@ -212,8 +214,9 @@ def _backlog(conn: Connection) -> dict[str, Any]:
     }
 
 
-def _two_engines(conn: Connection, url: str) -> dict[str, Any]:
-    """A backlog of two districts, half of the devices in each, by one engine and by two."""
+def _two_engines(conn: Connection, servers: stack.RunningStack) -> dict[str, Any]:
+    """A backlog of two districts, half of the devices in each, by one engine and by two, in turn.
+    Cores that others took meanwhile are missing to two engines first."""
     conn.execute(
         "INSERT INTO district (code, name_zh, name_en, outline)"
         " SELECT %s, name_zh, name_en, outline FROM district WHERE code = %s",
@@ -222,34 +225,41 @@ def _two_engines(conn: Connection, url: str) -> dict[str, Any]:
     conn.execute("UPDATE device SET district = %s WHERE id %% 2 = 0", (OTHER,))
     conn.commit()
     devices = [d for d in list_watched_devices(conn) if d.kind in HARMLESS]
-    rates: dict[int, list[float]] = {1: [], 2: []}
-    for round_ in range(ROUNDS):
-        for engines, found in rates.items():
+    rng, now = np.random.default_rng(10), datetime.now(UTC)
+    waiting = [
+        (pack(_readings([d for d in devices if d.district == district], now, rng)), district)
+        for _ in range(TWO_BACKLOG)
+        for district in (DISTRICT, OTHER)
+    ]
+    found: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
+    for _ in range(ROUNDS):
+        for engines, rounds in found.items():
             conn.execute("TRUNCATE alarm, alarm_change, rule_timer CASCADE")
-            rng = np.random.default_rng(10 + round_)
-            for _ in range(BACKLOG):
-                now = datetime.now(UTC)
-                for district in (DISTRICT, OTHER):
-                    own = [d for d in devices if d.district == district]
-                    _store(conn, pack(_readings(own, now, rng)), now, district)
+            for payload, district in waiting:
+                _store(conn, payload, now, district)
             conn.commit()
-            found.append(2 * BACKLOG * BATCH / _drain(url, engines))
-    one, two = (sum(found) / ROUNDS for found in rates.values())
+            seconds, others = _drain(servers, engines)
+            rounds.append((BATCH * len(waiting) / seconds, others))
+    one, two = (sum(rate for rate, _ in rounds) / ROUNDS for rounds in found.values())
     return {
         "one_engine_readings_per_s": one,
         "two_engines_readings_per_s": two,
         "two_engines_ratio": two / one,
-        "engine_rounds": [rates[1], rates[2]],
+        "cores_of_others_beside_one": sum(others for _, others in found[1]) / ROUNDS,
+        "cores_of_others_beside_two": sum(others for _, others in found[2]) / ROUNDS,
+        "rounds_of_one_and_two": [found[1], found[2]],
     }
 
 
-def _drain(url: str, engines: int) -> float:
-    """Seconds until so many engines have evaluated what waits."""
+def _drain(servers: stack.RunningStack, engines: int) -> tuple[float, float]:
+    """Seconds until so many engines have evaluated what waits, and the cores that others took."""
+    postgres = servers.services.pid("postgres")
+    ours, machine, since = _cpu_s(postgres), processes.machine_cpu_s(), time.monotonic()
     with ExitStack() as running:
         started: Sequence[subprocess.Popen[str]] = [
             running.enter_context(
                 subprocess.Popen(
-                    [sys.executable, "-c", DRAIN, url],
+                    [sys.executable, "-c", DRAIN, servers.postgres],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=earlier.ROOT,
                 )
             )
@@ -266,7 +276,14 @@ def _drain(url: str, engines: int) -> float:
         for process in started:
             assert process.stdout is not None
             assert process.stdout.readline() == "done\n"
-        return time.perf_counter() - began
+        took = time.perf_counter() - began
+    spent = processes.machine_cpu_s() - machine - (_cpu_s(postgres) - ours)
+    return took, spent / (time.monotonic() - since)
+
+
+def _cpu_s(postgres: int) -> float:
+    """CPU seconds of PostgreSQL and of engines that have ended."""
+    return processes.family_cpu_s(postgres) + sum(getrusage(RUSAGE_CHILDREN)[:2])
 
 
 def _readings(devices: list[WatchedDevice], now: datetime, rng: np.random.Generator) -> Rows:
