@@ -6,9 +6,9 @@ Each does one unit of work inside the caller's transaction: load, decide, save, 
 from __future__ import annotations
 
 from alerts.actions import acknowledge, reset, review_video_event, shelve, unshelve
-from alerts.applying import apply_rules, put_in_force, retire_rule
 from alerts.evaluate import Evaluation, evaluate_waiting
 from alerts.faults import look_at_clocks, look_for_stuck_values
+from alerts.rule_versions import apply_rules, put_in_force, retire_rule
 from alerts.ticks import tick, tick_by_district
 from db.rules import default_texts as default_rules
 

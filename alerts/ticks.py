@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from alerts.applying import withdraw_orphans
 from alerts.book import SYSTEM, AlarmBook
 from alerts.known import InForce
 from alerts.lifecycle import Input
 from alerts.returns import judge_returned
+from alerts.rule_versions import withdraw_orphans
 from alerts.save import save
 from alerts.watch import KINDS
 from alerts.watch.kind import Look

@@ -44,7 +44,7 @@ from db.pool import (
 from dispatch import steps as dispatch_steps
 from ingest import peculiar
 from ingest.sequence_steps import follow_numbers
-from replay.steps import keep_pictures
+from replay.read_picture import keep_pictures
 
 log = logging.getLogger(__name__)
 

@@ -133,7 +133,7 @@ def checkpoint(conn: Any) -> None:
     # Not by importing: what this tree lacks would be found in the one that is installed.
     if not Path("replay").is_dir():
         return
-    keeping = import_module("replay.steps")
+    keeping = import_module("replay.read_picture")
     keeping.keep_pictures(conn, datetime.now(UTC))
     conn.commit()
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-
-GENESIS = b"\0" * 32  # hash before the first event
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +35,3 @@ class Event:
     prev_hash: bytes
     hash: bytes
     rows: str | None = None
-
-
-def chain_hash(
-    prev_hash: bytes, seq: int, event: NewEvent | Event, rows: str | None = None
-) -> bytes:
-    """SHA-256 over the previous hash and a canonical JSON form of the event with its rows."""
-    told: dict[str, Any] = {
-        "seq": seq,
-        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "district": event.district,
-        "kind": event.kind,
-        "subject": event.subject,
-        "actor": event.actor,
-        "payload": event.payload,
-    }
-    if rows is not None:
-        # As text: numbers would not all survive a parser.
-        told["rows"] = rows
-    body = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(prev_hash + body.encode()).digest()

@@ -9,7 +9,8 @@ from datetime import datetime
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from city.event import GENESIS, Event, NewEvent, chain_hash
+from city.event import Event, NewEvent
+from city.hash_chain import GENESIS, chain_hash
 from db.event_rows import are_waiting, give_rows, take_rows
 from db.pool import Connection
 

@@ -18,7 +18,7 @@ from ingest.batch import DECODER_FAULTS
 from ingest.decode import decode_by_hand
 from ingest.message import Message
 from ingest.peculiar import recall_by_hand
-from ingest.steps import read_again, refused_again, replay_reject
+from ingest.store_batch import read_again, refused_again, replay_reject
 from wire.models import model_names
 
 Begin = Callable[[], AbstractContextManager[Connection]]

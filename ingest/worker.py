@@ -32,7 +32,7 @@ from ingest.message import Message
 from ingest.packets import read_publishes
 from ingest.peculiar import fast_lane, learn
 from ingest.reporters_reader import ReportersReader
-from ingest.steps import NewestKnown, Stored, store_batch
+from ingest.store_batch import NewestKnown, Stored, store_batch
 from wire import GAS, subscriptions
 
 log = logging.getLogger(__name__)

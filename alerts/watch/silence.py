@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from alerts.book import SYSTEM, Finding, Inhibit, condition_of, place_of
+from alerts.book import Finding, Inhibit, condition_of, place_of
 from alerts.fields import Fields
+from alerts.inhibit import save_inhibitions
 from alerts.judge import Clear, Raise
 from alerts.levels import ACTIVE
 from alerts.paths import Explained
@@ -17,13 +18,10 @@ from alerts.rules import Rule
 from alerts.watch.kind import Kind, Look, one_level
 from city.alarm import Inhibition, Reason
 from city.device import WatchedDevice
-from city.event import NewEvent
-from db import alarms, evaluation, gateways, inhibitions
+from db import alarms, evaluation, gateways
 from db.pool import Connection
 
 DEVICE_SILENT = "device_silent"
-# Conditions named in one entry of the event log; the number is there in any case.
-NAMED = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,56 +172,3 @@ def _judge_device(
             yield Finding(Clear(now), rule, place)
     elif since is not None and watched and now - known.opened.get(device.id, since) > limit:
         yield Finding(judge_silence(rule, device, since, now), rule, place)
-
-
-def save_inhibitions(
-    conn: Connection, found: Iterable[Inhibition], explained: Explained, now: datetime
-) -> list[NewEvent]:
-    """Store what is not announced any more or again; the entries for the event log.
-
-    After a standstill nobody counts as silent for a while: what was inhibited then stays so until
-    its device speaks or its gateway does.
-    """
-    before = {row.condition: row for row in inhibitions.list_inhibitions(conn)}
-    wanted = {row.condition: row for row in found}
-    for condition, row in before.items():
-        if condition not in wanted and _stands(row, explained):
-            wanted[condition] = row
-    new = [
-        row
-        for condition, row in wanted.items()
-        if condition not in before or before[condition].by_condition != row.by_condition
-    ]
-    over = [row for condition, row in before.items() if condition not in wanted]
-    inhibitions.insert_inhibitions(conn, sorted(new, key=lambda row: row.condition))
-    inhibitions.delete_inhibitions(conn, [row.condition for row in over])
-    return [
-        *_as_events("silence.inhibited", new, now),
-        *_as_events("silence.released", over, now),
-    ]
-
-
-def _stands(row: Inhibition, explained: Explained) -> bool:
-    device = explained.behind.get(row.device_id)
-    blamed = explained.blame(row.device_id)
-    if device is None or blamed is None:
-        return False
-    return blamed.condition == row.by_condition and device.last_at <= row.since
-
-
-def _as_events(kind: str, rows: Iterable[Inhibition], now: datetime) -> list[NewEvent]:
-    """One entry for each gateway and district, however many devices are behind it."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        groups.setdefault((row.by_condition, row.district), []).append(row.condition)
-    return [
-        NewEvent(
-            at=now,
-            district=district,
-            kind=kind,
-            subject=by_condition,
-            actor=SYSTEM,
-            payload={"conditions": sorted(names)[:NAMED], "count": len(names)},
-        )
-        for (by_condition, district), names in sorted(groups.items())
-    ]

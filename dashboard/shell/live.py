@@ -42,8 +42,8 @@ from db.live import Redis, follow
 from db.pool import Connection, Pool, transaction
 from replay import shown
 from replay.picture import Picture
+from replay.read_picture import read_picture
 from replay.shown import ShownIncident
-from replay.steps import read_picture
 
 log = logging.getLogger(__name__)
 

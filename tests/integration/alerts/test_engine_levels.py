@@ -13,8 +13,8 @@ from city.incident import Role
 from city.person import Caller
 from db.events import list_events
 from dispatch.steps import take_alarm_change
+from replay.read_picture import read_picture
 from replay.shown import alarm as shown_alarm
-from replay.steps import read_picture
 from tests.integration.alerts.engine_city import DISTRICT, Engine
 from tests.integration.alerts.test_engine_order import drain, ingest
 

@@ -8,7 +8,7 @@ from typing import Any
 from db import kpi
 from db.events import append_waiting
 from replay import shown
-from replay.steps import read_picture
+from replay.read_picture import read_picture
 
 DAY = datetime(2026, 7, 15, tzinfo=UTC)
 END = DAY + timedelta(days=1)

@@ -18,7 +18,7 @@ from db.live import open_redis, wake
 from db.pool import Connection, connect, open_pool, transaction
 from dispatch import steps, worker
 from replay import shown
-from replay.steps import read_picture
+from replay.read_picture import read_picture
 from tests.integration.dispatch.town import (
     DISPATCHER,
     DISTRICT,

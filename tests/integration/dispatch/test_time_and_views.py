@@ -20,7 +20,7 @@ from db.calendars import CalendarFile
 from db.pool import connect
 from dispatch import steps
 from replay import shown
-from replay.steps import read_picture
+from replay.read_picture import read_picture
 from tests.integration.dispatch.town import (
     CHECKER,
     DISPATCHER,

@@ -13,7 +13,7 @@ from db.pool import Connection
 from ingest.batch import build_batch, decode_messages
 from ingest.message import Message
 from ingest.reporters import Reporters
-from ingest.steps import NewestKnown, Stored, store_batch
+from ingest.store_batch import NewestKnown, Stored, store_batch
 
 DISTRICT = "460107"
 

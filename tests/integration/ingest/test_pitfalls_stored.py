@@ -18,7 +18,7 @@ from db.devices import NewDevice, insert_devices
 from db.pool import Connection
 from db.readings import latest, list_history
 from ingest.message import Message
-from ingest.steps import replay_reject
+from ingest.store_batch import replay_reject
 from tests.integration.ingest.field import DISTRICT, Field
 
 EUI = "24e1aa0000000001"

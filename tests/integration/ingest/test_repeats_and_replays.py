@@ -14,7 +14,7 @@ from db.devices import NewDevice, insert_devices
 from ingest.batch import decode_messages
 from ingest.formats.sparkplug import resolve_sessions
 from ingest.message import Message
-from ingest.steps import replay_reject
+from ingest.store_batch import replay_reject
 from tests.integration.ingest.field import DISTRICT, Field
 from tests.unit.ingest import sparkplug_messages as spb
 

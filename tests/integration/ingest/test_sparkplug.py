@@ -19,7 +19,7 @@ from ingest.formats.sparkplug import resolve_replayed, resolve_sessions
 from ingest.formats.sparkplug_sessions import REBIRTH_INTERVAL, REORDER_TIMEOUT
 from ingest.message import Message
 from ingest.reporters import Reporters
-from ingest.steps import Stored, store_batch
+from ingest.store_batch import Stored, store_batch
 from tests.unit.ingest.sparkplug_messages import (
     EDGE,
     GROUP,

@@ -15,7 +15,7 @@ from db.events import list_events
 from db.pool import Connection, connect
 from ingest.message import Message
 from ingest.reporters_reader import ReportersReader
-from ingest.steps import NewestKnown, replay_reject
+from ingest.store_batch import NewestKnown, replay_reject
 from tests.integration.ingest.field import DISTRICT, Field, milliseconds
 
 CH4 = "ch4_pct_lel"

@@ -19,7 +19,7 @@ from ingest.batch import build_batch, decode_messages
 from ingest.formats.zigbee2mqtt import resolve_definitions
 from ingest.message import Message
 from ingest.reporters import Reporters
-from ingest.steps import Stored, replay_reject, store_batch
+from ingest.store_batch import Stored, replay_reject, store_batch
 from tests.integration.ingest.workers import (
     Publisher,
     Site,

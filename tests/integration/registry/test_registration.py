@@ -22,7 +22,7 @@ from db.events import list_events
 from db.pool import Connection, connect
 from ingest.batch import Message, build_batch, decode_messages
 from ingest.reporters import Reporters
-from ingest.steps import replay_reject, store_batch
+from ingest.store_batch import replay_reject, store_batch
 from registry import steps as registration
 from tests.integration.ingest.field import DISTRICT, Field, milliseconds
 

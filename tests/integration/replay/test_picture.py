@@ -20,7 +20,7 @@ from registry.out_of_service import return_to_service, take_out_of_service
 from replay import shown
 from replay.checkpoint import decode, encode
 from replay.picture import Picture, fold
-from replay.steps import read_picture
+from replay.read_picture import read_picture
 from tests.integration.dispatch.test_invariant import ANY, Cases
 from tests.integration.dispatch.town import DISTRICT, START, City
 from tests.integration.replay import tables

@@ -18,7 +18,7 @@ from db.migrate import MIGRATIONS, migrate
 from db.pool import Connection, connect
 from replay.checkpoint import FORMAT, decode
 from replay.picture import Picture, fold_all
-from replay.steps import keep_pictures, read_picture
+from replay.read_picture import keep_pictures, read_picture
 
 DISTRICT = "460107"
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)

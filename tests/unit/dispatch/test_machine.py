@@ -17,10 +17,10 @@ from city.person import Caller
 from city.requests import ActionRequest
 from city.squad import Shift, Squad
 from dispatch.changes import changed
+from dispatch.diagram import render_mermaid, render_table
 from dispatch.gas import GasStanding
 from dispatch.guard import Facts, admit
 from dispatch.machine import EVENT_KINDS, TABLE, Need, Same, actions_of, target
-from dispatch.picture import render_mermaid, render_table
 from dispatch.recall import AT_WORK, RECALLS
 from dispatch.steps.alarms import NOTED, OPENING
 
