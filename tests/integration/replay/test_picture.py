@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
+from city.requests import OutOfServiceRequest
 from city.squad import Squad, SquadPlace
 from db import squad_positions, users
 from db.events import append_waiting, last_seq, list_events, verify_chain
@@ -143,11 +144,9 @@ class Histories(Cases):
 
     @rule(which=ANY, hours=st.integers(1, 80))
     def device_leaves(self, which: int, hours: int) -> None:
-        step = partial(
-            take_out_of_service, self.conn, "wang", DISTRICT, self._code(which), reason="works",
-            return_due_at=self.town.now + timedelta(hours=hours), version=None,
-        )  # fmt: skip
-        self._try(lambda: step(now=self.town.now))
+        request = OutOfServiceRequest("works", self.town.now + timedelta(hours=hours))
+        step = partial(take_out_of_service, self.conn, "wang", DISTRICT, self._code(which))
+        self._try(lambda: step(request, self.town.now))
 
     @rule(which=ANY)
     def device_returns(self, which: int) -> None:
