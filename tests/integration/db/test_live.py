@@ -99,10 +99,11 @@ def wait_for(look: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 def test_telling_waits_for_no_answer(silent: SilentServer, patient: None) -> None:
     client = open_redis(silent.url)
+    assert wake(client, "evaluate")
+    wait_for(lambda: silent.connections == 1)  # which waits for its first answer from now on
     for number in range(10 * live.UNSENT_MAX):
         assert publish_event_seq(client, number)
         assert wake(client, "evaluate")
-    wait_for(lambda: silent.connections == 1)  # which still waits for its first answer
     assert len(client._unsent) == live.UNSENT_MAX
 
 
