@@ -15,14 +15,15 @@ from playwright.sync_api import Browser
 
 from bench import mqtt_load
 from bench.chaos.books import Books, losses, wait_for
-from bench.chaos.faults import LOOPBACK, Fault, Happened, Scene, commit, is_there
+from bench.chaos.faults import ABSENT, LOOPBACK, Fault, Happened, Scene, commit, is_there
 from bench.chaos.parts import Parts
 from bench.chaos.witness import Readyz, Wall, open_wall
 from bench.installation import Installation
 from bench.remembering import RememberingPublisher, Source, remembering
 
 GAS_PCT_LEL = 62.5
-# Seconds until normal that are aimed at; the broker's are counted from its return.
+# Seconds until normal that are aimed at; the broker's are counted from its return. Where ingest was
+# killed with it, ingest has to be started then: its aim is that of a killed ingest.
 AIM_S = {"broker": 1.0, "redis": 5.0, "scheduler": 10.0}
 AIM_OTHERS_S = 5.0
 # Seconds until what was acknowledged must be stored, and the incident there.
@@ -55,6 +56,8 @@ class Row:
 
     @property
     def aim_s(self) -> float:
+        if self.fault.ingest == ABSENT:
+            return AIM_OTHERS_S
         return AIM_S.get(self.fault.part, AIM_OTHERS_S)
 
     @property
