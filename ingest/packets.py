@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import struct
+import sys
+from array import array
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import chain
 
 from ingest.message import Message
 
@@ -74,13 +74,22 @@ def read_publishes(
     new = Message.__new__  # faster than by keywords, and it counts here
     at, size = 0, len(data)
     while at < size:
-        flags = data[at]
-        end = packet_end(data, at) if data[at + 1] & 0x80 else at + 2 + data[at + 1]
-        if end is None or end > size:
+        flags, low = data[at], data[at + 1]
+        # Nearly every packet has a length of one or two bytes.
+        if low < 0x80:
+            at += 2
+            end = at + low
+        elif (high := data[at + 2]) < 0x80:
+            at += 3
+            end = at + (low & 0x7F) + (high << 7)
+        else:
+            found = packet_end(data, at)
+            if found is None:
+                raise IndexError("a packet is cut off")
+            at += 4 if data[at + 3] < 0x80 else 5
+            end = found
+        if end > size:
             raise IndexError("a packet is cut off")
-        at += 2
-        while data[at - 1] & 0x80:
-            at += 1
         start = at + 2
         at = start + (data[at] << 8 | data[at + 1])
         topic = data[start:at].decode("utf-8", "replace")
@@ -111,7 +120,11 @@ def read_publishes(
 
 def acknowledge(mids: Sequence[int]) -> bytes:
     """A PUBACK for each."""
-    return struct.pack(">" + "HH" * len(mids), *chain.from_iterable((_PUBACK, mid) for mid in mids))
+    packets = array("H", [_PUBACK]) * (2 * len(mids))
+    packets[1::2] = array("H", mids)
+    if sys.byteorder == "little":
+        packets.byteswap()
+    return packets.tobytes()
 
 
 def _properties_length(packet: bytes, at: int) -> int:
