@@ -20,6 +20,7 @@ from app import doctor as doctoring
 from app.model_commands import model
 from app.restart_test import run_restart_test
 from app.settings import Settings, load_settings
+from city.datum import Datum
 from city.errors import Conflict, InvalidInput
 from db import calendars, events, inbox_lease, ingest_workers, ledger
 from db.ingest_workers import SILENT_S
@@ -91,14 +92,26 @@ def device() -> None:
 @device.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Report what is wrong, write nothing.")
+@click.option(
+    "--datum",
+    default=None,
+    metavar="NAME",
+    help="What the positions are in: wgs84, cgcs2000, gcj02 or bd09. Not asked about if given.",
+)
 @installation
-def device_import_command(settings: Settings, file: Path, dry_run: bool) -> None:
+def device_import_command(settings: Settings, file: Path, dry_run: bool, datum: str | None) -> None:
     """Register devices from FILE (.csv or .geojson)."""
     with transaction(settings) as conn:
-        report = device_import.import_file(conn, file, dry_run=dry_run, now=datetime.now(UTC))
+        report = device_import.import_file(
+            conn, file, dry_run=dry_run, now=datetime.now(UTC), datum=datum
+        )
         if dry_run:
             conn.rollback()
     click.echo(report.as_text())
+    if datum is None and Datum.WGS84 in report.datums:
+        click.echo(
+            "positions without a datum were read as WGS-84; --datum says otherwise", err=True
+        )
     sys.exit(1 if report.faults else 0)
 
 

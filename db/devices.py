@@ -162,6 +162,22 @@ def list_taken(conn: Connection) -> TakenNames:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownPlaces:
+    """Where devices of some districts stand by code, and whether any of them was invented."""
+
+    places: dict[str, tuple[float, float]]  # (lon, lat)
+    has_demo: bool
+
+
+def list_places(conn: Connection, districts: Sequence[str]) -> KnownPlaces:
+    """Every registered device of these districts with its place."""
+    rows = conn.execute(
+        "SELECT code, lon, lat, demo FROM device WHERE district = ANY(%s)", (list(districts),)
+    ).fetchall()
+    return KnownPlaces({row[0]: (row[1], row[2]) for row in rows}, any(row[3] for row in rows))
+
+
+@dataclass(frozen=True, slots=True)
 class DistrictOutline:
     code: str
     outline: dict[str, Any]  # GeoJSON geometry

@@ -15,6 +15,7 @@ from city.errors import InvalidInput
 COLUMNS_NEEDED = ("code", "kind", "name", "lon", "lat")
 COLUMNS_OPTIONAL = (
     "district", "model", "format", "external_id", "gas", "report_interval_s", "attributes",
+    "datum",
 )  # fmt: skip
 UTF8 = "utf-8"
 # Spreadsheets in Chinese offices save CSV in the second one, a superset of GBK.
@@ -30,6 +31,7 @@ FILE_PROBLEMS = {
     "file_csv": "is no CSV: {detail}",
     "file_json": "is not JSON: {detail}",
     "file_geojson": "must be a GeoJSON FeatureCollection",
+    "file_crs": "must name a coordinate system",
     "header_missing": "has no column {columns}",
     "header_unknown": "has columns that no device file has: {columns}",
     "header_twice": "has the column {columns} twice",
@@ -51,10 +53,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class DeviceFile:
-    """The rows and the encoding they were read in."""
+    """The rows, the encoding they were read in, and what a GeoJSON's `crs` calls its datum."""
 
     rows: Sequence[Row]
     encoding: str = UTF8
+    crs: str = ""
 
 
 def read_rows(name: str, content: bytes) -> list[Row]:
@@ -65,7 +68,9 @@ def read_rows(name: str, content: bytes) -> list[Row]:
 def read_file(name: str, content: bytes) -> DeviceFile:
     """The same with what was found out about the file."""
     if name.lower().endswith((".geojson", ".json")):
-        return DeviceFile(_geojson_rows(content))
+        body = _geojson(content)
+        rows = [_feature_row(number, item) for number, item in enumerate(body["features"], start=1)]
+        return DeviceFile(rows, crs=_crs_name(body.get("crs")))
     if name.lower().endswith((".csv", ".txt")):
         text, encoding = _as_text(content)
         return DeviceFile(_csv_rows(text), encoding)
@@ -124,15 +129,25 @@ def _csv_row(number: int, names: Sequence[str], cells: Sequence[str]) -> Row:
     return Row(number, dict(zip(names, cells, strict=False)), surplus=len(beyond))
 
 
-def _geojson_rows(content: bytes) -> list[Row]:
+def _geojson(content: bytes) -> dict[str, Any]:
     try:
         body = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise _refused("file", content[:40], "file_json", detail=str(error)[:200]) from error
-    features = body.get("features") if isinstance(body, dict) else None
-    if not isinstance(features, list):
+    if not isinstance(body, dict) or not isinstance(body.get("features"), list):
         raise _refused("file", type(body).__name__, "file_geojson")
-    return [_feature_row(number, item) for number, item in enumerate(features, start=1)]
+    return body
+
+
+def _crs_name(crs: Any) -> str:
+    """The name in `crs`, which GeoJSON of before 2016 has; a link to one cannot be followed."""
+    if crs is None:
+        return ""
+    properties = crs.get("properties") if isinstance(crs, dict) else crs
+    name = properties.get("name") if isinstance(properties, dict) else properties
+    if isinstance(name, str) and name.strip():
+        return name
+    raise _refused("crs", str(crs)[:80], "file_crs")
 
 
 def _feature_row(number: int, feature: Any) -> Row:

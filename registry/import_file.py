@@ -19,9 +19,11 @@ import shapely
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from city.datum import Datum, parse_datum, to_wgs84
 from city.device import normal_identity
 from city.errors import InvalidInput
 from city.event import NewEvent
+from city.place import LonLat
 from db.devices import (
     DistrictOutline,
     NewDevice,
@@ -33,7 +35,9 @@ from db.devices import (
 )
 from db.events import append_events
 from db.pool import Connection
-from registry.device_files import UTF8, Row, read_file
+from registry.datum_question import Given
+from registry.device_files import UTF8, DeviceFile, Row, read_file
+from registry.known_places import ask_for_datum
 from wire import ALIASES, FORMATS, OWN
 from wire.models import KINDS as MODEL_KINDS
 from wire.models import load_model, model_names
@@ -49,6 +53,10 @@ PLACE_DECIMALS = 7
 CODE_LENGTH_MAX = 64
 # Names and identities: longer ones are another column that slipped.
 TEXT_LENGTH_MAX = 200
+# Of converted positions: 1 mm.
+CONVERTED_DECIMALS = 8
+# Where a device keeps the position that its row gave in another datum.
+GIVEN_ATTRIBUTE = "position_given"
 # A code is one level of an MQTT topic.
 CODE_FORBIDDEN = frozenset("/+#$ ")
 # Codes of imported devices that the event names.
@@ -69,6 +77,7 @@ PROBLEMS = {
     "place_swapped": "are swapped",
     "place_outside": "lies outside the outline of district {district}",
     "place_nowhere": "lies outside the outline of every district",
+    "datum_contradicts": "is not what the import was told: {stated}",
     "district_missing": "is missing; the place lies in {districts}",
     "model_unknown": "is unknown; the nearest are {near}",
     "model_kind": "is a {model_kind} device, the row says {kind}",
@@ -118,6 +127,7 @@ class ImportReport:
     faults: tuple[Fault, ...]
     dry_run: bool
     encoding: str = UTF8
+    datums: tuple[Datum, ...] = ()
 
     @property
     def faulty_rows(self) -> int:
@@ -129,6 +139,8 @@ class ImportReport:
         lines = [str(fault) for fault in self.faults]
         if self.encoding != UTF8:
             lines.append(f"the file was read as {self.encoding}, not as {UTF8}")
+        if shifted := [datum.label for datum in self.datums if datum.is_shifted]:
+            lines.append(f"positions were converted from {' and '.join(shifted)}")
         lines.append(
             f"{self.imported} of {self.rows} devices {done}, {self.faulty_rows} rows with faults"
         )
@@ -136,11 +148,17 @@ class ImportReport:
 
 
 def import_file(
-    conn: Connection, path: Path, *, dry_run: bool, now: datetime, strict: bool = False
+    conn: Connection,
+    path: Path,
+    *,
+    dry_run: bool,
+    now: datetime,
+    strict: bool = False,
+    datum: str | None = None,
 ) -> ImportReport:
     """Import what is right, report what is wrong; a dry run only reports."""
     return import_content(
-        conn, path.name, path.read_bytes(), dry_run=dry_run, now=now, strict=strict
+        conn, path.name, path.read_bytes(), dry_run=dry_run, now=now, strict=strict, datum=datum
     )
 
 
@@ -154,15 +172,31 @@ def import_content(
     strict: bool = False,
     district: str | None = None,
     actor: str = "cli",
+    datum: str | None = None,
 ) -> ImportReport:
-    """The same for a file that was handed in; with `district`, devices of this one only."""
+    """The same for a file that was handed in; with `district`, devices of this one only.
+
+    `datum` is what a person says of all positions. Without it, positions that look shifted are a
+    Conflict that asks for it, and nothing is imported.
+    """
     file = read_file(name, content)
-    judged = judge_rows(file.rows, districts_of(conn, district), list_taken(conn))
+    stated = parse_datum("datum", datum) if datum else None
+    districts = districts_of(conn, district)
+    judged = judge_rows(file.rows, districts, list_taken(conn), _datum_of(file), stated)
+    if stated is None:
+        ask_for_datum(conn, districts, judged.unshifted)
     devices = [] if strict and judged.faults else judged.devices
+    datums = tuple(sorted(judged.datums))
     if devices and not dry_run:
         register(conn, devices, now)
-        append_events(conn, [*_events(devices, name, actor, now)])
-    return ImportReport(len(file.rows), len(devices), tuple(judged.faults), dry_run, file.encoding)
+        said = {"datum": [*datums], "datum_stated": stated}
+        append_events(conn, [*_events(devices, name, said, actor, now)])
+    faults = tuple(judged.faults)
+    return ImportReport(len(file.rows), len(devices), faults, dry_run, file.encoding, datums)
+
+
+def _datum_of(file: DeviceFile) -> Datum:
+    return parse_datum("crs", file.crs) if file.crs else Datum.WGS84
 
 
 def districts_of(conn: Connection, code: str | None) -> list[DistrictOutline]:
@@ -177,7 +211,9 @@ def register(conn: Connection, devices: Sequence[NewDevice], now: datetime) -> N
     insert_devices(conn, placed, now)
 
 
-def _events(devices: Sequence[NewDevice], name: str, actor: str, now: datetime) -> list[NewEvent]:
+def _events(
+    devices: Sequence[NewDevice], name: str, said: Mapping[str, Any], actor: str, now: datetime
+) -> list[NewEvent]:
     """One entry of the log a district: a file may hold 50,000 devices."""
     codes: dict[str, list[str]] = {}
     for device in devices:
@@ -188,7 +224,7 @@ def _events(devices: Sequence[NewDevice], name: str, actor: str, now: datetime) 
             actor=actor,
             payload={
                 "file": name[:TEXT_LENGTH_MAX], "count": len(found),
-                "first": found[:NAMED_IN_EVENT],
+                "first": found[:NAMED_IN_EVENT], **said,
             },
         )
         for district, found in sorted(codes.items())
@@ -197,26 +233,40 @@ def _events(devices: Sequence[NewDevice], name: str, actor: str, now: datetime) 
 
 @dataclass(slots=True)
 class Judged:
-    """Devices fit for import and the faults of the others."""
+    """Devices fit for import and the faults of the others.
+
+    `unshifted` are all positions that were taken as they stand, `datums` what the good rows have.
+    """
 
     devices: list[NewDevice] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    unshifted: list[Given] = field(default_factory=list)
+    datums: set[Datum] = field(default_factory=set)
 
 
 def judge_rows(
-    rows: Sequence[Row], districts: Sequence[DistrictOutline], taken: TakenNames
+    rows: Sequence[Row],
+    districts: Sequence[DistrictOutline],
+    taken: TakenNames,
+    assumed: Datum = Datum.WGS84,
+    stated: Datum | None = None,
 ) -> Judged:
-    """Tell good rows from faulty ones. Of two good rows that claim the same, the first wins."""
+    """Tell good rows from faulty ones. Of two good rows that claim the same, the first wins.
+
+    Positions are in the datum that their row names, else the `stated`, else the `assumed` one.
+    """
     outlines = {d.code: shape(d.outline).buffer(OUTLINE_TOLERANCE_DEG) for d in districts}
     shapely.prepare(list(outlines.values()))
-    judge = _Judge(outlines, taken)
+    judge = _Judge(outlines, taken, assumed, stated)
     judged = Judged()
     for row in rows:
         faults: list[Fault] = []
         device = judge.judge(row, faults)
         if device is not None and not faults:
             judged.devices.append(device)
+            judged.datums.add(judge.datum)
         judged.faults += faults
+    judged.unshifted = judge.unshifted
     return judged
 
 
@@ -227,7 +277,16 @@ _REGISTRY = 0
 class _Judge:
     """Judges rows one after the other and remembers what the good ones claim."""
 
-    def __init__(self, outlines: Mapping[str, BaseGeometry], taken: TakenNames) -> None:
+    def __init__(
+        self,
+        outlines: Mapping[str, BaseGeometry],
+        taken: TakenNames,
+        assumed: Datum,
+        stated: Datum | None,
+    ) -> None:
+        self.unshifted: list[Given] = []
+        self.datum = assumed  # of the row judged last
+        self._assumed, self._stated = assumed, stated
         self._outlines = outlines
         self._codes = dict.fromkeys(taken.codes, _REGISTRY)
         self._external_ids = dict.fromkeys(taken.external_ids, _REGISTRY)
@@ -242,7 +301,7 @@ class _Judge:
         cells.check_storable()
         code = self._code(cells)
         kind = cells.one_of("kind", sorted(KINDS))
-        lon, lat = self._place(cells)
+        lon, lat, given = self._place(cells, code)
         district = self._district(cells, lon, lat)
         model = model_of(cells, kind)
         format_name, external_id = identity_of(cells)
@@ -259,7 +318,7 @@ class _Judge:
             cell=None,
             gas=cells.one_of("gas", GASES) if cells.text("gas") else None,
             report_interval_s=cells.interval(model),
-            attributes=cells.attributes(),
+            attributes=cells.attributes() | given,
         )
         self._check_unclaimed(device, cells)
         if not faults:
@@ -275,11 +334,38 @@ class _Judge:
             cells.fault("code", "code_shape", max=CODE_LENGTH_MAX, forbidden=forbidden)
         return code
 
-    def _place(self, cells: Cells) -> tuple[float, float]:
+    def _place(self, cells: Cells, code: str) -> tuple[float, float, dict[str, Any]]:
+        """Longitude and latitude in WGS-84, and what to keep of a position in another datum."""
+        self.datum = self._datum(cells)
         if cells.row.geometry:
             cells.fault("geometry", "geometry", cells.row.geometry, type=cells.row.geometry)
-            return math.nan, math.nan
-        return cells.number("lon"), cells.number("lat")
+            return math.nan, math.nan, {}
+        lon, lat = cells.number("lon"), cells.number("lat")
+        if not (abs(lon) <= 180 and abs(lat) <= 90):
+            return lon, lat, {}  # nowhere: what is wrong with it is said in its own words
+        if not self.datum.is_shifted:
+            self.unshifted.append(Given(code, lon, lat))
+        if self.datum is Datum.WGS84:
+            return lon, lat, {}
+        kept = {GIVEN_ATTRIBUTE: {"datum": self.datum.value, "lon": lon, "lat": lat}}
+        if not self.datum.is_shifted:
+            return lon, lat, kept
+        place = to_wgs84(LonLat(lon, lat), self.datum)
+        return round(place.lon, CONVERTED_DECIMALS), round(place.lat, CONVERTED_DECIMALS), kept
+
+    def _datum(self, cells: Cells) -> Datum:
+        """What the row names; it may not contradict what a person said of the whole file."""
+        text = cells.short_text("datum")
+        if not text:
+            return self._stated or self._assumed
+        try:
+            named = parse_datum("datum", text)
+        except InvalidInput as error:
+            cells.fault("datum", error.code, **error.facts)
+            return self._stated or self._assumed
+        if self._stated not in (None, named):
+            cells.fault("datum", "datum_contradicts", stated=self._stated)
+        return named
 
     def _district(self, cells: Cells, lon: float, lat: float) -> str:
         named = cells.text("district")
@@ -461,5 +547,5 @@ def _is_storable(value: Any) -> bool:
 
 
 _TEXT_COLUMNS = frozenset(
-    {"code", "kind", "name", "district", "model", "format", "external_id", "gas"}
+    {"code", "kind", "name", "district", "model", "format", "external_id", "gas", "datum"}
 )

@@ -8,6 +8,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from city.datum import Datum, parse_datum, to_wgs84
+from city.errors import InvalidInput
+from city.place import LonLat
 from city.reading import (
     METRICS,
     REASON_FIELD,
@@ -246,12 +249,13 @@ def _position(
     lat = _coordinate(body, "lat", 90)
     if lon == 0 and lat == 0:
         raise Refused(REASON_FIELD, "lon: 0/0 is the sign of a receiver without a fix")
+    place = to_wgs84(LonLat(lon, lat), _datum(body))
     accuracy = body.get("accuracy_m")
     accuracy_m = as_number(accuracy)
     if accuracy is not None and (accuracy_m is None or not 0 <= accuracy_m < math.inf):
         rejects.append(_optional_refusal("accuracy_m", "must be metres, 0 or more", accuracy))
         accuracy_m = None
-    position = SquadPosition(device, lon, lat, accuracy_m, ts)
+    position = SquadPosition(device, place.lon, place.lat, accuracy_m, ts)
     link = {"district": district, "kind": kind}
     return Decoded(
         NAME, MessageClass.POSITION, device,
@@ -337,6 +341,17 @@ def _link(body: Mapping[str, Any], field: str, rejects: list[Reject]) -> str:
         return text
     rejects.append(_optional_refusal(field, "must be an http or https address", value))
     return ""
+
+
+def _datum(body: Mapping[str, Any]) -> Datum:
+    """What a position is in: a phone with a map of the mainland sends it shifted."""
+    named = body.get("datum")
+    if named is None:
+        return Datum.WGS84
+    try:
+        return parse_datum("datum", named if isinstance(named, str) else shown(named))
+    except InvalidInput as error:
+        raise Refused(REASON_FIELD, str(error)) from error
 
 
 def _coordinate(body: Mapping[str, Any], field: str, limit: float) -> float:

@@ -151,7 +151,11 @@ OPERATIONS = (
     Operation("post", "/devices/import", "Register devices from a CSV or GeoJSON file",
               ImportAnswer, upload=("file",),
               query={"dry_run": {"description": "only report what is wrong",
-                                 "schema": {"type": "boolean", "default": False}}}),
+                                 "schema": {"type": "boolean", "default": False}},
+                     "datum": {"description": "what all positions are in, believed as said; without"
+                                              " it positions that look shifted answer 409 with"
+                                              " `current.datum_question`",
+                               "schema": {"type": "string", "example": "gcj02"}}}),
     Operation("get", "/gateways", "Gateways and network servers, and how many are behind",
               gateways.ListedGateway, listed=True,
               query={**PAGING, **_filters(gateways.GATEWAY_FILTERS)}),

@@ -114,14 +114,18 @@ def list_identities(code: str) -> Response:
 @registry.post("/devices/import")
 @requires(*work.CHANGERS)
 def import_devices() -> Response:
-    """multipart/form-data with `file`, a .csv or .geojson."""
-    args = read_args(("dry_run",))
+    """multipart/form-data with `file`, a .csv or .geojson.
+
+    409 with `current.datum_question` where positions look shifted; `datum` is the answer.
+    """
+    args = read_args(("dry_run", "datum"))
+    datum = check_text("datum", args["datum"]) if args.get("datum") else None
     dry_run = bool(parse_filter("dry_run", args["dry_run"], bool)) if "dry_run" in args else False
     file = request.files.get("file")
     if file is None or not file.filename:
         raise InvalidInput("file", None, "is missing: send multipart/form-data")
     name, content = check_text("file", file.filename), file.read()
-    once = read_once([str(dry_run).encode(), name.encode(), content])
+    once = read_once([str(dry_run).encode(), (datum or "").encode(), name.encode(), content])
     return stored_answer(
-        work.import_file(current_caller(), name, content, dry_run=dry_run, once=once)
+        work.import_file(current_caller(), name, content, dry_run=dry_run, datum=datum, once=once)
     )

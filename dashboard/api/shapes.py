@@ -271,6 +271,7 @@ class ImportAnswer(msgspec.Struct, kw_only=True):
     faulty_rows: int
     dry_run: bool
     encoding: str
+    datums: list[str]
     faults: list[FaultItem]
     faults_left_out: int
 

@@ -144,6 +144,8 @@ class ImportReport(Protocol):
     def dry_run(self) -> bool: ...
     @property
     def encoding(self) -> str: ...
+    @property
+    def datums(self) -> Sequence[str]: ...
 
 
 class RegistryWords(Protocol):
@@ -173,6 +175,7 @@ class RegistrySteps(Protocol):
         strict: bool = False,
         district: str | None = None,
         actor: str = "cli",
+        datum: str | None = None,
     ) -> ImportReport: ...
 
     def registry_words(self) -> RegistryWords: ...

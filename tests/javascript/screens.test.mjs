@@ -83,6 +83,14 @@ test('a device says how old its value is and how its clock goes', () => {
   assert.deepEqual(['gateway/chirpstack/0016c001', 'feed/ttn'].map(words.gateway), ['0016c001', 'ttn']);
 });
 
+test('a refusal of a device file is a question only where the server asks one', () => {
+  const { gw } = screen('devices');
+  const question = { suspected: 'gcj02', offset_m: 512, points: 9, evidence: [] };
+  assert.deepEqual(gw.datumQuestion({ status: 409, body: { current: { datum_question: question } } }), question);
+  for (const answer of [{ status: 409, body: { current: {} } }, { status: 409, body: null }, { status: 422, body: { field: 'datum' } }, { status: 200, body: { rows: 1 } }, { status: 0 }])
+    assert.equal(gw.datumQuestion(answer), null);
+});
+
 const sender = (texts = {}) => page({ scripts: ['shell/assets/send.js'], texts });
 
 test('why it was not done is said in words', async () => {

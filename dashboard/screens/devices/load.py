@@ -185,14 +185,20 @@ def replay(caller: Caller, code: str, after: int, now: datetime) -> dict[str, An
 
 
 def import_file(
-    caller: Caller, name: str, content: bytes, *, dry_run: bool, once: Once | None
+    caller: Caller,
+    name: str,
+    content: bytes,
+    *,
+    dry_run: bool,
+    datum: str | None,
+    once: Once | None,
 ) -> StoredAnswer:
     """Register what is right in a file, into the caller's district; a dry run only reports."""
 
     def work(conn: Connection, now: datetime) -> Any:
         report = parts().ports.registry.import_content(
             conn, name, content, dry_run=dry_run, now=now,
-            district=caller.district, actor=caller.name,
+            district=caller.district, actor=caller.name, datum=datum,
         )  # fmt: skip
         return _report(name, report)
 
@@ -208,6 +214,7 @@ def _report(name: str, report: ImportReport) -> dict[str, Any]:
         "faulty_rows": report.faulty_rows,
         "dry_run": report.dry_run,
         "encoding": report.encoding,
+        "datums": list(report.datums),
         "faults": [
             {
                 "row": fault.row, "field": fault.field, "value": fault.value,

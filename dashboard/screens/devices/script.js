@@ -4,7 +4,8 @@
   const gw = window.gw;
   const API = '/api/v1/';
   const NEEDED = ['code', 'kind', 'name', 'lon', 'lat'];
-  const OPTIONAL = ['district', 'model', 'format', 'external_id', 'gas', 'report_interval_s', 'attributes'];
+  const OPTIONAL = ['district', 'model', 'format', 'external_id', 'gas', 'report_interval_s', 'attributes', 'datum'];
+  const DATUMS = { wgs84: 'WGS-84', cgcs2000: 'CGCS2000', gcj02: 'GCJ-02', bd09: 'BD-09' };
   const ASKED_MS = 10000; // after that nobody waits for the list any more
   const CLOSE_S = 2; // a clock this close is right
   const OUT_DAYS = 7; // what the form proposes; people change it
@@ -233,28 +234,54 @@
     const go = gw.el('button', 'gw-button primary', gw.t('devices.import_go'), { type: 'button', 'data-import': 'go' });
     const template = gw.el('a', '', gw.t('devices.import_template'), { download: 'devices.csv',
       href: URL.createObjectURL(new Blob(['\ufeff' + [...NEEDED, ...OPTIONAL].join(',') + '\r\n'], { type: 'text/csv' })) });
+    const datum = gw.el('select', 'gw-import-datum', [gw.el('option', '', gw.t('devices.datum_unsaid'), { value: '' }),
+      ...Object.keys(DATUMS).map(value => gw.el('option', '', gw.t('devices.datum_' + value), { value }))], { name: 'datum', 'aria-label': gw.t('devices.datum') });
     const report = gw.el('div', 'gw-import-report', null, { role: 'status' });
     const bar = gw.el('progress', 'gw-progress', null, { max: 1, value: 0, 'aria-label': gw.t('sending') });
     bar.hidden = true;
-    attempt.disabled = go.disabled = true;
+    attempt.disabled = go.disabled = datum.disabled = true;
     input.addEventListener('change', () => {
       gw.setText(name, input.files[0] ? input.files[0].name : gw.t('devices.import_none'));
-      attempt.disabled = go.disabled = !input.files[0];
+      attempt.disabled = go.disabled = datum.disabled = !input.files[0];
+      datum.value = ''; // what was said of another file
       report.replaceChildren();
     });
     const send = (button, dryRun) => gw.once(button, async () => {
       const file = input.files[0];
       bar.hidden = false;
-      const answer = await gw.upload(`${API}devices/import?dry_run=${dryRun}`, { file }, gw.newKey(), share => { bar.value = share; });
+      const said = datum.value && '&datum=' + datum.value;
+      const answer = await gw.upload(`${API}devices/import?dry_run=${dryRun}${said}`, { file }, gw.newKey(), share => { bar.value = share; });
       bar.hidden = true;
-      report.replaceChildren(...(answer.ok ? reportParts(answer.body) : [gw.el('p', 'gw-form-error', await gw.problem(answer), { role: 'alert' })]));
+      const question = gw.datumQuestion(answer), reply = value => { datum.value = value; send(button, dryRun); };
+      report.replaceChildren(...(answer.ok ? reportParts(answer.body) : question ? questionParts(question, reply)
+        : [gw.el('p', 'gw-form-error', await gw.problem(answer), { role: 'alert' })]));
       if (answer.ok && !dryRun) refresh();
     });
     attempt.onclick = () => send(attempt, true);
     go.onclick = () => send(go, false);
     host.append(gw.el('p', '', gw.t('devices.import_note')),
       gw.el('p', 'gw-devices-note', [gw.t('devices.import_columns', { needed: NEEDED.join(', '), optional: OPTIONAL.join(', ') }), ' · ', template]),
-      gw.el('div', 'gw-import-tools', [chooser, attempt, go]), bar, report);
+      gw.el('div', 'gw-import-tools', [chooser, datum, attempt, go]), bar, report);
+  }
+
+  /* What the server asks instead of an answer, or null. */
+  gw.datumQuestion = answer => (answer.status === 409 && answer.body && answer.body.current && answer.body.current.datum_question) || null;
+
+  /* Positions that look shifted: why, and the two answers a person can give. */
+  function questionParts(question, reply) {
+    const label = DATUMS[question.suspected];
+    const button = (value, text, kind) => {
+      const made = gw.el('button', 'gw-button ' + kind, text, { type: 'button', 'data-datum': value });
+      made.onclick = () => reply(value);
+      return made;
+    };
+    return [gw.el('div', 'gw-import-question', [
+      gw.el('p', 'gw-import-sum', gw.t('devices.datum_asked', { datum: label, offset: question.offset_m })),
+      gw.el('ul', '', question.evidence.map(e => gw.el('li', '', gw.t('devices.datum_' + e.kind, e)))),
+      gw.el('p', 'gw-devices-note', gw.t('devices.datum_nothing_done')),
+      gw.el('div', 'gw-import-tools', [button(question.suspected, gw.t('devices.datum_convert', { datum: label }), 'primary'),
+        button('wgs84', gw.t('devices.datum_believe'), '')]),
+    ], { role: 'alert' })];
   }
 
   function faultText(fault) {
@@ -266,6 +293,7 @@
     const sum = { rows: body.rows, imported: body.imported, faulty: body.faulty_rows };
     const parts = [gw.el('p', 'gw-import-sum', gw.t(body.dry_run ? 'devices.import_would' : 'devices.import_did', sum))];
     if (body.encoding !== 'utf-8') parts.push(gw.el('p', '', gw.t('devices.import_encoding', { encoding: body.encoding.toUpperCase() })));
+    if (body.datums.length) parts.push(gw.el('p', 'gw-devices-note', gw.t('devices.datum_read', { datums: body.datums.map(name => DATUMS[name]).join(', ') })));
     if (!body.faults.length) return parts;
     const head = ['row', 'field', 'value', 'problem'].map(name => gw.el('th', '', gw.t('devices.import_' + name), { scope: 'col' }));
     const rows = body.faults.map(f => gw.el('tr', '', [gw.el('th', '', f.row, { scope: 'row' }), gw.el('td', '', gw.word('field', f.field)),

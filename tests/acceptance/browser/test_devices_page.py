@@ -10,7 +10,9 @@ import pytest
 
 from app.settings import DEMO_DISTRICT
 from bench.installation import Installation, wait_for
+from city.datum import Datum, from_wgs84
 from city.incident import Role
+from city.place import LonLat
 from db.pool import connect
 from tests.acceptance.browser.conftest import Person, SignIn
 
@@ -230,6 +232,46 @@ def test_a_file_is_tried_and_then_imported(sign_in: SignIn, installation: Instal
     person.until_text(".gw-import-report", "已导入 1 台")
     wait_for(lambda: api.get("/devices/WEB-9").status_code == 200)
     assert person.faults == []
+
+
+def shifted_file(installation: Installation, prefix: str, skip: int) -> dict[str, Any]:
+    """New devices beside sixty of the district, written in GCJ-02."""
+    with connect(installation.postgres) as conn:
+        rows = conn.execute(
+            "SELECT lon, lat FROM device WHERE kind = 'manhole' AND demo"
+            " ORDER BY md5(code) LIMIT 60 OFFSET %s",
+            (skip,),
+        ).fetchall()
+    there = [from_wgs84(LonLat(lon, lat), Datum.GCJ02) for lon, lat in rows]
+    lines = [f"{prefix}-{n},gas,北门,{p.lon},{p.lat}" for n, p in enumerate(there)]
+    content = "\r\n".join(["code,kind,name,lon,lat", *lines]).encode()
+    return {"name": "d.csv", "mimeType": "text/csv", "buffer": content}
+
+
+@pytest.mark.parametrize(("lang", "phone"), [("zh", True), ("en", False)])
+def test_a_shifted_file_is_asked_about_on_the_page(
+    sign_in: SignIn, installation: Installation, lang: str, phone: bool
+) -> None:
+    prefix = f"GCJ-{lang}"
+    file = shifted_file(installation, prefix, 60 * phone)
+    person = sign_in("admin", phone=phone, lang=lang)
+    open_tab(person, "import")
+    person.page.set_input_files("#devices-import input[type=file]", file)  # type: ignore[arg-type]
+    person.page.locator("[data-import=go]").click()
+    asked = {"zh": "这些坐标像是 GCJ-02", "en": "These positions look like GCJ-02"}[lang]
+    person.until_text(".gw-import-question", asked)
+    answers = person.page.locator(".gw-import-question [data-datum]")
+    assert answers.evaluate_all("b => b.map(e => e.dataset.datum)") == ["gcj02", "wgs84"]
+    wide = person.page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= person.page.viewport_size["width"]  # type: ignore[index]
+    api = installation.api(Role.ADMIN)
+    assert api.get(f"/devices/{prefix}-0").status_code == 404
+    answers.first.click()
+    done = {"zh": "已导入 60 台", "en": "60 imported"}[lang]
+    person.until_text(".gw-import-report", done)
+    person.until_text(".gw-import-report", "GCJ-02")
+    wait_for(lambda: api.get(f"/devices/{prefix}-0").status_code == 200)
+    assert [fault for fault in person.faults if "409" not in fault] == []
 
 
 def test_a_dispatcher_looks_and_changes_nothing(

@@ -10,8 +10,10 @@ import httpx
 import jsonschema
 import pytest
 
+from city.datum import Datum, from_wgs84
 from city.device import Stranger
 from city.incident import Role
+from city.place import LonLat
 from city.reject import NewReject
 from db.discovery import note_strangers
 from db.pool import transaction
@@ -194,6 +196,33 @@ def test_a_file_that_cannot_be_read_is_refused_as_a_whole(site) -> None:
         assert upload(client, b"\xff\xff\x80").json()["code"] == "file_encoding"
         assert client.post("/api/v1/devices/import").status_code == 422
         assert upload(client, HEAD, "?dry_run=perhaps").status_code == 422
+
+
+def shifted_file(site, prefix: str) -> str:
+    """New devices beside a hundred of the district, written in GCJ-02."""
+    rows = site.sql(
+        "SELECT lon, lat FROM device WHERE kind = 'manhole' ORDER BY md5(code) LIMIT 100"
+    )
+    there = [from_wgs84(LonLat(lon, lat), Datum.GCJ02) for lon, lat in rows]
+    lines = [f"{prefix}-{n},gas,Gate,{p.lon},{p.lat}\n" for n, p in enumerate(there)]
+    return HEAD + "".join(lines)
+
+
+def test_a_shifted_file_is_asked_about_and_the_answer_is_heeded(site) -> None:
+    text = shifted_file(site, "GCJ")
+    with site.client() as client:
+        for query in ("?dry_run=true", ""):
+            answer = upload(client, text, query)
+            assert answer.status_code == 409, answer.text
+            question = answer.json()["current"]["datum_question"]
+            assert (question["suspected"], question["points"]) == ("gcj02", 100)
+            assert client.get("/api/v1/devices/GCJ-0").status_code == 404
+        done = upload(client, text, "?datum=gcj02").json()
+        assert (done["imported"], done["datums"]) == (100, ["gcj02"])
+        kept = site.sql("SELECT attributes FROM device WHERE code = 'GCJ-0'")[0][0]
+        assert kept["position_given"]["datum"] == "gcj02"
+        refused = upload(client, text, "?datum=mercator")
+        assert (refused.status_code, refused.json()["field"]) == (422, "datum")
 
 
 def test_a_file_of_another_district_is_not_ours(site) -> None:

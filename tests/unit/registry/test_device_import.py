@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from city.datum import Datum, from_wgs84
 from city.errors import InvalidInput
+from city.place import LonLat, distance_m
 from db.devices import DistrictOutline, TakenNames
 from registry.device_files import read_file, read_rows
 from registry.import_file import ImportReport, Judged, judge_rows
@@ -388,3 +390,77 @@ def test_fifty_thousand_rows_are_judged_in_seconds() -> None:
 
     assert (len(judged.devices), judged.faults) == (50_000, [])
     assert time.perf_counter() - begun < 15
+
+
+def in_datum(datum: str, named: str, stated: Datum | None = None) -> Judged:
+    """One row whose position, 110.5 E 19.5 N, is written in a datum that a column names."""
+    there = from_wgs84(LonLat(110.5, 19.5), Datum(datum))
+    content = f"code,kind,name,lon,lat,datum\nG-1,gas,A,{there.lon},{there.lat},{named}\n"
+    return judge_rows(read_rows("d.csv", content.encode()), [DISTRICT], NOBODY, stated=stated)
+
+
+@pytest.mark.parametrize(
+    ("datum", "named"),
+    [("gcj02", "GCJ-02"), ("gcj02", "火星坐标系"), ("bd09", "百度"), ("cgcs2000", "EPSG:4490")],
+)
+def test_a_position_is_converted_from_the_datum_its_row_names_and_kept(
+    datum: str, named: str
+) -> None:
+    judged = in_datum(datum, named)
+
+    (device,) = judged.devices
+    there = from_wgs84(LonLat(110.5, 19.5), Datum(datum))
+    assert distance_m(LonLat(device.lon, device.lat), LonLat(110.5, 19.5)) < 0.1
+    kept = device.attributes["position_given"]
+    assert kept == {"datum": datum, "lon": there.lon, "lat": there.lat}
+    assert judged.datums == {Datum(datum)}
+
+
+def test_a_position_in_wgs84_is_left_as_it_is() -> None:
+    (device,) = in_datum("wgs84", "WGS 84").devices
+    assert (device.lon, device.lat, device.attributes) == (110.5, 19.5, {})
+
+
+def test_a_row_may_not_contradict_what_was_said_of_the_file() -> None:
+    (fault,) = in_datum("gcj02", "gcj02", Datum.WGS84).faults
+    assert (fault.row, fault.field, fault.value) == (2, "datum", "gcj02")
+    assert "was told: wgs84" in fault.problem
+    assert in_datum("gcj02", "", Datum.GCJ02).faults == []
+
+
+def test_an_unknown_datum_is_a_fault_of_its_row() -> None:
+    (fault,) = in_datum("wgs84", "beijing54").faults
+    assert (fault.row, fault.field, fault.value, fault.code) == (2, "datum", "beijing54", "one_of")
+    assert "gcj02" in fault.problem
+
+
+def test_the_outline_is_held_against_the_converted_position() -> None:
+    """At the edge of the district the given position is outside and the true one inside."""
+    edge = from_wgs84(LonLat(110.9999, 19.5), Datum.GCJ02)
+    assert edge.lon > 111.001
+    content = f"code,kind,name,lon,lat\nG-1,gas,A,{edge.lon},{edge.lat}\n"
+    rows = read_rows("d.csv", content.encode())
+    assert judge_rows(rows, [DISTRICT], NOBODY).faults[0].code == "place_outside"
+    assert judge_rows(rows, [DISTRICT], NOBODY, stated=Datum.GCJ02).faults == []
+
+
+@pytest.mark.parametrize(
+    ("crs", "name"),
+    [
+        (None, ""),
+        ({"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::4490"}}, "4490"),
+        ({"type": "name", "properties": {"name": "GCJ-02"}}, "GCJ-02"),
+        ("EPSG:4326", "EPSG:4326"),
+    ],
+)
+def test_the_crs_of_a_geojson_is_read(crs: Any, name: str) -> None:
+    body = json.dumps({"type": "FeatureCollection", "crs": crs, "features": []}).encode()
+    assert read_file("d.geojson", body).crs.endswith(name)
+
+
+@pytest.mark.parametrize("crs", [{"type": "link"}, {"properties": {"name": 4490}}, 4490, [], ""])
+def test_a_crs_without_a_name_is_refused(crs: Any) -> None:
+    body = json.dumps({"type": "FeatureCollection", "crs": crs, "features": []}).encode()
+    with pytest.raises(InvalidInput) as refused:
+        read_file("d.geojson", body)
+    assert (refused.value.field, refused.value.code) == ("crs", "file_crs")

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from city.datum import Datum, from_wgs84
+from city.place import LonLat, distance_m
 from city.reading import (
     REASON_FIELD,
     REASON_JSON,
@@ -352,3 +354,20 @@ def test_commands_and_their_answers_are_no_measurements() -> None:
     assert answer.link["command"] == "cmd-1"
     assert (answer.link["ok"], answer.link["level"]) == (True, 40)
     assert parse(topic, {"id": "cmd-1", "level": 40}).message_class is MessageClass.OTHER
+
+
+@pytest.mark.parametrize(("named", "datum"), [("GCJ-02", "gcj02"), ("百度", "bd09")])
+def test_a_squad_may_send_its_position_as_its_map_has_it(named: str, datum: str) -> None:
+    true = LonLat(110.33, 19.98)
+    there = from_wgs84(true, Datum(datum))
+    body = {"lon": there.lon, "lat": there.lat, "datum": named}
+    (position,) = parse("city/v1/460107/squad/SQ-1/position", body).positions
+    assert distance_m(LonLat(position.lon, position.lat), true) < 0.1
+
+
+@pytest.mark.parametrize("named", ["beijing54", "", 7, ["gcj02"]])
+def test_a_position_in_an_unknown_datum_is_refused(named: object) -> None:
+    body = {"lon": 110.33, "lat": 19.98, "datum": named}
+    decoded = parse("city/v1/460107/squad/SQ-1/position", body)
+    assert decoded.positions == ()
+    assert "datum" in decoded.rejects[0].detail
