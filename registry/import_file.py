@@ -22,6 +22,7 @@ from shapely.geometry.base import BaseGeometry
 from city.device import normal_identity
 from city.errors import InvalidInput
 from city.event import NewEvent
+from city.text_files import UTF8
 from db.devices import (
     DistrictOutline,
     NewDevice,
@@ -33,7 +34,7 @@ from db.devices import (
 )
 from db.events import append_events
 from db.pool import Connection
-from registry.device_files import UTF8, Row, read_file
+from registry.device_files import Row, read_file
 from wire import ALIASES, FORMATS, OWN
 from wire.models import KINDS as MODEL_KINDS
 from wire.models import load_model, model_names
