@@ -129,9 +129,9 @@ def list_divisions_with_devices(conn: Connection, codes: Sequence[str]) -> list[
     """Those of these divisions in which devices stand, and how many."""
     return conn.execute(
         """
-        SELECT code, count(*) FROM unnest(%s::text[]) AS code
-        JOIN device ON device.street = code OR device.community = code
-        GROUP BY code ORDER BY code
+        SELECT d.code, count(*) FROM division d
+        JOIN device ON device.street = d.code OR device.community = d.code
+        WHERE d.code = ANY(%s) GROUP BY d.code ORDER BY d.code
         """,
         (list(codes),),
     ).fetchall()

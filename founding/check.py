@@ -108,7 +108,7 @@ def _divisions(draft: Draft, district: District, faults: list[Fault]) -> dict[st
         )
     for entry in draft.divisions:
         _check_division(entry, found, district, faults)
-    area = shape(district.outline).buffer(TOLERANCE_DEG)
+    area = shape(dict(district.outline)).buffer(TOLERANCE_DEG)
     rows = {entry.value.code: entry.row for entry in draft.divisions}
     for code, point in draft.points.items():
         if code in rows and (problem := _why_outside(area, point)):
@@ -199,7 +199,7 @@ def _overlaps(cells: Sequence[Cell]) -> list[tuple[int, int]]:
         return []
     edges = np.array([(c.west, c.south, c.east, c.north) for c in cells])
     # A millionth of a degree is 0.1 m: neighbours whose shared edge was rounded do not overlap.
-    boxes = shapely.box(*(edges + np.array([1, 1, -1, -1]) * 1.5e-6).T)
+    boxes = [shapely.box(*box) for box in edges + np.array([1, 1, -1, -1]) * 1.5e-6]
     pairs = shapely.STRtree(boxes).query(boxes, predicate="intersects").T
     return [(int(a), int(b)) for a, b in pairs if a < b]
 

@@ -182,7 +182,7 @@ def _squad(line: Line) -> SquadPart:
 
 def _shifts(line: Line) -> tuple[Shift, ...]:
     """`1-5 08:00-12:00; 1-5 14:00-18:00`; an empty cell is always on duty."""
-    shifts = []
+    shifts: list[Shift] = []
     for part in line.words("shifts") or ["1-7 00:00-00:00"]:
         match = SHIFT.fullmatch(part)
         try:

@@ -28,13 +28,13 @@ CELLS_MAX = 500_000
 # Distances worked out at a time.
 CHUNK = 4_096
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Numbers = NDArray[np.intp]
 
 
 def default_raster(outline: Mapping[str, Any]) -> Raster:
     """100 m cells from the south-west corner of an outline."""
-    west, south, _, north = shape(outline).bounds
+    west, south, _, north = shape(dict(outline)).bounds
     shrink = math.cos(math.radians((south + north) / 2))
     step_lat = round(CELL_M / METRES_LAT, DECIMALS)
     step_lon = round(CELL_M / METRES_LAT / shrink, DECIMALS)
@@ -56,7 +56,7 @@ def make_cells(
 ) -> list[Cell]:
     """Every cell whose centre lies in the outline, for the community that it lies in, else for
     the one with the nearest point; numbered west to east, then north to south."""
-    area = shape(district_outline)
+    area = shape(dict(district_outline))
     _, _, east, north = area.bounds
     columns = math.ceil((east - raster.west) / raster.cell_lon)
     rows = math.ceil((north - raster.south) / raster.cell_lat)
@@ -93,7 +93,7 @@ def _owners(
     owner = np.full(lon.shape, -1, dtype=np.intp)
     for number, code in enumerate(codes):
         if code in outlines:
-            polygon = shape(outlines[code])
+            polygon = shape(dict(outlines[code]))
             shapely.prepare(polygon)
             owner[(owner < 0) & shapely.contains_xy(polygon, lon, lat)] = number
     placed = [(number, points[code]) for number, code in enumerate(codes) if code in points]
@@ -121,7 +121,7 @@ def _check(codes: Sequence[str], owner: Numbers, faults: list[Fault], file: str)
     counts = np.bincount(owner[owner >= 0], minlength=len(codes))
     for number in np.flatnonzero(counts > CELLS_PER_COMMUNITY):
         problem = f"has {counts[number]} cells, and a code numbers {CELLS_PER_COMMUNITY}"
-        faults.append(Fault(file, None, "community", codes[number], problem))
+        faults.append(Fault(file, None, "community", codes[int(number)], problem))
 
 
 def _numbered(
