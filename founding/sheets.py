@@ -13,7 +13,9 @@ from city.place import LonLat
 from city.text_files import decode, encodings_of
 from founding.parts import Fault
 
-TEXT_MAX = 200
+TEXT_MAX = 1_000
+# A squad may answer for every community of a district.
+LIST_MAX = 100_000
 # What a spreadsheet makes of a long code: 1.1E+17.
 SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.IGNORECASE)
 SHORTENED_PROBLEM = (
@@ -35,12 +37,12 @@ class Line:
         shown = self.values.get(name, "") if value is None else value
         self.faults.append(Fault(self.file, self.row, name, shown, problem))
 
-    def text(self, name: str, *, needed: bool = False) -> str:
+    def text(self, name: str, *, needed: bool = False, most: int = TEXT_MAX) -> str:
         value = self.values.get(name, "")
         if needed and not value:
             self.fault(name, "is missing")
-        elif len(value) > TEXT_MAX:
-            self.fault(name, f"has more than {TEXT_MAX} characters")
+        elif len(value) > most:
+            self.fault(name, f"has more than {most} characters")
         elif not value.isprintable():
             self.fault(name, "holds characters that cannot be shown")
         return value
@@ -64,7 +66,7 @@ class Line:
 
     def words(self, name: str) -> list[str]:
         """The parts of a cell, separated by semicolons."""
-        parts = self.text(name).replace("；", ";").split(";")
+        parts = self.text(name, most=LIST_MAX).replace("；", ";").split(";")
         return [part.strip() for part in parts if part.strip()]
 
     def number(self, name: str) -> float:

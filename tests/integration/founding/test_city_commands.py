@@ -370,6 +370,21 @@ def test_what_was_written_out_founds_the_same_city_elsewhere(
     assert theirs == ours
 
 
+def test_the_demonstration_is_written_out_and_founded_elsewhere(
+    gridwarden: Command,
+    database_url: str,
+    new_installation: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    out = str(tmp_path / "demo")
+    monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", database_url)
+    done(gridwarden("city", "export", out))
+    monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", new_installation)
+    assert "squad SQ-24 added" in done(gridwarden("city", "apply", out))
+    assert done(gridwarden("city", "plan", out)) == "nothing to do\n"
+
+
 def test_a_city_never_ends_a_gas_alarm(
     new_installation: str, bare: Connection, gridwarden: Command, folder: Path
 ) -> None:
