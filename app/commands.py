@@ -19,10 +19,10 @@ from app import books as bookkeeping
 from app import doctor as doctoring
 from app.model_commands import model
 from app.restart_test import run_restart_test
-from app.settings import Settings, load_settings
+from app.settings import DEMO_DISTRICT, Settings, load_settings
 from city.datum import Datum
 from city.errors import Conflict, InvalidInput
-from db import calendars, events, inbox_lease, ingest_workers, ledger
+from db import calendars, districts, events, inbox_lease, ingest_workers, ledger
 from db.ingest_workers import SILENT_S
 from db.pool import Connection, connect
 from dispatch import by_hand
@@ -54,6 +54,17 @@ def transaction(settings: Settings) -> Iterator[Connection]:
     """A connection for one command: committed at the end, undone on any error."""
     with connect(settings.database_url, application="gridwarden cli") as conn:
         yield conn
+
+
+def district_of(conn: Connection, settings: Settings) -> str:
+    """Code of the district that a command is about: the one that is named, else the only one."""
+    if settings.district:
+        return settings.district
+    known = districts.list_codes(conn)
+    if len(known) > 1 and DEMO_DISTRICT not in known:
+        there = ", ".join(known)
+        raise InvalidInput("GRIDWARDEN_DISTRICT", "", f"must name one of {there}")
+    return known[0] if len(known) == 1 else DEMO_DISTRICT
 
 
 def parse_time(text: str | None, field: str, default: datetime) -> datetime:

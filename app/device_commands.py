@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from app.commands import installation, parse_time, print_json, transaction
+from app.commands import district_of, installation, parse_time, print_json, transaction
 from app.settings import Settings
 from city.errors import InvalidInput
 from city.requests import ApproveRequest, OutOfServiceRequest, ReplaceRequest
@@ -56,7 +56,13 @@ def _all_devices(
     after = None
     with transaction(settings) as conn:
         while rows := listings.list_devices(
-            conn, settings.district, now, filters=wanted, since=None, after=after, limit=PAGE
+            conn,
+            district_of(conn, settings),
+            now,
+            filters=wanted,
+            since=None,
+            after=after,
+            limit=PAGE,
         ):
             yield from rows
             after = rows[-1].code
@@ -113,7 +119,12 @@ def approve_command(settings: Settings, number: int, replay: bool, **wanted: Any
     """Register the stranger NUMBER of `device discovered`."""
     with transaction(settings) as conn:
         code = registration.approve(
-            conn, ACTOR, settings.district, number, ApproveRequest(**wanted), datetime.now(UTC)
+            conn,
+            ACTOR,
+            district_of(conn, settings),
+            number,
+            ApproveRequest(**wanted),
+            datetime.now(UTC),
         )
     click.echo(f"{code} is registered")
     if replay:
@@ -126,7 +137,7 @@ def approve_command(settings: Settings, number: int, replay: bool, **wanted: Any
 def ignore_command(settings: Settings, number: int) -> None:
     """Do not show the stranger NUMBER again; it is still counted."""
     with transaction(settings) as conn:
-        registration.ignore(conn, ACTOR, settings.district, number, datetime.now(UTC))
+        registration.ignore(conn, ACTOR, district_of(conn, settings), number, datetime.now(UTC))
     click.echo("ignored")
 
 
@@ -140,7 +151,9 @@ def out_of_service_command(settings: Settings, code: str, reason: str, until: st
     now = datetime.now(UTC)
     wanted = OutOfServiceRequest(reason, parse_time(until, "--until", now))
     with transaction(settings) as conn:
-        registration.take_out_of_service(conn, ACTOR, settings.district, code, wanted, now)
+        registration.take_out_of_service(
+            conn, ACTOR, district_of(conn, settings), code, wanted, now
+        )
     click.echo(f"{code} is out of service")
 
 
@@ -151,7 +164,7 @@ def return_command(settings: Settings, code: str) -> None:
     """Device CODE counts again."""
     with transaction(settings) as conn:
         registration.return_to_service(
-            conn, ACTOR, settings.district, code, version=None, now=datetime.now(UTC)
+            conn, ACTOR, district_of(conn, settings), code, version=None, now=datetime.now(UTC)
         )
     click.echo(f"{code} is in service")
 
@@ -176,8 +189,10 @@ def replace_command(
         raise InvalidInput("--external-id", None, "or --format or --model must be given")
     wanted = ReplaceRequest(reason, external_id, format_name, model)
     with transaction(settings) as conn:
-        registration.replace(conn, ACTOR, settings.district, code, wanted, datetime.now(UTC))
-        present = list_identities(conn, settings.district, code)[0]
+        registration.replace(
+            conn, ACTOR, district_of(conn, settings), code, wanted, datetime.now(UTC)
+        )
+        present = list_identities(conn, district_of(conn, settings), code)[0]
     click.echo(f"{code} is now {present.format}:{present.identity} {present.model}".rstrip())
     replay_of(settings, code)
 
@@ -185,7 +200,7 @@ def replace_command(
 def replay_of(settings: Settings, code: str) -> None:
     """Try again what came before the identity was registered."""
     with transaction(settings) as conn:
-        device = listings.find_device(conn, settings.district, code, datetime.now(UTC))
+        device = listings.find_device(conn, district_of(conn, settings), code, datetime.now(UTC))
         names = [device.code, device.external_id] if device.external_id else [device.code]
         waiting = discovery.list_stranger_rejects(conn, device.format, names, limit=REPLAY_MAX)
     if waiting:

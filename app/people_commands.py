@@ -7,20 +7,21 @@ from datetime import UTC, datetime
 
 import click
 
-from app.commands import installation, transaction
+from app.commands import district_of, installation, transaction
 from app.settings import Settings
 from city.incident import Role
 from city.person import Caller
 from city.requests import PasswordRequest, RoleRequest, TokenRequest, UserRequest
 from db import users
+from db.pool import Connection
 from people import steps as people
 
 ROLES = [role.value for role in Role if role is not Role.SYSTEM]
 
 
-def _cli(settings: Settings) -> Caller:
+def _cli(conn: Connection, settings: Settings) -> Caller:
     """Who holds the database's address may do what an administrator may."""
-    return Caller("cli", Role.ADMIN, settings.district)
+    return Caller("cli", Role.ADMIN, district_of(conn, settings))
 
 
 def _read_password() -> str:
@@ -39,7 +40,7 @@ def user() -> None:
 def user_list(settings: Settings) -> None:
     """Everybody, with role and squad; those who are shut out last."""
     with transaction(settings) as conn:
-        accounts = users.list_accounts(conn, settings.district)
+        accounts = users.list_accounts(conn, district_of(conn, settings))
     for account in accounts:
         state = f"shut out {_day(account.disabled_at)}" if account.disabled_at else "may sign in"
         squad = account.squad or ""
@@ -55,7 +56,7 @@ def user_add(settings: Settings, name: str, role: str, squad: str | None) -> Non
     """Add a user; the password is read from standard input."""
     wanted = UserRequest(name, _read_password(), role, squad)
     with transaction(settings) as conn:
-        people.add_user(conn, _cli(settings), wanted, datetime.now(UTC))
+        people.add_user(conn, _cli(conn, settings), wanted, datetime.now(UTC))
     click.echo(f"user {name} may sign in as {role}")
 
 
@@ -65,7 +66,7 @@ def user_add(settings: Settings, name: str, role: str, squad: str | None) -> Non
 def user_disable(settings: Settings, name: str) -> None:
     """Shut a user out: open pages and streams end within a second."""
     with transaction(settings) as conn:
-        people.disable_user(conn, _cli(settings), name, None, datetime.now(UTC))
+        people.disable_user(conn, _cli(conn, settings), name, None, datetime.now(UTC))
     click.echo(f"user {name} is shut out")
 
 
@@ -75,7 +76,7 @@ def user_disable(settings: Settings, name: str) -> None:
 def user_enable(settings: Settings, name: str) -> None:
     """Let a user in again, with the password they had."""
     with transaction(settings) as conn:
-        people.enable_user(conn, _cli(settings), name, None, datetime.now(UTC))
+        people.enable_user(conn, _cli(conn, settings), name, None, datetime.now(UTC))
     click.echo(f"user {name} may sign in again")
 
 
@@ -86,7 +87,7 @@ def user_password(settings: Settings, name: str) -> None:
     """Set a password, read from standard input; ends every session of the user."""
     wanted = PasswordRequest(_read_password())
     with transaction(settings) as conn:
-        people.set_password(conn, _cli(settings), name, wanted, datetime.now(UTC))
+        people.set_password(conn, _cli(conn, settings), name, wanted, datetime.now(UTC))
     click.echo(f"user {name} has another password and must sign in anew")
 
 
@@ -98,7 +99,9 @@ def user_password(settings: Settings, name: str) -> None:
 def user_role(settings: Settings, name: str, role: str, squad: str | None) -> None:
     """Give a user another role; open pages start anew with it."""
     with transaction(settings) as conn:
-        people.set_role(conn, _cli(settings), name, RoleRequest(role, squad), datetime.now(UTC))
+        people.set_role(
+            conn, _cli(conn, settings), name, RoleRequest(role, squad), datetime.now(UTC)
+        )
     click.echo(f"user {name} is {role}{f' of {squad}' if squad else ''}")
 
 
@@ -112,7 +115,7 @@ def token() -> None:
 def token_list(settings: Settings) -> None:
     """Every token with its role, without its text; revoked ones last."""
     with transaction(settings) as conn:
-        tokens = users.list_tokens(conn, settings.district)
+        tokens = users.list_tokens(conn, district_of(conn, settings))
     for found in tokens:
         state = f"revoked {_day(found.revoked_at)}" if found.revoked_at else "valid"
         click.echo(f"{found.name:<24}{found.role.value:<14}{found.squad or '':<12}{state}")
@@ -127,7 +130,7 @@ def token_create(settings: Settings, name: str, role: str, squad: str | None) ->
     """Create an API token and print it, once."""
     with transaction(settings) as conn:
         wanted = TokenRequest(name, role, squad)
-        secret = people.create_token(conn, _cli(settings), wanted, datetime.now(UTC))
+        secret = people.create_token(conn, _cli(conn, settings), wanted, datetime.now(UTC))
     click.echo(secret)
 
 
@@ -137,7 +140,7 @@ def token_create(settings: Settings, name: str, role: str, squad: str | None) ->
 def token_revoke(settings: Settings, name: str) -> None:
     """Make a token worthless: its requests and streams end within a second."""
     with transaction(settings) as conn:
-        people.revoke_token(conn, _cli(settings), name, datetime.now(UTC))
+        people.revoke_token(conn, _cli(conn, settings), name, datetime.now(UTC))
     click.echo(f"token {name} is revoked")
 
 

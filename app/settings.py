@@ -26,7 +26,7 @@ class Settings:
     mqtt_url: str
     redis_url: str
     secret_key: str
-    district: str = DEMO_DISTRICT
+    district: str = ""  # of commands; none named: the only one of the installation
     http_host: str = "127.0.0.1"
     http_port: int = 8050
     http_fd: int | None = None  # of a socket that listens already
@@ -51,7 +51,7 @@ def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ
         mqtt_url=_address(environ, "GRIDWARDEN_MQTT_URL", found.get("mqtt"), folder),
         redis_url=_address(environ, "GRIDWARDEN_REDIS_URL", found.get("redis"), folder),
         secret_key=secret(environ, "GRIDWARDEN_SECRET_KEY") or _stored_secret(folder),
-        district=environ.get("GRIDWARDEN_DISTRICT", DEMO_DISTRICT),
+        district=environ.get("GRIDWARDEN_DISTRICT", ""),
         http_host=environ.get("GRIDWARDEN_HTTP_HOST", "127.0.0.1"),
         http_port=_number(environ, "GRIDWARDEN_HTTP_PORT", 8050),
         http_fd=_handed_over(environ, "GRIDWARDEN_HTTP_FD"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from app.commands import installation, transaction
+from app.commands import district_of, installation, transaction
 from app.settings import Settings
 from city.errors import InvalidInput, NotFound
 from city.event import NewEvent
@@ -56,7 +56,7 @@ def ask(settings: Settings, choice: str) -> None:
         sparkplug.save_rebirth_setting(conn, choice, now)
         changed = NewEvent(
             at=now,
-            district=settings.district,
+            district=district_of(conn, settings),
             kind="setting.changed",
             subject=f"setting:{sparkplug.REBIRTH_SETTING}",
             actor="cli",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from app.city_commands import city_group
 from app.commands import WORK_COMMANDS, device, rules
 from app.device_commands import add_device_commands
 from app.people_commands import token, user
@@ -32,5 +33,6 @@ def migrate(data_dir: Path | None, own_data_dir: Path | None, demo: bool) -> Non
 add_device_commands(device)
 add_rule_commands(rules)
 VERBS: dict[str, click.Command] = {
-    str(verb.name): verb for verb in (migrate, *WORK_COMMANDS, reject, sparkplug_group, user, token)
+    str(verb.name): verb
+    for verb in (migrate, *WORK_COMMANDS, city_group, reject, sparkplug_group, user, token)
 }

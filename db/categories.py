@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from psycopg.rows import class_row
@@ -33,6 +35,29 @@ def insert_category(conn: Connection, category: Category) -> bool:
         vars(category),
     )
     return inserted.rowcount == 1
+
+
+def put_in_force(conn: Connection, category: Category, today: date, *, new: bool) -> int:
+    """Store the next version of a category; the one before it ends today. Answers its number.
+    One that is not `new` is in force from today on, whatever it says."""
+    row = conn.execute(
+        "SELECT max(version) FROM incident_category WHERE code = %s", (category.code,)
+    ).fetchone()
+    newest = row[0] if row and row[0] else 0
+    retire_categories(conn, [category.code], today)
+    begins = category.valid_from if new else today
+    insert_category(conn, replace(category, version=newest + 1, valid_from=begins, valid_to=None))
+    return int(newest) + 1
+
+
+def retire_categories(conn: Connection, codes: Sequence[str], today: date) -> None:
+    """Nobody files anything under these from now on; what was filed keeps its version."""
+    conn.execute(
+        """
+        UPDATE incident_category SET valid_to = %s WHERE code = ANY(%s) AND valid_to IS NULL
+        """,
+        (today, list(codes)),
+    )
 
 
 def find_in_force(conn: Connection, code: str) -> Category:
@@ -97,3 +122,30 @@ def stage_limits(conn: Connection) -> dict[ClockKind, Limit]:
     )
     limits.update({ClockKind(c): Limit(amount, LimitUnit(unit)) for c, amount, unit in rows})
     return limits
+
+
+def list_stage_limits(conn: Connection) -> list[tuple[str, Limit, str]]:
+    """Clock, limit and source of every limit in force, by clock."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT ON (clock) clock, amount, unit, source FROM stage_limit
+        WHERE valid_to IS NULL ORDER BY clock, version DESC
+        """
+    )
+    return [(clock, Limit(amount, LimitUnit(unit)), source) for clock, amount, unit, source in rows]
+
+
+def put_stage_limit(
+    conn: Connection, clock: ClockKind, limit: Limit, source: str, today: date
+) -> int:
+    """Store the next version of a limit; the one before it ends today. Answers its number."""
+    row = conn.execute(
+        "SELECT max(version) FROM stage_limit WHERE clock = %s", (clock.value,)
+    ).fetchone()
+    version = int(row[0] if row and row[0] else 0) + 1
+    conn.execute(
+        "UPDATE stage_limit SET valid_to = %s WHERE clock = %s AND valid_to IS NULL",
+        (today, clock.value),
+    )
+    insert_stage_limit(conn, clock, version, limit, source, today)
+    return version

@@ -60,6 +60,26 @@ def list_versions_in_force(conn: Connection, now: datetime) -> frozenset[tuple[s
     return frozenset((row[0], row[1]) for row in rows)
 
 
+@dataclass(frozen=True, slots=True)
+class RuleText:
+    """The file of the newest version of a rule, and who applied it."""
+
+    code: str
+    source: str
+    applied_by: str
+
+
+def list_texts(conn: Connection) -> list[RuleText]:
+    """Rules that are in force or will be; those that were retired are left out."""
+    with conn.cursor(row_factory=class_row(RuleText)) as cursor:
+        return cursor.execute(
+            """
+            SELECT DISTINCT ON (code) code, source, applied_by FROM rule
+            WHERE retired_at IS NULL ORDER BY code, version DESC
+            """
+        ).fetchall()
+
+
 def find_newest(conn: Connection, code: str) -> NewestVersion | None:
     """The newest version of a rule, in force or not."""
     with conn.cursor(row_factory=class_row(NewestVersion)) as cursor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
@@ -119,6 +120,15 @@ def insert_squad(conn: Connection, squad: Squad, *, phone: str = "", demo: bool 
     )  # fmt: skip
     if inserted.rowcount == 0:
         return False
+    _insert_duties(conn, squad)
+    if squad.position is not None and squad.position_at is not None:
+        at = squad.position
+        insert_positions(conn, [SquadPlace(squad.code, at.lon, at.lat, squad.position_at)])
+    return True
+
+
+def _insert_duties(conn: Connection, squad: Squad) -> None:
+    """When it is on duty, and for which duty grids it answers."""
     with conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO squad_shift (squad, weekdays, start_at, end_at) VALUES (%s, %s, %s, %s)",
@@ -128,7 +138,59 @@ def insert_squad(conn: Connection, squad: Squad, *, phone: str = "", demo: bool 
             "INSERT INTO squad_duty_grid (squad, duty_grid) VALUES (%s, %s)",
             [(squad.code, grid) for grid in sorted(squad.duty_grids)],
         )
-    if squad.position is not None and squad.position_at is not None:
-        at = squad.position
-        insert_positions(conn, [SquadPlace(squad.code, at.lon, at.lat, squad.position_at)])
-    return True
+
+
+def save_squad(conn: Connection, squad: Squad, phone: str) -> None:
+    """Put a squad in, or give the one that is there other names, skills, shifts and duty grids;
+    one that was retired is active again. Where it is stays as it was told."""
+    if insert_squad(conn, squad, phone=phone):
+        return
+    conn.execute(
+        """
+        UPDATE squad
+        SET name_zh = %s, name_en = %s, kind = %s, skills = %s, phone = %s, active = true,
+            version = version + 1
+        WHERE code = %s
+        """,
+        (squad.name_zh, squad.name_en, squad.kind, sorted(squad.skills), phone, squad.code),
+    )
+    conn.execute("DELETE FROM squad_shift WHERE squad = %s", (squad.code,))
+    conn.execute("DELETE FROM squad_duty_grid WHERE squad = %s", (squad.code,))
+    _insert_duties(conn, squad)
+
+
+def retire_squads(conn: Connection, codes: Sequence[str]) -> None:
+    """Squads that exist no more: nobody sends them, what they did stays under their name."""
+    conn.execute(
+        "UPDATE squad SET active = false, version = version + 1 WHERE code = ANY(%s)",
+        (list(codes),),
+    )
+    conn.execute("DELETE FROM squad_duty_grid WHERE squad = ANY(%s)", (list(codes),))
+
+
+def list_phones(conn: Connection, district: str) -> dict[str, str]:
+    """Telephone numbers of the squads of a district, by code."""
+    rows = conn.execute("SELECT code, phone FROM squad WHERE district = %s", (district,))
+    return dict(rows.fetchall())
+
+
+def list_squads_at_work(conn: Connection, codes: Sequence[str]) -> list[tuple[str, int]]:
+    """Those of these squads that have open incidents, and how many."""
+    return conn.execute(
+        """
+        SELECT squad, count(*) FROM incident
+        WHERE squad = ANY(%s) AND state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
+        GROUP BY squad ORDER BY squad
+        """,
+        (list(codes),),
+    ).fetchall()
+
+
+def list_squads_of_others(
+    conn: Connection, district: str, codes: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Those of these codes that squads of another district have, and which one."""
+    return conn.execute(
+        "SELECT code, district FROM squad WHERE code = ANY(%s) AND district <> %s ORDER BY code",
+        (list(codes), district),
+    ).fetchall()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -88,9 +89,28 @@ def add_user(
     display_name: str = "",
 ) -> User:
     """Create a user; raises `InvalidInput` naming the field that is not acceptable."""
-    _check_name(name)
-    _check_district(conn, district)
-    wanted = _checked_role(conn, role, squad)
+    wanted = _check_new(conn, name, role, squad, district)
+    user = User(name, wanted, squad, district, display_name)
+    return _insert(conn, user, hash_password(password), now)
+
+
+def add_hashed_user(
+    conn: Connection,
+    name: str,
+    digest: str,
+    role: str,
+    district: str,
+    now: datetime,
+    *,
+    squad: str | None = None,
+    display_name: str = "",
+) -> User:
+    """The same with the answer of `hash_password`, for whoever holds locks that others wait for."""
+    wanted = _check_new(conn, name, role, squad, district)
+    return _insert(conn, User(name, wanted, squad, district, display_name), digest, now)
+
+
+def _insert(conn: Connection, user: User, digest: str, now: datetime) -> User:
     row = conn.execute(
         """
         INSERT INTO app_user (name, password_hash, role, squad, district, display_name, created_at)
@@ -98,11 +118,11 @@ def add_user(
         ON CONFLICT (name) DO NOTHING
         RETURNING name
         """,
-        (name, hash_password(password), wanted, squad, district, display_name, now),
+        (user.name, digest, user.role, user.squad, user.district, user.display_name, now),
     ).fetchone()
     if row is None:
-        raise InvalidInput("name", name, "is taken", code="name_taken")
-    return User(name, wanted, squad, district, display_name)
+        raise InvalidInput("name", user.name, "is taken", code="name_taken")
+    return user
 
 
 def set_password(conn: Connection, name: str, password: str, now: datetime) -> bool:
@@ -149,6 +169,26 @@ def set_role(conn: Connection, name: str, role: str, squad: str | None) -> bool:
         (wanted, squad, name),
     )
     return changed.rowcount == 1
+
+
+def set_display_name(conn: Connection, name: str, display_name: str) -> bool:
+    """What screens call a person."""
+    changed = conn.execute(
+        "UPDATE app_user SET display_name = %s, version = version + 1 WHERE name = %s",
+        (display_name, name),
+    )
+    return changed.rowcount == 1
+
+
+def list_taken(conn: Connection, names: Sequence[str]) -> list[tuple[str, str, bool]]:
+    """Those of these names that somebody has: name, district, and whether they are shut out."""
+    return conn.execute(
+        """
+        SELECT name, district, disabled_at IS NOT NULL FROM app_user WHERE name = ANY(%s)
+        ORDER BY name
+        """,
+        (list(names),),
+    ).fetchall()
 
 
 def lock_account(conn: Connection, district: str, name: str) -> Account | None:
@@ -357,6 +397,12 @@ def _token_digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+def _check_new(conn: Connection, name: str, role: str, squad: str | None, district: str) -> Role:
+    _check_name(name)
+    _check_district(conn, district)
+    return _checked_role(conn, role, squad)
+
+
 def _check_name(name: str) -> None:
     if len(name) not in NAME_LENGTH or not name.isprintable() or set(name) & set(" :/"):
         raise InvalidInput(
@@ -368,7 +414,8 @@ def _check_name(name: str) -> None:
 def _check_district(conn: Connection, district: str) -> None:
     known = [code for (code,) in conn.execute("SELECT code FROM district ORDER BY code")]
     if district not in known:
-        there = f"there are {', '.join(known)}" if known else "there is none yet"
+        none = "there is none yet: `gridwarden city apply` founds one"
+        there = f"there are {', '.join(known)}" if known else none
         raise InvalidInput(
             "district", district,
             f"is no district of this installation; {there} (GRIDWARDEN_DISTRICT names another)",

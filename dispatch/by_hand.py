@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from city.clock import Pause, WorkCalendar
 from city.errors import InvalidInput
-from dispatch.limits import parse_limit
+from city.limits import parse_limit
 from dispatch.sla import deadline
 
 

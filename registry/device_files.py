@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
@@ -11,17 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from city.errors import InvalidInput
+from city.text_files import UTF8, decode, encodings_of
 
 COLUMNS_NEEDED = ("code", "kind", "name", "lon", "lat")
 COLUMNS_OPTIONAL = (
     "district", "model", "format", "external_id", "gas", "report_interval_s", "attributes",
     "datum",
 )  # fmt: skip
-UTF8 = "utf-8"
-# Spreadsheets in Chinese offices save CSV in the second one, a superset of GBK.
-ENCODINGS = (UTF8, "gb18030")
-# "Unicode text" of a spreadsheet.
-UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 # What can be wrong with a file as a whole: English here, other languages in the screens'
 # catalogue under `fault.` and the same code.
@@ -83,13 +78,11 @@ def _refused(field: str, value: object, code: str, **facts: str) -> InvalidInput
 
 def _as_text(content: bytes) -> tuple[str, str]:
     """Text without byte order mark, and what it was written in."""
-    tried = ("utf-16",) if content.startswith(UTF16_MARKS) else ENCODINGS
-    for encoding in tried:
-        try:
-            return content.decode(encoding).removeprefix("\ufeff"), encoding
-        except UnicodeDecodeError:
-            continue
-    raise _refused("file", content[:20], "file_encoding", encodings=", ".join(tried))
+    found = decode(content)
+    if found is None:
+        tried = ", ".join(encodings_of(content))
+        raise _refused("file", content[:20], "file_encoding", encodings=tried)
+    return found
 
 
 def _csv_rows(text: str) -> list[Row]:

@@ -24,6 +24,7 @@ from city.device import normal_identity
 from city.errors import InvalidInput
 from city.event import NewEvent
 from city.place import LonLat
+from city.text_files import UTF8
 from db.devices import (
     DistrictOutline,
     NewDevice,
@@ -36,7 +37,7 @@ from db.devices import (
 from db.events import append_events
 from db.pool import Connection
 from registry.datum_question import Given
-from registry.device_files import UTF8, DeviceFile, Row, read_file
+from registry.device_files import DeviceFile, Row, read_file
 from registry.known_places import ask_for_datum
 from wire import ALIASES, FORMATS, OWN
 from wire.models import KINDS as MODEL_KINDS

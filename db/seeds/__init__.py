@@ -2,6 +2,6 @@
 
 from db.seeds.demo import seed_demo
 from db.seeds.geography import streets
-from db.seeds.reference import seed_reference
+from db.seeds.reference import read_categories, read_stage_limits, seed_reference
 
-__all__ = ["seed_demo", "seed_reference", "streets"]
+__all__ = ["read_categories", "read_stage_limits", "seed_demo", "seed_reference", "streets"]

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
     "city", "columns", "wire", "db", "replay", "ingest", "registry", "alerts", "dispatch", "people",
-    "dashboard", "simulator", "stack", "app",
+    "founding", "dashboard", "simulator", "stack", "app",
 )  # fmt: skip
 # The shells: loops, servers and processes. Everything else is told what time it is.
 CLOCK_READERS = {
@@ -25,8 +25,8 @@ CLOCK_READERS = {
     "dashboard/shell/gate.py", "dashboard/shell/live.py", "dashboard/shell/changes.py",
     "simulator/publish.py",
     # Of `app` those that run a command or a process; the rest is told.
-    "app/commands.py", "app/demo_people.py", "app/device_commands.py", "app/doctor.py",
-    "app/model_commands.py", "app/people_commands.py", "app/reject_commands.py",
+    "app/city_commands.py", "app/commands.py", "app/demo_people.py", "app/device_commands.py",
+    "app/doctor.py", "app/model_commands.py", "app/people_commands.py", "app/reject_commands.py",
     "app/restart_test.py", "app/rule_commands.py", "app/scheduler.py",
     "app/sparkplug_commands.py", "app/up.py",
 }  # fmt: skip

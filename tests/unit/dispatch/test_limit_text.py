@@ -6,9 +6,9 @@ import pytest
 
 from city.clock import Limit, LimitUnit
 from city.errors import InvalidInput
+from city.limits import parse_limit
 from db.calendars import build_china_calendar
 from dispatch.by_hand import due_by_hand
-from dispatch.limits import parse_limit
 
 CHINA = build_china_calendar()
 

@@ -1,0 +1,312 @@
+"""What is wrong between the files of a city folder, and the whole city where nothing is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+import shapely
+from shapely.geometry import shape
+
+from city.category import Category
+from city.clock import ClockKind
+from city.errors import InvalidInput
+from city.incident import Role
+from city.place import Division, LonLat
+from founding.city_file import CITY_FILE, GRID_FILE
+from founding.folder import CATEGORIES, DIVISIONS, LIMITS, OUTLINES, PEOPLE, SQUADS, read_folder
+from founding.parts import (
+    COMMUNITY,
+    DISTRICT,
+    LEVELS,
+    STREET,
+    CalendarPart,
+    Cell,
+    City,
+    District,
+    Draft,
+    Entry,
+    Fault,
+    Person,
+    Shipped,
+    SquadPart,
+    StageLimit,
+)
+from founding.raster import default_raster, make_cells
+
+# Outlines are drawn to about 100 m: a point may lie so far outside, degrees.
+TOLERANCE_DEG = 0.001
+
+T = TypeVar("T")
+
+
+def judge_folder(files: Mapping[str, bytes], shipped: Shipped) -> tuple[City | None, list[Fault]]:
+    """The city that the files describe, or everything that is wrong with them."""
+    draft, faults = read_folder(files)
+    city = judge_draft(draft, shipped, faults)
+    ordered = sorted(faults, key=lambda fault: (fault.file, fault.row or 0))
+    return (None if faults else city), ordered
+
+
+def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | None:
+    """Add what is wrong between the files; without a district nothing can be compared."""
+    district = draft.district
+    if district is None or not district.outline:
+        return None
+    divisions = _divisions(draft, district, faults)
+    squads = _squads(draft, divisions, faults)
+    people = _people(draft, squads, faults)
+    categories = _categories(draft, shipped, faults)
+    rules = _rules(draft, shipped, categories, faults)
+    if district.calendar not in shipped.calendars and not draft.years:
+        problem = "is not shipped, and the folder has no calendar-YYYY.csv for it"
+        faults.append(Fault(CITY_FILE, None, "calendar", district.calendar, problem))
+    cells = _cells(draft, district, divisions, faults)
+    return City(
+        district=district,
+        divisions=divisions,
+        cells={cell.code: cell for cell in cells},
+        squads=squads,
+        people=people,
+        categories=categories,
+        stage_limits=_stage_limits(draft, shipped, faults),
+        calendar=CalendarPart(district.calendar, draft.years, draft.windows),
+        rules=rules,
+    )
+
+
+def _by_code(
+    file: str,
+    entries: Iterable[Entry[T]],
+    code_of: Callable[[T], str],
+    faults: list[Fault],
+    name: str = "code",
+) -> dict[str, T]:
+    """Values by their code; the second of one code is a fault that names the row of the first."""
+    found: dict[str, T] = {}
+    rows: dict[str, int] = {}
+    for entry in entries:
+        code = code_of(entry.value)
+        if code in found:
+            problem = f"is in row {rows[code]} already"
+            faults.append(Fault(file, entry.row, name, code, problem))
+        else:
+            found[code], rows[code] = entry.value, entry.row
+    return found
+
+
+# Divisions
+
+
+def _divisions(draft: Draft, district: District, faults: list[Fault]) -> dict[str, Division]:
+    found = _by_code(DIVISIONS, draft.divisions, lambda division: division.code, faults)
+    if district.code not in found:
+        found[district.code] = Division(
+            district.code, DISTRICT, district.name_zh, f"{district.code[:4]}00"
+        )
+    for entry in draft.divisions:
+        _check_division(entry, found, district, faults)
+    area = shape(dict(district.outline)).buffer(TOLERANCE_DEG)
+    rows = {entry.value.code: entry.row for entry in draft.divisions}
+    for code, point in draft.points.items():
+        if code in rows and (problem := _why_outside(area, point)):
+            place = f"{point.lon:g}, {point.lat:g}"
+            faults.append(Fault(DIVISIONS, rows[code], "lon, lat", place, problem))
+    for code in draft.outlines:
+        if code not in found:
+            faults.append(Fault(OUTLINES, None, "code", code, f"is no division of {DIVISIONS}"))
+    return found
+
+
+def _check_division(
+    entry: Entry[Division],
+    known: Mapping[str, Division],
+    district: District,
+    faults: list[Fault],
+) -> None:
+    division = entry.value
+    if not division.code.startswith(district.code):
+        problem = f"is no code of district {district.code}"
+        faults.append(Fault(DIVISIONS, entry.row, "code", division.code, problem))
+        return
+    if division.level == DISTRICT:
+        return
+    parent = known.get(division.parent)
+    wanted = LEVELS[division.level][1]
+    problem = ""
+    if parent is None:
+        problem = f"is no division of {DIVISIONS}"
+    elif parent.level != wanted:
+        problem = f"is a {parent.level}, and a {division.level} lies in a {wanted}"
+    elif not division.code.startswith(parent.code):
+        problem = f"is not how {division.code} begins"
+    if problem:
+        faults.append(Fault(DIVISIONS, entry.row, "parent", division.parent, problem))
+
+
+def _why_outside(area: Any, point: LonLat) -> str:
+    if area.covers(shapely.Point(point.lon, point.lat)):
+        return ""
+    if area.covers(shapely.Point(point.lat, point.lon)):
+        return "are swapped"
+    return "lie outside the boundary"
+
+
+# The unit grid
+
+
+def _cells(
+    draft: Draft, district: District, divisions: Mapping[str, Division], faults: list[Fault]
+) -> Sequence[Cell]:
+    """None without grid.toml; none are made of what has faults already."""
+    if draft.cells is not None:
+        return _own_cells(draft, divisions, faults)
+    if not draft.has_grid or faults:
+        return ()
+    communities = {c: d for c, d in divisions.items() if d.level == COMMUNITY}
+    if not communities:
+        problem = f"needs communities: {DIVISIONS} has none"
+        faults.append(Fault(GRID_FILE, None, "", "", problem))
+        return ()
+    raster = draft.raster or default_raster(district.outline)
+    return make_cells(
+        district.outline, raster, communities, draft.points, draft.outlines, faults, GRID_FILE
+    )
+
+
+def _own_cells(
+    draft: Draft, divisions: Mapping[str, Division], faults: list[Fault]
+) -> Sequence[Cell]:
+    entries = draft.cells or ()
+    found = _by_code(draft.cells_file, entries, lambda cell: cell.code, faults)
+    for entry in entries:
+        community = divisions.get(entry.value.community)
+        if community is None or community.level != COMMUNITY:
+            problem = f"begins with {entry.value.community}, which is no community of {DIVISIONS}"
+            code = entry.value.code
+            faults.append(Fault(draft.cells_file, entry.row, "code", code, problem))
+    for one, other in _overlaps([entry.value for entry in entries]):
+        code, problem = entries[other].value.code, f"overlaps the cell of row {entries[one].row}"
+        faults.append(Fault(draft.cells_file, entries[other].row, "code", code, problem))
+    return list(found.values())
+
+
+def _overlaps(cells: Sequence[Cell]) -> list[tuple[int, int]]:
+    """Pairs of cells that share ground: a place lies in one cell."""
+    if not cells:
+        return []
+    edges = np.array([(c.west, c.south, c.east, c.north) for c in cells])
+    # A millionth of a degree is 0.1 m: neighbours whose shared edge was rounded do not overlap.
+    boxes = [shapely.box(*box) for box in edges + np.array([1, 1, -1, -1]) * 1.5e-6]
+    pairs = shapely.STRtree(boxes).query(boxes, predicate="intersects").T
+    return [(int(a), int(b)) for a, b in pairs if a < b]
+
+
+# Squads and people
+
+
+def _squads(
+    draft: Draft, divisions: Mapping[str, Division], faults: list[Fault]
+) -> dict[str, SquadPart]:
+    found = _by_code(SQUADS, draft.squads, lambda squad: squad.code, faults)
+    rows = {entry.value.code: entry.row for entry in draft.squads}
+    every = frozenset(code for code, d in divisions.items() if d.level == COMMUNITY)
+    return {
+        code: replace(squad, communities=_ground(squad, rows[code], divisions, every, faults))
+        for code, squad in found.items()
+    }
+
+
+def _ground(
+    squad: SquadPart,
+    row: int,
+    divisions: Mapping[str, Division],
+    every: frozenset[str],
+    faults: list[Fault],
+) -> frozenset[str]:
+    """The communities of the streets and communities that a squad answers for."""
+    ground: set[str] = set()
+    for code in squad.communities:
+        division = divisions.get(code)
+        if division is None or division.level not in (STREET, COMMUNITY):
+            problem = f"is no street or community of {DIVISIONS}"
+            faults.append(Fault(SQUADS, row, "grids", code, problem))
+        elif division.level == COMMUNITY:
+            ground.add(code)
+        else:
+            ground |= {c for c in every if divisions[c].parent == code}
+    return frozenset(ground) if squad.communities else every
+
+
+def _people(
+    draft: Draft, squads: Mapping[str, SquadPart], faults: list[Fault]
+) -> dict[str, Person]:
+    found = _by_code(PEOPLE, draft.people, lambda person: person.name, faults, "name")
+    for entry in draft.people:
+        person = entry.value
+        if person.role == Role.SQUAD_LEADER and not person.squad:
+            problem = "is missing: a squad leader needs a squad"
+            faults.append(Fault(PEOPLE, entry.row, "squad", "", problem))
+        elif person.squad and person.squad not in squads:
+            problem = f"is no squad of {SQUADS}"
+            faults.append(Fault(PEOPLE, entry.row, "squad", person.squad, problem))
+    return found
+
+
+# Categories, limits, rules
+
+
+def _categories(draft: Draft, shipped: Shipped, faults: list[Fault]) -> dict[str, Category]:
+    """Those of the folder, else the shipped ones, with the limits of handling of the folder."""
+    if draft.categories is None:
+        found = dict(shipped.categories)
+    else:
+        found = _by_code(CATEGORIES, draft.categories, lambda category: category.code, faults)
+    seen: dict[str, int] = {}
+    for entry in draft.limits:
+        code = entry.value.category
+        if entry.value.clock != ClockKind.HANDLE:
+            continue
+        if code in seen or code not in found:
+            there = f"is in row {seen[code]} already" if code in seen else "is no category"
+            faults.append(Fault(LIMITS, entry.row, "category", code, there))
+            continue
+        seen[code] = entry.row
+        limit = entry.value.limit
+        found[code] = replace(found[code], handle_limit=limit.amount, handle_unit=limit.unit.value)
+    return found
+
+
+def _stage_limits(draft: Draft, shipped: Shipped, faults: list[Fault]) -> dict[str, StageLimit]:
+    entries = [entry for entry in draft.limits if entry.value.clock != ClockKind.HANDLE]
+    own = _by_code(LIMITS, entries, lambda limit: limit.clock, faults, "clock")
+    made = {clock: StageLimit(clock, row.limit, row.source) for clock, row in own.items()}
+    return {**shipped.stage_limits, **made}
+
+
+def _rules(
+    draft: Draft, shipped: Shipped, categories: Mapping[str, Category], faults: list[Fault]
+) -> dict[str, str]:
+    """Texts of the folder's own rules by code. The shipped ones hold beside them."""
+    texts: dict[str, str] = {}
+    files: dict[str, str] = {}
+    for file, text in draft.rules.items():
+        try:
+            rule = shipped.parse_rule(text, file)
+        except InvalidInput as error:
+            name = "" if error.field == file else error.field.removeprefix(f"{file}: ")
+            faults.append(Fault(file, None, name, str(error.value), error.problem))
+            continue
+        if rule.code in files:
+            problem = f"is the rule of {files[rule.code]} already"
+            faults.append(Fault(file, None, "code", rule.code, problem))
+        elif rule.category not in categories:
+            faults.append(Fault(file, None, "category", rule.category, "is no category"))
+        texts[rule.code], files[rule.code] = text, file
+    for code, category in sorted(shipped.rules.items()):
+        if code not in texts and category not in categories:
+            problem = f"is missing: the shipped rule {code} raises alarms of it"
+            faults.append(Fault(CATEGORIES, None, "code", category, problem))
+    return texts

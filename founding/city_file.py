@@ -1,0 +1,157 @@
+"""`city.toml` and `grid.toml`: what a district is called, and how its unit grid is made. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import time
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from city.clock import DEFAULT_WINDOWS
+from founding.parts import District, Fault, Raster, Window
+
+CITY_FILE, GRID_FILE = "city.toml", "grid.toml"
+CITY_FIELDS = (
+    "code", "name_zh", "name_en", "timezone", "calendar", "windows", "languages", "datum",
+)  # fmt: skip
+RASTER_FIELDS = ("west", "south", "cell_lon", "cell_lat")
+LANGUAGES = ("zh", "en")
+# The two differ by centimetres. Others are moved by hundreds of metres, and by whoever has the
+# files: a conversion cannot be seen in the result.
+DATUMS = ("wgs84", "cgcs2000")
+CALENDAR_CODE = re.compile(r"[A-Za-z0-9_-]{1,32}")
+# A cell of 10 m to 1 km.
+CELL_SIZE_DEG = (0.0001, 0.01)
+
+
+@dataclass(slots=True)
+class Table:
+    """The fields of a TOML file; what is wrong with one goes to the list of faults."""
+
+    file: str
+    values: Mapping[str, Any]
+    faults: list[Fault] = field(repr=False)
+
+    def fault(self, name: str, problem: str) -> None:
+        value = self.values.get(name, "")
+        self.faults.append(Fault(self.file, None, name, str(value), problem))
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self.values.get(name, default)
+        if isinstance(value, str) and value.strip() and value.isprintable():
+            return value.strip()
+        self.fault(name, "is missing" if value is None else "must be text")
+        return ""
+
+    def only(self, known: Sequence[str]) -> None:
+        for name in self.values:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]}" if near else ""
+                self.fault(name, f"is no field of this file{hint}")
+
+
+def read_table(file: str, content: bytes, faults: list[Fault]) -> Table | None:
+    try:
+        return Table(file, tomllib.loads(content.decode("utf-8-sig")), faults)
+    except UnicodeDecodeError:
+        faults.append(Fault(file, None, "", "", "must be saved as UTF-8"))
+    except tomllib.TOMLDecodeError as error:
+        faults.append(Fault(file, None, "", "", f"is not TOML: {error}"))
+    return None
+
+
+def read_city_file(
+    content: bytes, outline: Mapping[str, Any] | None, faults: list[Fault]
+) -> tuple[District | None, tuple[Window, ...]]:
+    """The district and its working hours; None where a field is wrong."""
+    table = read_table(CITY_FILE, content, faults)
+    if table is None:
+        return None, DEFAULT_WINDOWS
+    before = len(faults)
+    table.only(CITY_FIELDS)
+    code = table.text("code")
+    if code and not re.fullmatch(r"[0-9]{6}", code):
+        table.fault("code", "must be six digits, in quotes")
+    district = District(
+        code=code,
+        name_zh=table.text("name_zh"),
+        name_en=table.text("name_en"),
+        timezone=_timezone(table),
+        languages=_languages(table),
+        calendar=table.text("calendar", "CN"),
+        outline=outline or {},
+    )
+    if district.calendar and not CALENDAR_CODE.fullmatch(district.calendar):
+        table.fault("calendar", "must be letters, digits, - and _")
+    if table.text("datum", DATUMS[0]).lower() not in DATUMS:
+        table.fault("datum", f"must be one of {', '.join(DATUMS)}: convert the files first")
+    windows = _windows(table)
+    return (district if len(faults) == before else None), windows
+
+
+def _timezone(table: Table) -> str:
+    name = table.text("timezone", "Asia/Shanghai")
+    try:
+        ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        table.fault("timezone", "is no time zone, e.g. Asia/Shanghai")
+    return name
+
+
+def _languages(table: Table) -> tuple[str, ...]:
+    value = table.values.get("languages", list(LANGUAGES))
+    if not isinstance(value, list) or not value or any(item not in LANGUAGES for item in value):
+        table.fault("languages", f"must be a list of {', '.join(LANGUAGES)}")
+        return ()
+    return tuple(dict.fromkeys(value))
+
+
+def _windows(table: Table) -> tuple[Window, ...]:
+    """Working hours of a day, in ascending order."""
+    value = table.values.get("windows")
+    if value is None:
+        return DEFAULT_WINDOWS
+    try:
+        windows = tuple((time.fromisoformat(a), time.fromisoformat(b)) for a, b in value)
+    except (TypeError, ValueError):
+        windows = ()
+    edges = [edge for window in windows for edge in window]
+    if not windows or edges != sorted(set(edges)):
+        table.fault("windows", 'must be pairs like ["08:00", "12:00"] that ascend')
+        return DEFAULT_WINDOWS
+    return windows
+
+
+@dataclass(frozen=True, slots=True)
+class GridOrder:
+    """`file` names the city's own cells; without it they are made, by `raster` if it is given."""
+
+    raster: Raster | None = None
+    file: str = ""
+
+
+def read_grid_file(content: bytes, faults: list[Fault]) -> GridOrder:
+    table = read_table(GRID_FILE, content, faults)
+    if table is None:
+        return GridOrder()
+    table.only((*RASTER_FIELDS, "file"))
+    if "file" in table.values:
+        return GridOrder(file=table.text("file"))
+    given = [name for name in RASTER_FIELDS if name in table.values]
+    if not given:
+        return GridOrder()
+    numbers = {}
+    for name in RASTER_FIELDS:
+        value = table.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            table.fault(name, "must be degrees; the four of them go together")
+        elif name.startswith("cell") and not CELL_SIZE_DEG[0] <= value <= CELL_SIZE_DEG[1]:
+            table.fault(name, f"must be {CELL_SIZE_DEG[0]:g} to {CELL_SIZE_DEG[1]:g} degrees")
+        else:
+            numbers[name] = float(value)
+    return GridOrder(Raster(**numbers)) if len(numbers) == len(RASTER_FIELDS) else GridOrder()

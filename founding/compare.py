@@ -1,0 +1,146 @@
+"""What of a city differs from what the database has, part by part. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from typing import Any
+
+from city.clock import WorkCalendar
+from founding.parts import COMMUNITY, CalendarPart, City, duty_grid_code
+
+ADDED, CHANGED, RETIRED = "added", "changed", "retired"
+# In this order changes are told.
+WHATS = (
+    "district", "calendar", "division", "duty_grid", "unit_grid", "squad", "category",
+    "stage_limit", "person", "rule",
+)  # fmt: skip
+# What is not in the folder and stays all the same: people who were added by others, the rules
+# and limits that come with the product.
+KEPT = frozenset({"person", "rule", "stage_limit", "calendar", "district"})
+# Told by their number: a grid has tens of thousands.
+COUNTED = frozenset({"unit_grid", "duty_grid"})
+
+# Fields of every thing by what it is and by its code.
+Tables = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`fields` are those that differ, where something was changed."""
+
+    what: str
+    code: str
+    how: str
+    fields: tuple[str, ...] = ()
+
+
+def tables_of(city: City) -> Tables:
+    """All of a city but its calendar, in a form that can be compared."""
+    communities = {c: d for c, d in city.divisions.items() if d.level == COMMUNITY}
+    categories = {}
+    for code, category in city.categories.items():
+        fields = asdict(replace(category, version=0, valid_to=None))
+        # A new version is in force from the day on which it is applied.
+        del fields["valid_from"]
+        categories[code] = fields
+    squads = {}
+    for code, squad in city.squads.items():
+        squads[code] = asdict(replace(squad, home=None))
+    return {
+        "district": {city.district.code: asdict(city.district)},
+        "division": {c: asdict(d) for c, d in city.divisions.items()},
+        "duty_grid": {
+            duty_grid_code(c): {"name": duty_grid_name(d.name)} for c, d in communities.items()
+        },
+        "unit_grid": {c: {"cell": cell} for c, cell in city.cells.items()},
+        "squad": squads,
+        "category": categories,
+        "stage_limit": {c: asdict(limit) for c, limit in city.stage_limits.items()},
+        "person": {c: asdict(person) for c, person in city.people.items()},
+        "rule": {c: {"text": text} for c, text in city.rules.items()},
+    }
+
+
+def duty_grid_name(community: str) -> str:
+    return f"{community}责任网格"
+
+
+def compare(wanted: Tables, present: Tables) -> list[Change]:
+    """Everything that differs, in the order of `WHATS`, each sorted by code."""
+    changes = []
+    for what in WHATS:
+        ours, theirs = wanted.get(what, {}), present.get(what, {})
+        for code in sorted(ours.keys() | theirs.keys()):
+            if code not in theirs:
+                changes.append(Change(what, code, ADDED))
+            elif code in ours:
+                fields = [n for n, v in ours[code].items() if v != theirs[code].get(n)]
+                if fields:
+                    changes.append(Change(what, code, CHANGED, tuple(fields)))
+            elif what not in KEPT:
+                changes.append(Change(what, code, RETIRED))
+    return changes
+
+
+def codes(changes: Iterable[Change], what: str, *hows: str) -> list[str]:
+    """Codes of what was changed in one of these ways."""
+    return [c.code for c in changes if c.what == what and c.how in hows]
+
+
+def as_lines(changes: Sequence[Change]) -> list[str]:
+    """One line a change; of cells and duty grids their number."""
+    lines = []
+    for what in WHATS:
+        mine = [change for change in changes if change.what == what]
+        if what in COUNTED:
+            for how in (ADDED, CHANGED, RETIRED):
+                if count := sum(change.how == how for change in mine):
+                    lines.append(f"{what}: {count} {how}")
+        else:
+            for change in mine:
+                named = f" ({', '.join(change.fields)})" if change.fields else ""
+                lines.append(f"{what} {change.code} {change.how}{named}")
+    return lines
+
+
+def as_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """As `plan --json` has it: `count` where things are told by their number, else `code`."""
+    found: list[dict[str, Any]] = []
+    for what in WHATS:
+        mine = [change for change in changes if change.what == what]
+        if what in COUNTED:
+            for how in (ADDED, CHANGED, RETIRED):
+                if count := sum(change.how == how for change in mine):
+                    found.append({"what": what, "how": how, "count": count})
+        else:
+            found += [
+                {"what": what, "code": c.code, "how": c.how, "fields": list(c.fields)} for c in mine
+            ]
+    return found
+
+
+def next_calendar(
+    base: WorkCalendar | None, part: CalendarPart, timezone: str
+) -> WorkCalendar | None:
+    """The version that the folder asks for; None where the newest one says the same already.
+
+    A file is the whole of its year; years without one stay as they are.
+    """
+    if base is None:
+        newest = WorkCalendar(part.code, 0, {}, date(1, 1, 1), timezone, part.windows)
+    else:
+        newest = base
+    kept = {d: works for d, works in newest.exceptions.items() if d.year not in part.years}
+    own = {d: works for days in part.years.values() for d, works in days.items()}
+    ends = [date(year, 12, 31) for year in part.years]
+    wanted = replace(
+        newest,
+        exceptions={**kept, **own},
+        known_until=max([newest.known_until, *ends]),
+        windows=part.windows,
+    )
+    if wanted == newest:
+        return None
+    return replace(wanted, version=newest.version + 1)

@@ -1,0 +1,136 @@
+"""A city written out as a folder that says the same: contents by name of file. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from city.clock import Limit, LimitUnit
+from city.place import LonLat
+from city.squad import Shift
+from founding.city_file import CITY_FILE, GRID_FILE
+from founding.folder import (
+    BOUNDARY,
+    CATEGORIES,
+    CATEGORY_COLUMNS,
+    CATEGORY_OPTIONAL,
+    CELL_COLUMNS,
+    DIVISIONS,
+    LIMITS,
+    PEOPLE,
+    SQUADS,
+)
+from founding.parts import City, SquadPart
+
+CELLS_FILE = "cells.csv"
+# By it a spreadsheet knows that the text is UTF-8.
+MARK = "\ufeff"
+
+
+def write_folder(city: City) -> dict[str, bytes]:
+    """Everything but passwords, devices and what has happened. The cells are written as they are,
+    whatever they were made of."""
+    files = {
+        CITY_FILE: _city_text(city),
+        BOUNDARY: json.dumps(city.district.outline) + "\n",
+        DIVISIONS: _csv(
+            ("code", "name", "level", "parent"),
+            ([d.code, d.name, d.level, d.parent] for _, d in sorted(city.divisions.items())),
+        ),
+        SQUADS: _csv(
+            (
+                *("code", "name_zh", "name_en", "kind", "skills", "phone", "grids", "shifts"),
+                *("lon", "lat"),
+            ),
+            (_squad(city, squad) for _, squad in sorted(city.squads.items())),
+        ),
+        PEOPLE: _csv(
+            ("name", "role", "squad", "display_name"),
+            (
+                [p.name, p.role, p.squad or "", p.display_name]
+                for _, p in sorted(city.people.items())
+            ),
+        ),
+        CATEGORIES: _csv((*CATEGORY_COLUMNS, *CATEGORY_OPTIONAL), _categories(city)),
+        LIMITS: _csv(
+            ("clock", "category", "limit", "source"),
+            (
+                [clock, "", str(limit.limit), limit.source]
+                for clock, limit in sorted(city.stage_limits.items())
+            ),
+        ),
+    }
+    if city.cells:
+        files[GRID_FILE] = f'file = "{CELLS_FILE}"\n'
+        files[CELLS_FILE] = _csv(CELL_COLUMNS, _cells(city))
+    for year, days in city.calendar.years.items():
+        rows = ([d.isoformat(), str(works).lower()] for d, works in sorted(days.items()))
+        files[f"calendar-{year}.csv"] = _csv(("date", "working"), rows)
+    for code, text in city.rules.items():
+        files[f"rules/{code}.toml"] = text
+    return {name: text.encode() for name, text in files.items()}
+
+
+def _city_text(city: City) -> str:
+    d = city.district
+    windows = [[f"{start:%H:%M}", f"{end:%H:%M}"] for start, end in city.calendar.windows]
+    values: Mapping[str, Any] = {
+        "code": d.code,
+        "name_zh": d.name_zh,
+        "name_en": d.name_en,
+        "timezone": d.timezone,
+        "calendar": d.calendar,
+        "windows": windows,
+        "languages": list(d.languages),
+        "datum": "wgs84",
+    }
+    # Text and lists of text are the same in JSON and TOML.
+    lines = (f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
+    return "\n".join(lines) + "\n"
+
+
+def _squad(city: City, squad: SquadPart) -> Sequence[str]:
+    everywhere = set(squad.communities) == set(city.communities)
+    grids = [] if everywhere else sorted(squad.communities)
+    return [
+        squad.code, squad.name_zh, squad.name_en, squad.kind, ";".join(sorted(squad.skills)),
+        squad.phone, ";".join(grids), "; ".join(map(shift_text, squad.shifts)),
+        *_place(squad.home),
+    ]  # fmt: skip
+
+
+def shift_text(shift: Shift) -> str:
+    """As `founding.folder` reads it."""
+    days = ",".join(map(str, sorted(shift.weekdays)))
+    return f"{days} {shift.start:%H:%M}-{shift.end:%H:%M}"
+
+
+def _place(place: LonLat | None) -> list[str]:
+    return ["", ""] if place is None else [repr(place.lon), repr(place.lat)]
+
+
+def _categories(city: City) -> Iterator[Sequence[str]]:
+    for _, c in sorted(city.categories.items()):
+        yield [
+            c.code, c.class_, c.family, str(c.severity), c.skill,
+            str(Limit(c.handle_limit, LimitUnit(c.handle_unit))),
+            ";".join(c.closing_evidence), c.name_zh, c.name_en, c.source,
+            c.valid_from.isoformat(), c.code_system, str(c.gas_free_minutes),
+            c.filing_condition_zh, c.filing_condition_en,
+        ]  # fmt: skip
+
+
+def _cells(city: City) -> Iterator[Sequence[str]]:
+    for _, c in sorted(city.cells.items()):
+        yield [c.code, repr(c.west), repr(c.south), repr(c.east), repr(c.north)]
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return MARK + out.getvalue()

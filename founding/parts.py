@@ -1,0 +1,212 @@
+"""What a city is made of, in its folder and in the database: frozen values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from typing import Any, Generic, Protocol, TypeVar
+
+from city.category import Category
+from city.clock import DEFAULT_WINDOWS, Limit
+from city.place import Division, LonLat
+from city.squad import Shift
+
+T = TypeVar("T")
+Window = tuple[time, time]
+
+# Of one duty grid (责任网格) for each community.
+DUTY_GRID_PREFIX = "DG"
+# Values longer than this are cut in a report.
+SHOWN_MAX = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a value of a file; `row` counts from 1 with the header, None: no table."""
+
+    file: str
+    row: int | None
+    field: str
+    value: str
+    problem: str
+
+    def __str__(self) -> str:
+        where = [self.file]
+        if self.row is not None:
+            where.append(f"row {self.row}")
+        if self.field:
+            where.append(self.field)
+        got = f" (got {self.value[:SHOWN_MAX]!r})" if self.value else ""
+        return f"{', '.join(where)}: {self.problem}{got}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """A value and the row of its file."""
+
+    row: int
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
+class District:
+    """`outline` is a GeoJSON geometry, lon/lat; `calendar` the code of the one its clocks obey."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    timezone: str
+    languages: tuple[str, ...]
+    calendar: str
+    outline: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of the unit grid: edges in degrees, rows count from the south."""
+
+    code: str
+    street: str
+    community: str
+    column: int
+    row: int
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """Where the cells of a grid lie: its south-west corner and the size of a cell, degrees."""
+
+    west: float
+    south: float
+    cell_lon: float
+    cell_lat: float
+
+
+@dataclass(frozen=True, slots=True)
+class SquadPart:
+    """`communities` are the codes of those whose duty grids it answers for; in a folder also
+    codes of streets, and none at all means every community."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    kind: str
+    skills: frozenset[str]
+    phone: str
+    communities: frozenset[str]
+    shifts: tuple[Shift, ...]
+    home: LonLat | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    name: str
+    role: str
+    squad: str | None
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """Allowed time of a clock; `category` is named where the clock is that of handling."""
+
+    clock: str
+    category: str
+    limit: Limit
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarPart:
+    """`years` holds for each year that has a file every day that differs from Monday to Friday."""
+
+    code: str
+    years: Mapping[int, Mapping[date, bool]]
+    windows: tuple[Window, ...] = DEFAULT_WINDOWS
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A folder as its files say it, each for itself; None: there is no such file."""
+
+    district: District | None = None
+    windows: tuple[Window, ...] = DEFAULT_WINDOWS
+    divisions: tuple[Entry[Division], ...] = ()
+    points: Mapping[str, LonLat] = field(default_factory=dict)
+    outlines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    has_grid: bool = False
+    raster: Raster | None = None  # None: 100 m cells from the corner of the boundary
+    cells: tuple[Entry[Cell], ...] | None = None  # the city's own
+    cells_file: str = ""
+    squads: tuple[Entry[SquadPart], ...] = ()
+    people: tuple[Entry[Person], ...] = ()
+    categories: tuple[Entry[Category], ...] | None = None
+    limits: tuple[Entry[LimitRow], ...] = ()
+    years: Mapping[int, Mapping[date, bool]] = field(default_factory=dict)
+    rules: Mapping[str, str] = field(default_factory=dict)  # text by file
+
+
+@dataclass(frozen=True, slots=True)
+class StageLimit:
+    clock: str
+    limit: Limit
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """A whole city, everything by its code. Versions of categories are 0: they belong to the
+    database alone. `rules` are the texts of its own rules."""
+
+    district: District
+    divisions: Mapping[str, Division]
+    cells: Mapping[str, Cell]
+    squads: Mapping[str, SquadPart]
+    people: Mapping[str, Person]
+    categories: Mapping[str, Category]
+    stage_limits: Mapping[str, StageLimit]
+    calendar: CalendarPart
+    rules: Mapping[str, str]
+
+    @property
+    def communities(self) -> list[str]:
+        return sorted(code for code, d in self.divisions.items() if d.level == COMMUNITY)
+
+
+class RuleFacts(Protocol):
+    """What this package has to know of a rule."""
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def category(self) -> str: ...
+
+
+# Text and name of a file to a rule; raises `InvalidInput`.
+ParseRule = Callable[[str, str], RuleFacts]
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """What comes with the product and holds where a folder says nothing."""
+
+    categories: Mapping[str, Category]
+    stage_limits: Mapping[str, StageLimit]
+    rules: Mapping[str, str]  # category by code
+    calendars: frozenset[str]
+    parse_rule: ParseRule
+
+
+DISTRICT, STREET, COMMUNITY = "district", "street", "community"
+# How many digits the code of a division has, and of what its parent is.
+LEVELS = {DISTRICT: (6, ""), STREET: (9, DISTRICT), COMMUNITY: (12, STREET)}
+
+
+def duty_grid_code(community: str) -> str:
+    return f"{DUTY_GRID_PREFIX}{community}"

@@ -1,0 +1,145 @@
+"""The city that the database has, in the form of the one that a folder describes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from city.clock import DEFAULT_WINDOWS, WorkCalendar
+from city.errors import NotFound
+from db import calendars, categories, districts, grids, rules, squads, users
+from db.pool import Connection
+from founding.city_file import LANGUAGES
+from founding.compare import Tables, tables_of
+from founding.parts import (
+    DUTY_GRID_PREFIX,
+    CalendarPart,
+    Cell,
+    City,
+    District,
+    Person,
+    SquadPart,
+    StageLimit,
+)
+
+CALENDAR_SETTING, LANGUAGES_SETTING = "calendar", "languages"
+# Who applied the rules that come with the product.
+SHIPPED = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """`tables` lack the district where there is none yet; `calendar` is the newest version of
+    the calendar that was asked for."""
+
+    tables: Tables
+    calendar: WorkCalendar | None
+    known: bool
+
+
+def find_present(conn: Connection, district: str, calendar: str) -> Present:
+    """What the city of a folder is compared with."""
+    try:
+        found = calendars.find_calendar(conn, calendar)
+    except NotFound:
+        found = None
+    row = districts.find_district(conn, district)
+    city = _city(conn, _district(conn, row) if row else _nobody(district))
+    tables = dict(tables_of(city))
+    if row is None:
+        del tables["district"]
+    return Present(tables, found, row is not None)
+
+
+def read_city(conn: Connection, code: str) -> City:
+    """The whole city, to be written out: of the rules those that are its own."""
+    row = districts.find_district(conn, code)
+    if row is None:
+        raise NotFound("district", code)
+    city = _city(conn, _district(conn, row))
+    own = {rule.code for rule in rules.list_texts(conn) if rule.applied_by != SHIPPED}
+    calendar = calendars.find_calendar(conn, city.district.calendar)
+    return replace(
+        city,
+        rules={c: text for c, text in city.rules.items() if c in own},
+        calendar=CalendarPart(calendar.code, _years(calendar), calendar.windows),
+    )
+
+
+def _years(calendar: WorkCalendar) -> dict[int, dict[date, bool]]:
+    """Every year that a new installation would not have as it is here."""
+    known: dict[int, dict[date, bool]] = {}
+    if calendar.code == calendars.DEFAULT_CODE:
+        shipped = calendars.build_china_calendar()
+        began = min(day.year for day in shipped.exceptions)
+        known = {y: _days(shipped, y) for y in range(began, shipped.known_until.year + 1)}
+    last = calendar.known_until.year
+    first = min((day.year for day in calendar.exceptions), default=last)
+    years = {year: _days(calendar, year) for year in range(first, last + 1)}
+    return {year: days for year, days in years.items() if known.get(year) != days}
+
+
+def _days(calendar: WorkCalendar, year: int) -> dict[date, bool]:
+    return {day: works for day, works in calendar.exceptions.items() if day.year == year}
+
+
+def _nobody(code: str) -> District:
+    return District(code, "", "", "", (), calendars.DEFAULT_CODE, {})
+
+
+def _district(conn: Connection, row: districts.DistrictRow) -> District:
+    named = districts.find_settings(conn, row.code, (CALENDAR_SETTING, LANGUAGES_SETTING))
+    return District(
+        code=row.code,
+        name_zh=row.name_zh,
+        name_en=row.name_en,
+        timezone=row.timezone,
+        languages=tuple(named.get(LANGUAGES_SETTING, LANGUAGES)),
+        calendar=named.get(CALENDAR_SETTING, calendars.DEFAULT_CODE),
+        outline=row.outline,
+    )
+
+
+def _city(conn: Connection, district: District) -> City:
+    code = district.code
+    cells = (
+        Cell(
+            c.code, c.street, c.community, c.grid_column, c.grid_row,
+            c.west, c.south, c.east, c.north,
+        )
+        for c in grids.list_cells(conn, code)
+    )  # fmt: skip
+    accounts = [a for a in users.list_accounts(conn, code) if a.disabled_at is None]
+    return City(
+        district=district,
+        divisions={d.code: d for d in grids.list_divisions(conn, code)},
+        cells={cell.code: cell for cell in cells},
+        squads=_squads(conn, code),
+        people={a.name: Person(a.name, a.role.value, a.squad, a.display_name) for a in accounts},
+        categories={c.code: replace(c, version=0) for c in categories.list_in_force(conn)},
+        stage_limits={
+            clock: StageLimit(clock, limit, source)
+            for clock, limit, source in categories.list_stage_limits(conn)
+        },
+        calendar=CalendarPart(district.calendar, {}, DEFAULT_WINDOWS),
+        rules={rule.code: rule.source for rule in rules.list_texts(conn)},
+    )
+
+
+def _squads(conn: Connection, district: str) -> dict[str, SquadPart]:
+    """Those that are active."""
+    phones = squads.list_phones(conn, district)
+    return {
+        s.code: SquadPart(
+            code=s.code,
+            name_zh=s.name_zh,
+            name_en=s.name_en,
+            kind=s.kind,
+            skills=s.skills,
+            phone=phones[s.code],
+            communities=frozenset(g.removeprefix(DUTY_GRID_PREFIX) for g in s.duty_grids),
+            shifts=tuple(sorted(s.shifts, key=lambda shift: shift.start)),
+            home=s.position,
+        )
+        for s in squads.list_squads(conn, district)
+    }

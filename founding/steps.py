@@ -1,0 +1,271 @@
+"""A city is put in force: what differs is written in one transaction, or nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from city.clock import ClockKind, WorkCalendar
+from city.errors import Conflict
+from city.event import NewEvent
+from city.squad import Squad
+from db import alarms, calendars, categories, districts, grids, squads, users
+from db.events import append_events
+from db.grids import CellRow
+from db.pool import Connection
+from founding.compare import (
+    ADDED,
+    CHANGED,
+    COUNTED,
+    RETIRED,
+    Change,
+    codes,
+    compare,
+    duty_grid_name,
+    next_calendar,
+    tables_of,
+)
+from founding.obstacles import find_obstacles
+from founding.parts import City, Fault, Person, SquadPart, duty_grid_code
+from founding.present import CALENDAR_SETTING, LANGUAGES_SETTING, find_present, read_city
+
+__all__ = ["Applied", "Plan", "apply_city", "plan_city", "read_city"]
+
+SOURCE = "city folder"
+# What the subject of an event is called where the thing itself is called otherwise.
+SUBJECTS = {"person": "user"}
+# What every district shares: events about it belong to none.
+SHARED = frozenset({"calendar", "category", "stage_limit"})
+
+# Puts rule files in force by their name: (connection, actor, texts, now).
+PutRules = Callable[[Connection, str, Mapping[str, str], datetime], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be written, and what stands in the way of it."""
+
+    changes: Sequence[Change]
+    calendar: WorkCalendar | None
+    obstacles: Sequence[Fault]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was written, and the passwords of the new people, known only now."""
+
+    changes: Sequence[Change]
+    passwords: Mapping[str, str]
+
+
+def plan_city(conn: Connection, city: City) -> Plan:
+    """What a city differs in from what the database has; writes nothing."""
+    present = find_present(conn, city.district.code, city.district.calendar)
+    changes = compare(tables_of(city), present.tables)
+    calendar = next_calendar(present.calendar, city.calendar, city.district.timezone)
+    if calendar is not None:
+        how = CHANGED if present.calendar else ADDED
+        after = [c for c in changes if c.what != "district"]
+        before = [c for c in changes if c.what == "district"]
+        changes = [*before, Change("calendar", calendar.code, how), *after]
+    return Plan(changes, calendar, find_obstacles(conn, city, changes))
+
+
+def apply_city(
+    conn: Connection,
+    city: City,
+    actor: str,
+    now: datetime,
+    *,
+    put_rules: PutRules,
+    new_password: Callable[[], str],
+) -> Applied:
+    """Write what differs and tell it in the event log. The caller commits.
+
+    Passwords are hashed before anybody has to wait. Where rules change, engines stand still from
+    the last write to the commit; the head of the log comes last, as
+    `docs/decisions/0022-rules-are-judged-a-district-at-a-time.md` has it.
+    """
+    passwords = _passwords(conn, city, new_password)
+    digests = {name: users.hash_password(password) for name, password in passwords.items()}
+    districts.lock_districts(conn)
+    plan = plan_city(conn, city)
+    if plan.obstacles:
+        lines = "\n".join(map(str, plan.obstacles))
+        raise Conflict(f"nothing was changed:\n{lines}", current={})
+    changes = plan.changes
+    _write_district(conn, city, changes, now)
+    _write_ground(conn, city, changes)
+    _write_squads(conn, city, changes, now)
+    _delete_ground(conn, changes)
+    _write_catalogue(conn, city, changes, now)
+    if plan.calendar is not None:
+        calendars.insert_calendar(conn, plan.calendar, SOURCE, now)
+    _write_people(conn, city, changes, digests, now)
+    texts = {f"rules/{c}.toml": city.rules[c] for c in codes(changes, "rule", ADDED, CHANGED)}
+    if texts:
+        alarms.lock_alarms(conn)
+    append_events(conn, list(_events(city, changes, actor, now)))
+    if texts:
+        put_rules(conn, actor, texts, now)
+    new = codes(changes, "person", ADDED)
+    return Applied(changes, {name: passwords[name] for name in new})
+
+
+def _passwords(conn: Connection, city: City, new_password: Callable[[], str]) -> dict[str, str]:
+    """One for everybody whose name nobody has."""
+    taken = {name for name, _, _ in users.list_taken(conn, sorted(city.people))}
+    return {name: new_password() for name in sorted(city.people.keys() - taken)}
+
+
+def _write_district(conn: Connection, city: City, changes: Sequence[Change], now: datetime) -> None:
+    d = city.district
+    for change in changes:
+        if change.what == "district":
+            districts.save_district(conn, d.code, d.name_zh, d.name_en, d.timezone, d.outline)
+            named = {CALENDAR_SETTING: d.calendar, LANGUAGES_SETTING: list(d.languages)}
+            for key, value in named.items():
+                districts.save_setting(conn, d.code, key, value, now)
+
+
+def _write_ground(conn: Connection, city: City, changes: Sequence[Change]) -> None:
+    """Divisions, then duty grids, then the cells that refer to both."""
+    district = city.district.code
+    found = [city.divisions[c] for c in codes(changes, "division", ADDED, CHANGED)]
+    grids.save_divisions(conn, district, found, SOURCE)
+    named = {duty_grid_code(c): duty_grid_name(city.divisions[c].name) for c in city.communities}
+    new = codes(changes, "duty_grid", ADDED, CHANGED)
+    grids.save_duty_grids(conn, district, [(code, named[code]) for code in new])
+    if moved := codes(changes, "unit_grid", CHANGED, RETIRED):
+        grids.delete_cells(conn, moved)
+    cells = [city.cells[c] for c in codes(changes, "unit_grid", ADDED, CHANGED)]
+    rows = (
+        (
+            CellRow(
+                c.code, c.street, c.community, c.column, c.row, c.west, c.south, c.east, c.north
+            ),
+            duty_grid_code(c.community),
+        )
+        for c in cells
+    )
+    if cells:
+        grids.copy_cells(conn, district, rows, SOURCE)
+
+
+def _delete_ground(conn: Connection, changes: Sequence[Change]) -> None:
+    """Where no cell and no squad is any more."""
+    if gone := codes(changes, "duty_grid", RETIRED):
+        grids.delete_duty_grids(conn, gone)
+    if gone := codes(changes, "division", RETIRED):
+        grids.delete_divisions(conn, gone)
+
+
+def _write_squads(conn: Connection, city: City, changes: Sequence[Change], now: datetime) -> None:
+    if gone := codes(changes, "squad", RETIRED):
+        squads.retire_squads(conn, gone)
+    for code in codes(changes, "squad", ADDED, CHANGED):
+        part = city.squads[code]
+        squads.save_squad(conn, _squad(part, city.district.code, now), part.phone)
+
+
+def _squad(part: SquadPart, district: str, now: datetime) -> Squad:
+    return Squad(
+        code=part.code,
+        district=district,
+        name_zh=part.name_zh,
+        name_en=part.name_en,
+        kind=part.kind,
+        skills=part.skills,
+        duty_grids=frozenset(duty_grid_code(community) for community in part.communities),
+        shifts=part.shifts,
+        position=part.home,
+        position_at=now,
+        open_incidents=0,
+    )
+
+
+def _write_catalogue(
+    conn: Connection, city: City, changes: Sequence[Change], now: datetime
+) -> None:
+    """Categories and limits: what is changed begins a new version today."""
+    today = now.astimezone(ZoneInfo(city.district.timezone)).date()
+    if gone := codes(changes, "category", RETIRED):
+        categories.retire_categories(conn, gone, today)
+    for change in changes:
+        if change.what == "category" and change.how != RETIRED:
+            category = city.categories[change.code]
+            categories.put_in_force(conn, category, today, new=change.how == ADDED)
+        elif change.what == "stage_limit":
+            limit = city.stage_limits[change.code]
+            clock = ClockKind(limit.clock)
+            categories.put_stage_limit(conn, clock, limit.limit, limit.source, today)
+
+
+def _write_people(
+    conn: Connection,
+    city: City,
+    changes: Sequence[Change],
+    digests: Mapping[str, str],
+    now: datetime,
+) -> None:
+    for change in changes:
+        if change.what != "person":
+            continue
+        person = city.people[change.code]
+        if change.how == ADDED:
+            users.add_hashed_user(
+                conn, person.name, digests[person.name], person.role, city.district.code, now,
+                squad=person.squad, display_name=person.display_name,
+            )  # fmt: skip
+            continue
+        if {"role", "squad"} & set(change.fields):
+            users.set_role(conn, person.name, person.role, person.squad)
+        if "display_name" in change.fields:
+            users.set_display_name(conn, person.name, person.display_name)
+
+
+# The event log
+
+
+def _events(city: City, changes: Sequence[Change], actor: str, now: datetime) -> Iterator[NewEvent]:
+    """One event a change, which takes the rows about its subject with it; of cells and duty grids
+    one for all. Rules are told by whoever puts them in force."""
+    district = city.district.code
+    for change in changes:
+        if change.what in COUNTED or change.what == "rule":
+            continue
+        subject = SUBJECTS.get(change.what, change.what)
+        payload: dict[str, Any] = {"from": SOURCE}
+        if change.fields:
+            payload["fields"] = list(change.fields)
+        if change.what == "person":
+            payload |= _person_facts(city.people[change.code])
+        yield NewEvent(
+            at=now,
+            district="" if change.what in SHARED else district,
+            kind=f"{subject}.{_how(change)}",
+            subject=f"{subject}:{change.code}",
+            actor=actor,
+            payload=payload,
+        )
+    for what in sorted(COUNTED):
+        mine = [change.how for change in changes if change.what == what]
+        if mine:
+            counts = {how: mine.count(how) for how in (ADDED, CHANGED, RETIRED)}
+            payload = {"from": SOURCE, **counts}
+            yield NewEvent(now, district, f"{what}.changed", f"district:{district}", actor, payload)
+
+
+def _how(change: Change) -> str:
+    """As whoever changes people one by one tells it."""
+    if change.what == "person" and {"role", "squad"} & set(change.fields):
+        return "role_changed"
+    return change.how
+
+
+def _person_facts(person: Person) -> dict[str, Any]:
+    facts: dict[str, Any] = {"role": person.role}
+    return facts | ({"squad": person.squad} if person.squad else {})
