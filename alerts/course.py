@@ -236,7 +236,8 @@ class _Run:
         rule = self._rule(alarm.rule_code)
         if self._present is not None or rule is None:
             return
-        raised = _raised(alarm)
+        # A late reading may have put its beginning before the reading that it was raised by.
+        raised = replace(_raised(alarm), sensed_at=_since(alarm))
         self.book.raise_alarm(rule, place_of(self.at.device, rule), raised)
         for severity in list(self.book.standing(rule, self.at.device).timers):
             if severity is not None and severity >= alarm.severity:

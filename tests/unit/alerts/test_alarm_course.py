@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alerts.backtest import ANNOUNCED, would_raise
@@ -202,8 +202,22 @@ def test_the_same_holds_while_the_store_is_far_ahead_of_evaluation(
     compare(GAS, history, mixed)
 
 
+def tilted(*readings: tuple[int, float]) -> list[MetricReading]:
+    return [at(seconds, value, TILT[0]) for seconds, value in readings]
+
+
 @settings(max_examples=250, deadline=None)
 @given(interleavings(TILT))
+@example(
+    (
+        tilted((1, 0), (2, 20), (3, 95), (4, 0), (94, 20), (134, 0), (135, 0)),
+        [
+            tilted((1, 0), (134, 0), (94, 20)),
+            tilted((2, 20), (135, 0)),
+            tilted((4, 0), (3, 95)),
+        ],
+    )
+)
 def test_with_delays_before_an_alarm_no_order_loses_one_and_there_is_never_a_second(
     case: tuple[list[MetricReading], list[list[MetricReading]]],
 ) -> None:
