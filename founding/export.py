@@ -36,26 +36,26 @@ def write_folder(city: City) -> dict[str, bytes]:
     files = {
         CITY_FILE: _city_text(city),
         BOUNDARY: json.dumps(city.district.outline) + "\n",
-        DIVISIONS: _csv(
+        DIVISIONS: csv_text(
             ("code", "name", "level", "parent"),
             ([d.code, d.name, d.level, d.parent] for _, d in sorted(city.divisions.items())),
         ),
-        SQUADS: _csv(
+        SQUADS: csv_text(
             (
                 *("code", "name_zh", "name_en", "kind", "skills", "phone", "grids", "shifts"),
                 *("lon", "lat"),
             ),
             (_squad(city, squad) for _, squad in sorted(city.squads.items())),
         ),
-        PEOPLE: _csv(
+        PEOPLE: csv_text(
             ("name", "role", "squad", "display_name"),
             (
                 [p.name, p.role, p.squad or "", p.display_name]
                 for _, p in sorted(city.people.items())
             ),
         ),
-        CATEGORIES: _csv((*CATEGORY_COLUMNS, *CATEGORY_OPTIONAL), _categories(city)),
-        LIMITS: _csv(
+        CATEGORIES: csv_text((*CATEGORY_COLUMNS, *CATEGORY_OPTIONAL), _categories(city)),
+        LIMITS: csv_text(
             ("clock", "category", "limit", "source"),
             (
                 [clock, "", str(limit.limit), limit.source]
@@ -65,10 +65,10 @@ def write_folder(city: City) -> dict[str, bytes]:
     }
     if city.cells:
         files[GRID_FILE] = f'file = "{CELLS_FILE}"\n'
-        files[CELLS_FILE] = _csv(CELL_COLUMNS, _cells(city))
+        files[CELLS_FILE] = csv_text(CELL_COLUMNS, _cells(city))
     for year, days in city.calendar.years.items():
         rows = ([d.isoformat(), str(works).lower()] for d, works in sorted(days.items()))
-        files[f"calendar-{year}.csv"] = _csv(("date", "working"), rows)
+        files[f"calendar-{year}.csv"] = csv_text(("date", "working"), rows)
     for code, text in city.rules.items():
         files[f"rules/{code}.toml"] = text
     return {name: text.encode() for name, text in files.items()}
@@ -128,7 +128,8 @@ def _cells(city: City) -> Iterator[Sequence[str]]:
         yield [c.code, repr(c.west), repr(c.south), repr(c.east), repr(c.north)]
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table as all files of a folder are written."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)

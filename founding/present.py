@@ -51,25 +51,28 @@ def find_present(conn: Connection, district: str, calendar: str) -> Present:
     return Present(tables, found, row is not None)
 
 
-def read_city(conn: Connection, code: str) -> City:
-    """The whole city, to be written out: of the rules those that are its own."""
+def read_city(
+    conn: Connection, code: str, *, every_year: bool = False, cells: bool = True
+) -> City:
+    """The whole city, to be written out: of the rules those that are its own, of the calendar the
+    years that are not as shipped, or every one. Without `cells` it has none."""
     row = districts.find_district(conn, code)
     if row is None:
         raise NotFound("district", code)
-    city = _city(conn, _district(conn, row))
+    city = _city(conn, _district(conn, row), with_cells=cells)
     own = {rule.code for rule in rules.list_texts(conn) if rule.applied_by != SHIPPED}
     calendar = calendars.find_calendar(conn, city.district.calendar)
     return replace(
         city,
         rules={c: text for c, text in city.rules.items() if c in own},
-        calendar=CalendarPart(calendar.code, _years(calendar), calendar.windows),
+        calendar=CalendarPart(calendar.code, _years(calendar, every_year), calendar.windows),
     )
 
 
-def _years(calendar: WorkCalendar) -> dict[int, dict[date, bool]]:
-    """Every year that a new installation would not have as it is here."""
+def _years(calendar: WorkCalendar, every: bool) -> dict[int, dict[date, bool]]:
+    """Every year that a new installation would not have as it is here; `every`: the others too."""
     known: dict[int, dict[date, bool]] = {}
-    if calendar.code == calendars.DEFAULT_CODE:
+    if calendar.code == calendars.DEFAULT_CODE and not every:
         shipped = calendars.build_china_calendar()
         began = min(day.year for day in shipped.exceptions)
         known = {y: _days(shipped, y) for y in range(began, shipped.known_until.year + 1)}
@@ -100,14 +103,14 @@ def _district(conn: Connection, row: districts.DistrictRow) -> District:
     )
 
 
-def _city(conn: Connection, district: District) -> City:
+def _city(conn: Connection, district: District, *, with_cells: bool = True) -> City:
     code = district.code
     cells = (
         Cell(
             c.code, c.street, c.community, c.grid_column, c.grid_row,
             c.west, c.south, c.east, c.north,
         )
-        for c in grids.list_cells(conn, code)
+        for c in (grids.list_cells(conn, code) if with_cells else ())
     )  # fmt: skip
     accounts = [a for a in users.list_accounts(conn, code) if a.disabled_at is None]
     return City(

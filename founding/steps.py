@@ -35,6 +35,7 @@ from founding.present import CALENDAR_SETTING, LANGUAGES_SETTING, find_present, 
 __all__ = ["Applied", "Plan", "apply_city", "plan_city", "read_city"]
 
 SOURCE = "city folder"
+TOLD = {"from": SOURCE}
 # What the subject of an event is called where the thing itself is called otherwise.
 SUBJECTS = {"person": "user"}
 # What every district shares: events about it belong to none.
@@ -82,8 +83,13 @@ def apply_city(
     *,
     put_rules: PutRules,
     new_password: Callable[[], str],
+    look_again: Callable[[], None] = lambda: None,
+    told: Mapping[str, str] = TOLD,
 ) -> Applied:
-    """Write what differs and tell it in the event log. The caller commits.
+    """Write what differs and tell it in the event log with what is `told`. The caller commits.
+
+    `look_again` is called once nobody else can change the city any more, before anything is
+    written: it raises where the city is not what the caller took it for.
 
     Passwords are hashed before anybody has to wait. Where rules change, engines stand still from
     the last write to the commit; the head of the log comes last, as
@@ -92,6 +98,7 @@ def apply_city(
     passwords = _passwords(conn, city, new_password)
     digests = {name: users.hash_password(password) for name, password in passwords.items()}
     districts.lock_districts(conn)
+    look_again()
     plan = plan_city(conn, city)
     if plan.obstacles:
         lines = "\n".join(map(str, plan.obstacles))
@@ -108,7 +115,7 @@ def apply_city(
     texts = {f"rules/{c}.toml": city.rules[c] for c in codes(changes, "rule", ADDED, CHANGED)}
     if texts:
         alarms.lock_alarms(conn)
-    append_events(conn, list(_events(city, changes, actor, now)))
+    append_events(conn, list(_events(city, changes, actor, now, told)))
     if texts:
         put_rules(conn, actor, texts, now)
     new = codes(changes, "person", ADDED)
@@ -230,7 +237,9 @@ def _write_people(
 # The event log
 
 
-def _events(city: City, changes: Sequence[Change], actor: str, now: datetime) -> Iterator[NewEvent]:
+def _events(
+    city: City, changes: Sequence[Change], actor: str, now: datetime, told: Mapping[str, str]
+) -> Iterator[NewEvent]:
     """One event a change, which takes the rows about its subject with it; of cells and duty grids
     one for all. Rules are told by whoever puts them in force."""
     district = city.district.code
@@ -238,7 +247,7 @@ def _events(city: City, changes: Sequence[Change], actor: str, now: datetime) ->
         if change.what in COUNTED or change.what == "rule":
             continue
         subject = SUBJECTS.get(change.what, change.what)
-        payload: dict[str, Any] = {"from": SOURCE}
+        payload: dict[str, Any] = dict(told)
         if change.fields:
             payload["fields"] = list(change.fields)
         if change.what == "person":
@@ -255,7 +264,7 @@ def _events(city: City, changes: Sequence[Change], actor: str, now: datetime) ->
         mine = [change.how for change in changes if change.what == what]
         if mine:
             counts = {how: mine.count(how) for how in (ADDED, CHANGED, RETIRED)}
-            payload = {"from": SOURCE, **counts}
+            payload = {**told, **counts}
             yield NewEvent(now, district, f"{what}.changed", f"district:{district}", actor, payload)
 
 

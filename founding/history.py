@@ -1,0 +1,125 @@
+"""What was changed of a part of the settings, read off the rows that events carry. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from city.settings import FieldChange, HistoryItem
+
+# Rows of a thing by table and key.
+Rows = dict[tuple[str, str], Mapping[str, Any]]
+# Told by no person: numbers of versions and what only the demonstration sets.
+HIDDEN = frozenset({"version", "demo", "position_at", "created_at", "updated_at", "definition"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the past of a part stands: the subjects of its events, and for each table the column
+    that names the thing a row belongs to."""
+
+    subject: str
+    tables: Mapping[str, str]
+
+
+# By the part; calendars are told day by day.
+SOURCES: Mapping[str, Source] = {
+    "people": Source("user", {"app_user": "name"}),
+    "squads": Source(
+        "squad", {"squad": "code", "squad_shift": "squad", "squad_duty_grid": "squad"}
+    ),
+    "categories": Source("category", {"incident_category": "code"}),
+    "limits": Source("stage_limit", {"stage_limit": "clock"}),
+    "divisions": Source("division", {"division": "code"}),
+    "rules": Source("rule", {"rule": "code"}),
+    "calendar": Source("calendar", {"work_calendar_day": "code"}),
+}
+LOG = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event with those of its rows that are of a part: {"key", "row" or None, "table"}."""
+
+    seq: int
+    at: datetime
+    actor: str
+    kind: str
+    subject: str
+    why: str
+    rows: Sequence[Mapping[str, Any]]
+
+
+def read_history(source: Source, told: Iterable[Told], year: int | None) -> list[HistoryItem]:
+    """Every change of every thing, newest first; `year` is of a calendar. What was there when the
+    log began, or was put there by the installation itself, is no change."""
+    now: dict[str, Rows] = {}
+    found = []
+    for event in told:
+        changed: dict[str, Rows] = {}
+        for row in event.rows:
+            code = str(row["key"][source.tables[row["table"]]])
+            things = changed.setdefault(code, dict(now.get(code, {})))
+            place = (row["table"], json.dumps(row["key"], sort_keys=True))
+            if row["row"] is None:
+                things.pop(place, None)
+            else:
+                things[place] = row["row"]
+        for code, rows in changed.items():
+            known = code in now
+            before, after = _values(source, now.get(code, {})), _values(source, rows)
+            now[code] = rows
+            fields = [f for f in _differences(before, after) if year is None or _is_of(f, year)]
+            if fields and (known or not event.subject.startswith(f"{LOG}:")):
+                found.append(_item(event, code, fields))
+    return found[::-1]
+
+
+def _item(event: Told, code: str, fields: Sequence[FieldChange]) -> HistoryItem:
+    return HistoryItem(event.seq, event.at, event.actor, event.kind, code, event.why, fields)
+
+
+def _is_of(change: FieldChange, year: int) -> bool:
+    return change.name.startswith(f"{year}-")
+
+
+def _values(source: Source, rows: Rows) -> dict[str, str]:
+    """Fields of a thing as text. Of a table with versions the newest counts."""
+    values: dict[str, str] = {}
+    for table, owner in source.tables.items():
+        mine = [row for (name, _), row in rows.items() if name == table]
+        newest = max((row.get("version", 0) for row in mine), default=0)
+        if table == "work_calendar_day":
+            days = (row for row in mine if row["version"] == newest)
+            values |= {str(row["day"]): _text(row["working"]) for row in days}
+        elif table.startswith("squad_"):
+            values[table] = "; ".join(sorted(_parts(row, owner) for row in mine))
+        else:
+            current = (row for row in mine if row.get("version", 0) == newest)
+            for row in current:
+                values |= {n: _text(v) for n, v in row.items() if n not in HIDDEN}
+    return values
+
+
+def _parts(row: Mapping[str, Any], owner: str) -> str:
+    return " ".join(_text(value) for name, value in sorted(row.items()) if name != owner)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    return str(value)
+
+
+def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[FieldChange]:
+    for name in [*before, *(name for name in after if name not in before)]:
+        old, new = before.get(name, ""), after.get(name, "")
+        if old != new:
+            yield FieldChange(name, old, new)

@@ -1,0 +1,144 @@
+"""The files of a city folder that are tables, one by one: columns, key, rows and back. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from city.clock import ClockKind
+from city.errors import InvalidInput, NotFound
+from city.settings import Column, SheetRow
+from founding.export import csv_text
+from founding.folder import (
+    CALENDAR,
+    CATEGORIES,
+    CATEGORY_COLUMNS,
+    CATEGORY_OPTIONAL,
+    CLOCKS,
+    DAY_COLUMNS,
+    DIVISION_COLUMNS,
+    DIVISIONS,
+    LIMIT_COLUMNS,
+    LIMITS,
+    PEOPLE,
+    PEOPLE_COLUMNS,
+    ROLES,
+    SQUAD_COLUMNS,
+    SQUADS,
+    Columns,
+)
+from founding.parts import LEVELS
+from founding.sheets import read_lines
+
+CALENDAR_PREFIX = "calendar-"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`removable`: what is not in the file any more is taken out of force."""
+
+    name: str
+    file: str
+    key: str
+    needed: Sequence[str]
+    optional: Sequence[str]
+    removable: bool
+    choices: Mapping[str, Sequence[str]]
+
+    def columns(self, content: bytes) -> list[Column]:
+        """Those of the file as it is written out, in its order."""
+        header = content.decode("utf-8-sig").partition("\n")[0].split(",")
+        return [Column(n, n in self.needed, self.choices.get(n, ())) for n in header]
+
+    def rows(self, content: bytes) -> list[SheetRow]:
+        """Every row that can be told apart, right or wrong."""
+        lines = read_lines(self.file, content, self.needed, self.optional, [])
+        return [SheetRow(line.row, line.values) for line in lines]
+
+
+# By the name of a part: its file, the column that names a row, its columns, whether a row can be
+# removed, and the words that a column takes.
+_TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]]] = {
+    "people": (PEOPLE, "name", PEOPLE_COLUMNS, False, {"role": ROLES}),
+    "squads": (SQUADS, "code", SQUAD_COLUMNS, True, {}),
+    "categories": (
+        CATEGORIES, "code", (CATEGORY_COLUMNS, CATEGORY_OPTIONAL), True,
+        {"class": ("component", "event"), "severity": ("1", "2", "3", "4")},
+    ),
+    # The limit of handling stands with its category.
+    "limits": (
+        LIMITS, "clock", LIMIT_COLUMNS, False,
+        {"clock": [clock for clock in CLOCKS if clock != ClockKind.HANDLE]},
+    ),
+    "divisions": (DIVISIONS, "code", DIVISION_COLUMNS, True, {"level": tuple(LEVELS)}),
+}  # fmt: skip
+NAMES = tuple(_TABLES)
+
+
+def table_of(name: str) -> Table:
+    """The table of a part; a calendar is a part for each year, as `calendar-2027`."""
+    if name in _TABLES:
+        file, key, (needed, optional), removable, choices = _TABLES[name]
+        return Table(name, file, key, needed, optional, removable, choices)
+    file = f"{name}.csv"
+    if not CALENDAR.fullmatch(file):
+        raise NotFound("part of the settings", name)
+    needed, optional = DAY_COLUMNS
+    return Table(name, file, "date", needed, optional, True, {"working": ("true", "false")})
+
+
+def calendar_name(year: int) -> str:
+    return f"{CALENDAR_PREFIX}{year}"
+
+
+def year_of(name: str) -> int | None:
+    """Of a part that is a calendar."""
+    match = CALENDAR.fullmatch(f"{name}.csv")
+    return int(match[1]) if match else None
+
+
+def digest_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def empty_calendar() -> bytes:
+    """A year in which every day is as the week has it."""
+    return csv_text(DAY_COLUMNS[0], ()).encode()
+
+
+def with_row(table: Table, content: bytes, key: str, values: Mapping[str, str]) -> bytes:
+    """The file with a row put in the place of the one with this key; at the end where `key` is
+    empty. A row of that key that is not there is an error."""
+    names = [column.name for column in table.columns(content)]
+    for name in values:
+        if name not in names:
+            raise InvalidInput(f"put.{name}", values[name], "is no column of this part")
+    rows = [_cells(names, row.values) for row in table.rows(content)]
+    new = _cells(names, values)
+    if not key:
+        rows.append(new)
+    else:
+        rows[_place(table, content, key)] = new
+    return csv_text(names, rows).encode()
+
+
+def without_row(table: Table, content: bytes, key: str) -> bytes:
+    """The file without the row of this key."""
+    if not table.removable:
+        raise InvalidInput("remove", key, f"stays: nobody takes rows out of {table.name}")
+    names = [column.name for column in table.columns(content)]
+    rows = [_cells(names, row.values) for row in table.rows(content)]
+    del rows[_place(table, content, key)]
+    return csv_text(names, rows).encode()
+
+
+def _cells(names: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    return [values.get(name, "") for name in names]
+
+
+def _place(table: Table, content: bytes, key: str) -> int:
+    for number, row in enumerate(table.rows(content)):
+        if row.values.get(table.key) == key:
+            return number
+    raise InvalidInput("key", key, f"is no {table.key} of this part")
