@@ -17,6 +17,7 @@ from city.errors import Conflict, Forbidden, InvalidInput, NotFound
 from city.event import NewEvent
 from city.incident import Role
 from city.person import Caller
+from city.stale_version import is_stale_version
 from city.video import ReviewedEvent
 from db import alarms, video_reviews
 from db.events import append_events
@@ -123,7 +124,7 @@ def _act(
     alarm = alarms.find_alarm(conn, alarm_id)
     if alarm is None or not _sees(caller, alarm.district):
         raise NotFound("alarm", alarm_id)
-    if alarm.version != version:
+    if is_stale_version(version, alarm.version):
         raise refused(alarm, f"the alarm has changed: it is at version {alarm.version}")
     if alarm.state is AlarmState.NORMAL:
         raise refused(alarm, "the alarm is over")

@@ -189,8 +189,7 @@ def _trip(
     tripped: list[tuple[Level, float]],
     baseline: float | None,
 ) -> Iterator[Outcome]:
-    if None in standing.timers:
-        yield Stop(None)
+    yield from _stop_leaving(standing, sample)
     reached = standing.level
     for level, limit in reversed(tripped):  # the worst first: it covers the milder ones
         if reached is not None and reached <= level.severity:
@@ -217,8 +216,7 @@ def _quiet(
     running = standing.timers.get(None)
     limit = limits[0]
     if limit is None or not is_clear(rule, signal, limits):
-        if running is not None:
-            yield Stop(None)
+        yield from _stop_leaving(standing, sample)
         return
     if standing.level is None:
         if running is not None:  # the alarm it was for is over
@@ -234,6 +232,13 @@ def _quiet(
     elif running.ripe_at <= sample.ts:
         yield Stop(None)
         yield Clear(sample.ts)
+
+
+def _stop_leaving(standing: Standing, sample: Sample) -> Iterator[Outcome]:
+    """The off-delay, by a reading that does not let the alarm go; an older reading stops none."""
+    running = standing.timers.get(None)
+    if running is not None and running.started_at <= sample.ts:
+        yield Stop(None)
 
 
 def _timer(

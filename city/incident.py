@@ -140,9 +140,9 @@ class Incident:
         return f"incident:{self.id}"
 
 
-@dataclass(frozen=True)
-class ListedIncident:
-    """An incident in a list, open or not, with names and its most urgent running clock."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedIncident:
+    """An incident with the names of what it refers to and its most urgent running clock."""
 
     id: int
     number: str
@@ -163,19 +163,25 @@ class ListedIncident:
     squad: str | None
     squad_zh: str | None
     squad_en: str | None
-    device: str | None
     opened_at: datetime
-    dispatched_at: datetime | None
-    handled_at: datetime | None
-    closed_at: datetime | None
-    outcome: str | None
     clock: str | None
     due_at: datetime | None
     warn_at: datetime | None
     paused_at: datetime | None
-    overdue: bool
     version: int
     demo: bool
+    device: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedIncident(NamedIncident):
+    """One in a list, open or not."""
+
+    dispatched_at: datetime | None
+    handled_at: datetime | None
+    closed_at: datetime | None
+    outcome: str | None
+    overdue: bool
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def is_stale(seen: int | None, now: int) -> bool:
+def is_stale_version(seen: int | None, now: int) -> bool:
     """Whether somebody else has changed it since; None: whatever it is, as the command line says.
 
     The step that asks raises `city.errors.Conflict` with the present state.

@@ -85,28 +85,20 @@ def list_live_alarms(
     device_ids: Sequence[int] = (),
     conditions: Sequence[str] = (),
     rule_codes: Sequence[str] = (),
-    shelved_until: datetime | None = None,
 ) -> list[Alarm]:
-    """Live alarms of these devices, conditions or rules, or with shelving that ends by a time.
-
-    They are locked until the commit.
-    """
+    """Live alarms of these devices, conditions or rules, locked until the commit."""
     with conn.cursor(row_factory=class_row(Alarm)) as cursor:
         return cursor.execute(
             f"""
             SELECT {COLUMNS} FROM alarm
             WHERE state <> 'normal'
               AND (device_id = ANY(%s::int[]) OR condition = ANY(%s::text[])
-                   OR rule_code = ANY(%s::text[]) OR levels ?| %s::text[]
-                   OR shelved_until <= %s::timestamptz)
+                   OR rule_code = ANY(%s::text[]) OR levels ?| %s::text[])
             ORDER BY id
             FOR UPDATE
             """,
-            (
-                list(device_ids), list(conditions), list(rule_codes), list(rule_codes),
-                shelved_until,
-            ),
-        ).fetchall()  # fmt: skip
+            (list(device_ids), list(conditions), list(rule_codes), list(rule_codes)),
+        ).fetchall()
 
 
 def list_active(conn: Connection) -> list[Alarm]:

@@ -15,7 +15,7 @@ from city.incident import Action, Incident, Role
 from city.person import Caller
 from city.requests import ActionRequest
 from city.squad import Squad
-from city.stale_version import is_stale
+from city.stale_version import is_stale_version
 from dispatch.clocks import running
 from dispatch.gas import GasStanding
 from dispatch.machine import TABLE, Need, Step, actions_of
@@ -74,7 +74,7 @@ def admit(
 
 def check_version(incident: Incident, caller: Caller, version: int) -> None:
     """The person must have seen the newest version."""
-    if is_stale(version, incident.version):
+    if is_stale_version(version, incident.version):
         raise Conflict(
             f"incident {incident.number} was changed meanwhile: it is at version "
             f"{incident.version}, the request was made on version {version}",

@@ -8,7 +8,7 @@ from city.errors import Conflict, NotFound
 from city.incident import Role
 from city.person import Caller
 from city.requests import PasswordRequest, RoleRequest, UserRequest
-from city.stale_version import is_stale
+from city.stale_version import is_stale_version
 from db import users
 from db.pool import Connection
 from db.users import Account
@@ -82,7 +82,7 @@ def _to_change(conn: Connection, caller: Caller, name: str, version: int | None)
     check_administrator(caller)
     users.lock_admins(conn, caller.district)
     account = _find(conn, caller, name)
-    if is_stale(version, account.version):
+    if is_stale_version(version, account.version):
         raise _conflict("was changed meanwhile", account, "changed")
     return account
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from city.errors import Conflict, InvalidInput
 from city.event import NewEvent
-from city.stale_version import is_stale
+from city.stale_version import is_stale_version
 from db.device_changes import ClaimedDevice, claim_device
 from db.pool import Connection
 from registry.import_file import TEXT_LENGTH_MAX
@@ -23,7 +23,7 @@ PROBLEMS = {
 
 def claim(conn: Connection, district: str, code: str, version: int | None) -> ClaimedDevice:
     device = claim_device(conn, district, code)
-    if is_stale(version, device.version):
+    if is_stale_version(version, device.version):
         current = {
             "version": device.version, "out_of_service_since": device.out_of_service_since,
             "return_due_at": device.return_due_at, "format": device.format,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
 
+from city.incident import NamedIncident
 from city.place import LonLat
 from city.squad import Shift, Squad, SquadPlace
 from replay.picture import Case, Device, Picture, Row, key_of, moment
@@ -17,37 +18,9 @@ OTHER_FAMILY = "other"
 NAMES = frozenset({"incident_category", "division", "squad", "device"})
 
 
-@dataclass(frozen=True, slots=True)
-class ShownIncident:
-    """An open incident with the clock that runs out first."""
-
-    id: int
-    number: str
-    state: str
-    severity: int
-    family: str
-    category: str
-    category_zh: str
-    category_en: str
-    title_zh: str
-    title_en: str
-    lon: float
-    lat: float
-    unit_grid: str | None
-    street_name: str | None
-    community_name: str | None
-    source: str
-    squad: str | None
-    squad_zh: str | None
-    squad_en: str | None
-    opened_at: datetime
-    clock: str | None
-    due_at: datetime | None
-    warn_at: datetime | None
-    paused_at: datetime | None
-    version: int
-    demo: bool
-    device: str | None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownIncident(NamedIncident):
+    """An open one."""
 
     @property
     def order(self) -> tuple[int, datetime, int]:

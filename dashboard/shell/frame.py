@@ -115,6 +115,18 @@ def render_header(view: View, screen: str, *middle: Component) -> Component:
     )
 
 
+def render_title(t: Texts, screen: str, *beside: Component) -> Component:
+    """Title and subtitle of a screen, and what stands at the other end of their line."""
+    return html.Div(
+        [
+            html.H2(t(f"{screen}.title")),
+            html.P(t(f"{screen}.subtitle"), className="gw-page-note"),
+            *([html.Span(className="gw-push"), *beside] if beside else []),
+        ],
+        className="gw-page-title",
+    )
+
+
 def render_navigation(view: View, screen: str) -> Component:
     """Links to the screens this person may open."""
     links = []

@@ -54,13 +54,7 @@ def layout(view: View) -> Component:
             frame.render_header(view, "operations"),
             html.Main(
                 [
-                    html.Div(
-                        [
-                            html.H2(t("operations.title")),
-                            html.P(t("operations.subtitle"), className="gw-page-note"),
-                        ],
-                        className="gw-page-title",
-                    ),
+                    frame.render_title(t, "operations"),
                     html.Div(id=ids.OPERATIONS_BODY),
                     gateways.render_frame(t),
                     html.Div(id=ids.OPERATIONS_REST),

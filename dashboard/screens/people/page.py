@@ -33,13 +33,7 @@ def layout(view: View) -> Component:
             frame.render_header(view, "people"),
             html.Main(
                 [
-                    html.Div(
-                        [
-                            html.H2(t("people.title")),
-                            html.P(t("people.subtitle"), className="gw-page-note"),
-                        ],
-                        className="gw-page-title",
-                    ),
+                    frame.render_title(t, "people"),
                     html.Div(id=ids.PEOPLE_BODY),
                 ],
                 id="main",

@@ -49,21 +49,17 @@ def layout(view: View) -> Component:
             frame.render_header(view, "quarantine"),
             html.Main(
                 [
-                    html.Div(
-                        [
-                            html.H2(t("quarantine.title")),
-                            html.P(t("quarantine.subtitle"), className="gw-page-note"),
-                            html.Span(className="gw-push"),
-                            dmc.SegmentedControl(
-                                id=ids.QUARANTINE_BY,
-                                value="device",
-                                data=[
-                                    {"value": name, "label": t(f"quarantine.by_{name}")}
-                                    for name in GROUPINGS
-                                ],
-                            ),
-                        ],
-                        className="gw-page-title",
+                    frame.render_title(
+                        t,
+                        "quarantine",
+                        dmc.SegmentedControl(
+                            id=ids.QUARANTINE_BY,
+                            value="device",
+                            data=[
+                                {"value": name, "label": t(f"quarantine.by_{name}")}
+                                for name in GROUPINGS
+                            ],
+                        ),
                     ),
                     html.Div(id=ids.QUARANTINE_GROUPS),
                     html.Div(

@@ -354,6 +354,16 @@ def test_an_alarm_that_was_cleared_does_not_come_again_by_a_late_good_reading() 
     assert plant.kinds() == ["raised", "cleared"]
 
 
+def test_a_reading_followed_before_its_turn_does_not_break_off_what_came_after_it() -> None:
+    plant = Plant(GAS)
+    peaks = [at(7, 0.0), at(8, 60.0), at(9, 0.0), at(10, 60.0)]
+    batches = [peaks, [at(11, 15.0), at(411, 0.0)]]
+    plant.store([reading for batch in batches for reading in batch])
+    for batch in batches:
+        plant.evaluate(batch)
+    assert plant.delays() == {(None, T0 + timedelta(seconds=411))}
+
+
 def test_a_red_alarm_that_was_cleared_does_not_come_again_by_a_late_good_reading() -> None:
     plant = Plant(GAS)
     plant.read([at(1, 60.0), at(411, 0.0)], [at(3, 0.0)])
