@@ -180,3 +180,28 @@ class TokenRequest:
     name: str
     role: str
     squad: str | None = None
+
+
+# Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsPlanRequest:
+    """A row `put` in the place of the one whose key column has `key` (a new row without it), or
+    the row `remove` taken out. `digest` and `seq` are those of the table that was looked at."""
+
+    digest: str
+    seq: int
+    put: dict[str, str] | None = None
+    key: str = ""
+    remove: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsApplyRequest:
+    """The `content`, `digest` and `seq` of a plan, and why it is put in force."""
+
+    content: str
+    digest: str
+    seq: int
+    why: str

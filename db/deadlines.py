@@ -145,3 +145,33 @@ def end_pause(conn: Connection, incident_id: int, ended_at: datetime) -> None:
         "UPDATE pause SET ended_at = %s WHERE incident_id = %s AND ended_at IS NULL",
         (ended_at, incident_id),
     )
+
+
+def count_clocks(conn: Connection, clock: str) -> tuple[int, int]:
+    """Open incidents of all districts whose clock of this kind runs or stands still in a pause,
+    and those that have never started one."""
+    row = conn.execute(
+        """
+        SELECT count(*) FILTER (WHERE d.running), count(*) FILTER (WHERE d.running IS NULL)
+        FROM incident i
+        LEFT JOIN LATERAL (
+            SELECT bool_or(met_at IS NULL AND stopped_at IS NULL) AS running
+            FROM deadline WHERE incident_id = i.id AND clock = %s
+        ) AS d ON true
+        WHERE i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
+        """,
+        (clock,),
+    ).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
+
+
+def count_open_of(conn: Connection, category: str) -> int:
+    """Open incidents of a category, whatever version of it they were filed under."""
+    row = conn.execute(
+        """
+        SELECT count(*) FROM incident
+        WHERE category = %s AND state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
+        """,
+        (category,),
+    ).fetchone()
+    return row[0] if row else 0

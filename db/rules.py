@@ -67,6 +67,7 @@ class RuleText:
     code: str
     source: str
     applied_by: str
+    version: int
 
 
 def list_texts(conn: Connection) -> list[RuleText]:
@@ -74,7 +75,7 @@ def list_texts(conn: Connection) -> list[RuleText]:
     with conn.cursor(row_factory=class_row(RuleText)) as cursor:
         return cursor.execute(
             """
-            SELECT DISTINCT ON (code) code, source, applied_by FROM rule
+            SELECT DISTINCT ON (code) code, source, applied_by, version FROM rule
             WHERE retired_at IS NULL ORDER BY code, version DESC
             """
         ).fetchall()

@@ -51,9 +51,7 @@ def find_present(conn: Connection, district: str, calendar: str) -> Present:
     return Present(tables, found, row is not None)
 
 
-def read_city(
-    conn: Connection, code: str, *, every_year: bool = False, cells: bool = True
-) -> City:
+def read_city(conn: Connection, code: str, *, every_year: bool = False, cells: bool = True) -> City:
     """The whole city, to be written out: of the rules those that are its own, of the calendar the
     years that are not as shipped, or every one. Without `cells` it has none."""
     row = districts.find_district(conn, code)

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 from alerts import steps as alert_steps
+from app import city_settings
 from app.demo_people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
@@ -69,4 +70,5 @@ def build_ports() -> Ports:
         registry=registry_steps,
         quarantine=replay,
         people=people_steps,
+        settings=city_settings,
     )

@@ -32,13 +32,14 @@ def stored_answer(answer: StoredAnswer) -> Response:
     return json_answer(answer.body, answer.status)
 
 
-def read_body(kind: type[T]) -> T:
-    """What the JSON body asks for, a value of `city.requests`, with `If-Match` as its version."""
+def read_body(kind: type[T], most: int = JSON_LIMIT) -> T:
+    """What the JSON body of at most so many bytes asks for, a value of `city.requests`, with
+    `If-Match` as its version."""
     if request.mimetype not in ("application/json", ""):
         raise UnsupportedMediaType("send application/json")
     raw = request.get_data(cache=True)
-    if len(raw) > JSON_LIMIT:
-        raise InvalidInput("body", len(raw), f"must be at most {JSON_LIMIT} bytes")
+    if len(raw) > most:
+        raise InvalidInput("body", len(raw), f"must be at most {most} bytes")
     return decode_request(raw, kind, if_match())
 
 

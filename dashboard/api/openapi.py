@@ -21,12 +21,15 @@ from city.requests import (
     ReportRequest,
     ReviewRequest,
     RoleRequest,
+    SettingsApplyRequest,
+    SettingsPlanRequest,
     ShelveRequest,
     TokenRequest,
     UserRequest,
     VersionRequest,
 )
-from dashboard.api import incidents, ingest, people, registry, squads
+from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
+from dashboard.api import incidents, ingest, people, registry, settings, squads
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.shapes import (
@@ -244,6 +247,21 @@ OPERATIONS = (
     Operation("post", "/tokens", "A new token; its text is shown this once", people.NewToken,
               body=TokenRequest, status="201"),
     Operation("post", "/tokens/{name}/revoke", "Make a token worthless, at once", users.Token),
+    Operation("get", "/settings", "The parts of the city folder that are tables", PartItem,
+              listed=True),
+    Operation("get", "/settings/{part}", "A table as it is now", Sheet),
+    Operation("get", "/settings/{part}/file", "A table as a file",
+              query={"format": _text("kind of file", enum=["csv", "xlsx"], default="csv")},
+              answer_types=tuple(settings.FORMATS.values())),
+    Operation("get", "/settings/{part}/history", "Who changed a table when, why and from what",
+              HistoryItem, listed=True, query={"code": _text("only this row")}),
+    Operation("post", "/settings/{part}/plan", "What another row would change; nothing is written",
+              SheetPlan, body=SettingsPlanRequest),
+    Operation("post", "/settings/{part}/upload",
+              "What a CSV file or Excel workbook would change; nothing is written", SheetPlan,
+              upload=("file",)),
+    Operation("post", "/settings/{part}/apply", "Put the content of a plan in force, or nothing",
+              AppliedSheet, body=SettingsApplyRequest),
 )  # fmt: skip
 
 

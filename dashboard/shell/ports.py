@@ -25,6 +25,7 @@ from city.requests import (
     TokenRequest,
     UserRequest,
 )
+from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
 from db.pool import Connection
 from db.rejects import StoredReject
@@ -290,6 +291,50 @@ class PeopleSteps(Protocol):
     def note_lock_out(self, conn: Connection, name: str, address: str, now: datetime) -> None: ...
 
 
+class SettingsSteps(Protocol):
+    """`app.city_settings`: the tables of the city folder. All but `apply` write nothing."""
+
+    def list_parts(self, conn: Connection, caller: Caller, now: datetime) -> Sequence[PartItem]: ...
+
+    def show(self, conn: Connection, caller: Caller, part: str) -> Sheet: ...
+
+    def write_file(self, conn: Connection, caller: Caller, part: str, *, excel: bool) -> bytes: ...
+
+    def plan_file(
+        self, conn: Connection, caller: Caller, part: str, content: bytes
+    ) -> SheetPlan: ...
+
+    def plan_row(
+        self,
+        conn: Connection,
+        caller: Caller,
+        part: str,
+        *,
+        put: Mapping[str, str] | None,
+        key: str,
+        remove: str,
+        digest: str,
+        seq: int,
+    ) -> SheetPlan: ...
+
+    def apply(
+        self,
+        conn: Connection,
+        caller: Caller,
+        part: str,
+        *,
+        content: str,
+        digest: str,
+        seq: int,
+        why: str,
+        now: datetime,
+    ) -> AppliedSheet: ...
+
+    def history(
+        self, conn: Connection, caller: Caller, part: str, code: str
+    ) -> Sequence[HistoryItem]: ...
+
+
 @dataclass(frozen=True)
 class Ports:
     """The steps of the sibling packages."""
@@ -299,3 +344,4 @@ class Ports:
     registry: RegistrySteps
     quarantine: QuarantineSteps
     people: PeopleSteps
+    settings: SettingsSteps

@@ -20,6 +20,7 @@ from dashboard.api.live import live
 from dashboard.api.openapi import openapi
 from dashboard.api.people import people
 from dashboard.api.registry import registry
+from dashboard.api.settings import settings
 from dashboard.api.squads import squads
 from dashboard.api.video import video
 from dashboard.shell import app as screens
@@ -92,7 +93,7 @@ def create_server(
     sign_in.add_sign_in(server, redis)
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),
-        *(video, events, registry, gateways, people, openapi),
+        *(video, events, registry, gateways, people, settings, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health):

@@ -1,0 +1,312 @@
+"""The settings of a city a table at a time: shown, a change of one planned and put in force.
+
+A change is the present city written out as its folder with one file replaced, so that it is
+judged, compared and written as a folder is. Nobody reads or writes a column here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from city.errors import Conflict, InvalidInput
+from city.settings import (
+    AppliedSheet,
+    FieldChange,
+    HistoryItem,
+    LimitEffect,
+    PartItem,
+    Sheet,
+    SheetChange,
+    SheetFault,
+    SheetPlan,
+    missing_year,
+)
+from city.text_files import decode
+from db import calendars, deadlines
+from db.events import last_seq
+from db.pool import Connection
+from db.settings_history import list_settings_events
+from founding.check import judge_folder
+from founding.compare import Change, as_json
+from founding.excel import write_workbook
+from founding.export import write_folder
+from founding.folder import DIVISIONS, PEOPLE
+from founding.history import SOURCES, Told, read_history
+from founding.parts import City, Fault, Shipped
+from founding.present import read_city
+from founding.rule_table import RULES, RULES_KEY, rule_rows
+from founding.steps import PutRules, apply_city, plan_city
+from founding.tables import (
+    NAMES,
+    Table,
+    calendar_name,
+    digest_of,
+    empty_calendar,
+    table_of,
+    with_row,
+    without_row,
+    year_of,
+)
+
+SOURCE = "settings"
+WHY_MAX = 2_000
+HISTORY_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What is to become of a part: other `content` of its file, or `put` in the place of the row
+    `key` (a new row where that is empty), or without the row `remove`."""
+
+    content: bytes | None = None
+    put: Mapping[str, str] | None = None
+    key: str = ""
+    remove: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The city now, its files by name, and the file of the part that is looked at."""
+
+    city: City
+    files: Mapping[str, bytes]
+    content: bytes
+
+
+def list_parts(conn: Connection, district: str, today: date) -> list[PartItem]:
+    """Every part; of the calendars those of last year, this one and the next."""
+    known = calendars.calendar_of(conn, district).known_until
+    missing = missing_year(known, today)
+    years = [
+        PartItem(calendar_name(year), editable=True, missing=year == missing)
+        for year in (today.year - 1, today.year, today.year + 1)
+    ]
+    tables = [PartItem(name, editable=True) for name in NAMES]
+    return [*tables, *years, PartItem(RULES, editable=False)]
+
+
+def show(conn: Connection, district: str, name: str) -> Sheet:
+    """A part as it is now."""
+    seq = last_seq(conn)
+    if name == RULES:
+        columns, rows = rule_rows(conn)
+        return Sheet(RULES, RULES_KEY, columns, rows, "", seq, editable=False, removable=False)
+    table = table_of(name)
+    present = _present(conn, district, table, cells=False)
+    return _sheet(table, present.content, seq)
+
+
+def _sheet(table: Table, content: bytes, seq: int) -> Sheet:
+    return Sheet(
+        name=table.name,
+        key=table.key,
+        columns=table.columns(content),
+        rows=table.rows(content),
+        digest=digest_of(content),
+        seq=seq,
+        editable=True,
+        removable=table.removable,
+    )
+
+
+def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> Present:
+    """A calendar of a year that nobody has entered is one without a row. The files hold the cells
+    only where the divisions may change beneath them: a city has tens of thousands."""
+    city = read_city(conn, district, every_year=True, cells=cells)
+    written = city if table.file == DIVISIONS else replace(city, cells={})
+    files = write_folder(written)
+    return Present(city, files, files.get(table.file, empty_calendar()))
+
+
+def write_file(conn: Connection, district: str, name: str, *, excel: bool) -> bytes:
+    """The file of a part, as a folder has it or as a workbook."""
+    table = table_of(name)
+    content = _present(conn, district, table, cells=False).content
+    if not excel:
+        return content
+    names = [column.name for column in table.columns(content)]
+    rows = [[row.values.get(n, "") for n in names] for row in table.rows(content)]
+    return write_workbook(table.name, names, rows)
+
+
+def plan(
+    conn: Connection,
+    district: str,
+    actor: str,
+    name: str,
+    edit: Edit,
+    shipped: Shipped,
+    seen: tuple[str, int] | None,
+) -> SheetPlan:
+    """What an edit would do. `seen` are digest and number of the event of the sheet that it was
+    made on; None: whatever it is now. Raises `Conflict` where that has changed."""
+    table = table_of(name)
+    seq = last_seq(conn)
+    present = _present(conn, district, table, cells=True)
+    if seen is not None:
+        _refuse_stale(conn, district, table, present.content, seen)
+    content = _edited(table, present.content, edit)
+    city, faults = _judge(present, table, content, shipped)
+    found = decode(content)
+    planned = SheetPlan(
+        name=table.name,
+        content=found[0] if found else "",
+        digest=digest_of(present.content),
+        seq=seq,
+        rows=table.rows(content),
+        faults=[_fault(fault) for fault in faults],
+    )
+    if city is None:
+        return planned
+    made = plan_city(conn, city)
+    stands = [*made.obstacles, *_own_role(present.city, city, actor)]
+    return replace(
+        planned,
+        changes=_changes(made.changes),
+        obstacles=[_fault(fault) for fault in stands],
+        effects=list(_effects(conn, present.city, city, made.changes)),
+    )
+
+
+def _edited(table: Table, present: bytes, edit: Edit) -> bytes:
+    if edit.content is not None:
+        return edit.content
+    if edit.put is not None:
+        return with_row(table, present, edit.key, edit.put)
+    return without_row(table, present, edit.remove)
+
+
+def _judge(
+    present: Present, table: Table, content: bytes, shipped: Shipped
+) -> tuple[City | None, list[Fault]]:
+    city, faults = judge_folder({**present.files, table.file: content}, shipped)
+    if city is not None and table.file != DIVISIONS:
+        city = replace(city, cells=present.city.cells)
+    return city, faults
+
+
+def apply(
+    conn: Connection,
+    district: str,
+    actor: str,
+    name: str,
+    content: bytes,
+    seen: tuple[str, int],
+    why: str,
+    now: datetime,
+    *,
+    shipped: Shipped,
+    put_rules: PutRules,
+    new_password: Callable[[], str],
+) -> AppliedSheet:
+    """Put another content of a part in force, with the reason in every event. The caller commits.
+
+    Raises `Conflict` where the part is not what was seen (with who changed what) or something
+    stands in the way, `InvalidInput` where the content has faults or nobody says why.
+    """
+    why = why.strip()
+    if not why or len(why) > WHY_MAX:
+        raise InvalidInput("why", why[:80], f"must have 1 to {WHY_MAX} characters")
+    table = table_of(name)
+    present = _present(conn, district, table, cells=True)
+    _refuse_stale(conn, district, table, present.content, seen)
+    city, faults = _judge(present, table, content, shipped)
+    if city is None:
+        first = faults[0]
+        raise InvalidInput("content", first.value, str(first))
+
+    for fault in _own_role(present.city, city, actor):
+        raise Conflict(f"nothing was changed: {fault}", current={"refused": "own_account"})
+
+    def look_again() -> None:
+        there = _present(conn, district, table, cells=False).content
+        _refuse_stale(conn, district, table, there, seen)
+
+    done = apply_city(
+        conn, city, actor, now, put_rules=put_rules, new_password=new_password,
+        look_again=look_again, told={"from": SOURCE, "part": name, "why": why},
+    )  # fmt: skip
+    return AppliedSheet(_changes(done.changes), done.passwords, show(conn, district, name))
+
+
+def _refuse_stale(
+    conn: Connection, district: str, table: Table, content: bytes, seen: tuple[str, int]
+) -> None:
+    digest, seq = seen
+    if digest_of(content) == digest:
+        return
+    since = [item for item in history(conn, district, table.name, "") if item.seq > seq]
+    current = {
+        "stale": table.name,
+        "digest": digest_of(content),
+        "changed": [
+            {
+                "actor": i.actor,
+                "at": i.at.isoformat(),
+                "code": i.code,
+                "fields": _as_dicts(i.fields),
+            }
+            for i in since
+        ],
+    }
+    raise Conflict(f"{table.name} was changed meanwhile: look at it again", current=current)
+
+
+def _as_dicts(fields: Sequence[FieldChange]) -> list[dict[str, str]]:
+    return [{"name": f.name, "before": f.before, "after": f.after} for f in fields]
+
+
+def _own_role(before: City, after: City, actor: str) -> Iterator[Fault]:
+    """As on the page of people: nobody gives their own role away."""
+    old, new = before.people.get(actor), after.people.get(actor)
+    if old and new and (old.role, old.squad) != (new.role, new.squad):
+        yield Fault(PEOPLE, None, "role", actor, "is your own; another administrator can")
+
+
+def _changes(changes: Sequence[Change]) -> list[SheetChange]:
+    return [
+        SheetChange(
+            one["what"], one.get("code", ""), one["how"], one.get("fields", ()), one.get("count", 1)
+        )
+        for one in as_json(changes)
+    ]
+
+
+def _fault(fault: Fault) -> SheetFault:
+    return SheetFault(fault.file, fault.row, fault.field, fault.value, fault.problem)
+
+
+def _effects(
+    conn: Connection, before: City, after: City, changes: Sequence[Change]
+) -> Iterator[LimitEffect]:
+    """A clock keeps the limit with which it was started, through pauses too; a case keeps the
+    version of its category, and with it the limit of handling."""
+    for change in changes:
+        if change.what == "stage_limit" and change.code in before.stage_limits:
+            old, new = before.stage_limits[change.code].limit, after.stage_limits[change.code].limit
+            keep, get = deadlines.count_clocks(conn, change.code)
+        elif change.what == "category" and {"handle_limit", "handle_unit"} & {*change.fields}:
+            old, new = before.categories[change.code].limit, after.categories[change.code].limit
+            keep, get = deadlines.count_open_of(conn, change.code), 0
+        else:
+            continue
+        if old != new:
+            yield LimitEffect(change.what, change.code, str(old), str(new), keep, get)
+
+
+def history(conn: Connection, district: str, name: str, code: str) -> list[HistoryItem]:
+    """The newest changes of a part, or of one row of it; newest first."""
+    year = year_of(name)
+    if name not in SOURCES:
+        table_of(name)
+    source = SOURCES["calendar" if year is not None else name]
+    events = list_settings_events(conn, district, source.subject, list(source.tables))
+    told = (Told(e.seq, e.at, e.actor, e.kind, e.subject, e.why, e.rows) for e in events)
+    found = read_history(source, told, year)
+    if code and year is not None:
+        found = [i for i in found if any(f.name == code for f in i.fields)]
+    elif code:
+        found = [item for item in found if item.code == code]
+    return found[:HISTORY_MAX]
