@@ -44,6 +44,7 @@ def tables_of(city: City) -> Tables:
         fields = asdict(replace(category, version=0, valid_to=None))
         # A new version is in force from the day on which it is applied.
         del fields["valid_from"]
+        fields["handle_limit"] = f"{category.handle_limit:g}"
         categories[code] = fields
     squads = {}
     for code, squad in city.squads.items():
@@ -57,7 +58,11 @@ def tables_of(city: City) -> Tables:
         "unit_grid": {c: {"cell": cell} for c, cell in city.cells.items()},
         "squad": squads,
         "category": categories,
-        "stage_limit": {c: asdict(limit) for c, limit in city.stage_limits.items()},
+        # As it is written: 10 minutes are no exact part of an hour.
+        "stage_limit": {
+            c: {"limit": str(limit.limit), "source": limit.source}
+            for c, limit in city.stage_limits.items()
+        },
         "person": {c: asdict(person) for c, person in city.people.items()},
         "rule": {c: {"text": text} for c, text in city.rules.items()},
     }

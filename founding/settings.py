@@ -6,6 +6,7 @@ judged, compared and written as a folder is. Nobody reads or writes a column her
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -112,11 +113,10 @@ def _sheet(table: Table, content: bytes, seq: int) -> Sheet:
 
 
 def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> Present:
-    """A calendar of a year that nobody has entered is one without a row. The files hold the cells
-    only where the divisions may change beneath them: a city has tens of thousands."""
+    """A calendar of a year that nobody has entered is one without a row. The files hold no cells:
+    a city has tens of thousands, and they stay as they are."""
     city = read_city(conn, district, every_year=True, cells=cells)
-    written = city if table.file == DIVISIONS else replace(city, cells={})
-    files = write_folder(written)
+    files = write_folder(replace(city, cells={}))
     return Present(city, files, files.get(table.file, empty_calendar()))
 
 
@@ -182,9 +182,18 @@ def _judge(
     present: Present, table: Table, content: bytes, shipped: Shipped
 ) -> tuple[City | None, list[Fault]]:
     city, faults = judge_folder({**present.files, table.file: content}, shipped)
-    if city is not None and table.file != DIVISIONS:
+    if city is not None:
         city = replace(city, cells=present.city.cells)
-    return city, faults
+        faults = list(_groundless(city))
+    return (None if faults else city), faults
+
+
+def _groundless(city: City) -> Iterator[Fault]:
+    """Communities that are gone from beneath cells of the grid."""
+    cells = Counter(cell.community for cell in city.cells.values())
+    for code in sorted(cells.keys() - set(city.communities)):
+        problem = f"is missing, and {cells[code]} cells of the grid lie in it"
+        yield Fault(DIVISIONS, None, "code", code, problem)
 
 
 def apply(
@@ -292,7 +301,7 @@ def _effects(
             keep, get = deadlines.count_open_of(conn, change.code), 0
         else:
             continue
-        if old != new:
+        if str(old) != str(new):
             yield LimitEffect(change.what, change.code, str(old), str(new), keep, get)
 
 

@@ -17,6 +17,7 @@ from dashboard.screens.kpi import page as kpi
 from dashboard.screens.operations import page as operations
 from dashboard.screens.people import page as people
 from dashboard.screens.quarantine import page as quarantine
+from dashboard.screens.settings import page as settings
 from dashboard.screens.squad import page as squad
 from dashboard.screens.wall import page as wall
 from dashboard.shell import assets, frame, i18n, ids, theme
@@ -31,6 +32,7 @@ LAYOUTS = {
     "wall": wall.layout, "console": console.layout, "squad": squad.layout, "kpi": kpi.layout,
     "devices": devices.layout, "operations": operations.layout,
     "quarantine": quarantine.layout, "people": people.layout,
+    "settings": settings.layout,
 }  # fmt: skip
 
 INDEX = """<!DOCTYPE html>

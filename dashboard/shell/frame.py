@@ -22,12 +22,13 @@ from dashboard.shell.i18n import CHINESE, LANGUAGES, Texts, texts
 SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     Role.ADMIN: (
         "console", "wall", "squad", "kpi", "devices", "operations", "quarantine", "people",
+        "settings",
     ),
     Role.DISPATCHER: ("console", "wall", "kpi", "devices", "operations", "quarantine"),
-    Role.GAS_ENGINEER: ("console", "wall", "devices", "operations", "quarantine"),
+    Role.GAS_ENGINEER: ("console", "wall", "devices", "operations", "quarantine", "settings"),
     Role.CHECKER: ("console", "wall"),
     Role.SQUAD_LEADER: ("squad", "wall"),
-    Role.LEADER: ("kpi", "wall", "console"),
+    Role.LEADER: ("kpi", "wall", "console", "settings"),
     Role.VIEWER: ("wall", "kpi"),
 }  # fmt: skip
 

@@ -99,5 +99,9 @@ DEVICES_IMPORT = "devices-import"  # filled in the browser
 PEOPLE_BODY = "people-body"
 PEOPLE_TICK = "people-tick"  # store: changes when the lists should be read again
 
+# Settings
+SETTINGS_PARTS = "settings-parts"  # filled in the browser
+SETTINGS_BODY = "settings-body"  # filled in the browser
+
 # Messages to the person: live regions for screen readers too
 NOTICE = "notice"
