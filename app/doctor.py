@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from app.finding import Finding
 from app.restart_test import recall
 from app.settings import Settings
 from city.errors import GridwardenError
+from city.settings import missing_year
 from dashboard.shell.disk import disk_of
 from db import calendars, evaluation, inbox_lease, ingest_workers, live, migrate, operations
 from db.pool import first_line
@@ -18,8 +19,6 @@ from ingest import mqtt
 CLOCK_SKEW_MAX_S = 2.0
 # Batches older than this that nobody evaluated mean that the engine stands still.
 BACKLOG_MAX_S = 30
-# Office notices for the next year come in November: time to ask for them.
-CALENDAR_WARN_DAYS = 60
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -65,14 +64,18 @@ def _database(settings: Settings) -> Iterator[Finding]:
             f"{batches} batches wait, the oldest for {oldest_s:.0f} s",
         )
         known = calendars.find_calendar(conn, calendars.DEFAULT_CODE).known_until
-        days = (known - datetime.now(UTC).date()).days
-        yield Finding(
-            days >= 0,
-            "calendar",
-            f"working days known until {known}; load the next year with `gridwarden calendar load`"
-            if days < CALENDAR_WARN_DAYS
-            else f"working days known until {known}",
+        yield calendar_finding(known, datetime.now(UTC).date())
+
+
+def calendar_finding(known_until: date, today: date) -> Finding:
+    """Days that nobody knows are a fault; that next year's are missing is said from 1 October."""
+    text = f"working days known until {known_until}"
+    if year := missing_year(known_until, today):
+        text += (
+            f": those of {year} are missing; enter them on the page /settings?part=calendar-{year}"
+            " or with `gridwarden calendar load`"
         )
+    return Finding(today <= known_until, "calendar", text)
 
 
 def _workers(settings: Settings) -> Iterator[Finding]:

@@ -56,9 +56,10 @@ def write_folder(city: City) -> dict[str, bytes]:
         ),
         CATEGORIES: csv_text((*CATEGORY_COLUMNS, *CATEGORY_OPTIONAL), _categories(city)),
         LIMITS: csv_text(
-            ("clock", "category", "limit", "source"),
+            # The limits of handling stand with the categories.
+            ("clock", "limit", "source"),
             (
-                [clock, "", str(limit.limit), limit.source]
+                [clock, str(limit.limit), limit.source]
                 for clock, limit in sorted(city.stage_limits.items())
             ),
         ),

@@ -55,8 +55,10 @@ class Told:
 
 def read_history(source: Source, told: Iterable[Told], year: int | None) -> list[HistoryItem]:
     """Every change of every thing, newest first; `year` is of a calendar. What was there when the
-    log began, or was put there by the installation itself, is no change."""
+    log began, or was put there by the installation itself (in several events where it is much), is
+    no change."""
     now: dict[str, Rows] = {}
+    since: dict[str, datetime] = {}
     found = []
     for event in told:
         changed: dict[str, Rows] = {}
@@ -69,7 +71,7 @@ def read_history(source: Source, told: Iterable[Told], year: int | None) -> list
             else:
                 things[place] = row["row"]
         for code, rows in changed.items():
-            known = code in now
+            known = since.setdefault(code, event.at) < event.at
             before, after = _values(source, now.get(code, {})), _values(source, rows)
             now[code] = rows
             fields = [f for f in _differences(before, after) if year is None or _is_of(f, year)]

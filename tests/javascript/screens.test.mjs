@@ -166,3 +166,25 @@ test('twins to merge with are the near ones of the same family, twenty at most',
   assert.ok(!ids.includes(1));
   assert.equal(ids[12], 10); // the nearest of another family comes behind all of the same one
 });
+
+test('settings find rows in which every word stands somewhere', () => {
+  const { gw } = screen('settings');
+  const rows = [{ values: { code: 'SQ-01', name_en: 'Gas North' } }, { values: { code: 'SQ-02', name_en: 'Road North' } }];
+  const found = typed => gw.settingsFound(rows, typed).map(row => row.values.code);
+  const cases = [['', ['SQ-01', 'SQ-02']], ['north', ['SQ-01', 'SQ-02']], ['NORTH gas', ['SQ-01']], ['sq-02 gas', []]];
+  for (const [typed, codes] of cases) assert.deepEqual(found(typed), codes, typed);
+});
+
+test('settings say what of a row is not as it was', () => {
+  const { gw } = screen('settings');
+  assert.deepEqual(plain(gw.settingsDiff({ code: 'a', phone: '1' }, { code: 'a', phone: '2' })), [['phone', '1', '2']]);
+  assert.deepEqual(plain(gw.settingsDiff(undefined, { code: 'a', phone: '' })), [['code', '', 'a']]);
+  assert.deepEqual(plain(gw.settingsDiff({ code: 'a' }, null)), [['code', 'a', '']]);
+});
+
+test('settings say limits as people do', () => {
+  const { gw } = screen('settings', { texts: { 'unit.minute': 'minutes', 'unit.work_hour': 'work hours', 'unit.urgent_hour': 'urgent hours', 'role.viewer': 'Viewer' } });
+  const cases = [['limit', '0.166667 urgent_hour', '10 minutes'], ['limit', '0.5 work_hour', '0.5 work hours'], ['limit', '2 urgent_hour', '2 urgent hours'],
+    ['limit', 'soon', 'soon'], ['role', 'viewer', 'Viewer'], ['phone', '1 2', '1 2']];
+  for (const [name, value, text] of cases) assert.equal(gw.settingsWord(name, value), text);
+});

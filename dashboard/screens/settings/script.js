@@ -16,9 +16,15 @@
   gw.settingsWord = function (name, value) {
     if (name === 'role' || name === 'clock') return gw.word(name, value);
     if (name === 'severity') return gw.word('severity', value);
-    if (name === 'limit') { const [amount, unit] = value.split(' '); return unit ? `${gw.number(Number(amount))} ${gw.word('unit', unit)}` : value; }
+    if (name === 'limit') return limit(value);
     return gw.page.texts['settings.word_' + value] || value;
   };
+  function limit(value) {
+    const [amount, unit] = value.split(' ');
+    if (!unit) return value;
+    if (unit === 'urgent_hour' && amount < 1) return `${gw.number(Math.round(amount * 60))} ${gw.word('unit', 'minute')}`; // they run always
+    return `${gw.number(Number(amount))} ${gw.word('unit', unit)}`;
+  }
   /* Rows in which every word that was typed stands somewhere. */
   gw.settingsFound = function (rows, typed) {
     const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
@@ -104,7 +110,7 @@
   function tools(sheet) {
     const found = [];
     if (sheet.editable && may()) {
-      found.push(button(gw.t('settings.add'), () => edit(sheet, null), 'primary'));
+      if (!isFull(sheet)) found.push(button(gw.t('settings.add'), () => edit(sheet, null), 'primary'));
       found.push(button(gw.t('settings.upload'), () => pick(sheet)));
     }
     if (sheet.editable) for (const format of ['csv', 'xlsx'])
@@ -112,6 +118,13 @@
     found.push(button(gw.t('settings.history'), () => look('')));
     return found;
   }
+
+  /* Every row that there can be is there. */
+  function isFull(sheet) {
+    const { choices } = sheet.columns.find(c => c.name === sheet.key), keys = new Set(sheet.rows.map(row => row.values[sheet.key]));
+    return choices.length > 0 && choices.every(word => keys.has(word));
+  }
+  const named = key => gw.settingsWord(view.sheet.key, key);
 
   function cell(name, value) {
     if (value.length <= LONG) return [gw.settingsWord(name, value)];
@@ -149,7 +162,7 @@
   }
 
   function edit(sheet, row) {
-    const title = row ? `${gw.t('settings.edit')} · ${row.values[sheet.key]}` : gw.t('settings.add');
+    const title = row ? `${gw.t('settings.edit')} · ${named(row.values[sheet.key])}` : gw.t('settings.add');
     gw.dialog({ title, button: gw.t('settings.what_changes'), fields: sheet.columns.map(c => field(sheet, c, row)),
       submit: async values => {
         const put = Object.fromEntries(sheet.columns.map(c => [c.name, values[c.name] || '']));
@@ -226,7 +239,7 @@
       if (diff.length) lines.push([name, diff]);
     }
     for (const [name, row] of before) if (!seen.has(name)) lines.push([name, gw.settingsDiff(row, null)]);
-    return lines.slice(0, SHOWN).map(([name, diff]) => gw.el('li', '', [gw.el('b', '', name || '–'),
+    return lines.slice(0, SHOWN).map(([name, diff]) => gw.el('li', '', [gw.el('b', '', named(name) || '–'),
       ...diff.map(([c, old, now]) => gw.el('span', '', [column(c) + ' ', gw.el('del', '', old ? gw.settingsWord(c, old) : '–'), ' → ', gw.el('ins', '', now ? gw.settingsWord(c, now) : '–')]))]));
   }
 
@@ -289,12 +302,12 @@
 
   function drawHistory({ code, items }) {
     const lines = items.map(item => gw.el('li', '', [
-      gw.el('b', '', `${gw.dayAndClock(Date.parse(item.at))} · ${item.actor === 'system' ? gw.t('actor.system') : item.actor} · ${item.code}`),
+      gw.el('b', '', `${gw.dayAndClock(Date.parse(item.at))} · ${item.actor === 'system' ? gw.t('actor.system') : item.actor} · ${named(item.code)}`),
       ...(item.why ? [gw.el('q', '', item.why)] : []),
       ...item.fields.slice(0, 40).map(f => gw.el('span', '', [column(f.name) + ' ', gw.el('del', '', f.before.slice(0, 200) || '–'), ' → ', gw.el('ins', '', f.after.slice(0, 200) || '–')])),
     ]));
     return gw.el('section', 'gw-panel gw-settings-history', [
-      gw.el('div', 'gw-panel-head', [gw.el('h3', '', gw.t('settings.history') + (code ? ' · ' + code : '')), button(gw.t('close_dialog'), () => { view.history = null; draw(); })]),
+      gw.el('div', 'gw-panel-head', [gw.el('h3', '', gw.t('settings.history') + (code ? ' · ' + named(code) : '')), button(gw.t('close_dialog'), () => { view.history = null; draw(); })]),
       lines.length ? gw.el('ul', 'gw-settings-lines', lines) : gw.el('p', 'gw-empty', gw.t('settings.no_history')),
     ]);
   }
