@@ -188,3 +188,11 @@ test('settings say limits as people do', () => {
     ['limit', 'soon', 'soon'], ['role', 'viewer', 'Viewer'], ['phone', '1 2', '1 2']];
   for (const [name, value, text] of cases) assert.equal(gw.settingsWord(name, value), text);
 });
+
+test('settings say what the check says in the language of the page', () => {
+  const { gw } = screen('settings');
+  const known = [['must have {n} digits, not {m}', '{n} 位，不是 {m} 位'], ['must be a number and one of {units}', '数值加 {units}'], ['must be a number', '数值'], ['is no column of this file; it has {known}', '列：{known}']];
+  const cases = [['must have 12 digits, not 11', '12 位，不是 11 位'], ['must be a number', '数值'], ['must be a number and one of a, b', '数值加 a, b'],
+    ['is no column of this file; it has a.b', '列：a.b'], ['is something new', 'is something new']];
+  for (const [problem, own] of cases) assert.equal(gw.settingsFault(problem, known), own);
+});

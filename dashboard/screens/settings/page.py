@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from dash import html
 from dash.development.base_component import Component
 
@@ -9,6 +11,9 @@ from city.person import ADMINISTRATORS
 from dashboard.shell import frame, ids
 from dashboard.shell.components import extra
 from dashboard.shell.frame import View
+from dashboard.shell.i18n import ENGLISH, Texts, texts
+
+FAULTS = "settings.fault_"
 
 
 def layout(view: View) -> Component:
@@ -37,8 +42,19 @@ def layout(view: View) -> Component:
                 ],
                 id="main",
                 className="gw-board gw-settings",
-                **extra({"data-may-change": "yes" if may_change else "no"}),
+                **extra(
+                    {
+                        "data-may-change": "yes" if may_change else "no",
+                        "data-faults": json.dumps(fault_words(t), ensure_ascii=False),
+                    }
+                ),
             ),
         ],
         "gw-board-screen",
     )
+
+
+def fault_words(t: Texts) -> list[tuple[str, str]]:
+    """What the check of a table may say, in English as it says it, and in words of the page."""
+    english = texts(ENGLISH).entries
+    return [(text, t(key)) for key, text in english.items() if key.startswith(FAULTS)]

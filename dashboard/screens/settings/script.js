@@ -30,6 +30,15 @@
     const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
     return rows.filter(row => { const text = Object.values(row.values).join('\n').toLowerCase(); return words.every(word => text.includes(word)); });
   };
+  /* A sentence of the check in the language of the page; `known` are [English, own words] with gaps. */
+  gw.settingsFault = function (problem, known) {
+    for (const [english, own] of known) {
+      const names = [], pattern = english.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{(\w+)\}/g, (_, name) => { names.push(name); return '(.+)'; });
+      const found = new RegExp(`^${pattern}$`).exec(problem);
+      if (found) return own.replace(/\{(\w+)\}/g, (_, name) => found[names.indexOf(name) + 1]);
+    }
+    return problem;
+  };
   /* What of a row is not as it was: [column, before, after]. */
   gw.settingsDiff = function (before, after) {
     const names = [...new Set([...Object.keys(before || {}), ...Object.keys(after || {})])];
@@ -58,7 +67,7 @@
   function drawParts(chosen) {
     $('settings-parts').replaceChildren(...view.parts.map(item => {
       const link = gw.el('a', '', part(item.name), { href: '/settings?part=' + item.name, ...(item.name === chosen ? { 'aria-current': 'page' } : {}) });
-      if (item.missing) link.append(gw.el('span', 'gw-mark-bad', gw.t('settings.missing')));
+      if (item.missing) link.append(gw.el('span', 'gw-mark-quiet', gw.t('settings.missing')));
       link.onclick = event => { event.preventDefault(); history.pushState(null, '', link.href); show(item.name); };
       return link;
     }));
@@ -213,8 +222,9 @@
 
   const field_ = name => name.split(', ').map(column).join(', ');
   function fault(f) {
+    const known = JSON.parse($('main').dataset.faults);
     const where = [f.file === view.sheet.name + '.csv' ? '' : f.file, f.row ? gw.t('settings.row', { n: f.row }) : '', f.field && field_(f.field)].filter(Boolean);
-    return `${where.join(' · ')}: ${f.value ? `“${f.value.slice(0, 80)}” ` : ''}${f.problem}`;
+    return `${where.join(' · ')}: ${f.value ? `“${f.value.slice(0, 80)}” ` : ''}${gw.settingsFault(f.problem, known)}`;
   }
   const differences = fields => fields.map(f => `${column(f.name)} ${f.before || '–'} → ${f.after || '–'}`).join('; ');
 
@@ -230,7 +240,7 @@
     return gw.t('settings.effect_' + e.what, gaps);
   }
 
-  function values(plan) {
+  function compared(plan) {
     const key = view.sheet.key, before = new Map(view.sheet.rows.map(row => [row.values[key], row.values])), seen = new Set(), lines = [];
     for (const row of plan.rows) {
       const name = row.values[key];
@@ -265,7 +275,7 @@
       ...list(gw.t('settings.obstacles'), plan.obstacles.map(f => gw.el('li', '', fault(f))), 'bad'),
       ...list(gw.t('settings.changes'), plan.changes.map(change => gw.el('li', '', line(change)))),
       ...list(gw.t('settings.effects'), plan.effects.map(e => gw.el('li', '', effect(e)))),
-      ...(plan.faults.length ? [] : list(gw.t('settings.values'), values(plan))),
+      ...(plan.faults.length ? [] : list(gw.t('settings.values'), compared(plan))),
     ]);
   }
 

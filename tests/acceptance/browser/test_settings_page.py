@@ -53,8 +53,7 @@ def test_an_uploaded_file_with_a_fault_names_the_row_and_cannot_be_put_in_force(
     open_squads(admin)
     with admin.page.expect_download() as download:
         admin.page.get_by_role("link", name="CSV").click()
-    with open(download.value.path(), encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.reader(file))
+    rows = list(csv.reader(download.value.path().read_text("utf-8-sig").splitlines()))
     rows[2][rows[0].index("lon")] = "east"
     text = io.StringIO()
     csv.writer(text).writerows(rows)

@@ -123,7 +123,8 @@ def test_faults_of_a_file_name_their_row_and_nothing_can_be_put_in_force(admin) 
     ]
     assert made["changes"] == []
     refused = apply(admin, made)
-    assert refused.status_code == 422 and "row 3" in refused.json()["problem"]
+    assert refused.status_code == 422
+    assert "row 3" in refused.json()["problem"]
     assert get(admin, "squads")["digest"] == before
     for broken in (b"\xff\xff", b"", b"PK\x03\x04 no archive", b"code,surname\n1,2\n"):
         answer = admin.post(f"{API}/squads/upload", files={"file": ("x", broken)})
