@@ -238,3 +238,40 @@ def test_what_is_not_there_and_what_cannot_be_is_named(admin) -> None:
     assert plan(admin, sheet).json()["field"] == "put"
     assert plan(admin, sheet, put={"colour": "red"}).json()["field"] == "put.colour"
     assert plan(admin, sheet, key="nobody", put={"code": "1"}).json()["field"] == "key"
+
+
+def test_a_squad_at_work_stays_and_one_without_goes_out_of_force(admin, site) -> None:
+    sheet = get(admin, "squads")
+    busy, idle = (sheet["rows"][n]["values"]["code"] for n in (2, 3))
+    site.sql(
+        "UPDATE incident SET squad = %s WHERE id = (SELECT max(id) FROM incident"
+        " WHERE state NOT IN ('closed', 'rejected', 'cancelled', 'merged'))",
+        (busy,),
+    )
+    made = planned(admin, sheet, remove=busy)
+    assert [(o["value"], o["problem"]) for o in made["obstacles"]] == [
+        (busy, "is missing, and has 1 open incidents")
+    ]
+    assert apply(admin, made).status_code == 409
+    made = planned(admin, sheet, remove=idle)
+    assert [(c["code"], c["how"]) for c in made["changes"]] == [(idle, "retired")]
+    assert apply(admin, made, "it was merged").status_code == 200
+    assert idle not in [row["values"]["code"] for row in get(admin, "squads")["rows"]]
+    told = get(admin, "squads", f"/history?code={idle}")["items"][0]
+    assert {"name": "active", "before": "true", "after": "false"} in told["fields"]
+
+
+def test_nobody_changes_their_own_role(site) -> None:
+    with site.client(None) as client:
+        form = {"name": "settings-qian", "password": "a long enough password"}
+        with site.client() as admin:
+            body = form | {"role": "admin"}
+            assert admin.post("/api/v1/users", json=body).status_code == 201
+        assert client.post("/login", data=form).status_code == 303
+        client.headers["X-CSRFToken"] = client.cookies.get("_csrf_token", "")
+        sheet = get(client, "people")
+        names = [row["values"]["name"] for row in sheet["rows"]]
+        mine = with_values(sheet, names.index("settings-qian"), role="viewer")
+        made = planned(client, sheet, **mine)
+        assert "is your own; another administrator can" in [o["problem"] for o in made["obstacles"]]
+        assert apply(client, made).status_code == 409
