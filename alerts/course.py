@@ -302,14 +302,14 @@ def settle(book: AlarmBook, at: Situation, course: Course, new: Collection[datet
 def _settle_end(
     book: AlarmBook, at: Situation, start: datetime, end: datetime, found: Levels | None
 ) -> None:
-    """The condition is gone; where it was known to be, it may have been so earlier."""
+    """The condition is gone; where it was known to be, it may have gone earlier or later."""
     key = f"{at.condition}/{at.device.code}"
     live = book.find(key)
     if _is_present(book, key):
         earlier = [a.cleared_at for a in at.alarms if live and a.id == live.id and a.cleared_at]
         for rule in at.rules:
             book.clear(key, max([end, *earlier]), rule.code)
-    elif live is not None and live.cleared_at is not None and start <= end < live.cleared_at:
+    elif live is not None and live.cleared_at is not None and start <= live.cleared_at != end:
         codes = [rule.code for rule in at.rules]
         levels = book.levels(key).rejoin(found or Levels(), codes, start)
         if levels.present is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flask
@@ -14,6 +16,7 @@ from city.reading import METRICS
 from dashboard.screens.console import page as console
 from dashboard.screens.devices import page as devices
 from dashboard.screens.kpi import page as kpi
+from dashboard.screens.manual import page as manual
 from dashboard.screens.operations import page as operations
 from dashboard.screens.people import page as people
 from dashboard.screens.quarantine import page as quarantine
@@ -28,10 +31,11 @@ from dashboard.shell.parts import parts as server_parts
 from db.categories import list_in_force
 from db.pool import transaction
 
-LAYOUTS = {
+LAYOUTS: dict[str, Callable[[View], Component]] = {
     "wall": wall.layout, "console": console.layout, "squad": squad.layout, "kpi": kpi.layout,
     "devices": devices.layout, "operations": operations.layout,
-    "quarantine": quarantine.layout, "people": people.layout,
+    "quarantine": quarantine.layout, "people": people.layout, "manual": manual.layout,
+    **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},
     "settings": settings.layout,
 }  # fmt: skip
 

@@ -18,7 +18,9 @@ from dash import Dash
 DASHBOARD = Path(__file__).resolve().parents[1]
 SHARED = DASHBOARD / "shell" / "assets"
 SCREENS = DASHBOARD / "screens"
-TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+TYPES = {
+    ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".jpg": "image/jpeg",
+}  # fmt: skip
 OWN = {"script.js": ".js", "style.css": ".css"}  # the main ones of a screen
 WORKER = "live-worker.js"  # started by a script, not loaded by the page
 

@@ -32,6 +32,9 @@ SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     Role.VIEWER: ("wall", "kpi"),
 }  # fmt: skip
 
+# Open to everybody who is signed in.
+MANUAL = "manual"
+
 # A view of mainland China until the district's own box is known, a moment later.
 FIRST_CENTRE = (35.0, 105.0)
 FIRST_ZOOM = 5
@@ -70,7 +73,7 @@ def home_of(role: Role) -> str:
 
 
 def may_open(role: Role, screen: str) -> bool:
-    return screen in SCREENS_OF_ROLE.get(role, ())
+    return screen.partition("/")[0] in (MANUAL, *SCREENS_OF_ROLE.get(role, ()))
 
 
 def render_page(view: View, screen: str, children: list[Component], class_name: str) -> Component:
@@ -171,10 +174,11 @@ def aging(*what: str) -> dict[str, Any]:
 
 
 def render_switches(view: View) -> list[Component]:
-    """Language, dark or light, and the way out."""
+    """The manual, language, dark or light, and the way out."""
     t = view.t
     other_theme = "switch.to_light" if view.theme == theme.DARK else "switch.to_dark"
     return [
+        html.A(t("nav.manual"), href=f"/{MANUAL}", className="gw-quiet-button gw-help"),
         html.Button(
             t("switch.language"),
             className="gw-quiet-button",

@@ -67,8 +67,9 @@ def test_every_part_can_be_read_and_a_file_that_comes_back_changes_nothing(admin
     }
     for part in parts:
         sheet = get(admin, part["name"])
-        assert all(set(row["values"]) == {c["name"] for c in sheet["columns"]}
-                   for row in sheet["rows"])  # fmt: skip
+        assert all(
+            set(row["values"]) == {c["name"] for c in sheet["columns"]} for row in sheet["rows"]
+        )
         if not part["editable"]:
             continue
         for kind in ("csv", "xlsx"):
@@ -156,12 +157,14 @@ def test_another_limit_says_what_it_does_to_open_cases(admin, site) -> None:
         report = {"category": "01-01", "description": "a cover is missing", **place}
         answer = admin.post("/api/v1/incidents", json=report)
         assert answer.status_code == 201, answer.text
-    running = dict(site.sql(
-        """SELECT clock, count(DISTINCT incident_id) FROM deadline d
+    running = dict(
+        site.sql(
+            """SELECT clock, count(DISTINCT incident_id) FROM deadline d
            JOIN incident i ON i.id = incident_id WHERE met_at IS NULL AND stopped_at IS NULL
              AND state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
              AND clock <> 'handle' GROUP BY clock"""
-    ))  # fmt: skip
+        )
+    )
     (((open_now,),)) = site.sql(
         """SELECT count(*) FROM incident
            WHERE state NOT IN ('closed', 'rejected', 'cancelled', 'merged')"""
@@ -210,8 +213,9 @@ def test_next_years_calendar_is_asked_for_and_entered_day_by_day(admin, site) ->
 
 def test_a_community_stays_while_the_grid_lies_on_it(admin) -> None:
     sheet = get(admin, "divisions")
-    codes = [row["values"]["code"] for row in sheet["rows"]
-             if row["values"]["level"] == "community"]  # fmt: skip
+    codes = [
+        row["values"]["code"] for row in sheet["rows"] if row["values"]["level"] == "community"
+    ]
     made = planned(admin, sheet, remove=codes[0])
     assert codes[0] in [fault["value"] for fault in made["faults"]]
 

@@ -364,6 +364,16 @@ def test_a_reading_followed_before_its_turn_does_not_break_off_what_came_after_i
     assert plant.delays() == {(None, T0 + timedelta(seconds=411))}
 
 
+def test_an_alarm_found_to_have_cleared_later_still_stands_by_what_came_before_that() -> None:
+    plant = Plant(GAS)
+    plant.read([at(5, 25.0), at(6, 0.0), at(407, 0.0)])
+    plant.read([at(7, 15.0), at(408, 0.0), at(409, 0.0), at(810, 0.0), at(811, 0.0)])
+    assert plant.only().cleared_at == T0 + timedelta(seconds=810)
+    plant.read([at(410, 15.0)])
+    assert plant.is_active()
+    assert plant.delays() == {(None, T0 + timedelta(seconds=810))}
+
+
 def test_a_red_alarm_that_was_cleared_does_not_come_again_by_a_late_good_reading() -> None:
     plant = Plant(GAS)
     plant.read([at(1, 60.0), at(411, 0.0)], [at(3, 0.0)])

@@ -36,8 +36,10 @@ def test_a_row_is_put_in_the_place_of_another_or_at_the_end() -> None:
 
 @pytest.mark.parametrize("key", ["S9", "s1", " "])
 def test_a_row_that_is_not_there_is_named(key: str) -> None:
-    for change in (lambda: with_row(table_of("squads"), SQUADS, key, {"code": key}),
-                   lambda: without_row(table_of("squads"), SQUADS, key)):  # fmt: skip
+    for change in (
+        lambda: with_row(table_of("squads"), SQUADS, key, {"code": key}),
+        lambda: without_row(table_of("squads"), SQUADS, key),
+    ):
         with pytest.raises(InvalidInput) as caught:
             change()
         assert (caught.value.field, caught.value.value) == ("key", key)
