@@ -203,17 +203,27 @@ def lock_account(conn: Connection, district: str, name: str) -> Account | None:
         ).fetchone()
 
 
+ADMINS = """
+    SELECT name FROM app_user
+    WHERE district = %s AND role = 'admin' AND disabled_at IS NULL
+    ORDER BY name
+    """
+
+
+def list_admins(conn: Connection, district: str) -> list[str]:
+    """Names of the administrators who may sign in."""
+    return [name for (name,) in conn.execute(ADMINS, (district,))]
+
+
 def lock_admins(conn: Connection, district: str) -> list[str]:
-    """Names of the administrators who may sign in, locked: nobody takes the last two at once."""
-    rows = conn.execute(
-        """
-        SELECT name FROM app_user
-        WHERE district = %s AND role = 'admin' AND disabled_at IS NULL
-        ORDER BY name FOR UPDATE
-        """,
-        (district,),
-    ).fetchall()
-    return [name for (name,) in rows]
+    """The same, locked: nobody takes the last two at once."""
+    return [name for (name,) in conn.execute(ADMINS + "FOR UPDATE", (district,))]
+
+
+def lock_people(conn: Connection) -> None:
+    """Wait until nobody else changes people, or is about to (holds rows of them); held until the
+    commit. Readers go on."""
+    conn.execute("LOCK TABLE app_user IN EXCLUSIVE MODE")
 
 
 def list_accounts(conn: Connection, district: str) -> list[Account]:

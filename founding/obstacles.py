@@ -64,7 +64,7 @@ def _of_people(conn: Connection, city: City, changes: Sequence[Change]) -> Itera
         elif shut_out:
             problem = f"is shut out; `gridwarden user enable {name}` lets them in again"
             yield Fault(PEOPLE, None, "name", name, problem)
-    admins = users.lock_admins(conn, city.district.code)
+    admins = users.list_admins(conn, city.district.code)
     left = [n for n in admins if n not in city.people or city.people[n].role == Role.ADMIN]
     new = any(city.people[name].role == Role.ADMIN for name in added)
     if admins and not left and not new:

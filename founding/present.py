@@ -37,14 +37,16 @@ class Present:
     known: bool
 
 
-def find_present(conn: Connection, district: str, calendar: str) -> Present:
-    """What the city of a folder is compared with."""
+def find_present(
+    conn: Connection, district: str, calendar: str, *, cells: bool = True
+) -> Present:
+    """What the city of a folder is compared with; with no cells where nobody asks for them."""
     try:
         found = calendars.find_calendar(conn, calendar)
     except NotFound:
         found = None
     row = districts.find_district(conn, district)
-    city = _city(conn, _district(conn, row) if row else _nobody(district))
+    city = _city(conn, _district(conn, row) if row else _nobody(district), with_cells=cells)
     tables = dict(tables_of(city))
     if row is None:
         del tables["district"]

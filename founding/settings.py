@@ -42,6 +42,7 @@ from founding.steps import PutRules, apply_city, plan_city
 from founding.tables import (
     NAMES,
     Table,
+    beside,
     calendar_name,
     digest_of,
     empty_calendar,
@@ -144,7 +145,7 @@ def plan(
     made on; None: whatever it is now. Raises `Conflict` where that has changed."""
     table = table_of(name)
     seq = last_seq(conn)
-    present = _present(conn, district, table, cells=True)
+    present = _present(conn, district, table, cells=table.file == DIVISIONS)
     if seen is not None:
         _refuse_stale(conn, district, table, present.content, seen)
     content = _edited(table, present.content, edit)
@@ -160,7 +161,7 @@ def plan(
     )
     if city is None:
         return planned
-    made = plan_city(conn, city)
+    made = plan_city(conn, city, only=table.writes)
     stands = [*made.obstacles, *_own_role(present.city, city, actor)]
     return replace(
         planned,
@@ -219,7 +220,7 @@ def apply(
     if not why or len(why) > WHY_MAX:
         raise InvalidInput("why", why[:80], f"must have 1 to {WHY_MAX} characters")
     table = table_of(name)
-    present = _present(conn, district, table, cells=True)
+    present = _present(conn, district, table, cells=table.file == DIVISIONS)
     _refuse_stale(conn, district, table, present.content, seen)
     city, faults = _judge(present, table, content, shipped)
     if city is None:
@@ -230,12 +231,15 @@ def apply(
         raise Conflict(f"nothing was changed: {fault}", current={"refused": "own_account"})
 
     def look_again() -> None:
-        there = _present(conn, district, table, cells=False).content
-        _refuse_stale(conn, district, table, there, seen)
+        there = _present(conn, district, table, cells=False)
+        _refuse_stale(conn, district, table, there.content, seen)
+        if beside(table, there.files) != beside(table, present.files):
+            raise Conflict(f"what {name} is about was changed meanwhile", current={"stale": name})
 
     done = apply_city(
         conn, city, actor, now, put_rules=put_rules, new_password=new_password,
         look_again=look_again, told={"from": SOURCE, "part": name, "why": why},
+        only=table.writes,
     )  # fmt: skip
     return AppliedSheet(_changes(done.changes), done.passwords, show(conn, district, name))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from founding.compare import (
     CHANGED,
     COUNTED,
     RETIRED,
+    WHATS,
     Change,
     codes,
     compare,
@@ -62,9 +63,11 @@ class Applied:
     passwords: Mapping[str, str]
 
 
-def plan_city(conn: Connection, city: City) -> Plan:
-    """What a city differs in from what the database has; writes nothing."""
-    present = find_present(conn, city.district.code, city.district.calendar)
+def plan_city(conn: Connection, city: City, *, only: Collection[str] = WHATS) -> Plan:
+    """What a city differs in from what the database has, as far as it is one of `only`; writes
+    nothing."""
+    cells = "unit_grid" in only
+    present = find_present(conn, city.district.code, city.district.calendar, cells=cells)
     changes = compare(tables_of(city), present.tables)
     calendar = next_calendar(present.calendar, city.calendar, city.district.timezone)
     if calendar is not None:
@@ -72,6 +75,9 @@ def plan_city(conn: Connection, city: City) -> Plan:
         after = [c for c in changes if c.what != "district"]
         before = [c for c in changes if c.what == "district"]
         changes = [*before, Change("calendar", calendar.code, how), *after]
+    changes = [change for change in changes if change.what in only]
+    if not codes(changes, "calendar", ADDED, CHANGED):
+        calendar = None
     return Plan(changes, calendar, find_obstacles(conn, city, changes))
 
 
@@ -85,11 +91,13 @@ def apply_city(
     new_password: Callable[[], str],
     look_again: Callable[[], None] = lambda: None,
     told: Mapping[str, str] = TOLD,
+    only: Collection[str] = WHATS,
 ) -> Applied:
     """Write what differs and tell it in the event log with what is `told`. The caller commits.
 
     `look_again` is called once nobody else can change the city any more, before anything is
-    written: it raises where the city is not what the caller took it for.
+    written: it raises where the city is not what the caller took it for. Who knows a part of the
+    city alone names it with `only`: what others have changed of the rest stays.
 
     Passwords are hashed before anybody has to wait. Where rules change, engines stand still from
     the last write to the commit; the head of the log comes last, as
@@ -98,8 +106,9 @@ def apply_city(
     passwords = _passwords(conn, city, new_password)
     digests = {name: users.hash_password(password) for name, password in passwords.items()}
     districts.lock_districts(conn)
+    users.lock_people(conn)
     look_again()
-    plan = plan_city(conn, city)
+    plan = plan_city(conn, city, only=only)
     if plan.obstacles:
         lines = "\n".join(map(str, plan.obstacles))
         raise Conflict(f"nothing was changed:\n{lines}", current={})

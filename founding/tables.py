@@ -36,7 +36,8 @@ CALENDAR_PREFIX = "calendar-"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`removable`: what is not in the file any more is taken out of force."""
+    """`removable`: what is not in the file any more is taken out of force. `writes` is what of a
+    city its file can change, in the words of `founding.compare`."""
 
     name: str
     file: str
@@ -45,6 +46,7 @@ class Table:
     optional: Sequence[str]
     removable: bool
     choices: Mapping[str, Sequence[str]]
+    writes: frozenset[str]
 
     def columns(self, content: bytes) -> list[Column]:
         """Those of the file as it is written out, in its order."""
@@ -74,18 +76,37 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
     "divisions": (DIVISIONS, "code", DIVISION_COLUMNS, True, {"level": tuple(LEVELS)}),
 }  # fmt: skip
 NAMES = tuple(_TABLES)
+_WRITES: Mapping[str, frozenset[str]] = {
+    "people": frozenset({"person"}),
+    "squads": frozenset({"squad"}),
+    "categories": frozenset({"category"}),
+    "limits": frozenset({"stage_limit", "category"}),  # uploaded, with those of handling
+    "divisions": frozenset({"division", "duty_grid"}),
+}
+CALENDAR_WRITES = frozenset({"calendar"})
 
 
 def table_of(name: str) -> Table:
     """The table of a part; a calendar is a part for each year, as `calendar-2027`."""
     if name in _TABLES:
         file, key, (needed, optional), removable, choices = _TABLES[name]
-        return Table(name, file, key, needed, optional, removable, choices)
+        return Table(name, file, key, needed, optional, removable, choices, _WRITES[name])
     file = f"{name}.csv"
     if not CALENDAR.fullmatch(file):
         raise NotFound("part of the settings", name)
     needed, optional = DAY_COLUMNS
-    return Table(name, file, "date", needed, optional, True, {"working": ("true", "false")})
+    choices = {"working": ("true", "false")}
+    return Table(name, file, "date", needed, optional, True, choices, CALENDAR_WRITES)
+
+
+def beside(table: Table, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Those of these files that can change what the file of a table can."""
+    names = {t.file for t in map(table_of, NAMES) if t.writes & table.writes}
+    return {
+        name: content
+        for name, content in files.items()
+        if name in names or (table.writes is CALENDAR_WRITES and CALENDAR.fullmatch(name))
+    }
 
 
 def calendar_name(year: int) -> str:

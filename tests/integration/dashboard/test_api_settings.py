@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -13,9 +14,16 @@ from openpyxl import Workbook, load_workbook
 
 from city.incident import Role
 from dashboard.api.openapi import OPERATIONS
+from db.districts import lock_districts
 from db.users import PEOPLE
+from tests.integration.ingest.workers import wait_until
 
 API = "/api/v1/settings"
+# Somebody stands before the lock of the districts.
+WAITING = """
+    SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+    WHERE relname = 'district' AND NOT granted
+    """
 WHY = "the squad has another telephone"
 
 
@@ -279,3 +287,25 @@ def test_nobody_changes_their_own_role(site) -> None:
         made = planned(client, sheet, **mine)
         assert "is your own; another administrator can" in [o["problem"] for o in made["obstacles"]]
         assert apply(client, made).status_code == 409
+
+
+def test_what_others_change_of_other_parts_meanwhile_stays(
+    site, admin: httpx.Client
+) -> None:
+    """The application waits behind somebody who changes a category and a person."""
+    sheet = get(admin, "squads")
+    made = planned(admin, sheet, **with_values(sheet, phone="0898-2222"))
+    name = site.sql("SELECT name FROM app_user WHERE role = 'viewer'")[0][0]
+    code = site.sql("SELECT min(code) FROM incident_category WHERE valid_to IS NULL")[0][0]
+    with site.pool.connection() as other, ThreadPoolExecutor(1) as pool:
+        lock_districts(other)
+        answer = pool.submit(apply, admin, made)
+        wait_until(lambda: site.sql(WAITING) == [(1,)], 10)
+        other.execute("UPDATE app_user SET role = 'leader' WHERE name = %s", (name,))
+        other.execute("UPDATE incident_category SET name_en = 'Anew' WHERE code = %s", (code,))
+        other.commit()
+        assert answer.result().status_code == 200
+    assert site.sql("SELECT role FROM app_user WHERE name = %s", (name,)) == [("leader",)]
+    named = "SELECT DISTINCT name_en FROM incident_category WHERE code = %s"
+    assert site.sql(named, (code,)) == [("Anew",)]
+    assert get(admin, "squads")["rows"][0]["values"]["phone"] == "0898-2222"
