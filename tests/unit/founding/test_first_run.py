@@ -59,4 +59,5 @@ def test_a_wrong_answer_is_a_fault_of_its_file(
 def test_without_divisions_and_grid_there_is_still_a_city(answers: FirstRun, judge: Judge) -> None:
     city, faults = judge(make_folder(replace(answers, divisions=None, grid=False)))
     assert not faults
-    assert city is not None and not city.cells
+    assert city is not None
+    assert not city.cells
