@@ -9,10 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from psycopg.types.json import Jsonb
 from werkzeug.serving import make_server
 
 from app.process.serve import build_ports
 from city.first_run import FirstRun
+from dashboard.screens.citymap import city_map
 from dashboard.shell.parts import EXTENSION, Parts
 from dashboard.shell.server import create_server
 from dashboard.shell.sign_in import WRONG_PER_NAME
@@ -34,6 +36,10 @@ ANSWERS = {
     "datum": "wgs84",
     "grid": "yes",
     "admin": "lin.admin",
+}
+TRIANGLE = {
+    "type": "Polygon",
+    "coordinates": [[[112.5, 30.2], [112.52, 30.2], [112.5, 30.22], [112.5, 30.2]]],
 }
 
 
@@ -105,7 +111,7 @@ def test_both_ways_make_the_same_city(
     verify_chain(bare)
     entered = browser.post("/login", data={"name": "lin.admin", "password": PASSWORD})
     assert entered.status_code == 303
-    assert browser.get("/live/snapshot").json()["rev"] > 0
+    assert browser.get("/live/map").json()["district"]["name_en"] == "Xingzhou District"
 
     assert gridwarden("city", "export", str(tmp_path / "browser")).exit_code == 0
     answers = FirstRun(
@@ -190,3 +196,21 @@ def test_a_short_password_founds_nothing_and_keeps_the_code(
 def test_another_site_cannot_found_a_city(browser: httpx.Client, code: str, files: Files) -> None:
     browser.headers["Origin"] = "https://evil.example"
     assert found(browser, code, files).status_code == 403
+
+
+def test_a_running_wall_shows_another_name_and_boundary(
+    browser: httpx.Client,
+    code: str,
+    files: Files,
+    bare: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(city_map, "MAP_S", 0.0)
+    assert found(browser, code, files).status_code == 303
+    browser.post("/login", data={"name": "lin.admin", "password": PASSWORD})
+    before = browser.get("/live/map")
+    bare.execute("UPDATE district SET name_en = 'Another', outline = %s", (Jsonb(TRIANGLE),))
+    after = browser.get("/live/map", headers={"If-None-Match": before.headers["ETag"]})
+    assert after.status_code == 200
+    district = after.json()["district"]
+    assert (district["name_en"], district["outline"]) == ("Another", TRIANGLE)
