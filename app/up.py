@@ -17,6 +17,7 @@ from pathlib import Path
 
 import stack
 from alerts import steps as alert_steps
+from app import first_run
 from app.children import Child, stop_all
 from app.demo_people import DEMO_USERS, LOGINS_FILE, demo_logins
 from app.settings import ENDPOINTS_FILE, create_secret
@@ -63,6 +64,7 @@ def up(
             wait_until_ready(address, children, stop)
             write_endpoints(data_dir, endpoints, address)
             announce(say, address, endpoints, logins, data_dir)
+            invite(say, address, endpoints.postgres)
             while not stop.wait(WATCH_EVERY_S):
                 for child in children:
                     child.watch()
@@ -188,3 +190,12 @@ def announce(
         if name in logins:
             say(f"  {name:<12}{logins[name]:<16}{role.value}")
     say("Ctrl-C stops everything.")
+
+
+def invite(say: Say, address: str, url: str) -> None:
+    """Where nobody can sign in yet: the address that founds the city, with a code for one use."""
+    with connect(url, application="gridwarden up") as conn:
+        if first_run.is_open(conn):
+            code = first_run.new_code(conn, "up", datetime.now(UTC))
+            conn.commit()
+            say(f"Nobody can sign in yet. Found the city at {address}/setup?code={code}")

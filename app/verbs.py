@@ -13,6 +13,7 @@ from app.people_commands import token, user
 from app.reject_commands import reject
 from app.rule_commands import add_rule_commands
 from app.settings import load_settings
+from app.setup_commands import setup_code
 from app.sparkplug_commands import sparkplug_group
 from app.up import prepare_database
 from db.migrate import migrate as bring_to_newest
@@ -34,5 +35,14 @@ add_device_commands(device)
 add_rule_commands(rules)
 VERBS: dict[str, click.Command] = {
     str(verb.name): verb
-    for verb in (migrate, *WORK_COMMANDS, city_group, reject, sparkplug_group, user, token)
+    for verb in (
+        migrate,
+        *WORK_COMMANDS,
+        city_group,
+        reject,
+        setup_code,
+        sparkplug_group,
+        user,
+        token,
+    )
 }

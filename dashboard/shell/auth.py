@@ -28,7 +28,9 @@ SESSION_COOKIE = "session"
 CSRF_COOKIE = "_csrf_token"
 CSRF_HEADER = "X-CSRFToken"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"})
+OPEN_PATHS = frozenset(
+    {"/login", "/setup", "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"}
+)
 OPEN_FOLDERS = ("/assets/", "/_dash-component-suites/")
 # Dash's rule for its pages.
 ANY_PAGE = "/<path:path>"

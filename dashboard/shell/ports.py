@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from city.alarm import Alarm
+from city.first_run import FirstRun, Outlook
 from city.person import Caller
 from city.requests import (
     ActionRequest,
@@ -335,6 +336,20 @@ class SettingsSteps(Protocol):
     ) -> Sequence[HistoryItem]: ...
 
 
+class FirstRunSteps(Protocol):
+    """`app.first_run`: founding the first city in the browser. All but `found` write nothing."""
+
+    def is_open(self, conn: Connection) -> bool: ...
+
+    def fits(self, conn: Connection, code: str) -> bool: ...
+
+    def look(self, conn: Connection, answers: FirstRun) -> Outlook: ...
+
+    def found(
+        self, conn: Connection, code: str, answers: FirstRun, password: str, now: datetime
+    ) -> None: ...
+
+
 @dataclass(frozen=True)
 class Ports:
     """The steps of the sibling packages."""
@@ -345,3 +360,4 @@ class Ports:
     quarantine: QuarantineSteps
     people: PeopleSteps
     settings: SettingsSteps
+    first_run: FirstRunSteps

@@ -27,7 +27,7 @@ class MapDocument:
 
 
 class CityMap:
-    """The map of one district; built when first asked for and when its devices change."""
+    """The map of one district; built when first asked for and when it or its devices change."""
 
     def __init__(self, pool: Pool, district: wall_rows.District) -> None:
         self._pool = pool
@@ -50,7 +50,7 @@ class CityMap:
     def _read(self, conn: Connection) -> dict[str, Any]:
         code = self._district.code
         return map_json(
-            self._district,
+            wall_rows.find_district(conn, code) or self._district,
             cells=wall_rows.map_cells(conn, code),
             devices=wall_rows.map_devices(conn, code),
             names=wall_rows.community_names(conn, code),

@@ -1,0 +1,152 @@
+"""The set-up page: answers become a city folder in memory. Works without scripts."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, redirect, render_template, request
+
+from city.errors import Conflict, InvalidInput
+from city.first_run import FirstRun, Outlook
+from dashboard.shell import i18n, theme
+from dashboard.shell.auth import refuse_foreign_origin
+from dashboard.shell.parts import parts
+from dashboard.shell.proxies import subscriber_of
+from dashboard.shell.setup_texts import TEXTS
+from dashboard.shell.sign_in import LANGUAGES, THEMES, WINDOW_S, WRONG_PER_NAME
+from db.live import Redis
+from db.pool import transaction
+from db.rate_limit import Attempts
+
+FILES = ("boundary", "divisions")
+DATUMS = ("wgs84", "cgcs2000")
+# Which step of the page makes which file of the folder.
+STEPS = {
+    "city.toml": 1, "boundary.geojson": 2, "divisions.csv": 3, "grid.toml": 4, "people.csv": 5,
+}  # fmt: skip
+DEFAULTS = {"timezone": "Asia/Shanghai", "datum": DATUMS[0]}
+
+
+def add_setup(server: Flask, redis: Redis) -> None:
+    """`/setup`, limited like signing in."""
+    attempts = Attempts(redis, WINDOW_S)
+    server.add_url_rule("/setup", "setup", lambda: set_up(attempts), methods=["GET", "POST"])
+
+
+def set_up(attempts: Attempts) -> Any:
+    """The page, what the answers would make, and the founding."""
+    if request.method == "POST":
+        refuse_foreign_origin()
+    steps = parts().ports.first_run
+    with transaction(parts().pool) as conn:
+        is_open = steps.is_open(conn)
+    if not is_open:
+        return _page(HTTPStatus.GONE, state="closed")
+    limits = {f"setup {subscriber_of(request.remote_addr or '')}": WRONG_PER_NAME}
+    if not attempts.begin(limits):
+        response = _page(HTTPStatus.TOO_MANY_REQUESTS, state="too_many")
+        response.headers["Retry-After"] = str(WINDOW_S)
+        return response
+    code = _sent("key") if request.method == "POST" else request.args.get("code", "")
+    with transaction(parts().pool) as conn:
+        fits = steps.fits(conn, code)
+    if not fits:
+        return _page(HTTPStatus.FORBIDDEN, state="wrong")
+    attempts.take_back(list(limits))
+    if request.method == "GET":
+        return _page(HTTPStatus.OK, state="form", key=code, values=DEFAULTS)
+    return _answer(code)
+
+
+def _answer(code: str) -> Any:
+    """Look at the answers; found the city of them where that was asked and nothing is wrong."""
+    steps, answers = parts().ports.first_run, _read_answers()
+    problem = ""
+    with transaction(parts().pool) as conn:
+        outlook = steps.look(conn, answers)
+    if _sent("do") == "found" and not outlook.faults:
+        try:
+            with transaction(parts().pool) as conn:
+                steps.found(conn, code, answers, _sent("password"), datetime.now(UTC))
+        except InvalidInput as error:
+            problem = "password" if error.field == "password" else str(error)
+        except Conflict as error:
+            problem = str(error)
+        else:
+            return redirect("/login?next=/wall", 303)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if outlook.faults or problem else HTTPStatus.OK
+    return _page(
+        status, state="form", key=code, values=request.form, outlook=outlook, problem=problem,
+        kept={"boundary": answers.boundary, "divisions": answers.divisions},
+    )  # fmt: skip
+
+
+def _sent(name: str) -> str:
+    return request.form.get(name, "").strip() if name != "password" else request.form.get(name, "")
+
+
+def _read_answers() -> FirstRun:
+    return FirstRun(
+        code=_sent("code"),
+        name_zh=_sent("name_zh"),
+        name_en=_sent("name_en"),
+        timezone=_sent("timezone"),
+        languages=tuple(request.form.getlist("languages")),
+        datum=_sent("datum"),
+        boundary=_file("boundary"),
+        divisions=_file("divisions"),
+        grid=_sent("grid") == "yes",
+        admin=_sent("admin"),
+    )
+
+
+def _file(name: str) -> bytes | None:
+    """The file that is sent now, else the one that the page has carried along."""
+    upload = request.files.get(name)
+    if upload is not None and upload.filename:
+        return upload.read()
+    carried = request.form.get(f"{name}_kept", "")
+    try:
+        return base64.b64decode(carried, validate=True) if carried else None
+    except binascii.Error as error:
+        raise InvalidInput(f"{name}_kept", carried[:40], "must be base64") from error
+
+
+def _page(
+    status: int,
+    *,
+    state: str,
+    key: str = "",
+    values: Any = None,
+    outlook: Outlook | None = None,
+    problem: str = "",
+    kept: dict[str, bytes | None] | None = None,
+) -> Response:
+    lang = _choice("lang", LANGUAGES)
+    shade = _choice("theme", THEMES)
+    values = values if values is not None else {}
+    chosen = values.getlist("languages") if hasattr(values, "getlist") else list(LANGUAGES)
+    faults: dict[int, list[str]] = {}
+    for fault in outlook.faults if outlook else ():
+        faults.setdefault(STEPS.get(fault.file, 5), []).append(fault.text)
+    page = render_template(
+        "setup.html", t=TEXTS[lang], words=i18n.texts(lang), lang=lang, theme=shade,
+        variables=theme.css_variables(shade), state=state, key=key, values=values,
+        chosen=chosen, datums=DATUMS, faults=faults, plan=outlook.plan if outlook else (),
+        ready=outlook is not None and not outlook.faults, problem=problem,
+        kept={n: base64.b64encode(c).decode() for n, c in (kept or {}).items() if c is not None},
+    )  # fmt: skip
+    response = Response(page, status)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"  # the address carries the code
+    return response
+
+
+def _choice(name: str, known: tuple[str, ...]) -> str:
+    """As `/setup?lang=en` asks, else as on the sign-in page."""
+    value = request.values.get(name) or request.cookies.get(name, "")
+    return value if value in known else known[0]

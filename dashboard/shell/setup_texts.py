@@ -1,0 +1,57 @@
+"""Words that only the set-up page says; the rest comes from the catalogue of the screens."""
+
+from __future__ import annotations
+
+TEXTS: dict[str, dict[str, str]] = {
+    "zh": {
+        "html_lang": "zh-CN",
+        "title": "首次设置",
+        "intro": "填写以下几步，先看将要建立的内容，再确认。确认之前不写入任何数据。",
+        "step1": "1 城市", "code": "行政区划代码（六位数字）", "name_zh": "中文名称",
+        "name_en": "英文名称", "timezone": "时区", "languages": "语言", "zh": "中文",
+        "en": "英文", "datum": "坐标系", "wgs84": "WGS-84", "cgcs2000": "CGCS2000",
+        "step2": "2 边界", "boundary": "边界文件（GeoJSON）",
+        "step3": "3 区划", "divisions": "divisions.csv（可以以后再交）",
+        "divisions_note": "列：code,name,level,parent，可加 lon,lat。软件不附带官方名称。",
+        "step4": "4 单元网格", "grid": "生成 100 米网格（需要社区）", "grid_later": "以后再做",
+        "step5": "5 第一位管理员", "admin": "用户名",
+        "kept": "已收到文件，重新选择可替换。",
+        "look": "查看将要建立的内容",
+        "step6": "6 将要建立", "password_label": "管理员密码", "found": "建立城市",
+        "other_lang": "English", "other_lang_code": "en",
+        "to_light": "浅色", "to_dark": "深色",
+        "password": "密码须为 8 至 256 个字符。",
+        "closed": "设置已完成：已有人可以登录，此页已关闭。",
+        "wrong": "设置码不正确。运行 gridwarden setup-code 可取得新的设置码。",
+        "too_many": "尝试次数过多，请一分钟后再试。",
+        "sign_in": "登录",
+    },
+    "en": {
+        "html_lang": "en",
+        "title": "First set-up",
+        "intro": "Fill in the steps, look at what will be made, then confirm. Nothing is written "
+        "before that.",
+        "step1": "1 City", "code": "Division code (six digits)", "name_zh": "Chinese name",
+        "name_en": "English name", "timezone": "Time zone", "languages": "Languages",
+        "zh": "Chinese", "en": "English", "datum": "Datum of the coordinates",
+        "wgs84": "WGS-84", "cgcs2000": "CGCS2000",
+        "step2": "2 Boundary", "boundary": "Boundary file (GeoJSON)",
+        "step3": "3 Divisions", "divisions": "divisions.csv (may come later)",
+        "divisions_note": "Columns: code,name,level,parent, as needed lon,lat. No official names "
+        "are shipped.",
+        "step4": "4 Unit grid", "grid": "Make cells of 100 m (needs communities)",
+        "grid_later": "Later",
+        "step5": "5 First administrator", "admin": "User name",
+        "kept": "The file is here; choose another to replace it.",
+        "look": "Look at what will be made",
+        "step6": "6 What will be made", "password_label": "Password of the administrator",
+        "found": "Found the city",
+        "other_lang": "中文", "other_lang_code": "zh",
+        "to_light": "Light", "to_dark": "Dark",
+        "password": "The password must have 8 to 256 characters.",
+        "closed": "Set-up is done: somebody can sign in, and this page is closed.",
+        "wrong": "The set-up code is not right. `gridwarden setup-code` prints a fresh one.",
+        "too_many": "Too many attempts. Try again in a minute.",
+        "sign_in": "Sign in",
+    },
+}  # fmt: skip
