@@ -95,9 +95,7 @@ def codes(changes: Iterable[Change], what: str, *hows: str) -> list[str]:
 def moved_cells(changes: Iterable[Change]) -> list[str]:
     """Codes of cells that are gone or lie elsewhere."""
     return [
-        c.code
-        for c in changes
-        if c.what == "unit_grid" and (c.how == RETIRED or CELL in c.fields)
+        c.code for c in changes if c.what == "unit_grid" and (c.how == RETIRED or CELL in c.fields)
     ]
 
 

@@ -99,9 +99,7 @@ def judge_duty_grids(
                 break
 
 
-def uncovered_communities(
-    divisions: Divisions, grids: Mapping[str, DutyGrid]
-) -> Iterator[Fault]:
+def uncovered_communities(divisions: Divisions, grids: Mapping[str, DutyGrid]) -> Iterator[Fault]:
     """Communities that no duty grid has, whole or in all of their parts."""
     finder, parts = GridFinder(divisions, grids.values()), children_of(divisions)
 

@@ -165,9 +165,7 @@ def _write_ground(conn: Connection, city: City, changes: Sequence[Change]) -> No
         grids.copy_cells(conn, district, rows, SOURCE)
     if any(change.what in COUNTED for change in changes):
         kept = [cell for code, cell in city.cells.items() if code not in new]
-        grids.place_cells(
-            conn, [(c.code, _below(c), finder.grid_of(c.division)) for c in kept]
-        )
+        grids.place_cells(conn, [(c.code, _below(c), finder.grid_of(c.division)) for c in kept])
 
 
 def _write_duty_grids(conn: Connection, city: City, changes: Sequence[Change]) -> None:

@@ -18,6 +18,7 @@ from stack import RunningStack
 from tests.conftest import drop_database, with_database
 from tests.integration.app.conftest import Command
 from tests.unit.founding.conftest import SAMPLE
+from tests.unit.founding.conftest import deep_files as deep_files
 from tests.unit.founding.conftest import files as files
 
 BARE = "gw_bare_template"
