@@ -34,7 +34,11 @@ def bare_template(servers: RunningStack) -> str:
     with psycopg.connect(maintenance, autocommit=True) as conn:
         conn.execute(f"ALTER DATABASE {BARE} ALLOW_CONNECTIONS false")
         conn.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (BARE,)
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = %s AND usesysid IS NOT NULL
+            """,
+            (BARE,),
         )
     return maintenance
 
