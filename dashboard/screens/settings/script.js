@@ -4,7 +4,7 @@
   'use strict';
   const gw = window.gw;
   const API = '/api/v1/settings';
-  const LONG = 60, SHOWN = 500; // characters of a field that gets more room, rows drawn at once
+  const LONG = 60, SUMMARY = 26, SHOWN = 500; // characters of a field that gets more room and of its first line, rows drawn at once
   const view = { parts: [], sheet: null, search: '', plan: null, history: null, open: null };
   const $ = id => document.getElementById(id);
   const may = () => $('main').dataset.mayChange === 'yes';
@@ -137,7 +137,7 @@
 
   function cell(name, value) {
     if (value.length <= LONG) return [gw.settingsWord(name, value)];
-    const text = gw.el('details', '', [gw.el('summary', '', value.replace(/\s+/g, ' ').slice(0, LONG) + '…'), gw.el(value.includes('\n') ? 'pre' : 'p', '', value)]);
+    const text = gw.el('details', '', [gw.el('summary', '', value.replace(/\s+/g, ' ').slice(0, SUMMARY) + '…'), gw.el(value.includes('\n') ? 'pre' : 'p', '', value)]);
     return [text];
   }
 
