@@ -27,6 +27,7 @@ from founding.folder import (
     read_folder,
 )
 from founding.ground import (
+    GridFinder,
     above,
     and_above,
     cells_without_duty_grid,
@@ -261,8 +262,9 @@ def _squads(
 ) -> dict[str, SquadPart]:
     found = _by_code(SQUADS, draft.squads, lambda squad: squad.code, faults)
     rows = {entry.value.code: entry.row for entry in draft.squads}
+    finder = GridFinder(divisions, grids.values())
     return {
-        code: replace(squad, grids=ground_of(squad.grids, rows[code], divisions, grids, faults))
+        code: replace(squad, grids=ground_of(squad.grids, rows[code], divisions, finder, faults))
         for code, squad in found.items()
     }
 

@@ -40,13 +40,26 @@ def children_of(divisions: Divisions) -> dict[str, list[str]]:
 
 
 class GridFinder:
-    """Finds the duty grid of a division: the one that names it or one it lies in."""
+    """Duty grids by where they lie: that of a division, and those inside of one."""
 
     def __init__(self, divisions: Divisions, grids: Iterable[DutyGrid]) -> None:
         self._divisions = divisions
-        self._named = {part: grid.code for grid in grids for part in grid.divisions}
+        self._named: dict[str, str] = {}
+        self._sizes: dict[str, int] = {}
+        self._parts: dict[str, Counter[str]] = {}
+        for grid in grids:
+            self._sizes[grid.code] = len(grid.divisions)
+            for part in grid.divisions:
+                self._named[part] = grid.code
+                for code in and_above(divisions, part):
+                    self._parts.setdefault(code, Counter())[grid.code] += 1
+
+    @property
+    def codes(self) -> frozenset[str]:
+        return frozenset(self._sizes)
 
     def find(self, division: str) -> str | None:
+        """The duty grid that names a division or one it lies in."""
         above = and_above(self._divisions, division)
         return next((self._named[code] for code in above if code in self._named), None)
 
@@ -55,6 +68,16 @@ class GridFinder:
         found = self.find(division)
         assert found is not None, f"division {division} lies in no duty grid"
         return found
+
+    def within(self, division: str) -> tuple[set[str], str]:
+        """The duty grids that lie wholly in a division, and the first that it cuts."""
+        parts = self._parts.get(division, Counter())
+        whole = {code for code, count in parts.items() if count == self._sizes[code]}
+        cut = parts.keys() - whole
+        around = self.find(division)
+        if around is not None and around not in whole:
+            cut.add(around)
+        return whole, min(cut, default="")
 
 
 def default_duty_grids(divisions: Divisions) -> dict[str, DutyGrid]:
@@ -134,48 +157,27 @@ def cells_without_duty_grid(
 
 
 def ground_of(
-    words: Iterable[str],
-    row: int,
-    divisions: Divisions,
-    grids: Mapping[str, DutyGrid],
-    faults: list[Fault],
+    names: Iterable[str], row: int, divisions: Divisions, finder: GridFinder, faults: list[Fault]
 ) -> frozenset[str]:
-    """The duty grids that a squad names, itself or by the divisions they lie in; every one where
-    it names nothing."""
+    """The duty grids that a squad names, themselves or by the divisions they lie in; every one
+    where it names nothing."""
     found: set[str] = set()
-    names = sorted(words)
-    if not names:
-        return frozenset(grids)
-    finder = GridFinder(divisions, grids.values())
-    for word in names:
-        if word in grids:
-            found.add(word)
-        elif word not in divisions:
+    wanted = sorted(names)
+    if not wanted:
+        return finder.codes
+    for name in wanted:
+        if name in finder.codes:
+            found.add(name)
+            continue
+        whole, cut = finder.within(name)
+        found |= whole
+        problem = ""
+        if name not in divisions:
             problem = f"is neither a duty grid nor a division of {DIVISIONS}"
-            faults.append(Fault(SQUADS, row, "grids", word, problem))
-        else:
-            whole, cut = _within(word, divisions, grids, finder)
-            found |= whole
-            if cut:
-                problem = f"has only a part of duty grid {cut}"
-                faults.append(Fault(SQUADS, row, "grids", word, problem))
-            elif not whole and not faults:
-                faults.append(Fault(SQUADS, row, "grids", word, "has no duty grid in it"))
+        elif cut:
+            problem = f"has only a part of duty grid {cut}"
+        elif not whole and not faults:  # others may be why
+            problem = "has no duty grid in it"
+        if problem:
+            faults.append(Fault(SQUADS, row, "grids", name, problem))
     return frozenset(found)
-
-
-def _within(
-    division: str, divisions: Divisions, grids: Mapping[str, DutyGrid], finder: GridFinder
-) -> tuple[set[str], str]:
-    """The duty grids inside of a division, and the first that it cuts."""
-    whole, cut = set(), []
-    for code, grid in grids.items():
-        inside = {p for p in grid.divisions if division in and_above(divisions, p)}
-        if inside == grid.divisions:
-            whole.add(code)
-        elif inside:
-            cut.append(code)
-    upper = finder.find(division)
-    if upper is not None and upper not in whole:
-        cut.append(upper)
-    return whole, min(cut, default="")

@@ -145,6 +145,24 @@ def test_levels_and_duty_grids_of_its_own_come_and_go_beneath_devices(
     assert nothing_to_do(gridwarden, folder)
 
 
+def test_a_duty_grid_that_the_installation_lacks_is_made_for_a_squad(
+    gridwarden: Command, bare: Connection, folder: Path
+) -> None:
+    """The demonstration has duty grids only where its unit grid lies."""
+    for name in ("grid.toml", "duty-grids.csv"):
+        (folder / name).unlink()
+    change(folder, "squads.csv", "991201002;E-2", "991201002001")
+    change(folder, "squads.csv", f",{BLOCK},", ",991201001,")
+    gas = (folder / "squads.csv").read_text(encoding="utf-8").splitlines()[-1]
+    change(folder, "squads.csv", gas, "")
+    change(folder, "people.csv", "wu,squad_leader,XZ-GAS", "wu,squad_leader,XZ-01")
+    done(gridwarden("city", "apply", str(folder)))
+    bare.execute("DELETE FROM duty_grid WHERE code = 'DG991201002002'")
+    assert nothing_to_do(gridwarden, folder)
+    change(folder, "squads.csv", "991201002001", "991201002")
+    assert done(gridwarden("city", "apply", str(folder))) == "squad XZ-01 changed (grids)\n"
+
+
 def test_a_duty_grid_of_another_district_is_not_taken(
     gridwarden: Command, bare: Connection, folder: Path
 ) -> None:
