@@ -36,7 +36,8 @@ def distance_m(a: LonLat, b: LonLat) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """An official administrative division; `level` is district, street or community."""
+    """An administrative division; `level` is one of those the district has, from district down
+    to street, community and what the city has below."""
 
     code: str
     level: str

@@ -13,11 +13,13 @@ from db.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class CellRow:
-    """A cell of the unit grid; edges in degrees, rows count from the south."""
+    """A cell of the unit grid; edges in degrees, rows count from the south. `division` is the
+    lowest one it lies in, None where that is its community."""
 
     code: str
     street: str
     community: str
+    division: str | None
     grid_column: int
     grid_row: int
     west: float
@@ -80,11 +82,54 @@ def delete_duty_grids(conn: Connection, codes: Sequence[str]) -> None:
     conn.execute("DELETE FROM duty_grid WHERE code = ANY(%s)", (list(codes),))
 
 
+def list_duty_grid_divisions(conn: Connection, district: str) -> dict[str, list[str]]:
+    """Divisions by the duty grid that names them; empty where each community is one."""
+    rows = conn.execute(
+        """
+        SELECT duty_grid, array_agg(division) FROM duty_grid_division
+        JOIN duty_grid ON duty_grid.code = duty_grid WHERE district = %s GROUP BY duty_grid
+        """,
+        (district,),
+    )
+    return dict(rows.fetchall())
+
+
+def replace_duty_grid_divisions(
+    conn: Connection, district: str, parts: Sequence[tuple[str, str]]
+) -> None:
+    """Which divisions the duty grids of a district name: (division, duty grid), and no others."""
+    conn.execute(
+        """
+        DELETE FROM duty_grid_division
+        WHERE duty_grid IN (SELECT code FROM duty_grid WHERE district = %s)
+        """,
+        (district,),
+    )
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO duty_grid_division (division, duty_grid) VALUES (%s, %s)", parts
+        )
+
+
+def list_duty_grids_of_others(
+    conn: Connection, district: str, codes: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Those of these duty grids that another district has, and which one."""
+    return conn.execute(
+        """
+        SELECT code, district FROM duty_grid WHERE code = ANY(%s) AND district <> %s
+        ORDER BY code
+        """,
+        (list(codes), district),
+    ).fetchall()
+
+
 def list_cells(conn: Connection, district: str) -> list[CellRow]:
     with conn.cursor(row_factory=class_row(CellRow)) as cursor:
         return cursor.execute(
             """
-            SELECT code, street, community, grid_column, grid_row, west, south, east, north
+            SELECT code, street, community, division, grid_column, grid_row, west, south, east,
+                   north
             FROM unit_grid WHERE district = %s ORDER BY code
             """,
             (district,),
@@ -101,17 +146,31 @@ def copy_cells(
 ) -> None:
     """Put cells in, each with the code of its duty grid. COPY: a district has tens of thousands."""
     statement = """
-        COPY unit_grid (code, district, street, community, duty_grid, grid_column, grid_row,
-                        west, south, east, north, source) FROM STDIN
+        COPY unit_grid (code, district, street, community, division, duty_grid, grid_column,
+                        grid_row, west, south, east, north, source) FROM STDIN
     """
     with conn.cursor() as cursor, cursor.copy(statement) as copy:
         for c, duty_grid in cells:
             copy.write_row(
                 (
-                    *(c.code, district, c.street, c.community, duty_grid, c.grid_column),
-                    *(c.grid_row, c.west, c.south, c.east, c.north, source),
+                    *(c.code, district, c.street, c.community, c.division, duty_grid),
+                    *(c.grid_column, c.grid_row, c.west, c.south, c.east, c.north, source),
                 )
             )
+
+
+def place_cells(conn: Connection, cells: Sequence[tuple[str, str | None, str]]) -> None:
+    """Give cells another division below their community, and another duty grid, where they are
+    others: (code, division, duty grid)."""
+    conn.execute(
+        """
+        UPDATE unit_grid u SET division = n.division, duty_grid = n.duty_grid
+        FROM unnest(%s::text[], %s::text[], %s::text[]) AS n (code, division, duty_grid)
+        WHERE u.code = n.code
+          AND (u.division, u.duty_grid) IS DISTINCT FROM (n.division, n.duty_grid)
+        """,
+        ([c for c, _, _ in cells], [d for _, d, _ in cells], [g for _, _, g in cells]),
+    )
 
 
 def list_cells_with_devices(conn: Connection, codes: Sequence[str]) -> list[tuple[str, int]]:

@@ -16,17 +16,36 @@ from city.errors import InvalidInput
 from city.incident import Role
 from city.place import Division, LonLat
 from founding.city_file import CITY_FILE, GRID_FILE
-from founding.folder import CATEGORIES, DIVISIONS, LIMITS, OUTLINES, PEOPLE, SQUADS, read_folder
+from founding.folder import (
+    CATEGORIES,
+    DIVISIONS,
+    DUTY_GRIDS,
+    LIMITS,
+    OUTLINES,
+    PEOPLE,
+    SQUADS,
+    read_folder,
+)
+from founding.ground import (
+    GridFinder,
+    above,
+    and_above,
+    cells_without_duty_grid,
+    default_duty_grids,
+    ground_of,
+    judge_duty_grids,
+    uncovered_communities,
+)
 from founding.parts import (
     COMMUNITY,
     DISTRICT,
-    LEVELS,
     STREET,
     CalendarPart,
     Cell,
     City,
     District,
     Draft,
+    DutyGrid,
     Entry,
     Fault,
     Person,
@@ -34,7 +53,7 @@ from founding.parts import (
     SquadPart,
     StageLimit,
 )
-from founding.raster import default_raster, make_cells
+from founding.raster import default_raster, make_cells, place_below
 
 # Outlines are drawn to about 100 m: a point may lie so far outside, degrees.
 TOLERANCE_DEG = 0.001
@@ -56,7 +75,8 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
     if district is None or not district.outline:
         return None
     divisions = _divisions(draft, district, faults)
-    squads = _squads(draft, divisions, faults)
+    grids = _duty_grids(draft, divisions, faults)
+    squads = _squads(draft, divisions, grids, faults)
     people = _people(draft, squads, faults)
     categories = _categories(draft, shipped, faults)
     rules = _rules(draft, shipped, categories, faults)
@@ -64,9 +84,12 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         problem = "is not shipped, and the folder has no calendar-YYYY.csv for it"
         faults.append(Fault(CITY_FILE, None, "calendar", district.calendar, problem))
     cells = _cells(draft, district, divisions, faults)
+    if not faults:
+        faults += cells_without_duty_grid(divisions, grids, cells)
     return City(
         district=district,
         divisions=divisions,
+        duty_grids=grids,
         cells={cell.code: cell for cell in cells},
         squads=squads,
         people=people,
@@ -131,19 +154,35 @@ def _check_division(
         problem = f"is no code of district {district.code}"
         faults.append(Fault(DIVISIONS, entry.row, "code", division.code, problem))
         return
+    if division.level not in district.levels:
+        problem = f"must be one of {', '.join(district.levels)}"
+        faults.append(Fault(DIVISIONS, entry.row, "level", division.level, problem))
+        return
     if division.level == DISTRICT:
         return
     parent = known.get(division.parent)
-    wanted = LEVELS[division.level][1]
+    wanted = district.levels[district.levels.index(division.level) - 1]
     problem = ""
     if parent is None:
         problem = f"is no division of {DIVISIONS}"
     elif parent.level != wanted:
         problem = f"is a {parent.level}, and a {division.level} lies in a {wanted}"
-    elif not division.code.startswith(parent.code):
+    elif not division.code.startswith(parent.code) or division.code == parent.code:
         problem = f"is not how {division.code} begins"
     if problem:
         faults.append(Fault(DIVISIONS, entry.row, "parent", division.parent, problem))
+
+
+def _duty_grids(
+    draft: Draft, divisions: Mapping[str, Division], faults: list[Fault]
+) -> dict[str, DutyGrid]:
+    if draft.duty_grids is None:
+        return default_duty_grids(divisions)
+    found = _by_code(DUTY_GRIDS, draft.duty_grids, lambda grid: grid.code, faults)
+    judge_duty_grids(draft.duty_grids, divisions, faults)
+    if not any(fault.file in (DIVISIONS, DUTY_GRIDS) for fault in faults):
+        faults += uncovered_communities(divisions, found)
+    return found
 
 
 def _why_outside(area: Any, point: LonLat) -> str:
@@ -165,15 +204,17 @@ def _cells(
         return _own_cells(draft, divisions, faults)
     if not draft.has_grid or faults:
         return ()
-    communities = {c: d for c, d in divisions.items() if d.level == COMMUNITY}
-    if not communities:
+    communities = (code for code, d in divisions.items() if d.level == COMMUNITY)
+    streets = {code: above(divisions, code, STREET) for code in communities}
+    if not streets:
         problem = f"needs communities: {DIVISIONS} has none"
         faults.append(Fault(GRID_FILE, None, "", "", problem))
         return ()
     raster = draft.raster or default_raster(district.outline)
-    return make_cells(
-        district.outline, raster, communities, draft.points, draft.outlines, faults, GRID_FILE
+    cells = make_cells(
+        district.outline, raster, streets, draft.points, draft.outlines, faults, GRID_FILE
     )
+    return place_below(cells, divisions, draft.points, draft.outlines)
 
 
 def _own_cells(
@@ -187,10 +228,16 @@ def _own_cells(
             problem = f"begins with {entry.value.community}, which is no community of {DIVISIONS}"
             code = entry.value.code
             faults.append(Fault(draft.cells_file, entry.row, "code", code, problem))
+        elif entry.value.community not in and_above(divisions, entry.value.division):
+            problem = f"is no division of {DIVISIONS} in {community.code}"
+            value = entry.value.division
+            faults.append(Fault(draft.cells_file, entry.row, "division", value, problem))
     for one, other in _overlaps([entry.value for entry in entries]):
         code, problem = entries[other].value.code, f"overlaps the cell of row {entries[one].row}"
         faults.append(Fault(draft.cells_file, entries[other].row, "code", code, problem))
-    return list(found.values())
+    return [
+        replace(cell, street=above(divisions, cell.community, STREET)) for cell in found.values()
+    ]
 
 
 def _overlaps(cells: Sequence[Cell]) -> list[tuple[int, int]]:
@@ -208,36 +255,18 @@ def _overlaps(cells: Sequence[Cell]) -> list[tuple[int, int]]:
 
 
 def _squads(
-    draft: Draft, divisions: Mapping[str, Division], faults: list[Fault]
+    draft: Draft,
+    divisions: Mapping[str, Division],
+    grids: Mapping[str, DutyGrid],
+    faults: list[Fault],
 ) -> dict[str, SquadPart]:
     found = _by_code(SQUADS, draft.squads, lambda squad: squad.code, faults)
     rows = {entry.value.code: entry.row for entry in draft.squads}
-    every = frozenset(code for code, d in divisions.items() if d.level == COMMUNITY)
+    finder = GridFinder(divisions, grids.values())
     return {
-        code: replace(squad, communities=_ground(squad, rows[code], divisions, every, faults))
+        code: replace(squad, grids=ground_of(squad.grids, rows[code], divisions, finder, faults))
         for code, squad in found.items()
     }
-
-
-def _ground(
-    squad: SquadPart,
-    row: int,
-    divisions: Mapping[str, Division],
-    every: frozenset[str],
-    faults: list[Fault],
-) -> frozenset[str]:
-    """The communities of the streets and communities that a squad answers for."""
-    ground: set[str] = set()
-    for code in squad.communities:
-        division = divisions.get(code)
-        if division is None or division.level not in (STREET, COMMUNITY):
-            problem = f"is no street or community of {DIVISIONS}"
-            faults.append(Fault(SQUADS, row, "grids", code, problem))
-        elif division.level == COMMUNITY:
-            ground.add(code)
-        else:
-            ground |= {c for c in every if divisions[c].parent == code}
-    return frozenset(ground) if squad.communities else every
 
 
 def _people(

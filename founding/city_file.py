@@ -12,17 +12,20 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from city.clock import DEFAULT_WINDOWS
-from founding.parts import District, Fault, Raster, Window
+from founding.parts import DEFAULT_LEVELS, DISTRICT, District, Fault, Raster, Window
 
 CITY_FILE, GRID_FILE = "city.toml", "grid.toml"
 CITY_FIELDS = (
     "code", "name_zh", "name_en", "timezone", "calendar", "windows", "languages", "datum",
+    "levels",
 )  # fmt: skip
 RASTER_FIELDS = ("west", "south", "cell_lon", "cell_lat")
 LANGUAGES = ("zh", "en")
 # The two differ by centimetres. Others are moved by hundreds of metres, and by whoever has the
 # files: a conversion cannot be seen in the result.
 DATUMS = ("wgs84", "cgcs2000")
+# The name of a level.
+LEVEL = re.compile(r"\w{1,32}")
 CALENDAR_CODE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 # A cell of 10 m to 1 km.
 CELL_SIZE_DEG = (0.0001, 0.01)
@@ -85,6 +88,7 @@ def read_city_file(
         languages=_languages(table),
         calendar=table.text("calendar", "CN"),
         outline=outline or {},
+        levels=_levels(table),
     )
     if district.calendar and not CALENDAR_CODE.fullmatch(district.calendar):
         table.fault("calendar", "must be letters, digits, - and _")
@@ -109,6 +113,23 @@ def _languages(table: Table) -> tuple[str, ...]:
         table.fault("languages", f"must be a list of {', '.join(LANGUAGES)}")
         return ()
     return tuple(dict.fromkeys(value))
+
+
+def _levels(table: Table) -> tuple[str, ...]:
+    """Of divisions, from the top."""
+    value = table.values.get("levels", list(DEFAULT_LEVELS))
+    names = value if isinstance(value, list) else []
+    known = [name for name in names if name in DEFAULT_LEVELS]
+    if (
+        not all(isinstance(name, str) and LEVEL.fullmatch(name) for name in names)
+        or names[:1] != [DISTRICT]
+        or known != list(DEFAULT_LEVELS)
+        or len(set(names)) != len(names)
+    ):
+        official = ", ".join(DEFAULT_LEVELS)
+        table.fault("levels", f"must be a list of words that has {official} in this order, first")
+        return DEFAULT_LEVELS
+    return tuple(names)
 
 
 def _windows(table: Table) -> tuple[Window, ...]:

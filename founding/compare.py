@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from city.clock import WorkCalendar
-from founding.parts import COMMUNITY, CalendarPart, City, duty_grid_code
+from founding.parts import CalendarPart, City
 
 ADDED, CHANGED, RETIRED = "added", "changed", "retired"
 # In this order changes are told.
@@ -21,6 +21,7 @@ WHATS = (
 KEPT = frozenset({"person", "rule", "stage_limit", "calendar", "district"})
 # Told by their number: a grid has tens of thousands.
 COUNTED = frozenset({"unit_grid", "duty_grid"})
+CELL = "cell"
 
 # Fields of every thing by what it is and by its code.
 Tables = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -38,7 +39,6 @@ class Change:
 
 def tables_of(city: City) -> Tables:
     """All of a city but its calendar, in a form that can be compared."""
-    communities = {c: d for c, d in city.divisions.items() if d.level == COMMUNITY}
     categories = {}
     for code, category in city.categories.items():
         fields = asdict(replace(category, version=0, valid_to=None))
@@ -52,10 +52,12 @@ def tables_of(city: City) -> Tables:
     return {
         "district": {city.district.code: asdict(city.district)},
         "division": {c: asdict(d) for c, d in city.divisions.items()},
-        "duty_grid": {
-            duty_grid_code(c): {"name": duty_grid_name(d.name)} for c, d in communities.items()
+        "duty_grid": {c: asdict(grid) for c, grid in city.duty_grids.items()},
+        # Where it lies, and in which part of its community: that may change beneath devices.
+        "unit_grid": {
+            c: {CELL: replace(cell, division=""), "division": cell.division}
+            for c, cell in city.cells.items()
         },
-        "unit_grid": {c: {"cell": cell} for c, cell in city.cells.items()},
         "squad": squads,
         "category": categories,
         # As it is written: 10 minutes are no exact part of an hour.
@@ -66,10 +68,6 @@ def tables_of(city: City) -> Tables:
         "person": {c: asdict(person) for c, person in city.people.items()},
         "rule": {c: {"text": text} for c, text in city.rules.items()},
     }
-
-
-def duty_grid_name(community: str) -> str:
-    return f"{community}责任网格"
 
 
 def compare(wanted: Tables, present: Tables) -> list[Change]:
@@ -92,6 +90,13 @@ def compare(wanted: Tables, present: Tables) -> list[Change]:
 def codes(changes: Iterable[Change], what: str, *hows: str) -> list[str]:
     """Codes of what was changed in one of these ways."""
     return [c.code for c in changes if c.what == what and c.how in hows]
+
+
+def moved_cells(changes: Iterable[Change]) -> list[str]:
+    """Codes of cells that are gone or lie elsewhere."""
+    return [
+        c.code for c in changes if c.what == "unit_grid" and (c.how == RETIRED or CELL in c.fields)
+    ]
 
 
 def as_lines(changes: Sequence[Change]) -> list[str]:

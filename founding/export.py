@@ -18,11 +18,15 @@ from founding.folder import (
     CATEGORY_COLUMNS,
     CATEGORY_OPTIONAL,
     CELL_COLUMNS,
+    CELL_OPTIONAL,
     DIVISIONS,
+    DUTY_GRID_COLUMNS,
+    DUTY_GRIDS,
     LIMITS,
     PEOPLE,
     SQUADS,
 )
+from founding.ground import has_own_duty_grids
 from founding.parts import City, SquadPart
 
 CELLS_FILE = "cells.csv"
@@ -64,9 +68,17 @@ def write_folder(city: City) -> dict[str, bytes]:
             ),
         ),
     }
+    if has_own_duty_grids(city):
+        files[DUTY_GRIDS] = csv_text(
+            DUTY_GRID_COLUMNS[0],
+            (
+                [g.code, g.name, ";".join(sorted(g.divisions))]
+                for _, g in sorted(city.duty_grids.items())
+            ),
+        )
     if city.cells:
         files[GRID_FILE] = f'file = "{CELLS_FILE}"\n'
-        files[CELLS_FILE] = csv_text(CELL_COLUMNS, _cells(city))
+        files[CELLS_FILE] = csv_text((*CELL_COLUMNS, *CELL_OPTIONAL), _cells(city))
     for year, days in city.calendar.years.items():
         rows = ([d.isoformat(), str(works).lower()] for d, works in sorted(days.items()))
         files[f"calendar-{year}.csv"] = csv_text(("date", "working"), rows)
@@ -87,6 +99,7 @@ def _city_text(city: City) -> str:
         "windows": windows,
         "languages": list(d.languages),
         "datum": "wgs84",
+        "levels": list(d.levels),
     }
     # Text and lists of text are the same in JSON and TOML.
     lines = (f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
@@ -94,11 +107,14 @@ def _city_text(city: City) -> str:
 
 
 def _squad(city: City, squad: SquadPart) -> Sequence[str]:
-    everywhere = set(squad.communities) == set(city.communities)
-    grids = [] if everywhere else sorted(squad.communities)
+    grids = squad.grids
+    if grids == city.duty_grids.keys():
+        grids = frozenset()
+    elif not has_own_duty_grids(city):
+        grids = frozenset(part for code in grids for part in city.duty_grids[code].divisions)
     return [
         squad.code, squad.name_zh, squad.name_en, squad.kind, ";".join(sorted(squad.skills)),
-        squad.phone, ";".join(grids), "; ".join(map(shift_text, squad.shifts)),
+        squad.phone, ";".join(sorted(grids)), "; ".join(map(shift_text, squad.shifts)),
         *_place(squad.home),
     ]  # fmt: skip
 
@@ -126,7 +142,8 @@ def _categories(city: City) -> Iterator[Sequence[str]]:
 
 def _cells(city: City) -> Iterator[Sequence[str]]:
     for _, c in sorted(city.cells.items()):
-        yield [c.code, repr(c.west), repr(c.south), repr(c.east), repr(c.north)]
+        below = "" if c.division == c.community else c.division
+        yield [c.code, repr(c.west), repr(c.south), repr(c.east), repr(c.north), below]
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

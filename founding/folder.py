@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, time
 from typing import TypeVar
 
@@ -18,9 +19,11 @@ from city.squad import Shift
 from founding.boundary import read_boundary, read_outlines
 from founding.city_file import CITY_FILE, GRID_FILE, GridOrder, read_city_file, read_grid_file
 from founding.parts import (
-    LEVELS,
+    COMMUNITY,
+    OFFICIAL_DIGITS,
     Cell,
     Draft,
+    DutyGrid,
     Entry,
     Fault,
     LimitRow,
@@ -31,15 +34,20 @@ from founding.sheets import Line, read_lines
 
 BOUNDARY, OUTLINES = "boundary.geojson", "divisions.geojson"
 DIVISIONS, SQUADS, PEOPLE = "divisions.csv", "squads.csv", "people.csv"
+DUTY_GRIDS = "duty-grids.csv"
 CATEGORIES, LIMITS = "categories.csv", "limits.csv"
 CALENDAR = re.compile(r"calendar-(\d{4})\.csv")
 RULE = re.compile(r"rules/[^/]+\.toml")
-KNOWN = (CITY_FILE, GRID_FILE, BOUNDARY, OUTLINES, DIVISIONS, SQUADS, PEOPLE, CATEGORIES, LIMITS)
+KNOWN = (
+    CITY_FILE, GRID_FILE, BOUNDARY, OUTLINES, DIVISIONS, DUTY_GRIDS, SQUADS, PEOPLE, CATEGORIES,
+    LIMITS,
+)  # fmt: skip
 NEEDED = (CITY_FILE, BOUNDARY)
 # A file of another name with such an end was meant to be one of ours.
 OURS = (".csv", ".toml", ".geojson", ".json")
 
 CELL_COLUMNS = ("code", "west", "south", "east", "north")
+CELL_OPTIONAL = ("division",)
 CATEGORY_COLUMNS = (
     "code", "class", "family", "severity", "skill", "limit", "closing_evidence", "name_zh",
     "name_en", "source", "valid_from",
@@ -54,6 +62,8 @@ YES, NO = ("true", "1", "yes", "是"), ("false", "0", "no", "否")
 SHIFT = re.compile(r"([1-7](?:[-,][1-7])*)\s+(\d\d:\d\d)-(\d\d:\d\d)")
 # As long as an account's name may be (`db.users`), and without what it may not have.
 NAME = re.compile(r"[^\s:/]{1,64}")
+# Codes stand in lists that semicolons separate.
+GRID_CODE = re.compile(r"[^\s;；]{1,64}")
 
 T = TypeVar("T")
 
@@ -76,6 +86,7 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         divisions=_table(files, DIVISIONS, _division(points), DIVISION_COLUMNS, faults),
         points=points,
         outlines=read_outlines(OUTLINES, files[OUTLINES], faults) if OUTLINES in files else {},
+        duty_grids=_duty_grids(files, faults),
         has_grid=GRID_FILE in files,
         raster=order.raster,
         cells=_cells(files, order, faults),
@@ -93,6 +104,7 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
 
 Columns = tuple[Sequence[str], Sequence[str]]
 DIVISION_COLUMNS: Columns = (("code", "name", "level", "parent"), ("lon", "lat"))
+DUTY_GRID_COLUMNS: Columns = (("code", "name", "divisions"), ())
 SQUAD_COLUMNS: Columns = (
     ("code", "name_zh", "name_en", "kind", "skills"),
     ("phone", "grids", "shifts", "lon", "lat"),
@@ -123,8 +135,8 @@ def _table(
 
 def _division(points: dict[str, LonLat]) -> Callable[[Line], Division]:
     def parse(line: Line) -> Division:
-        level = line.one_of("level", tuple(LEVELS))
-        code = line.digits("code", LEVELS[level][0] if level in LEVELS else None)
+        level = line.text("level", needed=True)
+        code = line.digits("code", OFFICIAL_DIGITS.get(level))
         place = line.place()
         if place is not None:
             points[code] = place
@@ -134,16 +146,35 @@ def _division(points: dict[str, LonLat]) -> Callable[[Line], Division]:
     return parse
 
 
+def _duty_grids(
+    files: Mapping[str, bytes], faults: list[Fault]
+) -> tuple[Entry[DutyGrid], ...] | None:
+    if DUTY_GRIDS not in files:
+        return None
+    return _table(files, DUTY_GRIDS, _duty_grid, DUTY_GRID_COLUMNS, faults)
+
+
+def _duty_grid(line: Line) -> DutyGrid:
+    code = line.text("code", needed=True)
+    if code and not GRID_CODE.fullmatch(code):
+        line.fault("code", "must have 1 to 64 characters without space or semicolon")
+    divisions = line.words("divisions")
+    if not divisions:
+        line.fault("divisions", "is missing")
+    return DutyGrid(code, line.text("name", needed=True), frozenset(divisions))
+
+
 def _cells(
     files: Mapping[str, bytes], order: GridOrder, faults: list[Fault]
 ) -> tuple[Entry[Cell], ...] | None:
-    """The city's own cells; their columns and rows are counted among their edges."""
+    """The city's own cells, whose street `founding.check` looks up; their columns and rows are
+    counted among their edges."""
     if not order.file:
         return None
     if order.file not in files:
         faults.append(Fault(GRID_FILE, None, "file", order.file, "is not in the folder"))
         return None
-    found = _table(files, order.file, _cell, (CELL_COLUMNS, ()), faults)
+    found = _table(files, order.file, _cell, (CELL_COLUMNS, CELL_OPTIONAL), faults)
     columns = {w: n for n, w in enumerate(sorted({entry.value.west for entry in found}))}
     rows = {s: n for n, s in enumerate(sorted({entry.value.south for entry in found}))}
     return tuple(
@@ -156,14 +187,13 @@ def _cell(line: Line) -> Cell:
     west, south, east, north = (line.number(name) for name in CELL_COLUMNS[1:])
     if not (west < east and south < north):
         line.fault("west, south, east, north", "are no box", f"{west}, {south}, {east}, {north}")
-    return Cell(code, code[:9], code[:12], 0, 0, west, south, east, north)
+    community = code[: OFFICIAL_DIGITS[COMMUNITY]]
+    division = line.text("division") or community
+    return Cell(code, "", community, division, 0, 0, west, south, east, north)
 
 
 def _numbered(cell: Cell, columns: Mapping[float, int], rows: Mapping[float, int]) -> Cell:
-    return Cell(
-        cell.code, cell.street, cell.community, columns[cell.west], rows[cell.south],
-        cell.west, cell.south, cell.east, cell.north,
-    )  # fmt: skip
+    return replace(cell, column=columns[cell.west], row=rows[cell.south])
 
 
 def _squad(line: Line) -> SquadPart:
@@ -174,7 +204,7 @@ def _squad(line: Line) -> SquadPart:
         kind=line.text("kind", needed=True),
         skills=frozenset(line.words("skills")),
         phone=line.text("phone"),
-        communities=frozenset(line.words("grids")),
+        grids=frozenset(line.words("grids")),
         shifts=_shifts(line),
         home=line.place(),
     )

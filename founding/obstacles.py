@@ -8,8 +8,8 @@ from city.incident import Role
 from db import grids, squads, users
 from db.pool import Connection
 from founding.city_file import GRID_FILE
-from founding.compare import ADDED, CHANGED, RETIRED, Change, codes
-from founding.folder import DIVISIONS, PEOPLE, SQUADS
+from founding.compare import ADDED, RETIRED, Change, codes, moved_cells
+from founding.folder import DIVISIONS, DUTY_GRIDS, PEOPLE, SQUADS
 from founding.parts import City, Fault
 
 # So many of a kind are named; the rest is counted.
@@ -32,8 +32,10 @@ def _of_the_ground(conn: Connection, city: City, changes: Sequence[Change]) -> I
     gone = codes(changes, "division", RETIRED)
     for code, count in grids.list_divisions_with_devices(conn, gone):
         yield Fault(DIVISIONS, None, "code", code, f"is missing, and {count} devices stand in it")
-    moved = codes(changes, "unit_grid", CHANGED, RETIRED)
-    found = grids.list_cells_with_devices(conn, moved)
+    added = codes(changes, "duty_grid", ADDED)
+    for code, other in grids.list_duty_grids_of_others(conn, city.district.code, added):
+        yield Fault(DUTY_GRIDS, None, "code", code, f"is a duty grid of district {other}")
+    found = grids.list_cells_with_devices(conn, moved_cells(changes))
     for code, count in found[:NAMED_MAX]:
         yield Fault(
             GRID_FILE, None, "code", code, f"would move or go, and {count} devices stand in it"

@@ -15,8 +15,11 @@ from city.squad import Shift
 T = TypeVar("T")
 Window = tuple[time, time]
 
-# Of one duty grid (责任网格) for each community.
-DUTY_GRID_PREFIX = "DG"
+DISTRICT, STREET, COMMUNITY = "district", "street", "community"
+# From the top; a city may name more, but not without these.
+DEFAULT_LEVELS = (DISTRICT, STREET, COMMUNITY)
+# How many digits an official code of these has.
+OFFICIAL_DIGITS = {DISTRICT: 6, STREET: 9, COMMUNITY: 12}
 # Values longer than this are cut in a report.
 SHOWN_MAX = 80
 
@@ -51,7 +54,8 @@ class Entry(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class District:
-    """`outline` is a GeoJSON geometry, lon/lat; `calendar` the code of the one its clocks obey."""
+    """`outline` is a GeoJSON geometry, lon/lat; `calendar` the code of the one its clocks obey;
+    `levels` are those of its divisions, from the top."""
 
     code: str
     name_zh: str
@@ -60,15 +64,18 @@ class District:
     languages: tuple[str, ...]
     calendar: str
     outline: Mapping[str, Any]
+    levels: tuple[str, ...] = DEFAULT_LEVELS
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of the unit grid: edges in degrees, rows count from the south."""
+    """A cell of the unit grid: edges in degrees, rows count from the south. `division` is the
+    lowest one it lies in: its community, or one below."""
 
     code: str
     street: str
     community: str
+    division: str
     column: int
     row: int
     west: float
@@ -88,9 +95,18 @@ class Raster:
 
 
 @dataclass(frozen=True, slots=True)
+class DutyGrid:
+    """责任网格: it has the cells of these divisions and of all below them."""
+
+    code: str
+    name: str
+    divisions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class SquadPart:
-    """`communities` are the codes of those whose duty grids it answers for; in a folder also
-    codes of streets, and none at all means every community."""
+    """`grids` are the codes of the duty grids it answers for; in a folder also those of
+    divisions, and none at all means every duty grid."""
 
     code: str
     name_zh: str
@@ -98,7 +114,7 @@ class SquadPart:
     kind: str
     skills: frozenset[str]
     phone: str
-    communities: frozenset[str]
+    grids: frozenset[str]
     shifts: tuple[Shift, ...]
     home: LonLat | None
 
@@ -139,6 +155,7 @@ class Draft:
     divisions: tuple[Entry[Division], ...] = ()
     points: Mapping[str, LonLat] = field(default_factory=dict)
     outlines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    duty_grids: tuple[Entry[DutyGrid], ...] | None = None  # one for each community
     has_grid: bool = False
     raster: Raster | None = None  # None: 100 m cells from the corner of the boundary
     cells: tuple[Entry[Cell], ...] | None = None  # the city's own
@@ -165,6 +182,7 @@ class City:
 
     district: District
     divisions: Mapping[str, Division]
+    duty_grids: Mapping[str, DutyGrid]
     cells: Mapping[str, Cell]
     squads: Mapping[str, SquadPart]
     people: Mapping[str, Person]
@@ -201,12 +219,3 @@ class Shipped:
     rules: Mapping[str, str]  # category by code
     calendars: frozenset[str]
     parse_rule: ParseRule
-
-
-DISTRICT, STREET, COMMUNITY = "district", "street", "community"
-# How many digits the code of a division has, and of what its parent is.
-LEVELS = {DISTRICT: (6, ""), STREET: (9, DISTRICT), COMMUNITY: (12, STREET)}
-
-
-def duty_grid_code(community: str) -> str:
-    return f"{DUTY_GRID_PREFIX}{community}"

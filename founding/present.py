@@ -11,18 +11,20 @@ from db import calendars, categories, districts, grids, rules, squads, users
 from db.pool import Connection
 from founding.city_file import LANGUAGES
 from founding.compare import Tables, tables_of
+from founding.ground import default_duty_grids
 from founding.parts import (
-    DUTY_GRID_PREFIX,
+    DEFAULT_LEVELS,
     CalendarPart,
     Cell,
     City,
     District,
+    DutyGrid,
     Person,
     SquadPart,
     StageLimit,
 )
 
-CALENDAR_SETTING, LANGUAGES_SETTING = "calendar", "languages"
+CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING = "calendar", "languages", "levels"
 # Who applied the rules that come with the product.
 SHIPPED = "system"
 
@@ -37,9 +39,7 @@ class Present:
     known: bool
 
 
-def find_present(
-    conn: Connection, district: str, calendar: str, *, cells: bool = True
-) -> Present:
+def find_present(conn: Connection, district: str, calendar: str, *, cells: bool = True) -> Present:
     """What the city of a folder is compared with; with no cells where nobody asks for them."""
     try:
         found = calendars.find_calendar(conn, calendar)
@@ -91,7 +91,8 @@ def _nobody(code: str) -> District:
 
 
 def _district(conn: Connection, row: districts.DistrictRow) -> District:
-    named = districts.find_settings(conn, row.code, (CALENDAR_SETTING, LANGUAGES_SETTING))
+    settings = (CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING)
+    named = districts.find_settings(conn, row.code, settings)
     return District(
         code=row.code,
         name_zh=row.name_zh,
@@ -100,6 +101,7 @@ def _district(conn: Connection, row: districts.DistrictRow) -> District:
         languages=tuple(named.get(LANGUAGES_SETTING, LANGUAGES)),
         calendar=named.get(CALENDAR_SETTING, calendars.DEFAULT_CODE),
         outline=row.outline,
+        levels=tuple(named.get(LEVELS_SETTING, DEFAULT_LEVELS)),
     )
 
 
@@ -107,15 +109,17 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
     code = district.code
     cells = (
         Cell(
-            c.code, c.street, c.community, c.grid_column, c.grid_row,
+            c.code, c.street, c.community, c.division or c.community, c.grid_column, c.grid_row,
             c.west, c.south, c.east, c.north,
         )
         for c in (grids.list_cells(conn, code) if with_cells else ())
     )  # fmt: skip
     accounts = [a for a in users.list_accounts(conn, code) if a.disabled_at is None]
+    divisions = {d.code: d for d in grids.list_divisions(conn, code)}
     return City(
         district=district,
-        divisions={d.code: d for d in grids.list_divisions(conn, code)},
+        divisions=divisions,
+        duty_grids=_duty_grids(conn, code) or default_duty_grids(divisions),
         cells={cell.code: cell for cell in cells},
         squads=_squads(conn, code),
         people={a.name: Person(a.name, a.role.value, a.squad, a.display_name) for a in accounts},
@@ -129,6 +133,13 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
     )
 
 
+def _duty_grids(conn: Connection, district: str) -> dict[str, DutyGrid]:
+    """The city's own; none where each community is one."""
+    names = grids.list_duty_grids(conn, district)
+    parts = grids.list_duty_grid_divisions(conn, district)
+    return {code: DutyGrid(code, names[code], frozenset(parts[code])) for code in parts}
+
+
 def _squads(conn: Connection, district: str) -> dict[str, SquadPart]:
     """Those that are active."""
     phones = squads.list_phones(conn, district)
@@ -140,7 +151,7 @@ def _squads(conn: Connection, district: str) -> dict[str, SquadPart]:
             kind=s.kind,
             skills=s.skills,
             phone=phones[s.code],
-            communities=frozenset(g.removeprefix(DUTY_GRID_PREFIX) for g in s.duty_grids),
+            grids=s.duty_grids,
             shifts=tuple(sorted(s.shifts, key=lambda shift: shift.start)),
             home=s.position,
         )

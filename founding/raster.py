@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from city.place import Division, LonLat
+from founding.ground import children_of
 from founding.parts import Cell, Fault, Raster
 
 CELL_M = 100.0
@@ -48,14 +50,15 @@ def _down(value: float, step: float) -> float:
 def make_cells(
     district_outline: Mapping[str, Any],
     raster: Raster,
-    communities: Mapping[str, Division],
+    streets: Mapping[str, str],
     points: Mapping[str, LonLat],
     outlines: Mapping[str, Mapping[str, Any]],
     faults: list[Fault],
     file: str,
 ) -> list[Cell]:
     """Every cell whose centre lies in the outline, for the community that it lies in, else for
-    the one with the nearest point; numbered west to east, then north to south."""
+    the one with the nearest point; numbered west to east, then north to south. `streets` are
+    those of the communities, by their codes."""
     area = shape(dict(district_outline))
     _, _, east, north = area.bounds
     columns = math.ceil((east - raster.west) / raster.cell_lon)
@@ -66,10 +69,40 @@ def make_cells(
     column, row = _inside(area, raster, max(columns, 0), max(rows, 0))
     lon = raster.west + (column + 0.5) * raster.cell_lon
     lat = raster.south + (row + 0.5) * raster.cell_lat
-    codes = sorted(communities)
+    codes = sorted(streets)
     owner = _owners(codes, points, outlines, lon, lat, math.cos(math.radians(raster.south)))
     _check(codes, owner, faults, file)
-    return [] if faults else list(_numbered(codes, communities, owner, column, row, raster))
+    return [] if faults else list(_numbered(codes, streets, owner, column, row, raster))
+
+
+def place_below(
+    cells: Sequence[Cell],
+    divisions: Mapping[str, Division],
+    points: Mapping[str, LonLat],
+    outlines: Mapping[str, Mapping[str, Any]],
+) -> list[Cell]:
+    """The cells in the lowest divisions they lie in, level by level, each by its outline, else by
+    the nearest point of those that have one."""
+    found = list(cells)
+    placed = {c: d for c, d in divisions.items() if c in points or c in outlines}
+    parts = children_of(placed)
+    waiting: dict[str, list[int]] = {}
+    for number, cell in enumerate(found):
+        waiting.setdefault(cell.division, []).append(number)
+    while waiting:
+        code, numbers = waiting.popitem()
+        if code not in parts:
+            continue
+        lon = np.array([(found[n].west + found[n].east) / 2 for n in numbers])
+        lat = np.array([(found[n].south + found[n].north) / 2 for n in numbers])
+        shrink = math.cos(math.radians(float(lat[0])))
+        owner = _owners(parts[code], points, outlines, lon, lat, shrink)
+        for number, part in zip(numbers, owner, strict=True):
+            if part >= 0:
+                lower = parts[code][int(part)]
+                found[number] = replace(found[number], division=lower)
+                waiting.setdefault(lower, []).append(number)
+    return found
 
 
 def _inside(area: BaseGeometry, raster: Raster, columns: int, rows: int) -> tuple[Numbers, Numbers]:
@@ -89,7 +122,7 @@ def _owners(
     lat: Floats,
     shrink: float,
 ) -> Numbers:
-    """For each centre the number of its community, -1 where there is none."""
+    """For each centre the number of its division, -1 where there is none."""
     owner = np.full(lon.shape, -1, dtype=np.intp)
     for number, code in enumerate(codes):
         if code in outlines:
@@ -126,7 +159,7 @@ def _check(codes: Sequence[str], owner: Numbers, faults: list[Fault], file: str)
 
 def _numbered(
     codes: Sequence[str],
-    communities: Mapping[str, Division],
+    streets: Mapping[str, str],
     owner: Numbers,
     column: Numbers,
     row: Numbers,
@@ -142,8 +175,9 @@ def _numbered(
         west, south = raster.west + x * raster.cell_lon, raster.south + y * raster.cell_lat
         yield Cell(
             code=f"{codes[mine]}{number:03d}",
-            street=communities[codes[mine]].parent,
+            street=streets[codes[mine]],
             community=codes[mine],
+            division=codes[mine],
             column=x,
             row=y,
             west=round(west, DECIMALS),

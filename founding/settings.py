@@ -34,6 +34,7 @@ from founding.compare import Change, as_json
 from founding.excel import write_workbook
 from founding.export import write_folder
 from founding.folder import DIVISIONS, PEOPLE
+from founding.ground import cells_without_duty_grid
 from founding.history import SOURCES, Told, read_history
 from founding.parts import City, Fault, Shipped
 from founding.present import read_city
@@ -97,6 +98,8 @@ def show(conn: Connection, district: str, name: str) -> Sheet:
         return Sheet(RULES, RULES_KEY, columns, rows, "", seq, editable=False, removable=False)
     table = table_of(name)
     present = _present(conn, district, table, cells=False)
+    if table.file == DIVISIONS:
+        table = replace(table, choices={"level": present.city.district.levels})
     return _sheet(table, present.content, seq)
 
 
@@ -190,11 +193,16 @@ def _judge(
 
 
 def _groundless(city: City) -> Iterator[Fault]:
-    """Communities that are gone from beneath cells of the grid."""
+    """Divisions that are gone from beneath cells of the grid, and cells that no duty grid has."""
     cells = Counter(cell.community for cell in city.cells.values())
-    for code in sorted(cells.keys() - set(city.communities)):
+    below = Counter(c.division for c in city.cells.values() if c.division != c.community)
+    gone = (cells.keys() - set(city.communities)) | (below.keys() - city.divisions.keys())
+    cells += below
+    for code in sorted(gone):
         problem = f"is missing, and {cells[code]} cells of the grid lie in it"
         yield Fault(DIVISIONS, None, "code", code, problem)
+    if not gone:
+        yield from cells_without_duty_grid(city.divisions, city.duty_grids, city.cells.values())
 
 
 def apply(

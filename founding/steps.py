@@ -25,13 +25,20 @@ from founding.compare import (
     Change,
     codes,
     compare,
-    duty_grid_name,
+    moved_cells,
     next_calendar,
     tables_of,
 )
+from founding.ground import GridFinder, has_own_duty_grids
 from founding.obstacles import find_obstacles
-from founding.parts import City, Fault, Person, SquadPart, duty_grid_code
-from founding.present import CALENDAR_SETTING, LANGUAGES_SETTING, find_present, read_city
+from founding.parts import Cell, City, Fault, Person, SquadPart
+from founding.present import (
+    CALENDAR_SETTING,
+    LANGUAGES_SETTING,
+    LEVELS_SETTING,
+    find_present,
+    read_city,
+)
 
 __all__ = ["Applied", "Plan", "apply_city", "plan_city", "read_city"]
 
@@ -142,7 +149,11 @@ def _write_district(conn: Connection, city: City, changes: Sequence[Change], now
     for change in changes:
         if change.what == "district":
             districts.save_district(conn, d.code, d.name_zh, d.name_en, d.timezone, d.outline)
-            named = {CALENDAR_SETTING: d.calendar, LANGUAGES_SETTING: list(d.languages)}
+            named = {
+                CALENDAR_SETTING: d.calendar,
+                LANGUAGES_SETTING: list(d.languages),
+                LEVELS_SETTING: list(d.levels),
+            }
             for key, value in named.items():
                 districts.save_setting(conn, d.code, key, value, now)
 
@@ -152,23 +163,43 @@ def _write_ground(conn: Connection, city: City, changes: Sequence[Change]) -> No
     district = city.district.code
     found = [city.divisions[c] for c in codes(changes, "division", ADDED, CHANGED)]
     grids.save_divisions(conn, district, found, SOURCE)
-    named = {duty_grid_code(c): duty_grid_name(city.divisions[c].name) for c in city.communities}
-    new = codes(changes, "duty_grid", ADDED, CHANGED)
-    grids.save_duty_grids(conn, district, [(code, named[code]) for code in new])
-    if moved := codes(changes, "unit_grid", CHANGED, RETIRED):
-        grids.delete_cells(conn, moved)
-    cells = [city.cells[c] for c in codes(changes, "unit_grid", ADDED, CHANGED)]
-    rows = (
-        (
-            CellRow(
-                c.code, c.street, c.community, c.column, c.row, c.west, c.south, c.east, c.north
-            ),
-            duty_grid_code(c.community),
-        )
-        for c in cells
-    )
-    if cells:
+    _write_duty_grids(conn, city, changes)
+    gone = moved_cells(changes)
+    if gone:
+        grids.delete_cells(conn, gone)
+    finder = GridFinder(city.divisions, city.duty_grids.values())
+    new = {*codes(changes, "unit_grid", ADDED), *(city.cells.keys() & gone)}
+    if new:
+        rows = ((_cell_row(city.cells[c]), finder.grid_of(city.cells[c].division)) for c in new)
         grids.copy_cells(conn, district, rows, SOURCE)
+    if any(change.what in COUNTED for change in changes):
+        kept = [cell for code, cell in city.cells.items() if code not in new]
+        grids.place_cells(conn, [(c.code, _below(c), finder.grid_of(c.division)) for c in kept])
+
+
+def _write_duty_grids(conn: Connection, city: City, changes: Sequence[Change]) -> None:
+    """Those that are there by rule alone, one for each community, name no divisions."""
+    district = city.district.code
+    if not changes:
+        return
+    new = city.duty_grids.keys() - grids.list_duty_grids(conn, district).keys()
+    new |= {*codes(changes, "duty_grid", CHANGED)}
+    named = [(code, city.duty_grids[code].name) for code in sorted(new)]
+    grids.save_duty_grids(conn, district, named)
+    if codes(changes, "duty_grid", ADDED, CHANGED, RETIRED):
+        own = city.duty_grids.values() if has_own_duty_grids(city) else ()
+        parts = [(part, grid.code) for grid in own for part in sorted(grid.divisions)]
+        grids.replace_duty_grid_divisions(conn, district, parts)
+
+
+def _below(cell: Cell) -> str | None:
+    return None if cell.division == cell.community else cell.division
+
+
+def _cell_row(c: Cell) -> CellRow:
+    return CellRow(
+        c.code, c.street, c.community, _below(c), c.column, c.row, c.west, c.south, c.east, c.north
+    )
 
 
 def _delete_ground(conn: Connection, changes: Sequence[Change]) -> None:
@@ -195,7 +226,7 @@ def _squad(part: SquadPart, district: str, now: datetime) -> Squad:
         name_en=part.name_en,
         kind=part.kind,
         skills=part.skills,
-        duty_grids=frozenset(duty_grid_code(community) for community in part.communities),
+        duty_grids=part.grids,
         shifts=part.shifts,
         position=part.home,
         position_at=now,

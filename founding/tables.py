@@ -28,7 +28,7 @@ from founding.folder import (
     SQUADS,
     Columns,
 )
-from founding.parts import LEVELS
+from founding.parts import DEFAULT_LEVELS
 from founding.sheets import read_lines
 
 CALENDAR_PREFIX = "calendar-"
@@ -73,7 +73,7 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
         LIMITS, "clock", LIMIT_COLUMNS, False,
         {"clock": [clock for clock in CLOCKS if clock != ClockKind.HANDLE]},
     ),
-    "divisions": (DIVISIONS, "code", DIVISION_COLUMNS, True, {"level": tuple(LEVELS)}),
+    "divisions": (DIVISIONS, "code", DIVISION_COLUMNS, True, {"level": DEFAULT_LEVELS}),
 }  # fmt: skip
 NAMES = tuple(_TABLES)
 _WRITES: Mapping[str, frozenset[str]] = {

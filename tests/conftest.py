@@ -58,7 +58,11 @@ def template(servers: embedded.RunningStack) -> str:
         # database with a connection cannot be copied.
         conn.execute(f"ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false")
         conn.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            # Autovacuum is nobody's: only PostgreSQL itself stops it, before it copies.
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = %s AND usesysid IS NOT NULL
+            """,
             (TEMPLATE,),
         )
     return maintenance

@@ -26,7 +26,8 @@ SHOWN = {
     "people": ".gw-people-table tbody tr",
 }
 PICTURE_SIZE = {"width": 1440, "height": 900}
-FIRST = 60  # no other test has to do with the devices from this one on
+# No other test has to do with the devices from this one on.
+FIRST = 60
 KEEP = os.environ.get("KEEP_PICTURES") == "1"
 
 

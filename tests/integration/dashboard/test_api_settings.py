@@ -289,9 +289,7 @@ def test_nobody_changes_their_own_role(site) -> None:
         assert apply(client, made).status_code == 409
 
 
-def test_what_others_change_of_other_parts_meanwhile_stays(
-    site, admin: httpx.Client
-) -> None:
+def test_what_others_change_of_other_parts_meanwhile_stays(site, admin: httpx.Client) -> None:
     """The application waits behind somebody who changes a category and a person."""
     sheet = get(admin, "squads")
     made = planned(admin, sheet, **with_values(sheet, phone="0898-2222"))

@@ -18,6 +18,7 @@ from stack import RunningStack
 from tests.conftest import drop_database, with_database
 from tests.integration.app.conftest import Command
 from tests.unit.founding.conftest import SAMPLE
+from tests.unit.founding.conftest import deep_files as deep_files
 from tests.unit.founding.conftest import files as files
 
 BARE = "gw_bare_template"
@@ -33,7 +34,11 @@ def bare_template(servers: RunningStack) -> str:
     with psycopg.connect(maintenance, autocommit=True) as conn:
         conn.execute(f"ALTER DATABASE {BARE} ALLOW_CONNECTIONS false")
         conn.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (BARE,)
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = %s AND usesysid IS NOT NULL
+            """,
+            (BARE,),
         )
     return maintenance
 

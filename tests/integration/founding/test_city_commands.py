@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 import pytest
@@ -24,6 +31,8 @@ from replay.read_picture import read_picture
 from tests.integration.app.conftest import Command
 
 DISTRICT = "991201"
+
+T = TypeVar("T")
 
 
 def done(result: Result) -> str:
@@ -46,7 +55,8 @@ def change(folder: Path, file: str, old: str, new: str) -> None:
 def everything(conn: Connection) -> list[object]:
     """What a city that is put in force may touch."""
     tables = (
-        "district", "division", "duty_grid", "unit_grid", "squad", "squad_shift",
+        "district", "division", "duty_grid", "duty_grid_division", "unit_grid", "squad",
+        "squad_shift",
         "squad_duty_grid", "squad_position", "incident_category", "stage_limit", "work_calendar",
         "work_calendar_day", "app_user", "rule", "setting", "event",
     )  # fmt: skip
@@ -200,6 +210,55 @@ def test_a_server_process_that_dies_leaves_nothing(
             new_password=new_password,
         )  # fmt: skip
     assert everything(bare) == before
+
+
+def test_a_command_that_is_killed_leaves_nothing(
+    gridwarden: Command, new_installation: str, bare: Connection, folder: Path
+) -> None:
+    """A process of its own, killed when all but the event log is written."""
+    before = everything(bare)
+    with connect(new_installation) as holder:
+        holder.execute("LOCK TABLE event IN ACCESS EXCLUSIVE MODE")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "city", "apply", str(folder)],
+            env=os.environ.copy(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            backend = wait_for(lambda: waiting_for_the_log(bare))
+        finally:
+            process.kill()
+            said, _ = process.communicate(timeout=60)
+        assert (process.returncode, said) == (-signal.SIGKILL, b"")
+        holder.rollback()
+    wait_for(lambda: not is_there(bare, backend))
+    assert everything(bare) == before
+    assert "unit_grid: 360 added" in done(gridwarden("city", "apply", str(folder)))
+
+
+def waiting_for_the_log(conn: Connection) -> int | None:
+    """The server process that waits for the event log, once it has written the cells."""
+    row = conn.execute(
+        """
+        SELECT w.pid FROM pg_locks w JOIN pg_locks g USING (pid)
+        WHERE w.relation = 'event'::regclass AND NOT w.granted
+          AND g.relation = 'unit_grid'::regclass AND g.mode = 'RowExclusiveLock'
+          AND w.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        """
+    ).fetchone()
+    return row[0] if row else None
+
+
+def is_there(conn: Connection, backend: int) -> bool:
+    row = conn.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (backend,)).fetchone()
+    return row is not None
+
+
+def wait_for(look: Callable[[], T], seconds: float = 60) -> T:
+    until = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < until, f"nothing within {seconds:g} s"
+        time.sleep(0.05)
+    return found
 
 
 def test_two_applications_at_once_are_one(

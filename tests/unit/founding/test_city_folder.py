@@ -35,8 +35,8 @@ def test_a_whole_folder_is_a_city(files: Files, judge: Judge) -> None:
     assert city is not None
     assert (city.district.code, city.district.calendar) == ("991201", "XZ")
     assert len(city.divisions) == 7
-    assert city.squads["XZ-GAS"].communities == frozenset(city.communities)
-    assert city.squads["XZ-01"].communities == {"991201001001", "991201001002"}
+    assert city.squads["XZ-GAS"].grids == city.duty_grids.keys()
+    assert city.squads["XZ-01"].grids == {"DG991201001001", "DG991201001002"}
     assert [shift.start for shift in city.squads["XZ-01"].shifts] == [time(6), time(14)]
     assert city.people["wu"].squad == "XZ-GAS"
     assert list(city.rules) == ["gas-lel"]
@@ -189,9 +189,9 @@ def test_a_community_with_an_outline_has_the_cells_inside_of_it(files: Files, ju
 def test_the_grid_of_the_demonstration_is_made_alike() -> None:
     raster = Raster(demo.GRID_WEST, demo.GRID_SOUTH, demo.CELL_LON, demo.CELL_LAT)
     points = {p.community: demo.LonLat(p.lon, p.lat) for p in demo.community_points()}
-    communities = {d.code: d for d in demo.divisions() if d.code in points}
+    streets = {d.code: d.parent for d in demo.divisions() if d.code in points}
     faults: list[Fault] = []
-    made = make_cells(outline(demo.outline()), raster, communities, points, {}, faults, "grid")
+    made = make_cells(outline(demo.outline()), raster, streets, points, {}, faults, "grid")
     assert said(faults) == []
     ours = [(c.code, c.column, c.row, c.west, c.south, c.east, c.north) for c in made]
     theirs = [
