@@ -28,10 +28,11 @@ EVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What came into force, as "code version n", and the alarms that this ended."""
+    """What came into force, as "code version n", the alarms that this ended, and its events."""
 
     rules: Sequence[str]
     orphans: Sequence[Orphan]
+    events: Sequence[NewEvent]
 
 
 def apply_rules(
@@ -61,6 +62,20 @@ def put_in_force(
     `agreed` are the alarms whose end a person has agreed to; gas alarms that are not among them
     are a `Conflict`, and nothing is changed. None: nobody is there to be asked.
     """
+    done = write_rules(conn, caller_name, toml_texts, now, agreed=agreed)
+    append_events(conn, done.events)
+    return done
+
+
+def write_rules(
+    conn: Connection,
+    caller_name: str,
+    toml_texts: Mapping[str, str] | Iterable[str],
+    now: datetime,
+    *,
+    agreed: Collection[int] | None = None,
+) -> Applied:
+    """The same for whoever changes more than rules: the events are theirs to append, last."""
     if not isinstance(toml_texts, Mapping):
         toml_texts = {f"rule file {i}": text for i, text in enumerate(toml_texts, start=1)}
     parsed = [(parse_rule(text, name), text) for name, text in toml_texts.items()]
@@ -73,9 +88,9 @@ def put_in_force(
             applied.append(f"{rule.code} version {version}")
             events.append(_rule_entry(conn, rule, version, caller_name, now))
     if not applied:
-        return Applied([], [])
-    orphans = _settle(conn, before, caller_name, now, agreed, events)
-    return Applied(applied, orphans)
+        return Applied([], [], [])
+    orphans, ended = _settle(conn, before, caller_name, now, agreed)
+    return Applied(applied, orphans, [*events, *ended])
 
 
 def retire_rule(
@@ -88,7 +103,9 @@ def retire_rule(
         raise NotFound("rule in force", code)
     rules.retire(conn, code, now)
     entry = _rule_entry(conn, before[code], before[code].version, caller_name, now, "rule.retired")
-    return _settle(conn, before, caller_name, now, agreed, [entry])
+    orphans, ended = _settle(conn, before, caller_name, now, agreed)
+    append_events(conn, [entry, *ended])
+    return orphans
 
 
 def withdraw_orphans(
@@ -110,9 +127,8 @@ def _settle(
     caller_name: str,
     now: datetime,
     agreed: Collection[int] | None,
-    events: list[NewEvent],
-) -> list[Orphan]:
-    """Bring alarms and delays in line with the rules in force now, and tell it all."""
+) -> tuple[list[Orphan], list[NewEvent]]:
+    """Bring alarms and delays in line with the rules in force now; answers what is to be told."""
     after = load_rules(conn, now)
     changed = {code for code in before if code in after and _differ(before[code], after[code])}
     _drop_timers(conn, [after[code] for code in sorted(changed)])
@@ -121,9 +137,9 @@ def _settle(
     _check_agreed(orphans, agreed)
     book = AlarmBook(now)
     _end(conn, book, found, after, caller_name, agreed, now)
-    append_events(conn, [*events, *save(conn, book)])
+    events = save(conn, book)
     rule_timers.delete_timers_of_others(conn, sorted(after))
-    return orphans
+    return orphans, events
 
 
 def _check_agreed(orphans: Iterable[Orphan], agreed: Collection[int] | None) -> None:

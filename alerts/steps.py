@@ -8,8 +8,8 @@ from __future__ import annotations
 from alerts.actions import acknowledge, reset, review_video_event, shelve, unshelve
 from alerts.evaluate import Evaluation, evaluate_waiting
 from alerts.faults import look_at_clocks, look_for_stuck_values
-from alerts.rule_versions import apply_rules, put_in_force, retire_rule
-from alerts.ticks import tick, tick_by_district
+from alerts.rule_versions import apply_rules, put_in_force, retire_rule, write_rules
+from alerts.ticks import tick_by_district
 from db.rules import default_texts as default_rules
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "retire_rule",
     "review_video_event",
     "shelve",
-    "tick",
     "tick_by_district",
     "unshelve",
+    "write_rules",
 ]

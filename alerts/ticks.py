@@ -29,15 +29,9 @@ SLOW_EVERY = timedelta(seconds=5)
 GAP = timedelta(seconds=60)
 
 
-def tick(conn: Connection, now: datetime) -> int:
-    """Everything that is due at `now`, in one transaction; answers how many alarms changed. The
-    caller commits."""
-    alarms.lock_alarms(conn)
-    return sum(tick_by_district(conn, now))
-
-
 def tick_by_district(conn: Connection, now: datetime) -> Iterator[int]:
-    """The same in parts, to be committed each before the next is asked for."""
+    """Everything that is due at `now`, in parts: how many alarms each changed. Each is to be
+    committed before the next is asked for."""
     in_force = InForce()
     in_force.refresh(conn, now)
     for district in due_districts(conn, in_force, now):

@@ -16,6 +16,7 @@ from alerts import steps as alert_steps
 from app.commands import district_of, installation, no_installation_needed, print_json, transaction
 from app.settings import Settings
 from city.errors import Conflict, InvalidInput
+from city.event import NewEvent
 from db import calendars, seeds
 from db.pool import Connection
 from founding import steps as founding
@@ -145,10 +146,12 @@ def shipped() -> Shipped:
     )
 
 
-def put_rules(conn: Connection, actor: str, texts: Mapping[str, str], now: datetime) -> None:
+def put_rules(
+    conn: Connection, actor: str, texts: Mapping[str, str], now: datetime
+) -> Sequence[NewEvent]:
     """A city never ends a gas alarm: whoever means that says it rule by rule."""
     try:
-        alert_steps.put_in_force(conn, actor, texts, now, agreed=())
+        return alert_steps.write_rules(conn, actor, texts, now, agreed=()).events
     except Conflict as conflict:
         hint = "`gridwarden rules apply` names them and asks"
         raise Conflict(f"{conflict}; {hint}", current=conflict.current) from conflict

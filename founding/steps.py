@@ -12,7 +12,7 @@ from city.clock import ClockKind, WorkCalendar
 from city.errors import Conflict
 from city.event import NewEvent
 from city.squad import Squad
-from db import alarms, calendars, categories, districts, grids, squads, users
+from db import calendars, categories, districts, grids, squads, users
 from db.events import append_events
 from db.grids import CellRow
 from db.pool import Connection
@@ -49,8 +49,8 @@ SUBJECTS = {"person": "user"}
 # What every district shares: events about it belong to none.
 SHARED = frozenset({"calendar", "category", "stage_limit"})
 
-# Puts rule files in force by their name: (connection, actor, texts, now).
-PutRules = Callable[[Connection, str, Mapping[str, str], datetime], object]
+# Puts rule files in force by their name: (connection, actor, texts, now) to what is to be told.
+PutRules = Callable[[Connection, str, Mapping[str, str], datetime], Sequence[NewEvent]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,8 @@ def apply_city(
         calendars.insert_calendar(conn, plan.calendar, SOURCE, now)
     _write_people(conn, city, changes, digests, now)
     texts = {f"rules/{c}.toml": city.rules[c] for c in codes(changes, "rule", ADDED, CHANGED)}
-    if texts:
-        alarms.lock_alarms(conn)
-    append_events(conn, list(_events(city, changes, actor, now, told)))
-    if texts:
-        put_rules(conn, actor, texts, now)
+    of_rules = put_rules(conn, actor, texts, now) if texts else ()
+    append_events(conn, [*_events(city, changes, actor, now, told), *of_rules])
     new = codes(changes, "person", ADDED)
     return Applied(changes, {name: passwords[name] for name in new})
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from alerts.evaluate import Evaluation
-from alerts.steps import evaluate_waiting, tick
+from alerts.steps import evaluate_waiting
 from city.alarm import AlarmState
 from city.moment import as_microseconds
 from city.reading import METRICS
 from columns.readings import BATCH_DTYPE, RawValues, pack, sort_rows
 from db.readings import insert_readings
 from tests.integration.alerts.engine_city import Engine
+from tests.integration.alerts.ticking import tick
 
 AHEAD = timedelta(minutes=9)
 NONE_RAW: RawValues = {}

@@ -9,13 +9,14 @@ import psycopg
 import pytest
 
 from alerts.evaluate import frame
-from alerts.steps import apply_rules, default_rules, evaluate_waiting, tick
+from alerts.steps import apply_rules, default_rules, evaluate_waiting
 from city.alarm import AlarmState, Severity
 from city.errors import InvalidInput
 from city.reading import Quality
 from db.events import list_events, verify_chain
 from db.pool import Connection, connect
 from tests.integration.alerts.engine_city import DISTRICT, Engine
+from tests.integration.alerts.ticking import tick
 
 MS = timedelta(milliseconds=1)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from alerts.steps import tick
 from city.alarm import AlarmState, Severity
 from city.gateway import Heard
 from db import gateways, inhibitions
 from tests.integration.alerts.engine_city import DISTRICT, Engine
+from tests.integration.alerts.ticking import tick
 
 FORMAT = "chirpstack"
 

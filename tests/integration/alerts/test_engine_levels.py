@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from alerts.backtest import backtest
 from alerts.rule_files import parse_rule
-from alerts.steps import acknowledge, default_rules, evaluate_waiting, shelve, tick
+from alerts.steps import acknowledge, default_rules, evaluate_waiting, shelve
 from city.alarm import AlarmState, Severity
 from city.incident import Role
 from city.person import Caller
@@ -17,6 +17,7 @@ from replay.read_picture import read_picture
 from replay.shown import alarm as shown_alarm
 from tests.integration.alerts.engine_city import DISTRICT, Engine
 from tests.integration.alerts.test_engine_order import drain, ingest
+from tests.integration.alerts.ticking import tick
 
 People = Callable[[Role], Caller]
 

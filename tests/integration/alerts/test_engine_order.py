@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from alerts.evaluate import BATCHES_AT_ONCE
-from alerts.steps import evaluate_waiting, tick
+from alerts.steps import evaluate_waiting
 from city.alarm import AlarmState
 from city.reading import METRICS
 from tests.integration.alerts.engine_city import Engine
+from tests.integration.alerts.ticking import tick
 
 Row = tuple[str, str, float, Any]  # device, metric, value, when
 

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from alerts.steps import acknowledge, reset, review_video_event, shelve, tick, unshelve
+from alerts.steps import acknowledge, reset, review_video_event, shelve, unshelve
 from city.alarm import AlarmState
 from city.errors import Conflict, Forbidden, InvalidInput, NotFound
 from city.incident import Role
 from city.person import Caller
 from db.events import list_events
 from tests.integration.alerts.engine_city import DISTRICT, Engine
+from tests.integration.alerts.ticking import tick
 
 People = Callable[[Role], Caller]
 

@@ -9,13 +9,14 @@ import pytest
 
 from alerts.evaluate import evaluate_waiting
 from alerts.known import Known
-from alerts.steps import acknowledge, reset, tick
+from alerts.steps import acknowledge, reset
 from city.alarm import AlarmState
 from city.incident import Role
 from city.person import Caller
 from city.requests import OutOfServiceRequest
 from registry.out_of_service import return_to_service, take_out_of_service
 from tests.integration.alerts.engine_city import DISTRICT, Engine
+from tests.integration.alerts.ticking import tick
 
 People = Callable[[Role], Caller]
 

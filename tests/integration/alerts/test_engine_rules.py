@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.steps import acknowledge, apply_rules, default_rules, put_in_force, retire_rule, tick
+from alerts.steps import acknowledge, apply_rules, default_rules, put_in_force, retire_rule
 from city.alarm import AlarmState, Severity
 from city.errors import Conflict, NotFound
 from city.incident import Role
@@ -16,6 +16,7 @@ from db.events import list_events
 from dispatch.steps import take_alarm_change
 from tests.integration.alerts.engine_city import Engine
 from tests.integration.alerts.test_engine_order import drain, ingest
+from tests.integration.alerts.ticking import tick
 
 People = Callable[[Role], Caller]
 GAS = default_rules()["gas-lel.toml"]

@@ -14,13 +14,14 @@ from alerts.evaluate import evaluate_waiting
 from alerts.known import Known
 from alerts.limits import on_readings
 from alerts.screen import FOREVER, NEVER, Attention, Heed
-from alerts.steps import acknowledge, tick
+from alerts.steps import acknowledge
 from city.incident import Role
 from city.person import Caller
 from city.reading import METRICS
 from db.pool import Connection
 from tests.integration.alerts.conftest import DISTRICT
 from tests.integration.alerts.engine_city import Engine
+from tests.integration.alerts.ticking import tick
 
 DEVICES, BATCHES = 24, 30
 # Clear, within the deadband, over the low limit, over the high one; devices of three tempers.

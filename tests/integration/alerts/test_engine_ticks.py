@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.steps import apply_rules, default_rules, tick
+from alerts.steps import apply_rules, default_rules
 from city.alarm import AlarmState, Severity
 from city.place import LonLat
 from city.sun import is_dark
 from db.pool import Connection
 from tests.integration.alerts.engine_city import Engine
+from tests.integration.alerts.ticking import tick
 
 NOON = datetime(2026, 5, 1, 4, tzinfo=UTC)  # in Haikou
 NIGHT = datetime(2026, 5, 1, 14, tzinfo=UTC)

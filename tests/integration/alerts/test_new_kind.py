@@ -18,7 +18,7 @@ from alerts.reasons import from_json
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from alerts.sentences import sentence
-from alerts.steps import put_in_force, retire_rule, tick
+from alerts.steps import put_in_force, retire_rule
 from alerts.watch import KINDS
 from alerts.watch.kind import Kind, Look, one_level
 from city.alarm import Alarm, AlarmState, Reason, Severity
@@ -28,6 +28,7 @@ from city.reading import METRICS
 from db import alarms, evaluation, returns
 from db.pool import Connection
 from tests.integration.alerts.engine_city import Engine
+from tests.integration.alerts.ticking import tick
 
 TEXT = """
 code = "battery-weak"
