@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from city.alarm import Alarm
 from city.device import WatchedDevice
 from db import alarms, evaluation, readings_past
 from db.pool import Connection
-from db.readings_past import Around
+from db.readings_past import Around, MetricReading
 
 Rules = Mapping[str, Rule]
 
@@ -73,11 +74,14 @@ def look_for_orphans(
     if not concerned:
         return []
     gas = evaluation.list_gas_categories(conn)
+    mine = [_rules_of(alarm, devices.get(alarm.device_id or 0), after) for alarm in concerned]
+    stored = _list_stored(conn, concerned, mine)
     found: list[Orphan | Kept] = []
-    for alarm in concerned:
+    for number, (alarm, rules) in enumerate(zip(concerned, mine, strict=True)):
         device = devices.get(alarm.device_id or 0)
         lost = _lost(alarm, after, devices)
-        levels = _levels_after(conn, alarm, device, after, lost, changed, now)
+        replayed = _replay(device, rules, stored.get(number, ()), now)
+        levels = _levels_after(alarm, rules, replayed, lost, changed, now)
         if levels.present is not None:
             found += [Kept(alarm, levels)] if levels != levels_of(alarm) else []
             continue
@@ -117,18 +121,15 @@ def _lost(alarm: Alarm, after: Rules, devices: Mapping[int, WatchedDevice]) -> d
 
 
 def _levels_after(
-    conn: Connection,
     alarm: Alarm,
-    device: WatchedDevice | None,
-    after: Rules,
+    mine: Sequence[ReadingRule],
+    replayed: Levels | None,
     lost: Collection[str],
     changed: Collection[str],
     now: datetime,
 ) -> Levels:
     """The levels that the rules in force hold the alarm at, as the stored readings say."""
     levels = levels_of(alarm)
-    mine = _rules_of(alarm, device, after)
-    replayed = _replay(conn, alarm, device, mine, now) if device is not None and mine else None
     for code in levels.standing:
         if code in lost:
             levels = levels.with_step(code, now, None)
@@ -147,19 +148,32 @@ def _rules_of(alarm: Alarm, device: WatchedDevice | None, after: Rules) -> list[
     return [rule for rule in on_readings(after.values()) if why_unfit(rule, alarm, device) is None]
 
 
+def _list_stored(
+    conn: Connection, concerned: Sequence[Alarm], rules: Sequence[Sequence[ReadingRule]]
+) -> dict[int, list[MetricReading]]:
+    """The readings since each alarm began, of the metrics of its rules, by the alarm's place."""
+    around, places = [], []
+    for place, (alarm, mine) in enumerate(zip(concerned, rules, strict=True)):
+        if alarm.device_id is None or not mine:
+            continue
+        lead = lead_of(mine)
+        for metric_id in sorted({rule.metric.id for rule in mine}):
+            around.append(Around(alarm.device_id, metric_id, alarm.sensed_at, lead))
+            places.append(place)
+    stored: dict[int, list[MetricReading]] = defaultdict(list)
+    for number, reading in readings_past.list_around(conn, around):
+        stored[places[number]].append(reading)
+    return stored
+
+
 def _replay(
-    conn: Connection,
-    alarm: Alarm,
-    device: WatchedDevice,
+    device: WatchedDevice | None,
     rules: Sequence[ReadingRule],
+    stored: Sequence[MetricReading],
     now: datetime,
 ) -> Levels | None:
     """What the readings since the alarm began come to; None where none are stored."""
-    lead = lead_of(rules)
-    metrics = sorted({rule.metric.id for rule in rules})
-    wanted = [Around(device.id, metric_id, alarm.sensed_at, lead) for metric_id in metrics]
-    stored = [reading for _, reading in readings_past.list_around(conn, wanted)]
-    if not stored:
+    if device is None or not stored:
         return None
     return follow_rules(rules, device, in_order(rules, stored, []), now)
 

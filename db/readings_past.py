@@ -119,6 +119,8 @@ class MetricReading:
 
 def list_around(conn: Connection, wanted: Sequence[Around]) -> Iterator[tuple[int, MetricReading]]:
     """(number in `wanted`, reading), newest first, up to `AROUND_LIMIT` of each."""
+    if not wanted:
+        return
     rows = conn.execute(
         """
         SELECT place::int - 1, wanted.metric_id::int, least(found.ts, received_at + %(agree)s),
