@@ -192,15 +192,6 @@ class Wall:
             )
         return self._packer.pack(parts)
 
-    def snapshot_json(self) -> dict[str, Any]:
-        """The current picture as plain values."""
-        now = datetime.now(UTC)
-        with self._lock:
-            body: dict[str, Any] = self._screen.as_json(
-                now, self._board.rows(), self._board.delay_ms()
-            )
-        return {**body, "faults": faults_json(self.faults(now))}
-
     def open_incidents(self, squad: str | None = None) -> list[ShownIncident]:
         """Those open now, all or of one squad, worst and oldest first."""
         self.catch_up()

@@ -17,7 +17,7 @@ from dashboard.shell.auth import refuse_foreign_origin
 from dashboard.shell.parts import parts
 from dashboard.shell.proxies import subscriber_of
 from dashboard.shell.setup_texts import TEXTS
-from dashboard.shell.sign_in import LANGUAGES, THEMES, WINDOW_S, WRONG_PER_NAME
+from dashboard.shell.sign_in import LANGUAGES, THEMES, WINDOW_S, WRONG_PER_NAME, choice
 from db.live import Redis
 from db.pool import transaction
 from db.rate_limit import Attempts
@@ -148,5 +148,5 @@ def _page(
 
 def _choice(name: str, known: tuple[str, ...]) -> str:
     """As `/setup?lang=en` asks, else as on the sign-in page."""
-    value = request.values.get(name) or request.cookies.get(name, "")
-    return value if value in known else known[0]
+    asked = request.values.get(name, "")
+    return asked if asked in known else choice(name, known)

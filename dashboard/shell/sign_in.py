@@ -111,8 +111,8 @@ def _choose() -> Any:
 
 
 def _page(status: int, *, problem: str = "", name: str = "") -> Response:
-    lang = _choice("lang", LANGUAGES)
-    shade = _choice("theme", THEMES)
+    lang = choice("lang", LANGUAGES)
+    shade = choice("theme", THEMES)
     page = render_template(
         "sign_in.html",
         t=TEXTS[lang],
@@ -131,7 +131,8 @@ def _page(status: int, *, problem: str = "", name: str = "") -> Response:
     return response
 
 
-def _choice(name: str, known: tuple[str, ...]) -> str:
+def choice(name: str, known: tuple[str, ...]) -> str:
+    """What the browser was told before, else the first."""
     value = request.cookies.get(name, "")
     return value if value in known else known[0]
 

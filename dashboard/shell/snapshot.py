@@ -173,20 +173,6 @@ class Screen:
         """Worst and newest first."""
         return sorted(self.alarms.values(), key=lambda row: (row.severity, -row.id))
 
-    def as_json(self, now: datetime, devices: list[list[Any]], latency_ms: float | None) -> Any:
-        """The snapshot a screen starts from."""
-        return {
-            "rev": self.rev,
-            "now": ms(now),
-            "demo": self.demo,
-            "devices": devices,
-            "incidents": [incident_json(row, now) for row in self.sorted_incidents()],
-            "alarms": [alarm_json(row, now) for row in self.sorted_alarms()],
-            "squads": list(self.squads.values()),
-            "kpi": self.kpi,
-            "latency": {"sensor_to_commit_ms_p50": latency_ms},
-        }
-
     def severities(self, now: datetime) -> dict[int, int]:
         """Worst severity of the live alarms of each device; shelved ones colour nothing."""
         worst: dict[int, int] = {}
@@ -272,7 +258,6 @@ def tell(screen: Screen, touched: Touched, now: datetime) -> dict[str, Any]:
         "alarms": [alarm_json(row, now) for row in live_alarms],
         "alarms_gone": alarms_gone,
         "squads": take_squads(screen, now),
-        "kpi": screen.kpi,
     }
 
 
@@ -318,7 +303,8 @@ class SnapshotParts:
         latency_ms: float | None,
         faults: Sequence[Fault],
     ) -> list[bytes]:
-        """`Screen.as_json` and the faults; `devices` as `DeviceBoard.json_parts` gives them."""
+        """The snapshot a screen starts from, as pieces of JSON; `devices` as
+        `DeviceBoard.json_parts` gives them."""
         self._now = now
         base, young = devices
         head = {"rev": screen.rev, "now": ms(now), "demo": screen.demo}
