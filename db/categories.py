@@ -12,9 +12,11 @@ from city.category import Category
 from city.clock import ClockKind, Limit, LimitUnit
 from city.errors import InvalidInput, NotFound
 from db.pool import Connection
+from db.row_columns import select_list
 
 # Allowed time of a stage that has no row of its own (domain.md 8, [S8] weak source).
 DEFAULT_LIMIT = Limit(4, LimitUnit.WORK_HOUR)
+COLUMNS = select_list(Category, "incident_category", class_="incident_category.class")
 
 
 def insert_category(conn: Connection, category: Category) -> bool:
@@ -84,10 +86,8 @@ def list_in_force(conn: Connection) -> list[Category]:
 def _list(conn: Connection, code: str | None = None, version: int | None = None) -> list[Category]:
     with conn.cursor(row_factory=class_row(Category)) as cursor:
         return cursor.execute(
-            """
-            SELECT code, version, code_system, class AS class_, family, name_zh, name_en,
-                   filing_condition_zh, filing_condition_en, handle_limit, handle_unit, severity,
-                   skill, closing_evidence, gas_free_minutes, source, valid_from, valid_to
+            f"""
+            SELECT {COLUMNS}
             FROM incident_category
             WHERE (%(code)s::text IS NULL OR code = %(code)s)
               AND CASE WHEN %(version)s::int IS NULL THEN valid_to IS NULL

@@ -290,21 +290,16 @@ def _is_ripe(seen: Seen, level: Level, now: datetime) -> bool:
 
 
 def _lamp_alarm(rule: LampRule, level: Level, seen: Seen) -> Finding:
-    device = seen.device
     began = seen.dark_since
     assert seen.ts is not None
     assert seen.received_at is not None
-    place = Place(
-        device.code, device.district, device.lon, device.lat, device.unit_grid, device.demo,
-        device.id,
-    )  # fmt: skip
     outcome = Raise(
         level.severity,
         lamp_reason(rule, seen),
         began.started_at if began else seen.ts,
         began.received_at if began else seen.received_at,
     )
-    return Finding(outcome, rule, place)
+    return Finding(outcome, rule, place_of(seen.device, rule))
 
 
 def _cabinet_alarm(rule: LampRule, cabinet: str, members: Sequence[Seen], now: datetime) -> Finding:
