@@ -84,6 +84,7 @@ def test_everybody_finds_the_page_of_their_role_and_of_the_others(
     person = sign_in("viewer", phone=phone, lang="en", theme="light")
     person.open("/manual")
     person.until_text(".gw-manual", "You look; you change nothing.")
+    person.until(person.is_live, 30)
     for role in ROLES:
         person.page.locator(f".gw-manual-tabs a[href='/manual/{role}']").click()
         person.page.locator(f".gw-manual-tabs a[href='/manual/{role}'][aria-current]").wait_for()
