@@ -11,6 +11,7 @@ from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
 from city.place import Division, LonLat
 from city.squad import Shift
+from founding.datums import Datums
 
 T = TypeVar("T")
 Window = tuple[time, time]
@@ -152,6 +153,7 @@ class Draft:
 
     district: District | None = None
     windows: tuple[Window, ...] = DEFAULT_WINDOWS
+    datums: Datums = field(default_factory=Datums)
     divisions: tuple[Entry[Division], ...] = ()
     points: Mapping[str, LonLat] = field(default_factory=dict)
     outlines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -40,7 +40,7 @@ from founding.present import (
     read_city,
 )
 
-__all__ = ["Applied", "Plan", "apply_city", "plan_city", "read_city"]
+__all__ = ["Applied", "Plan", "apply_cities", "apply_city", "plan_city", "read_city"]
 
 SOURCE = "city folder"
 TOLD = {"from": SOURCE}
@@ -49,6 +49,8 @@ SUBJECTS = {"person": "user"}
 # What every district shares: events about it belong to none.
 SHARED = frozenset({"calendar", "category", "stage_limit"})
 
+# Makes the password of somebody new.
+NewPassword = Callable[[], users.Password]
 # Puts rule files in force by their name: (connection, actor, texts, now) to what is to be told.
 PutRules = Callable[[Connection, str, Mapping[str, str], datetime], Sequence[NewEvent]]
 
@@ -95,26 +97,79 @@ def apply_city(
     now: datetime,
     *,
     put_rules: PutRules,
-    new_password: Callable[[], str],
+    new_password: NewPassword,
     look_again: Callable[[], None] = lambda: None,
     told: Mapping[str, str] = TOLD,
     only: Collection[str] = WHATS,
 ) -> Applied:
-    """Write what differs and tell it in the event log with what is `told`. The caller commits.
+    """As `apply_cities`, of one. `look_again` is called once nobody else can change the city any
+    more, before anything is written: it raises where the city is not what the caller took it for.
+    Who knows a part of the city alone names it with `only`: what others have changed of the rest
+    stays."""
+    passwords = _passwords(conn, [city], new_password)
+    _lock(conn)
+    look_again()
+    return _put_in_force(conn, [city], actor, now, passwords, put_rules, told, only)[0]
 
-    `look_again` is called once nobody else can change the city any more, before anything is
-    written: it raises where the city is not what the caller took it for. Who knows a part of the
-    city alone names it with `only`: what others have changed of the rest stays.
+
+def apply_cities(
+    conn: Connection,
+    cities: Sequence[City],
+    actor: str,
+    now: datetime,
+    *,
+    put_rules: PutRules,
+    new_password: NewPassword,
+) -> list[Applied]:
+    """Write what differs of several districts and tell it in the event log. The caller commits.
 
     Passwords are hashed before anybody has to wait. Where rules change, engines stand still from
     the last write to the commit; the head of the log comes last, as
     `docs/decisions/0022-rules-are-judged-a-district-at-a-time.md` has it.
     """
-    passwords = _passwords(conn, city, new_password)
-    digests = {name: users.hash_password(password) for name, password in passwords.items()}
+    passwords = _passwords(conn, cities, new_password)
+    _lock(conn)
+    return _put_in_force(conn, cities, actor, now, passwords, put_rules, TOLD, WHATS)
+
+
+def _lock(conn: Connection) -> None:
     districts.lock_districts(conn)
     users.lock_people(conn)
-    look_again()
+
+
+def _put_in_force(
+    conn: Connection,
+    cities: Sequence[City],
+    actor: str,
+    now: datetime,
+    passwords: Mapping[str, users.Password],
+    put_rules: PutRules,
+    told: Mapping[str, str],
+    only: Collection[str],
+) -> list[Applied]:
+    done: list[Applied] = []
+    events: list[NewEvent] = []
+    texts: dict[str, str] = {}
+    for city in cities:
+        changes = _write(conn, city, now, passwords, only)
+        for code in codes(changes, "rule", ADDED, CHANGED):
+            texts[f"rules/{code}.toml"] = city.rules[code]
+        events += _events(city, changes, actor, now, told)
+        new = codes(changes, "person", ADDED)
+        done.append(Applied(changes, {name: passwords[name].text for name in new}))
+    of_rules = put_rules(conn, actor, texts, now) if texts else ()
+    append_events(conn, [*events, *of_rules])
+    return done
+
+
+def _write(
+    conn: Connection,
+    city: City,
+    now: datetime,
+    passwords: Mapping[str, users.Password],
+    only: Collection[str],
+) -> Sequence[Change]:
+    """All but rules and events."""
     plan = plan_city(conn, city, only=only)
     if plan.obstacles:
         lines = "\n".join(map(str, plan.obstacles))
@@ -127,18 +182,17 @@ def apply_city(
     _write_catalogue(conn, city, changes, now)
     if plan.calendar is not None:
         calendars.insert_calendar(conn, plan.calendar, SOURCE, now)
-    _write_people(conn, city, changes, digests, now)
-    texts = {f"rules/{c}.toml": city.rules[c] for c in codes(changes, "rule", ADDED, CHANGED)}
-    of_rules = put_rules(conn, actor, texts, now) if texts else ()
-    append_events(conn, [*_events(city, changes, actor, now, told), *of_rules])
-    new = codes(changes, "person", ADDED)
-    return Applied(changes, {name: passwords[name] for name in new})
+    _write_people(conn, city, changes, passwords, now)
+    return changes
 
 
-def _passwords(conn: Connection, city: City, new_password: Callable[[], str]) -> dict[str, str]:
+def _passwords(
+    conn: Connection, cities: Sequence[City], new_password: NewPassword
+) -> dict[str, users.Password]:
     """One for everybody whose name nobody has."""
-    taken = {name for name, _, _ in users.list_taken(conn, sorted(city.people))}
-    return {name: new_password() for name in sorted(city.people.keys() - taken)}
+    names = {name for city in cities for name in city.people}
+    taken = {name for name, _, _ in users.list_taken(conn, sorted(names))}
+    return {name: new_password() for name in sorted(names - taken)}
 
 
 def _write_district(conn: Connection, city: City, changes: Sequence[Change], now: datetime) -> None:
@@ -252,7 +306,7 @@ def _write_people(
     conn: Connection,
     city: City,
     changes: Sequence[Change],
-    digests: Mapping[str, str],
+    passwords: Mapping[str, users.Password],
     now: datetime,
 ) -> None:
     for change in changes:
@@ -261,8 +315,8 @@ def _write_people(
         person = city.people[change.code]
         if change.how == ADDED:
             users.add_hashed_user(
-                conn, person.name, digests[person.name], person.role, city.district.code, now,
-                squad=person.squad, display_name=person.display_name,
+                conn, person.name, passwords[person.name].digest, person.role,
+                city.district.code, now, squad=person.squad, display_name=person.display_name,
             )  # fmt: skip
             continue
         if {"role", "squad"} & set(change.fields):
