@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,11 +69,14 @@ def city_plan(settings: Settings, folders: Sequence[Path], as_json_: bool) -> No
     with transaction(settings) as conn:
         plans = [founding.plan_city(conn, city) for city in cities]
         conn.rollback()
-    changes = _together(plan.changes for plan in plans)
+    told = {c.district.code: plan.changes for c, plan in zip(cities, plans, strict=True)}
     if as_json_:
-        print_json({"changes": as_json(changes)})
+        changes = [
+            {"district": code, **change} for code, mine in told.items() for change in as_json(mine)
+        ]
+        print_json({"changes": changes})
     else:
-        click.echo("\n".join(as_lines(changes)) or "nothing to do")
+        _say(told)
     refuse([fault for plan in plans for fault in plan.obstacles])
 
 
@@ -88,8 +91,7 @@ def city_apply(settings: Settings, folders: Sequence[Path]) -> None:
         done = founding.apply_cities(
             conn, cities, ACTOR, now, put_rules=put_rules, new_password=draw_password
         )
-    changes = _together(applied.changes for applied in done)
-    click.echo("\n".join(as_lines(changes)) or "nothing to do")
+    _say({c.district.code: applied.changes for c, applied in zip(cities, done, strict=True)})
     for city, applied in zip(cities, done, strict=True):
         for name, password in applied.passwords.items():
             click.echo(f"{name:<24}{password:<16}{city.people[name].role}")
@@ -110,9 +112,12 @@ def city_export(settings: Settings, folder: Path) -> None:
     click.echo(f"{len(files)} files in {folder}")
 
 
-def _together(changes: Iterable[Sequence[Change]]) -> list[Change]:
-    """Those of several districts; what they share is the same change of each."""
-    return list(dict.fromkeys(change for mine in changes for change in mine))
+def _say(told: Mapping[str, Sequence[Change]]) -> None:
+    """Changes by their district; which one is said where there are several."""
+    for code, changes in told.items():
+        if len(told) > 1:
+            click.echo(f"{code}:")
+        click.echo("\n".join(as_lines(changes)) or "nothing to do")
 
 
 def judged(folders: Sequence[Path]) -> list[City]:

@@ -307,10 +307,10 @@ def _effects(
     for change in changes:
         if change.what == "stage_limit" and change.code in before.stage_limits:
             old, new = before.stage_limits[change.code].limit, after.stage_limits[change.code].limit
-            keep, get = deadlines.count_clocks(conn, change.code)
+            keep, get = deadlines.count_clocks(conn, after.district.code, change.code)
         elif change.what == "category" and {"handle_limit", "handle_unit"} & {*change.fields}:
             old, new = before.categories[change.code].limit, after.categories[change.code].limit
-            keep, get = deadlines.count_open_of(conn, change.code), 0
+            keep, get = deadlines.count_open_of(conn, after.district.code, change.code), 0
         else:
             continue
         if str(old) != str(new):

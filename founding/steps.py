@@ -47,7 +47,7 @@ TOLD = {"from": SOURCE}
 # What the subject of an event is called where the thing itself is called otherwise.
 SUBJECTS = {"person": "user"}
 # What every district shares: events about it belong to none.
-SHARED = frozenset({"calendar", "category", "stage_limit"})
+SHARED = frozenset({"calendar"})
 
 # Makes the password of somebody new.
 NewPassword = Callable[[], users.Password]
@@ -291,15 +291,19 @@ def _write_catalogue(
     """Categories and limits: what is changed begins a new version today."""
     today = now.astimezone(ZoneInfo(city.district.timezone)).date()
     if gone := codes(changes, "category", RETIRED):
-        categories.retire_categories(conn, gone, today)
+        categories.retire_categories(conn, city.district.code, gone, today)
     for change in changes:
         if change.what == "category" and change.how != RETIRED:
             category = city.categories[change.code]
-            categories.put_in_force(conn, category, today, new=change.how == ADDED)
+            categories.put_in_force(
+                conn, city.district.code, category, today, new=change.how == ADDED
+            )
         elif change.what == "stage_limit":
             limit = city.stage_limits[change.code]
             clock = ClockKind(limit.clock)
-            categories.put_stage_limit(conn, clock, limit.limit, limit.source, today)
+            categories.put_stage_limit(
+                conn, city.district.code, clock, limit.limit, limit.source, today
+            )
 
 
 def _write_people(
