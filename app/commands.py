@@ -29,7 +29,7 @@ from dispatch import by_hand
 from ingest import decode as decoding
 from ingest import mqtt
 from ingest.feeds import Feeds
-from ingest.feeds_reader import read_feeds
+from ingest.feeds_reader import follow_models, read_feeds
 from ingest.message import GAS_LANE
 from registry import import_file as device_import
 
@@ -239,6 +239,7 @@ def decode(
     """Parse one message by hand and print what was understood; nothing is stored.
 
     `feed` says which feed of the installation takes the topic; without one, which shipped feed."""
+    feeds = stored_feeds(data_dir or default_dir)
     result = decoding.decode_by_hand(
         topic,
         file.read(),
@@ -246,16 +247,18 @@ def decode(
         model=model,
         codec_js=read_text(codec) if codec else None,
         received_at=datetime.now(UTC),
-        feeds=stored_feeds(data_dir or default_dir),
+        feeds=feeds,
     )
     print_json(result)
     sys.exit(1 if decoding.rejected_everything(result) else 0)
 
 
 def stored_feeds(data_dir: Path | None) -> Feeds:
-    """The installation's feeds where one runs, else those that ship with the product."""
+    """The installation's feeds where one runs, else those that ship with the product; with its
+    feeds its device models are read."""
     try:
         with transaction(load_settings(data_dir)) as conn:
+            follow_models(conn)
             return read_feeds(conn)
     except (InvalidInput, Unavailable):
         return Feeds()

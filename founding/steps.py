@@ -12,7 +12,7 @@ from city.clock import ClockKind, WorkCalendar
 from city.errors import Conflict
 from city.event import NewEvent
 from city.squad import Squad
-from db import calendars, categories, districts, grids, squads, users
+from db import calendars, categories, districts, feeds, grids, squads, users
 from db.events import append_events
 from db.grids import CellRow
 from db.pool import Connection
@@ -29,6 +29,7 @@ from founding.compare import (
     next_calendar,
     tables_of,
 )
+from founding.field_steps import write_field
 from founding.ground import GridFinder, has_own_duty_grids
 from founding.obstacles import find_obstacles
 from founding.parts import Cell, City, Fault, Person, SquadPart
@@ -47,7 +48,7 @@ TOLD = {"from": SOURCE}
 # What the subject of an event is called where the thing itself is called otherwise.
 SUBJECTS = {"person": "user"}
 # What every district shares: events about it belong to none.
-SHARED = frozenset({"calendar", "category", "stage_limit"})
+SHARED = frozenset({"calendar", "category", "stage_limit", "model"})
 
 # Puts rule files in force by their name: (connection, actor, texts, now) to what is to be told.
 PutRules = Callable[[Connection, str, Mapping[str, str], datetime], Sequence[NewEvent]]
@@ -114,6 +115,7 @@ def apply_city(
     digests = {name: users.hash_password(password) for name, password in passwords.items()}
     districts.lock_districts(conn)
     users.lock_people(conn)
+    feeds.lock_feeds(conn)
     look_again()
     plan = plan_city(conn, city, only=only)
     if plan.obstacles:
@@ -128,6 +130,7 @@ def apply_city(
     if plan.calendar is not None:
         calendars.insert_calendar(conn, plan.calendar, SOURCE, now)
     _write_people(conn, city, changes, digests, now)
+    write_field(conn, city, changes, now)
     texts = {f"rules/{c}.toml": city.rules[c] for c in codes(changes, "rule", ADDED, CHANGED)}
     of_rules = put_rules(conn, actor, texts, now) if texts else ()
     append_events(conn, [*_events(city, changes, actor, now, told), *of_rules])
@@ -169,7 +172,7 @@ def _write_ground(conn: Connection, city: City, changes: Sequence[Change]) -> No
     if new:
         rows = ((_cell_row(city.cells[c]), finder.grid_of(city.cells[c].division)) for c in new)
         grids.copy_cells(conn, district, rows, SOURCE)
-    if any(change.what in COUNTED for change in changes):
+    if any(change.what in ("duty_grid", "unit_grid") for change in changes):
         kept = [cell for code, cell in city.cells.items() if code not in new]
         grids.place_cells(conn, [(c.code, _below(c), finder.grid_of(c.division)) for c in kept])
 

@@ -45,7 +45,7 @@ from ingest.batch import (
     decode_messages,
     identities,
 )
-from ingest.feeds_reader import read_feeds
+from ingest.feeds_reader import follow_models, read_feeds
 from ingest.message import Message
 from ingest.peculiar import recall
 from ingest.reporters import Reporters
@@ -315,6 +315,7 @@ def read_again(conn: Connection, kept: rejects.StoredReject, now: datetime) -> B
     """What a quarantined message comes to with today's decoders and registry; nothing is stored."""
     message = Message(kept.topic, bytes(kept.raw), False, kept.received_at)
     known_feeds = read_feeds(conn)
+    follow_models(conn)
     handed = [known_feeds.hand(message)]
     decoded = recall(conn, handed, decode_messages(handed))
     said = [*_names(decoded), *(name for _, name in known_feeds.identities(handed, decoded))]

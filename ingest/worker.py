@@ -24,7 +24,7 @@ from db import beats, feeds, ingest_workers, live
 from db.pool import Connection, connect_when_ready, first_line, is_away
 from ingest.batch import Batch, build_batch, decode_messages, identities, refuse_message
 from ingest.feeds import Feeds
-from ingest.feeds_reader import read_feeds
+from ingest.feeds_reader import follow_models, read_feeds
 from ingest.hand_over import (
     FRAME,
     READY,
@@ -292,6 +292,7 @@ class _Worker:
         """No message is read by feeds that are older than those by which it was received."""
         if self._feeds.revision < self._revision:
             self._feeds = read_feeds(conn)
+            follow_models(conn)
 
     def _meet(
         self, conn: Connection, rest: Sequence[Message], decoded: Sequence[Decoded], at: float

@@ -89,7 +89,8 @@ def listening(feed: Feed) -> Listening:
         return Listening(feed, "", filters)
     wire_format = format_of(feed)
     topic = feed.topic
-    _check_topic(topic)
+    if problem := _problem_of_topic(topic):
+        raise InvalidInput("topic", topic, problem)
     if has_wildcard(topic):
         found = Listening(feed, _before_wildcard(topic), (topic,))
     elif base := _base_of_whole(topic, wire_format):
@@ -109,14 +110,26 @@ def format_of(feed: Feed) -> Format:
 
 def check_feed(feed: Feed) -> Listening:
     """What the feed listens to; raises `InvalidInput` with the first field that is wrong."""
+    for problem in problems_of(feed):
+        raise problem
+    return listening(feed)
+
+
+def problems_of(feed: Feed) -> Iterator[InvalidInput]:
+    """Every field of a feed that is wrong."""
     if not FEED_NAME.fullmatch(feed.name):
         problem = "must have 1 to 64 letters, digits, dots, hyphens or underscores"
-        raise InvalidInput("name", feed.name, problem)
+        yield InvalidInput("name", feed.name, problem)
     if not feed.shipped and feed.name in {shipped.name for shipped in shipped_feeds()}:
-        raise InvalidInput("name", feed.name, "is the name of a shipped feed")
+        yield InvalidInput("name", feed.name, "is the name of a shipped feed")
     if feed.interval_s is not None and not 0 < feed.interval_s <= INTERVAL_MAX_S:
-        raise InvalidInput("interval_s", feed.interval_s, f"must be 1 to {INTERVAL_MAX_S} seconds")
-    return listening(feed)
+        yield InvalidInput("interval_s", feed.interval_s, f"must be 1 to {INTERVAL_MAX_S} seconds")
+    try:
+        listening(feed)
+    except InvalidInput as problem:
+        yield problem
+        if problem.field != "topic" and (told := _problem_of_topic(feed.topic)):
+            yield InvalidInput("topic", feed.topic, told)
 
 
 class Clash(NamedTuple):
@@ -215,7 +228,7 @@ def _shipped_filters(feed: Feed) -> tuple[str, ...]:
     return known.subscriptions if known is not None else ()
 
 
-def _check_topic(topic: str) -> None:
+def _problem_of_topic(topic: str) -> str:
     problem = problem_of(topic)
     first = topic.partition("/")[0]
     if not problem and len(topic.encode()) > TOPIC_MAX:
@@ -226,8 +239,7 @@ def _check_topic(topic: str) -> None:
         problem = "must begin with a level of its own: else it takes what is meant for others"
     if not problem and first == OWN_LEVEL:
         problem = f"begins with {OWN_LEVEL}, which ingest needs for itself"
-    if problem:
-        raise InvalidInput("topic", topic, problem)
+    return problem
 
 
 def _own_base(wire_format: Format) -> str:
