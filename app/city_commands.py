@@ -25,9 +25,10 @@ from founding.city_file import CITY_FILE
 from founding.compare import Change, as_json, as_lines
 from founding.export import write_folder
 from founding.parts import City, Fault, Shipped, StageLimit
+from wire.model_check import check_text
 
 ACTOR = "cli"
-RULES = "rules"
+RULES, MODELS = "rules", "models"
 # A folder in which a file is larger than this is another folder.
 FILE_MAX_BYTES = 200_000_000
 
@@ -145,9 +146,10 @@ def refuse(faults: Sequence[Fault]) -> None:
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
-    """Contents of the files of a folder and of its folder of rules, by name."""
+    """Contents of the files of a folder and of its folders of rules and models, by name."""
     found = [path for path in folder.iterdir() if path.is_file()]
-    found += [path for path in (folder / RULES).glob("*") if path.is_file()]
+    for inner in (RULES, MODELS):
+        found += [path for path in (folder / inner).glob("*") if path.is_file()]
     files = {}
     for path in sorted(found):
         name = path.relative_to(folder).as_posix()
@@ -170,6 +172,7 @@ def shipped() -> Shipped:
         rules={rule.code: rule.category for rule in rules},
         calendars=frozenset({calendars.DEFAULT_CODE}),
         parse_rule=rule_files.parse_rule,
+        check_model=check_text,
     )
 
 

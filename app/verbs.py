@@ -9,6 +9,7 @@ import click
 from app.city_commands import city_group
 from app.commands import WORK_COMMANDS, device, rules
 from app.device_commands import add_device_commands
+from app.feed_commands import feed_group
 from app.people_commands import token, user
 from app.reject_commands import reject
 from app.rule_commands import add_rule_commands
@@ -39,6 +40,7 @@ VERBS: dict[str, click.Command] = {
         migrate,
         *WORK_COMMANDS,
         city_group,
+        feed_group,
         reject,
         setup_code,
         sparkplug_group,

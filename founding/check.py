@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 import shapely
+import shapely.prepared
+from shapely.geometry import shape
 
 from city.category import Category
 from city.clock import ClockKind
@@ -15,6 +17,7 @@ from city.errors import InvalidInput
 from city.incident import Role
 from city.place import Division
 from founding.city_file import CITY_FILE, GRID_FILE
+from founding.feeds_file import judge_feeds
 from founding.folder import (
     CATEGORIES,
     DIVISIONS,
@@ -35,7 +38,8 @@ from founding.ground import (
     judge_duty_grids,
     uncovered_communities,
 )
-from founding.ground_fit import judge_cells, judge_outlines, judge_points
+from founding.ground_fit import TOLERANCE_DEG, judge_cells, judge_outlines, judge_points
+from founding.own_models import judge_models
 from founding.parts import (
     COMMUNITY,
     DISTRICT,
@@ -48,11 +52,14 @@ from founding.parts import (
     DutyGrid,
     Entry,
     Fault,
+    ModelPart,
     Person,
+    PipeSection,
     Shipped,
     SquadPart,
     StageLimit,
 )
+from founding.pipes import PIPES
 from founding.raster import default_raster, make_cells, place_below
 
 T = TypeVar("T")
@@ -94,6 +101,9 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         stage_limits=_stage_limits(draft, shipped, faults),
         calendar=CalendarPart(district.calendar, draft.years, draft.windows),
         rules=rules,
+        feeds=None if draft.feeds is None else judge_feeds(draft.feeds, district.code, faults),
+        models=_models(draft, shipped, faults),
+        pipes=_pipes(draft, district, faults),
     )
 
 
@@ -179,6 +189,36 @@ def _duty_grids(
     judge_duty_grids(draft.duty_grids, divisions, faults)
     if not any(fault.file in (DIVISIONS, DUTY_GRIDS) for fault in faults):
         faults += uncovered_communities(divisions, found)
+    return found
+
+
+# Models and pipes
+
+
+def _models(draft: Draft, shipped: Shipped, faults: list[Fault]) -> Mapping[str, ModelPart] | None:
+    if draft.models is not None:
+        judge_models(draft.models, shipped.check_model, faults)
+    return draft.models
+
+
+def _pipes(draft: Draft, district: District, faults: list[Fault]) -> dict[str, PipeSection] | None:
+    """Sections by code; one that has no point near the district is of another."""
+    if draft.pipes is None:
+        return None
+    found: dict[str, PipeSection] = {}
+    features: dict[str, int] = {}
+    area = shapely.prepared.prep(shape(dict(district.outline)).buffer(TOLERANCE_DEG))
+    for entry in draft.pipes:
+        code = entry.value.code
+        if code in found:
+            problem = f"is in feature {features[code]} already"
+            faults.append(Fault(PIPES, entry.row, "code", code, problem))
+            continue
+        found[code], features[code] = entry.value, entry.row
+        if not area.intersects(shapely.LineString(entry.value.line)):
+            lon, lat = entry.value.line[0]
+            problem = "lies outside the boundary: is the datum of the file right?"
+            faults.append(Fault(PIPES, entry.row, "geometry", f"{lon:g}, {lat:g}", problem))
     return found
 
 

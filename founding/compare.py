@@ -14,13 +14,13 @@ ADDED, CHANGED, RETIRED = "added", "changed", "retired"
 # In this order changes are told.
 WHATS = (
     "district", "calendar", "division", "duty_grid", "unit_grid", "squad", "category",
-    "stage_limit", "person", "rule",
+    "stage_limit", "person", "rule", "feed", "model", "pipe",
 )  # fmt: skip
 # What is not in the folder and stays all the same: people who were added by others, the rules
 # and limits that come with the product.
 KEPT = frozenset({"person", "rule", "stage_limit", "calendar", "district"})
 # Told by their number: a grid has tens of thousands.
-COUNTED = frozenset({"unit_grid", "duty_grid"})
+COUNTED = frozenset({"unit_grid", "duty_grid", "pipe"})
 CELL = "cell"
 
 # Fields of every thing by what it is and by its code.
@@ -67,13 +67,21 @@ def tables_of(city: City) -> Tables:
         },
         "person": {c: asdict(person) for c, person in city.people.items()},
         "rule": {c: {"text": text} for c, text in city.rules.items()},
+        **_if_told("feed", city.feeds),
+        **_if_told("model", city.models),
+        **_if_told("pipe", city.pipes),
     }
 
 
+def _if_told(what: str, values: Mapping[str, Any] | None) -> Tables:
+    return {} if values is None else {what: {c: asdict(value) for c, value in values.items()}}
+
+
 def compare(wanted: Tables, present: Tables) -> list[Change]:
-    """Everything that differs, in the order of `WHATS`, each sorted by code."""
+    """Everything that differs, in the order of `WHATS`, each sorted by code. Of what nothing is
+    wanted nothing differs."""
     changes = []
-    for what in WHATS:
+    for what in (what for what in WHATS if what in wanted):
         ours, theirs = wanted.get(what, {}), present.get(what, {})
         for code in sorted(ours.keys() | theirs.keys()):
             if code not in theirs:

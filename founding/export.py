@@ -15,6 +15,7 @@ from city.clock import Limit, LimitUnit
 from city.place import LonLat
 from city.squad import Shift
 from founding.city_file import CITY_FILE, GRID_FILE
+from founding.feeds_file import FEEDS, write_feeds
 from founding.folder import (
     BOUNDARY,
     CATEGORIES,
@@ -30,7 +31,9 @@ from founding.folder import (
     SQUADS,
 )
 from founding.ground import has_own_duty_grids
+from founding.own_models import write_models
 from founding.parts import City, SquadPart
+from founding.pipes import PIPES, write_pipes
 
 CELLS_FILE = "cells.csv"
 # By it a spreadsheet knows that the text is UTF-8.
@@ -87,6 +90,11 @@ def write_folder(city: City) -> dict[str, bytes]:
         files[f"calendar-{year}.csv"] = csv_text(("date", "working"), rows)
     for code, text in city.rules.items():
         files[f"rules/{code}.toml"] = text
+    if city.feeds is not None:
+        files[FEEDS] = write_feeds(city.feeds)
+    files |= write_models(city.models or {})
+    if city.pipes:
+        files[PIPES] = write_pipes(city.pipes)
     return {name: text.encode() for name, text in files.items()}
 
 

@@ -20,6 +20,8 @@ from city.squad import Shift
 from founding.boundary import read_boundary, read_outlines
 from founding.city_file import CITY_FILE, GRID_FILE, GridOrder, read_city_file, read_grid_file
 from founding.datums import box_of
+from founding.feeds_file import FEEDS, NO, YES, read_feeds
+from founding.own_models import is_model_file, read_models
 from founding.parts import (
     COMMUNITY,
     OFFICIAL_DIGITS,
@@ -32,6 +34,7 @@ from founding.parts import (
     Person,
     SquadPart,
 )
+from founding.pipes import PIPES, read_pipes
 from founding.sheets import Line, read_lines
 
 BOUNDARY, OUTLINES = "boundary.geojson", "divisions.geojson"
@@ -42,11 +45,11 @@ CALENDAR = re.compile(r"calendar-(\d{4})\.csv")
 RULE = re.compile(r"rules/[^/]+\.toml")
 KNOWN = (
     CITY_FILE, GRID_FILE, BOUNDARY, OUTLINES, DIVISIONS, DUTY_GRIDS, SQUADS, PEOPLE, CATEGORIES,
-    LIMITS,
+    LIMITS, FEEDS, PIPES,
 )  # fmt: skip
 NEEDED = (CITY_FILE, BOUNDARY)
 # A file of another name with such an end was meant to be one of ours.
-OURS = (".csv", ".toml", ".geojson", ".json")
+OURS = (".csv", ".toml", ".geojson", ".json", ".js")
 
 CELL_COLUMNS = ("code", "west", "south", "east", "north")
 CELL_OPTIONAL = ("division",)
@@ -60,7 +63,6 @@ CATEGORY_OPTIONAL = (
 EVIDENCE = ("photo_after", "check_photo", "note", "gas_release")
 ROLES = tuple(role.value for role in Role if role is not Role.SYSTEM)
 CLOCKS = tuple(clock.value for clock in ClockKind)
-YES, NO = ("true", "1", "yes", "是"), ("false", "0", "no", "否")
 SHIFT = re.compile(r"([1-7](?:[-,][1-7])*)\s+(\d\d:\d\d)-(\d\d:\d\d)")
 # As long as an account's name may be (`db.users`), and without what it may not have.
 NAME = re.compile(r"[^\s:/]{1,64}")
@@ -71,7 +73,8 @@ T = TypeVar("T")
 
 
 def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
-    """`files` are the contents by name, those below `rules/` with their folder."""
+    """`files` are the contents by name, those below `rules/` and
+    `models/` with their folder."""
     faults = [
         Fault(name, None, "", "", "is missing from the folder") for name in NEEDED
         if name not in files
@@ -109,6 +112,9 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         limits=_table(files, LIMITS, _limit, LIMIT_COLUMNS, faults),
         years=_years(files, faults),
         rules=_rules(files, faults),
+        feeds=read_feeds(files[FEEDS], faults) if FEEDS in files else None,
+        models=read_models(files, faults),
+        pipes=read_pipes(files[PIPES], datums.of(PIPES), faults) if PIPES in files else None,
     )
     _name_strangers(files, order, faults)
     return draft, faults
@@ -370,6 +376,7 @@ def _rules(files: Mapping[str, bytes], faults: list[Fault]) -> dict[str, str]:
 
 def _name_strangers(files: Mapping[str, bytes], order: GridOrder, faults: list[Fault]) -> None:
     for name in sorted(files):
-        known = name in (*KNOWN, order.file) or CALENDAR.fullmatch(name) or RULE.fullmatch(name)
+        listed = name in (*KNOWN, order.file) or is_model_file(name)
+        known = listed or CALENDAR.fullmatch(name) or RULE.fullmatch(name)
         if name.lower().endswith(OURS) and not known:
             faults.append(Fault(name, None, "", "", "is no file of a city folder"))

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
+from city.feed import Feed
 from city.place import Division, LonLat
 from city.squad import Shift
 from founding.datums import Datums
@@ -148,6 +149,27 @@ class CalendarPart:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelPart:
+    """A device model of a city's own: the TOML text of its file, and the codec's JavaScript."""
+
+    name: str
+    text: str
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class PipeSection:
+    """A section of a gas pipe; `line` are its points, lon/lat in WGS-84."""
+
+    code: str
+    pressure: str
+    material: str
+    year: int | None
+    diameter_mm: int | None
+    line: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A folder as its files say it, each for itself; None: there is no such file."""
 
@@ -168,6 +190,9 @@ class Draft:
     limits: tuple[Entry[LimitRow], ...] = ()
     years: Mapping[int, Mapping[date, bool]] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)  # text by file
+    feeds: tuple[Entry[Feed], ...] | None = None
+    models: Mapping[str, ModelPart] | None = None
+    pipes: tuple[Entry[PipeSection], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +205,8 @@ class StageLimit:
 @dataclass(frozen=True, slots=True)
 class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
-    database alone. `rules` are the texts of its own rules."""
+    database alone. `rules` are the texts of its own rules. Of feeds, models and pipes None says
+    that they stay as they are."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -192,6 +218,9 @@ class City:
     stage_limits: Mapping[str, StageLimit]
     calendar: CalendarPart
     rules: Mapping[str, str]
+    feeds: Mapping[str, Feed] | None = None  # the shipped ones among them
+    models: Mapping[str, ModelPart] | None = None
+    pipes: Mapping[str, PipeSection] | None = None
 
     @property
     def communities(self) -> list[str]:
@@ -210,6 +239,8 @@ class RuleFacts(Protocol):
 
 # Text and name of a file to a rule; raises `InvalidInput`.
 ParseRule = Callable[[str, str], RuleFacts]
+# Name, text and codec of a device model; raises `InvalidInput`.
+CheckModel = Callable[[str, str, str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,3 +252,4 @@ class Shipped:
     rules: Mapping[str, str]  # category by code
     calendars: frozenset[str]
     parse_rule: ParseRule
+    check_model: CheckModel

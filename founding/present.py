@@ -11,6 +11,7 @@ from db import calendars, categories, districts, grids, rules, squads, users
 from db.pool import Connection
 from founding.city_file import LANGUAGES
 from founding.compare import Tables, tables_of
+from founding.field_steps import read_feeds, read_models, read_pipes
 from founding.ground import default_duty_grids
 from founding.parts import (
     DEFAULT_LEVELS,
@@ -55,7 +56,8 @@ def find_present(conn: Connection, district: str, calendar: str, *, cells: bool 
 
 def read_city(conn: Connection, code: str, *, every_year: bool = False, cells: bool = True) -> City:
     """The whole city, to be written out: of the rules those that are its own, of the calendar the
-    years that are not as shipped, or every one. Without `cells` it has none."""
+    years that are not as shipped, or every one. Without `cells` it has none, and neither models nor
+    pipes."""
     row = districts.find_district(conn, code)
     if row is None:
         raise NotFound("district", code)
@@ -130,6 +132,9 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         },
         calendar=CalendarPart(district.calendar, {}, DEFAULT_WINDOWS),
         rules={rule.code: rule.source for rule in rules.list_texts(conn)},
+        feeds=read_feeds(conn, code),
+        models=read_models(conn, code) if with_cells else None,
+        pipes=read_pipes(conn, code) if with_cells else None,
     )
 
 

@@ -120,7 +120,7 @@ def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> P
     """A calendar of a year that nobody has entered is one without a row. The files hold no cells:
     a city has tens of thousands, and they stay as they are."""
     city = read_city(conn, district, every_year=True, cells=cells)
-    files = write_folder(replace(city, cells={}))
+    files = write_folder(replace(city, cells={}, models=None, pipes=None))
     return Present(city, files, files.get(table.file, empty_calendar()))
 
 
@@ -176,7 +176,7 @@ def plan(
 
 def _edited(table: Table, present: bytes, edit: Edit) -> bytes:
     if edit.content is not None:
-        return edit.content
+        return table.as_file(edit.content)
     if edit.put is not None:
         return with_row(table, present, edit.key, edit.put)
     return without_row(table, present, edit.remove)

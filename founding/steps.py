@@ -12,7 +12,7 @@ from city.clock import ClockKind, WorkCalendar
 from city.errors import Conflict
 from city.event import NewEvent
 from city.squad import Squad
-from db import calendars, categories, districts, grids, squads, users
+from db import calendars, categories, districts, feeds, grids, squads, users
 from db.events import append_events
 from db.grids import CellRow
 from db.pool import Connection
@@ -29,6 +29,7 @@ from founding.compare import (
     next_calendar,
     tables_of,
 )
+from founding.field_steps import write_field
 from founding.ground import GridFinder, has_own_duty_grids
 from founding.obstacles import find_obstacles
 from founding.parts import Cell, City, Fault, Person, SquadPart
@@ -47,7 +48,7 @@ TOLD = {"from": SOURCE}
 # What the subject of an event is called where the thing itself is called otherwise.
 SUBJECTS = {"person": "user"}
 # What every district shares: events about it belong to none.
-SHARED = frozenset({"calendar"})
+SHARED = frozenset({"calendar", "model"})
 
 # Makes the password of somebody new.
 NewPassword = Callable[[], users.Password]
@@ -135,6 +136,7 @@ def apply_cities(
 def _lock(conn: Connection) -> None:
     districts.lock_districts(conn)
     users.lock_people(conn)
+    feeds.lock_feeds(conn)
 
 
 def _put_in_force(
@@ -183,6 +185,7 @@ def _write(
     if plan.calendar is not None:
         calendars.insert_calendar(conn, plan.calendar, SOURCE, now)
     _write_people(conn, city, changes, passwords, now)
+    write_field(conn, city, changes, now)
     return changes
 
 
@@ -223,7 +226,7 @@ def _write_ground(conn: Connection, city: City, changes: Sequence[Change]) -> No
     if new:
         rows = ((_cell_row(city.cells[c]), finder.grid_of(city.cells[c].division)) for c in new)
         grids.copy_cells(conn, district, rows, SOURCE)
-    if any(change.what in COUNTED for change in changes):
+    if any(change.what in ("duty_grid", "unit_grid") for change in changes):
         kept = [cell for code, cell in city.cells.items() if code not in new]
         grids.place_cells(conn, [(c.code, _below(c), finder.grid_of(c.division)) for c in kept])
 

@@ -7,9 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from city.clock import ClockKind
+from city.datum import Datum
 from city.errors import InvalidInput, NotFound
 from city.settings import Column, SheetRow
 from founding.export import csv_text
+from founding.feeds_file import (
+    FEED_COLUMNS,
+    FEEDS,
+    NO,
+    YES,
+    as_file,
+    entry_rows,
+    with_entries,
+)
 from founding.folder import (
     CALENDAR,
     CATEGORIES,
@@ -30,6 +40,7 @@ from founding.folder import (
 )
 from founding.parts import DEFAULT_LEVELS
 from founding.sheets import read_lines
+from wire import FORMATS
 
 CALENDAR_PREFIX = "calendar-"
 
@@ -48,15 +59,34 @@ class Table:
     choices: Mapping[str, Sequence[str]]
     writes: frozenset[str]
 
+    @property
+    def is_toml(self) -> bool:
+        """A row is an entry of the file, not a line of it."""
+        return self.file == FEEDS
+
     def columns(self, content: bytes) -> list[Column]:
         """Those of the file as it is written out, in its order."""
+        if self.is_toml:
+            names = (*self.needed, *self.optional)
+            return [Column(n, n in self.needed, self.choices.get(n, ())) for n in names]
         header = content.decode("utf-8-sig").partition("\n")[0].split(",")
         return [Column(n, n in self.needed, self.choices.get(n, ())) for n in header]
 
     def rows(self, content: bytes) -> list[SheetRow]:
         """Every row that can be told apart, right or wrong."""
-        lines = read_lines(self.file, content, self.needed, self.optional, [])
+        if self.is_toml:
+            lines = entry_rows(content)
+        else:
+            lines = read_lines(self.file, content, self.needed, self.optional, [])
         return [SheetRow(line.row, line.values) for line in lines]
+
+    def written(self, names: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+        """The file with these rows."""
+        return with_entries(names, rows) if self.is_toml else csv_text(names, rows).encode()
+
+    def as_file(self, content: bytes) -> bytes:
+        """What somebody uploads, a table whatever the file is, as the file."""
+        return as_file(content) if self.is_toml else content
 
 
 # By the name of a part: its file, the column that names a row, its columns, whether a row can be
@@ -74,6 +104,10 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
         {"clock": [clock for clock in CLOCKS if clock != ClockKind.HANDLE]},
     ),
     "divisions": (DIVISIONS, "code", DIVISION_COLUMNS, True, {"level": DEFAULT_LEVELS}),
+    "feeds": (
+        FEEDS, "name", FEED_COLUMNS, True,
+        {"enabled": (YES[0], NO[0]), "datum": tuple(Datum), "format": ("", *sorted(FORMATS))},
+    ),
 }  # fmt: skip
 NAMES = tuple(_TABLES)
 _WRITES: Mapping[str, frozenset[str]] = {
@@ -82,6 +116,7 @@ _WRITES: Mapping[str, frozenset[str]] = {
     "categories": frozenset({"category"}),
     "limits": frozenset({"stage_limit", "category"}),  # uploaded, with those of handling
     "divisions": frozenset({"division", "duty_grid"}),
+    "feeds": frozenset({"feed"}),
 }
 CALENDAR_WRITES = frozenset({"calendar"})
 
@@ -141,7 +176,7 @@ def with_row(table: Table, content: bytes, key: str, values: Mapping[str, str]) 
         rows.append(new)
     else:
         rows[_place(table, content, key)] = new
-    return csv_text(names, rows).encode()
+    return table.written(names, rows)
 
 
 def without_row(table: Table, content: bytes, key: str) -> bytes:
@@ -151,7 +186,7 @@ def without_row(table: Table, content: bytes, key: str) -> bytes:
     names = [column.name for column in table.columns(content)]
     rows = [_cells(names, row.values) for row in table.rows(content)]
     del rows[_place(table, content, key)]
-    return csv_text(names, rows).encode()
+    return table.written(names, rows)
 
 
 def _cells(names: Sequence[str], values: Mapping[str, str]) -> list[str]:

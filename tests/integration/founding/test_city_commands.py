@@ -334,13 +334,16 @@ def test_several_districts_are_put_in_force_together_or_not_at_all(
     change(other, "limits.csv", "0.25 urgent_hour", "1 work_hour")
     change(other, "limits.csv", "0.5 urgent_hour", "3 urgent_hour")
     assert done(gridwarden("city", "apply", str(other))).splitlines() == [
-        "category 05-02 changed (handle_limit)", "stage_limit acknowledge changed (limit)",
-    ]  # fmt: skip
+        "category 05-02 changed (handle_limit)",
+        "stage_limit acknowledge changed (limit)",
+    ]
     assert done(gridwarden("city", "apply", *both)) == nothing
     limits = [categories.stage_limits(bare, code) for code in (DISTRICT, "991302", "460107")]
     assert [str(found[ClockKind.ACKNOWLEDGE]) for found in limits] == [
-        "0.25 urgent_hour", "1 work_hour", "0.166667 urgent_hour",
-    ]  # fmt: skip
+        "0.25 urgent_hour",
+        "1 work_hour",
+        "0.166667 urgent_hour",
+    ]
     twice = refused(gridwarden("city", "check", str(folder), str(folder)))
     assert "xingzhou/city.toml, code: is in two folders" in twice
 
