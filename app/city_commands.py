@@ -8,22 +8,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from alerts import rule_files
+from alerts import foresight, rule_files
 from alerts import steps as alert_steps
+from alerts.foresight import Foresight
+from app import four_eyes
+from app.approval_commands import acting_person, as_option, say_waiting, why_option
 from app.commands import district_of, installation, no_installation_needed, print_json, transaction
+from app.four_eyes import RuleChange
 from app.settings import Settings
 from city.errors import Conflict, InvalidInput
 from city.event import NewEvent
+from city.person import Caller
 from db import calendars, seeds
 from db.pool import Connection
 from founding import steps as founding
 from founding.check import judge_folder
-from founding.compare import as_json, as_lines
+from founding.compare import ADDED, CHANGED, Change, as_json, as_lines, codes
 from founding.export import write_folder
 from founding.parts import City, Fault, Shipped, StageLimit
+from people.approvals import Asked
 
 ACTOR = "cli"
 RULES = "rules"
@@ -62,28 +69,49 @@ def city_check(folder: Path) -> None:
 def city_plan(settings: Settings, folder: Path, as_json_: bool) -> None:
     """Say what `city apply` would change; nothing is written. Exit 1 if it would be refused."""
     city = judged(folder)
+    now = datetime.now(UTC)
     with transaction(settings) as conn:
         plan = founding.plan_city(conn, city)
+        texts = {c: city.rules[c] for c in codes(plan.changes, "rule", ADDED, CHANGED)}
+        foreseen = four_eyes.foresee(conn, texts, (), now)
+        waits = HeldBack.what(conn, city, texts, now)
         conn.rollback()
     if as_json_:
-        print_json({"changes": as_json(plan.changes)})
+        found = {"alarms": four_eyes.foreseen_json(foreseen)} if foreseen else {}
+        print_json({"changes": as_json(plan.changes), **found})
     else:
         click.echo("\n".join(as_lines(plan.changes)) or "nothing to do")
+        for line in plan_notes(foreseen, waits):
+            click.echo(line)
     refuse(plan.obstacles)
+
+
+def plan_notes(foreseen: Foresight | None, waits: str) -> list[str]:
+    """What changed rules would have done, and what of the plan a second person has to see."""
+    lines = [] if foreseen is None else foresight.as_lines(foreseen)
+    return lines + ([f"waits for a second person: {waits}"] if waits else [])
 
 
 @city_group.command("apply")
 @folder_argument
+@as_option
+@why_option
 @installation
-def city_apply(settings: Settings, folder: Path) -> None:
+def city_apply(settings: Settings, folder: Path, as_: str, why: str) -> None:
     """Put a city folder in force, all of it or nothing. Passwords of new people are printed, this
-    once."""
+    once. Where the city has four eyes, its gas safety rules wait for a second person."""
     city = judged(folder)
     with transaction(settings) as conn:
+        now = datetime.now(UTC)
+        held = HeldBack(conn, city, as_, why, now)
         done = founding.apply_city(
-            conn, city, ACTOR, datetime.now(UTC), put_rules=put_rules, new_password=new_password
-        )
-    click.echo("\n".join(as_lines(done.changes)) or "nothing to do")
+            conn, held.city, ACTOR, now, put_rules=held.put_rules, new_password=new_password,
+            look_again=lambda: held.look_again(conn),
+        )  # fmt: skip
+        lines = as_lines([change for change in done.changes if not held.has(change)])
+        click.echo("\n".join(lines) or "nothing to do")
+        if held.asked is not None:
+            say_waiting(conn, held.asked)
     for name, password in done.passwords.items():
         click.echo(f"{name:<24}{password:<16}{city.people[name].role}")
 
@@ -150,11 +178,85 @@ def put_rules(
     conn: Connection, actor: str, texts: Mapping[str, str], now: datetime
 ) -> Sequence[NewEvent]:
     """A city never ends a gas alarm: whoever means that says it rule by rule."""
+    if not texts:
+        return ()
     try:
         return alert_steps.write_rules(conn, actor, texts, now, agreed=()).events
     except Conflict as conflict:
         hint = "`gridwarden rules apply` names them and asks"
         raise Conflict(f"{conflict}; {hint}", current=conflict.current) from conflict
+
+
+class HeldBack:
+    """What of a folder waits for a second person, where the city has four eyes: its gas safety
+    rules, and that it has them no more. The rest is put in force."""
+
+    def __init__(self, conn: Connection, city: City, as_: str, why: str, now: datetime) -> None:
+        """Looks before anything is locked: at who asks, and at what the rules would have done."""
+        self._why, self._code = why, city.district.code
+        self._on = four_eyes.district_of_rules(conn, self._code)
+        self._switch_off = self._on == self._code and not city.district.four_eyes
+        self._rules: Mapping[str, str] = {}
+        self._caller: Caller | None = None
+        self._foreseen: Mapping[str, Any] | None = None
+        self.asked: Asked | None = None
+        self.city = city
+        if self._on is None:
+            return
+        self._rules = self._gas_rules(conn, rule_texts(city.rules), now)
+        self._foreseen = four_eyes.foreseen_json(four_eyes.foresee(conn, self._rules, (), now))
+        if self._switch_off:
+            self.city = replace(city, district=replace(city.district, four_eyes=True))
+        if self._rules or self._switch_off:
+            self._caller = acting_person(conn, as_, self._on)
+
+    @staticmethod
+    def what(conn: Connection, city: City, texts: Mapping[str, str], now: datetime) -> str:
+        """In words, for a plan; empty where nothing waits."""
+        on = four_eyes.district_of_rules(conn, city.district.code)
+        if on is None:
+            return ""
+        held, _ = four_eyes.gas_rules_among(conn, texts, (), now)
+        off = on == city.district.code and not city.district.four_eyes
+        return RuleChange(held, switch_off=off).what
+
+    def look_again(self, conn: Connection) -> None:
+        """Nobody else switches it any more; had somebody, this was made on another city."""
+        if four_eyes.district_of_rules(conn, self._code) != self._on:
+            raise Conflict("four eyes were switched meanwhile: say it again", current={})
+
+    def has(self, change: Change) -> bool:
+        return change.what == "rule" and change.code in self._rules
+
+    def put_rules(
+        self, conn: Connection, actor: str, texts: Mapping[str, str], now: datetime
+    ) -> Sequence[NewEvent]:
+        """Put the others in force, then store the request for these."""
+        if self._on is None:
+            return put_rules(conn, actor, texts, now)
+        if self._gas_rules(conn, texts, now) != self._rules:
+            raise Conflict("a gas rule was changed meanwhile: say it again", current={})
+        held = rule_texts(self._rules)
+        others = {file: text for file, text in texts.items() if file not in held}
+        events = [*put_rules(conn, actor, others, now)]
+        if self._caller is not None:
+            four_eyes.check_categories(conn, self._rules, now)
+            wanted = RuleChange(self._rules, switch_off=self._switch_off)
+            self.asked = four_eyes.ask(
+                conn, self._caller, wanted, self._foreseen, self._why, now
+            )  # fmt: skip
+            events += self.asked.events
+        return events
+
+    def _gas_rules(
+        self, conn: Connection, texts: Mapping[str, str], now: datetime
+    ) -> Mapping[str, str]:
+        return four_eyes.gas_rules_among(conn, texts, (), now)[0]
+
+
+def rule_texts(rules: Mapping[str, str]) -> dict[str, str]:
+    """Texts by the file of a folder, from those by code."""
+    return {f"{RULES}/{code}.toml": text for code, text in rules.items()}
 
 
 def new_password() -> str:

@@ -17,7 +17,7 @@ from founding.parts import DEFAULT_LEVELS, DISTRICT, District, Fault, Raster, Wi
 CITY_FILE, GRID_FILE = "city.toml", "grid.toml"
 CITY_FIELDS = (
     "code", "name_zh", "name_en", "timezone", "calendar", "windows", "languages", "datum",
-    "levels",
+    "levels", "four_eyes",
 )  # fmt: skip
 RASTER_FIELDS = ("west", "south", "cell_lon", "cell_lat")
 LANGUAGES = ("zh", "en")
@@ -89,6 +89,7 @@ def read_city_file(
         calendar=table.text("calendar", "CN"),
         outline=outline or {},
         levels=_levels(table),
+        four_eyes=_flag(table, "four_eyes"),
     )
     if district.calendar and not CALENDAR_CODE.fullmatch(district.calendar):
         table.fault("calendar", "must be letters, digits, - and _")
@@ -96,6 +97,13 @@ def read_city_file(
         table.fault("datum", f"must be one of {', '.join(DATUMS)}: convert the files first")
     windows = _windows(table)
     return (district if len(faults) == before else None), windows
+
+
+def _flag(table: Table, name: str) -> bool:
+    value = table.values.get(name, False)
+    if not isinstance(value, bool):
+        table.fault(name, "must be true or false, without quotes")
+    return value is True
 
 
 def _timezone(table: Table) -> str:

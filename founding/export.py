@@ -100,6 +100,7 @@ def _city_text(city: City) -> str:
         "languages": list(d.languages),
         "datum": "wgs84",
         "levels": list(d.levels),
+        "four_eyes": d.four_eyes,
     }
     # Text and lists of text are the same in JSON and TOML.
     lines = (f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())

@@ -55,7 +55,8 @@ class Entry(Generic[T]):
 @dataclass(frozen=True, slots=True)
 class District:
     """`outline` is a GeoJSON geometry, lon/lat; `calendar` the code of the one its clocks obey;
-    `levels` are those of its divisions, from the top."""
+    `levels` are those of its divisions, from the top; `four_eyes`: a change of gas safety waits
+    for a second person."""
 
     code: str
     name_zh: str
@@ -65,6 +66,7 @@ class District:
     calendar: str
     outline: Mapping[str, Any]
     levels: tuple[str, ...] = DEFAULT_LEVELS
+    four_eyes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from founding.parts import (
 )
 
 CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING = "calendar", "languages", "levels"
+FOUR_EYES_SETTING = "four_eyes"
 # Who applied the rules that come with the product.
 SHIPPED = "system"
 
@@ -91,7 +92,7 @@ def _nobody(code: str) -> District:
 
 
 def _district(conn: Connection, row: districts.DistrictRow) -> District:
-    settings = (CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING)
+    settings = (CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING, FOUR_EYES_SETTING)
     named = districts.find_settings(conn, row.code, settings)
     return District(
         code=row.code,
@@ -102,6 +103,7 @@ def _district(conn: Connection, row: districts.DistrictRow) -> District:
         calendar=named.get(CALENDAR_SETTING, calendars.DEFAULT_CODE),
         outline=row.outline,
         levels=tuple(named.get(LEVELS_SETTING, DEFAULT_LEVELS)),
+        four_eyes=named.get(FOUR_EYES_SETTING, False),
     )
 
 

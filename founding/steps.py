@@ -34,6 +34,7 @@ from founding.obstacles import find_obstacles
 from founding.parts import Cell, City, Fault, Person, SquadPart
 from founding.present import (
     CALENDAR_SETTING,
+    FOUR_EYES_SETTING,
     LANGUAGES_SETTING,
     LEVELS_SETTING,
     find_present,
@@ -50,6 +51,7 @@ SUBJECTS = {"person": "user"}
 SHARED = frozenset({"calendar", "category", "stage_limit"})
 
 # Puts rule files in force by their name: (connection, actor, texts, now) to what is to be told.
+# Called when all else is written, also where no rule changes.
 PutRules = Callable[[Connection, str, Mapping[str, str], datetime], Sequence[NewEvent]]
 
 
@@ -129,7 +131,7 @@ def apply_city(
         calendars.insert_calendar(conn, plan.calendar, SOURCE, now)
     _write_people(conn, city, changes, digests, now)
     texts = {f"rules/{c}.toml": city.rules[c] for c in codes(changes, "rule", ADDED, CHANGED)}
-    of_rules = put_rules(conn, actor, texts, now) if texts else ()
+    of_rules = put_rules(conn, actor, texts, now)
     append_events(conn, [*_events(city, changes, actor, now, told), *of_rules])
     new = codes(changes, "person", ADDED)
     return Applied(changes, {name: passwords[name] for name in new})
@@ -150,6 +152,7 @@ def _write_district(conn: Connection, city: City, changes: Sequence[Change], now
                 CALENDAR_SETTING: d.calendar,
                 LANGUAGES_SETTING: list(d.languages),
                 LEVELS_SETTING: list(d.levels),
+                FOUR_EYES_SETTING: d.four_eyes,
             }
             for key, value in named.items():
                 districts.save_setting(conn, d.code, key, value, now)

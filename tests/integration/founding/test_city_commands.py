@@ -178,7 +178,8 @@ def test_a_plan_says_what_an_application_does_and_writes_nothing(
     before = everything(bare)
     planned = done(gridwarden("city", "plan", str(folder)))
     assert everything(bare) == before
-    assert done(gridwarden("city", "apply", str(folder))).startswith(planned)
+    changes, _, _ = planned.partition("alarms on the readings of")
+    assert done(gridwarden("city", "apply", str(folder))).startswith(changes)
 
 
 def test_what_fails_half_way_leaves_nothing(
