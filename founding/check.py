@@ -54,6 +54,7 @@ from founding.parts import (
     StageLimit,
 )
 from founding.raster import default_raster, make_cells, place_below
+from founding.rosters import judge_rosters
 
 # Who may ask for a change of gas safety, and approve one.
 APPROVERS = (Role.GAS_ENGINEER, Role.ADMIN)
@@ -80,6 +81,9 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
     grids = _duty_grids(draft, divisions, faults)
     squads = _squads(draft, divisions, grids, faults)
     people = _people(draft, squads, faults)
+    rosters = None
+    if draft.rosters is not None:
+        rosters = judge_rosters(draft.rosters, squads, people, faults)
     _second_person(district, people, faults)
     categories = _categories(draft, shipped, faults)
     rules = _rules(draft, shipped, categories, faults)
@@ -100,6 +104,7 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         stage_limits=_stage_limits(draft, shipped, faults),
         calendar=CalendarPart(district.calendar, draft.years, draft.windows),
         rules=rules,
+        rosters=rosters,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from city.clock import Limit, LimitUnit
 from city.place import LonLat
+from city.roster import Duty
 from city.squad import Shift
 from founding.city_file import CITY_FILE, GRID_FILE
 from founding.folder import (
@@ -24,10 +25,13 @@ from founding.folder import (
     DUTY_GRIDS,
     LIMITS,
     PEOPLE,
+    ROSTER,
+    ROSTER_COLUMNS,
     SQUADS,
 )
 from founding.ground import has_own_duty_grids
 from founding.parts import City, SquadPart
+from founding.rosters import entry_name
 
 CELLS_FILE = "cells.csv"
 # By it a spreadsheet knows that the text is UTF-8.
@@ -76,6 +80,8 @@ def write_folder(city: City) -> dict[str, bytes]:
                 for _, g in sorted(city.duty_grids.items())
             ),
         )
+    if city.rosters:
+        files[ROSTER] = csv_text([*ROSTER_COLUMNS[0], *ROSTER_COLUMNS[1]], _roster(city.rosters))
     if city.cells:
         files[GRID_FILE] = f'file = "{CELLS_FILE}"\n'
         files[CELLS_FILE] = csv_text((*CELL_COLUMNS, *CELL_OPTIONAL), _cells(city))
@@ -118,6 +124,14 @@ def _squad(city: City, squad: SquadPart) -> Sequence[str]:
         squad.phone, ";".join(sorted(grids)), "; ".join(map(shift_text, squad.shifts)),
         *_place(squad.home),
     ]  # fmt: skip
+
+
+def _roster(rosters: Mapping[str, Sequence[Duty]]) -> Iterator[Sequence[str]]:
+    for squad, duties in sorted(rosters.items()):
+        for d in duties:
+            start, end = f"{d.start:%H:%M}", f"{d.end:%H:%M}"
+            name = entry_name(squad, d.day, start)
+            yield [squad, d.day, start, end, d.person, d.phone, name]
 
 
 def shift_text(shift: Shift) -> str:

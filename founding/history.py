@@ -34,6 +34,7 @@ SOURCES: Mapping[str, Source] = {
     "categories": Source("category", {"incident_category": "code"}),
     "limits": Source("stage_limit", {"stage_limit": "clock"}),
     "divisions": Source("division", {"division": "code"}),
+    "rosters": Source("roster", {"squad_roster": "squad"}),
     "rules": Source("rule", {"rule": "code"}),
     "calendar": Source("calendar", {"work_calendar_day": "code"}),
 }

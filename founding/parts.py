@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
 from city.place import Division, LonLat
+from city.roster import Duty
 from city.squad import Shift
 
 T = TypeVar("T")
@@ -130,6 +131,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class RosterRow:
+    """A duty of a squad."""
+
+    squad: str
+    duty: Duty
+
+
+@dataclass(frozen=True, slots=True)
 class LimitRow:
     """Allowed time of a clock; `category` is named where the clock is that of handling."""
 
@@ -164,6 +173,7 @@ class Draft:
     cells_file: str = ""
     squads: tuple[Entry[SquadPart], ...] = ()
     people: tuple[Entry[Person], ...] = ()
+    rosters: tuple[Entry[RosterRow], ...] | None = None  # as they are
     categories: tuple[Entry[Category], ...] | None = None
     limits: tuple[Entry[LimitRow], ...] = ()
     years: Mapping[int, Mapping[date, bool]] = field(default_factory=dict)
@@ -180,7 +190,8 @@ class StageLimit:
 @dataclass(frozen=True, slots=True)
 class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
-    database alone. `rules` are the texts of its own rules."""
+    database alone. `rules` are the texts of its own rules, `rosters` the duties of the squads that
+    have a roster, or None in a folder that says nothing of them."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -192,6 +203,7 @@ class City:
     stage_limits: Mapping[str, StageLimit]
     calendar: CalendarPart
     rules: Mapping[str, str]
+    rosters: Mapping[str, tuple[Duty, ...]] | None = None
 
     @property
     def communities(self) -> list[str]:

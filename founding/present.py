@@ -7,7 +7,7 @@ from datetime import date
 
 from city.clock import DEFAULT_WINDOWS, WorkCalendar
 from city.errors import NotFound
-from db import calendars, categories, districts, grids, rules, squads, users
+from db import calendars, categories, districts, grids, rosters, rules, squads, users
 from db.pool import Connection
 from founding.city_file import LANGUAGES
 from founding.compare import Tables, tables_of
@@ -132,6 +132,7 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         },
         calendar=CalendarPart(district.calendar, {}, DEFAULT_WINDOWS),
         rules={rule.code: rule.source for rule in rules.list_texts(conn)},
+        rosters=rosters.list_rosters(conn, code),
     )
 
 

@@ -12,7 +12,7 @@ from city.clock import ClockKind, WorkCalendar
 from city.errors import Conflict
 from city.event import NewEvent
 from city.squad import Squad
-from db import calendars, categories, districts, grids, squads, users
+from db import calendars, categories, districts, grids, rosters, squads, users
 from db.events import append_events
 from db.grids import CellRow
 from db.pool import Connection
@@ -130,6 +130,8 @@ def apply_city(
     if plan.calendar is not None:
         calendars.insert_calendar(conn, plan.calendar, SOURCE, now)
     _write_people(conn, city, changes, digests, now)
+    for code in codes(changes, "roster", ADDED, CHANGED, RETIRED):
+        rosters.replace_roster(conn, code, (city.rosters or {}).get(code, ()))
     texts = {f"rules/{c}.toml": city.rules[c] for c in codes(changes, "rule", ADDED, CHANGED)}
     of_rules = put_rules(conn, actor, texts, now)
     append_events(conn, [*_events(city, changes, actor, now, told), *of_rules])

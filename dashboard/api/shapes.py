@@ -172,7 +172,8 @@ class Why(msgspec.Struct, kw_only=True):
 
 
 class RecommendationItem(msgspec.Struct, kw_only=True):
-    """A squad with its score (0 to 100) and the parts it is made of."""
+    """A squad with its score (0 to 100) and the parts it is made of. `called` is who of it is on
+    duty by its roster, `phone` their number or else the squad's; empty for who sends nobody."""
 
     squad: str
     name_zh: str
@@ -188,6 +189,8 @@ class RecommendationItem(msgspec.Struct, kw_only=True):
     travel_minutes: float | None
     open_incidents: int
     reasons: list[Why]
+    called: str
+    phone: str
 
 
 class ApprovalItem(msgspec.Struct, kw_only=True):
