@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from app.approval_commands import approval_group
 from app.city_commands import city_group
 from app.commands import WORK_COMMANDS, device, rules
 from app.device_commands import add_device_commands
@@ -39,6 +40,7 @@ VERBS: dict[str, click.Command] = {
     for verb in (
         migrate,
         *WORK_COMMANDS,
+        approval_group,
         city_group,
         feed_group,
         reject,

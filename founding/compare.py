@@ -8,13 +8,14 @@ from datetime import date
 from typing import Any
 
 from city.clock import WorkCalendar
+from city.roster import Duty
 from founding.parts import CalendarPart, City
 
 ADDED, CHANGED, RETIRED = "added", "changed", "retired"
 # In this order changes are told.
 WHATS = (
     "district", "calendar", "division", "duty_grid", "unit_grid", "squad", "category",
-    "stage_limit", "person", "rule", "feed", "model", "pipe",
+    "stage_limit", "person", "roster", "rule", "feed", "model", "pipe",
 )  # fmt: skip
 # What is not in the folder and stays all the same: people who were added by others, the rules
 # and limits that come with the product.
@@ -49,7 +50,10 @@ def tables_of(city: City) -> Tables:
     squads = {}
     for code, squad in city.squads.items():
         squads[code] = asdict(replace(squad, home=None))
+    rosters = {c: {"duties": _duties(duties)} for c, duties in (city.rosters or {}).items()}
     return {
+        # A folder that says nothing of rosters leaves them as they are.
+        **({} if city.rosters is None else {"roster": rosters}),
         "district": {city.district.code: asdict(city.district)},
         "division": {c: asdict(d) for c, d in city.divisions.items()},
         "duty_grid": {c: asdict(grid) for c, grid in city.duty_grids.items()},
@@ -75,6 +79,11 @@ def tables_of(city: City) -> Tables:
 
 def _if_told(what: str, values: Mapping[str, Any] | None) -> Tables:
     return {} if values is None else {what: {c: asdict(value) for c, value in values.items()}}
+
+
+def _duties(duties: Iterable[Duty]) -> list[Duty]:
+    """Without what people are called: that stands with the people."""
+    return [replace(duty, called="") for duty in duties]
 
 
 def compare(wanted: Tables, present: Tables) -> list[Change]:

@@ -11,6 +11,7 @@ from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
 from city.feed import Feed
 from city.place import Division, LonLat
+from city.roster import Duty
 from city.squad import Shift
 from founding.datums import Datums
 
@@ -57,7 +58,8 @@ class Entry(Generic[T]):
 @dataclass(frozen=True, slots=True)
 class District:
     """`outline` is a GeoJSON geometry, lon/lat; `calendar` the code of the one its clocks obey;
-    `levels` are those of its divisions, from the top."""
+    `levels` are those of its divisions, from the top; `four_eyes`: a change of gas safety waits
+    for a second person."""
 
     code: str
     name_zh: str
@@ -67,6 +69,7 @@ class District:
     calendar: str
     outline: Mapping[str, Any]
     levels: tuple[str, ...] = DEFAULT_LEVELS
+    four_eyes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class RosterRow:
+    """A duty of a squad."""
+
+    squad: str
+    duty: Duty
+
+
+@dataclass(frozen=True, slots=True)
 class LimitRow:
     """Allowed time of a clock; `category` is named where the clock is that of handling."""
 
@@ -186,6 +197,7 @@ class Draft:
     cells_file: str = ""
     squads: tuple[Entry[SquadPart], ...] = ()
     people: tuple[Entry[Person], ...] = ()
+    rosters: tuple[Entry[RosterRow], ...] | None = None  # as they are
     categories: tuple[Entry[Category], ...] | None = None
     limits: tuple[Entry[LimitRow], ...] = ()
     years: Mapping[int, Mapping[date, bool]] = field(default_factory=dict)
@@ -205,8 +217,8 @@ class StageLimit:
 @dataclass(frozen=True, slots=True)
 class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
-    database alone. `rules` are the texts of its own rules. Of feeds, models and pipes None says
-    that they stay as they are."""
+    database alone. `rules` are the texts of its own rules, `rosters` the duties of the squads that
+    have a roster. Of rosters, feeds, models and pipes None says that they stay as they are."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -221,6 +233,7 @@ class City:
     feeds: Mapping[str, Feed] | None = None  # the shipped ones among them
     models: Mapping[str, ModelPart] | None = None
     pipes: Mapping[str, PipeSection] | None = None
+    rosters: Mapping[str, tuple[Duty, ...]] | None = None
 
     @property
     def communities(self) -> list[str]:

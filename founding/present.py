@@ -7,7 +7,7 @@ from datetime import date
 
 from city.clock import DEFAULT_WINDOWS, WorkCalendar
 from city.errors import NotFound
-from db import calendars, categories, districts, grids, rules, squads, users
+from db import calendars, categories, districts, grids, rosters, rules, squads, users
 from db.pool import Connection
 from founding.city_file import LANGUAGES
 from founding.compare import Tables, tables_of
@@ -26,6 +26,7 @@ from founding.parts import (
 )
 
 CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING = "calendar", "languages", "levels"
+FOUR_EYES_SETTING = "four_eyes"
 # Who applied the rules that come with the product.
 SHIPPED = "system"
 
@@ -93,7 +94,7 @@ def _nobody(code: str) -> District:
 
 
 def _district(conn: Connection, row: districts.DistrictRow) -> District:
-    settings = (CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING)
+    settings = (CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING, FOUR_EYES_SETTING)
     named = districts.find_settings(conn, row.code, settings)
     return District(
         code=row.code,
@@ -104,6 +105,7 @@ def _district(conn: Connection, row: districts.DistrictRow) -> District:
         calendar=named.get(CALENDAR_SETTING, calendars.DEFAULT_CODE),
         outline=row.outline,
         levels=tuple(named.get(LEVELS_SETTING, DEFAULT_LEVELS)),
+        four_eyes=named.get(FOUR_EYES_SETTING, False),
     )
 
 
@@ -135,6 +137,7 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         feeds=read_feeds(conn, code),
         models=read_models(conn, code) if with_cells else None,
         pipes=read_pipes(conn, code) if with_cells else None,
+        rosters=rosters.list_rosters(conn, code),
     )
 
 

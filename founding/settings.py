@@ -33,7 +33,7 @@ from founding.check import judge_folder
 from founding.compare import Change, as_json
 from founding.excel import write_workbook
 from founding.export import write_folder
-from founding.folder import DIVISIONS, PEOPLE
+from founding.folder import DIVISIONS, PEOPLE, ROSTER
 from founding.ground import cells_without_duty_grid
 from founding.history import SOURCES, Told, read_history
 from founding.parts import City, Fault, Shipped
@@ -46,7 +46,6 @@ from founding.tables import (
     beside,
     calendar_name,
     digest_of,
-    empty_calendar,
     table_of,
     with_row,
     without_row,
@@ -121,7 +120,7 @@ def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> P
     a city has tens of thousands, and they stay as they are."""
     city = read_city(conn, district, every_year=True, cells=cells)
     files = write_folder(replace(city, cells={}, models=None, pipes=None))
-    return Present(city, files, files.get(table.file, empty_calendar()))
+    return Present(city, files, files.get(table.file, table.empty()))
 
 
 def write_file(conn: Connection, district: str, name: str, *, excel: bool) -> bytes:
@@ -185,11 +184,23 @@ def _edited(table: Table, present: bytes, edit: Edit) -> bytes:
 def _judge(
     present: Present, table: Table, content: bytes, shipped: Shipped
 ) -> tuple[City | None, list[Fault]]:
-    city, faults = judge_folder({**present.files, table.file: content}, shipped)
+    files = {**present.files, table.file: content}
+    city, faults = judge_folder(files, shipped)
+    if city is None and table.file != ROSTER and _is_of_old(present, faults, shipped):
+        del files[ROSTER]
+        city, faults = judge_folder(files, shipped)
     if city is not None:
         city = replace(city, cells=present.city.cells)
         faults = list(_groundless(city))
     return (None if faults else city), faults
+
+
+def _is_of_old(present: Present, faults: Sequence[Fault], shipped: Shipped) -> bool:
+    """Whether nothing is wrong but what was wrong with the rosters before: somebody in them has
+    been shut out since."""
+    if any(fault.file != ROSTER for fault in faults):
+        return False
+    return {*map(str, faults)} <= {*map(str, judge_folder(present.files, shipped)[1])}
 
 
 def _groundless(city: City) -> Iterator[Fault]:
@@ -329,5 +340,6 @@ def history(conn: Connection, district: str, name: str, code: str) -> list[Histo
     if code and year is not None:
         found = [i for i in found if any(f.name == code for f in i.fields)]
     elif code:
-        found = [item for item in found if item.code == code]
+        owner = code.partition(" ")[0] if name == "rosters" else code
+        found = [item for item in found if item.code == owner]
     return found[:HISTORY_MAX]

@@ -12,7 +12,7 @@ from city.clock import ClockKind, WorkCalendar
 from city.errors import Conflict
 from city.event import NewEvent
 from city.squad import Squad
-from db import calendars, categories, districts, feeds, grids, squads, users
+from db import calendars, categories, districts, feeds, grids, rosters, squads, users
 from db.events import append_events
 from db.grids import CellRow
 from db.pool import Connection
@@ -35,6 +35,7 @@ from founding.obstacles import find_obstacles
 from founding.parts import Cell, City, Fault, Person, SquadPart
 from founding.present import (
     CALENDAR_SETTING,
+    FOUR_EYES_SETTING,
     LANGUAGES_SETTING,
     LEVELS_SETTING,
     find_present,
@@ -53,6 +54,7 @@ SHARED = frozenset({"calendar", "model"})
 # Makes the password of somebody new.
 NewPassword = Callable[[], users.Password]
 # Puts rule files in force by their name: (connection, actor, texts, now) to what is to be told.
+# Called when all else is written, also where no rule changes.
 PutRules = Callable[[Connection, str, Mapping[str, str], datetime], Sequence[NewEvent]]
 
 
@@ -121,6 +123,7 @@ def apply_cities(
     *,
     put_rules: PutRules,
     new_password: NewPassword,
+    look_again: Callable[[], None] = lambda: None,
 ) -> list[Applied]:
     """Write what differs of several districts and tell it in the event log. The caller commits.
 
@@ -130,6 +133,7 @@ def apply_cities(
     """
     passwords = _passwords(conn, cities, new_password)
     _lock(conn)
+    look_again()
     return _put_in_force(conn, cities, actor, now, passwords, put_rules, TOLD, WHATS)
 
 
@@ -159,7 +163,7 @@ def _put_in_force(
         events += _events(city, changes, actor, now, told)
         new = codes(changes, "person", ADDED)
         done.append(Applied(changes, {name: passwords[name].text for name in new}))
-    of_rules = put_rules(conn, actor, texts, now) if texts else ()
+    of_rules = put_rules(conn, actor, texts, now)
     append_events(conn, [*events, *of_rules])
     return done
 
@@ -185,6 +189,8 @@ def _write(
     if plan.calendar is not None:
         calendars.insert_calendar(conn, plan.calendar, SOURCE, now)
     _write_people(conn, city, changes, passwords, now)
+    for code in codes(changes, "roster", ADDED, CHANGED, RETIRED):
+        rosters.replace_roster(conn, code, (city.rosters or {}).get(code, ()))
     write_field(conn, city, changes, now)
     return changes
 
@@ -207,6 +213,7 @@ def _write_district(conn: Connection, city: City, changes: Sequence[Change], now
                 CALENDAR_SETTING: d.calendar,
                 LANGUAGES_SETTING: list(d.languages),
                 LEVELS_SETTING: list(d.levels),
+                FOUR_EYES_SETTING: d.four_eyes,
             }
             for key, value in named.items():
                 districts.save_setting(conn, d.code, key, value, now)

@@ -22,10 +22,12 @@ from dashboard.shell.i18n import CHINESE, LANGUAGES, Texts, texts
 SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     Role.ADMIN: (
         "console", "wall", "squad", "kpi", "devices", "operations", "quarantine", "people",
-        "settings",
+        "settings", "approvals",
     ),
     Role.DISPATCHER: ("console", "wall", "kpi", "devices", "operations", "quarantine"),
-    Role.GAS_ENGINEER: ("console", "wall", "devices", "operations", "quarantine", "settings"),
+    Role.GAS_ENGINEER: (
+        "console", "wall", "devices", "operations", "quarantine", "settings", "approvals",
+    ),
     Role.CHECKER: ("console", "wall"),
     Role.SQUAD_LEADER: ("squad", "wall"),
     Role.LEADER: ("kpi", "wall", "console", "settings"),

@@ -196,3 +196,11 @@ test('settings say what the check says in the language of the page', () => {
     ['is no column of this file; it has a.b', '列：a.b'], ['is something new', 'is something new']];
   for (const [problem, own] of cases) assert.equal(gw.settingsFault(problem, known), own);
 });
+
+test('an approval shows what goes and what comes, and a little around it', () => {
+  const { gw } = screen('approvals');
+  const before = 'a\nb\nc\nd\ne\nf\ng\n', after = 'a\nb\nc\nd\ne\nF\ng\nh\n';
+  const signs = (old, now) => gw.approvalDiff(old, now).map(([sign, line]) => sign + line).join(' ');
+  const cases = [[before, after, '…  d  e -f +F  g +h'], ['', 'x\n', '+x'], ['x\n', '', '-x'], ['x\n', 'x\n', '…']];
+  for (const [old, now, said] of cases) assert.equal(signs(old, now), said);
+});
