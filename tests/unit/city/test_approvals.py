@@ -26,9 +26,23 @@ NOW = datetime(2026, 12, 1, 4, tzinfo=UTC)
 ROLES = (Role.GAS_ENGINEER, Role.ADMIN)
 NEW = NewApproval("gas_rules", "rule gas-lel", {"put": {"gas-lel": "a"}}, {"version": 1}, {})
 WAITING = Approval(
-    1, "991201", NEW.kind, NEW.what, NEW.change, NEW.before, NEW.shown, NEW.digest, "anna", NOW,
-    "why not", NOW + EXPIRES_AFTER, ApprovalState.WAITING, None, None, "",
-)  # fmt: skip
+    1,
+    "991201",
+    NEW.kind,
+    NEW.what,
+    NEW.change,
+    NEW.before,
+    NEW.shown,
+    NEW.digest,
+    "anna",
+    NOW,
+    "why not",
+    NOW + EXPIRES_AFTER,
+    ApprovalState.WAITING,
+    None,
+    None,
+    "",
+)
 
 
 def caller(name: str, role: Role = Role.ADMIN, district: str = "991201") -> Caller:
