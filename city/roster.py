@@ -36,6 +36,19 @@ class Duty:
         return self.day == day.isoformat()
 
 
+def days_text(day: str) -> str:
+    """The day of a duty as people write it: three days of the week in a row are a span."""
+    if not WEEKDAYS.fullmatch(day):
+        return day
+    spans: list[list[int]] = []
+    for number in map(int, day.split(",")):
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1].append(number)
+        else:
+            spans.append([number])
+    return ",".join(f"{s[0]}-{s[-1]}" if len(s) > 2 else ",".join(map(str, s)) for s in spans)
+
+
 def of_day(roster: Iterable[Duty], day: date) -> list[Duty]:
     """The duties that begin on a day: those of its date, else those of its weekday."""
     mine = [duty for duty in roster if duty.is_on(day)]

@@ -13,7 +13,7 @@ from shapely.geometry import shape
 
 from city.clock import Limit, LimitUnit
 from city.place import LonLat
-from city.roster import Duty
+from city.roster import Duty, days_text
 from city.squad import Shift
 from founding.city_file import CITY_FILE, GRID_FILE
 from founding.feeds_file import FEEDS, write_feeds
@@ -143,8 +143,8 @@ def _roster(rosters: Mapping[str, Sequence[Duty]]) -> Iterator[Sequence[str]]:
     for squad, duties in sorted(rosters.items()):
         for d in duties:
             start, end = f"{d.start:%H:%M}", f"{d.end:%H:%M}"
-            name = entry_name(squad, d.day, start)
-            yield [squad, d.day, start, end, d.person, d.phone, name]
+            day = days_text(d.day)
+            yield [squad, day, start, end, d.person, d.phone, entry_name(squad, day, start)]
 
 
 def shift_text(shift: Shift) -> str:

@@ -27,7 +27,7 @@
   gw.screens.approvals = async function () {
     gw.showStatus();
     gw.live.start();
-    gw.live.on('change', change => { if (change.kinds.some(kind => kind.startsWith('approval.'))) show(); });
+    gw.live.on('change', news => { if (news.kinds.some(kind => kind.startsWith('approval.'))) show(); });
     await show();
   };
 
@@ -44,7 +44,7 @@
       part(gw.t('approvals.decided'), decided.map(item => draw(item, false)), gw.t('approvals.none_decided')));
   }
 
-  const part = (title, nodes, none) => gw.el('section', '', [gw.el('h3', '', title), ...(nodes.length ? nodes : [gw.el('p', 'gw-empty', none)])]);
+  const part = (name, nodes, none) => gw.el('section', '', [gw.el('h3', '', name), ...(nodes.length ? nodes : [gw.el('p', 'gw-empty', none)])]);
 
   function draw(item, open) {
     const head = [gw.el('b', '', `${item.id} · ${title(item)}`), gw.el('span', 'gw-approvals-state', gw.word('approvals.state', item.state), { 'data-state': item.state })];
@@ -102,7 +102,7 @@
     ];
   }
 
-  const list = (title, lines) => (lines.length ? [...(title ? [gw.el('h4', '', title)] : []), gw.el('ul', '', lines.map(line => gw.el('li', '', line)))] : []);
+  const list = (name, lines) => (lines.length ? [...(name ? [gw.el('h4', '', name)] : []), gw.el('ul', '', lines.map(line => gw.el('li', '', line)))] : []);
 
   // The answer
 

@@ -144,7 +144,7 @@
   }
 
   function table(sheet, rows) {
-    const names = sheet.columns.map(c => c.name);
+    const names = sheet.columns.map(c => c.name).filter(name => name !== NAMED_BY_ITSELF);
     const head = gw.el('tr', '', [...names.map(name => gw.el('th', '', column(name), { scope: 'col' })), gw.el('th', '', '')]);
     const lines = rows.map(row => gw.el('tr', '', [
       ...names.map((name, n) => gw.el(n ? 'td' : 'th', '', cell(name, row.values[name] || ''), n ? { 'data-label': column(name) } : { scope: 'row' })),

@@ -27,9 +27,15 @@ def asked(installation: Installation, tmp_path: Path) -> Iterator[Path]:
     with psycopg.connect(installation.postgres, autocommit=True) as conn:
         save_setting(conn, DEMO_DISTRICT, "four_eyes", True, datetime.now(UTC))
         said = installation.gridwarden(
-            "rules", "apply", str(file), "--as", "admin", "--why", "a school was built there",
+            "rules",
+            "apply",
+            str(file),
+            "--as",
+            "admin",
+            "--why",
+            "a school was built there",
             input=installation.logins["admin"] + "\n",
-        )  # fmt: skip
+        )
         assert "waits as approval" in said.stdout, said
         yield file
         save_setting(conn, DEMO_DISTRICT, "four_eyes", False, datetime.now(UTC))

@@ -100,10 +100,18 @@ def test_a_duty_is_changed_in_the_settings_and_found_in_their_history(
     assert [(c.what, c.code, c.how) for c in plan.changes] == [("roster", "XZ-GAS", "changed")]
     with bare.transaction():
         settings.apply(
-            bare, DISTRICT, "lin.admin", "rosters", plan.content.encode(), seen,
-            "an earlier start", DAY, shipped=shipped(), put_rules=put_rules,
+            bare,
+            DISTRICT,
+            "lin.admin",
+            "rosters",
+            plan.content.encode(),
+            seen,
+            "an earlier start",
+            DAY,
+            shipped=shipped(),
+            put_rules=put_rules,
             new_password=draw_password,
-        )  # fmt: skip
+        )
     item = settings.history(bare, DISTRICT, "rosters", "XZ-GAS 2026-12-06 07:00")[0]
     assert (item.actor, item.why, item.code) == ("lin.admin", "an earlier start", "XZ-GAS")
     assert "07:00" in item.fields[0].after
@@ -125,7 +133,15 @@ def test_who_was_shut_out_since_stands_in_the_way_of_the_roster_alone(
         assert bool(plan.faults) is faulty, plan.faults
     with pytest.raises(InvalidInput, match=r"roster.csv, row 2, person: is nobody"):
         settings.apply(
-            bare, DISTRICT, "lin.admin", "rosters", ROSTER.encode(),
-            (settings.show(bare, DISTRICT, "rosters").digest, 0), "again", DAY,
-            shipped=shipped(), put_rules=put_rules, new_password=draw_password,
-        )  # fmt: skip
+            bare,
+            DISTRICT,
+            "lin.admin",
+            "rosters",
+            ROSTER.encode(),
+            (settings.show(bare, DISTRICT, "rosters").digest, 0),
+            "again",
+            DAY,
+            shipped=shipped(),
+            put_rules=put_rules,
+            new_password=draw_password,
+        )

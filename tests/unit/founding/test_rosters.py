@@ -8,7 +8,7 @@ from datetime import datetime, time
 
 import pytest
 
-from city.roster import Duty, duty_at
+from city.roster import Duty, days_text, duty_at
 from dashboard.screens.settings.page import fault_words
 from dashboard.shell.i18n import CHINESE, texts
 from founding.compare import as_lines, compare, tables_of
@@ -77,6 +77,14 @@ def test_a_duty_is_a_row_of_the_settings_by_squad_day_and_hour(files: Files, jud
     later = with_row(table, fewer, names[1], values | {"person": "wu"})
     assert [row.values["entry"] for row in table.rows(later)] == ["XZ-GAS 2026-12-06 09:00"]
     assert table.rows(table.empty()) == []
+
+
+@pytest.mark.parametrize(
+    ("day", "written"),
+    [("1,2,3,4,5", "1-5"), ("6,7", "6,7"), ("1,3,4,5,7", "1,3-5,7"), ("2026-12-05", "2026-12-05")],
+)
+def test_days_are_written_as_people_write_them(day: str, written: str) -> None:
+    assert days_text(day) == written
 
 
 def duty(day: str, start: int, end: int, person: str) -> Duty:
