@@ -24,9 +24,11 @@ from founding.check import judge_folder
 from founding.compare import as_json, as_lines
 from founding.export import write_folder
 from founding.parts import City, Fault, Shipped, StageLimit
+from registers.shipped import shipped_registers
 
 ACTOR = "cli"
-RULES = "rules"
+# Folders inside a city folder.
+INNER = ("rules", "registers")
 # A folder in which a file is larger than this is another folder.
 FILE_MAX_BYTES = 200_000_000
 PASSWORD_BYTES = 9
@@ -50,6 +52,7 @@ def city_check(folder: Path) -> None:
     parts = {
         "divisions": city.divisions, "cells": city.cells, "squads": city.squads,
         "people": city.people, "categories": city.categories, "rules of its own": city.rules,
+        "registers": city.registers,
     }  # fmt: skip
     counted = ", ".join(f"{len(found)} {name}" for name, found in parts.items())
     click.echo(f"{city.district.code} {city.district.name_zh}: no fault. {counted}")
@@ -96,7 +99,8 @@ def city_export(settings: Settings, folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise InvalidInput("folder", str(folder), "is not empty")
     with transaction(settings) as conn:
-        files = write_folder(founding.read_city(conn, district_of(conn, settings)))
+        code = district_of(conn, settings)
+        files = write_folder(founding.read_city(conn, code, with_registers=True))
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
@@ -118,9 +122,9 @@ def refuse(faults: Sequence[Fault]) -> None:
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
-    """Contents of the files of a folder and of its folder of rules, by name."""
+    """Contents of the files of a folder and of the folders in it that are ours, by name."""
     found = [path for path in folder.iterdir() if path.is_file()]
-    found += [path for path in (folder / RULES).glob("*") if path.is_file()]
+    found += [path for name in INNER for path in (folder / name).glob("*") if path.is_file()]
     files = {}
     for path in sorted(found):
         name = path.relative_to(folder).as_posix()
@@ -143,6 +147,7 @@ def shipped() -> Shipped:
         rules={rule.code: rule.category for rule in rules},
         calendars=frozenset({calendars.DEFAULT_CODE}),
         parse_rule=rule_files.parse_rule,
+        registers=shipped_registers(),
     )
 
 

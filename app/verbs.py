@@ -10,6 +10,7 @@ from app.city_commands import city_group
 from app.commands import WORK_COMMANDS, device, rules
 from app.device_commands import add_device_commands
 from app.people_commands import token, user
+from app.register_commands import register_group
 from app.reject_commands import reject
 from app.rule_commands import add_rule_commands
 from app.settings import load_settings
@@ -39,6 +40,7 @@ VERBS: dict[str, click.Command] = {
         migrate,
         *WORK_COMMANDS,
         city_group,
+        register_group,
         reject,
         setup_code,
         sparkplug_group,

@@ -54,6 +54,7 @@ from founding.parts import (
     StageLimit,
 )
 from founding.raster import default_raster, make_cells, place_below
+from founding.registers import read_registers
 
 # Outlines are drawn to about 100 m: a point may lie so far outside, degrees.
 TOLERANCE_DEG = 0.001
@@ -83,6 +84,8 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
     if district.calendar not in shipped.calendars and not draft.years:
         problem = "is not shipped, and the folder has no calendar-YYYY.csv for it"
         faults.append(Fault(CITY_FILE, None, "calendar", district.calendar, problem))
+    area = shape(dict(district.outline)).buffer(TOLERANCE_DEG)
+    registers = read_registers(draft.register_files, shipped.registers, categories, area, faults)
     cells = _cells(draft, district, divisions, faults)
     if not faults:
         faults += cells_without_duty_grid(divisions, grids, cells)
@@ -97,6 +100,7 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         stage_limits=_stage_limits(draft, shipped, faults),
         calendar=CalendarPart(district.calendar, draft.years, draft.windows),
         rules=rules,
+        registers=registers,
     )
 
 

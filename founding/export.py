@@ -27,7 +27,9 @@ from founding.folder import (
     SQUADS,
 )
 from founding.ground import has_own_duty_grids
-from founding.parts import City, SquadPart
+from founding.parts import City, RegisterPart, SquadPart
+from founding.registers import data_file, definition_file
+from registers.entries import columns_of, entry_cells
 
 CELLS_FILE = "cells.csv"
 # By it a spreadsheet knows that the text is UTF-8.
@@ -84,7 +86,19 @@ def write_folder(city: City) -> dict[str, bytes]:
         files[f"calendar-{year}.csv"] = csv_text(("date", "working"), rows)
     for code, text in city.rules.items():
         files[f"rules/{code}.toml"] = text
+    for code, part in city.registers.items():
+        if part.text is not None:
+            files[definition_file(code)] = part.text
+        if part.entries is not None:
+            files[data_file(code)] = _entries(part)
     return {name: text.encode() for name, text in files.items()}
+
+
+def _entries(part: RegisterPart) -> str:
+    needed, optional = columns_of(part.register)
+    header = [*needed, *optional]
+    rows = (entry_cells(part.register, e) for _, e in sorted((part.entries or {}).items()))
+    return csv_text(header, ([cells.get(name, "") for name in header] for cells in rows))
 
 
 def _city_text(city: City) -> str:

@@ -30,6 +30,7 @@ from founding.parts import (
     Person,
     SquadPart,
 )
+from founding.registers import FILE as REGISTER
 from founding.sheets import Line, read_lines
 
 BOUNDARY, OUTLINES = "boundary.geojson", "divisions.geojson"
@@ -97,6 +98,7 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         limits=_table(files, LIMITS, _limit, LIMIT_COLUMNS, faults),
         years=_years(files, faults),
         rules=_rules(files, faults),
+        register_files={n: files[n] for n in files if REGISTER.fullmatch(n)},
     )
     _name_strangers(files, order, faults)
     return draft, faults
@@ -356,6 +358,7 @@ def _rules(files: Mapping[str, bytes], faults: list[Fault]) -> dict[str, str]:
 
 def _name_strangers(files: Mapping[str, bytes], order: GridOrder, faults: list[Fault]) -> None:
     for name in sorted(files):
-        known = name in (*KNOWN, order.file) or CALENDAR.fullmatch(name) or RULE.fullmatch(name)
+        patterns = (CALENDAR, RULE, REGISTER)
+        known = name in (*KNOWN, order.file) or any(p.fullmatch(name) for p in patterns)
         if name.lower().endswith(OURS) and not known:
             faults.append(Fault(name, None, "", "", "is no file of a city folder"))

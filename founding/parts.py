@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
 from city.place import Division, LonLat
+from city.register import Register, RegisterEntry
 from city.squad import Shift
 
 T = TypeVar("T")
@@ -147,6 +148,16 @@ class CalendarPart:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisterPart:
+    """A register: `text` is the city's own definition, None where it has the shipped one;
+    `entries` by code, None where the city says nothing of them."""
+
+    register: Register
+    text: str | None
+    entries: Mapping[str, RegisterEntry] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A folder as its files say it, each for itself; None: there is no such file."""
 
@@ -166,6 +177,8 @@ class Draft:
     limits: tuple[Entry[LimitRow], ...] = ()
     years: Mapping[int, Mapping[date, bool]] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)  # text by file
+    # Files of registers, which are read once the definitions that ship are known.
+    register_files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +203,7 @@ class City:
     stage_limits: Mapping[str, StageLimit]
     calendar: CalendarPart
     rules: Mapping[str, str]
+    registers: Mapping[str, RegisterPart] = field(default_factory=dict)
 
     @property
     def communities(self) -> list[str]:
@@ -219,3 +233,4 @@ class Shipped:
     rules: Mapping[str, str]  # category by code
     calendars: frozenset[str]
     parse_rule: ParseRule
+    registers: Mapping[str, Register] = field(default_factory=dict)
