@@ -231,3 +231,11 @@ class DrawRequest:
     why: str
     each: int = 2
     inspectors: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class OffenceRequest:
+    """Whose earlier offences are asked for: the number of a licence or of a person, however it is
+    written. Sent as a body, for addresses are written down by many."""
+
+    party: str
