@@ -132,7 +132,7 @@
     const cell = (label, content) => gw.el('td', '', content, { 'data-label': label });
     return gw.el('tr', '', [gw.el('th', '', link(item.title, toEntry(item.short)), { scope: 'row' }), cell(t('code'), item.code),
       ...extraFields(register).map(f => cell(name(f), shownValue(f, item.values[f.code]))), cell(t('state'), state(register, item)),
-      cell(t('due_on'), due(item)), cell(t('inspected_on'), inspected(item))]);
+      cell(t('due_on'), gw.el('span', '', due(item))), cell(t('inspected_on'), inspected(item))]);
   }
   const today = () => { const p = gw.parts(gw.now()); return [p.year, p.month.padStart(2, '0'), p.day.padStart(2, '0')].join('-'); };
   const isLate = item => !item.retired && item.due_on && item.due_on < today();
@@ -194,9 +194,10 @@
     const dates = gw.el('dl', 'gw-register-fields', [pair(t('due_on'), due(entry)), pair(t('inspected_on'), inspected(entry))]);
     const fields = gw.el('dl', 'gw-register-fields', register.fields.map(f => pair(name(f), fieldContent(found, f))));
     const nodes = [head, tools, dates];
-    if (found.offences && register.party) nodes.push(offenceLine(found));
+    if (found.offences && register.party) nodes.push(offenceLine(found, found.offences.length || !known(found) ? gw.offenceText(found.offences, known(found)) : t('no_offence')));
     if (register.promises.length) nodes.push(panel(t('promises'), [gw.el('ul', 'gw-register-lines', register.promises.map(p => gw.el('li', '', name(p))))]));
-    nodes.push(panel(t('fields'), [fields]), panel(t('inspections'), inspections(found)), panel(t('history'), [gw.el('ul', 'gw-register-lines', found.history.map(change))]));
+    nodes.push(panel(t('fields'), [fields]), panel(t('inspections'), inspections(found)));
+    if (found.history.length) nodes.push(panel(t('history'), [gw.el('ul', 'gw-register-lines', found.history.map(change))]));
     return nodes;
   }
   const pair = (title, content) => gw.el('div', '', [gw.el('dt', '', title), gw.el('dd', '', content)]);
@@ -208,8 +209,8 @@
     return shownValue(field, text);
   }
   const known = found => Boolean(found.entry.values[found.register.party]);
-  function offenceLine(found) {
-    return gw.el('p', 'gw-register-offences' + (found.offences.length ? ' earlier' : ''), gw.offenceText(found.offences, known(found)), { role: 'status' });
+  function offenceLine(found, text) {
+    return gw.el('p', 'gw-register-offences' + (found.offences.length ? ' earlier' : ''), text, { role: 'status' });
   }
   function inspections(found) {
     if (!found.inspections.length) return [gw.el('p', 'gw-empty', t('no_inspections'))];
@@ -238,7 +239,7 @@
       gw.setText(verdict, text);
       send.disabled = seen.open > 0 || !seen.applies;
       const fails = !seen.open && seen.applies && !seen.passed;
-      said.replaceChildren(...(fails && register.party ? [offenceLine(found)] : []));
+      said.replaceChildren(...(fails && register.party ? [offenceLine(found, gw.offenceText(found.offences, known(found)))] : []));
     };
     const submit = async () => {
       gw.setText(error, '');
