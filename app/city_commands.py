@@ -32,10 +32,13 @@ from founding.compare import ADDED, CHANGED, Change, as_json, as_lines, codes
 from founding.export import write_folder
 from founding.parts import City, Fault, Shipped, StageLimit
 from people.approvals import Asked
+from registers.shipped import shipped_registers
 from wire.model_check import check_text
 
 ACTOR = "cli"
-RULES, MODELS = "rules", "models"
+RULES = "rules"
+# Folders inside a city folder.
+INNER = (RULES, "models", "registers")
 # A folder in which a file is larger than this is another folder.
 FILE_MAX_BYTES = 200_000_000
 
@@ -62,6 +65,7 @@ def city_check(folders: Sequence[Path]) -> None:
         parts = {
             "divisions": city.divisions, "cells": city.cells, "squads": city.squads,
             "people": city.people, "categories": city.categories, "rules of its own": city.rules,
+            "registers": city.registers,
         }  # fmt: skip
         counted = ", ".join(f"{len(found)} {name}" for name, found in parts.items())
         click.echo(f"{city.district.code} {city.district.name_zh}: no fault. {counted}")
@@ -136,7 +140,8 @@ def city_export(settings: Settings, folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise InvalidInput("folder", str(folder), "is not empty")
     with transaction(settings) as conn:
-        files = write_folder(founding.read_city(conn, district_of(conn, settings)))
+        code = district_of(conn, settings)
+        files = write_folder(founding.read_city(conn, code, with_registers=True))
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
@@ -176,10 +181,9 @@ def refuse(faults: Sequence[Fault]) -> None:
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
-    """Contents of the files of a folder and of its folders of rules and models, by name."""
+    """Contents of the files of a folder and of the folders in it that are ours, by name."""
     found = [path for path in folder.iterdir() if path.is_file()]
-    for inner in (RULES, MODELS):
-        found += [path for path in (folder / inner).glob("*") if path.is_file()]
+    found += [path for name in INNER for path in (folder / name).glob("*") if path.is_file()]
     files = {}
     for path in sorted(found):
         name = path.relative_to(folder).as_posix()
@@ -203,6 +207,7 @@ def shipped() -> Shipped:
         calendars=frozenset({calendars.DEFAULT_CODE}),
         parse_rule=rule_files.parse_rule,
         check_model=check_text,
+        registers=shipped_registers(),
     )
 
 

@@ -61,6 +61,7 @@ from founding.parts import (
 )
 from founding.pipes import PIPES
 from founding.raster import default_raster, make_cells, place_below
+from founding.registers import read_registers
 from founding.rosters import judge_rosters
 
 # Who may ask for a change of gas safety, and approve one.
@@ -95,6 +96,8 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
     if district.calendar not in shipped.calendars and not draft.years:
         problem = "is not shipped, and the folder has no calendar-YYYY.csv for it"
         faults.append(Fault(CITY_FILE, None, "calendar", district.calendar, problem))
+    area = shape(dict(district.outline)).buffer(TOLERANCE_DEG)
+    registers = read_registers(draft.register_files, shipped.registers, categories, area, faults)
     cells = _cells(draft, district, divisions, faults)
     if not faults:
         faults += cells_without_duty_grid(divisions, grids, cells)
@@ -113,6 +116,7 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         models=_models(draft, shipped, faults),
         pipes=_pipes(draft, district, faults),
         rosters=rosters,
+        registers=registers,
     )
 
 

@@ -35,9 +35,11 @@ from founding.folder import (
 )
 from founding.ground import has_own_duty_grids
 from founding.own_models import write_models
-from founding.parts import City, SquadPart
+from founding.parts import City, RegisterPart, SquadPart
 from founding.pipes import PIPES, write_pipes
+from founding.registers import data_file, definition_file
 from founding.rosters import entry_name
+from registers.entries import columns_of, entry_cells
 
 CELLS_FILE = "cells.csv"
 # By it a spreadsheet knows that the text is UTF-8.
@@ -101,7 +103,19 @@ def write_folder(city: City) -> dict[str, bytes]:
     files |= write_models(city.models or {})
     if city.pipes:
         files[PIPES] = write_pipes(city.pipes)
+    for code, part in city.registers.items():
+        if part.text is not None:
+            files[definition_file(code)] = part.text
+        if part.entries is not None:
+            files[data_file(code)] = _entries(part)
     return {name: text.encode() for name, text in files.items()}
+
+
+def _entries(part: RegisterPart) -> str:
+    needed, optional = columns_of(part.register)
+    header = [*needed, *optional]
+    rows = (entry_cells(part.register, e) for _, e in sorted((part.entries or {}).items()))
+    return csv_text(header, ([cells.get(name, "") for name in header] for cells in rows))
 
 
 def _city_text(city: City) -> str:

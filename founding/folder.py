@@ -37,6 +37,7 @@ from founding.parts import (
     SquadPart,
 )
 from founding.pipes import PIPES, read_pipes
+from founding.registers import FILE as REGISTER
 from founding.sheets import Line, read_lines
 
 BOUNDARY, OUTLINES = "boundary.geojson", "divisions.geojson"
@@ -121,6 +122,7 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         feeds=read_feeds(files[FEEDS], faults) if FEEDS in files else None,
         models=read_models(files, faults),
         pipes=read_pipes(files[PIPES], datums.of(PIPES), faults) if PIPES in files else None,
+        register_files={n: files[n] for n in files if REGISTER.fullmatch(n)},
     )
     _name_strangers(files, order, faults)
     return draft, faults
@@ -425,7 +427,8 @@ def _rules(files: Mapping[str, bytes], faults: list[Fault]) -> dict[str, str]:
 
 def _name_strangers(files: Mapping[str, bytes], order: GridOrder, faults: list[Fault]) -> None:
     for name in sorted(files):
+        patterns = (CALENDAR, RULE, REGISTER)
         listed = name in (*KNOWN, order.file) or is_model_file(name)
-        known = listed or CALENDAR.fullmatch(name) or RULE.fullmatch(name)
+        known = listed or any(p.fullmatch(name) for p in patterns)
         if name.lower().endswith(OURS) and not known:
             faults.append(Fault(name, None, "", "", "is no file of a city folder"))

@@ -11,6 +11,7 @@ from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
 from city.feed import Feed
 from city.place import Division, LonLat
+from city.register import Register, RegisterEntry
 from city.roster import Duty
 from city.squad import Shift
 from founding.datums import Datums
@@ -181,6 +182,16 @@ class PipeSection:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisterPart:
+    """A register: `text` is the city's own definition, None where it has the shipped one;
+    `entries` by code, None where the city says nothing of them."""
+
+    register: Register
+    text: str | None
+    entries: Mapping[str, RegisterEntry] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A folder as its files say it, each for itself; None: there is no such file."""
 
@@ -205,6 +216,8 @@ class Draft:
     feeds: tuple[Entry[Feed], ...] | None = None
     models: Mapping[str, ModelPart] | None = None
     pipes: tuple[Entry[PipeSection], ...] | None = None
+    # Files of registers, which are read once the definitions that ship are known.
+    register_files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +247,7 @@ class City:
     models: Mapping[str, ModelPart] | None = None
     pipes: Mapping[str, PipeSection] | None = None
     rosters: Mapping[str, tuple[Duty, ...]] | None = None
+    registers: Mapping[str, RegisterPart] = field(default_factory=dict)
 
     @property
     def communities(self) -> list[str]:
@@ -266,3 +280,4 @@ class Shipped:
     calendars: frozenset[str]
     parse_rule: ParseRule
     check_model: CheckModel
+    registers: Mapping[str, Register] = field(default_factory=dict)

@@ -105,6 +105,8 @@ SETTINGS_BODY = "settings-body"  # filled in the browser
 
 # Approvals
 APPROVALS_BODY = "approvals-body"  # filled in the browser
+# Registers
+REGISTERS_BODY = "registers-body"  # filled in the browser
 
 # Messages to the person: live regions for screen readers too
 NOTICE = "notice"
