@@ -281,6 +281,28 @@ class PeopleSteps(Protocol):
         self, conn: Connection, caller: Caller, name: str, request: RoleRequest, now: datetime
     ) -> Account: ...
 
+    def offer_second_factor(self, name: str, issuer: str, secret: str = "") -> tuple[str, str]: ...
+
+    def set_second_factor(
+        self, conn: Connection, caller: Caller, secret: str, code: str, key: str, now: datetime
+    ) -> list[str]: ...
+
+    def check_second_factor(
+        self, conn: Connection, name: str, district: str, code: str, key: str, now: datetime
+    ) -> bool: ...
+
+    def renew_recovery_codes(
+        self, conn: Connection, caller: Caller, code: str, key: str, now: datetime
+    ) -> list[str]: ...
+
+    def remove_second_factor(
+        self, conn: Connection, caller: Caller, code: str, key: str, now: datetime
+    ) -> None: ...
+
+    def reset_second_factor(
+        self, conn: Connection, caller: Caller, name: str, version: int | None, now: datetime
+    ) -> Account: ...
+
     def create_token(
         self, conn: Connection, caller: Caller, request: TokenRequest, now: datetime
     ) -> str: ...

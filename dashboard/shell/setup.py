@@ -14,10 +14,12 @@ from city.errors import Conflict, InvalidInput
 from city.first_run import FirstRun, Outlook
 from dashboard.shell import i18n, theme
 from dashboard.shell.auth import refuse_foreign_origin
+from dashboard.shell.gate import SessionKey
 from dashboard.shell.parts import parts
 from dashboard.shell.proxies import subscriber_of
+from dashboard.shell.second_factor import PATH
 from dashboard.shell.setup_texts import TEXTS
-from dashboard.shell.sign_in import LANGUAGES, THEMES, WINDOW_S, WRONG_PER_NAME, choice
+from dashboard.shell.sign_in import LANGUAGES, THEMES, WINDOW_S, WRONG_PER_NAME, choice, enter
 from db.live import Redis
 from db.pool import transaction
 from db.rate_limit import Attempts
@@ -28,6 +30,8 @@ DATUMS = ("wgs84", "cgcs2000")
 STEPS = {
     "city.toml": 1, "boundary.geojson": 2, "divisions.csv": 3, "grid.toml": 4, "people.csv": 5,
 }  # fmt: skip
+# Where the first administrator goes when all is said.
+AFTERWARDS = "/wall"
 DEFAULTS = {"timezone": "Asia/Shanghai", "datum": DATUMS[0]}
 
 
@@ -77,12 +81,20 @@ def _answer(code: str) -> Any:
         except Conflict as error:
             problem = str(error)
         else:
-            return redirect("/login?next=/wall", 303)
+            return _enter(answers.admin)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if outlook.faults or problem else HTTPStatus.OK
     return _page(
         status, state="form", key=code, values=request.form, outlook=outlook, problem=problem,
         kept={"boundary": answers.boundary, "divisions": answers.divisions},
     )  # fmt: skip
+
+
+def _enter(admin: str) -> Any:
+    """The first administrator is in, and sets a second factor next, or later."""
+    key = parts().gate.sign_in(admin, _sent("password"))
+    if isinstance(key, SessionKey):
+        return enter(key, f"{PATH}?first=yes&next={AFTERWARDS}")
+    return redirect(f"/login?next={AFTERWARDS}", 303)
 
 
 def _sent(name: str) -> str:

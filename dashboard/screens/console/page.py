@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from city.errors import Forbidden, NotFound
 from city.incident import Role
+from city.person import ADMINISTRATORS
 from dashboard.screens.console import load, video
 from dashboard.screens.detail.load import incident as read_incident
 from dashboard.screens.detail.load import recommendations
@@ -52,11 +53,16 @@ def layout(view: View) -> Component:
 
 
 def render_tools(view: View) -> list[Component]:
-    """Report a matter; help with the keys."""
+    """What an administrator has still to do; report a matter; help with the keys."""
     t = view.t
     tools = [key_button(t("report.button"), "r", "report")]
     if view.caller.role not in REPORTERS:
         tools = []
+    if view.caller.role in ADMINISTRATORS and load.lacks_second_factor(view.caller):
+        link = html.A(
+            t("second_factor.missing"), href="/second-factor?next=/console", className="gw-nudge"
+        )
+        tools = [link, *tools]
     return [*tools, key_button(t("keys.button"), "?", "keys")]
 
 
