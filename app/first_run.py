@@ -8,15 +8,14 @@ from datetime import datetime
 from app.city_commands import put_rules, shipped
 from city.errors import Conflict, Forbidden
 from city.event import NewEvent
-from city.first_run import FileFault, FirstRun, Outlook
+from city.first_run import FirstRun, Outlook
 from db import setup_codes
 from db.events import append_events
 from db.pool import Connection
 from founding import steps as founding
-from founding.check import judge_folder
-from founding.compare import as_lines
-from founding.first_run import make_folder
-from founding.parts import City
+from founding.compare import as_changes
+from founding.first_run import judge_answers
+from founding.settings import as_fault
 
 ACTOR = "setup"
 CODE_BYTES = 18
@@ -44,29 +43,24 @@ def fits(conn: Connection, code: str) -> bool:
 
 def look(conn: Connection, answers: FirstRun) -> Outlook:
     """What is wrong with the answers, else what would be made of them; writes nothing."""
-    city, faults = _judge(answers)
-    if city is not None:
-        plan = founding.plan_city(conn, city)
-        if not plan.obstacles:
-            return Outlook((), as_lines(plan.changes))
-        faults = tuple(FileFault(fault.file, str(fault)) for fault in plan.obstacles)
-    return Outlook(faults, ())
+    city, faults = judge_answers(answers, shipped())
+    if city is None:
+        return Outlook([as_fault(fault) for fault in faults], ())
+    plan = founding.plan_city(conn, city)
+    if plan.obstacles:
+        return Outlook([as_fault(fault) for fault in plan.obstacles], ())
+    return Outlook((), as_changes(plan.changes))
 
 
 def found(conn: Connection, code: str, answers: FirstRun, password: str, now: datetime) -> None:
     """Found the city and its first administrator; the code is used up. The caller commits."""
     if not fits(conn, code):
         raise Forbidden("the set-up code is not right, or set-up is closed")
-    city, faults = _judge(answers)
+    city, faults = judge_answers(answers, shipped())
     if city is None:
-        lines = "\n".join(fault.text for fault in faults)
+        lines = "\n".join(map(str, faults))
         raise Conflict(f"nothing was changed:\n{lines}", current={})
     setup_codes.delete_code(conn)
     founding.apply_city(
         conn, city, ACTOR, now, put_rules=put_rules, new_password=lambda: password
     )  # fmt: skip
-
-
-def _judge(answers: FirstRun) -> tuple[City | None, tuple[FileFault, ...]]:
-    city, faults = judge_folder(make_folder(answers), shipped())
-    return city, tuple(FileFault(fault.file, str(fault)) for fault in faults)

@@ -32,11 +32,12 @@ def test_a_browser_founds_the_city_and_its_administrator_sees_the_wall(
         page.fill("input[name=name_zh]", "星洲区")
         page.fill("input[name=name_en]", "Xingzhou District")
         page.set_input_files("input[name=boundary]", SAMPLE / "boundary.geojson")
+        page.check("input[name=names][value=file]")
         page.set_input_files("input[name=divisions]", SAMPLE / "divisions.csv")
         page.check("input[name=grid][value=yes]")
         page.fill("input[name=admin]", "lin.admin")
         page.click("button[value=look]")
-        expect(page.locator("li", has_text="person lin.admin added")).to_be_visible()
+        expect(page.locator("li", has_text="Person lin.admin: added")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
         page.set_viewport_size(DESK)
         page.fill("input[name=password]", PASSWORD)

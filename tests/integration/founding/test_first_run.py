@@ -34,6 +34,7 @@ ANSWERS = {
     "timezone": "Asia/Shanghai",
     "languages": ["zh", "en"],
     "datum": "wgs84",
+    "names": "file",
     "grid": "yes",
     "admin": "lin.admin",
 }
@@ -101,7 +102,7 @@ def test_both_ways_make_the_same_city(
         "/setup", data={**ANSWERS, "key": code, "do": "look"}, files=uploads(files)
     )
     assert looked.status_code == 200
-    assert "person lin.admin added" in looked.text
+    assert "人员 lin.admin: 新增" in looked.text
     assert bare.execute("SELECT count(*) FROM district").fetchone() == (0,)
     kept = dict(re.findall(r'name="(\w+_kept)" value="([^"]+)"', looked.text))
     assert set(kept) == {"boundary_kept", "divisions_kept"}
@@ -114,12 +115,13 @@ def test_both_ways_make_the_same_city(
 
     assert gridwarden("city", "export", str(tmp_path / "browser")).exit_code == 0
     answers = FirstRun(
-        **{**ANSWERS, "languages": ("zh", "en"), "grid": True},
+        **{k: v for k, v in ANSWERS.items() if k not in ("names", "grid", "languages")},
+        languages=("zh", "en"), grid=True,
         boundary=files["boundary.geojson"], divisions=files["divisions.csv"],
     )  # fmt: skip
     folder = tmp_path / "folder"
     folder.mkdir()
-    for name, content in make_folder(answers).items():
+    for name, content in make_folder(answers, []).items():
         (folder / name).write_bytes(content)
     monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", another_one)
     assert gridwarden("city", "apply", str(folder)).exit_code == 0
@@ -173,11 +175,10 @@ def test_faults_stand_beside_their_step_and_nothing_is_done(
     browser: httpx.Client, code: str, files: Files, bare: Connection
 ) -> None:
     rows = files["divisions.csv"].replace(b"991201001,", b"9.91E+08,", 1)
-    answer = found(browser, code, {**files, "divisions.csv": rows}, code="12")
+    answer = found(browser, code, {**files, "divisions.csv": rows}, code="12", lang="en")
     assert answer.status_code == 422
-    city, divisions = (
-        answer.text.index(word) for word in ("city.toml, code", "divisions.csv, row")
-    )
+    city = answer.text.index("city.toml · Code: “12” must be six digits")
+    divisions = answer.text.index("divisions.csv · row 3 · Code: “9.91E+08” is a code")
     assert city < answer.text.index('name="boundary"') < divisions
     assert divisions < answer.text.index('name="divisions"')
     assert bare.execute("SELECT count(*) FROM district").fetchone() == (0,)
