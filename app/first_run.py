@@ -9,8 +9,10 @@ from app.city_commands import put_rules, shipped
 from city.errors import Conflict, Forbidden
 from city.event import NewEvent
 from city.first_run import FirstRun, Outlook
-from db import setup_codes
+from city.person import ADMINISTRATORS, Caller
+from db import districts, setup_codes
 from db.events import append_events
+from db.first_steps import DISMISSED
 from db.pool import Connection
 from founding import steps as founding
 from founding.compare import as_changes
@@ -64,3 +66,14 @@ def found(conn: Connection, code: str, answers: FirstRun, password: str, now: da
     founding.apply_city(
         conn, city, ACTOR, now, put_rules=put_rules, new_password=lambda: password
     )  # fmt: skip
+
+
+def dismiss_tour(conn: Connection, caller: Caller, now: datetime) -> None:
+    """Nobody of the district is reminded of what a new city still needs any more."""
+    if caller.role not in ADMINISTRATORS:
+        raise Forbidden(f"{caller.role.value} may not do this; it takes one of: admin")
+    districts.save_setting(conn, caller.district, DISMISSED, caller.name, now)
+    event = NewEvent(
+        now, caller.district, "setup.tour_dismissed", f"setting:{DISMISSED}", caller.name, {}
+    )
+    append_events(conn, [event])

@@ -359,7 +359,8 @@ class SettingsSteps(Protocol):
 
 
 class FirstRunSteps(Protocol):
-    """`app.first_run`: founding the first city in the browser. All but `found` write nothing."""
+    """`app.first_run`: founding the first city in the browser. Only `found` and `dismiss_tour`
+    write."""
 
     def is_open(self, conn: Connection) -> bool: ...
 
@@ -370,6 +371,8 @@ class FirstRunSteps(Protocol):
     def found(
         self, conn: Connection, code: str, answers: FirstRun, password: str, now: datetime
     ) -> None: ...
+
+    def dismiss_tour(self, conn: Connection, caller: Caller, now: datetime) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,15 @@ from dashboard.shell.parts import parts
 from dashboard.shell.proxies import subscriber_of
 from dashboard.shell.second_factor import PATH
 from dashboard.shell.setup_texts import TEXTS
-from dashboard.shell.sign_in import LANGUAGES, THEMES, WINDOW_S, WRONG_PER_NAME, choice, enter
+from dashboard.shell.sign_in import (
+    LANGUAGES,
+    THEMES,
+    WINDOW_S,
+    WRONG_PER_NAME,
+    choice,
+    enter,
+    keep_choice,
+)
 from db.live import Redis
 from db.pool import transaction
 from db.rate_limit import Attempts
@@ -33,7 +41,7 @@ STEPS = {
     "people.csv": 5,
 }  # fmt: skip
 # Where the first administrator goes when all is said.
-AFTERWARDS = "/wall"
+AFTERWARDS = "/welcome"
 DEFAULTS = {"timezone": "Asia/Shanghai", "datum": DATUMS[0], "names": "official"}
 
 
@@ -95,8 +103,12 @@ def _enter(admin: str) -> Any:
     """The first administrator is in, and sets a second factor next, or later."""
     key = parts().gate.sign_in(admin, _sent("password"))
     if isinstance(key, SessionKey):
-        return enter(key, f"{PATH}?first=yes&next={AFTERWARDS}")
-    return redirect(f"/login?next={AFTERWARDS}", 303)
+        response = enter(key, f"{PATH}?first=yes&next={AFTERWARDS}")
+    else:
+        response = redirect(f"/login?next={AFTERWARDS}", 303)
+    for name, known in (("lang", LANGUAGES), ("theme", THEMES)):
+        keep_choice(response, name, _choice(name, known))
+    return response
 
 
 def _sent(name: str) -> str:

@@ -149,10 +149,15 @@ def _choose() -> Any:
     response = redirect("/login" + (f"?next={_quoted(target)}" if target else ""), 303)
     for name, value, known in (("lang", lang, LANGUAGES), ("theme", shade, THEMES)):
         if value in known:
-            response.set_cookie(
-                name, value, max_age=CHOICE_LIFETIME, samesite="Lax", secure=cookies_are_secure()
-            )
+            keep_choice(response, name, value)
     return response
+
+
+def keep_choice(response: Any, name: str, value: str) -> None:
+    """Language or theme, for every page from now on."""
+    response.set_cookie(
+        name, value, max_age=CHOICE_LIFETIME, samesite="Lax", secure=cookies_are_secure()
+    )
 
 
 def _page(status: int, *, problem: str = "", name: str = "", ticket: str = "") -> Response:

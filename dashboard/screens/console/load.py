@@ -8,6 +8,7 @@ from typing import Any
 from city.person import Caller
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
+from dashboard.shell.tour import count_open_steps
 from db import second_factors
 from db.listings import list_video_events
 from db.pool import transaction
@@ -24,6 +25,12 @@ def pending_video(caller: Caller) -> list[dict[str, Any]]:
         )
     plain: list[dict[str, Any]] = as_plain(rows)
     return plain
+
+
+def open_steps(caller: Caller) -> int:
+    """How much of the tour an administrator has before them."""
+    with transaction(parts().pool) as conn:
+        return count_open_steps(conn, caller)
 
 
 def lacks_second_factor(caller: Caller) -> bool:

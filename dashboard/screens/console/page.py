@@ -58,12 +58,19 @@ def render_tools(view: View) -> list[Component]:
     tools = [key_button(t("report.button"), "r", "report")]
     if view.caller.role not in REPORTERS:
         tools = []
-    if view.caller.role in ADMINISTRATORS and load.lacks_second_factor(view.caller):
-        link = html.A(
-            t("second_factor.missing"), href="/second-factor?next=/console", className="gw-nudge"
-        )
-        tools = [link, *tools]
+    if view.caller.role in ADMINISTRATORS:
+        tools = [*render_nudges(view), *tools]
     return [*tools, key_button(t("keys.button"), "?", "keys")]
+
+
+def render_nudges(view: View) -> list[Component]:
+    """They stand until what they ask for is done, or the tour was put away."""
+    t, nudges = view.t, []
+    if load.lacks_second_factor(view.caller):
+        nudges.append(("/second-factor?next=/console", t("second_factor.missing")))
+    if steps := load.open_steps(view.caller):
+        nudges.append(("/welcome", t("tour.open", n=steps)))
+    return [html.A(text, href=link, className="gw-nudge") for link, text in nudges]
 
 
 def key_button(label: str, key: str, command: str) -> Component:

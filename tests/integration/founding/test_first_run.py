@@ -214,3 +214,30 @@ def test_a_running_wall_shows_another_name_and_boundary(
     assert after.status_code == 200
     district = after.json()["district"]
     assert (district["name_en"], district["outline"]) == ("Another", TRIANGLE)
+
+
+def ticked(browser: httpx.Client) -> list[str]:
+    page = browser.get("/welcome")
+    assert page.status_code == 200
+    return re.findall(r'<li class="done">.*?<a href="([^"?]+)', page.text, re.DOTALL)
+
+
+def test_the_tour_is_ticked_by_what_there_is_until_it_is_put_away(
+    browser: httpx.Client, code: str, files: Files, bare: Connection, gridwarden: Command
+) -> None:
+    assert found(browser, code, files).status_code == 303
+    assert ticked(browser) == ["/settings"]  # the unit grid
+    added = gridwarden("user", "add", "chen", "--role", "dispatcher", stdin=PASSWORD + "\n")
+    assert added.exit_code == 0, added.output
+    assert ticked(browser) == ["/settings", "/people"]
+    token = browser.cookies["_csrf_token"]
+    assert browser.post("/welcome").status_code == 403
+    gone = browser.post("/welcome", data={"_csrf_token": token})
+    assert (gone.status_code, gone.headers["Location"]) == (303, "/console")
+    assert bare.execute(
+        "SELECT actor FROM event WHERE kind = 'setup.tour_dismissed'"
+    ).fetchall() == [("lin.admin",)]
+    assert "<form" not in browser.get("/welcome").text
+    browser.cookies.clear()
+    browser.post("/login", data={"name": "chen", "password": PASSWORD})
+    assert browser.get("/welcome").status_code == 403
