@@ -33,6 +33,22 @@ def new_code(conn: Connection, actor: str, now: datetime) -> str:
     return code
 
 
+def invitation(
+    conn: Connection, address: str, actor: str, now: datetime, *, keep_code: bool
+) -> str:
+    """Where the city is founded, with a fresh code; empty where somebody can sign in already.
+    `keep_code`: a code that there is stays good, for whoever is about to use it."""
+    if not is_open(conn):
+        return ""
+    if keep_code and setup_codes.has_code(conn):
+        return (
+            f"Nobody can sign in yet. Found the city at {address}/setup with the code that was "
+            "printed before; `gridwarden setup-code` prints a fresh one"
+        )
+    code = new_code(conn, actor, now)
+    return f"Nobody can sign in yet. Found the city at {address}/setup?code={code}"
+
+
 def is_open(conn: Connection) -> bool:
     """Only while there is no person in the installation."""
     return not setup_codes.has_people(conn)

@@ -29,7 +29,7 @@ CLOCK_READERS = {
     "app/city_commands.py", "app/commands.py", "app/demo_people.py", "app/device_commands.py",
     "app/doctor.py", "app/model_commands.py", "app/people_commands.py", "app/reject_commands.py",
     "app/restart_test.py", "app/rule_commands.py", "app/scheduler.py",
-    "app/setup_commands.py", "app/sparkplug_commands.py", "app/up.py",
+    "app/process/serve.py", "app/setup_commands.py", "app/sparkplug_commands.py", "app/up.py",
 }  # fmt: skip
 SHELLS = re.compile(r"dashboard/api/|dashboard/screens/\w+/(?:page|load)\.py")
 # Processes are started from here: what the environment says is given on as values.
@@ -151,6 +151,8 @@ def test_every_package_is_in_the_lists() -> None:
     packaged = settings["setuptools"]["packages"]["find"]["include"]
     assert {name.rstrip("*") for name in packaged} == found
     assert set(compiled.group(1).split()) == found
+    sent = (ROOT / ".dockerignore").read_text(encoding="utf-8")
+    assert set(re.findall(r"^!(\w+)$", sent, re.MULTILINE)) - {"LICENSE"} == found
     layers = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| \d \| `(\w+)` \|", layers, re.MULTILINE)) == found
 

@@ -54,7 +54,7 @@ def test_a_browser_founds_the_city_and_its_administrator_sees_the_wall(
         expect(page.locator(".gw-nudge")).to_have_text(re.compile("Next steps"))
         page.goto(http + "/wall")
         person.until(person.is_live, 30)
-        person.until_text("body", "星洲区", 20)
+        person.until_text("body", "Xingzhou District", 20)
         page.click("[data-sign-out]")
         page.fill("input[name=name]", "lin.admin")
         page.fill("input[name=password]", PASSWORD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from werkzeug.serving import make_server
 
+from app import first_run
 from app.process.serve import build_ports
 from city.first_run import FirstRun
 from dashboard.screens.citymap import city_map
@@ -241,3 +243,22 @@ def test_the_tour_is_ticked_by_what_there_is_until_it_is_put_away(
     browser.cookies.clear()
     browser.post("/login", data={"name": "chen", "password": PASSWORD})
     assert browser.get("/welcome").status_code == 403
+
+
+def test_an_invitation_makes_no_code_worthless_that_somebody_may_be_using(
+    bare: Connection, browser: httpx.Client, gridwarden: Command
+) -> None:
+    def invited(keep_code: bool) -> str:
+        text = first_run.invitation(
+            bare, "http://here", "serve", datetime.now(UTC), keep_code=keep_code
+        )
+        bare.commit()
+        return text
+
+    printed = re.search(r"http://here(/setup\?code=\S+)", invited(keep_code=True))
+    assert printed
+    assert browser.get(printed[1]).status_code == 200
+    assert "printed before" in invited(keep_code=True)
+    assert browser.get(printed[1]).status_code == 200
+    assert "?code=" in invited(keep_code=False)
+    assert browser.get(printed[1]).status_code == 403
