@@ -126,6 +126,9 @@ class Feeds:
         return replace(whole, device=device, link=link, positions=positions)
 
     def _datum(self, message: Message, decoded: Decoded) -> Datum:
+        """What its positions are in, unless the message itself says so."""
+        if "datum" in decoded.link:
+            return Datum.WGS84
         if message.feed is not None:
             return message.feed.datum
         return self._datum_of.get(decoded.format, Datum.WGS84)

@@ -31,8 +31,12 @@ def test_a_folder_puts_feeds_models_and_pipes_in_force_and_export_says_the_same(
     before = feeds.find_revision(bare)
     applied = gridwarden("city", "apply", str(folder))
     assert applied.exit_code == 0, applied.output
-    for line in ("feed north added", "feed shelly changed (enabled)", "model acme added",
-                 "pipe: 2 added"):  # fmt: skip
+    for line in (
+        "feed north added",
+        "feed shelly changed (enabled)",
+        "model acme added",
+        "pipe: 2 added",
+    ):
         assert line in applied.output
     assert feeds.find_revision(bare) > before
     wanted = read_feeds(bare).subscription()
@@ -77,9 +81,18 @@ def change_in_settings(conn: Connection) -> None:
     assert [(c.what, c.code, c.how) for c in planned.changes] == [("feed", "east", "added")]
     with conn.transaction():
         settings.apply(
-            conn, DISTRICT, "zhao", "feeds", planned.content.encode(), seen, "a new gateway", NOW,
-            shipped=shipped(), put_rules=put_rules, new_password=new_password,
-        )  # fmt: skip
+            conn,
+            DISTRICT,
+            "zhao",
+            "feeds",
+            planned.content.encode(),
+            seen,
+            "a new gateway",
+            NOW,
+            shipped=shipped(),
+            put_rules=put_rules,
+            new_password=new_password,
+        )
     assert "east/v3/+/devices/+/up" in read_feeds(conn).subscription().others
     (item, *_) = settings.history(conn, DISTRICT, "feeds", "east")
     assert (item.actor, item.why) == ("zhao", "a new gateway")
