@@ -74,7 +74,7 @@ class Feeds:
         """Devices registered by their name alone that nobody has heard yet, each with the feed
         through which it speaks now."""
         found: dict[int, str] = {}
-        for message, whole in zip(handed, decoded, strict=True):
+        for message, whole in zip(handed, decoded, strict=True) if self._router else ():
             for part in whole.parts or (whole,):
                 names = self._names(message, part)
                 if names is None or registry.find(part.format, names.full) is not None:
@@ -88,7 +88,7 @@ class Feeds:
         self, handed: Sequence[Message], decoded: Sequence[Decoded]
     ) -> Iterator[tuple[str, str]]:
         """(format, identity) that devices may be registered by, beside what messages say."""
-        for message, whole in zip(handed, decoded, strict=True):
+        for message, whole in zip(handed, decoded, strict=True) if self._router else ():
             for part in whole.parts or (whole,):
                 if (names := self._names(message, part)) is not None:
                     yield part.format, names.full
@@ -99,6 +99,8 @@ class Feeds:
         bound: Bindings,
     ) -> list[Decoded]:  # fmt: skip
         """The same messages, each of the device that its feed means, with its places in WGS-84."""
+        if not self._router and not self._datum_of:
+            return list(decoded)
         return [
             self._adopt(message, whole, registry, bound)
             for message, whole in zip(handed, decoded, strict=True)
