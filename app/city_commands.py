@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,9 +18,11 @@ from city.errors import Conflict, InvalidInput
 from city.event import NewEvent
 from db import calendars, seeds
 from db.pool import Connection
+from db.users import draw_password
 from founding import steps as founding
 from founding.check import judge_folder
-from founding.compare import as_json, as_lines
+from founding.city_file import CITY_FILE
+from founding.compare import Change, as_json, as_lines
 from founding.export import write_folder
 from founding.parts import City, Fault, Shipped, StageLimit
 from wire.model_check import check_text
@@ -30,63 +31,71 @@ ACTOR = "cli"
 RULES, MODELS = "rules", "models"
 # A folder in which a file is larger than this is another folder.
 FILE_MAX_BYTES = 200_000_000
-PASSWORD_BYTES = 9
 
-folder_argument = click.argument(
-    "folder", type=click.Path(exists=True, file_okay=False, path_type=Path)
+folders_argument = click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
 
 
 @click.group("city")
 def city_group() -> None:
-    """A city as a folder: checked, compared, put in force, written out."""
+    """A city as a folder, or several, one a district: checked, compared, put in force, written
+    out."""
 
 
 @city_group.command("check")
-@folder_argument
+@folders_argument
 @no_installation_needed
-def city_check(folder: Path) -> None:
-    """Name every fault of a city folder; exit 1 if there is one."""
-    city = judged(folder)
-    parts = {
-        "divisions": city.divisions, "cells": city.cells, "squads": city.squads,
-        "people": city.people, "categories": city.categories, "rules of its own": city.rules,
-    }  # fmt: skip
-    counted = ", ".join(f"{len(found)} {name}" for name, found in parts.items())
-    click.echo(f"{city.district.code} {city.district.name_zh}: no fault. {counted}")
+def city_check(folders: Sequence[Path]) -> None:
+    """Name every fault of city folders; exit 1 if there is one."""
+    for city in judged(folders):
+        parts = {
+            "divisions": city.divisions, "cells": city.cells, "squads": city.squads,
+            "people": city.people, "categories": city.categories, "rules of its own": city.rules,
+        }  # fmt: skip
+        counted = ", ".join(f"{len(found)} {name}" for name, found in parts.items())
+        click.echo(f"{city.district.code} {city.district.name_zh}: no fault. {counted}")
 
 
 @city_group.command("plan")
-@folder_argument
+@folders_argument
 @click.option("--json", "as_json_", is_flag=True)
 @installation
-def city_plan(settings: Settings, folder: Path, as_json_: bool) -> None:
+def city_plan(settings: Settings, folders: Sequence[Path], as_json_: bool) -> None:
     """Say what `city apply` would change; nothing is written. Exit 1 if it would be refused."""
-    city = judged(folder)
+    cities = judged(folders)
     with transaction(settings) as conn:
-        plan = founding.plan_city(conn, city)
+        plans = [founding.plan_city(conn, city) for city in cities]
         conn.rollback()
+    told = {c.district.code: plan.changes for c, plan in zip(cities, plans, strict=True)}
     if as_json_:
-        print_json({"changes": as_json(plan.changes)})
+        changes = [
+            {"district": code, **change} for code, mine in told.items() for change in as_json(mine)
+        ]
+        print_json({"changes": changes})
     else:
-        click.echo("\n".join(as_lines(plan.changes)) or "nothing to do")
-    refuse(plan.obstacles)
+        _say(told)
+    refuse([fault for plan in plans for fault in plan.obstacles])
 
 
 @city_group.command("apply")
-@folder_argument
+@folders_argument
 @installation
-def city_apply(settings: Settings, folder: Path) -> None:
-    """Put a city folder in force, all of it or nothing. Passwords of new people are printed, this
+def city_apply(settings: Settings, folders: Sequence[Path]) -> None:
+    """Put city folders in force, all of them or nothing. Passwords of new people are printed, this
     once."""
-    city = judged(folder)
+    cities, now = judged(folders), datetime.now(UTC)
     with transaction(settings) as conn:
-        done = founding.apply_city(
-            conn, city, ACTOR, datetime.now(UTC), put_rules=put_rules, new_password=new_password
+        done = founding.apply_cities(
+            conn, cities, ACTOR, now, put_rules=put_rules, new_password=draw_password
         )
-    click.echo("\n".join(as_lines(done.changes)) or "nothing to do")
-    for name, password in done.passwords.items():
-        click.echo(f"{name:<24}{password:<16}{city.people[name].role}")
+    _say({c.district.code: applied.changes for c, applied in zip(cities, done, strict=True)})
+    for city, applied in zip(cities, done, strict=True):
+        for name, password in applied.passwords.items():
+            click.echo(f"{name:<24}{password:<16}{city.people[name].role}")
 
 
 @city_group.command("export")
@@ -104,12 +113,30 @@ def city_export(settings: Settings, folder: Path) -> None:
     click.echo(f"{len(files)} files in {folder}")
 
 
-def judged(folder: Path) -> City:
-    """The city of a folder; where it has faults they are printed and the command ends with 1."""
-    city, faults = judge_folder(read_files(folder), shipped())
+def _say(told: Mapping[str, Sequence[Change]]) -> None:
+    """Changes by their district; which one is said where there are several."""
+    for code, changes in told.items():
+        if len(told) > 1:
+            click.echo(f"{code}:")
+        click.echo("\n".join(as_lines(changes)) or "nothing to do")
+
+
+def judged(folders: Sequence[Path]) -> list[City]:
+    """The cities of folders; where they have faults these are printed and the command ends with
+    1."""
+    known, cities, faults = shipped(), {}, []
+    for folder in folders:
+        city, found = judge_folder(read_files(folder), known)
+        of = f"{folder.name}/" if len(folders) > 1 else ""
+        faults += [replace(fault, file=f"{of}{fault.file}") for fault in found]
+        if city is None:
+            continue
+        code = city.district.code
+        if code in cities:
+            faults.append(Fault(f"{of}{CITY_FILE}", None, "code", code, "is in two folders"))
+        cities[code] = city
     refuse(faults)
-    assert city is not None, "a folder without a fault is a city"
-    return city
+    return list(cities.values())
 
 
 def refuse(faults: Sequence[Fault]) -> None:
@@ -158,7 +185,3 @@ def put_rules(
     except Conflict as conflict:
         hint = "`gridwarden rules apply` names them and asks"
         raise Conflict(f"{conflict}; {hint}", current=conflict.current) from conflict
-
-
-def new_password() -> str:
-    return secrets.token_urlsafe(PASSWORD_BYTES)

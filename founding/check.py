@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import shapely
@@ -15,7 +15,7 @@ from city.category import Category
 from city.clock import ClockKind
 from city.errors import InvalidInput
 from city.incident import Role
-from city.place import Division, LonLat
+from city.place import Division
 from founding.city_file import CITY_FILE, GRID_FILE
 from founding.feeds_file import judge_feeds
 from founding.folder import (
@@ -38,6 +38,7 @@ from founding.ground import (
     judge_duty_grids,
     uncovered_communities,
 )
+from founding.ground_fit import TOLERANCE_DEG, judge_cells, judge_outlines, judge_points
 from founding.own_models import judge_models
 from founding.parts import (
     COMMUNITY,
@@ -60,9 +61,6 @@ from founding.parts import (
 )
 from founding.pipes import PIPES
 from founding.raster import default_raster, make_cells, place_below
-
-# Outlines are drawn to about 100 m: a point may lie so far outside, degrees.
-TOLERANCE_DEG = 0.001
 
 T = TypeVar("T")
 
@@ -140,15 +138,15 @@ def _divisions(draft: Draft, district: District, faults: list[Fault]) -> dict[st
         )
     for entry in draft.divisions:
         _check_division(entry, found, district, faults)
-    area = shape(dict(district.outline)).buffer(TOLERANCE_DEG)
     rows = {entry.value.code: entry.row for entry in draft.divisions}
-    for code, point in draft.points.items():
-        if code in rows and (problem := _why_outside(area, point)):
-            place = f"{point.lon:g}, {point.lat:g}"
-            faults.append(Fault(DIVISIONS, rows[code], "lon, lat", place, problem))
+    faults += judge_points(
+        district.outline, draft.outlines, draft.points, rows, DIVISIONS,
+        stated=DIVISIONS in draft.datums.stated,
+    )  # fmt: skip
     for code in draft.outlines:
         if code not in found:
             faults.append(Fault(OUTLINES, None, "code", code, f"is no division of {DIVISIONS}"))
+    faults += judge_outlines(district.outline, draft.outlines, found, draft.datums)
     return found
 
 
@@ -194,14 +192,6 @@ def _duty_grids(
     return found
 
 
-def _why_outside(area: Any, point: LonLat) -> str:
-    if area.covers(shapely.Point(point.lon, point.lat)):
-        return ""
-    if area.covers(shapely.Point(point.lat, point.lon)):
-        return "are swapped"
-    return "lie outside the boundary"
-
-
 # Models and pipes
 
 
@@ -240,7 +230,7 @@ def _cells(
 ) -> Sequence[Cell]:
     """None without grid.toml; none are made of what has faults already."""
     if draft.cells is not None:
-        return _own_cells(draft, divisions, faults)
+        return _own_cells(draft, district, divisions, faults)
     if not draft.has_grid or faults:
         return ()
     communities = (code for code, d in divisions.items() if d.level == COMMUNITY)
@@ -257,7 +247,7 @@ def _cells(
 
 
 def _own_cells(
-    draft: Draft, divisions: Mapping[str, Division], faults: list[Fault]
+    draft: Draft, district: District, divisions: Mapping[str, Division], faults: list[Fault]
 ) -> Sequence[Cell]:
     entries = draft.cells or ()
     found = _by_code(draft.cells_file, entries, lambda cell: cell.code, faults)
@@ -271,6 +261,7 @@ def _own_cells(
             problem = f"is no division of {DIVISIONS} in {community.code}"
             value = entry.value.division
             faults.append(Fault(draft.cells_file, entry.row, "division", value, problem))
+    faults += judge_cells(district.outline, list(found.values()), draft.datums, draft.cells_file)
     for one, other in _overlaps([entry.value for entry in entries]):
         code, problem = entries[other].value.code, f"overlaps the cell of row {entries[one].row}"
         faults.append(Fault(draft.cells_file, entries[other].row, "code", code, problem))

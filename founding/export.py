@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+import shapely
+from shapely.geometry import shape
 
 from city.clock import Limit, LimitUnit
 from city.place import LonLat
@@ -98,7 +101,7 @@ def write_folder(city: City) -> dict[str, bytes]:
 def _city_text(city: City) -> str:
     d = city.district
     windows = [[f"{start:%H:%M}", f"{end:%H:%M}"] for start, end in city.calendar.windows]
-    values: Mapping[str, Any] = {
+    values: dict[str, Any] = {
         "code": d.code,
         "name_zh": d.name_zh,
         "name_en": d.name_en,
@@ -109,6 +112,8 @@ def _city_text(city: City) -> str:
         "datum": "wgs84",
         "levels": list(d.levels),
     }
+    if any(part.interiors for part in shapely.get_parts(shape(dict(d.outline)))):
+        values["enclaves"] = True
     # Text and lists of text are the same in JSON and TOML.
     lines = (f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
     return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from city.category import Category
 from city.clock import ClockKind, Limit
+from city.datum import Datum
 from city.errors import InvalidInput
 from city.incident import Role
 from city.limits import parse_limit
@@ -18,6 +19,7 @@ from city.place import Division, LonLat
 from city.squad import Shift
 from founding.boundary import read_boundary, read_outlines
 from founding.city_file import CITY_FILE, GRID_FILE, GridOrder, read_city_file, read_grid_file
+from founding.datums import box_of
 from founding.feeds_file import FEEDS, NO, YES, read_feeds
 from founding.own_models import is_model_file, read_models
 from founding.parts import (
@@ -77,24 +79,34 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         Fault(name, None, "", "", "is missing from the folder") for name in NEEDED
         if name not in files
     ]  # fmt: skip
-    outline = None
+    city = read_city_file(files.get(CITY_FILE, b""), faults)
+    datums, district = city.datums, city.district
+    outline, outlines = None, {}
     if BOUNDARY in files:
-        outline = read_boundary(BOUNDARY, files[BOUNDARY], faults)
-    district, windows = read_city_file(files.get(CITY_FILE, b""), outline, faults)
-    order = read_grid_file(files[GRID_FILE], faults) if GRID_FILE in files else GridOrder()
+        outline = read_boundary(
+            BOUNDARY, files[BOUNDARY], datums.of(BOUNDARY), faults, enclaves=city.enclaves
+        )
+    if OUTLINES in files:
+        outlines = read_outlines(OUTLINES, files[OUTLINES], datums.of(OUTLINES), faults)
+    order = GridOrder()
+    if GRID_FILE in files:
+        order = read_grid_file(files[GRID_FILE], datums.of(GRID_FILE), faults)
     points: dict[str, LonLat] = {}
     draft = Draft(
-        district=district,
-        windows=windows,
-        divisions=_table(files, DIVISIONS, _division(points), DIVISION_COLUMNS, faults),
+        district=replace(district, outline=outline or {}) if district else None,
+        windows=city.windows,
+        datums=datums,
+        divisions=_table(
+            files, DIVISIONS, _division(points, datums.of(DIVISIONS)), DIVISION_COLUMNS, faults
+        ),
         points=points,
-        outlines=read_outlines(OUTLINES, files[OUTLINES], faults) if OUTLINES in files else {},
+        outlines=outlines,
         duty_grids=_duty_grids(files, faults),
         has_grid=GRID_FILE in files,
         raster=order.raster,
-        cells=_cells(files, order, faults),
+        cells=_cells(files, order, datums.of(order.file), faults),
         cells_file=order.file,
-        squads=_table(files, SQUADS, _squad, SQUAD_COLUMNS, faults),
+        squads=_table(files, SQUADS, _squad(datums.of(SQUADS)), SQUAD_COLUMNS, faults),
         people=_table(files, PEOPLE, _person, PEOPLE_COLUMNS, faults),
         categories=_categories(files, faults),
         limits=_table(files, LIMITS, _limit, LIMIT_COLUMNS, faults),
@@ -102,18 +114,18 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         rules=_rules(files, faults),
         feeds=read_feeds(files[FEEDS], faults) if FEEDS in files else None,
         models=read_models(files, faults),
-        pipes=read_pipes(files[PIPES], faults) if PIPES in files else None,
+        pipes=read_pipes(files[PIPES], datums.of(PIPES), faults) if PIPES in files else None,
     )
     _name_strangers(files, order, faults)
     return draft, faults
 
 
 Columns = tuple[Sequence[str], Sequence[str]]
-DIVISION_COLUMNS: Columns = (("code", "name", "level", "parent"), ("lon", "lat"))
+DIVISION_COLUMNS: Columns = (("code", "name", "level", "parent"), ("lon", "lat", "datum"))
 DUTY_GRID_COLUMNS: Columns = (("code", "name", "divisions"), ())
 SQUAD_COLUMNS: Columns = (
     ("code", "name_zh", "name_en", "kind", "skills"),
-    ("phone", "grids", "shifts", "lon", "lat"),
+    ("phone", "grids", "shifts", "lon", "lat", "datum"),
 )
 PEOPLE_COLUMNS: Columns = (("name", "role"), ("squad", "display_name"))
 LIMIT_COLUMNS: Columns = (("clock", "limit"), ("category", "source"))
@@ -139,11 +151,11 @@ def _table(
     return tuple(entries)
 
 
-def _division(points: dict[str, LonLat]) -> Callable[[Line], Division]:
+def _division(points: dict[str, LonLat], datum: Datum) -> Callable[[Line], Division]:
     def parse(line: Line) -> Division:
         level = line.text("level", needed=True)
         code = line.digits("code", OFFICIAL_DIGITS.get(level))
-        place = line.place()
+        place = line.place(datum)
         if place is not None:
             points[code] = place
         parent = line.digits("parent")
@@ -171,7 +183,7 @@ def _duty_grid(line: Line) -> DutyGrid:
 
 
 def _cells(
-    files: Mapping[str, bytes], order: GridOrder, faults: list[Fault]
+    files: Mapping[str, bytes], order: GridOrder, datum: Datum, faults: list[Fault]
 ) -> tuple[Entry[Cell], ...] | None:
     """The city's own cells, whose street `founding.check` looks up; their columns and rows are
     counted among their edges."""
@@ -183,9 +195,7 @@ def _cells(
     found = _table(files, order.file, _cell, (CELL_COLUMNS, CELL_OPTIONAL), faults)
     columns = {w: n for n, w in enumerate(sorted({entry.value.west for entry in found}))}
     rows = {s: n for n, s in enumerate(sorted({entry.value.south for entry in found}))}
-    return tuple(
-        Entry(entry.row, _numbered(entry.value, columns, rows)) for entry in found
-    )  # fmt: skip
+    return tuple(Entry(entry.row, _numbered(entry.value, columns, rows, datum)) for entry in found)
 
 
 def _cell(line: Line) -> Cell:
@@ -198,12 +208,16 @@ def _cell(line: Line) -> Cell:
     return Cell(code, "", community, division, 0, 0, west, south, east, north)
 
 
-def _numbered(cell: Cell, columns: Mapping[float, int], rows: Mapping[float, int]) -> Cell:
-    return replace(cell, column=columns[cell.west], row=rows[cell.south])
+def _numbered(
+    cell: Cell, columns: Mapping[float, int], rows: Mapping[float, int], datum: Datum
+) -> Cell:
+    column, row = columns[cell.west], rows[cell.south]
+    west, south, east, north = box_of(cell.west, cell.south, cell.east, cell.north, datum)
+    return replace(cell, column=column, row=row, west=west, south=south, east=east, north=north)
 
 
-def _squad(line: Line) -> SquadPart:
-    return SquadPart(
+def _squad(datum: Datum) -> Callable[[Line], SquadPart]:
+    return lambda line: SquadPart(
         code=line.text("code", needed=True),
         name_zh=line.text("name_zh", needed=True),
         name_en=line.text("name_en", needed=True),
@@ -212,7 +226,7 @@ def _squad(line: Line) -> SquadPart:
         phone=line.text("phone"),
         grids=frozenset(line.words("grids")),
         shifts=_shifts(line),
-        home=line.place(),
+        home=line.place(datum),
     )
 
 

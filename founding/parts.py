@@ -12,6 +12,7 @@ from city.clock import DEFAULT_WINDOWS, Limit
 from city.feed import Feed
 from city.place import Division, LonLat
 from city.squad import Shift
+from founding.datums import Datums
 
 T = TypeVar("T")
 Window = tuple[time, time]
@@ -174,6 +175,7 @@ class Draft:
 
     district: District | None = None
     windows: tuple[Window, ...] = DEFAULT_WINDOWS
+    datums: Datums = field(default_factory=Datums)
     divisions: tuple[Entry[Division], ...] = ()
     points: Mapping[str, LonLat] = field(default_factory=dict)
     outlines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -31,13 +31,13 @@ YEARS, DIAMETERS_MM = (1900, 2100), (1, 3000)
 TEXT_MAX = 200
 
 
-def read_pipes(content: bytes, faults: list[Fault]) -> tuple[Entry[PipeSection], ...]:
-    """Every section that is right by itself, its positions in WGS-84; the row of an entry is the
-    number of its feature, from 1."""
+def read_pipes(content: bytes, datum: Datum, faults: list[Fault]) -> tuple[Entry[PipeSection], ...]:
+    """Every section that is right by itself, its positions in WGS-84; they are given in `datum`
+    where the file does not say. The row of an entry is the number of its feature, from 1."""
     body = _collection(content, faults)
     if body is None:
         return ()
-    datum = _datum(body, faults)
+    datum = _datum(body, datum, faults)
     found = []
     for number, feature in enumerate(body["features"], start=1):
         before = len(faults)
@@ -61,8 +61,8 @@ def _collection(content: bytes, faults: list[Fault]) -> Mapping[str, Any] | None
     return None
 
 
-def _datum(body: Mapping[str, Any], faults: list[Fault]) -> Datum:
-    written = body.get("datum", Datum.WGS84.value)
+def _datum(body: Mapping[str, Any], default: Datum, faults: list[Fault]) -> Datum:
+    written = body.get("datum", default.value)
     try:
         return parse_datum("datum", str(written))
     except InvalidInput as error:

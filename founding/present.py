@@ -125,10 +125,10 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         cells={cell.code: cell for cell in cells},
         squads=_squads(conn, code),
         people={a.name: Person(a.name, a.role.value, a.squad, a.display_name) for a in accounts},
-        categories={c.code: replace(c, version=0) for c in categories.list_in_force(conn)},
+        categories={c.code: replace(c, version=0) for c in categories.list_in_force(conn, code)},
         stage_limits={
             clock: StageLimit(clock, limit, source)
-            for clock, limit, source in categories.list_stage_limits(conn)
+            for clock, limit, source in categories.list_stage_limits(conn, code)
         },
         calendar=CalendarPart(district.calendar, {}, DEFAULT_WINDOWS),
         rules={rule.code: rule.source for rule in rules.list_texts(conn)},

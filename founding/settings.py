@@ -7,7 +7,7 @@ judged, compared and written as a folder is. Nobody reads or writes a column her
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -39,7 +39,7 @@ from founding.history import SOURCES, Told, read_history
 from founding.parts import City, Fault, Shipped
 from founding.present import read_city
 from founding.rule_table import RULES, RULES_KEY, rule_rows
-from founding.steps import PutRules, apply_city, plan_city
+from founding.steps import NewPassword, PutRules, apply_city, plan_city
 from founding.tables import (
     NAMES,
     Table,
@@ -217,7 +217,7 @@ def apply(
     *,
     shipped: Shipped,
     put_rules: PutRules,
-    new_password: Callable[[], str],
+    new_password: NewPassword,
 ) -> AppliedSheet:
     """Put another content of a part in force, with the reason in every event. The caller commits.
 
@@ -307,10 +307,10 @@ def _effects(
     for change in changes:
         if change.what == "stage_limit" and change.code in before.stage_limits:
             old, new = before.stage_limits[change.code].limit, after.stage_limits[change.code].limit
-            keep, get = deadlines.count_clocks(conn, change.code)
+            keep, get = deadlines.count_clocks(conn, after.district.code, change.code)
         elif change.what == "category" and {"handle_limit", "handle_unit"} & {*change.fields}:
             old, new = before.categories[change.code].limit, after.categories[change.code].limit
-            keep, get = deadlines.count_open_of(conn, change.code), 0
+            keep, get = deadlines.count_open_of(conn, after.district.code, change.code), 0
         else:
             continue
         if str(old) != str(new):

@@ -84,7 +84,9 @@ def page_json(caller: Caller, lang: str, shade: str, worker: str) -> str:
     """What the browser's scripts need before Dash has drawn anything. A data block: no script
     runs, so the content security policy needs no exception for it."""
     with transaction(server_parts().pool) as conn:
-        categories = [[row.code, row.name_zh, row.name_en] for row in list_in_force(conn)]
+        categories = [
+            [row.code, row.name_zh, row.name_en] for row in list_in_force(conn, caller.district)
+        ]
     page = {
         "lang": lang,
         "theme": shade,
