@@ -6,9 +6,10 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.city_commands import new_password, put_rules, shipped
+from app.city_commands import put_rules, shipped
 from db import device_models, feeds, pipes
 from db.pool import Connection
+from db.users import draw_password
 from founding import settings
 from founding.settings import Edit
 from ingest.feeds_reader import read_feeds
@@ -91,7 +92,7 @@ def change_in_settings(conn: Connection) -> None:
             NOW,
             shipped=shipped(),
             put_rules=put_rules,
-            new_password=new_password,
+            new_password=draw_password,
         )
     assert "east/v3/+/devices/+/up" in read_feeds(conn).subscription().others
     (item, *_) = settings.history(conn, DISTRICT, "feeds", "east")
