@@ -17,7 +17,7 @@ from city.place import LonLat
 from city.reading import Decoded, SquadPosition
 from ingest.message import Message
 from ingest.reporters import Reporters
-from wire import FORMATS
+from wire import FORMATS, GAS
 from wire.feeds import Listening, Router, own_name, sound, taker_of, with_shipped
 
 Bindings = Mapping[int, str]
@@ -41,6 +41,7 @@ class Feeds:
         self.revision = revision
         self.heard: list[Listening] = sound(with_shipped(rows))
         self._router = Router([*self.heard, *sound(retired)])
+        self._has_gas = any(each.gas for each in self.heard if each.feed.enabled)
         self._datum_of = {
             each.feed.format: each.feed.datum
             for each in self.heard
@@ -66,6 +67,13 @@ class Feeds:
             topic=taken.handed(message.topic), format=taken.feed.format, base=taken.base,
             feed=taken.feed,
         )  # fmt: skip
+
+    def is_gas(self, topic: str) -> bool:
+        """Gas sensors publish this to an enabled feed, so that it comes in the lane of gas, too."""
+        taken = self._router.find(topic) if self._router else None
+        if taken is not None:
+            return taken.feed.enabled and taken.is_gas(topic)
+        return self._has_gas and GAS.matches(topic)
 
     def claims(
         self, handed: Sequence[Message], decoded: Sequence[Decoded], registry: Reporters,
