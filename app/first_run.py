@@ -9,7 +9,7 @@ from app.city_commands import put_rules, shipped
 from city.errors import Conflict, Forbidden
 from city.event import NewEvent
 from city.first_run import FileFault, FirstRun, Outlook
-from db import setup_codes
+from db import setup_codes, users
 from db.events import append_events
 from db.pool import Connection
 from founding import steps as founding
@@ -62,8 +62,9 @@ def found(conn: Connection, code: str, answers: FirstRun, password: str, now: da
         lines = "\n".join(fault.text for fault in faults)
         raise Conflict(f"nothing was changed:\n{lines}", current={})
     setup_codes.delete_code(conn)
+    chosen = users.Password(password, users.hash_password(password))
     founding.apply_city(
-        conn, city, ACTOR, now, put_rules=put_rules, new_password=lambda: password
+        conn, city, ACTOR, now, put_rules=put_rules, new_password=lambda: chosen
     )  # fmt: skip
 
 

@@ -207,6 +207,24 @@ class SettingsApplyRequest:
     why: str
 
 
+# Four eyes
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalApproveRequest:
+    """The `digest` of what was looked at, and why it may happen."""
+
+    digest: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRefuseRequest:
+    """Why it may not; whoever asked takes it back."""
+
+    why: str
+
+
 # Registers
 
 

@@ -10,19 +10,21 @@ from typing import Any
 
 from city.clock import WorkCalendar
 from city.register import RegisterEntry
+from city.roster import Duty
 from founding.parts import CalendarPart, City
 
 ADDED, CHANGED, RETIRED = "added", "changed", "retired"
 # In this order changes are told.
 WHATS = (
     "district", "calendar", "division", "duty_grid", "unit_grid", "squad", "category",
-    "stage_limit", "person", "rule", "register", "register_entry",
+    "stage_limit", "person", "roster", "rule", "feed", "model", "pipe", "register",
+    "register_entry",
 )  # fmt: skip
 # What is not in the folder and stays all the same: people who were added by others, the rules
 # and limits that come with the product.
 KEPT = frozenset({"person", "rule", "stage_limit", "calendar", "district", "register"})
 # Told by their number: a grid has tens of thousands.
-COUNTED = frozenset({"unit_grid", "duty_grid"})
+COUNTED = frozenset({"unit_grid", "duty_grid", "pipe"})
 # Told by their number, register by register; their codes are register/code.
 ENTRY = "register_entry"
 CELL = "cell"
@@ -53,7 +55,10 @@ def tables_of(city: City) -> Tables:
     squads = {}
     for code, squad in city.squads.items():
         squads[code] = asdict(replace(squad, home=None))
+    rosters = {c: {"duties": _duties(duties)} for c, duties in (city.rosters or {}).items()}
     return {
+        # A folder that says nothing of rosters leaves them as they are.
+        **({} if city.rosters is None else {"roster": rosters}),
         "district": {city.district.code: asdict(city.district)},
         "division": {c: asdict(d) for c, d in city.divisions.items()},
         "duty_grid": {c: asdict(grid) for c, grid in city.duty_grids.items()},
@@ -71,6 +76,9 @@ def tables_of(city: City) -> Tables:
         },
         "person": {c: asdict(person) for c, person in city.people.items()},
         "rule": {c: {"text": text} for c, text in city.rules.items()},
+        **_if_told("feed", city.feeds),
+        **_if_told("model", city.models),
+        **_if_told("pipe", city.pipes),
         "register": {
             c: {"text": part.text} for c, part in city.registers.items() if part.text is not None
         },
@@ -82,6 +90,15 @@ def tables_of(city: City) -> Tables:
     }
 
 
+def _if_told(what: str, values: Mapping[str, Any] | None) -> Tables:
+    return {} if values is None else {what: {c: asdict(value) for c, value in values.items()}}
+
+
+def _duties(duties: Iterable[Duty]) -> list[Duty]:
+    """Without what people are called: that stands with the people."""
+    return [replace(duty, called="") for duty in duties]
+
+
 def _entry_fields(entry: RegisterEntry) -> dict[str, Any]:
     """Every field by its name: that of a personal one is told, its value is not."""
     return {
@@ -90,9 +107,10 @@ def _entry_fields(entry: RegisterEntry) -> dict[str, Any]:
 
 
 def compare(wanted: Tables, present: Tables) -> list[Change]:
-    """Everything that differs, in the order of `WHATS`, each sorted by code."""
+    """Everything that differs, in the order of `WHATS`, each sorted by code. Of what nothing is
+    wanted nothing differs."""
     changes = []
-    for what in WHATS:
+    for what in (what for what in WHATS if what in wanted):
         ours, theirs = wanted.get(what, {}), present.get(what, {})
         for code in sorted(ours.keys() | theirs.keys()):
             if code not in theirs:

@@ -9,6 +9,7 @@ from db import grids, registers, squads, users
 from db.pool import Connection
 from founding.city_file import GRID_FILE
 from founding.compare import ADDED, RETIRED, Change, codes, moved_cells
+from founding.field_steps import find_field_obstacles
 from founding.folder import DIVISIONS, DUTY_GRIDS, PEOPLE, SQUADS
 from founding.parts import City, Fault
 from founding.registers import data_file, open_relations
@@ -23,6 +24,7 @@ def find_obstacles(conn: Connection, city: City, changes: Sequence[Change]) -> l
         *_of_the_ground(conn, city, changes),
         *_of_squads(conn, city, changes),
         *_of_people(conn, city, changes),
+        *find_field_obstacles(conn, city, changes),
         *_of_registers(conn, city),
     ]
 

@@ -8,10 +8,21 @@ from datetime import date
 
 from city.clock import DEFAULT_WINDOWS, WorkCalendar
 from city.errors import NotFound
-from db import calendars, categories, districts, grids, registers, rules, squads, users
+from db import (
+    calendars,
+    categories,
+    districts,
+    grids,
+    registers,
+    rosters,
+    rules,
+    squads,
+    users,
+)
 from db.pool import Connection
 from founding.city_file import LANGUAGES
 from founding.compare import Tables, tables_of
+from founding.field_steps import read_feeds, read_models, read_pipes
 from founding.ground import default_duty_grids
 from founding.parts import (
     DEFAULT_LEVELS,
@@ -29,6 +40,7 @@ from registers.definition import parse_definition
 from registers.shipped import shipped_registers
 
 CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING = "calendar", "languages", "levels"
+FOUR_EYES_SETTING = "four_eyes"
 # Who applied the rules that come with the product.
 SHIPPED = "system"
 
@@ -75,8 +87,8 @@ def read_city(
     with_registers: bool = False,
 ) -> City:
     """The whole city, to be written out: of the rules those that are its own, of the calendar the
-    years that are not as shipped, or every one. Without `cells` it has none; its registers only
-    where they are asked for."""
+    years that are not as shipped, or every one. Without `cells` it has none, and neither models nor
+    pipes; its registers only where they are asked for."""
     row = districts.find_district(conn, code)
     if row is None:
         raise NotFound("district", code)
@@ -133,7 +145,7 @@ def _nobody(code: str) -> District:
 
 
 def _district(conn: Connection, row: districts.DistrictRow) -> District:
-    settings = (CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING)
+    settings = (CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING, FOUR_EYES_SETTING)
     named = districts.find_settings(conn, row.code, settings)
     return District(
         code=row.code,
@@ -144,6 +156,7 @@ def _district(conn: Connection, row: districts.DistrictRow) -> District:
         calendar=named.get(CALENDAR_SETTING, calendars.DEFAULT_CODE),
         outline=row.outline,
         levels=tuple(named.get(LEVELS_SETTING, DEFAULT_LEVELS)),
+        four_eyes=named.get(FOUR_EYES_SETTING, False),
     )
 
 
@@ -165,13 +178,17 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         cells={cell.code: cell for cell in cells},
         squads=_squads(conn, code),
         people={a.name: Person(a.name, a.role.value, a.squad, a.display_name) for a in accounts},
-        categories={c.code: replace(c, version=0) for c in categories.list_in_force(conn)},
+        categories={c.code: replace(c, version=0) for c in categories.list_in_force(conn, code)},
         stage_limits={
             clock: StageLimit(clock, limit, source)
-            for clock, limit, source in categories.list_stage_limits(conn)
+            for clock, limit, source in categories.list_stage_limits(conn, code)
         },
         calendar=CalendarPart(district.calendar, {}, DEFAULT_WINDOWS),
         rules={rule.code: rule.source for rule in rules.list_texts(conn)},
+        feeds=read_feeds(conn, code),
+        models=read_models(conn, code) if with_cells else None,
+        pipes=read_pipes(conn, code) if with_cells else None,
+        rosters=rosters.list_rosters(conn, code),
     )
 
 

@@ -13,6 +13,8 @@ from city.incident import ListedIncident
 from city.register import Offence
 from city.requests import (
     ActionRequest,
+    ApprovalApproveRequest,
+    ApprovalRefuseRequest,
     ApproveRequest,
     DrawRequest,
     InspectionRequest,
@@ -37,6 +39,7 @@ from dashboard.api import incidents, ingest, people, registry, settings, squads
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.shapes import (
+    ApprovalItem,
     CategoryItem,
     DeviceAnswer,
     EventItem,
@@ -253,6 +256,14 @@ OPERATIONS = (
     Operation("post", "/tokens", "A new token; its text is shown this once", people.NewToken,
               body=TokenRequest, status="201"),
     Operation("post", "/tokens/{name}/revoke", "Make a token worthless, at once", users.Token),
+    Operation("get", "/approvals", "Changes of gas safety that wait for a second person",
+              ApprovalItem, listed=True, query=PAGING),
+    Operation("get", "/approvals/{id}", "One of them, with exactly what would change",
+              ApprovalItem),
+    Operation("post", "/approvals/{id}/approve", "Let it happen; whoever asked cannot",
+              ApprovalItem, body=ApprovalApproveRequest),
+    Operation("post", "/approvals/{id}/refuse", "Say no, or take back what one asked for",
+              ApprovalItem, body=ApprovalRefuseRequest),
     Operation("get", "/settings", "The parts of the city folder that are tables", PartItem,
               listed=True),
     Operation("get", "/settings/{part}", "A table as it is now", Sheet),

@@ -22,11 +22,12 @@ from dashboard.shell.i18n import CHINESE, LANGUAGES, Texts, texts
 SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     Role.ADMIN: (
         "console", "wall", "squad", "kpi", "registers", "devices", "operations", "quarantine",
-        "people", "settings",
+        "people", "settings", "approvals",
     ),
     Role.DISPATCHER: ("console", "wall", "kpi", "registers", "devices", "operations", "quarantine"),
     Role.GAS_ENGINEER: (
         "console", "wall", "registers", "devices", "operations", "quarantine", "settings",
+        "approvals",
     ),
     Role.CHECKER: ("console", "wall", "registers"),
     Role.SQUAD_LEADER: ("squad", "wall", "registers"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Flask
 
 from dashboard.api.alarms import alarms
+from dashboard.api.approvals import approvals
 from dashboard.api.categories import categories
 from dashboard.api.devices import devices
 from dashboard.api.events import events
@@ -95,7 +96,7 @@ def create_server(
     setup.add_setup(server, redis)
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),
-        *(video, events, registry, registers, gateways, people, settings, openapi),
+        *(video, events, registry, registers, gateways, people, settings, approvals, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health, labels):

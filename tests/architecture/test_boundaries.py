@@ -26,11 +26,12 @@ CLOCK_READERS = {
     "dashboard/shell/setup.py",
     "simulator/publish.py",
     # Of `app` those that run a command or a process; the rest is told.
-    "app/city_commands.py", "app/commands.py", "app/demo_people.py", "app/device_commands.py",
-    "app/doctor.py", "app/model_commands.py", "app/people_commands.py", "app/register_commands.py",
-    "app/reject_commands.py",
-    "app/restart_test.py", "app/rule_commands.py", "app/scheduler.py",
-    "app/setup_commands.py", "app/sparkplug_commands.py", "app/up.py",
+    "app/approval_commands.py", "app/city_commands.py", "app/commands.py",
+    "app/demo_people.py", "app/device_commands.py", "app/doctor.py", "app/feed_commands.py",
+    "app/model_commands.py", "app/people_commands.py", "app/register_commands.py",
+    "app/reject_commands.py", "app/restart_test.py",
+    "app/rule_commands.py", "app/scheduler.py", "app/setup_commands.py",
+    "app/sparkplug_commands.py", "app/up.py",
 }  # fmt: skip
 SHELLS = re.compile(r"dashboard/api/|dashboard/screens/\w+/(?:page|load)\.py")
 # Processes are started from here: what the environment says is given on as values.

@@ -197,6 +197,14 @@ test('settings say what the check says in the language of the page', () => {
   for (const [problem, own] of cases) assert.equal(gw.settingsFault(problem, known), own);
 });
 
+test('an approval shows what goes and what comes, and a little around it', () => {
+  const { gw } = screen('approvals');
+  const before = 'a\nb\nc\nd\ne\nf\ng\n', after = 'a\nb\nc\nd\ne\nF\ng\nh\n';
+  const signs = (old, now) => gw.approvalDiff(old, now).map(([sign, line]) => sign + line).join(' ');
+  const cases = [[before, after, '…  d  e -f +F  g +h'], ['', 'x\n', '+x'], ['x\n', '', '-x'], ['x\n', 'x\n', '…']];
+  for (const [old, now, said] of cases) assert.equal(signs(old, now), said);
+});
+
 test('an inspection counts as the server does', () => {
   const { gw } = screen('registers');
   const items = [{ code: 'a', score: 25 }, { code: 'b', score: 25 }, { code: 'c', score: 20 }, { code: 'd', score: 15 }, { code: 'e', score: 15, critical: true }];

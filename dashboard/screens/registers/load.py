@@ -162,7 +162,9 @@ def find_register(caller: Caller, code: str) -> RegisterAnswer:
     with transaction(parts().pool) as conn:
         register = steps.find_register(conn, caller.district, code)
         coverage = steps.coverage_of(conn, caller.district, register, now)
-        names = {c.code: (c.name_zh, c.name_en) for c in categories.list_in_force(conn)}
+        names = {
+            c.code: (c.name_zh, c.name_en) for c in categories.list_in_force(conn, caller.district)
+        }
     zh, en = names.get(register.category, (register.category, register.category))
     return RegisterAnswer(
         register, coverage, zh, en, caller.role in steps.DRAWERS, caller.role in INSPECTORS
