@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -159,6 +160,12 @@ def _point(cells: Mapping[str, str], fault: Fault) -> dict[str, Any] | None:
         fault("lon, lat", "are swapped" if swapped else "are no degrees", f"{x:g}, {y:g}")
         return None
     return {"type": "Point", "coordinates": [x, y]}
+
+
+def placed(entry: RegisterEntry, geometry: Mapping[str, Any] | None) -> RegisterEntry:
+    """The entry at another place."""
+    lon, lat = _point_of(geometry)
+    return replace(entry, geometry=geometry, lon=lon, lat=lat)
 
 
 def _point_of(geometry: Mapping[str, Any] | None) -> tuple[float | None, float | None]:
