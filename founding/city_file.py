@@ -12,6 +12,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from city.clock import DEFAULT_WINDOWS
+from city.datum import Datum, parse_datum
+from city.errors import InvalidInput
 from founding.parts import DEFAULT_LEVELS, DISTRICT, District, Fault, Raster, Window
 
 CITY_FILE, GRID_FILE = "city.toml", "grid.toml"
@@ -21,9 +23,6 @@ CITY_FIELDS = (
 )  # fmt: skip
 RASTER_FIELDS = ("west", "south", "cell_lon", "cell_lat")
 LANGUAGES = ("zh", "en")
-# The two differ by centimetres. Others are moved by hundreds of metres, and by whoever has the
-# files: a conversion cannot be seen in the result.
-DATUMS = ("wgs84", "cgcs2000")
 # The name of a level.
 LEVEL = re.compile(r"\w{1,32}")
 CALENDAR_CODE = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -70,11 +69,12 @@ def read_table(file: str, content: bytes, faults: list[Fault]) -> Table | None:
 
 def read_city_file(
     content: bytes, outline: Mapping[str, Any] | None, faults: list[Fault]
-) -> tuple[District | None, tuple[Window, ...]]:
-    """The district and its working hours; None where a field is wrong."""
+) -> tuple[District | None, tuple[Window, ...], Datum]:
+    """The district, its working hours, and what all coordinates of the folder are in; None where
+    a field is wrong."""
     table = read_table(CITY_FILE, content, faults)
     if table is None:
-        return None, DEFAULT_WINDOWS
+        return None, DEFAULT_WINDOWS, Datum.WGS84
     before = len(faults)
     table.only(CITY_FIELDS)
     code = table.text("code")
@@ -92,10 +92,17 @@ def read_city_file(
     )
     if district.calendar and not CALENDAR_CODE.fullmatch(district.calendar):
         table.fault("calendar", "must be letters, digits, - and _")
-    if table.text("datum", DATUMS[0]).lower() not in DATUMS:
-        table.fault("datum", f"must be one of {', '.join(DATUMS)}: convert the files first")
+    datum = _datum(table)
     windows = _windows(table)
-    return (district if len(faults) == before else None), windows
+    return (district if len(faults) == before else None), windows, datum
+
+
+def _datum(table: Table) -> Datum:
+    try:
+        return parse_datum("datum", table.text("datum", Datum.WGS84.value))
+    except InvalidInput as error:
+        table.fault("datum", error.problem)
+        return Datum.WGS84
 
 
 def _timezone(table: Table) -> str:

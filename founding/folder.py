@@ -31,6 +31,7 @@ from founding.parts import (
     SquadPart,
 )
 from founding.sheets import Line, read_lines
+from founding.shifted import unshift
 
 BOUNDARY, OUTLINES = "boundary.geojson", "divisions.geojson"
 DIVISIONS, SQUADS, PEOPLE = "divisions.csv", "squads.csv", "people.csv"
@@ -77,7 +78,7 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
     outline = None
     if BOUNDARY in files:
         outline = read_boundary(BOUNDARY, files[BOUNDARY], faults)
-    district, windows = read_city_file(files.get(CITY_FILE, b""), outline, faults)
+    district, windows, datum = read_city_file(files.get(CITY_FILE, b""), outline, faults)
     order = read_grid_file(files[GRID_FILE], faults) if GRID_FILE in files else GridOrder()
     points: dict[str, LonLat] = {}
     draft = Draft(
@@ -99,7 +100,7 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         rules=_rules(files, faults),
     )
     _name_strangers(files, order, faults)
-    return draft, faults
+    return unshift(draft, datum, faults), faults
 
 
 Columns = tuple[Sequence[str], Sequence[str]]

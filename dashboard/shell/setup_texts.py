@@ -10,9 +10,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "step1": "1 城市", "code": "行政区划代码（六位数字）", "name_zh": "中文名称",
         "name_en": "英文名称", "timezone": "时区", "languages": "语言", "zh": "中文",
         "en": "英文", "datum": "坐标系", "wgs84": "WGS-84", "cgcs2000": "CGCS2000",
+        "gcj02": "GCJ-02（高德、腾讯，将换算为 WGS-84）", "bd09": "BD-09（百度，将换算为 WGS-84）",
         "step2": "2 边界", "boundary": "边界文件（GeoJSON）",
         "boundary_note": "上传文件，或逐点输入角点：在下图点击，或每行写“经度, 纬度”。写了角点时"
-        "不用文件。高德、百度地图的坐标有偏移，请先换算。",
+        "不用文件。高德、百度地图的坐标有偏移，请在上面选对坐标系。",
         "corners": "角点（每行：经度, 纬度）",
         "map_centre": "图中心（经度, 纬度）", "map_width": "图宽（千米）", "map_undo": "撤销一点",
         "map_clear": "全部清除", "map_label": "边界草图：点击加角点，拖动移动角点",
@@ -47,10 +48,12 @@ TEXTS: dict[str, dict[str, str]] = {
         "name_en": "English name", "timezone": "Time zone", "languages": "Languages",
         "zh": "Chinese", "en": "English", "datum": "Datum of the coordinates",
         "wgs84": "WGS-84", "cgcs2000": "CGCS2000",
+        "gcj02": "GCJ-02 (Amap, Tencent; converted to WGS-84)",
+        "bd09": "BD-09 (Baidu; converted to WGS-84)",
         "step2": "2 Boundary", "boundary": "Boundary file (GeoJSON)",
         "boundary_note": "Send a file, or enter the corners: click on the map below, or write "
         "“longitude, latitude”, a line each. Where there are corners, the file is not used. "
-        "Coordinates from maps of Amap or Baidu are shifted: convert them first.",
+        "Coordinates from maps of Amap or Baidu are shifted: say so above.",
         "corners": "Corners (a line each: longitude, latitude)",
         "map_centre": "Centre of the map (longitude, latitude)",
         "map_width": "Width of the map (km)", "map_undo": "Undo a corner",
