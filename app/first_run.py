@@ -10,7 +10,7 @@ from city.errors import Conflict, Forbidden
 from city.event import NewEvent
 from city.first_run import FirstRun, Outlook
 from city.person import ADMINISTRATORS, Caller
-from db import districts, setup_codes
+from db import districts, setup_codes, users
 from db.events import append_events
 from db.first_steps import DISMISSED
 from db.pool import Connection
@@ -79,8 +79,9 @@ def found(conn: Connection, code: str, answers: FirstRun, password: str, now: da
         lines = "\n".join(map(str, faults))
         raise Conflict(f"nothing was changed:\n{lines}", current={})
     setup_codes.delete_code(conn)
+    chosen = users.Password(password, users.hash_password(password))
     founding.apply_city(
-        conn, city, ACTOR, now, put_rules=put_rules, new_password=lambda: password
+        conn, city, ACTOR, now, put_rules=put_rules, new_password=lambda: chosen
     )  # fmt: skip
 
 

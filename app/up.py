@@ -22,9 +22,10 @@ from app.children import Child, stop_all
 from app.demo_people import DEMO_USERS, LOGINS_FILE, demo_logins
 from app.settings import ENDPOINTS_FILE, create_secret
 from city.errors import Unavailable
-from db import seeds
+from db import feeds, seeds
 from db.migrate import migrate
 from db.pool import connect
+from wire.feeds import shipped_feeds
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ def prepare_database(url: str, *, demo: bool) -> None:
     now = datetime.now(UTC)
     with connect(url, application="gridwarden seed") as conn:
         seeds.seed_reference(conn, now)
+        feeds.seed_feeds(conn, shipped_feeds())
         if demo:
             seeds.seed_demo(conn, now)
         alert_steps.apply_rules(conn, "system", alert_steps.default_rules(), now)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -26,6 +27,11 @@ TOKEN_BYTES = 32
 PEOPLE = frozenset(Role) - {Role.SYSTEM}
 
 _HASHER = PasswordHasher()
+# For passwords that were drawn: nobody guesses one of 72 random bits, whatever a guess costs, and
+# a city has thousands of people on its first day.
+_QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+_QUICK_COST = "m=64,t=1,p=1"
+DRAWN_BYTES = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +292,11 @@ def verify(conn: Connection, name: str, password: str) -> User | None:
         "SELECT password_hash FROM app_user WHERE name = %s AND disabled_at IS NULL",
         (name,),
     ).fetchone()
-    if not password_fits(row[0] if row else _nobody(), password) or row is None:
+    digest = row[0] if row else _nobody()
+    fits = password_fits(digest, password)
+    if is_quick(digest):
+        password_fits(_nobody(), password)  # as slow as for everybody else
+    if not fits or row is None:
         return None
     return find_user(conn, name)
 
@@ -308,6 +318,24 @@ def hash_password(password: str) -> str:
             facts={"least": PASSWORD_LENGTH.start, "most": PASSWORD_LENGTH.stop - 1},
         )
     return _HASHER.hash(password)
+
+
+class Password(NamedTuple):
+    """A password and what is kept of it."""
+
+    text: str
+    digest: str
+
+
+def draw_password() -> Password:
+    """A new one of 72 random bits."""
+    text = secrets.token_urlsafe(DRAWN_BYTES)
+    return Password(text, _QUICK.hash(text))
+
+
+def is_quick(digest: str) -> bool:
+    """Whether this hash is of a drawn password."""
+    return f"${_QUICK_COST}$" in digest
 
 
 def password_fits(digest: str, password: str) -> bool:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts import steps as alert_steps
-from app import city_settings, first_run
+from app import city_settings, first_run, four_eyes
 from app.demo_people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
@@ -90,5 +90,6 @@ def build_ports() -> Ports:
         quarantine=replay,
         people=people_steps,
         settings=city_settings,
+        approvals=four_eyes,
         first_run=first_run,
     )

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from city.alarm import Alarm
+from city.approval import Approval
 from city.first_run import FirstRun, Outlook
 from city.person import Caller
 from city.requests import (
@@ -180,7 +181,7 @@ class RegistrySteps(Protocol):
         datum: str | None = None,
     ) -> ImportReport: ...
 
-    def registry_words(self) -> RegistryWords: ...
+    def registry_words(self, conn: Connection) -> RegistryWords: ...
 
     def approve(
         self,
@@ -358,6 +359,30 @@ class SettingsSteps(Protocol):
     ) -> Sequence[HistoryItem]: ...
 
 
+class ApprovalSteps(Protocol):
+    """`app.four_eyes`: what one person asked for and another one decides."""
+
+    def list_approvals(
+        self, conn: Connection, caller: Caller, *, below: int | None = None, limit: int = 100
+    ) -> Sequence[Approval]: ...
+
+    def may_approve(self, approval: Approval, caller: Caller) -> bool: ...
+
+    def approve(
+        self,
+        conn: Connection,
+        caller: Caller,
+        number: int,
+        digest: str,
+        why: str,
+        now: datetime,
+    ) -> Approval: ...
+
+    def refuse(
+        self, conn: Connection, caller: Caller, number: int, why: str, now: datetime
+    ) -> Approval: ...
+
+
 class FirstRunSteps(Protocol):
     """`app.first_run`: founding the first city in the browser. Only `found` and `dismiss_tour`
     write."""
@@ -385,4 +410,5 @@ class Ports:
     quarantine: QuarantineSteps
     people: PeopleSteps
     settings: SettingsSteps
+    approvals: ApprovalSteps
     first_run: FirstRunSteps

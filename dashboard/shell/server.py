@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Flask
 
 from dashboard.api.alarms import alarms
+from dashboard.api.approvals import approvals
 from dashboard.api.categories import categories
 from dashboard.api.devices import devices
 from dashboard.api.events import events
@@ -19,6 +20,7 @@ from dashboard.api.kpi import kpi
 from dashboard.api.live import live
 from dashboard.api.openapi import openapi
 from dashboard.api.people import people
+from dashboard.api.registers import labels, registers
 from dashboard.api.registry import registry
 from dashboard.api.settings import settings
 from dashboard.api.squads import squads
@@ -96,10 +98,10 @@ def create_server(
     tour.add_tour(server)
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),
-        *(video, events, registry, gateways, people, settings, openapi),
+        *(video, events, registry, registers, gateways, people, settings, approvals, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
-    for blueprint in (live, health):
+    for blueprint in (live, health, labels):
         server.register_blueprint(blueprint)
     script_hashes += screens.mount(server).csp_hashes()
     return server

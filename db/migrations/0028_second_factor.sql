@@ -1,5 +1,5 @@
 -- A person may have a second factor beside the password: codes of an authenticator.
--- depends: 0026_divisions_of_any_depth
+-- depends: 0027_registers
 
 -- Since when they have one; the secrets stand in tables that are not logged.
 ALTER TABLE app_user ADD COLUMN second_factor_at timestamptz;

@@ -49,7 +49,6 @@ WRONG: list[dict[str, object]] = [
     {"admin": ""},
     {"admin": "a b"},
     {"cells": b""},
-    {"cells": CELL, "datum": "gcj02"},
     {"cells": CELL.replace(b"112.510", b"x")},
     {"cells": CELL.replace(b".510", b".6")},
     {"cells": CELL.replace(b"991201001001001", b"991201009001001")},

@@ -55,7 +55,7 @@ def test_answers_make_a_city_without_a_fault(answers: FirstRun, judge: Judge) ->
         ({"code": '991201"\ncalendar = "X'}, "city.toml", "code"),
         ({"timezone": "Mars/Base"}, "city.toml", "timezone"),
         ({"languages": ()}, "city.toml", "languages"),
-        ({"datum": "utm49"}, "city.toml", "datum"),
+        ({"datum": "beijing54"}, "city.toml", "datum"),
         ({"boundary": None}, "boundary.geojson", ""),
         ({"divisions": None}, "grid.toml", ""),
         ({"admin": "two words"}, "people.csv", "name"),
