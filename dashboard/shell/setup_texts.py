@@ -22,7 +22,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "official_note": "按区划代码取国家统计局最后一次公布的名称和编码。其中没有位置：要生成网格"
         "，请改用带 lon,lat 的文件，或以后在“设置”中补上。",
         "divisions": "divisions.csv",
-        "divisions_note": "列：code,name,level,parent，可加 lon,lat。",
+        "divisions_note": "列：code,name,level,parent，可加 lon,lat,datum。",
         "step4": "4 单元网格", "grid": "生成 100 米网格（需要带位置的社区）",
         "grid_own": "自己的网格文件", "grid_later": "以后再做",
         "cells": "网格表（CSV）", "cells_note": "列：code,west,south,east,north，可加 division。"
@@ -66,7 +66,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "Statistics published them last. They say nothing of places: for a unit grid, send a file "
         "with lon,lat, or add these on the page of settings afterwards.",
         "divisions": "divisions.csv",
-        "divisions_note": "Columns: code,name,level,parent, as needed lon,lat.",
+        "divisions_note": "Columns: code,name,level,parent, as needed lon,lat,datum.",
         "step4": "4 Unit grid", "grid": "Make cells of 100 m (needs communities with places)",
         "grid_own": "A grid file of your own", "grid_later": "Later",
         "cells": "Table of cells (CSV)", "cells_note": "Columns: code,west,south,east,north, as "
