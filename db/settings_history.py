@@ -44,7 +44,7 @@ def list_settings_events(
             WHERE split_part(e.subject, ':', 1) IN (%(subject)s, 'log')
               AND split_part(e.subject, ':', 1) IN (
                   'user', 'squad', 'category', 'stage_limit', 'division', 'rule', 'calendar', 'log',
-                  'feed')
+                  'roster', 'feed')
               AND e.rows IS NOT NULL AND e.district IN ('', %(district)s) AND r.rows IS NOT NULL
             ORDER BY e.seq
             """,

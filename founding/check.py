@@ -61,6 +61,11 @@ from founding.parts import (
 )
 from founding.pipes import PIPES
 from founding.raster import default_raster, make_cells, place_below
+from founding.registers import read_registers
+from founding.rosters import judge_rosters
+
+# Who may ask for a change of gas safety, and approve one.
+APPROVERS = (Role.GAS_ENGINEER, Role.ADMIN)
 
 T = TypeVar("T")
 
@@ -82,11 +87,17 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
     grids = _duty_grids(draft, divisions, faults)
     squads = _squads(draft, divisions, grids, faults)
     people = _people(draft, squads, faults)
+    rosters = None
+    if draft.rosters is not None:
+        rosters = judge_rosters(draft.rosters, squads, people, faults)
+    _second_person(district, people, faults)
     categories = _categories(draft, shipped, faults)
     rules = _rules(draft, shipped, categories, faults)
     if district.calendar not in shipped.calendars and not draft.years:
         problem = "is not shipped, and the folder has no calendar-YYYY.csv for it"
         faults.append(Fault(CITY_FILE, None, "calendar", district.calendar, problem))
+    area = shape(dict(district.outline)).buffer(TOLERANCE_DEG)
+    registers = read_registers(draft.register_files, shipped.registers, categories, area, faults)
     cells = _cells(draft, district, divisions, faults)
     if not faults:
         faults += cells_without_duty_grid(divisions, grids, cells)
@@ -104,6 +115,8 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         feeds=None if draft.feeds is None else judge_feeds(draft.feeds, district.code, faults),
         models=_models(draft, shipped, faults),
         pipes=_pipes(draft, district, faults),
+        rosters=rosters,
+        registers=registers,
     )
 
 
@@ -312,6 +325,15 @@ def _people(
             problem = f"is no squad of {SQUADS}"
             faults.append(Fault(PEOPLE, entry.row, "squad", person.squad, problem))
     return found
+
+
+def _second_person(district: District, people: Mapping[str, Person], faults: list[Fault]) -> None:
+    """Where one asks and another approves there are two."""
+    able = [name for name, person in people.items() if person.role in APPROVERS]
+    if district.four_eyes and len(able) < 2:
+        words = " or ".join(role.value for role in APPROVERS)
+        problem = f"needs two people of {PEOPLE} who are {words}: one asks, another approves"
+        faults.append(Fault(CITY_FILE, None, "four_eyes", "true", problem))
 
 
 # Categories, limits, rules

@@ -21,7 +21,7 @@ from founding.parts import DEFAULT_LEVELS, DISTRICT, District, Fault, Raster, Wi
 CITY_FILE, GRID_FILE = "city.toml", "grid.toml"
 CITY_FIELDS = (
     "code", "name_zh", "name_en", "timezone", "calendar", "windows", "languages", "datum",
-    "datums", "enclaves", "levels",
+    "datums", "enclaves", "levels", "four_eyes",
 )  # fmt: skip
 RASTER_FIELDS = ("west", "south", "cell_lon", "cell_lat")
 LANGUAGES = ("zh", "en")
@@ -99,15 +99,14 @@ def read_city_file(content: bytes, faults: list[Fault]) -> CityFile:
         calendar=table.text("calendar", "CN"),
         outline={},
         levels=_levels(table),
+        four_eyes=_flag(table, "four_eyes"),
     )
     if district.calendar and not CALENDAR_CODE.fullmatch(district.calendar):
         table.fault("calendar", "must be letters, digits, - and _")
-    enclaves = table.values.get("enclaves", False)
-    if not isinstance(enclaves, bool):
-        table.fault("enclaves", "must be true or false")
+    enclaves = _flag(table, "enclaves")
     datums, windows = _datums(table), _windows(table)
     found = district if len(faults) == before else None
-    return CityFile(found, windows, datums, enclaves is True)
+    return CityFile(found, windows, datums, enclaves)
 
 
 def _datums(table: Table) -> Datums:
@@ -127,6 +126,13 @@ def _datum(table: Table, name: str, text: Any) -> Datum:
     except InvalidInput as error:
         table.faults.append(Fault(table.file, None, name, str(text), error.problem))
         return Datum.WGS84
+
+
+def _flag(table: Table, name: str) -> bool:
+    value = table.values.get(name, False)
+    if not isinstance(value, bool):
+        table.fault(name, "must be true or false, without quotes")
+    return value is True
 
 
 def _timezone(table: Table) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import shapely
@@ -13,6 +13,7 @@ from shapely.geometry import shape
 
 from city.clock import Limit, LimitUnit
 from city.place import LonLat
+from city.roster import Duty, days_text
 from city.squad import Shift
 from founding.city_file import CITY_FILE, GRID_FILE
 from founding.feeds_file import FEEDS, write_feeds
@@ -28,12 +29,17 @@ from founding.folder import (
     DUTY_GRIDS,
     LIMITS,
     PEOPLE,
+    ROSTER,
+    ROSTER_COLUMNS,
     SQUADS,
 )
 from founding.ground import has_own_duty_grids
 from founding.own_models import write_models
-from founding.parts import City, SquadPart
+from founding.parts import City, RegisterPart, SquadPart
 from founding.pipes import PIPES, write_pipes
+from founding.registers import data_file, definition_file
+from founding.rosters import entry_name
+from registers.entries import columns_of, entry_cells
 
 CELLS_FILE = "cells.csv"
 # By it a spreadsheet knows that the text is UTF-8.
@@ -82,6 +88,8 @@ def write_folder(city: City) -> dict[str, bytes]:
                 for _, g in sorted(city.duty_grids.items())
             ),
         )
+    if city.rosters:
+        files[ROSTER] = csv_text([*ROSTER_COLUMNS[0], *ROSTER_COLUMNS[1]], _roster(city.rosters))
     if city.cells:
         files[GRID_FILE] = f'file = "{CELLS_FILE}"\n'
         files[CELLS_FILE] = csv_text((*CELL_COLUMNS, *CELL_OPTIONAL), _cells(city))
@@ -95,7 +103,19 @@ def write_folder(city: City) -> dict[str, bytes]:
     files |= write_models(city.models or {})
     if city.pipes:
         files[PIPES] = write_pipes(city.pipes)
+    for code, part in city.registers.items():
+        if part.text is not None:
+            files[definition_file(code)] = part.text
+        if part.entries is not None:
+            files[data_file(code)] = _entries(part)
     return {name: text.encode() for name, text in files.items()}
+
+
+def _entries(part: RegisterPart) -> str:
+    needed, optional = columns_of(part.register)
+    header = [*needed, *optional]
+    rows = (entry_cells(part.register, e) for _, e in sorted((part.entries or {}).items()))
+    return csv_text(header, ([cells.get(name, "") for name in header] for cells in rows))
 
 
 def _city_text(city: City) -> str:
@@ -111,6 +131,7 @@ def _city_text(city: City) -> str:
         "languages": list(d.languages),
         "datum": "wgs84",
         "levels": list(d.levels),
+        "four_eyes": d.four_eyes,
     }
     if any(part.interiors for part in shapely.get_parts(shape(dict(d.outline)))):
         values["enclaves"] = True
@@ -130,6 +151,14 @@ def _squad(city: City, squad: SquadPart) -> Sequence[str]:
         squad.phone, ";".join(sorted(grids)), "; ".join(map(shift_text, squad.shifts)),
         *_place(squad.home),
     ]  # fmt: skip
+
+
+def _roster(rosters: Mapping[str, Sequence[Duty]]) -> Iterator[Sequence[str]]:
+    for squad, duties in sorted(rosters.items()):
+        for d in duties:
+            start, end = f"{d.start:%H:%M}", f"{d.end:%H:%M}"
+            day = days_text(d.day)
+            yield [squad, day, start, end, d.person, d.phone, entry_name(squad, day, start)]
 
 
 def shift_text(shift: Shift) -> str:

@@ -16,6 +16,7 @@ from city.errors import InvalidInput
 from city.incident import Role
 from city.limits import parse_limit
 from city.place import Division, LonLat
+from city.roster import Duty
 from city.squad import Shift
 from founding.boundary import read_boundary, read_outlines
 from founding.city_file import CITY_FILE, GRID_FILE, GridOrder, read_city_file, read_grid_file
@@ -32,20 +33,22 @@ from founding.parts import (
     Fault,
     LimitRow,
     Person,
+    RosterRow,
     SquadPart,
 )
 from founding.pipes import PIPES, read_pipes
+from founding.registers import FILE as REGISTER
 from founding.sheets import Line, read_lines
 
 BOUNDARY, OUTLINES = "boundary.geojson", "divisions.geojson"
 DIVISIONS, SQUADS, PEOPLE = "divisions.csv", "squads.csv", "people.csv"
-DUTY_GRIDS = "duty-grids.csv"
+DUTY_GRIDS, ROSTER = "duty-grids.csv", "roster.csv"
 CATEGORIES, LIMITS = "categories.csv", "limits.csv"
 CALENDAR = re.compile(r"calendar-(\d{4})\.csv")
 RULE = re.compile(r"rules/[^/]+\.toml")
 KNOWN = (
-    CITY_FILE, GRID_FILE, BOUNDARY, OUTLINES, DIVISIONS, DUTY_GRIDS, SQUADS, PEOPLE, CATEGORIES,
-    LIMITS, FEEDS, PIPES,
+    CITY_FILE, GRID_FILE, BOUNDARY, OUTLINES, DIVISIONS, DUTY_GRIDS, SQUADS, PEOPLE, ROSTER,
+    CATEGORIES, LIMITS, FEEDS, PIPES,
 )  # fmt: skip
 NEEDED = (CITY_FILE, BOUNDARY)
 # A file of another name with such an end was meant to be one of ours.
@@ -63,6 +66,9 @@ CATEGORY_OPTIONAL = (
 EVIDENCE = ("photo_after", "check_photo", "note", "gas_release")
 ROLES = tuple(role.value for role in Role if role is not Role.SYSTEM)
 CLOCKS = tuple(clock.value for clock in ClockKind)
+CLOCK = re.compile(r"(\d{1,2}):([0-5]\d)(?::00)?")  # spreadsheets add seconds
+MIDNIGHT = "24:00"
+DAYS = re.compile(r"[1-7](?:[-,][1-7])*")
 SHIFT = re.compile(r"([1-7](?:[-,][1-7])*)\s+(\d\d:\d\d)-(\d\d:\d\d)")
 # As long as an account's name may be (`db.users`), and without what it may not have.
 NAME = re.compile(r"[^\s:/]{1,64}")
@@ -108,6 +114,7 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         cells_file=order.file,
         squads=_table(files, SQUADS, _squad(datums.of(SQUADS)), SQUAD_COLUMNS, faults),
         people=_table(files, PEOPLE, _person, PEOPLE_COLUMNS, faults),
+        rosters=read_roster(files, faults),
         categories=_categories(files, faults),
         limits=_table(files, LIMITS, _limit, LIMIT_COLUMNS, faults),
         years=_years(files, faults),
@@ -115,6 +122,7 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         feeds=read_feeds(files[FEEDS], faults) if FEEDS in files else None,
         models=read_models(files, faults),
         pipes=read_pipes(files[PIPES], datums.of(PIPES), faults) if PIPES in files else None,
+        register_files={n: files[n] for n in files if REGISTER.fullmatch(n)},
     )
     _name_strangers(files, order, faults)
     return draft, faults
@@ -128,6 +136,8 @@ SQUAD_COLUMNS: Columns = (
     ("phone", "grids", "shifts", "lon", "lat", "datum"),
 )
 PEOPLE_COLUMNS: Columns = (("name", "role"), ("squad", "display_name"))
+# `entry` names a row on the page of settings; what stands in it is not read.
+ROSTER_COLUMNS: Columns = (("squad", "day", "from", "to", "person"), ("phone", "entry"))
 LIMIT_COLUMNS: Columns = (("clock", "limit"), ("category", "source"))
 DAY_COLUMNS: Columns = (("date", "working"), ("note",))
 
@@ -265,6 +275,47 @@ def _person(line: Line) -> Person:
     return Person(name, role, line.text("squad") or None, line.text("display_name"))
 
 
+def read_roster(
+    files: Mapping[str, bytes], faults: list[Fault]
+) -> tuple[Entry[RosterRow], ...] | None:
+    if ROSTER not in files:
+        return None
+    return _table(files, ROSTER, _duty, ROSTER_COLUMNS, faults)
+
+
+def _duty(line: Line) -> RosterRow | None:
+    squad, person = line.text("squad", needed=True), line.text("person", needed=True)
+    day, start, end = _duty_day(line), _clock(line, "from"), _clock(line, "to")
+    if start is None or end is None:
+        return None
+    return RosterRow(squad, Duty(day, start, end, person, line.text("phone")))
+
+
+def _duty_day(line: Line) -> str:
+    """A date, or days of the week in ascending order."""
+    text = line.text("day", needed=True)
+    if DAYS.fullmatch(text) and (days := _weekdays(text)):
+        return ",".join(map(str, sorted(days)))
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        if text:
+            line.fault("day", "must be YYYY-MM-DD, or days of the week like 1-5, with 1 for Monday")
+        return ""
+
+
+def _clock(line: Line, name: str) -> time | None:
+    text = line.text(name, needed=True)
+    match = CLOCK.fullmatch(text)
+    if match and int(match[1]) < 24:
+        return time(int(match[1]), int(match[2]))
+    if text == MIDNIGHT and name == "to":
+        return time(0)
+    if text:
+        line.fault(name, "must be a time like 08:00")
+    return None
+
+
 def _categories(
     files: Mapping[str, bytes], faults: list[Fault]
 ) -> tuple[Entry[Category], ...] | None:
@@ -376,7 +427,8 @@ def _rules(files: Mapping[str, bytes], faults: list[Fault]) -> dict[str, str]:
 
 def _name_strangers(files: Mapping[str, bytes], order: GridOrder, faults: list[Fault]) -> None:
     for name in sorted(files):
+        patterns = (CALENDAR, RULE, REGISTER)
         listed = name in (*KNOWN, order.file) or is_model_file(name)
-        known = listed or CALENDAR.fullmatch(name) or RULE.fullmatch(name)
+        known = listed or any(p.fullmatch(name) for p in patterns)
         if name.lower().endswith(OURS) and not known:
             faults.append(Fault(name, None, "", "", "is no file of a city folder"))

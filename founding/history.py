@@ -37,6 +37,7 @@ SOURCES: Mapping[str, Source] = {
     "limits": Source("stage_limit", {"stage_limit": "clock"}),
     "divisions": Source("division", {"division": "code"}),
     "feeds": Source("feed", {"feed": "name"}),
+    "rosters": Source("roster", {"squad_roster": "squad"}),
     "rules": Source("rule", {"rule": "code"}),
     "calendar": Source("calendar", {"work_calendar_day": "code"}),
 }

@@ -11,6 +11,8 @@ from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
 from city.feed import Feed
 from city.place import Division, LonLat
+from city.register import Register, RegisterEntry
+from city.roster import Duty
 from city.squad import Shift
 from founding.datums import Datums
 
@@ -57,7 +59,8 @@ class Entry(Generic[T]):
 @dataclass(frozen=True, slots=True)
 class District:
     """`outline` is a GeoJSON geometry, lon/lat; `calendar` the code of the one its clocks obey;
-    `levels` are those of its divisions, from the top."""
+    `levels` are those of its divisions, from the top; `four_eyes`: a change of gas safety waits
+    for a second person."""
 
     code: str
     name_zh: str
@@ -67,6 +70,7 @@ class District:
     calendar: str
     outline: Mapping[str, Any]
     levels: tuple[str, ...] = DEFAULT_LEVELS
+    four_eyes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class RosterRow:
+    """A duty of a squad."""
+
+    squad: str
+    duty: Duty
+
+
+@dataclass(frozen=True, slots=True)
 class LimitRow:
     """Allowed time of a clock; `category` is named where the clock is that of handling."""
 
@@ -170,6 +182,16 @@ class PipeSection:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisterPart:
+    """A register: `text` is the city's own definition, None where it has the shipped one;
+    `entries` by code, None where the city says nothing of them."""
+
+    register: Register
+    text: str | None
+    entries: Mapping[str, RegisterEntry] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A folder as its files say it, each for itself; None: there is no such file."""
 
@@ -186,6 +208,7 @@ class Draft:
     cells_file: str = ""
     squads: tuple[Entry[SquadPart], ...] = ()
     people: tuple[Entry[Person], ...] = ()
+    rosters: tuple[Entry[RosterRow], ...] | None = None  # as they are
     categories: tuple[Entry[Category], ...] | None = None
     limits: tuple[Entry[LimitRow], ...] = ()
     years: Mapping[int, Mapping[date, bool]] = field(default_factory=dict)
@@ -193,6 +216,8 @@ class Draft:
     feeds: tuple[Entry[Feed], ...] | None = None
     models: Mapping[str, ModelPart] | None = None
     pipes: tuple[Entry[PipeSection], ...] | None = None
+    # Files of registers, which are read once the definitions that ship are known.
+    register_files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +230,8 @@ class StageLimit:
 @dataclass(frozen=True, slots=True)
 class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
-    database alone. `rules` are the texts of its own rules. Of feeds, models and pipes None says
-    that they stay as they are."""
+    database alone. `rules` are the texts of its own rules, `rosters` the duties of the squads that
+    have a roster. Of rosters, feeds, models and pipes None says that they stay as they are."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -221,6 +246,8 @@ class City:
     feeds: Mapping[str, Feed] | None = None  # the shipped ones among them
     models: Mapping[str, ModelPart] | None = None
     pipes: Mapping[str, PipeSection] | None = None
+    rosters: Mapping[str, tuple[Duty, ...]] | None = None
+    registers: Mapping[str, RegisterPart] = field(default_factory=dict)
 
     @property
     def communities(self) -> list[str]:
@@ -253,3 +280,4 @@ class Shipped:
     calendars: frozenset[str]
     parse_rule: ParseRule
     check_model: CheckModel
+    registers: Mapping[str, Register] = field(default_factory=dict)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
 
 from city.clock import DEFAULT_WINDOWS, WorkCalendar
 from city.errors import NotFound
-from db import calendars, categories, districts, grids, rules, squads, users
+from db import (
+    calendars,
+    categories,
+    districts,
+    grids,
+    registers,
+    rosters,
+    rules,
+    squads,
+    users,
+)
 from db.pool import Connection
 from founding.city_file import LANGUAGES
 from founding.compare import Tables, tables_of
@@ -21,11 +32,15 @@ from founding.parts import (
     District,
     DutyGrid,
     Person,
+    RegisterPart,
     SquadPart,
     StageLimit,
 )
+from registers.definition import parse_definition
+from registers.shipped import shipped_registers
 
 CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING = "calendar", "languages", "levels"
+FOUR_EYES_SETTING = "four_eyes"
 # Who applied the rules that come with the product.
 SHIPPED = "system"
 
@@ -40,24 +55,40 @@ class Present:
     known: bool
 
 
-def find_present(conn: Connection, district: str, calendar: str, *, cells: bool = True) -> Present:
-    """What the city of a folder is compared with; with no cells where nobody asks for them."""
+def find_present(
+    conn: Connection,
+    district: str,
+    calendar: str,
+    *,
+    cells: bool = True,
+    entries_of: Collection[str] = (),
+) -> Present:
+    """What the city of a folder is compared with; with no cells where nobody asks for them, and
+    with the entries of the registers that are named."""
     try:
         found = calendars.find_calendar(conn, calendar)
     except NotFound:
         found = None
     row = districts.find_district(conn, district)
     city = _city(conn, _district(conn, row) if row else _nobody(district), with_cells=cells)
+    city = replace(city, registers=_registers(conn, district, entries_of))
     tables = dict(tables_of(city))
     if row is None:
         del tables["district"]
     return Present(tables, found, row is not None)
 
 
-def read_city(conn: Connection, code: str, *, every_year: bool = False, cells: bool = True) -> City:
+def read_city(
+    conn: Connection,
+    code: str,
+    *,
+    every_year: bool = False,
+    cells: bool = True,
+    with_registers: bool = False,
+) -> City:
     """The whole city, to be written out: of the rules those that are its own, of the calendar the
     years that are not as shipped, or every one. Without `cells` it has none, and neither models nor
-    pipes."""
+    pipes; its registers only where they are asked for."""
     row = districts.find_district(conn, code)
     if row is None:
         raise NotFound("district", code)
@@ -68,7 +99,28 @@ def read_city(conn: Connection, code: str, *, every_year: bool = False, cells: b
         city,
         rules={c: text for c, text in city.rules.items() if c in own},
         calendar=CalendarPart(calendar.code, _years(calendar, every_year), calendar.windows),
+        registers=_registers(conn, code, registers.used_registers(conn, code))
+        if with_registers
+        else {},
     )
+
+
+def _registers(
+    conn: Connection, district: str, entries_of: Collection[str]
+) -> dict[str, RegisterPart]:
+    """Those that the city defines itself, and the named ones with their entries."""
+    own = registers.list_definitions(conn, district)
+    known = {**shipped_registers(), **{code: parse_definition(text) for code, text in own.items()}}
+    return {
+        code: RegisterPart(
+            known[code],
+            own.get(code),
+            {e.code: e for e in registers.list_entries(conn, district, code)}
+            if code in entries_of
+            else None,
+        )
+        for code in sorted({*own, *entries_of} & known.keys())
+    }
 
 
 def _years(calendar: WorkCalendar, every: bool) -> dict[int, dict[date, bool]]:
@@ -93,7 +145,7 @@ def _nobody(code: str) -> District:
 
 
 def _district(conn: Connection, row: districts.DistrictRow) -> District:
-    settings = (CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING)
+    settings = (CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING, FOUR_EYES_SETTING)
     named = districts.find_settings(conn, row.code, settings)
     return District(
         code=row.code,
@@ -104,6 +156,7 @@ def _district(conn: Connection, row: districts.DistrictRow) -> District:
         calendar=named.get(CALENDAR_SETTING, calendars.DEFAULT_CODE),
         outline=row.outline,
         levels=tuple(named.get(LEVELS_SETTING, DEFAULT_LEVELS)),
+        four_eyes=named.get(FOUR_EYES_SETTING, False),
     )
 
 
@@ -135,6 +188,7 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         feeds=read_feeds(conn, code),
         models=read_models(conn, code) if with_cells else None,
         pipes=read_pipes(conn, code) if with_cells else None,
+        rosters=rosters.list_rosters(conn, code),
     )
 
 

@@ -19,7 +19,6 @@ from city.settings import (
     LimitEffect,
     PartItem,
     Sheet,
-    SheetChange,
     SheetFault,
     SheetPlan,
     missing_year,
@@ -30,10 +29,10 @@ from db.events import last_seq
 from db.pool import Connection
 from db.settings_history import list_settings_events
 from founding.check import judge_folder
-from founding.compare import Change, as_json
+from founding.compare import Change, as_changes
 from founding.excel import write_workbook
 from founding.export import write_folder
-from founding.folder import DIVISIONS, PEOPLE
+from founding.folder import DIVISIONS, PEOPLE, ROSTER
 from founding.ground import cells_without_duty_grid
 from founding.history import SOURCES, Told, read_history
 from founding.parts import City, Fault, Shipped
@@ -46,7 +45,6 @@ from founding.tables import (
     beside,
     calendar_name,
     digest_of,
-    empty_calendar,
     table_of,
     with_row,
     without_row,
@@ -121,7 +119,7 @@ def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> P
     a city has tens of thousands, and they stay as they are."""
     city = read_city(conn, district, every_year=True, cells=cells)
     files = write_folder(replace(city, cells={}, models=None, pipes=None))
-    return Present(city, files, files.get(table.file, empty_calendar()))
+    return Present(city, files, files.get(table.file, table.empty()))
 
 
 def write_file(conn: Connection, district: str, name: str, *, excel: bool) -> bytes:
@@ -160,7 +158,7 @@ def plan(
         digest=digest_of(present.content),
         seq=seq,
         rows=table.rows(content),
-        faults=[_fault(fault) for fault in faults],
+        faults=[as_fault(fault) for fault in faults],
     )
     if city is None:
         return planned
@@ -168,8 +166,8 @@ def plan(
     stands = [*made.obstacles, *_own_role(present.city, city, actor)]
     return replace(
         planned,
-        changes=_changes(made.changes),
-        obstacles=[_fault(fault) for fault in stands],
+        changes=as_changes(made.changes),
+        obstacles=[as_fault(fault) for fault in stands],
         effects=list(_effects(conn, present.city, city, made.changes)),
     )
 
@@ -185,11 +183,23 @@ def _edited(table: Table, present: bytes, edit: Edit) -> bytes:
 def _judge(
     present: Present, table: Table, content: bytes, shipped: Shipped
 ) -> tuple[City | None, list[Fault]]:
-    city, faults = judge_folder({**present.files, table.file: content}, shipped)
+    files = {**present.files, table.file: content}
+    city, faults = judge_folder(files, shipped)
+    if city is None and table.file != ROSTER and _is_of_old(present, faults, shipped):
+        del files[ROSTER]
+        city, faults = judge_folder(files, shipped)
     if city is not None:
         city = replace(city, cells=present.city.cells)
         faults = list(_groundless(city))
     return (None if faults else city), faults
+
+
+def _is_of_old(present: Present, faults: Sequence[Fault], shipped: Shipped) -> bool:
+    """Whether nothing is wrong but what was wrong with the rosters before: somebody in them has
+    been shut out since."""
+    if any(fault.file != ROSTER for fault in faults):
+        return False
+    return {*map(str, faults)} <= {*map(str, judge_folder(present.files, shipped)[1])}
 
 
 def _groundless(city: City) -> Iterator[Fault]:
@@ -249,7 +259,7 @@ def apply(
         look_again=look_again, told={"from": SOURCE, "part": name, "why": why},
         only=table.writes,
     )  # fmt: skip
-    return AppliedSheet(_changes(done.changes), done.passwords, show(conn, district, name))
+    return AppliedSheet(as_changes(done.changes), done.passwords, show(conn, district, name))
 
 
 def _refuse_stale(
@@ -286,16 +296,8 @@ def _own_role(before: City, after: City, actor: str) -> Iterator[Fault]:
         yield Fault(PEOPLE, None, "role", actor, "is your own; another administrator can")
 
 
-def _changes(changes: Sequence[Change]) -> list[SheetChange]:
-    return [
-        SheetChange(
-            one["what"], one.get("code", ""), one["how"], one.get("fields", ()), one.get("count", 1)
-        )
-        for one in as_json(changes)
-    ]
-
-
-def _fault(fault: Fault) -> SheetFault:
+def as_fault(fault: Fault) -> SheetFault:
+    """A fault of a folder as a page tells it."""
     return SheetFault(fault.file, fault.row, fault.field, fault.value, fault.problem)
 
 
@@ -329,5 +331,6 @@ def history(conn: Connection, district: str, name: str, code: str) -> list[Histo
     if code and year is not None:
         found = [i for i in found if any(f.name == code for f in i.fields)]
     elif code:
-        found = [item for item in found if item.code == code]
+        owner = code.partition(" ")[0] if name == "rosters" else code
+        found = [item for item in found if item.code == owner]
     return found[:HISTORY_MAX]

@@ -12,19 +12,32 @@ from city.clock import ClockKind, WorkCalendar
 from city.errors import Conflict
 from city.event import NewEvent
 from city.squad import Squad
-from db import calendars, categories, districts, feeds, grids, squads, users
+from db import (
+    calendars,
+    categories,
+    districts,
+    feeds,
+    grids,
+    registers,
+    rosters,
+    squads,
+    users,
+)
 from db.events import append_events
 from db.grids import CellRow
 from db.pool import Connection
+from db.registers import EntryRow
 from founding.compare import (
     ADDED,
     CHANGED,
     COUNTED,
+    ENTRY,
     RETIRED,
     WHATS,
     Change,
     codes,
     compare,
+    counts_of,
     moved_cells,
     next_calendar,
     tables_of,
@@ -32,14 +45,16 @@ from founding.compare import (
 from founding.field_steps import write_field
 from founding.ground import GridFinder, has_own_duty_grids
 from founding.obstacles import find_obstacles
-from founding.parts import Cell, City, Fault, Person, SquadPart
+from founding.parts import Cell, City, Fault, Person, RegisterPart, SquadPart
 from founding.present import (
     CALENDAR_SETTING,
+    FOUR_EYES_SETTING,
     LANGUAGES_SETTING,
     LEVELS_SETTING,
     find_present,
     read_city,
 )
+from registers.entries import due_of, party_of, short_code
 
 __all__ = ["Applied", "Plan", "apply_cities", "apply_city", "plan_city", "read_city"]
 
@@ -53,6 +68,7 @@ SHARED = frozenset({"calendar", "model"})
 # Makes the password of somebody new.
 NewPassword = Callable[[], users.Password]
 # Puts rule files in force by their name: (connection, actor, texts, now) to what is to be told.
+# Called when all else is written, also where no rule changes.
 PutRules = Callable[[Connection, str, Mapping[str, str], datetime], Sequence[NewEvent]]
 
 
@@ -77,7 +93,10 @@ def plan_city(conn: Connection, city: City, *, only: Collection[str] = WHATS) ->
     """What a city differs in from what the database has, as far as it is one of `only`; writes
     nothing."""
     cells = "unit_grid" in only
-    present = find_present(conn, city.district.code, city.district.calendar, cells=cells)
+    present = find_present(
+        conn, city.district.code, city.district.calendar, cells=cells,
+        entries_of=[code for code, part in city.registers.items() if part.entries is not None],
+    )  # fmt: skip
     changes = compare(tables_of(city), present.tables)
     calendar = next_calendar(present.calendar, city.calendar, city.district.timezone)
     if calendar is not None:
@@ -121,6 +140,7 @@ def apply_cities(
     *,
     put_rules: PutRules,
     new_password: NewPassword,
+    look_again: Callable[[], None] = lambda: None,
 ) -> list[Applied]:
     """Write what differs of several districts and tell it in the event log. The caller commits.
 
@@ -130,6 +150,7 @@ def apply_cities(
     """
     passwords = _passwords(conn, cities, new_password)
     _lock(conn)
+    look_again()
     return _put_in_force(conn, cities, actor, now, passwords, put_rules, TOLD, WHATS)
 
 
@@ -157,9 +178,10 @@ def _put_in_force(
         for code in codes(changes, "rule", ADDED, CHANGED):
             texts[f"rules/{code}.toml"] = city.rules[code]
         events += _events(city, changes, actor, now, told)
+        events += _entry_events(conn, city, changes, actor, now, told)
         new = codes(changes, "person", ADDED)
         done.append(Applied(changes, {name: passwords[name].text for name in new}))
-    of_rules = put_rules(conn, actor, texts, now) if texts else ()
+    of_rules = put_rules(conn, actor, texts, now)
     append_events(conn, [*events, *of_rules])
     return done
 
@@ -185,7 +207,10 @@ def _write(
     if plan.calendar is not None:
         calendars.insert_calendar(conn, plan.calendar, SOURCE, now)
     _write_people(conn, city, changes, passwords, now)
+    for code in codes(changes, "roster", ADDED, CHANGED, RETIRED):
+        rosters.replace_roster(conn, code, (city.rosters or {}).get(code, ()))
     write_field(conn, city, changes, now)
+    _write_registers(conn, city, changes, now)
     return changes
 
 
@@ -207,6 +232,7 @@ def _write_district(conn: Connection, city: City, changes: Sequence[Change], now
                 CALENDAR_SETTING: d.calendar,
                 LANGUAGES_SETTING: list(d.languages),
                 LEVELS_SETTING: list(d.levels),
+                FOUR_EYES_SETTING: d.four_eyes,
             }
             for key, value in named.items():
                 districts.save_setting(conn, d.code, key, value, now)
@@ -332,6 +358,42 @@ def _write_people(
             users.set_display_name(conn, person.name, person.display_name)
 
 
+def _write_registers(
+    conn: Connection, city: City, changes: Sequence[Change], now: datetime
+) -> None:
+    """Definitions, then entries, each with what follows from its definition."""
+    district = city.district.code
+    for code in codes(changes, "register", ADDED, CHANGED):
+        registers.save_definition(conn, district, code, city.registers[code].text or "", now)
+    written, gone = codes(changes, ENTRY, ADDED, CHANGED), codes(changes, ENTRY, RETIRED)
+    for code, wanted in _by_register(written).items():
+        part = city.registers[code]
+        rows = (_entry_row(district, part, entry) for entry in wanted)
+        registers.save_entries(conn, district, code, rows, now)
+    for code, names in _by_register(gone).items():
+        registers.retire_entries(conn, district, code, names, now)
+
+
+def _by_register(names: Sequence[str]) -> dict[str, list[str]]:
+    """Codes of entries by the code of their register."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        register, _, code = name.partition("/")
+        found.setdefault(register, []).append(code)
+    return found
+
+
+def _entry_row(district: str, part: RegisterPart, code: str) -> EntryRow:
+    entry = (part.entries or {})[code]
+    register = part.register
+    return EntryRow(
+        entry=entry,
+        short=short_code(district, register.code, code),
+        party=party_of(register, entry),
+        due_on=due_of(register, entry),
+    )
+
+
 # The event log
 
 
@@ -342,7 +404,7 @@ def _events(
     one for all. Rules are told by whoever puts them in force."""
     district = city.district.code
     for change in changes:
-        if change.what in COUNTED or change.what == "rule":
+        if change.what in COUNTED or change.what in ("rule", ENTRY):
             continue
         subject = SUBJECTS.get(change.what, change.what)
         payload: dict[str, Any] = dict(told)
@@ -364,6 +426,41 @@ def _events(
             counts = {how: mine.count(how) for how in (ADDED, CHANGED, RETIRED)}
             payload = {**told, **counts}
             yield NewEvent(now, district, f"{what}.changed", f"district:{district}", actor, payload)
+
+
+def _entry_events(
+    conn: Connection,
+    city: City,
+    changes: Sequence[Change],
+    actor: str,
+    now: datetime,
+    told: Mapping[str, str],
+) -> list[NewEvent]:
+    """One for a register with the numbers, and one for each entry that was there before: it says
+    which fields are others, and no value, for the log forgets nothing."""
+    district, mine = city.district.code, [c for c in changes if c.what == ENTRY]
+    numbers: dict[str, dict[str, int]] = {}
+    for code, how, count in counts_of(mine):
+        numbers.setdefault(code, {})[how] = count
+    found = [
+        NewEvent(now, district, "register.entries_changed", f"register:{code}", actor,
+                 {**told, **counts})
+        for code, counts in numbers.items()
+    ]  # fmt: skip
+    before = codes(mine, ENTRY, CHANGED, RETIRED)
+    ids = {
+        f"{register}/{code}": number
+        for register, names in _by_register(before).items()
+        for code, number in registers.entry_ids(conn, district, register, names).items()
+    }
+    for change in mine:
+        if change.code in ids:
+            register, _, code = change.code.partition("/")
+            payload = {**told, "register": register, "entry": code, "fields": list(change.fields)}
+            subject = f"register_entry:{ids[change.code]}"
+            kind = f"register_entry.{change.how}"
+            found.append(NewEvent(now, district, kind, subject, actor, payload))
+    return found
 
 
 def _how(change: Change) -> str:

@@ -34,11 +34,14 @@ from founding.folder import (
     PEOPLE,
     PEOPLE_COLUMNS,
     ROLES,
+    ROSTER,
+    ROSTER_COLUMNS,
     SQUAD_COLUMNS,
     SQUADS,
     Columns,
 )
 from founding.parts import DEFAULT_LEVELS
+from founding.rosters import entry_name
 from founding.sheets import read_lines
 from wire import FORMATS
 
@@ -78,7 +81,19 @@ class Table:
             lines = entry_rows(content)
         else:
             lines = read_lines(self.file, content, self.needed, self.optional, [])
-        return [SheetRow(line.row, line.values) for line in lines]
+        return [SheetRow(line.row, self._named(line.values)) for line in lines]
+
+    def _named(self, values: Mapping[str, str]) -> Mapping[str, str]:
+        """A duty is named by its squad, day and hour where nobody has named it."""
+        if self.file != ROSTER or values.get(self.key):
+            return values
+        squad, day, start = (values.get(name, "") for name in ("squad", "day", "from"))
+        return {**values, self.key: entry_name(squad, day, start)}
+
+    def empty(self) -> bytes:
+        """The file without a row: a calendar in which every day is as the week has it."""
+        names = self.needed if CALENDAR.fullmatch(self.file) else (*self.needed, *self.optional)
+        return csv_text(names, ()).encode()
 
     def written(self, names: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
         """The file with these rows."""
@@ -108,6 +123,7 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
         FEEDS, "name", FEED_COLUMNS, True,
         {"enabled": (YES[0], NO[0]), "datum": tuple(Datum), "format": ("", *sorted(FORMATS))},
     ),
+    "rosters": (ROSTER, "entry", ROSTER_COLUMNS, True, {}),
 }  # fmt: skip
 NAMES = tuple(_TABLES)
 _WRITES: Mapping[str, frozenset[str]] = {
@@ -117,6 +133,7 @@ _WRITES: Mapping[str, frozenset[str]] = {
     "limits": frozenset({"stage_limit", "category"}),  # uploaded, with those of handling
     "divisions": frozenset({"division", "duty_grid"}),
     "feeds": frozenset({"feed"}),
+    "rosters": frozenset({"roster"}),
 }
 CALENDAR_WRITES = frozenset({"calendar"})
 
@@ -156,11 +173,6 @@ def year_of(name: str) -> int | None:
 
 def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def empty_calendar() -> bytes:
-    """A year in which every day is as the week has it."""
-    return csv_text(DAY_COLUMNS[0], ()).encode()
 
 
 def with_row(table: Table, content: bytes, key: str, values: Mapping[str, str]) -> bytes:

@@ -104,5 +104,10 @@ PEOPLE_TICK = "people-tick"  # store: changes when the lists should be read agai
 SETTINGS_PARTS = "settings-parts"  # filled in the browser
 SETTINGS_BODY = "settings-body"  # filled in the browser
 
+# Approvals
+APPROVALS_BODY = "approvals-body"  # filled in the browser
+# Registers
+REGISTERS_BODY = "registers-body"  # filled in the browser
+
 # Messages to the person: live regions for screen readers too
 NOTICE = "notice"

@@ -1,7 +1,8 @@
 DROP INDEX event_settings;
 CREATE INDEX event_settings ON event (split_part(subject, ':', 1), seq)
     WHERE rows IS NOT NULL AND split_part(subject, ':', 1) IN (
-        'user', 'squad', 'category', 'stage_limit', 'division', 'rule', 'calendar', 'log');
+        'user', 'squad', 'category', 'stage_limit', 'division', 'rule', 'calendar', 'log',
+        'roster');
 DROP TABLE pipe_section;
 DROP TABLE device_model;
 DROP FUNCTION device_model_row_changed;

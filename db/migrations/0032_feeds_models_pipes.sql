@@ -1,5 +1,5 @@
 -- Feeds are rows, and so are a city's own device models and its gas pipes.
--- depends: 0026_divisions_of_any_depth
+-- depends: 0031_four_eyes_and_rosters
 
 -- Topics at the broker that are taken as one wire format.
 CREATE TABLE feed (
@@ -81,4 +81,5 @@ END $$;
 DROP INDEX event_settings;
 CREATE INDEX event_settings ON event (split_part(subject, ':', 1), seq)
     WHERE rows IS NOT NULL AND split_part(subject, ':', 1) IN (
-        'user', 'squad', 'category', 'stage_limit', 'division', 'rule', 'calendar', 'log', 'feed');
+        'user', 'squad', 'category', 'stage_limit', 'division', 'rule', 'calendar', 'log',
+        'roster', 'feed');

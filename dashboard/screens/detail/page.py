@@ -328,6 +328,16 @@ def render_squads(
     )
 
 
+def render_call(t: Texts, squad: Mapping[str, Any]) -> list[Component]:
+    """Who of it is on duty, and the number to call; nothing where neither is known."""
+    called, phone = squad.get("called"), squad.get("phone")
+    if not called and not phone:
+        return []
+    number = [html.A(phone, href=f"tel:{phone.replace(' ', '')}")] if phone else []
+    name = t("squad.called", name=called) if called else t("squad.phone")
+    return [html.Small([name, " ", *number], className="gw-squad-call")]
+
+
 def render_squad(t: Texts, squad: Mapping[str, Any], rank: int) -> Component:
     parts = squad.get("parts") or {}
     distance = squad.get("distance_m")
@@ -369,6 +379,7 @@ def render_squad(t: Texts, squad: Mapping[str, Any], rank: int) -> Component:
                 [
                     html.Strong([t.pick(squad, "name"), html.B(number_text(squad["score"]))]),
                     html.Small(" · ".join(fact for fact in facts if fact)),
+                    *render_call(t, squad),
                     html.Div(scores, className="gw-score-parts"),
                 ]
             ),

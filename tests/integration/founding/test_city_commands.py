@@ -178,7 +178,8 @@ def test_a_plan_says_what_an_application_does_and_writes_nothing(
     before = everything(bare)
     planned = done(gridwarden("city", "plan", str(folder)))
     assert everything(bare) == before
-    assert done(gridwarden("city", "apply", str(folder))).startswith(planned)
+    changes, _, _ = planned.partition("alarms on the readings of")
+    assert done(gridwarden("city", "apply", str(folder))).startswith(changes)
 
 
 def test_what_fails_half_way_leaves_nothing(
@@ -325,7 +326,8 @@ def test_several_districts_are_put_in_force_together_or_not_at_all(
     assert planned.count("unit_grid: 360 added") == planned.count("category 05-02 changed") == 2
     said = done(gridwarden("city", "apply", *both))
     # The calendar that both name is there when the second one is looked at.
-    assert set(planned.splitlines()) <= set(said.splitlines())
+    told = [line for line in planned.splitlines() if not line.startswith("alarms ")]
+    assert set(told) <= set(said.splitlines())
     nothing = "991201:\nnothing to do\n991302:\nnothing to do\n"
     assert done(gridwarden("city", "apply", *both)) == nothing
     assert done(gridwarden("city", "plan", *both)) == nothing
