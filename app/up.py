@@ -17,9 +17,10 @@ from pathlib import Path
 
 import stack
 from alerts import steps as alert_steps
-from app import first_run
+from app import demo_past, first_run
 from app.children import Child, stop_all
 from app.demo_people import DEMO_USERS, LOGINS_FILE, demo_logins
+from app.demo_plan import plan_past
 from app.settings import ENDPOINTS_FILE, create_secret
 from city.errors import Unavailable
 from db import seeds
@@ -41,16 +42,25 @@ Say = Callable[[str], None]
 
 
 def up(
-    data_dir: Path, *, demo: bool, http_port: int | None, say: Say, stop: threading.Event
+    data_dir: Path,
+    *,
+    demo_days: int | None,
+    http_port: int | None,
+    say: Say,
+    stop: threading.Event,
 ) -> None:
-    """Start everything, print where it is, stay until `stop`, then stop everything."""
+    """Start everything, print where it is, stay until `stop`, then stop everything. `demo_days`:
+    so much past the demonstration gets when it is new; None: no demonstration."""
+    demo = demo_days is not None
     data_dir.mkdir(parents=True, exist_ok=True)
     (data_dir / ENDPOINTS_FILE).unlink(missing_ok=True)
     with ExitStack() as opened:
         endpoints = opened.enter_context(stack.running(data_dir, progress=say))
         say("preparing the database")
-        prepare_database(endpoints.postgres, demo=demo)
+        prepare_database(endpoints.postgres, demo=demo, demo_days=demo_days or 0)
         logins = demo_logins(endpoints.postgres, data_dir) if demo else {}
+        if demo:
+            demo_past.play_past(endpoints.postgres, datetime.now(UTC), say)
         listener = opened.enter_context(open_web_port(data_dir, http_port))
         port = listener.getsockname()[1]
         environ = child_environ(endpoints, data_dir, listener)
@@ -85,11 +95,14 @@ def revive(services: stack.Services) -> None:
             log.error("%s; trying again", error)
 
 
-def prepare_database(url: str, *, demo: bool) -> None:
-    """Schema, reference rows, default rules and, for a demo, the district. Safe to repeat."""
+def prepare_database(url: str, *, demo: bool, demo_days: int = 0) -> None:
+    """Schema, reference rows, default rules and, for a demo, the district, which in an empty
+    database is as old as the past that it is to get. Safe to repeat."""
     migrate(url)
     now = datetime.now(UTC)
     with connect(url, application="gridwarden seed") as conn:
+        if demo:
+            now = plan_past(conn, demo_days, now)
         seeds.seed_reference(conn, now)
         if demo:
             seeds.seed_demo(conn, now)
