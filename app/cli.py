@@ -65,7 +65,11 @@ def data_dir_option(command: Callable[..., object]) -> Callable[..., object]:
 
 @cli.command()
 @data_dir_option
-@click.option("--demo/--no-demo", default=True, help="Seed the demo district and simulate it.")
+@click.option(
+    "--demo/--no-demo",
+    default=None,
+    help="Seed the demo district and simulate it. Default: yes, unless it was removed.",
+)
 @click.option(
     "--demo-days",
     type=click.IntRange(0, 1000),
@@ -83,7 +87,7 @@ def data_dir_option(command: Callable[..., object]) -> Callable[..., object]:
 def up(
     data_dir: Path | None,
     own_data_dir: Path | None,
-    demo: bool,
+    demo: bool | None,
     demo_days: int,
     http_port: int | None,
 ) -> None:
@@ -92,8 +96,7 @@ def up(
     stop = stop_on_signal()
     folder = (own_data_dir or data_dir or DEFAULT_DATA_DIR).resolve()
     bring_up = import_module("app.up").up
-    days = demo_days if demo else None
-    bring_up(folder, demo_days=days, http_port=http_port, say=click.echo, stop=stop)
+    bring_up(folder, demo=demo, demo_days=demo_days, http_port=http_port, say=click.echo, stop=stop)
 
 
 def _add_process(name: str, module: str, explanation: str) -> None:

@@ -12,7 +12,7 @@ from app.settings import DEMO_DISTRICT
 from city.incident import Role
 from city.person import Caller
 from city.requests import UserRequest
-from db import squads, users
+from db import demo, squads, users
 from db.pool import connect
 from people import steps as people
 
@@ -44,6 +44,7 @@ def demo_logins(url: str, data_dir: Path) -> dict[str, str]:
             logins.setdefault(name, secrets.token_urlsafe(9))
             own = squad if role is Role.SQUAD_LEADER else None
             people.add_user(conn, SEED, UserRequest(name, logins[name], role, own), now)
+        demo.mark(conn, DEMO_DISTRICT, list(logins), now)
         conn.commit()
     path.touch(mode=0o600)
     path.write_text(json.dumps(logins, indent=1))
