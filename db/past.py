@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from msgspec.json import encode
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
@@ -23,7 +24,7 @@ from city.hash_chain import chain_hash
 from city.incident import Incident
 from city.past import RowChange
 from db.evidence import NewEvidence
-from db.past_rows import as_text
+from db.past_rows import RowTexts
 from db.places import Place
 from db.pool import Connection
 from db.row_columns import names_of
@@ -107,6 +108,7 @@ class PastLog:
         self.seq: int = row[0]
         self._hash: bytes = bytes(row[1])
         self._waiting: list[Event] = []
+        self._texts = RowTexts()
         self._numbers = Counter({table: _last_number(conn, table) for table in NUMBERED})
 
     def number(self, table: str) -> int:
@@ -116,7 +118,7 @@ class PastLog:
 
     def append(self, events: Sequence[NewEvent], rows: Iterable[RowChange]) -> None:
         """The events of one transaction; its rows go to the first of them."""
-        text = as_text(rows)
+        text = self._texts.as_text(rows)
         for new in events:
             self.seq += 1
             digest = chain_hash(self._hash, self.seq, new, text)
@@ -139,8 +141,8 @@ class PastLog:
             for e in sent:
                 copy.write_row(
                     (
-                        e.seq, e.at, e.district, e.kind, e.subject, e.actor, Jsonb(e.payload),
-                        e.prev_hash, e.hash, e.rows,
+                        e.seq, e.at, e.district, e.kind, e.subject, e.actor,
+                        Jsonb(e.payload, encode), e.prev_hash, e.hash, e.rows,
                     )
                 )  # fmt: skip
         return sent
@@ -177,7 +179,7 @@ def _copy(table: str, columns: Sequence[str]) -> Any:
 
 def _stored(value: Any) -> Any:
     if isinstance(value, dict | list):
-        return Jsonb(value)
+        return Jsonb(value, encode)
     return value.value if isinstance(value, Enum) else value
 
 

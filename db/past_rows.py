@@ -12,20 +12,33 @@ from typing import Any
 from city.past import RowChange
 
 
-def as_text(changes: Iterable[RowChange]) -> str | None:
-    """What `event.rows` holds for these changes of one transaction, as jsonb prints it."""
-    newest: dict[tuple[Any, ...], RowChange] = {}
-    for change in changes:  # a row is told once, in the place of its first change
-        newest[change.table, *[change.row[name] for name in change.key]] = change
-    bodies = [_change_text(change) for change in newest.values()]
-    return f"[{', '.join(bodies)}]" if bodies else None
+class RowTexts:
+    """Makes the texts; of a row that comes again, what has not changed is not made again."""
 
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], tuple[dict[str, Any], list[str]]] = {}
 
-def _change_text(change: RowChange) -> str:
-    row = change.row
-    key = ", ".join([f'"{name}": {row[name]}' for name in change.key])
-    cells = [f"{label}{_cell(row[name])}" for name, label in _in_order(tuple(row))]
-    return f'{{"key": {{{key}}}, "row": {{{", ".join(cells)}}}, "table": "{change.table}"}}'
+    def as_text(self, changes: Iterable[RowChange]) -> str | None:
+        """What `event.rows` holds for these changes of one transaction, as jsonb prints it."""
+        newest: dict[tuple[Any, ...], RowChange] = {}
+        for change in changes:  # a row is told once, in the place of its first change
+            newest[change.table, *[change.row[name] for name in change.key]] = change
+        bodies = [self._change_text(which, change) for which, change in newest.items()]
+        return f"[{', '.join(bodies)}]" if bodies else None
+
+    def _change_text(self, which: tuple[Any, ...], change: RowChange) -> str:
+        row, order = change.row, _in_order(tuple(change.row))
+        known, cells = self._known.get(which, ({}, []))
+        if known:
+            cells = [
+                cell if row[name] is known[name] else f"{label}{_cell(row[name])}"
+                for (name, label), cell in zip(order, cells, strict=True)
+            ]
+        else:
+            cells = [f"{label}{_cell(row[name])}" for name, label in order]
+        self._known[which] = (row, cells)
+        key = ", ".join([f'"{name}": {row[name]}' for name in change.key])
+        return f'{{"key": {{{key}}}, "row": {{{", ".join(cells)}}}, "table": "{change.table}"}}'
 
 
 def jsonb(value: Any) -> str:

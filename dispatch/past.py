@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from city.alarm import Alarm, AlarmChangeKind, IncidentAlarm
@@ -36,6 +36,7 @@ from dispatch.steps.loading import ROUND_STAGES
 from dispatch.steps.opening import NewMatter, first_clock, opening_told, row_of
 from dispatch.steps.telling import action_told, calendar_warnings, evidence_told, notices
 
+Value = TypeVar("Value")
 # A number of a table, by its name.
 Numbers = Callable[[str], int]
 
@@ -90,9 +91,9 @@ class PastCase:
         step = admit(before, deed.caller, request, facts, now)
         rows: list[RowChange] = []
         noticed = self._notice(now, rows)
-        facts = replace(facts, deadlines=tuple(self.deadlines))
+        facts = with_values(facts, deadlines=tuple(self.deadlines))
         after = changed(before, target_of(step, before), deed.caller, request, now)
-        self.incident = replace(after, version=before.version + 1)
+        self.incident = with_values(after, version=before.version + 1)
         rows.append(_row("incident", ("id",), vars(self.incident)))
         terms = self.terms
         if request.action is Action.RESUME:
@@ -196,7 +197,7 @@ class PastCase:
     def _put_clocks(self, moved: ClockChanges, rows: list[RowChange]) -> None:
         by_id = {d.id: d for d in moved.changed}
         self.deadlines = [by_id.get(d.id, d) for d in self.deadlines]
-        new = [replace(d, id=self.book.numbers("deadline")) for d in moved.new]
+        new = [with_values(d, id=self.book.numbers("deadline")) for d in moved.new]
         self.deadlines += new
         for deadline in (*moved.changed, *new):
             rows.append(_row("deadline", ("id", "incident_id"), vars(deadline)))
@@ -268,6 +269,13 @@ def open_case(
         link = {"alarm_id": alarm.id, "incident_id": number}
         rows.append(_row("incident_alarm", ("alarm_id",), link))
     return case, Written(opening_told(incident, new, started, terms, caller), rows)
+
+
+def with_values(value: Value, **changes: Any) -> Value:
+    """`dataclasses.replace` for a class without slots and checks, several times as fast."""
+    other = object.__new__(type(value))
+    other.__dict__.update(value.__dict__, **changes)
+    return other
 
 
 def _reported(matter: Matter, category: Category) -> NewMatter:

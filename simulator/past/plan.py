@@ -20,7 +20,7 @@ from simulator.past.work import Course, deal_with
 
 SEED = 460107
 # Cases on an ordinary day, reported by people or by sensors.
-CASES_A_DAY = 30.0
+CASES_A_DAY = 25.0
 # Two cases of one category so near in so short a time would be one matter.
 APART_M, APART_FOR = 60.0, timedelta(hours=25)
 TRIES = 12
@@ -39,6 +39,7 @@ class Kind:
     rainy: bool = False
     trade: bool = False
     weekend: float = 1.0
+    storm: float = 1.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Fault:
     weight: float
     hours: str
     rainy: bool = False
+    storm: float = 1.3
 
 
 KINDS = (
@@ -75,23 +77,23 @@ KINDS = (
     Kind("03-04", 9, "work", weekend=0.4),
     Kind("01-13", 20, "work", rainy=True, weekend=0.7),
     Kind("06-06", 22, "work", weekend=0.7),
-    Kind("05-08", 6, "any"),
-    Kind("05-96", 3, "any"),
+    Kind("05-08", 6, "any", storm=14),
+    Kind("05-96", 3, "any", storm=14),
     Kind("05-06", 20, "any", rainy=True),
     Kind("05-03", 22, "any", rainy=True),
     Kind("0104-blocked", 16, "work", rainy=True),
     Kind("05-01", 4, "any"),
     Kind("0102-noise", 9, "night"),
     Kind("0103-broken", 9, "work"),
-    Kind("0137-down", 4, "any"),
-    Kind("0137-wire", 4, "any"),
+    Kind("0137-down", 4, "any", storm=14),
+    Kind("0137-wire", 4, "any", storm=14),
     Kind("05-05", 1, "any", rainy=True),
 )  # fmt: skip
 FAULTS = (
     Fault("gas-lel", "gas", 22, "any"),
     Fault("manhole-open", "manhole", 34, "any"),
     Fault("manhole-water", "manhole", 14, "any", rainy=True),
-    Fault("lamp-dark", "light", 62, "night"),
+    Fault("lamp-dark", "light", 62, "night", storm=4),
     Fault("lamp-leakage", "light", 3, "any", rainy=True),
 )
 SOURCES = (Source.HOTLINE, Source.PATROL, Source.VIDEO, Source.LEADER)
@@ -125,12 +127,14 @@ class Planner:
         moments: list[tuple[datetime, Kind | Fault]] = []
         for kind in KINDS:
             usual = CASES_A_DAY * kind.weight / ALL
-            factor = day.factor(rainy=kind.rainy, trade=kind.trade, weekend=kind.weekend)
+            factor = day.factor(
+                rainy=kind.rainy, trade=kind.trade, weekend=kind.weekend, storm=kind.storm
+            )
             moments += self._moments(rng, day, kind, usual * factor)
         for fault in FAULTS:
             usual = CASES_A_DAY * fault.weight / ALL
             # Sensors know no days off.
-            factor = day.wet if fault.rainy else 1 + 0.8 * day.storm
+            factor = day.wet if fault.rainy else 1 + (fault.storm - 1) * day.storm
             moments += self._moments(rng, day, fault, usual * factor)
         for at, what in sorted(moments, key=lambda moment: moment[0]):
             matter = (

@@ -15,7 +15,7 @@ RAIN_CHANCE = (0.15, 0.16, 0.2, 0.28, 0.45, 0.5, 0.48, 0.55, 0.55, 0.45, 0.25, 0
 CLOUDBURST_SHARE = 0.18
 DRY, WET, CLOUDBURST = 0.6, 1.5, 3.2
 # The typhoon comes ashore on the fourth day of its week; what follows is clearing up.
-TYPHOON_WEEK = (1.3, 2.2, 4.0, 8.0, 6.0, 3.6, 2.2)
+TYPHOON_WEEK = (1.5, 3.0, 9.0, 26.0, 20.0, 10.0, 4.0)
 TYPHOON_MONTH, TYPHOON_EARLIEST_DAY = 9, 8
 # Nobody trades on the street in a storm, or at New Year.
 STORM_TRADE = 0.25
@@ -41,14 +41,14 @@ class Day:
     wet: float
     storm: float
 
-    def factor(self, *, rainy: bool, trade: bool, weekend: float) -> float:
-        """How many times its usual number a kind of matter has on this day."""
+    def factor(self, *, rainy: bool, trade: bool, weekend: float, storm: float) -> float:
+        """How many times its usual number a kind of matter has on this day; `storm` in a storm."""
         usual = WORKDAY if self.works else DAY_OFF * weekend
         if rainy:
             return usual * self.wet
         if trade:
             return usual * (1 - (1 - STORM_TRADE) * self.storm)
-        return usual * (1 + 0.6 * self.storm)
+        return usual * (1 + (storm - 1) * self.storm)
 
 
 def day_of(seed: int, day: date, *, works: bool) -> Day:
@@ -56,7 +56,7 @@ def day_of(seed: int, day: date, *, works: bool) -> Day:
     since = (day - typhoon_of(day.year)).days
     if 0 <= since < len(TYPHOON_WEEK):
         wet = TYPHOON_WEEK[since]
-        return Day(day, works, wet, min(1.0, wet / 6))
+        return Day(day, works, wet, min(1.0, wet / 20))
     rains = share(seed, day, "rain") < RAIN_CHANCE[day.month - 1]
     pours = share(seed, day, "pours") < CLOUDBURST_SHARE
     return Day(day, works, (CLOUDBURST if pours else WET) if rains else DRY, 0.0)

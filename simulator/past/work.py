@@ -25,6 +25,9 @@ BETTER_FROM, BETTER_TO = 0.35, 0.8
 WORSE = -0.35
 WORSE_EVERY = 7
 LATEST = 0.75
+# Gas is what nobody lets wait; of late work a part is forgotten for many times its limit.
+GAS_LATE = 0.35
+FORGOTTEN, FORGOTTEN_FROM, FORGOTTEN_TO = 0.09, 4.0, 22.0
 RUSH_HOURS = frozenset({7, 8, 17, 18})
 RUSH, STORM = 1.3, 2.5
 # Of the centre's own clocks, those that run out.
@@ -202,7 +205,12 @@ def _check(course: Course) -> None:
 def _part_of_limit(course: Course, squad: Squad) -> float:
     """How much of its limit the work takes; above 1 it is late."""
     rng = course.rng
-    if rng.random() < late_chance(squad.code, course.progress, course.day.storm, _hour(course)):
+    late = late_chance(squad.code, course.progress, course.day.storm, _hour(course))
+    if course.category.family == "gas":
+        late *= GAS_LATE
+    if rng.random() < late:
+        if not course.red and rng.random() < FORGOTTEN:
+            return rng.uniform(FORGOTTEN_FROM, FORGOTTEN_TO)
         return 1.03 + min(2.4, rng.expovariate(2.2))
     return 0.1 + 0.84 * rng.betavariate(2.2, 2.4 + course.progress)
 
