@@ -26,7 +26,8 @@ CLOCK_READERS = {
     "dashboard/shell/setup.py",
     "simulator/publish.py",
     # Of `app` those that run a command or a process; the rest is told.
-    "app/city_commands.py", "app/commands.py", "app/demo_people.py", "app/device_commands.py",
+    "app/city_commands.py", "app/commands.py", "app/demo_commands.py", "app/demo_people.py",
+    "app/device_commands.py",
     "app/doctor.py", "app/model_commands.py", "app/people_commands.py", "app/reject_commands.py",
     "app/restart_test.py", "app/rule_commands.py", "app/scheduler.py",
     "app/setup_commands.py", "app/sparkplug_commands.py", "app/up.py",

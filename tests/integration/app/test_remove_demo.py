@@ -28,10 +28,23 @@ from replay.read_picture import read_picture
 DISTRICT = "460107"
 # What every installation has, and what the log is made of.
 STAY = {
-    "metric", "incident_category", "stage_limit", "work_calendar", "work_calendar_day", "rule",
-    "setting", "event", "event_head", "clock_limit", "stuck_limit", "rollup_state",
-    "access_change", "ingest_total_state", "reading_1m", "reading_1h",
-}  # fmt: skip
+    "metric",
+    "incident_category",
+    "stage_limit",
+    "work_calendar",
+    "work_calendar_day",
+    "rule",
+    "setting",
+    "event",
+    "event_head",
+    "clock_limit",
+    "stuck_limit",
+    "rollup_state",
+    "access_change",
+    "ingest_total_state",
+    "reading_1m",
+    "reading_1h",
+}
 
 
 @pytest.fixture

@@ -31,10 +31,24 @@ COVER_CODES = ("0102", "0103")
 def category(code: str) -> Category:
     gas = code == "05-02"
     return Category(
-        code, 1, "x", "event", "gas" if gas else "street", code, code, "", "", 4.0, "urgent_hour",
-        3, "all", ["photo_after", "gas_release"] if gas else ["photo_after", "check_photo"],
-        10 if gas else 0, "x", date(2025, 1, 1),
-    )  # fmt: skip
+        code,
+        1,
+        "x",
+        "event",
+        "gas" if gas else "street",
+        code,
+        code,
+        "",
+        "",
+        4.0,
+        "urgent_hour",
+        3,
+        "all",
+        ["photo_after", "gas_release"] if gas else ["photo_after", "check_photo"],
+        10 if gas else 0,
+        "x",
+        date(2025, 1, 1),
+    )
 
 
 def squad(code: str) -> Squad:
@@ -46,13 +60,26 @@ def squad(code: str) -> Squad:
 
 def sensor(number: int, kind: str) -> Sensor:
     attributes = {
-        "cover_code": COVER_CODES[number % 2], "water_limit_cm": 80, "rated_power_w": 150,
+        "cover_code": COVER_CODES[number % 2],
+        "water_limit_cm": 80,
+        "rated_power_w": 150,
         "leakage_limit_ma": 30,
-    }  # fmt: skip
+    }
     device = WatchedDevice(
-        number, f"D-{number}", "460107", kind, None, 110.3 + number / 500, 20.0, None, attributes,
-        300, True, None, None,
-    )  # fmt: skip
+        number,
+        f"D-{number}",
+        "460107",
+        kind,
+        None,
+        110.3 + number / 500,
+        20.0,
+        None,
+        attributes,
+        300,
+        True,
+        None,
+        None,
+    )
     return Sensor(device, f"d {number}", "DG1")
 
 
