@@ -97,6 +97,15 @@ def retire_rule(
     conn: Connection, caller_name: str, code: str, now: datetime, *, agreed: Collection[int]
 ) -> list[Orphan]:
     """Take a rule out of force; the alarms that this ended, as in `put_in_force`."""
+    done = write_retirement(conn, caller_name, code, now, agreed=agreed)
+    append_events(conn, done.events)
+    return list(done.orphans)
+
+
+def write_retirement(
+    conn: Connection, caller_name: str, code: str, now: datetime, *, agreed: Collection[int]
+) -> Applied:
+    """The same for whoever changes more than this rule: the events are theirs to append, last."""
     alarms.lock_alarms(conn)
     before = load_rules(conn, now)
     if code not in before:
@@ -104,8 +113,7 @@ def retire_rule(
     rules.retire(conn, code, now)
     entry = _rule_entry(conn, before[code], before[code].version, caller_name, now, "rule.retired")
     orphans, ended = _settle(conn, before, caller_name, now, agreed)
-    append_events(conn, [entry, *ended])
-    return orphans
+    return Applied([code], orphans, [entry, *ended])
 
 
 def withdraw_orphans(

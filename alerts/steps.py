@@ -8,7 +8,13 @@ from __future__ import annotations
 from alerts.actions import acknowledge, reset, review_video_event, shelve, unshelve
 from alerts.evaluate import Evaluation, evaluate_waiting
 from alerts.faults import look_at_clocks, look_for_stuck_values
-from alerts.rule_versions import apply_rules, put_in_force, retire_rule, write_rules
+from alerts.rule_versions import (
+    apply_rules,
+    put_in_force,
+    retire_rule,
+    write_retirement,
+    write_rules,
+)
 from alerts.ticks import tick_by_district
 from db.rules import default_texts as default_rules
 
@@ -27,5 +33,6 @@ __all__ = [
     "shelve",
     "tick_by_district",
     "unshelve",
+    "write_retirement",
     "write_rules",
 ]

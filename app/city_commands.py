@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,81 +10,122 @@ from pathlib import Path
 
 import click
 
-from alerts import rule_files
+from alerts import foresight, rule_files
 from alerts import steps as alert_steps
+from alerts.foresight import Foresight
+from app import four_eyes
+from app.approval_commands import as_option, say_waiting, why_option
 from app.commands import district_of, installation, no_installation_needed, print_json, transaction
+from app.held_back import RULES, HeldBack, find_waiting, rule_texts
 from app.settings import Settings
 from city.errors import Conflict, InvalidInput
 from city.event import NewEvent
 from db import calendars, seeds
 from db.pool import Connection
+from db.users import draw_password
 from founding import steps as founding
 from founding.check import judge_folder
-from founding.compare import as_json, as_lines
+from founding.city_file import CITY_FILE
+from founding.compare import ADDED, CHANGED, Change, as_json, as_lines, codes
 from founding.export import write_folder
 from founding.parts import City, Fault, Shipped, StageLimit
+from registers.shipped import shipped_registers
+from wire.model_check import check_text
 
 ACTOR = "cli"
-RULES = "rules"
+# Folders inside a city folder.
+INNER = (RULES, "models", "registers")
 # A folder in which a file is larger than this is another folder.
 FILE_MAX_BYTES = 200_000_000
-PASSWORD_BYTES = 9
 
-folder_argument = click.argument(
-    "folder", type=click.Path(exists=True, file_okay=False, path_type=Path)
+folders_argument = click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
 
 
 @click.group("city")
 def city_group() -> None:
-    """A city as a folder: checked, compared, put in force, written out."""
+    """A city as a folder, or several, one a district: checked, compared, put in force, written
+    out."""
 
 
 @city_group.command("check")
-@folder_argument
+@folders_argument
 @no_installation_needed
-def city_check(folder: Path) -> None:
-    """Name every fault of a city folder; exit 1 if there is one."""
-    city = judged(folder)
-    parts = {
-        "divisions": city.divisions, "cells": city.cells, "squads": city.squads,
-        "people": city.people, "categories": city.categories, "rules of its own": city.rules,
-    }  # fmt: skip
-    counted = ", ".join(f"{len(found)} {name}" for name, found in parts.items())
-    click.echo(f"{city.district.code} {city.district.name_zh}: no fault. {counted}")
+def city_check(folders: Sequence[Path]) -> None:
+    """Name every fault of city folders; exit 1 if there is one."""
+    for city in judged(folders):
+        parts = {
+            "divisions": city.divisions, "cells": city.cells, "squads": city.squads,
+            "people": city.people, "categories": city.categories, "rules of its own": city.rules,
+            "registers": city.registers,
+        }  # fmt: skip
+        counted = ", ".join(f"{len(found)} {name}" for name, found in parts.items())
+        click.echo(f"{city.district.code} {city.district.name_zh}: no fault. {counted}")
 
 
 @city_group.command("plan")
-@folder_argument
+@folders_argument
 @click.option("--json", "as_json_", is_flag=True)
 @installation
-def city_plan(settings: Settings, folder: Path, as_json_: bool) -> None:
+def city_plan(settings: Settings, folders: Sequence[Path], as_json_: bool) -> None:
     """Say what `city apply` would change; nothing is written. Exit 1 if it would be refused."""
-    city = judged(folder)
+    cities, now = judged(folders), datetime.now(UTC)
     with transaction(settings) as conn:
-        plan = founding.plan_city(conn, city)
+        plans = [founding.plan_city(conn, city) for city in cities]
+        texts = {
+            code: city.rules[code]
+            for city, plan in zip(cities, plans, strict=True)
+            for code in codes(plan.changes, "rule", ADDED, CHANGED)
+        }
+        foreseen = four_eyes.foresee(conn, texts, (), now)
+        waits = find_waiting(conn, cities, rule_texts(texts), now).change.what
         conn.rollback()
+    told = {c.district.code: plan.changes for c, plan in zip(cities, plans, strict=True)}
     if as_json_:
-        print_json({"changes": as_json(plan.changes)})
+        changes = [
+            {"district": code, **change} for code, mine in told.items() for change in as_json(mine)
+        ]
+        found = {"alarms": four_eyes.foreseen_json(foreseen)} if foreseen else {}
+        print_json({"changes": changes, **found})
     else:
-        click.echo("\n".join(as_lines(plan.changes)) or "nothing to do")
-    refuse(plan.obstacles)
+        _say(told)
+        for line in plan_notes(foreseen, waits):
+            click.echo(line)
+    refuse([fault for plan in plans for fault in plan.obstacles])
+
+
+def plan_notes(foreseen: Foresight | None, waits: str) -> list[str]:
+    """What changed rules would have done, and what of the plan a second person has to see."""
+    lines = [] if foreseen is None else foresight.as_lines(foreseen)
+    return lines + ([f"waits for a second person: {waits}"] if waits else [])
 
 
 @city_group.command("apply")
-@folder_argument
+@folders_argument
+@as_option
+@why_option
 @installation
-def city_apply(settings: Settings, folder: Path) -> None:
-    """Put a city folder in force, all of it or nothing. Passwords of new people are printed, this
-    once."""
-    city = judged(folder)
+def city_apply(settings: Settings, folders: Sequence[Path], as_: str, why: str) -> None:
+    """Put city folders in force, all of them or nothing. Passwords of new people are printed, this
+    once. Where a city has four eyes, its gas safety rules wait for a second person."""
+    cities, now = judged(folders), datetime.now(UTC)
     with transaction(settings) as conn:
-        done = founding.apply_city(
-            conn, city, ACTOR, datetime.now(UTC), put_rules=put_rules, new_password=new_password
-        )
-    click.echo("\n".join(as_lines(done.changes)) or "nothing to do")
-    for name, password in done.passwords.items():
-        click.echo(f"{name:<24}{password:<16}{city.people[name].role}")
+        held = HeldBack(conn, cities, put_rules, as_, why, now)
+        done = founding.apply_cities(
+            conn, held.cities, ACTOR, now, put_rules=held.put_rules, new_password=draw_password,
+            look_again=held.look_again(conn),
+        )  # fmt: skip
+        told = zip(cities, done, strict=True)
+        _say({c.district.code: [x for x in d.changes if not held.has(x)] for c, d in told})
+        if held.asked is not None:
+            say_waiting(conn, held.asked)
+    for city, applied in zip(cities, done, strict=True):
+        for name, password in applied.passwords.items():
+            click.echo(f"{name:<24}{password:<16}{city.people[name].role}")
 
 
 @city_group.command("export")
@@ -96,19 +136,38 @@ def city_export(settings: Settings, folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise InvalidInput("folder", str(folder), "is not empty")
     with transaction(settings) as conn:
-        files = write_folder(founding.read_city(conn, district_of(conn, settings)))
+        code = district_of(conn, settings)
+        files = write_folder(founding.read_city(conn, code, with_registers=True))
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     click.echo(f"{len(files)} files in {folder}")
 
 
-def judged(folder: Path) -> City:
-    """The city of a folder; where it has faults they are printed and the command ends with 1."""
-    city, faults = judge_folder(read_files(folder), shipped())
+def _say(told: Mapping[str, Sequence[Change]]) -> None:
+    """Changes by their district; which one is said where there are several."""
+    for code, changes in told.items():
+        if len(told) > 1:
+            click.echo(f"{code}:")
+        click.echo("\n".join(as_lines(changes)) or "nothing to do")
+
+
+def judged(folders: Sequence[Path]) -> list[City]:
+    """The cities of folders; where they have faults these are printed and the command ends with
+    1."""
+    known, cities, faults = shipped(), {}, []
+    for folder in folders:
+        city, found = judge_folder(read_files(folder), known)
+        of = f"{folder.name}/" if len(folders) > 1 else ""
+        faults += [replace(fault, file=f"{of}{fault.file}") for fault in found]
+        if city is None:
+            continue
+        code = city.district.code
+        if code in cities:
+            faults.append(Fault(f"{of}{CITY_FILE}", None, "code", code, "is in two folders"))
+        cities[code] = city
     refuse(faults)
-    assert city is not None, "a folder without a fault is a city"
-    return city
+    return list(cities.values())
 
 
 def refuse(faults: Sequence[Fault]) -> None:
@@ -118,9 +177,9 @@ def refuse(faults: Sequence[Fault]) -> None:
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
-    """Contents of the files of a folder and of its folder of rules, by name."""
+    """Contents of the files of a folder and of the folders in it that are ours, by name."""
     found = [path for path in folder.iterdir() if path.is_file()]
-    found += [path for path in (folder / RULES).glob("*") if path.is_file()]
+    found += [path for name in INNER for path in (folder / name).glob("*") if path.is_file()]
     files = {}
     for path in sorted(found):
         name = path.relative_to(folder).as_posix()
@@ -143,6 +202,8 @@ def shipped() -> Shipped:
         rules={rule.code: rule.category for rule in rules},
         calendars=frozenset({calendars.DEFAULT_CODE}),
         parse_rule=rule_files.parse_rule,
+        check_model=check_text,
+        registers=shipped_registers(),
     )
 
 
@@ -150,12 +211,10 @@ def put_rules(
     conn: Connection, actor: str, texts: Mapping[str, str], now: datetime
 ) -> Sequence[NewEvent]:
     """A city never ends a gas alarm: whoever means that says it rule by rule."""
+    if not texts:
+        return ()
     try:
         return alert_steps.write_rules(conn, actor, texts, now, agreed=()).events
     except Conflict as conflict:
         hint = "`gridwarden rules apply` names them and asks"
         raise Conflict(f"{conflict}; {hint}", current=conflict.current) from conflict
-
-
-def new_password() -> str:
-    return secrets.token_urlsafe(PASSWORD_BYTES)

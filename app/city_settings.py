@@ -8,11 +8,12 @@ from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from app.city_commands import new_password, put_rules, shipped
+from app.city_commands import put_rules, shipped
 from city.person import Caller
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from db import districts
 from db.pool import Connection
+from db.users import draw_password
 from founding import settings as steps
 from founding.excel import is_workbook, workbook_as_csv
 from founding.parts import Shipped
@@ -76,7 +77,7 @@ def apply(
 ) -> AppliedSheet:
     return steps.apply(
         conn, caller.district, caller.name, part, content.encode(), (digest, seq), why, now,
-        shipped=_shipped(), put_rules=put_rules, new_password=new_password,
+        shipped=_shipped(), put_rules=put_rules, new_password=draw_password,
     )  # fmt: skip
 
 

@@ -21,13 +21,15 @@ from app.model_commands import model
 from app.restart_test import run_restart_test
 from app.settings import DEMO_DISTRICT, Settings, load_settings
 from city.datum import Datum
-from city.errors import Conflict, InvalidInput
+from city.errors import Conflict, InvalidInput, Unavailable
 from db import calendars, districts, events, inbox_lease, ingest_workers, ledger
 from db.ingest_workers import SILENT_S
 from db.pool import Connection, connect
 from dispatch import by_hand
 from ingest import decode as decoding
 from ingest import mqtt
+from ingest.feeds import Feeds
+from ingest.feeds_reader import follow_models, read_feeds
 from ingest.message import GAS_LANE
 from registry import import_file as device_import
 
@@ -228,9 +230,16 @@ def audit_verify(settings: Settings, as_json: bool) -> None:
 @click.option("--model", default=None, help="Device model, e.g. milesight-gs101.")
 @click.option("--codec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("file", type=click.File("rb"))
-@no_installation_needed
-def decode(format_name: str, topic: str, model: str | None, codec: Path | None, file: Any) -> None:
-    """Parse one message by hand and print what was understood; nothing is stored."""
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), default=None)
+@click.pass_obj
+def decode(
+    default_dir: Path | None, format_name: str, topic: str, model: str | None, codec: Path | None,
+    file: Any, data_dir: Path | None,
+) -> None:  # fmt: skip
+    """Parse one message by hand and print what was understood; nothing is stored.
+
+    `feed` says which feed of the installation takes the topic; without one, which shipped feed."""
+    feeds = stored_feeds(data_dir or default_dir)
     result = decoding.decode_by_hand(
         topic,
         file.read(),
@@ -238,9 +247,21 @@ def decode(format_name: str, topic: str, model: str | None, codec: Path | None, 
         model=model,
         codec_js=read_text(codec) if codec else None,
         received_at=datetime.now(UTC),
+        feeds=feeds,
     )
     print_json(result)
     sys.exit(1 if decoding.rejected_everything(result) else 0)
+
+
+def stored_feeds(data_dir: Path | None) -> Feeds:
+    """The installation's feeds where one runs, else those that ship with the product; with its
+    feeds its device models are read."""
+    try:
+        with transaction(load_settings(data_dir)) as conn:
+            follow_models(conn)
+            return read_feeds(conn)
+    except (InvalidInput, Unavailable):
+        return Feeds()
 
 
 @click.group()

@@ -103,7 +103,7 @@ class Player:
     def __init__(self, conn: Connection, district: str, log: PastLog, start: datetime) -> None:
         self._conn, self._district, self._log = conn, district, log
         self._cells = {c.unit_grid: c for c in past.list_cells(conn, district)}
-        self._categories = {c.code: c for c in categories.list_in_force(conn)}
+        self._categories = {c.code: c for c in categories.list_in_force(conn, district)}
         self._rules: dict[str, Rule] = load_rules(conn, start)
         self._book = read_book(conn, district, log)
         self._picture = read_picture(conn, district)
@@ -263,7 +263,7 @@ class Player:
 def read_book(conn: Connection, district: str, log: PastLog) -> Rulebook:
     """Squads, calendar and limits as they hold in this district."""
     calendar = calendars.calendar_of(conn, district)
-    stages = categories.stage_limits(conn)
+    stages = categories.stage_limits(conn, district)
 
     def terms(incident_id: int, category: Category) -> Terms:
         limits = {**stages, ClockKind.HANDLE: category.limit}
@@ -298,8 +298,8 @@ def read_town(conn: Connection, district: str) -> Town:
     return Town(
         district=district,
         zone=places.zone_of(conn, district),
-        categories={c.code: c for c in categories.list_in_force(conn)},
-        stages=categories.stage_limits(conn),
+        categories={c.code: c for c in categories.list_in_force(conn, district)},
+        stages=categories.stage_limits(conn, district),
         squads=squads.list_squads(conn, district),
         spots=[
             Spot(c.unit_grid, c.duty_grid, c.west, c.south, c.east, c.north) for c in cells.values()

@@ -1,9 +1,11 @@
-"""`gridwarden rules apply|retire`: alarms that lose their rule are named before they end."""
+"""`gridwarden rules apply|retire`: alarms that lose their rule are named before they end, and what
+is gas safety waits for a second person where a city has four eyes."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,10 +13,14 @@ import click
 
 from alerts.orphans import Orphan
 from alerts.steps import put_in_force, retire_rule
-from app.commands import installation, read_text, transaction
+from app import four_eyes
+from app.approval_commands import acting_person, as_option, say_waiting, why_option
+from app.commands import district_of, installation, read_text, transaction
+from app.four_eyes import RuleChange
 from app.settings import Settings
 from city.alarm import Alarm
 from city.errors import Conflict
+from db.events import append_events
 from db.pool import Connection
 
 # Applies what was asked for; ends only the gas alarms whose ids it is given.
@@ -32,10 +38,16 @@ def add_rule_commands(rules: click.Group) -> None:
 @click.command("apply")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--yes", is_flag=True, help="End gas alarms that lose their rule without asking.")
+@as_option
+@why_option
 @installation
-def apply_command(settings: Settings, file: Path, yes: bool) -> None:
-    """Put a rule file in force as a new version; alarms that lose their rule are ended."""
+def apply_command(settings: Settings, file: Path, yes: bool, as_: str, why: str) -> None:
+    """Put a rule file in force as a new version; alarms that lose their rule are ended. Where a
+    city has four eyes, a gas safety rule waits for a second person."""
     text = read_text(file)
+    if held := held_back(settings, {str(file): text}, ()):
+        ask_for(settings, held, as_, why, yes=yes)
+        return
 
     def apply(conn: Connection, agreed: Sequence[int]) -> tuple[Sequence[str], Sequence[Orphan]]:
         done = put_in_force(conn, "cli", {str(file): text}, datetime.now(UTC), agreed=agreed)
@@ -48,9 +60,15 @@ def apply_command(settings: Settings, file: Path, yes: bool) -> None:
 @click.command("retire")
 @click.argument("code")
 @click.option("--yes", is_flag=True, help="End gas alarms that lose their rule without asking.")
+@as_option
+@why_option
 @installation
-def retire_command(settings: Settings, code: str, yes: bool) -> None:
-    """Take a rule out of force; alarms that lose it are ended."""
+def retire_command(settings: Settings, code: str, yes: bool, as_: str, why: str) -> None:
+    """Take a rule out of force; alarms that lose it are ended. Where a city has four eyes, a gas
+    safety rule waits for a second person."""
+    if held := held_back(settings, {}, (code,)):
+        ask_for(settings, held, as_, why, yes=yes)
+        return
 
     def retire(conn: Connection, agreed: Sequence[int]) -> tuple[Sequence[str], Sequence[Orphan]]:
         return [code], retire_rule(conn, "cli", code, datetime.now(UTC), agreed=agreed)
@@ -67,14 +85,49 @@ def change_rules(settings: Settings, change: Change, *, yes: bool) -> Sequence[s
     with transaction(settings) as conn:
         _, orphans = change(conn, EVERY)
         conn.rollback()
+    name_ends(orphans, yes=yes)
+    with transaction(settings) as conn:
+        done, _ = change(conn, EVERY if yes else [orphan.alarm.id for orphan in orphans])
+    return done
+
+
+def name_ends(orphans: Sequence[Orphan], *, yes: bool) -> None:
+    """Name the alarms that would end, and ask where gas is among them."""
     for orphan in orphans:
         click.echo(f"ends: {in_words(orphan)}", err=True)
     gas = sum(orphan.gas for orphan in orphans)
     if gas and not yes:
         ask(gas)
+
+
+def held_back(
+    settings: Settings, put: Mapping[str, str], retire: Sequence[str]
+) -> RuleChange | None:
+    """What of these rules a second person has to see; None: nothing."""
     with transaction(settings) as conn:
-        done, _ = change(conn, EVERY if yes else [orphan.alarm.id for orphan in orphans])
-    return done
+        if four_eyes.district_of_rules(conn, district_of(conn, settings)) is None:
+            return None
+        held, gone = four_eyes.gas_rules_among(conn, put, retire, datetime.now(UTC))
+    return RuleChange(held, gone) if held or gone else None
+
+
+def ask_for(settings: Settings, wanted: RuleChange, as_: str, why: str, *, yes: bool) -> None:
+    """Store the change as a request; its asker has seen which alarms it would end."""
+    now = datetime.now(UTC)
+    with transaction(settings) as conn:
+        orphans = four_eyes.try_out(conn, replace(wanted, agreed=EVERY), "cli", now)
+        conn.rollback()
+    name_ends(orphans, yes=yes)
+    seen = replace(wanted, agreed=[orphan.alarm.id for orphan in orphans])
+    with transaction(settings) as conn:
+        foreseen = four_eyes.foreseen_json(four_eyes.foresee(conn, seen.put, seen.retire, now))
+        district = four_eyes.district_of_rules(conn, district_of(conn, settings))
+        if district is None:
+            raise Conflict("four eyes were switched off meanwhile: say it again", current={})
+        caller = acting_person(conn, as_, district)
+        asked = four_eyes.ask(conn, caller, seen, foreseen, why, now)
+        append_events(conn, asked.events)
+        say_waiting(conn, asked)
 
 
 def ask(gas: int) -> None:

@@ -23,9 +23,10 @@ from app.demo_people import DEMO_USERS, LOGINS_FILE, demo_logins
 from app.demo_plan import plan_past, was_removed
 from app.settings import ENDPOINTS_FILE, create_secret
 from city.errors import Unavailable
-from db import seeds
+from db import feeds, seeds
 from db.migrate import migrate
 from db.pool import connect
+from wire.feeds import shipped_feeds
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ def prepare_database(url: str, *, demo: bool | None, demo_days: int = 0) -> bool
         if demo:
             now = plan_past(conn, demo_days, now)
         seeds.seed_reference(conn, now)
+        feeds.seed_feeds(conn, shipped_feeds())
         if demo:
             seeds.seed_demo(conn, now)
         alert_steps.apply_rules(conn, "system", alert_steps.default_rules(), now)
@@ -211,7 +213,7 @@ def announce(
 def invite(say: Say, address: str, url: str) -> None:
     """Where nobody can sign in yet: the address that founds the city, with a code for one use."""
     with connect(url, application="gridwarden up") as conn:
-        if first_run.is_open(conn):
-            code = first_run.new_code(conn, "up", datetime.now(UTC))
-            conn.commit()
-            say(f"Nobody can sign in yet. Found the city at {address}/setup?code={code}")
+        text = first_run.invitation(conn, address, "up", datetime.now(UTC), keep_code=False)
+        conn.commit()
+    if text:
+        say(text)

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import click
 
+from app.approval_commands import approval_group
 from app.city_commands import city_group
 from app.commands import WORK_COMMANDS, device, rules
 from app.demo_commands import add_demo_commands
 from app.device_commands import add_device_commands
+from app.feed_commands import feed_group
 from app.people_commands import token, user
+from app.register_commands import register_group
 from app.reject_commands import reject
 from app.rule_commands import add_rule_commands
 from app.settings import load_settings
@@ -40,7 +43,10 @@ VERBS: dict[str, click.Command] = {
     for verb in (
         migrate,
         *WORK_COMMANDS,
+        approval_group,
         city_group,
+        feed_group,
+        register_group,
         reject,
         setup_code,
         sparkplug_group,

@@ -205,3 +205,55 @@ class SettingsApplyRequest:
     digest: str
     seq: int
     why: str
+
+
+# Four eyes
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalApproveRequest:
+    """The `digest` of what was looked at, and why it may happen."""
+
+    digest: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRefuseRequest:
+    """Why it may not; whoever asked takes it back."""
+
+    why: str
+
+
+# Registers
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionRequest:
+    """Answers (`ok`, `fail`, `na`) to every item of the checklist. `lon` and `lat` are where the
+    inspector stands, for an entry that has no place of its own."""
+
+    answers: dict[str, str]
+    note: str = ""
+    lon: float | None = None
+    lat: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DrawRequest:
+    """Draw so many `objects`, `each` with so many inspectors: those who are named, else every
+    checker and squad leader. The same seed draws the same."""
+
+    objects: int
+    seed: str
+    why: str
+    each: int = 2
+    inspectors: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class OffenceRequest:
+    """Whose earlier offences are asked for: the number of a licence or of a person, however it is
+    written. Sent as a body, for addresses are written down by many."""
+
+    party: str

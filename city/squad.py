@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 
 from city.place import LonLat
+from city.roster import Duty, duty_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Squad:
+    """`roster` None: on duty by its weekly shifts; else a day without a duty is off duty."""
+
     code: str
     district: str
     name_zh: str
@@ -40,9 +43,17 @@ class Squad:
     position: LonLat | None
     position_at: datetime | None
     open_incidents: int
+    roster: tuple[Duty, ...] | None = None
+
+    def duty_at(self, local: datetime) -> Duty | None:
+        """Who is on duty at this local wall-clock time, where a roster says so."""
+        return None if self.roster is None else duty_at(self.roster, local)
 
     def is_on_duty(self, local: datetime) -> bool:
-        """Whether any shift covers this local wall-clock time."""
+        """Whether its roster has somebody at this local wall-clock time; without a roster, whether
+        any shift covers it."""
+        if self.roster is not None:
+            return self.duty_at(local) is not None
         return any(shift.covers(local) for shift in self.shifts)
 
 
@@ -67,7 +78,8 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A squad with its score (0 to 100) and the parts it is made of."""
+    """A squad with its score (0 to 100) and the parts it is made of. `called` is who of it is on
+    duty by its roster, `phone` theirs, or else the squad's."""
 
     squad: str
     name_zh: str
@@ -83,3 +95,5 @@ class Recommendation:
     travel_minutes: float | None
     open_incidents: int
     reasons: tuple[Why, ...]
+    called: str = ""
+    phone: str = ""

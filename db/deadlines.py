@@ -147,8 +147,8 @@ def end_pause(conn: Connection, incident_id: int, ended_at: datetime) -> None:
     )
 
 
-def count_clocks(conn: Connection, clock: str) -> tuple[int, int]:
-    """Open incidents of all districts whose clock of this kind runs or stands still in a pause,
+def count_clocks(conn: Connection, district: str, clock: str) -> tuple[int, int]:
+    """Open incidents of a district whose clock of this kind runs or stands still in a pause,
     and those that have never started one."""
     row = conn.execute(
         """
@@ -158,20 +158,21 @@ def count_clocks(conn: Connection, clock: str) -> tuple[int, int]:
             SELECT bool_or(met_at IS NULL AND stopped_at IS NULL) AS running
             FROM deadline WHERE incident_id = i.id AND clock = %s
         ) AS d ON true
-        WHERE i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
+        WHERE i.district = %s AND i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
         """,
-        (clock,),
+        (clock, district),
     ).fetchone()
     return (row[0], row[1]) if row else (0, 0)
 
 
-def count_open_of(conn: Connection, category: str) -> int:
-    """Open incidents of a category, whatever version of it they were filed under."""
+def count_open_of(conn: Connection, district: str, category: str) -> int:
+    """Open incidents of a category in a district, whatever version of it they were filed under."""
     row = conn.execute(
         """
         SELECT count(*) FROM incident
-        WHERE category = %s AND state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
+        WHERE district = %s AND category = %s
+          AND state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
         """,
-        (category,),
+        (district, category),
     ).fetchone()
     return row[0] if row else 0

@@ -29,7 +29,7 @@ BOOKS = (
     "reject_minute", "reject_flood", "sequence_batch", "sequence_gap", "sequence_name",
     "sequence_state", "sequence_total", "message_seen", "mqtt_outbox", "sparkplug_metric",
     "sparkplug_source", "sparkplug_node", "zigbee_device", "zigbee_bridge", "discovered_device",
-    "broker_count", "idempotency", "session_end", "rollup_due", "device_latest",
+    "broker_count", "idempotency", "session_end", "rollup_due", "device_latest", "feed_heard",
 )  # fmt: skip
 # What belongs to a device, besides readings; to a case; to a squad.
 OF_DEVICE = (
@@ -38,12 +38,17 @@ OF_DEVICE = (
 )  # fmt: skip
 OF_CASE = ("evidence", "incident_alarm", "deadline", "pause", "assignment")
 # Large, and full of references to each other: emptied in one go where the log is emptied too.
-CASES = (*OF_CASE, "incident_similar", "incident", "alarm_change", "alarm_inhibition", "alarm")
-OF_SQUAD = ("squad_position", "squad_shift", "squad_duty_grid")
+CASES = (
+    *OF_CASE, "incident_similar", "register_inspection", "incident", "alarm_change",
+    "alarm_inhibition", "alarm",
+)  # fmt: skip
+OF_SQUAD = ("squad_position", "squad_shift", "squad_duty_grid", "squad_roster")
 # What names its district itself, in the order in which nothing refers to what has gone.
 OF_DISTRICT = (
-    "incident", "alarm_inhibition", "alarm", "video_event", "device", "gateway", "api_token",
-    "app_user", "squad", "unit_grid", "duty_grid", "division", "picture_checkpoint", "setting",
+    "register_inspection", "register_draw", "register_entry", "register_definition", "approval",
+    "incident", "alarm_inhibition", "alarm", "video_event", "device", "device_model",
+    "pipe_section", "feed", "gateway", "api_token", "app_user", "squad", "unit_grid", "duty_grid",
+    "division", "incident_category", "stage_limit", "picture_checkpoint", "setting",
 )  # fmt: skip
 READINGS = ("reading", "reading_1m", "reading_1h")
 # Rows that stay, with what `put_row_aside` needs to tell them again to a log that begins anew.
@@ -53,7 +58,11 @@ STAYING = (
     ("work_calendar", ("calendar", "code"), ("code", "version")),
     ("work_calendar_day", ("calendar", "code"), ("code", "version", "day")),
     ("rule", ("rule", "code"), ("code", "version")),
+    ("feed", ("feed", "name"), ("name",)),
+    ("setting", ("setting", "key"), ("district", "key")),
 )
+# Of the settings those that are nobody's, which the log is never told of.
+NOTED = "('alerts.ticker', 'ledger.kept_since')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,11 @@ def list_hanging(conn: Connection, district: str, people: Sequence[str]) -> list
         " AND name <> ALL(%(people)s) ORDER BY 1",
         "tokens": "SELECT name FROM api_token WHERE district = %(d)s AND revoked_at IS NULL"
         " ORDER BY 1",
+        "register entries": "SELECT code FROM register_entry WHERE district = %(d)s"
+        " AND retired_at IS NULL ORDER BY 1",
+        "device models": "SELECT name FROM device_model WHERE district = %(d)s ORDER BY 1",
+        "gas pipes": "SELECT code FROM pipe_section WHERE district = %(d)s ORDER BY 1",
+        "feeds": "SELECT name FROM feed WHERE district = %(d)s AND retired_at IS NULL ORDER BY 1",
     }
     hanging = []
     for what, query in queries.items():
@@ -217,11 +231,12 @@ def begin_log_anew(conn: Connection) -> CutLog:
     conn.execute("DELETE FROM picture_checkpoint")
     conn.execute("UPDATE event_head SET seq = 0, hash = %s", (GENESIS,))
     for table, about, keys in STAYING:
+        told = SQL(f"WHERE key NOT IN {NOTED}" if table == "setting" else "")
         conn.execute(
             SQL(
                 "SELECT count(*) FROM (SELECT put_row_aside(%s, %s, %s, to_jsonb(t), false)"
-                " FROM {} t) told"
-            ).format(Identifier(table)),
+                " FROM {} t {}) put"
+            ).format(Identifier(table), told),
             (table, list(about), list(keys)),
         )
     return CutLog(row[0], bytes(row[1]))

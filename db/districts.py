@@ -71,6 +71,15 @@ def find_settings(conn: Connection, district: str, keys: Sequence[str]) -> dict[
     return dict(rows.fetchall())
 
 
+def list_where(conn: Connection, key: str, value: object) -> list[str]:
+    """Codes of the districts in which a setting has this value."""
+    rows = conn.execute(
+        "SELECT district FROM setting WHERE key = %s AND value = %s ORDER BY district",
+        (key, Jsonb(value)),
+    )
+    return [code for (code,) in rows]
+
+
 def save_setting(conn: Connection, district: str, key: str, value: object, now: datetime) -> None:
     conn.execute(
         """

@@ -176,8 +176,12 @@ def list_kpi(
             LEFT JOIN district d ON %(by)s = 'district' AND d.code = g.key
             LEFT JOIN division street ON %(by)s = 'street' AND street.code = g.key
             LEFT JOIN squad s ON %(by)s = 'squad' AND s.code = g.key
-            LEFT JOIN incident_category c
-                   ON %(by)s = 'category' AND c.code = g.key AND c.valid_to IS NULL
+            LEFT JOIN LATERAL (
+                SELECT * FROM incident_category
+                WHERE %(by)s = 'category' AND code = g.key AND valid_to IS NULL
+                  AND district IN ('', %(district)s)
+                ORDER BY district DESC LIMIT 1
+            ) AS c ON true
             WHERE opened + filed + due_to_handle + due_to_close + alarm_to_dispatch_count
                   + dispatch_to_acknowledge_count + acknowledge_to_arrive_count
                   + dispatch_to_handled_count > 0

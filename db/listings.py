@@ -354,7 +354,11 @@ def list_video_events(
             SELECT {VIDEO_COLUMNS}
             FROM video_event v
             JOIN device d ON d.id = v.camera_id
-            LEFT JOIN incident_category c ON c.code = v.category AND c.valid_to IS NULL
+            LEFT JOIN LATERAL (
+                SELECT * FROM incident_category
+                WHERE code = v.category AND valid_to IS NULL AND district IN ('', v.district)
+                ORDER BY district DESC LIMIT 1
+            ) AS c ON true
             WHERE v.district = %(district)s
               AND (%(camera_id)s::int IS NULL OR v.camera_id = %(camera_id)s)
               AND (%(event_id)s::text IS NULL OR v.event_id = %(event_id)s)

@@ -11,8 +11,10 @@ from psycopg.rows import class_row
 
 from city.errors import InvalidInput
 from city.place import LonLat
+from city.roster import Duty
 from city.squad import Shift, Squad, SquadPlace
 from db.pool import Connection
+from db.rosters import list_rosters
 from db.squad_positions import insert_positions
 
 
@@ -31,7 +33,7 @@ class _SquadRow:
     duty_grids: list[str]
     shifts: list[dict[str, Any]]
 
-    def as_squad(self) -> Squad:
+    def as_squad(self, roster: tuple[Duty, ...] | None) -> Squad:
         at = LonLat(self.lon, self.lat) if self.lon is not None and self.lat is not None else None
         return Squad(
             code=self.code,
@@ -45,6 +47,7 @@ class _SquadRow:
             position=at,
             position_at=self.position_at,
             open_incidents=self.open_incidents,
+            roster=roster,
         )
 
 
@@ -56,8 +59,11 @@ def _shift(row: dict[str, Any]) -> Shift:
     )
 
 
-def list_squads(conn: Connection, district: str, code: str | None = None) -> list[Squad]:
-    """Active squads of a district, with shifts, duty grids and the incidents they carry now."""
+def list_squads(
+    conn: Connection, district: str, code: str | None = None, *, near: datetime | None = None
+) -> list[Squad]:
+    """Active squads of a district, with shifts, rosters, duty grids and the incidents they carry
+    now; of the rosters, which may be long, only the days around `near` if it is given."""
     with conn.cursor(row_factory=class_row(_SquadRow)) as cursor:
         rows = cursor.execute(
             """
@@ -88,7 +94,8 @@ def list_squads(conn: Connection, district: str, code: str | None = None) -> lis
             """,
             {"district": district, "code": code},
         ).fetchall()
-    return [row.as_squad() for row in rows]
+    rosters = list_rosters(conn, district, code, near=near)
+    return [row.as_squad(rosters.get(row.code)) for row in rows]
 
 
 def find_squad(conn: Connection, district: str, code: str) -> Squad:
@@ -166,6 +173,7 @@ def retire_squads(conn: Connection, codes: Sequence[str]) -> None:
         (list(codes),),
     )
     conn.execute("DELETE FROM squad_duty_grid WHERE squad = ANY(%s)", (list(codes),))
+    conn.execute("DELETE FROM squad_roster WHERE squad = ANY(%s)", (list(codes),))
 
 
 def list_phones(conn: Connection, district: str) -> dict[str, str]:

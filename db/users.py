@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -26,6 +27,11 @@ TOKEN_BYTES = 32
 PEOPLE = frozenset(Role) - {Role.SYSTEM}
 
 _HASHER = PasswordHasher()
+# For passwords that were drawn: nobody guesses one of 72 random bits, whatever a guess costs, and
+# a city has thousands of people on its first day.
+_QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+_QUICK_COST = "m=64,t=1,p=1"
+DRAWN_BYTES = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class Account:
     display_name: str
     created_at: datetime
     disabled_at: datetime | None
+    second_factor_at: datetime | None
     version: int
 
     def __post_init__(self) -> None:
@@ -137,6 +144,14 @@ def set_password(conn: Connection, name: str, password: str, now: datetime) -> b
     return changed.rowcount == 1
 
 
+def end_sessions(conn: Connection, name: str, now: datetime) -> None:
+    """End every session of a person."""
+    conn.execute(
+        "UPDATE app_user SET sessions_from = %s, version = version + 1 WHERE name = %s",
+        (now, name),
+    )
+
+
 def disable_user(conn: Connection, name: str, now: datetime) -> bool:
     """Shut a user out; the sessions of before stay ended when they are let in again."""
     changed = conn.execute(
@@ -196,7 +211,8 @@ def lock_account(conn: Connection, district: str, name: str) -> Account | None:
     with conn.cursor(row_factory=class_row(Account)) as cursor:
         return cursor.execute(
             """
-            SELECT name, role, squad, district, display_name, created_at, disabled_at, version
+            SELECT name, role, squad, district, display_name, created_at, disabled_at,
+                   second_factor_at, version
             FROM app_user WHERE name = %s AND district = %s FOR UPDATE
             """,
             (name, district),
@@ -231,7 +247,8 @@ def list_accounts(conn: Connection, district: str) -> list[Account]:
     with conn.cursor(row_factory=class_row(Account)) as cursor:
         return cursor.execute(
             """
-            SELECT name, role, squad, district, display_name, created_at, disabled_at, version
+            SELECT name, role, squad, district, display_name, created_at, disabled_at,
+                   second_factor_at, version
             FROM app_user WHERE district = %s ORDER BY disabled_at IS NOT NULL, name
             """,
             (district,),
@@ -275,7 +292,11 @@ def verify(conn: Connection, name: str, password: str) -> User | None:
         "SELECT password_hash FROM app_user WHERE name = %s AND disabled_at IS NULL",
         (name,),
     ).fetchone()
-    if not password_fits(row[0] if row else _nobody(), password) or row is None:
+    digest = row[0] if row else _nobody()
+    fits = password_fits(digest, password)
+    if is_quick(digest):
+        password_fits(_nobody(), password)  # as slow as for everybody else
+    if not fits or row is None:
         return None
     return find_user(conn, name)
 
@@ -297,6 +318,24 @@ def hash_password(password: str) -> str:
             facts={"least": PASSWORD_LENGTH.start, "most": PASSWORD_LENGTH.stop - 1},
         )
     return _HASHER.hash(password)
+
+
+class Password(NamedTuple):
+    """A password and what is kept of it."""
+
+    text: str
+    digest: str
+
+
+def draw_password() -> Password:
+    """A new one of 72 random bits."""
+    text = secrets.token_urlsafe(DRAWN_BYTES)
+    return Password(text, _QUICK.hash(text))
+
+
+def is_quick(digest: str) -> bool:
+    """Whether this hash is of a drawn password."""
+    return f"${_QUICK_COST}$" in digest
 
 
 def password_fits(digest: str, password: str) -> bool:

@@ -48,6 +48,7 @@ def _score(
     local_now: datetime,
 ) -> Recommendation:
     on_duty = squad.is_on_duty(local_now)
+    duty = squad.duty_at(local_now)
     has_skill = skill in squad.skills
     owns_grid = duty_grid is not None and duty_grid in squad.duty_grids
     distance = distance_m(squad.position, at) if squad.position else None
@@ -72,6 +73,8 @@ def _score(
         travel_minutes=None if minutes is None else round(minutes, 1),
         open_incidents=squad.open_incidents,
         reasons=tuple(_reasons(squad, on_duty, has_skill, owns_grid, minutes, now)),
+        called=duty.called or duty.person if duty else "",
+        phone=duty.phone if duty else "",
     )
 
 

@@ -13,7 +13,10 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 from shapely.validation import explain_validity
 
+from city.datum import Datum
+from city.errors import InvalidInput
 from city.text_files import decode
+from founding.datums import datum_of_crs, shape_of
 from founding.parts import Fault
 
 # Mainland China with its islands, degrees: west, south, east, north. Outside of it only what is
@@ -22,18 +25,33 @@ CHINA = (73.0, 3.0, 136.0, 54.0)
 POLYGONS = ("Polygon", "MultiPolygon")
 
 
-def read_boundary(file: str, content: bytes, faults: list[Fault]) -> Mapping[str, Any] | None:
-    """The outline of a district: one polygon, or several that are one district, as geometry."""
-    shapes = [found for _, found in _shapes(file, content, faults)]
+def read_boundary(
+    file: str, content: bytes, datum: Datum, faults: list[Fault], *, enclaves: bool
+) -> Mapping[str, Any] | None:
+    """The outline of a district: one polygon, or several that are one district, as geometry of
+    WGS-84. A hole in it is a fault, unless it may have `enclaves`: ground of another district."""
+    shapes = [found for _, found in _shapes(file, content, datum, faults)]
     if not shapes:
         return None
-    return outline(shapely.unary_union(shapes) if len(shapes) > 1 else shapes[0])
+    whole = shapely.unary_union(shapes) if len(shapes) > 1 else shapes[0]
+    for part in shapely.get_parts(whole):
+        for ring in () if enclaves else part.interiors:
+            at = shapely.Polygon(ring).representative_point()
+            problem = (
+                "has a hole, in which nothing would belong to the district; fill it, or say "
+                "enclaves = true in city.toml if it is another district's ground"
+            )
+            faults.append(Fault(file, None, "geometry", f"around {at.x:.5f}, {at.y:.5f}", problem))
+    return outline(whole)
 
 
-def read_outlines(file: str, content: bytes, faults: list[Fault]) -> dict[str, Mapping[str, Any]]:
-    """Outlines of divisions by the property `code` of their features."""
+def read_outlines(
+    file: str, content: bytes, datum: Datum, faults: list[Fault]
+) -> dict[str, Mapping[str, Any]]:
+    """Outlines of divisions by the property `code` of their features, of WGS-84."""
     found: dict[str, Mapping[str, Any]] = {}
-    for number, (properties, geometry) in enumerate(_shapes(file, content, faults), start=1):
+    shapes = _shapes(file, content, datum, faults)
+    for number, (properties, geometry) in enumerate(shapes, start=1):
         code = str(properties.get("code", ""))
         if not code or code in found:
             problem = "is there twice" if code else "is a property that is missing"
@@ -50,7 +68,7 @@ def outline(geometry: BaseGeometry) -> dict[str, Any]:
 
 
 def _shapes(
-    file: str, content: bytes, faults: list[Fault]
+    file: str, content: bytes, datum: Datum, faults: list[Fault]
 ) -> Iterator[tuple[Mapping[str, Any], BaseGeometry]]:
     """Properties and geometry of every feature that is whole; the others are faults."""
     found = decode(content)
@@ -59,6 +77,10 @@ def _shapes(
     except (ValueError, RecursionError) as error:
         faults.append(Fault(file, None, "", "", f"is not JSON: {error}"))
         return
+    try:
+        datum = datum_of_crs(body) or datum
+    except InvalidInput as error:
+        faults.append(Fault(file, None, "crs", str(error.value), error.problem))
     features = _features(body)
     if not features:
         faults.append(Fault(file, None, "", "", "holds no polygon as GeoJSON has it"))
@@ -78,7 +100,7 @@ def _shapes(
         if problem:
             faults.append(Fault(file, row, "geometry", value, problem))
         else:
-            yield properties, polygon
+            yield properties, shape_of(polygon, datum)
 
 
 def _features(body: Any) -> list[tuple[Mapping[str, Any], Any]]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import shapely
+import shapely.prepared
 from shapely.geometry import shape
 
 from city.category import Category
 from city.clock import ClockKind
 from city.errors import InvalidInput
 from city.incident import Role
-from city.place import Division, LonLat
+from city.place import Division
 from founding.city_file import CITY_FILE, GRID_FILE
+from founding.feeds_file import judge_feeds
 from founding.folder import (
     CATEGORIES,
     DIVISIONS,
@@ -36,6 +38,8 @@ from founding.ground import (
     judge_duty_grids,
     uncovered_communities,
 )
+from founding.ground_fit import TOLERANCE_DEG, judge_cells, judge_outlines, judge_points
+from founding.own_models import judge_models
 from founding.parts import (
     COMMUNITY,
     DISTRICT,
@@ -48,15 +52,20 @@ from founding.parts import (
     DutyGrid,
     Entry,
     Fault,
+    ModelPart,
     Person,
+    PipeSection,
     Shipped,
     SquadPart,
     StageLimit,
 )
+from founding.pipes import PIPES
 from founding.raster import default_raster, make_cells, place_below
+from founding.registers import read_registers
+from founding.rosters import judge_rosters
 
-# Outlines are drawn to about 100 m: a point may lie so far outside, degrees.
-TOLERANCE_DEG = 0.001
+# Who may ask for a change of gas safety, and approve one.
+APPROVERS = (Role.GAS_ENGINEER, Role.ADMIN)
 
 T = TypeVar("T")
 
@@ -78,11 +87,19 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
     grids = _duty_grids(draft, divisions, faults)
     squads = _squads(draft, divisions, grids, faults)
     people = _people(draft, squads, faults)
+    rosters = None
+    if draft.rosters is not None:
+        rosters = judge_rosters(draft.rosters, squads, people, faults)
+    _second_person(district, people, faults)
     categories = _categories(draft, shipped, faults)
     rules = _rules(draft, shipped, categories, faults)
     if district.calendar not in shipped.calendars and not draft.years:
         problem = "is not shipped, and the folder has no calendar-YYYY.csv for it"
         faults.append(Fault(CITY_FILE, None, "calendar", district.calendar, problem))
+    area = shape(dict(district.outline)).buffer(TOLERANCE_DEG)
+    registers = read_registers(
+        draft.register_files, shipped.registers, categories, area, draft.datums, faults
+    )
     cells = _cells(draft, district, divisions, faults)
     if not faults:
         faults += cells_without_duty_grid(divisions, grids, cells)
@@ -97,6 +114,11 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         stage_limits=_stage_limits(draft, shipped, faults),
         calendar=CalendarPart(district.calendar, draft.years, draft.windows),
         rules=rules,
+        feeds=None if draft.feeds is None else judge_feeds(draft.feeds, district.code, faults),
+        models=_models(draft, shipped, faults),
+        pipes=_pipes(draft, district, faults),
+        rosters=rosters,
+        registers=registers,
     )
 
 
@@ -131,15 +153,15 @@ def _divisions(draft: Draft, district: District, faults: list[Fault]) -> dict[st
         )
     for entry in draft.divisions:
         _check_division(entry, found, district, faults)
-    area = shape(dict(district.outline)).buffer(TOLERANCE_DEG)
     rows = {entry.value.code: entry.row for entry in draft.divisions}
-    for code, point in draft.points.items():
-        if code in rows and (problem := _why_outside(area, point)):
-            place = f"{point.lon:g}, {point.lat:g}"
-            faults.append(Fault(DIVISIONS, rows[code], "lon, lat", place, problem))
+    faults += judge_points(
+        district.outline, draft.outlines, draft.points, rows, DIVISIONS,
+        stated=DIVISIONS in draft.datums.stated,
+    )  # fmt: skip
     for code in draft.outlines:
         if code not in found:
             faults.append(Fault(OUTLINES, None, "code", code, f"is no division of {DIVISIONS}"))
+    faults += judge_outlines(district.outline, draft.outlines, found, draft.datums)
     return found
 
 
@@ -185,12 +207,34 @@ def _duty_grids(
     return found
 
 
-def _why_outside(area: Any, point: LonLat) -> str:
-    if area.covers(shapely.Point(point.lon, point.lat)):
-        return ""
-    if area.covers(shapely.Point(point.lat, point.lon)):
-        return "are swapped"
-    return "lie outside the boundary"
+# Models and pipes
+
+
+def _models(draft: Draft, shipped: Shipped, faults: list[Fault]) -> Mapping[str, ModelPart] | None:
+    if draft.models is not None:
+        judge_models(draft.models, shipped.check_model, faults)
+    return draft.models
+
+
+def _pipes(draft: Draft, district: District, faults: list[Fault]) -> dict[str, PipeSection] | None:
+    """Sections by code; one that has no point near the district is of another."""
+    if draft.pipes is None:
+        return None
+    found: dict[str, PipeSection] = {}
+    features: dict[str, int] = {}
+    area = shapely.prepared.prep(shape(dict(district.outline)).buffer(TOLERANCE_DEG))
+    for entry in draft.pipes:
+        code = entry.value.code
+        if code in found:
+            problem = f"is in feature {features[code]} already"
+            faults.append(Fault(PIPES, entry.row, "code", code, problem))
+            continue
+        found[code], features[code] = entry.value, entry.row
+        if not area.intersects(shapely.LineString(entry.value.line)):
+            lon, lat = entry.value.line[0]
+            problem = "lies outside the boundary: is the datum of the file right?"
+            faults.append(Fault(PIPES, entry.row, "geometry", f"{lon:g}, {lat:g}", problem))
+    return found
 
 
 # The unit grid
@@ -201,7 +245,7 @@ def _cells(
 ) -> Sequence[Cell]:
     """None without grid.toml; none are made of what has faults already."""
     if draft.cells is not None:
-        return _own_cells(draft, divisions, faults)
+        return _own_cells(draft, district, divisions, faults)
     if not draft.has_grid or faults:
         return ()
     communities = (code for code, d in divisions.items() if d.level == COMMUNITY)
@@ -218,7 +262,7 @@ def _cells(
 
 
 def _own_cells(
-    draft: Draft, divisions: Mapping[str, Division], faults: list[Fault]
+    draft: Draft, district: District, divisions: Mapping[str, Division], faults: list[Fault]
 ) -> Sequence[Cell]:
     entries = draft.cells or ()
     found = _by_code(draft.cells_file, entries, lambda cell: cell.code, faults)
@@ -232,6 +276,7 @@ def _own_cells(
             problem = f"is no division of {DIVISIONS} in {community.code}"
             value = entry.value.division
             faults.append(Fault(draft.cells_file, entry.row, "division", value, problem))
+    faults += judge_cells(district.outline, list(found.values()), draft.datums, draft.cells_file)
     for one, other in _overlaps([entry.value for entry in entries]):
         code, problem = entries[other].value.code, f"overlaps the cell of row {entries[one].row}"
         faults.append(Fault(draft.cells_file, entries[other].row, "code", code, problem))
@@ -282,6 +327,15 @@ def _people(
             problem = f"is no squad of {SQUADS}"
             faults.append(Fault(PEOPLE, entry.row, "squad", person.squad, problem))
     return found
+
+
+def _second_person(district: District, people: Mapping[str, Person], faults: list[Fault]) -> None:
+    """Where one asks and another approves there are two."""
+    able = [name for name, person in people.items() if person.role in APPROVERS]
+    if district.four_eyes and len(able) < 2:
+        words = " or ".join(role.value for role in APPROVERS)
+        problem = f"needs two people of {PEOPLE} who are {words}: one asks, another approves"
+        faults.append(Fault(CITY_FILE, None, "four_eyes", "true", problem))
 
 
 # Categories, limits, rules

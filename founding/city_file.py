@@ -12,18 +12,19 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from city.clock import DEFAULT_WINDOWS
+from city.datum import Datum, parse_datum, to_wgs84
+from city.errors import InvalidInput
+from city.place import LonLat
+from founding.datums import Datums
 from founding.parts import DEFAULT_LEVELS, DISTRICT, District, Fault, Raster, Window
 
 CITY_FILE, GRID_FILE = "city.toml", "grid.toml"
 CITY_FIELDS = (
     "code", "name_zh", "name_en", "timezone", "calendar", "windows", "languages", "datum",
-    "levels",
+    "datums", "enclaves", "levels", "four_eyes",
 )  # fmt: skip
 RASTER_FIELDS = ("west", "south", "cell_lon", "cell_lat")
 LANGUAGES = ("zh", "en")
-# The two differ by centimetres. Others are moved by hundreds of metres, and by whoever has the
-# files: a conversion cannot be seen in the result.
-DATUMS = ("wgs84", "cgcs2000")
 # The name of a level.
 LEVEL = re.compile(r"\w{1,32}")
 CALENDAR_CODE = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -68,13 +69,22 @@ def read_table(file: str, content: bytes, faults: list[Fault]) -> Table | None:
     return None
 
 
-def read_city_file(
-    content: bytes, outline: Mapping[str, Any] | None, faults: list[Fault]
-) -> tuple[District | None, tuple[Window, ...]]:
-    """The district and its working hours; None where a field is wrong."""
+@dataclass(frozen=True, slots=True)
+class CityFile:
+    """`district` lacks its outline, and is None where a field is wrong; `enclaves`: its boundary
+    may have holes."""
+
+    district: District | None = None
+    windows: tuple[Window, ...] = DEFAULT_WINDOWS
+    datums: Datums = field(default_factory=Datums)
+    enclaves: bool = False
+
+
+def read_city_file(content: bytes, faults: list[Fault]) -> CityFile:
+    """What the file says by itself."""
     table = read_table(CITY_FILE, content, faults)
     if table is None:
-        return None, DEFAULT_WINDOWS
+        return CityFile()
     before = len(faults)
     table.only(CITY_FIELDS)
     code = table.text("code")
@@ -87,15 +97,42 @@ def read_city_file(
         timezone=_timezone(table),
         languages=_languages(table),
         calendar=table.text("calendar", "CN"),
-        outline=outline or {},
+        outline={},
         levels=_levels(table),
+        four_eyes=_flag(table, "four_eyes"),
     )
     if district.calendar and not CALENDAR_CODE.fullmatch(district.calendar):
         table.fault("calendar", "must be letters, digits, - and _")
-    if table.text("datum", DATUMS[0]).lower() not in DATUMS:
-        table.fault("datum", f"must be one of {', '.join(DATUMS)}: convert the files first")
-    windows = _windows(table)
-    return (district if len(faults) == before else None), windows
+    enclaves = _flag(table, "enclaves")
+    datums, windows = _datums(table), _windows(table)
+    found = district if len(faults) == before else None
+    return CityFile(found, windows, datums, enclaves)
+
+
+def _datums(table: Table) -> Datums:
+    default = _datum(table, "datum", table.values.get("datum", Datum.WGS84.value))
+    stated = table.values.get("datums", {})
+    if not isinstance(stated, dict):
+        table.fault("datums", "must be a table of files and what they are in")
+        stated = {}
+    return Datums(
+        default, {file: _datum(table, f"datums.{file}", text) for file, text in stated.items()}
+    )
+
+
+def _datum(table: Table, name: str, text: Any) -> Datum:
+    try:
+        return parse_datum(name, text if isinstance(text, str) else str(text))
+    except InvalidInput as error:
+        table.faults.append(Fault(table.file, None, name, str(text), error.problem))
+        return Datum.WGS84
+
+
+def _flag(table: Table, name: str) -> bool:
+    value = table.values.get(name, False)
+    if not isinstance(value, bool):
+        table.fault(name, "must be true or false, without quotes")
+    return value is True
 
 
 def _timezone(table: Table) -> str:
@@ -156,7 +193,7 @@ class GridOrder:
     file: str = ""
 
 
-def read_grid_file(content: bytes, faults: list[Fault]) -> GridOrder:
+def read_grid_file(content: bytes, datum: Datum, faults: list[Fault]) -> GridOrder:
     table = read_table(GRID_FILE, content, faults)
     if table is None:
         return GridOrder()
@@ -175,4 +212,7 @@ def read_grid_file(content: bytes, faults: list[Fault]) -> GridOrder:
             table.fault(name, f"must be {CELL_SIZE_DEG[0]:g} to {CELL_SIZE_DEG[1]:g} degrees")
         else:
             numbers[name] = float(value)
-    return GridOrder(Raster(**numbers)) if len(numbers) == len(RASTER_FIELDS) else GridOrder()
+    if len(numbers) < len(RASTER_FIELDS):
+        return GridOrder()
+    corner = to_wgs84(LonLat(numbers["west"], numbers["south"]), datum)
+    return GridOrder(Raster(**{**numbers, "west": corner.lon, "south": corner.lat}))

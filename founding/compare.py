@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
 from city.clock import WorkCalendar
+from city.register import RegisterEntry
+from city.roster import Duty
+from city.settings import SheetChange
 from founding.parts import CalendarPart, City
 
 ADDED, CHANGED, RETIRED = "added", "changed", "retired"
 # In this order changes are told.
 WHATS = (
     "district", "calendar", "division", "duty_grid", "unit_grid", "squad", "category",
-    "stage_limit", "person", "rule",
+    "stage_limit", "person", "roster", "rule", "feed", "model", "pipe", "register",
+    "register_entry",
 )  # fmt: skip
 # What is not in the folder and stays all the same: people who were added by others, the rules
 # and limits that come with the product.
-KEPT = frozenset({"person", "rule", "stage_limit", "calendar", "district"})
+KEPT = frozenset({"person", "rule", "stage_limit", "calendar", "district", "register"})
 # Told by their number: a grid has tens of thousands.
-COUNTED = frozenset({"unit_grid", "duty_grid"})
+COUNTED = frozenset({"unit_grid", "duty_grid", "pipe"})
+# Told by their number, register by register; their codes are register/code.
+ENTRY = "register_entry"
 CELL = "cell"
 
 # Fields of every thing by what it is and by its code.
@@ -49,7 +56,10 @@ def tables_of(city: City) -> Tables:
     squads = {}
     for code, squad in city.squads.items():
         squads[code] = asdict(replace(squad, home=None))
+    rosters = {c: {"duties": _duties(duties)} for c, duties in (city.rosters or {}).items()}
     return {
+        # A folder that says nothing of rosters leaves them as they are.
+        **({} if city.rosters is None else {"roster": rosters}),
         "district": {city.district.code: asdict(city.district)},
         "division": {c: asdict(d) for c, d in city.divisions.items()},
         "duty_grid": {c: asdict(grid) for c, grid in city.duty_grids.items()},
@@ -67,24 +77,70 @@ def tables_of(city: City) -> Tables:
         },
         "person": {c: asdict(person) for c, person in city.people.items()},
         "rule": {c: {"text": text} for c, text in city.rules.items()},
+        **_if_told("feed", city.feeds),
+        **_if_told("model", city.models),
+        **_if_told("pipe", city.pipes),
+        "register": {
+            c: {"text": part.text} for c, part in city.registers.items() if part.text is not None
+        },
+        ENTRY: {
+            f"{c}/{code}": _entry_fields(entry)
+            for c, part in city.registers.items()
+            for code, entry in (part.entries or {}).items()
+        },
     }
 
 
+def _if_told(what: str, values: Mapping[str, Any] | None) -> Tables:
+    return {} if values is None else {what: {c: asdict(value) for c, value in values.items()}}
+
+
+def _duties(duties: Iterable[Duty]) -> list[Duty]:
+    """Without what people are called: that stands with the people."""
+    return [replace(duty, called="") for duty in duties]
+
+
+def _entry_fields(entry: RegisterEntry) -> dict[str, Any]:
+    """Every field by its name: that of a personal one is told, its value is not."""
+    return {
+        **entry.fields, **entry.personal, "state": entry.state, "geometry": entry.geometry,
+    }  # fmt: skip
+
+
 def compare(wanted: Tables, present: Tables) -> list[Change]:
-    """Everything that differs, in the order of `WHATS`, each sorted by code."""
+    """Everything that differs, in the order of `WHATS`, each sorted by code. Of what nothing is
+    wanted nothing differs."""
     changes = []
-    for what in WHATS:
+    for what in (what for what in WHATS if what in wanted):
         ours, theirs = wanted.get(what, {}), present.get(what, {})
         for code in sorted(ours.keys() | theirs.keys()):
             if code not in theirs:
                 changes.append(Change(what, code, ADDED))
             elif code in ours:
-                fields = [n for n, v in ours[code].items() if v != theirs[code].get(n)]
+                names = dict.fromkeys((*ours[code], *theirs[code]))
+                fields = [n for n in names if ours[code].get(n) != theirs[code].get(n)]
                 if fields:
                     changes.append(Change(what, code, CHANGED, tuple(fields)))
             elif what not in KEPT:
                 changes.append(Change(what, code, RETIRED))
     return changes
+
+
+def counts_of(changes: Sequence[Change]) -> list[tuple[str, str, int]]:
+    """Of things that are told by their number: register (empty for what is in none), how they
+    changed, and how many did."""
+    named = Counter((_register_of(change), change.how) for change in changes)
+    order = (ADDED, CHANGED, RETIRED)
+    return [
+        (r, how, named[r, how])
+        for r in sorted({r for r, _ in named})
+        for how in order
+        if named[r, how]
+    ]
+
+
+def _register_of(change: Change) -> str:
+    return change.code.partition("/")[0] if change.what == ENTRY else ""
 
 
 def codes(changes: Iterable[Change], what: str, *hows: str) -> list[str]:
@@ -104,10 +160,11 @@ def as_lines(changes: Sequence[Change]) -> list[str]:
     lines = []
     for what in WHATS:
         mine = [change for change in changes if change.what == what]
-        if what in COUNTED:
-            for how in (ADDED, CHANGED, RETIRED):
-                if count := sum(change.how == how for change in mine):
-                    lines.append(f"{what}: {count} {how}")
+        if what in COUNTED or what == ENTRY:
+            lines += [
+                f"{f'{what} {register}' if register else what}: {count} {how}"
+                for register, how, count in counts_of(mine)
+            ]
         else:
             for change in mine:
                 named = f" ({', '.join(change.fields)})" if change.fields else ""
@@ -120,15 +177,27 @@ def as_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for what in WHATS:
         mine = [change for change in changes if change.what == what]
-        if what in COUNTED:
-            for how in (ADDED, CHANGED, RETIRED):
-                if count := sum(change.how == how for change in mine):
-                    found.append({"what": what, "how": how, "count": count})
+        if what in COUNTED or what == ENTRY:
+            found += [
+                {"what": what, "how": how, "count": count}
+                | ({"register": register} if register else {})
+                for register, how, count in counts_of(mine)
+            ]
         else:
             found += [
                 {"what": what, "code": c.code, "how": c.how, "fields": list(c.fields)} for c in mine
             ]
     return found
+
+
+def as_changes(changes: Sequence[Change]) -> list[SheetChange]:
+    """The same for a page."""
+    return [
+        SheetChange(
+            one["what"], one.get("code", ""), one["how"], one.get("fields", ()), one.get("count", 1)
+        )
+        for one in as_json(changes)
+    ]
 
 
 def next_calendar(

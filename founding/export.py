@@ -8,10 +8,15 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import shapely
+from shapely.geometry import shape
+
 from city.clock import Limit, LimitUnit
 from city.place import LonLat
+from city.roster import Duty, days_text
 from city.squad import Shift
 from founding.city_file import CITY_FILE, GRID_FILE
+from founding.feeds_file import FEEDS, write_feeds
 from founding.folder import (
     BOUNDARY,
     CATEGORIES,
@@ -24,10 +29,17 @@ from founding.folder import (
     DUTY_GRIDS,
     LIMITS,
     PEOPLE,
+    ROSTER,
+    ROSTER_COLUMNS,
     SQUADS,
 )
 from founding.ground import has_own_duty_grids
-from founding.parts import City, SquadPart
+from founding.own_models import write_models
+from founding.parts import City, RegisterPart, SquadPart
+from founding.pipes import PIPES, write_pipes
+from founding.registers import data_file, definition_file
+from founding.rosters import entry_name
+from registers.entries import columns_of, entry_cells
 
 CELLS_FILE = "cells.csv"
 # By it a spreadsheet knows that the text is UTF-8.
@@ -76,6 +88,8 @@ def write_folder(city: City) -> dict[str, bytes]:
                 for _, g in sorted(city.duty_grids.items())
             ),
         )
+    if city.rosters:
+        files[ROSTER] = csv_text([*ROSTER_COLUMNS[0], *ROSTER_COLUMNS[1]], _roster(city.rosters))
     if city.cells:
         files[GRID_FILE] = f'file = "{CELLS_FILE}"\n'
         files[CELLS_FILE] = csv_text((*CELL_COLUMNS, *CELL_OPTIONAL), _cells(city))
@@ -84,13 +98,30 @@ def write_folder(city: City) -> dict[str, bytes]:
         files[f"calendar-{year}.csv"] = csv_text(("date", "working"), rows)
     for code, text in city.rules.items():
         files[f"rules/{code}.toml"] = text
+    if city.feeds is not None:
+        files[FEEDS] = write_feeds(city.feeds)
+    files |= write_models(city.models or {})
+    if city.pipes:
+        files[PIPES] = write_pipes(city.pipes)
+    for code, part in city.registers.items():
+        if part.text is not None:
+            files[definition_file(code)] = part.text
+        if part.entries is not None:
+            files[data_file(code)] = _entries(part)
     return {name: text.encode() for name, text in files.items()}
+
+
+def _entries(part: RegisterPart) -> str:
+    needed, optional = columns_of(part.register)
+    header = [*needed, *optional]
+    rows = (entry_cells(part.register, e) for _, e in sorted((part.entries or {}).items()))
+    return csv_text(header, ([cells.get(name, "") for name in header] for cells in rows))
 
 
 def _city_text(city: City) -> str:
     d = city.district
     windows = [[f"{start:%H:%M}", f"{end:%H:%M}"] for start, end in city.calendar.windows]
-    values: Mapping[str, Any] = {
+    values: dict[str, Any] = {
         "code": d.code,
         "name_zh": d.name_zh,
         "name_en": d.name_en,
@@ -100,7 +131,10 @@ def _city_text(city: City) -> str:
         "languages": list(d.languages),
         "datum": "wgs84",
         "levels": list(d.levels),
+        "four_eyes": d.four_eyes,
     }
+    if any(part.interiors for part in shapely.get_parts(shape(dict(d.outline)))):
+        values["enclaves"] = True
     # Text and lists of text are the same in JSON and TOML.
     lines = (f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
     return "\n".join(lines) + "\n"
@@ -117,6 +151,14 @@ def _squad(city: City, squad: SquadPart) -> Sequence[str]:
         squad.phone, ";".join(sorted(grids)), "; ".join(map(shift_text, squad.shifts)),
         *_place(squad.home),
     ]  # fmt: skip
+
+
+def _roster(rosters: Mapping[str, Sequence[Duty]]) -> Iterator[Sequence[str]]:
+    for squad, duties in sorted(rosters.items()):
+        for d in duties:
+            start, end = f"{d.start:%H:%M}", f"{d.end:%H:%M}"
+            day = days_text(d.day)
+            yield [squad, day, start, end, d.person, d.phone, entry_name(squad, day, start)]
 
 
 def shift_text(shift: Shift) -> str:

@@ -11,13 +11,18 @@ from typing import TypeVar
 
 from city.category import Category
 from city.clock import ClockKind, Limit
+from city.datum import Datum
 from city.errors import InvalidInput
 from city.incident import Role
 from city.limits import parse_limit
 from city.place import Division, LonLat
+from city.roster import Duty
 from city.squad import Shift
 from founding.boundary import read_boundary, read_outlines
 from founding.city_file import CITY_FILE, GRID_FILE, GridOrder, read_city_file, read_grid_file
+from founding.datums import box_of
+from founding.feeds_file import FEEDS, NO, YES, read_feeds
+from founding.own_models import is_model_file, read_models
 from founding.parts import (
     COMMUNITY,
     OFFICIAL_DIGITS,
@@ -28,23 +33,26 @@ from founding.parts import (
     Fault,
     LimitRow,
     Person,
+    RosterRow,
     SquadPart,
 )
+from founding.pipes import PIPES, read_pipes
+from founding.registers import FILE as REGISTER
 from founding.sheets import Line, read_lines
 
 BOUNDARY, OUTLINES = "boundary.geojson", "divisions.geojson"
 DIVISIONS, SQUADS, PEOPLE = "divisions.csv", "squads.csv", "people.csv"
-DUTY_GRIDS = "duty-grids.csv"
+DUTY_GRIDS, ROSTER = "duty-grids.csv", "roster.csv"
 CATEGORIES, LIMITS = "categories.csv", "limits.csv"
 CALENDAR = re.compile(r"calendar-(\d{4})\.csv")
 RULE = re.compile(r"rules/[^/]+\.toml")
 KNOWN = (
-    CITY_FILE, GRID_FILE, BOUNDARY, OUTLINES, DIVISIONS, DUTY_GRIDS, SQUADS, PEOPLE, CATEGORIES,
-    LIMITS,
+    CITY_FILE, GRID_FILE, BOUNDARY, OUTLINES, DIVISIONS, DUTY_GRIDS, SQUADS, PEOPLE, ROSTER,
+    CATEGORIES, LIMITS, FEEDS, PIPES,
 )  # fmt: skip
 NEEDED = (CITY_FILE, BOUNDARY)
 # A file of another name with such an end was meant to be one of ours.
-OURS = (".csv", ".toml", ".geojson", ".json")
+OURS = (".csv", ".toml", ".geojson", ".json", ".js")
 
 CELL_COLUMNS = ("code", "west", "south", "east", "north")
 CELL_OPTIONAL = ("division",)
@@ -58,7 +66,9 @@ CATEGORY_OPTIONAL = (
 EVIDENCE = ("photo_after", "check_photo", "note", "gas_release")
 ROLES = tuple(role.value for role in Role if role is not Role.SYSTEM)
 CLOCKS = tuple(clock.value for clock in ClockKind)
-YES, NO = ("true", "1", "yes", "是"), ("false", "0", "no", "否")
+CLOCK = re.compile(r"(\d{1,2}):([0-5]\d)(?::00)?")  # spreadsheets add seconds
+MIDNIGHT = "24:00"
+DAYS = re.compile(r"[1-7](?:[-,][1-7])*")
 SHIFT = re.compile(r"([1-7](?:[-,][1-7])*)\s+(\d\d:\d\d)-(\d\d:\d\d)")
 # As long as an account's name may be (`db.users`), and without what it may not have.
 NAME = re.compile(r"[^\s:/]{1,64}")
@@ -69,47 +79,65 @@ T = TypeVar("T")
 
 
 def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
-    """`files` are the contents by name, those below `rules/` with their folder."""
+    """`files` are the contents by name, those below `rules/`, `models/` and `registers/` with their
+    folder."""
     faults = [
         Fault(name, None, "", "", "is missing from the folder") for name in NEEDED
         if name not in files
     ]  # fmt: skip
-    outline = None
+    city = read_city_file(files.get(CITY_FILE, b""), faults)
+    datums, district = city.datums, city.district
+    outline, outlines = None, {}
     if BOUNDARY in files:
-        outline = read_boundary(BOUNDARY, files[BOUNDARY], faults)
-    district, windows = read_city_file(files.get(CITY_FILE, b""), outline, faults)
-    order = read_grid_file(files[GRID_FILE], faults) if GRID_FILE in files else GridOrder()
+        outline = read_boundary(
+            BOUNDARY, files[BOUNDARY], datums.of(BOUNDARY), faults, enclaves=city.enclaves
+        )
+    if OUTLINES in files:
+        outlines = read_outlines(OUTLINES, files[OUTLINES], datums.of(OUTLINES), faults)
+    order = GridOrder()
+    if GRID_FILE in files:
+        order = read_grid_file(files[GRID_FILE], datums.of(GRID_FILE), faults)
     points: dict[str, LonLat] = {}
     draft = Draft(
-        district=district,
-        windows=windows,
-        divisions=_table(files, DIVISIONS, _division(points), DIVISION_COLUMNS, faults),
+        district=replace(district, outline=outline or {}) if district else None,
+        windows=city.windows,
+        datums=datums,
+        divisions=_table(
+            files, DIVISIONS, _division(points, datums.of(DIVISIONS)), DIVISION_COLUMNS, faults
+        ),
         points=points,
-        outlines=read_outlines(OUTLINES, files[OUTLINES], faults) if OUTLINES in files else {},
+        outlines=outlines,
         duty_grids=_duty_grids(files, faults),
         has_grid=GRID_FILE in files,
         raster=order.raster,
-        cells=_cells(files, order, faults),
+        cells=_cells(files, order, datums.of(order.file), faults),
         cells_file=order.file,
-        squads=_table(files, SQUADS, _squad, SQUAD_COLUMNS, faults),
+        squads=_table(files, SQUADS, _squad(datums.of(SQUADS)), SQUAD_COLUMNS, faults),
         people=_table(files, PEOPLE, _person, PEOPLE_COLUMNS, faults),
+        rosters=read_roster(files, faults),
         categories=_categories(files, faults),
         limits=_table(files, LIMITS, _limit, LIMIT_COLUMNS, faults),
         years=_years(files, faults),
         rules=_rules(files, faults),
+        feeds=read_feeds(files[FEEDS], faults) if FEEDS in files else None,
+        models=read_models(files, faults),
+        pipes=read_pipes(files[PIPES], datums.of(PIPES), faults) if PIPES in files else None,
+        register_files={n: files[n] for n in files if REGISTER.fullmatch(n)},
     )
     _name_strangers(files, order, faults)
     return draft, faults
 
 
 Columns = tuple[Sequence[str], Sequence[str]]
-DIVISION_COLUMNS: Columns = (("code", "name", "level", "parent"), ("lon", "lat"))
+DIVISION_COLUMNS: Columns = (("code", "name", "level", "parent"), ("lon", "lat", "datum"))
 DUTY_GRID_COLUMNS: Columns = (("code", "name", "divisions"), ())
 SQUAD_COLUMNS: Columns = (
     ("code", "name_zh", "name_en", "kind", "skills"),
-    ("phone", "grids", "shifts", "lon", "lat"),
+    ("phone", "grids", "shifts", "lon", "lat", "datum"),
 )
 PEOPLE_COLUMNS: Columns = (("name", "role"), ("squad", "display_name"))
+# `entry` names a row on the page of settings; what stands in it is not read.
+ROSTER_COLUMNS: Columns = (("squad", "day", "from", "to", "person"), ("phone", "entry"))
 LIMIT_COLUMNS: Columns = (("clock", "limit"), ("category", "source"))
 DAY_COLUMNS: Columns = (("date", "working"), ("note",))
 
@@ -133,11 +161,11 @@ def _table(
     return tuple(entries)
 
 
-def _division(points: dict[str, LonLat]) -> Callable[[Line], Division]:
+def _division(points: dict[str, LonLat], datum: Datum) -> Callable[[Line], Division]:
     def parse(line: Line) -> Division:
         level = line.text("level", needed=True)
         code = line.digits("code", OFFICIAL_DIGITS.get(level))
-        place = line.place()
+        place = line.place(datum)
         if place is not None:
             points[code] = place
         parent = line.digits("parent")
@@ -165,7 +193,7 @@ def _duty_grid(line: Line) -> DutyGrid:
 
 
 def _cells(
-    files: Mapping[str, bytes], order: GridOrder, faults: list[Fault]
+    files: Mapping[str, bytes], order: GridOrder, datum: Datum, faults: list[Fault]
 ) -> tuple[Entry[Cell], ...] | None:
     """The city's own cells, whose street `founding.check` looks up; their columns and rows are
     counted among their edges."""
@@ -177,9 +205,7 @@ def _cells(
     found = _table(files, order.file, _cell, (CELL_COLUMNS, CELL_OPTIONAL), faults)
     columns = {w: n for n, w in enumerate(sorted({entry.value.west for entry in found}))}
     rows = {s: n for n, s in enumerate(sorted({entry.value.south for entry in found}))}
-    return tuple(
-        Entry(entry.row, _numbered(entry.value, columns, rows)) for entry in found
-    )  # fmt: skip
+    return tuple(Entry(entry.row, _numbered(entry.value, columns, rows, datum)) for entry in found)
 
 
 def _cell(line: Line) -> Cell:
@@ -192,12 +218,16 @@ def _cell(line: Line) -> Cell:
     return Cell(code, "", community, division, 0, 0, west, south, east, north)
 
 
-def _numbered(cell: Cell, columns: Mapping[float, int], rows: Mapping[float, int]) -> Cell:
-    return replace(cell, column=columns[cell.west], row=rows[cell.south])
+def _numbered(
+    cell: Cell, columns: Mapping[float, int], rows: Mapping[float, int], datum: Datum
+) -> Cell:
+    column, row = columns[cell.west], rows[cell.south]
+    west, south, east, north = box_of(cell.west, cell.south, cell.east, cell.north, datum)
+    return replace(cell, column=column, row=row, west=west, south=south, east=east, north=north)
 
 
-def _squad(line: Line) -> SquadPart:
-    return SquadPart(
+def _squad(datum: Datum) -> Callable[[Line], SquadPart]:
+    return lambda line: SquadPart(
         code=line.text("code", needed=True),
         name_zh=line.text("name_zh", needed=True),
         name_en=line.text("name_en", needed=True),
@@ -206,7 +236,7 @@ def _squad(line: Line) -> SquadPart:
         phone=line.text("phone"),
         grids=frozenset(line.words("grids")),
         shifts=_shifts(line),
-        home=line.place(),
+        home=line.place(datum),
     )
 
 
@@ -243,6 +273,47 @@ def _person(line: Line) -> Person:
         line.fault("name", "must have 1 to 64 characters without space, colon or slash")
     role = line.one_of("role", ROLES)
     return Person(name, role, line.text("squad") or None, line.text("display_name"))
+
+
+def read_roster(
+    files: Mapping[str, bytes], faults: list[Fault]
+) -> tuple[Entry[RosterRow], ...] | None:
+    if ROSTER not in files:
+        return None
+    return _table(files, ROSTER, _duty, ROSTER_COLUMNS, faults)
+
+
+def _duty(line: Line) -> RosterRow | None:
+    squad, person = line.text("squad", needed=True), line.text("person", needed=True)
+    day, start, end = _duty_day(line), _clock(line, "from"), _clock(line, "to")
+    if start is None or end is None:
+        return None
+    return RosterRow(squad, Duty(day, start, end, person, line.text("phone")))
+
+
+def _duty_day(line: Line) -> str:
+    """A date, or days of the week in ascending order."""
+    text = line.text("day", needed=True)
+    if DAYS.fullmatch(text) and (days := _weekdays(text)):
+        return ",".join(map(str, sorted(days)))
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        if text:
+            line.fault("day", "must be YYYY-MM-DD, or days of the week like 1-5, with 1 for Monday")
+        return ""
+
+
+def _clock(line: Line, name: str) -> time | None:
+    text = line.text(name, needed=True)
+    match = CLOCK.fullmatch(text)
+    if match and int(match[1]) < 24:
+        return time(int(match[1]), int(match[2]))
+    if text == MIDNIGHT and name == "to":
+        return time(0)
+    if text:
+        line.fault(name, "must be a time like 08:00")
+    return None
 
 
 def _categories(
@@ -356,6 +427,8 @@ def _rules(files: Mapping[str, bytes], faults: list[Fault]) -> dict[str, str]:
 
 def _name_strangers(files: Mapping[str, bytes], order: GridOrder, faults: list[Fault]) -> None:
     for name in sorted(files):
-        known = name in (*KNOWN, order.file) or CALENDAR.fullmatch(name) or RULE.fullmatch(name)
+        patterns = (CALENDAR, RULE, REGISTER)
+        listed = name in (*KNOWN, order.file) or is_model_file(name)
+        known = listed or any(p.fullmatch(name) for p in patterns)
         if name.lower().endswith(OURS) and not known:
             faults.append(Fault(name, None, "", "", "is no file of a city folder"))

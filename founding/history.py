@@ -13,7 +13,9 @@ from city.settings import FieldChange, HistoryItem
 # Rows of a thing by table and key.
 Rows = dict[tuple[str, str], Mapping[str, Any]]
 # Told by no person: numbers of versions and what only the demonstration sets.
-HIDDEN = frozenset({"version", "demo", "position_at", "created_at", "updated_at", "definition"})
+HIDDEN = frozenset(
+    {"version", "demo", "district", "position_at", "created_at", "updated_at", "definition"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ SOURCES: Mapping[str, Source] = {
     "categories": Source("category", {"incident_category": "code"}),
     "limits": Source("stage_limit", {"stage_limit": "clock"}),
     "divisions": Source("division", {"division": "code"}),
+    "feeds": Source("feed", {"feed": "name"}),
+    "rosters": Source("roster", {"squad_roster": "squad"}),
     "rules": Source("rule", {"rule": "code"}),
     "calendar": Source("calendar", {"work_calendar_day": "code"}),
 }
@@ -89,11 +93,12 @@ def _is_of(change: FieldChange, year: int) -> bool:
 
 
 def _values(source: Source, rows: Rows) -> dict[str, str]:
-    """Fields of a thing as text. Of a table with versions the newest counts."""
+    """Fields of a thing as text. Of a table with versions the newest counts, one of the district
+    before one that all share."""
     values: dict[str, str] = {}
     for table, owner in source.tables.items():
         mine = [row for (name, _), row in rows.items() if name == table]
-        newest = max((row.get("version", 0) for row in mine), default=0)
+        newest = max(map(_rank, mine), default=_rank({}))[1]
         if table == "work_calendar_day":
             days = (row for row in mine if row["version"] == newest)
             values |= {str(row["day"]): _text(row["working"]) for row in days}
@@ -104,6 +109,11 @@ def _values(source: Source, rows: Rows) -> dict[str, str]:
             for row in current:
                 values |= {n: _text(v) for n, v in row.items() if n not in HIDDEN}
     return values
+
+
+def _rank(row: Mapping[str, Any]) -> tuple[bool, int]:
+    is_own = bool(row.get("district")) and row.get("valid_to") is None
+    return is_own, row.get("version", 0)
 
 
 def _parts(row: Mapping[str, Any], owner: str) -> str:

@@ -9,8 +9,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
+from city.feed import Feed
 from city.place import Division, LonLat
+from city.register import Register, RegisterEntry
+from city.roster import Duty
 from city.squad import Shift
+from founding.datums import Datums
 
 T = TypeVar("T")
 Window = tuple[time, time]
@@ -55,7 +59,8 @@ class Entry(Generic[T]):
 @dataclass(frozen=True, slots=True)
 class District:
     """`outline` is a GeoJSON geometry, lon/lat; `calendar` the code of the one its clocks obey;
-    `levels` are those of its divisions, from the top."""
+    `levels` are those of its divisions, from the top; `four_eyes`: a change of gas safety waits
+    for a second person."""
 
     code: str
     name_zh: str
@@ -65,6 +70,7 @@ class District:
     calendar: str
     outline: Mapping[str, Any]
     levels: tuple[str, ...] = DEFAULT_LEVELS
+    four_eyes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class RosterRow:
+    """A duty of a squad."""
+
+    squad: str
+    duty: Duty
+
+
+@dataclass(frozen=True, slots=True)
 class LimitRow:
     """Allowed time of a clock; `category` is named where the clock is that of handling."""
 
@@ -147,11 +161,43 @@ class CalendarPart:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelPart:
+    """A device model of a city's own: the TOML text of its file, and the codec's JavaScript."""
+
+    name: str
+    text: str
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class PipeSection:
+    """A section of a gas pipe; `line` are its points, lon/lat in WGS-84."""
+
+    code: str
+    pressure: str
+    material: str
+    year: int | None
+    diameter_mm: int | None
+    line: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterPart:
+    """A register: `text` is the city's own definition, None where it has the shipped one;
+    `entries` by code, None where the city says nothing of them."""
+
+    register: Register
+    text: str | None
+    entries: Mapping[str, RegisterEntry] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A folder as its files say it, each for itself; None: there is no such file."""
 
     district: District | None = None
     windows: tuple[Window, ...] = DEFAULT_WINDOWS
+    datums: Datums = field(default_factory=Datums)
     divisions: tuple[Entry[Division], ...] = ()
     points: Mapping[str, LonLat] = field(default_factory=dict)
     outlines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -162,10 +208,16 @@ class Draft:
     cells_file: str = ""
     squads: tuple[Entry[SquadPart], ...] = ()
     people: tuple[Entry[Person], ...] = ()
+    rosters: tuple[Entry[RosterRow], ...] | None = None  # as they are
     categories: tuple[Entry[Category], ...] | None = None
     limits: tuple[Entry[LimitRow], ...] = ()
     years: Mapping[int, Mapping[date, bool]] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)  # text by file
+    feeds: tuple[Entry[Feed], ...] | None = None
+    models: Mapping[str, ModelPart] | None = None
+    pipes: tuple[Entry[PipeSection], ...] | None = None
+    # Files of registers, which are read once the definitions that ship are known.
+    register_files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +230,8 @@ class StageLimit:
 @dataclass(frozen=True, slots=True)
 class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
-    database alone. `rules` are the texts of its own rules."""
+    database alone. `rules` are the texts of its own rules, `rosters` the duties of the squads that
+    have a roster. Of rosters, feeds, models and pipes None says that they stay as they are."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -190,6 +243,11 @@ class City:
     stage_limits: Mapping[str, StageLimit]
     calendar: CalendarPart
     rules: Mapping[str, str]
+    feeds: Mapping[str, Feed] | None = None  # the shipped ones among them
+    models: Mapping[str, ModelPart] | None = None
+    pipes: Mapping[str, PipeSection] | None = None
+    rosters: Mapping[str, tuple[Duty, ...]] | None = None
+    registers: Mapping[str, RegisterPart] = field(default_factory=dict)
 
     @property
     def communities(self) -> list[str]:
@@ -208,6 +266,8 @@ class RuleFacts(Protocol):
 
 # Text and name of a file to a rule; raises `InvalidInput`.
 ParseRule = Callable[[str, str], RuleFacts]
+# Name, text and codec of a device model; raises `InvalidInput`.
+CheckModel = Callable[[str, str, str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,3 +279,5 @@ class Shipped:
     rules: Mapping[str, str]  # category by code
     calendars: frozenset[str]
     parse_rule: ParseRule
+    check_model: CheckModel
+    registers: Mapping[str, Register] = field(default_factory=dict)

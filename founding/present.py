@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
 
 from city.clock import DEFAULT_WINDOWS, WorkCalendar
 from city.errors import NotFound
-from db import calendars, categories, districts, grids, rules, squads, users
+from db import (
+    calendars,
+    categories,
+    districts,
+    grids,
+    registers,
+    rosters,
+    rules,
+    squads,
+    users,
+)
 from db.pool import Connection
 from founding.city_file import LANGUAGES
 from founding.compare import Tables, tables_of
+from founding.field_steps import read_feeds, read_models, read_pipes
 from founding.ground import default_duty_grids
 from founding.parts import (
     DEFAULT_LEVELS,
@@ -20,11 +32,14 @@ from founding.parts import (
     District,
     DutyGrid,
     Person,
+    RegisterPart,
     SquadPart,
     StageLimit,
 )
+from registers.shipped import known_registers
 
 CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING = "calendar", "languages", "levels"
+FOUR_EYES_SETTING = "four_eyes"
 # Who applied the rules that come with the product.
 SHIPPED = "system"
 
@@ -39,23 +54,40 @@ class Present:
     known: bool
 
 
-def find_present(conn: Connection, district: str, calendar: str, *, cells: bool = True) -> Present:
-    """What the city of a folder is compared with; with no cells where nobody asks for them."""
+def find_present(
+    conn: Connection,
+    district: str,
+    calendar: str,
+    *,
+    cells: bool = True,
+    entries_of: Collection[str] = (),
+) -> Present:
+    """What the city of a folder is compared with; with no cells where nobody asks for them, and
+    with the entries of the registers that are named."""
     try:
         found = calendars.find_calendar(conn, calendar)
     except NotFound:
         found = None
     row = districts.find_district(conn, district)
     city = _city(conn, _district(conn, row) if row else _nobody(district), with_cells=cells)
+    city = replace(city, registers=_registers(conn, district, entries_of))
     tables = dict(tables_of(city))
     if row is None:
         del tables["district"]
     return Present(tables, found, row is not None)
 
 
-def read_city(conn: Connection, code: str, *, every_year: bool = False, cells: bool = True) -> City:
+def read_city(
+    conn: Connection,
+    code: str,
+    *,
+    every_year: bool = False,
+    cells: bool = True,
+    with_registers: bool = False,
+) -> City:
     """The whole city, to be written out: of the rules those that are its own, of the calendar the
-    years that are not as shipped, or every one. Without `cells` it has none."""
+    years that are not as shipped, or every one. Without `cells` it has none, and neither models nor
+    pipes; its registers only where they are asked for."""
     row = districts.find_district(conn, code)
     if row is None:
         raise NotFound("district", code)
@@ -66,7 +98,28 @@ def read_city(conn: Connection, code: str, *, every_year: bool = False, cells: b
         city,
         rules={c: text for c, text in city.rules.items() if c in own},
         calendar=CalendarPart(calendar.code, _years(calendar, every_year), calendar.windows),
+        registers=_registers(conn, code, registers.used_registers(conn, code))
+        if with_registers
+        else {},
     )
+
+
+def _registers(
+    conn: Connection, district: str, entries_of: Collection[str]
+) -> dict[str, RegisterPart]:
+    """Those that the city defines itself, and the named ones with their entries."""
+    own = registers.list_definitions(conn, district)
+    known = known_registers(own)
+    return {
+        code: RegisterPart(
+            known[code],
+            own.get(code),
+            {e.code: e for e in registers.list_entries(conn, district, code)}
+            if code in entries_of
+            else None,
+        )
+        for code in sorted({*own, *entries_of} & known.keys())
+    }
 
 
 def _years(calendar: WorkCalendar, every: bool) -> dict[int, dict[date, bool]]:
@@ -91,7 +144,7 @@ def _nobody(code: str) -> District:
 
 
 def _district(conn: Connection, row: districts.DistrictRow) -> District:
-    settings = (CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING)
+    settings = (CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING, FOUR_EYES_SETTING)
     named = districts.find_settings(conn, row.code, settings)
     return District(
         code=row.code,
@@ -102,6 +155,7 @@ def _district(conn: Connection, row: districts.DistrictRow) -> District:
         calendar=named.get(CALENDAR_SETTING, calendars.DEFAULT_CODE),
         outline=row.outline,
         levels=tuple(named.get(LEVELS_SETTING, DEFAULT_LEVELS)),
+        four_eyes=named.get(FOUR_EYES_SETTING, False),
     )
 
 
@@ -123,13 +177,17 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         cells={cell.code: cell for cell in cells},
         squads=_squads(conn, code),
         people={a.name: Person(a.name, a.role.value, a.squad, a.display_name) for a in accounts},
-        categories={c.code: replace(c, version=0) for c in categories.list_in_force(conn)},
+        categories={c.code: replace(c, version=0) for c in categories.list_in_force(conn, code)},
         stage_limits={
             clock: StageLimit(clock, limit, source)
-            for clock, limit, source in categories.list_stage_limits(conn)
+            for clock, limit, source in categories.list_stage_limits(conn, code)
         },
         calendar=CalendarPart(district.calendar, {}, DEFAULT_WINDOWS),
         rules={rule.code: rule.source for rule in rules.list_texts(conn)},
+        feeds=read_feeds(conn, code),
+        models=read_models(conn, code) if with_cells else None,
+        pipes=read_pipes(conn, code) if with_cells else None,
+        rosters=rosters.list_rosters(conn, code),
     )
 
 

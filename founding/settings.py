@@ -7,7 +7,7 @@ judged, compared and written as a folder is. Nobody reads or writes a column her
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -19,7 +19,6 @@ from city.settings import (
     LimitEffect,
     PartItem,
     Sheet,
-    SheetChange,
     SheetFault,
     SheetPlan,
     missing_year,
@@ -30,23 +29,22 @@ from db.events import last_seq
 from db.pool import Connection
 from db.settings_history import list_settings_events
 from founding.check import judge_folder
-from founding.compare import Change, as_json
+from founding.compare import Change, as_changes
 from founding.excel import write_workbook
 from founding.export import write_folder
-from founding.folder import DIVISIONS, PEOPLE
+from founding.folder import DIVISIONS, PEOPLE, ROSTER
 from founding.ground import cells_without_duty_grid
 from founding.history import SOURCES, Told, read_history
 from founding.parts import City, Fault, Shipped
 from founding.present import read_city
 from founding.rule_table import RULES, RULES_KEY, rule_rows
-from founding.steps import PutRules, apply_city, plan_city
+from founding.steps import NewPassword, PutRules, apply_city, plan_city
 from founding.tables import (
     NAMES,
     Table,
     beside,
     calendar_name,
     digest_of,
-    empty_calendar,
     table_of,
     with_row,
     without_row,
@@ -120,8 +118,8 @@ def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> P
     """A calendar of a year that nobody has entered is one without a row. The files hold no cells:
     a city has tens of thousands, and they stay as they are."""
     city = read_city(conn, district, every_year=True, cells=cells)
-    files = write_folder(replace(city, cells={}))
-    return Present(city, files, files.get(table.file, empty_calendar()))
+    files = write_folder(replace(city, cells={}, models=None, pipes=None))
+    return Present(city, files, files.get(table.file, table.empty()))
 
 
 def write_file(conn: Connection, district: str, name: str, *, excel: bool) -> bytes:
@@ -160,7 +158,7 @@ def plan(
         digest=digest_of(present.content),
         seq=seq,
         rows=table.rows(content),
-        faults=[_fault(fault) for fault in faults],
+        faults=[as_fault(fault) for fault in faults],
     )
     if city is None:
         return planned
@@ -168,15 +166,15 @@ def plan(
     stands = [*made.obstacles, *_own_role(present.city, city, actor)]
     return replace(
         planned,
-        changes=_changes(made.changes),
-        obstacles=[_fault(fault) for fault in stands],
+        changes=as_changes(made.changes),
+        obstacles=[as_fault(fault) for fault in stands],
         effects=list(_effects(conn, present.city, city, made.changes)),
     )
 
 
 def _edited(table: Table, present: bytes, edit: Edit) -> bytes:
     if edit.content is not None:
-        return edit.content
+        return table.as_file(edit.content)
     if edit.put is not None:
         return with_row(table, present, edit.key, edit.put)
     return without_row(table, present, edit.remove)
@@ -185,11 +183,23 @@ def _edited(table: Table, present: bytes, edit: Edit) -> bytes:
 def _judge(
     present: Present, table: Table, content: bytes, shipped: Shipped
 ) -> tuple[City | None, list[Fault]]:
-    city, faults = judge_folder({**present.files, table.file: content}, shipped)
+    files = {**present.files, table.file: content}
+    city, faults = judge_folder(files, shipped)
+    if city is None and table.file != ROSTER and _is_of_old(present, faults, shipped):
+        del files[ROSTER]
+        city, faults = judge_folder(files, shipped)
     if city is not None:
         city = replace(city, cells=present.city.cells)
         faults = list(_groundless(city))
     return (None if faults else city), faults
+
+
+def _is_of_old(present: Present, faults: Sequence[Fault], shipped: Shipped) -> bool:
+    """Whether nothing is wrong but what was wrong with the rosters before: somebody in them has
+    been shut out since."""
+    if any(fault.file != ROSTER for fault in faults):
+        return False
+    return {*map(str, faults)} <= {*map(str, judge_folder(present.files, shipped)[1])}
 
 
 def _groundless(city: City) -> Iterator[Fault]:
@@ -217,7 +227,7 @@ def apply(
     *,
     shipped: Shipped,
     put_rules: PutRules,
-    new_password: Callable[[], str],
+    new_password: NewPassword,
 ) -> AppliedSheet:
     """Put another content of a part in force, with the reason in every event. The caller commits.
 
@@ -249,7 +259,7 @@ def apply(
         look_again=look_again, told={"from": SOURCE, "part": name, "why": why},
         only=table.writes,
     )  # fmt: skip
-    return AppliedSheet(_changes(done.changes), done.passwords, show(conn, district, name))
+    return AppliedSheet(as_changes(done.changes), done.passwords, show(conn, district, name))
 
 
 def _refuse_stale(
@@ -286,16 +296,8 @@ def _own_role(before: City, after: City, actor: str) -> Iterator[Fault]:
         yield Fault(PEOPLE, None, "role", actor, "is your own; another administrator can")
 
 
-def _changes(changes: Sequence[Change]) -> list[SheetChange]:
-    return [
-        SheetChange(
-            one["what"], one.get("code", ""), one["how"], one.get("fields", ()), one.get("count", 1)
-        )
-        for one in as_json(changes)
-    ]
-
-
-def _fault(fault: Fault) -> SheetFault:
+def as_fault(fault: Fault) -> SheetFault:
+    """A fault of a folder as a page tells it."""
     return SheetFault(fault.file, fault.row, fault.field, fault.value, fault.problem)
 
 
@@ -307,10 +309,10 @@ def _effects(
     for change in changes:
         if change.what == "stage_limit" and change.code in before.stage_limits:
             old, new = before.stage_limits[change.code].limit, after.stage_limits[change.code].limit
-            keep, get = deadlines.count_clocks(conn, change.code)
+            keep, get = deadlines.count_clocks(conn, after.district.code, change.code)
         elif change.what == "category" and {"handle_limit", "handle_unit"} & {*change.fields}:
             old, new = before.categories[change.code].limit, after.categories[change.code].limit
-            keep, get = deadlines.count_open_of(conn, change.code), 0
+            keep, get = deadlines.count_open_of(conn, after.district.code, change.code), 0
         else:
             continue
         if str(old) != str(new):
@@ -329,5 +331,6 @@ def history(conn: Connection, district: str, name: str, code: str) -> list[Histo
     if code and year is not None:
         found = [i for i in found if any(f.name == code for f in i.fields)]
     elif code:
-        found = [item for item in found if item.code == code]
+        owner = code.partition(" ")[0] if name == "rosters" else code
+        found = [item for item in found if item.code == owner]
     return found[:HISTORY_MAX]

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from city.datum import Datum, parse_datum, to_wgs84
+from city.errors import InvalidInput
 from city.place import LonLat
 from city.text_files import decode, encodings_of
 from founding.parts import Fault
@@ -89,8 +91,9 @@ class Line:
             return default
         return int(text)
 
-    def place(self) -> LonLat | None:
-        """Of the columns `lon` and `lat`; None where both are empty or one is no degree."""
+    def place(self, datum: Datum = Datum.WGS84) -> LonLat | None:
+        """Of the columns `lon` and `lat`, in `datum` or in what the column of that name says; None
+        where both are empty or one is no degree."""
         if not self.values.get("lon") and not self.values.get("lat"):
             return None
         lon, lat = self.number("lon"), self.number("lat")
@@ -101,7 +104,12 @@ class Line:
             why = "lon and lat are swapped" if swapped else "are no degrees"
             self.fault("lon, lat", why, f"{lon:g}, {lat:g}")
             return None
-        return LonLat(lon, lat)
+        if text := self.text("datum"):
+            try:
+                datum = parse_datum("datum", text)
+            except InvalidInput as error:
+                self.fault("datum", error.problem)
+        return to_wgs84(LonLat(lon, lat), datum)
 
 
 def read_lines(

@@ -12,44 +12,63 @@ from city.clock import ClockKind, WorkCalendar
 from city.errors import Conflict
 from city.event import NewEvent
 from city.squad import Squad
-from db import calendars, categories, districts, grids, squads, users
+from db import (
+    calendars,
+    categories,
+    districts,
+    feeds,
+    grids,
+    registers,
+    rosters,
+    squads,
+    users,
+)
 from db.events import append_events
 from db.grids import CellRow
 from db.pool import Connection
+from db.registers import EntryRow
 from founding.compare import (
     ADDED,
     CHANGED,
     COUNTED,
+    ENTRY,
     RETIRED,
     WHATS,
     Change,
     codes,
     compare,
+    counts_of,
     moved_cells,
     next_calendar,
     tables_of,
 )
+from founding.field_steps import write_field
 from founding.ground import GridFinder, has_own_duty_grids
 from founding.obstacles import find_obstacles
-from founding.parts import Cell, City, Fault, Person, SquadPart
+from founding.parts import Cell, City, Fault, Person, RegisterPart, SquadPart
 from founding.present import (
     CALENDAR_SETTING,
+    FOUR_EYES_SETTING,
     LANGUAGES_SETTING,
     LEVELS_SETTING,
     find_present,
     read_city,
 )
+from registers.entries import due_of, party_of, short_code
 
-__all__ = ["Applied", "Plan", "apply_city", "plan_city", "read_city"]
+__all__ = ["Applied", "Plan", "apply_cities", "apply_city", "plan_city", "read_city"]
 
 SOURCE = "city folder"
 TOLD = {"from": SOURCE}
 # What the subject of an event is called where the thing itself is called otherwise.
 SUBJECTS = {"person": "user"}
 # What every district shares: events about it belong to none.
-SHARED = frozenset({"calendar", "category", "stage_limit"})
+SHARED = frozenset({"calendar", "model"})
 
+# Makes the password of somebody new.
+NewPassword = Callable[[], users.Password]
 # Puts rule files in force by their name: (connection, actor, texts, now) to what is to be told.
+# Called when all else is written, also where no rule changes.
 PutRules = Callable[[Connection, str, Mapping[str, str], datetime], Sequence[NewEvent]]
 
 
@@ -74,7 +93,10 @@ def plan_city(conn: Connection, city: City, *, only: Collection[str] = WHATS) ->
     """What a city differs in from what the database has, as far as it is one of `only`; writes
     nothing."""
     cells = "unit_grid" in only
-    present = find_present(conn, city.district.code, city.district.calendar, cells=cells)
+    present = find_present(
+        conn, city.district.code, city.district.calendar, cells=cells,
+        entries_of=[code for code, part in city.registers.items() if part.entries is not None],
+    )  # fmt: skip
     changes = compare(tables_of(city), present.tables)
     calendar = next_calendar(present.calendar, city.calendar, city.district.timezone)
     if calendar is not None:
@@ -95,26 +117,83 @@ def apply_city(
     now: datetime,
     *,
     put_rules: PutRules,
-    new_password: Callable[[], str],
+    new_password: NewPassword,
     look_again: Callable[[], None] = lambda: None,
     told: Mapping[str, str] = TOLD,
     only: Collection[str] = WHATS,
 ) -> Applied:
-    """Write what differs and tell it in the event log with what is `told`. The caller commits.
+    """As `apply_cities`, of one. `look_again` is called once nobody else can change the city any
+    more, before anything is written: it raises where the city is not what the caller took it for.
+    Who knows a part of the city alone names it with `only`: what others have changed of the rest
+    stays."""
+    passwords = _passwords(conn, [city], new_password)
+    _lock(conn)
+    look_again()
+    return _put_in_force(conn, [city], actor, now, passwords, put_rules, told, only)[0]
 
-    `look_again` is called once nobody else can change the city any more, before anything is
-    written: it raises where the city is not what the caller took it for. Who knows a part of the
-    city alone names it with `only`: what others have changed of the rest stays.
+
+def apply_cities(
+    conn: Connection,
+    cities: Sequence[City],
+    actor: str,
+    now: datetime,
+    *,
+    put_rules: PutRules,
+    new_password: NewPassword,
+    look_again: Callable[[], None] = lambda: None,
+) -> list[Applied]:
+    """Write what differs of several districts and tell it in the event log. The caller commits.
 
     Passwords are hashed before anybody has to wait. Where rules change, engines stand still from
     the last write to the commit; the head of the log comes last, as
     `docs/decisions/0022-rules-are-judged-a-district-at-a-time.md` has it.
     """
-    passwords = _passwords(conn, city, new_password)
-    digests = {name: users.hash_password(password) for name, password in passwords.items()}
+    passwords = _passwords(conn, cities, new_password)
+    _lock(conn)
+    look_again()
+    return _put_in_force(conn, cities, actor, now, passwords, put_rules, TOLD, WHATS)
+
+
+def _lock(conn: Connection) -> None:
     districts.lock_districts(conn)
     users.lock_people(conn)
-    look_again()
+    feeds.lock_feeds(conn)
+
+
+def _put_in_force(
+    conn: Connection,
+    cities: Sequence[City],
+    actor: str,
+    now: datetime,
+    passwords: Mapping[str, users.Password],
+    put_rules: PutRules,
+    told: Mapping[str, str],
+    only: Collection[str],
+) -> list[Applied]:
+    done: list[Applied] = []
+    events: list[NewEvent] = []
+    texts: dict[str, str] = {}
+    for city in cities:
+        changes = _write(conn, city, now, passwords, only)
+        for code in codes(changes, "rule", ADDED, CHANGED):
+            texts[f"rules/{code}.toml"] = city.rules[code]
+        events += _events(city, changes, actor, now, told)
+        events += _entry_events(conn, city, changes, actor, now, told)
+        new = codes(changes, "person", ADDED)
+        done.append(Applied(changes, {name: passwords[name].text for name in new}))
+    of_rules = put_rules(conn, actor, texts, now)
+    append_events(conn, [*events, *of_rules])
+    return done
+
+
+def _write(
+    conn: Connection,
+    city: City,
+    now: datetime,
+    passwords: Mapping[str, users.Password],
+    only: Collection[str],
+) -> Sequence[Change]:
+    """All but rules and events."""
     plan = plan_city(conn, city, only=only)
     if plan.obstacles:
         lines = "\n".join(map(str, plan.obstacles))
@@ -127,18 +206,21 @@ def apply_city(
     _write_catalogue(conn, city, changes, now)
     if plan.calendar is not None:
         calendars.insert_calendar(conn, plan.calendar, SOURCE, now)
-    _write_people(conn, city, changes, digests, now)
-    texts = {f"rules/{c}.toml": city.rules[c] for c in codes(changes, "rule", ADDED, CHANGED)}
-    of_rules = put_rules(conn, actor, texts, now) if texts else ()
-    append_events(conn, [*_events(city, changes, actor, now, told), *of_rules])
-    new = codes(changes, "person", ADDED)
-    return Applied(changes, {name: passwords[name] for name in new})
+    _write_people(conn, city, changes, passwords, now)
+    for code in codes(changes, "roster", ADDED, CHANGED, RETIRED):
+        rosters.replace_roster(conn, code, (city.rosters or {}).get(code, ()))
+    write_field(conn, city, changes, now)
+    _write_registers(conn, city, changes, now)
+    return changes
 
 
-def _passwords(conn: Connection, city: City, new_password: Callable[[], str]) -> dict[str, str]:
+def _passwords(
+    conn: Connection, cities: Sequence[City], new_password: NewPassword
+) -> dict[str, users.Password]:
     """One for everybody whose name nobody has."""
-    taken = {name for name, _, _ in users.list_taken(conn, sorted(city.people))}
-    return {name: new_password() for name in sorted(city.people.keys() - taken)}
+    names = {name for city in cities for name in city.people}
+    taken = {name for name, _, _ in users.list_taken(conn, sorted(names))}
+    return {name: new_password() for name in sorted(names - taken)}
 
 
 def _write_district(conn: Connection, city: City, changes: Sequence[Change], now: datetime) -> None:
@@ -150,6 +232,7 @@ def _write_district(conn: Connection, city: City, changes: Sequence[Change], now
                 CALENDAR_SETTING: d.calendar,
                 LANGUAGES_SETTING: list(d.languages),
                 LEVELS_SETTING: list(d.levels),
+                FOUR_EYES_SETTING: d.four_eyes,
             }
             for key, value in named.items():
                 districts.save_setting(conn, d.code, key, value, now)
@@ -169,7 +252,7 @@ def _write_ground(conn: Connection, city: City, changes: Sequence[Change]) -> No
     if new:
         rows = ((_cell_row(city.cells[c]), finder.grid_of(city.cells[c].division)) for c in new)
         grids.copy_cells(conn, district, rows, SOURCE)
-    if any(change.what in COUNTED for change in changes):
+    if any(change.what in ("duty_grid", "unit_grid") for change in changes):
         kept = [cell for code, cell in city.cells.items() if code not in new]
         grids.place_cells(conn, [(c.code, _below(c), finder.grid_of(c.division)) for c in kept])
 
@@ -237,22 +320,26 @@ def _write_catalogue(
     """Categories and limits: what is changed begins a new version today."""
     today = now.astimezone(ZoneInfo(city.district.timezone)).date()
     if gone := codes(changes, "category", RETIRED):
-        categories.retire_categories(conn, gone, today)
+        categories.retire_categories(conn, city.district.code, gone, today)
     for change in changes:
         if change.what == "category" and change.how != RETIRED:
             category = city.categories[change.code]
-            categories.put_in_force(conn, category, today, new=change.how == ADDED)
+            categories.put_in_force(
+                conn, city.district.code, category, today, new=change.how == ADDED
+            )
         elif change.what == "stage_limit":
             limit = city.stage_limits[change.code]
             clock = ClockKind(limit.clock)
-            categories.put_stage_limit(conn, clock, limit.limit, limit.source, today)
+            categories.put_stage_limit(
+                conn, city.district.code, clock, limit.limit, limit.source, today
+            )
 
 
 def _write_people(
     conn: Connection,
     city: City,
     changes: Sequence[Change],
-    digests: Mapping[str, str],
+    passwords: Mapping[str, users.Password],
     now: datetime,
 ) -> None:
     for change in changes:
@@ -261,14 +348,50 @@ def _write_people(
         person = city.people[change.code]
         if change.how == ADDED:
             users.add_hashed_user(
-                conn, person.name, digests[person.name], person.role, city.district.code, now,
-                squad=person.squad, display_name=person.display_name,
+                conn, person.name, passwords[person.name].digest, person.role,
+                city.district.code, now, squad=person.squad, display_name=person.display_name,
             )  # fmt: skip
             continue
         if {"role", "squad"} & set(change.fields):
             users.set_role(conn, person.name, person.role, person.squad)
         if "display_name" in change.fields:
             users.set_display_name(conn, person.name, person.display_name)
+
+
+def _write_registers(
+    conn: Connection, city: City, changes: Sequence[Change], now: datetime
+) -> None:
+    """Definitions, then entries, each with what follows from its definition."""
+    district = city.district.code
+    for code in codes(changes, "register", ADDED, CHANGED):
+        registers.save_definition(conn, district, code, city.registers[code].text or "", now)
+    written, gone = codes(changes, ENTRY, ADDED, CHANGED), codes(changes, ENTRY, RETIRED)
+    for code, wanted in _by_register(written).items():
+        part = city.registers[code]
+        rows = (_entry_row(district, part, entry) for entry in wanted)
+        registers.save_entries(conn, district, code, rows, now)
+    for code, names in _by_register(gone).items():
+        registers.retire_entries(conn, district, code, names, now)
+
+
+def _by_register(names: Sequence[str]) -> dict[str, list[str]]:
+    """Codes of entries by the code of their register."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        register, _, code = name.partition("/")
+        found.setdefault(register, []).append(code)
+    return found
+
+
+def _entry_row(district: str, part: RegisterPart, code: str) -> EntryRow:
+    entry = (part.entries or {})[code]
+    register = part.register
+    return EntryRow(
+        entry=entry,
+        short=short_code(district, register.code, code),
+        party=party_of(register, entry),
+        due_on=due_of(register, entry),
+    )
 
 
 # The event log
@@ -281,7 +404,7 @@ def _events(
     one for all. Rules are told by whoever puts them in force."""
     district = city.district.code
     for change in changes:
-        if change.what in COUNTED or change.what == "rule":
+        if change.what in COUNTED or change.what in ("rule", ENTRY):
             continue
         subject = SUBJECTS.get(change.what, change.what)
         payload: dict[str, Any] = dict(told)
@@ -303,6 +426,41 @@ def _events(
             counts = {how: mine.count(how) for how in (ADDED, CHANGED, RETIRED)}
             payload = {**told, **counts}
             yield NewEvent(now, district, f"{what}.changed", f"district:{district}", actor, payload)
+
+
+def _entry_events(
+    conn: Connection,
+    city: City,
+    changes: Sequence[Change],
+    actor: str,
+    now: datetime,
+    told: Mapping[str, str],
+) -> list[NewEvent]:
+    """One for a register with the numbers, and one for each entry that was there before: it says
+    which fields are others, and no value, for the log forgets nothing."""
+    district, mine = city.district.code, [c for c in changes if c.what == ENTRY]
+    numbers: dict[str, dict[str, int]] = {}
+    for code, how, count in counts_of(mine):
+        numbers.setdefault(code, {})[how] = count
+    found = [
+        NewEvent(now, district, "register.entries_changed", f"register:{code}", actor,
+                 {**told, **counts})
+        for code, counts in numbers.items()
+    ]  # fmt: skip
+    before = codes(mine, ENTRY, CHANGED, RETIRED)
+    ids = {
+        f"{register}/{code}": number
+        for register, names in _by_register(before).items()
+        for code, number in registers.entry_ids(conn, district, register, names).items()
+    }
+    for change in mine:
+        if change.code in ids:
+            register, _, code = change.code.partition("/")
+            payload = {**told, "register": register, "entry": code, "fields": list(change.fields)}
+            subject = f"register_entry:{ids[change.code]}"
+            kind = f"register_entry.{change.how}"
+            found.append(NewEvent(now, district, kind, subject, actor, payload))
+    return found
 
 
 def _how(change: Change) -> str:

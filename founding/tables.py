@@ -7,9 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from city.clock import ClockKind
+from city.datum import Datum
 from city.errors import InvalidInput, NotFound
 from city.settings import Column, SheetRow
 from founding.export import csv_text
+from founding.feeds_file import (
+    FEED_COLUMNS,
+    FEEDS,
+    NO,
+    YES,
+    as_file,
+    entry_rows,
+    with_entries,
+)
 from founding.folder import (
     CALENDAR,
     CATEGORIES,
@@ -24,12 +34,16 @@ from founding.folder import (
     PEOPLE,
     PEOPLE_COLUMNS,
     ROLES,
+    ROSTER,
+    ROSTER_COLUMNS,
     SQUAD_COLUMNS,
     SQUADS,
     Columns,
 )
 from founding.parts import DEFAULT_LEVELS
+from founding.rosters import entry_name
 from founding.sheets import read_lines
+from wire import FORMATS
 
 CALENDAR_PREFIX = "calendar-"
 
@@ -48,15 +62,46 @@ class Table:
     choices: Mapping[str, Sequence[str]]
     writes: frozenset[str]
 
+    @property
+    def is_toml(self) -> bool:
+        """A row is an entry of the file, not a line of it."""
+        return self.file == FEEDS
+
     def columns(self, content: bytes) -> list[Column]:
         """Those of the file as it is written out, in its order."""
+        if self.is_toml:
+            names = (*self.needed, *self.optional)
+            return [Column(n, n in self.needed, self.choices.get(n, ())) for n in names]
         header = content.decode("utf-8-sig").partition("\n")[0].split(",")
         return [Column(n, n in self.needed, self.choices.get(n, ())) for n in header]
 
     def rows(self, content: bytes) -> list[SheetRow]:
         """Every row that can be told apart, right or wrong."""
-        lines = read_lines(self.file, content, self.needed, self.optional, [])
-        return [SheetRow(line.row, line.values) for line in lines]
+        if self.is_toml:
+            lines = entry_rows(content)
+        else:
+            lines = read_lines(self.file, content, self.needed, self.optional, [])
+        return [SheetRow(line.row, self._named(line.values)) for line in lines]
+
+    def _named(self, values: Mapping[str, str]) -> Mapping[str, str]:
+        """A duty is named by its squad, day and hour where nobody has named it."""
+        if self.file != ROSTER or values.get(self.key):
+            return values
+        squad, day, start = (values.get(name, "") for name in ("squad", "day", "from"))
+        return {**values, self.key: entry_name(squad, day, start)}
+
+    def empty(self) -> bytes:
+        """The file without a row: a calendar in which every day is as the week has it."""
+        names = self.needed if CALENDAR.fullmatch(self.file) else (*self.needed, *self.optional)
+        return csv_text(names, ()).encode()
+
+    def written(self, names: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+        """The file with these rows."""
+        return with_entries(names, rows) if self.is_toml else csv_text(names, rows).encode()
+
+    def as_file(self, content: bytes) -> bytes:
+        """What somebody uploads, a table whatever the file is, as the file."""
+        return as_file(content) if self.is_toml else content
 
 
 # By the name of a part: its file, the column that names a row, its columns, whether a row can be
@@ -74,6 +119,11 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
         {"clock": [clock for clock in CLOCKS if clock != ClockKind.HANDLE]},
     ),
     "divisions": (DIVISIONS, "code", DIVISION_COLUMNS, True, {"level": DEFAULT_LEVELS}),
+    "feeds": (
+        FEEDS, "name", FEED_COLUMNS, True,
+        {"enabled": (YES[0], NO[0]), "datum": tuple(Datum), "format": ("", *sorted(FORMATS))},
+    ),
+    "rosters": (ROSTER, "entry", ROSTER_COLUMNS, True, {}),
 }  # fmt: skip
 NAMES = tuple(_TABLES)
 _WRITES: Mapping[str, frozenset[str]] = {
@@ -82,6 +132,8 @@ _WRITES: Mapping[str, frozenset[str]] = {
     "categories": frozenset({"category"}),
     "limits": frozenset({"stage_limit", "category"}),  # uploaded, with those of handling
     "divisions": frozenset({"division", "duty_grid"}),
+    "feeds": frozenset({"feed"}),
+    "rosters": frozenset({"roster"}),
 }
 CALENDAR_WRITES = frozenset({"calendar"})
 
@@ -123,11 +175,6 @@ def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def empty_calendar() -> bytes:
-    """A year in which every day is as the week has it."""
-    return csv_text(DAY_COLUMNS[0], ()).encode()
-
-
 def with_row(table: Table, content: bytes, key: str, values: Mapping[str, str]) -> bytes:
     """The file with a row put in the place of the one with this key; at the end where `key` is
     empty. A row of that key that is not there is an error."""
@@ -141,7 +188,7 @@ def with_row(table: Table, content: bytes, key: str, values: Mapping[str, str]) 
         rows.append(new)
     else:
         rows[_place(table, content, key)] = new
-    return csv_text(names, rows).encode()
+    return table.written(names, rows)
 
 
 def without_row(table: Table, content: bytes, key: str) -> bytes:
@@ -151,7 +198,7 @@ def without_row(table: Table, content: bytes, key: str) -> bytes:
     names = [column.name for column in table.columns(content)]
     rows = [_cells(names, row.values) for row in table.rows(content)]
     del rows[_place(table, content, key)]
-    return csv_text(names, rows).encode()
+    return table.written(names, rows)
 
 
 def _cells(names: Sequence[str], values: Mapping[str, str]) -> list[str]:

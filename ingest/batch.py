@@ -45,7 +45,7 @@ from ingest.numbers import NumbersDraft
 from ingest.plain import Plain
 from ingest.reporters import Reporters
 from ingest.strangers import Strangers, note_message
-from wire import GAS, recognise
+from wire import FORMATS, GAS, recognise
 from wire.lorawan.codec import CodecCall, Run, run_ahead
 from wire.normalize import Normalized, codec_call, normalize
 
@@ -125,7 +125,8 @@ def decode_messages(messages: Sequence[Message]) -> list[Decoded]:
 
 def _decode(message: Message) -> Decoded:
     try:
-        wire_format = recognise(message.topic, message.payload)
+        known = FORMATS.get(message.format)
+        wire_format = known or recognise(message.topic, message.payload)
     except DECODER_FAULTS as error:
         return _refused(UNKNOWN_FEED, REASON_DECODER, f"{type(error).__name__}: {error}")
     if wire_format is None:
@@ -419,7 +420,8 @@ def _untimed(message: Message, decoded: Decoded) -> list[Untimed]:
         return [Untimed(_digest("\0".join(said).encode()), True, message.again)]
     in_any = ("", decoded.device, message.topic)
     in_this = (f"{message.session} {message.mid}", decoded.device, message.topic)
-    if not GAS.matches(message.topic) or not message.session:
+    seen = message.topic.removeprefix(f"{message.base}/") if message.base else message.topic
+    if not GAS.matches(seen) or not message.session:
         return [Untimed(_said(in_this, message.payload), False, message.again)]
     body = _said(in_any, message.payload)
     if message.session.endswith(GAS_LANE):

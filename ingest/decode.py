@@ -20,6 +20,7 @@ from city.reading import (
     StatusReport,
     VideoEvent,
 )
+from ingest.feeds import Feeds
 from ingest.message import Message
 from wire import FORMATS, Format, find_format, recognise
 from wire.models import DeviceModel, load_model, model_names, whole_codec
@@ -28,6 +29,7 @@ from wire.quality import is_in_future
 
 # Messages taken from a file of one message a line.
 LINE_LIMIT = 10_000
+TOPIC_SHOWN = 200
 
 Resolve = Callable[[Message, Decoded], Decoded]
 
@@ -41,8 +43,12 @@ def decode_by_hand(
     codec_js: str | None = None,
     received_at: datetime,
     resolve: Resolve | None = None,
+    feeds: Feeds | None = None,
 ) -> dict[str, Any]:
     """The message as JSON (contract: `gridwarden decode`), with the times that it carries.
+
+    `feeds` are those of the installation, else the shipped ones: `feed` is the one that takes the
+    topic, null where no worker subscribes to it and nothing of it would be stored.
 
     Without a model every value is shown under the name it has; `stored` says whether ingest
     would keep it. A file of one JSON message a line is read as that many messages. `resolve` adds
@@ -50,11 +56,23 @@ def decode_by_hand(
     """
     chosen = _format(format)
     device_model = _model(model, codec_js)
-    messages = [Message(topic, line, False, received_at) for line in _lines(payload)]
+    known = feeds or Feeds()
+    sent = [Message(topic, line, False, received_at) for line in _lines(payload)]
+    messages = [known.hand(message) for message in sent]
     results = [_decode_one(chosen, message, device_model, resolve) for message in messages]
-    if len(results) == 1:
-        return results[0]
-    return _joined(results)
+    result = results[0] if len(results) == 1 else _joined(results)
+    return _with_feed(result, topic, known) if topic else result
+
+
+def _with_feed(result: dict[str, Any], topic: str, known: Feeds) -> dict[str, Any]:
+    """Which feed takes the topic."""
+    taker = known.taker_of(topic)
+    result["feed"] = None if taker is None else taker.feed.name
+    if taker is None:
+        said = f"no feed takes {topic[:TOPIC_SHOWN]!r}: no worker subscribes to it (feed add)"
+        result["warnings"] = [*result.get("warnings", ()), said]
+        result["readings"] = [{**reading, "stored": False} for reading in result["readings"]]
+    return result
 
 
 def rejected_everything(result: dict[str, Any]) -> bool:
@@ -97,7 +115,8 @@ def _decode_one(
     chosen: Format | None, message: Message, model: DeviceModel | None, resolve: Resolve | None
 ) -> dict[str, Any]:
     received_at = message.received_at
-    wire_format = chosen or recognise(message.topic, message.payload)
+    taken_as = FORMATS.get(message.format)
+    wire_format = chosen or taken_as or recognise(message.topic, message.payload)
     if wire_format is None:
         reject = Reject(REASON_FORMAT, "neither topic nor body is of a known format")
         nothing = Decoded("", MessageClass.INVALID, rejects=(reject,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -31,7 +32,11 @@ def heard(
     wire_format = FORMATS.get(decoded.format)
     if wire_format is None or decoded.message_class is MessageClass.INVALID:
         return
+    feed = str(decoded.link.get("feed", ""))
     for carrier in wire_format.carriers(decoded):
+        if feed and carrier.identity == decoded.format:
+            # The one program or server of a format: an added feed has another.
+            carrier = replace(carrier, identity=feed)
         if carrier.online is not None:
             alive = carrier.online and not retained
             yield _sign(carrier, received_at, is_alive=alive, online=carrier.online)

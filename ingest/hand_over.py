@@ -19,12 +19,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FRAME = struct.Struct(">I")
 # Number of the parcel and of its pieces.
 _PARCEL = struct.Struct(">IH")
+# The same of a parcel that is sent: with the revision of the feeds in front.
+_SENT = struct.Struct(">QIH")
 # Bytes of packets, time of receipt in microseconds since 1970, flags, bytes of the session's name.
 _PIECE = struct.Struct(">IqBB")
 _LENGTH = struct.Struct(">I")
 _PASS_OVER_GAS, _AGAIN, _DEADLY = 1, 2, 4
-# The number under which a worker says that it can store, at first with the topic filters of what
-# it can read, that of gas before the others; parcels are counted from 1.
+# The number under which a worker says that it can store; parcels are counted from 1.
 READY = 0
 
 
@@ -61,9 +62,10 @@ def read_greeting(body: bytes) -> StoreSettings:
     return StoreSettings(**json.loads(body))
 
 
-def pack_parcel(number: int, pieces: Sequence[RawPiece]) -> list[bytes]:
-    """The frame of a parcel, in parts that need not be copied together."""
-    parts = [_PARCEL.pack(number, len(pieces))]
+def pack_parcel(number: int, pieces: Sequence[RawPiece], revision: int = 0) -> list[bytes]:
+    """The frame of a parcel, in parts that need not be copied together. `revision` is that of the
+    feeds by which the messages came."""
+    parts = [_SENT.pack(revision, number, len(pieces))]
     for piece in pieces:
         session = piece.session.encode()
         flags = _PASS_OVER_GAS * piece.pass_over_gas | _AGAIN * piece.again | _DEADLY * piece.deadly
@@ -72,10 +74,10 @@ def pack_parcel(number: int, pieces: Sequence[RawPiece]) -> list[bytes]:
     return [FRAME.pack(sum(map(len, parts))), *parts]
 
 
-def read_parcel(body: bytes) -> tuple[int, list[RawPiece]]:
-    """Number and pieces of a parcel."""
-    number, count = _PARCEL.unpack_from(body)
-    at = _PARCEL.size
+def read_parcel(body: bytes) -> tuple[int, list[RawPiece], int]:
+    """Number and pieces of a parcel, and the revision of the feeds that it was taken by."""
+    revision, number, count = _SENT.unpack_from(body)
+    at = _SENT.size
     pieces = []
     for _ in range(count):
         size, at_us, flags, named = _PIECE.unpack_from(body, at)
@@ -84,7 +86,7 @@ def read_parcel(body: bytes) -> tuple[int, list[RawPiece]]:
         at += size
         marks = (bool(flags & flag) for flag in (_PASS_OVER_GAS, _AGAIN, _DEADLY))
         pieces.append(RawPiece(session, packets, EPOCH + at_us * MICROSECOND, *marks))
-    return number, pieces
+    return number, pieces, revision
 
 
 def _as_us(moment: datetime) -> int:

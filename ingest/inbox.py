@@ -111,7 +111,8 @@ class Inbox:
     def __init__(self, settings: IngestSettings) -> None:
         self._settings = settings
         self.received = Received(time.monotonic())
-        self.filters: tuple[str, ...] = ()  # of all that the workers can read, gas first
+        self.filters: tuple[str, ...] = ()  # of both lanes
+        self._revision = 0  # of the feeds that they are of
         self._gas = self._lane(settings.client_id + GAS_LANE)
         self._others = self._lane(settings.client_id, MARKS + settings.client_id)
         self._left: list[Lane] = []  # sessions of earlier versions
@@ -196,7 +197,7 @@ class Inbox:
                 lane.displaced = False
             self._lease.doubt()
         self._mind_the_filters()
-        if not self._lease.held or not self.filters:
+        if not self._lease.held or not self._revision:
             for lane in self._lanes:
                 if lane.sock is not None:
                     lane.close()
@@ -209,17 +210,22 @@ class Inbox:
         self._mark.mind(at, self._lease.holder)
 
     def _mind_the_filters(self) -> None:
-        """Listen to what the workers can read, and no more to what only their ancestors could."""
-        known = next((s.filters for s in self._storers if s.filters), ())
+        """Listen to what the feeds say once somebody can store it, and no more to what they said
+        before. What the broker has queued of that still comes."""
+        wanted = self._lease.wanted
         gas, others = (GAS_SHARE, OTHER_SHARE) if self._settings.shared else ("", "")
-        if known and known != self.filters:
-            self.filters = known
-            self._gas.listen([gas + known[0]])
-            self._others.listen([others + topic for topic in known[1:]])
-        if self._lease.stale:
-            self._gas.leave([gas + topic for topic in self._lease.stale])
-            self._others.leave([others + topic for topic in self._lease.stale])
-            self._lease.stale = ()
+        if wanted is not None and wanted.revision != self._revision and self._can_store():
+            self._revision = wanted.revision
+            self.filters = (*wanted.gas, *wanted.others)
+            self._gas.listen([gas + topic for topic in wanted.gas])
+            self._others.listen([others + topic for topic in wanted.others])
+        if stale := [topic for topic in self._lease.stale if topic not in self.filters]:
+            self._gas.leave([gas + topic for topic in stale])
+            self._others.leave([others + topic for topic in stale])
+        self._lease.stale = ()
+
+    def _can_store(self) -> bool:
+        return self._revision > 0 or any(storer.is_ready for storer in self._storers)
 
     @property
     def _lanes(self) -> list[Lane]:
@@ -280,7 +286,7 @@ class Inbox:
             waits.append(self._read_at - at)
         if (oldest := self._oldest_at()) is not None and any(map(_is_idle, self._storers)):
             waits.append(max(0.0, oldest + self._settings.batch_ms / 1000 - time.time()))
-        if self._lease.held and self.filters:
+        if self._lease.held and self._revision:
             waits += [lane.retry_in_s(at) for lane in lanes]
         return min(waits)
 
@@ -301,7 +307,7 @@ class Inbox:
                     return
                 ripe = depth == 0 and time.time() >= oldest + self._settings.batch_ms / 1000
                 if ripe or self._is_whole_parcel():
-                    storer.give(next(self._parcels), self._take_parcel())
+                    storer.give(next(self._parcels), self._take_parcel(), self._revision)
                     storer.write()
 
     def _is_whole_parcel(self) -> bool:

@@ -16,10 +16,12 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from city.stage import Stage
-from db import beats, broker_counts, inbox_lease, ingest_workers, outbox
+from db import beats, broker_counts, feeds, inbox_lease, ingest_workers, outbox
 from db.beats import Rhythm
 from db.inbox_lease import LeftSession
 from db.pool import Connection, connect, first_line, is_away
+from ingest.feeds import Subscription
+from ingest.feeds_reader import read_feeds
 from ingest.mqtt import BrokerCounters
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ class Lease:
         self.left: Sequence[LeftSession] = ()  # known once the lease is held
         self.stale: Sequence[str] = ()  # filters of the session that nobody wants any more
         self._filters: Sequence[str] = ()  # as the database knows them
+        self.wanted: Subscription | None = None  # what the feeds of now want
         self.emptied: list[str] = []  # client ids of left sessions that may be forgotten
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
@@ -125,6 +128,7 @@ class Lease:
         elif self.held and not held:
             log.warning("another process has taken the session %s", self._session)
         self.held = held
+        self._follow_feeds(conn)
         if held:
             self._beat(conn, received)
             self._note_filters(conn)
@@ -132,6 +136,11 @@ class Lease:
             self._keep_count(conn)
             while self.emptied:
                 inbox_lease.forget_left(conn, self.emptied.pop())
+
+    def _follow_feeds(self, conn: Connection) -> None:
+        """Read the feeds again where somebody has changed them."""
+        if self.wanted is None or feeds.find_revision(conn) != self.wanted.revision:
+            self.wanted = read_feeds(conn).subscription()
 
     def _beat(self, conn: Connection, received: Received) -> None:
         if self._rhythm.is_due(received.at):

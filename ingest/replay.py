@@ -16,6 +16,7 @@ from db.pool import Connection
 from db.rejects import StoredReject, find_reject
 from ingest.batch import DECODER_FAULTS
 from ingest.decode import decode_by_hand
+from ingest.feeds_reader import follow_models, read_feeds
 from ingest.message import Message
 from ingest.peculiar import recall_by_hand
 from ingest.store_batch import read_again, refused_again, replay_reject
@@ -53,13 +54,15 @@ def decode_again(conn: Connection, kept: StoredReject) -> dict[str, Any]:
     def resolve(message: Message, decoded: Decoded) -> Decoded:
         return recall_by_hand(conn, message, decoded)
 
+    follow_models(conn)
     known = find_registered(conn, [kept.device]) if kept.device else []
     models = {device.model for device in known if device.format == kept.format}
     model = next(iter(models & model_names()), None)
     try:
         return decode_by_hand(
-            kept.topic, bytes(kept.raw), model=model, received_at=kept.received_at, resolve=resolve
-        )
+            kept.topic, bytes(kept.raw), model=model, received_at=kept.received_at, resolve=resolve,
+            feeds=read_feeds(conn),
+        )  # fmt: skip
     except (InvalidInput, *DECODER_FAULTS) as error:
         return {"error": f"{type(error).__name__}: {error}"}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from city.device import normal_identity
 from db.device_changes import list_replaced
 from db.devices import RegistryChanges, find_registered, list_registered, list_squad_districts
+from db.feeds import bind_devices, list_bindings
 from db.pool import Connection
 from ingest.reporters import Reporters
 
@@ -50,9 +51,15 @@ class ReportersReader:
         self._strangers.update(dict.fromkeys(due, at))
         self.registry.add(find_registered(conn, sorted({identity for _, identity in due})))
 
+    def bind(self, conn: Connection, claims: Mapping[int, str]) -> None:
+        """Settle through which feed these devices speak."""
+        if claims:
+            self.bound |= bind_devices(conn, claims)
+
     def _load(self, conn: Connection, at: float) -> None:
         self.registry = Reporters(
             list_registered(conn), list_squad_districts(conn), list_replaced(conn)
         )
+        self.bound = list_bindings(conn)
         self._strangers: dict[tuple[str, str], float] = {}
         self._loaded_at = at

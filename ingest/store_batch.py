@@ -23,6 +23,7 @@ from db import (
     device_changes,
     devices,
     discovery,
+    feeds,
     gateways,
     ledger,
     readings,
@@ -44,6 +45,7 @@ from ingest.batch import (
     decode_messages,
     identities,
 )
+from ingest.feeds_reader import follow_models, read_feeds
 from ingest.message import Message
 from ingest.peculiar import recall
 from ingest.reporters import Reporters
@@ -312,13 +314,18 @@ def refused_again(kept: rejects.StoredReject, batch: Batch) -> list[NewReject]:
 def read_again(conn: Connection, kept: rejects.StoredReject, now: datetime) -> Batch:
     """What a quarantined message comes to with today's decoders and registry; nothing is stored."""
     message = Message(kept.topic, bytes(kept.raw), False, kept.received_at)
-    decoded = recall(conn, [message], decode_messages([message]))
-    names = sorted({*_names(decoded), *map(normal_identity, _names(decoded))})
+    known_feeds = read_feeds(conn)
+    follow_models(conn)
+    handed = [known_feeds.hand(message)]
+    decoded = recall(conn, handed, decode_messages(handed))
+    said = [*_names(decoded), *(name for _, name in known_feeds.identities(handed, decoded))]
+    names = sorted({*said, *map(normal_identity, said)})
     registry = Reporters(
         devices.find_registered(conn, names),
         devices.list_squad_districts(conn),
         device_changes.find_replaced(conn, names),
     )
+    decoded = known_feeds.adopt(handed, decoded, registry, feeds.list_bindings(conn))
     batch = build_batch([message], decoded, registry)
     age_us = as_microseconds(now) - batch.rows["ts_us"]
     late = (age_us > REPLAY_LATE_US) & (batch.rows["quality"] != Quality.SIMULATED)

@@ -56,7 +56,6 @@ class Storer:
         self.parcels: deque[Parcel] = deque()
         self.sock: socket.socket | None = None
         self.is_ready = False
-        self.filters: tuple[str, ...] = ()  # what it can read, gas first; known when it is ready
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = self._start_at = self._heard_at = 0.0
         self._out: deque[memoryview] = deque()
@@ -81,14 +80,14 @@ class Storer:
     def wants_write(self) -> bool:
         return bool(self._out)
 
-    def give(self, number: int, pieces: Sequence[Piece]) -> None:
-        """Hand it the next parcel."""
+    def give(self, number: int, pieces: Sequence[Piece], revision: int) -> None:
+        """Hand it the next parcel, taken by this revision of the feeds."""
         raw = [
             RawPiece(p.lane.client_id, p.packets, p.received_at, p.pass_over_gas, p.again,
                      p.count == 1 and p.deaths >= DEATHS_ENOUGH)
             for p in pieces
         ]  # fmt: skip
-        self._out.extend(map(memoryview, pack_parcel(number, raw)))
+        self._out.extend(map(memoryview, pack_parcel(number, raw, revision)))
         self.parcels.append(Parcel(number, pieces))
 
     def write(self) -> None:
@@ -123,7 +122,6 @@ class Storer:
         for number, owed in self._answers.feed(received):
             if number == READY:
                 self.is_ready = True
-                self.filters = tuple(topic.decode() for topic in owed) or self.filters
             else:
                 parcel = self.parcels.popleft()
                 assert parcel.number == number, "parcels are answered in their order"

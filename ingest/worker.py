@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import select
 import signal
@@ -10,16 +11,20 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from city.errors import Unavailable
+from city.reading import Decoded
 from city.stage import Stage
-from db import beats, ingest_workers, live
+from db import beats, feeds, ingest_workers, live
 from db.pool import Connection, connect_when_ready, first_line, is_away
-from ingest.batch import build_batch, decode_messages, identities, refuse_message
+from ingest.batch import Batch, build_batch, decode_messages, identities, refuse_message
+from ingest.feeds import Feeds
+from ingest.feeds_reader import follow_models, read_feeds
 from ingest.hand_over import (
     FRAME,
     READY,
@@ -33,7 +38,6 @@ from ingest.packets import read_publishes
 from ingest.peculiar import fast_lane, learn
 from ingest.reporters_reader import ReportersReader
 from ingest.store_batch import NewestKnown, Stored, store_batch
-from wire import GAS, subscriptions
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +133,7 @@ def work(line: Line) -> None:
     pulse = threading.Thread(target=line.pulse, args=(ended,), name="pulse", daemon=True)
     try:
         worker.prepare()
-        line.send(pack_answer(READY, [topic.encode() for topic in (GAS.filter, *subscriptions())]))
+        line.send(pack_answer(READY, []))
         pulse.start()
         while True:
             body = line.receive(BEAT_S)
@@ -171,6 +175,9 @@ class _Worker:
         self._redis = live.open_redis(settings.redis_url)
         self._redis_answers = True
         self._lane = fast_lane()
+        self._feeds = Feeds()
+        self._revision = 0  # of the feeds by which the newest parcel was taken
+        self._heard: dict[str, tuple[datetime, int]] = {}  # by feed, since the last beat
         self._beat_at = 0.0
         self._newest_at: datetime | None = None  # receipt of the newest message stored
 
@@ -182,7 +189,7 @@ class _Worker:
     def store_parcel(self, body: bytes) -> tuple[int, list[bytes]]:
         """Return when all are committed: the parcel's number, and what is owed to the broker for
         each of its pieces. Raises `Unavailable` only when the inbox is gone."""
-        number, pieces = read_parcel(body)
+        number, pieces, self._revision = read_parcel(body)
         messages: list[Message] = []
         deadly: list[Message] = []
         owed = []
@@ -191,7 +198,7 @@ class _Worker:
                 piece.packets, piece.received_at, piece.again, piece.session
             )
             if piece.pass_over_gas:  # it comes in the lane of gas, too
-                found = [message for message in found if not GAS.matches(message.topic)]
+                found = [message for message in found if not self._feeds.is_gas(message.topic)]
             (deadly if piece.deadly else messages).extend(found)
             owed.append(acknowledgements)
         self.store(messages)
@@ -229,6 +236,8 @@ class _Worker:
         name = self._settings.name
         ingest_workers.beat(conn, name, self._settings.process)
         beats.beat(conn, Stage.COMMITTED, name, newest_at=self._newest_at)
+        feeds.note_heard(conn, self._heard)
+        self._heard = {}
 
     def _insist(self, work: Callable[[Connection], None]) -> None:
         """Do it, however often the database has to be waited for."""
@@ -257,23 +266,56 @@ class _Worker:
             batch = refuse_message(message, reason, parcel.refusal, unread=parcel.unread)
             return store_batch(conn, batch, datetime.now(UTC), worker=name)
         at = time.monotonic()
+        self._follow_feeds(conn)
         registry = self._registry.current(conn, at)
         plain = self._lane.take(parcel.messages, registry)
         # Plain messages say when they were measured; others may be told apart by their receipt.
         messages = list(parcel.messages)
+        rest = []
         for number in plain.rest:
-            messages[number] = messages[number].apart()
-        rest = [messages[number] for number in plain.rest]
+            handed = self._feeds.hand(messages[number].apart())
+            messages[number] = handed._replace(topic=messages[number].topic)
+            rest.append(handed)
         decoded = decode_messages(rest)
-        self._registry.meet(conn, identities(decoded), at)
+        self._meet(conn, rest, decoded, at)
         now = datetime.now(UTC)
         with conn.transaction():  # what is learned goes with the readings
             decoded = learn(conn, rest, decoded, now)
+            decoded = self._feeds.adopt(rest, decoded, registry, self._registry.bound)
             batch = build_batch(messages, decoded, registry, plain)
+            self._note_heard(rest, batch)
             return store_batch(
                 conn, batch, now,
                 worker=name, newest=self._newest, districts=registry.districts,
             )  # fmt: skip
+
+    def _follow_feeds(self, conn: Connection) -> None:
+        """No message is read by feeds that are older than those by which it was received."""
+        if self._feeds.revision < self._revision:
+            self._feeds = read_feeds(conn)
+            follow_models(conn)
+
+    def _meet(
+        self, conn: Connection, rest: Sequence[Message], decoded: Sequence[Decoded], at: float
+    ) -> None:
+        """Look for whoever is unknown yet, and settle whose names are meant."""
+        known = self._registry
+        names = itertools.chain(identities(decoded), self._feeds.identities(rest, decoded))
+        known.meet(conn, names, at)
+        claims = self._feeds.claims(rest, decoded, known.registry, known.bound)
+        known.bind(conn, claims)
+
+    def _note_heard(self, rest: Sequence[Message], batch: Batch) -> None:
+        """Count messages by feed. Shipped feeds have the names of their formats."""
+        counts = Counter(batch.feeds)
+        for message in rest:
+            if message.feed is not None:
+                counts[message.feed.name] += 1
+                counts[message.format] -= 1
+        newest = batch.messages[-1].received_at
+        for name, count in counts.items():
+            if count > 0:
+                self._heard[name] = newest, count + self._heard.get(name, (newest, 0))[1]
 
     def _connection(self) -> Connection:
         if self._conn is None:

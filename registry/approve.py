@@ -16,7 +16,7 @@ from db.events import append_events
 from db.pool import Connection
 from registry.changes import device_event
 from registry.device_files import Row
-from registry.import_file import GASES, KINDS, districts_of, judge_rows, register
+from registry.import_file import GASES, KINDS, districts_of, follow_models, judge_rows, register
 from wire import FORMATS
 from wire.models import model_names
 
@@ -31,8 +31,9 @@ class RegistryWords:
     gases: tuple[str, ...]
 
 
-def registry_words() -> RegistryWords:
+def registry_words(conn: Connection) -> RegistryWords:
     """Kinds, models, wire formats and gases that the registry takes."""
+    follow_models(conn)
     return RegistryWords(tuple(sorted(KINDS)), tuple(sorted(model_names())), tuple(FORMATS), GASES)
 
 
@@ -76,6 +77,7 @@ def _identity_columns(found: DiscoveredDevice, code: str) -> dict[str, str]:
 
 
 def _judge(conn: Connection, district: str, values: Mapping[str, Any]) -> NewDevice:
+    follow_models(conn)
     judged = judge_rows([Row(0, values)], districts_of(conn, district), list_taken(conn))
     if judged.faults:
         raise judged.faults[0].as_error()

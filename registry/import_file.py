@@ -25,6 +25,7 @@ from city.errors import InvalidInput
 from city.event import NewEvent
 from city.place import LonLat
 from city.text_files import UTF8
+from db import device_models
 from db.devices import (
     DistrictOutline,
     NewDevice,
@@ -41,7 +42,7 @@ from registry.device_files import DeviceFile, Row, read_file
 from registry.known_places import ask_for_datum
 from wire import ALIASES, FORMATS, OWN
 from wire.models import KINDS as MODEL_KINDS
-from wire.models import load_model, model_names
+from wire.models import load_model, model_names, use_own_models
 
 KINDS = MODEL_KINDS - {"any"}
 GASES = ("methane", "lpg", "propane")
@@ -181,6 +182,7 @@ def import_content(
     Conflict that asks for it, and nothing is imported.
     """
     file = read_file(name, content)
+    follow_models(conn)
     stated = parse_datum("datum", datum) if datum else None
     districts = districts_of(conn, district)
     judged = judge_rows(file.rows, districts, list_taken(conn), _datum_of(file), stated)
@@ -198,6 +200,11 @@ def import_content(
 
 def _datum_of(file: DeviceFile) -> Datum:
     return parse_datum("crs", file.crs) if file.crs else Datum.WGS84
+
+
+def follow_models(conn: Connection) -> None:
+    """Know the models that cities brought."""
+    use_own_models(device_models.list_texts(conn))
 
 
 def districts_of(conn: Connection, code: str | None) -> list[DistrictOutline]:

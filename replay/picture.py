@@ -140,6 +140,8 @@ class _Draft:
                 self._take_link(change.key["alarm_id"], row)
             case "device":
                 _put(self._part("devices"), change.key["id"], None if row is None else _device(row))
+            case "register_definition" | "register_inspection":
+                pass  # as many as a city has years: no screen shows them as they were
             case _:
                 key = key_of(change.key[name] for name in sorted(change.key))
                 _put(self._table(change.table), key, row)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import Any
 
 from city.incident import NamedIncident
 from city.place import LonLat
+from city.roster import Duty, is_near
 from city.squad import Shift, Squad, SquadPlace
 from replay.picture import Case, Device, Picture, Row, key_of, moment
 
@@ -163,18 +164,38 @@ def _alarm(picture: Picture, row: Row) -> ShownAlarm:
     )
 
 
-def squads(picture: Picture, places: Mapping[str, SquadPlace]) -> list[Squad]:
-    """Active squads by code with what they carry; where they are comes from beside the log."""
+def squads(
+    picture: Picture, places: Mapping[str, SquadPlace], now: datetime | None = None
+) -> list[Squad]:
+    """Active squads by code with what they carry; where they are comes from beside the log. Of a
+    roster, which may be long, with `now` only the days around it."""
+    rosters = _rosters(picture, now)
     shifts, grids = _by_squad(picture, "squad_shift"), _by_squad(picture, "squad_duty_grid")
     carried: dict[str, int] = {}
     for case in picture.cases.values():
         if case.row["state"] in CARRIED_BY_SQUAD and case.row["squad"]:
             carried[case.row["squad"]] = carried.get(case.row["squad"], 0) + 1
     return [
-        _squad(row, shifts.get(code, ()), grids.get(code, ()), places.get(code), carried.get(code))
+        replace(
+            _squad(
+                row, shifts.get(code, ()), grids.get(code, ()), places.get(code), carried.get(code)
+            ),
+            roster=rosters.get(code),
+        )
         for code, row in sorted(picture.table("squad").items())
         if row["active"]
     ]
+
+
+def _rosters(picture: Picture, now: datetime | None) -> dict[str, tuple[Duty, ...]]:
+    """By the squads that have one, in the order of days and hours."""
+    rows = picture.table("squad_roster").values()
+    found: dict[str, list[Duty]] = {row["squad"]: [] for row in rows}
+    for row in rows:
+        if now is None or is_near(row["day"], now):
+            start, end = (time.fromisoformat(row[name]) for name in ("start_at", "end_at"))
+            found[row["squad"]].append(Duty(row["day"], start, end, row["person"], row["phone"]))
+    return {code: tuple(sorted(d, key=lambda x: (x.day, x.start))) for code, d in found.items()}
 
 
 def _by_squad(picture: Picture, table: str) -> dict[str, list[Row]]:

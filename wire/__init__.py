@@ -10,6 +10,8 @@ To add one, touch these files and no others:
    values that can be used. JSON comes through `body.parse_object`, times through `times`,
    decoded vendor objects through `values.flatten`. Where topics are the user's own or no JSON is
    told without its topic, `no_topic` and `no_body` say so.
+   `base`, `any_prefix` and `is_local` say how feeds that an installation adds are read
+   (`wire.feeds`).
    What else is peculiar to it is said in the same `Format`: `carriers` if messages come through
    gateways or a server (`carriers`, `lorawan.server`), `numbering` if their senders number them
    (and the feed's place at the end of `city.sequence.FEEDS`), `kind` if all its devices are of one.
@@ -67,7 +69,7 @@ from wire.platforms.thingsboard import THINGSBOARD
 
 __all__ = [
     "ALIASES", "FEED_ROOT", "FORMATS", "GAS", "OWN", "PAYLOAD_LIMIT", "Format", "find_format",
-    "recognise", "subscriptions",
+    "recognise",
 ]  # fmt: skip
 
 # Formats that fix no topic, or travel by HTTP, are bridged to `feed/{format}/{anything}`; by
@@ -185,9 +187,3 @@ def find_format(name: str) -> Format | None:
     names = sorted({*FORMATS, *ALIASES}, key=len, reverse=True)
     found = next((n for n in names if written == n or written.startswith(f"{n}-")), written)
     return FORMATS.get(ALIASES.get(found, found))
-
-
-def subscriptions() -> tuple[str, ...]:
-    """Every topic filter that ingest listens to."""
-    own = [topic for wire_format in FORMATS.values() for topic in wire_format.subscriptions]
-    return (f"{FEED_ROOT}/#", *own)

@@ -26,6 +26,11 @@ def no_carriers(decoded: Decoded) -> Iterable[Carrier]:
     return ()
 
 
+def always_local(identity: str) -> bool:
+    """Of formats whose devices have the names that people gave them."""
+    return True
+
+
 def no_topic(topic: str) -> bool:
     """Of formats whose topics are the user's own."""
     return False
@@ -78,6 +83,12 @@ class Format:
     kind_of_topic: Callable[[str], str | None] | None = None  # None: the topic does not say
     gas: GasTopics | None = None
     by_code: bool = False  # devices are known by their code in the registry
+    # Of feeds that an installation adds (`wire.feeds`): the first levels of `subscriptions` that
+    # such a feed calls otherwise; whether the parser finds its way behind a prefix of any depth;
+    # and which identities are unique within one feed only.
+    base: str = ""
+    any_prefix: bool = False
+    is_local: Callable[[str], bool] | None = None
 
 
 def fits_object(fits: Callable[[Mapping[str, Any]], bool]) -> Callable[[Any], bool]:

@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from city.errors import InvalidInput
+from city.moment import EPOCH
 from city.reading import TimeSource
 from wire.device_model import DeviceModel
 from wire.lorawan.codec import CodecCall, CodecFailed, run_one
-from wire.models import read_model
+from wire.models import parse_model, read_model, whole_codec
 from wire.translate import translate
 from wire.values import Stamp, flatten
 
@@ -31,7 +32,17 @@ def check_model(
     file: Path, codec: Path | None, frame: bytes | None, fport: int | None, now: datetime
 ) -> ModelReport:
     """The model of this file and codec; `InvalidInput` says what is wrong with it."""
-    model = read_model(file, codec)
+    return _check(read_model(file, codec), str(codec or ""), frame, fport, now)
+
+
+def check_text(name: str, text: str, codec: str) -> ModelReport:
+    """The same of a model that is no file."""
+    return _check(parse_model(name, text, whole_codec(codec)), "", None, None, EPOCH)
+
+
+def _check(
+    model: DeviceModel, codec: str, frame: bytes | None, fport: int | None, now: datetime
+) -> ModelReport:
     if not model.codec:
         if frame is not None:
             raise InvalidInput(f"model {model.name}", "", "has no codec to read a frame with")
@@ -40,7 +51,7 @@ def check_model(
     if isinstance(output, CodecFailed):
         if frame is None and not any(word in str(output) for word in UNUSABLE):
             return ModelReport(model)  # it loads, and refuses the empty frame
-        raise InvalidInput(f"model {model.name}: codec", str(codec or ""), str(output))
+        raise InvalidInput(f"model {model.name}: codec", codec, str(output))
     if frame is None:
         return ModelReport(model)
     flat = flatten(output.data, Stamp(now, TimeSource.RECEIVED))

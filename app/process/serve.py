@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts import steps as alert_steps
-from app import city_settings, first_run
+from app import city_settings, first_run, four_eyes
 from app.demo_people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
 from dashboard.shell import serve
 from dashboard.shell.parts import DemoLogin
 from dashboard.shell.ports import Ports
-from db.pool import connect
+from db import setup_codes
+from db.pool import Connection, connect
 from dispatch import steps as dispatch_steps
 from ingest import replay
 from people import steps as people_steps
@@ -23,11 +25,16 @@ from registry import steps as registry_steps
 
 log = logging.getLogger(__name__)
 
+# Where a container listens, and where the compose file publishes that.
+EVERYWHERE, LOOPBACK = "0.0.0.0", "127.0.0.1"
+
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """The web server starts without the database too: it says so on /readyz and here."""
     try:
-        connect(settings.database_url, application="gridwarden serve").close()
+        with connect(settings.database_url, application="gridwarden serve") as conn:
+            if settings.http_fd is None:  # else `gridwarden up` invites
+                invite(conn, settings)
     except Unavailable as error:
         log.warning("%s; the screens wait for it", error)
     serve.run(
@@ -48,6 +55,18 @@ def run(settings: Settings, stop: threading.Event) -> None:
         build_ports(),
         stop,
     )
+
+
+def invite(conn: Connection, settings: Settings) -> None:
+    """Say in the log of a container where the city is founded, while nobody can sign in."""
+    if not setup_codes.is_prepared(conn):
+        return
+    host = LOOPBACK if settings.http_host == EVERYWHERE else settings.http_host
+    address = f"http://{host}:{settings.http_port}"
+    text = first_run.invitation(conn, address, "serve", datetime.now(UTC), keep_code=True)
+    conn.commit()
+    if text:
+        log.warning("%s", text)
 
 
 def demo_logins(path: str) -> tuple[DemoLogin, ...]:
@@ -71,5 +90,6 @@ def build_ports() -> Ports:
         quarantine=replay,
         people=people_steps,
         settings=city_settings,
+        approvals=four_eyes,
         first_run=first_run,
     )

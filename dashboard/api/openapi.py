@@ -10,9 +10,15 @@ import msgspec
 from flask import Blueprint, Response
 
 from city.incident import ListedIncident
+from city.register import Offence
 from city.requests import (
     ActionRequest,
+    ApprovalApproveRequest,
+    ApprovalRefuseRequest,
     ApproveRequest,
+    DrawRequest,
+    InspectionRequest,
+    OffenceRequest,
     OutOfServiceRequest,
     PasswordRequest,
     ReplaceRequest,
@@ -33,6 +39,7 @@ from dashboard.api import incidents, ingest, people, registry, settings, squads
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.shapes import (
+    ApprovalItem,
     CategoryItem,
     DeviceAnswer,
     EventItem,
@@ -50,10 +57,12 @@ from dashboard.api.squads import SquadItem
 from dashboard.screens.kpi.key_figures import KpiAnswer
 from dashboard.screens.operations.load import OperationsAnswer
 from dashboard.screens.quarantine.load import RejectReplayAnswer
+from dashboard.screens.registers import load as registers
 from db import discovery, gateways, inhibitions, listings, users
 from db.kpi import GROUPINGS
 from db.readings import HistoryPoint
 from db.reject_counts import RejectCount
+from registers.steps import Verified
 
 openapi = Blueprint("openapi", __name__)
 
@@ -242,11 +251,21 @@ OPERATIONS = (
           ("enable", "Let a user in again, with the password they had", VersionRequest),
           ("role", "Another role or squad; effective within a second", RoleRequest),
           ("password", "Another password; ends every session of its owner",
-           PasswordRequest))),
+           PasswordRequest),
+          ("second-factor/reset", "Take a lost second factor away; ends every session of its owner",
+           VersionRequest))),
     Operation("get", "/tokens", "API tokens, without their text", users.Token, listed=True),
     Operation("post", "/tokens", "A new token; its text is shown this once", people.NewToken,
               body=TokenRequest, status="201"),
     Operation("post", "/tokens/{name}/revoke", "Make a token worthless, at once", users.Token),
+    Operation("get", "/approvals", "Changes of gas safety that wait for a second person",
+              ApprovalItem, listed=True, query=PAGING),
+    Operation("get", "/approvals/{id}", "One of them, with exactly what would change",
+              ApprovalItem),
+    Operation("post", "/approvals/{id}/approve", "Let it happen; whoever asked cannot",
+              ApprovalItem, body=ApprovalApproveRequest),
+    Operation("post", "/approvals/{id}/refuse", "Say no, or take back what one asked for",
+              ApprovalItem, body=ApprovalRefuseRequest),
     Operation("get", "/settings", "The parts of the city folder that are tables", PartItem,
               listed=True),
     Operation("get", "/settings/{part}", "A table as it is now", Sheet),
@@ -262,6 +281,30 @@ OPERATIONS = (
               upload=("file",)),
     Operation("post", "/settings/{part}/apply", "Put the content of a plan in force, or nothing",
               AppliedSheet, body=SettingsApplyRequest),
+    Operation("get", "/registers", "The lists the city keeps, with their coverage",
+              registers.RegisterItem, listed=True),
+    Operation("get", "/registers/{code}", "One register: its definition and counts",
+              registers.RegisterAnswer),
+    Operation("get", "/registers/{code}/entries", "Entries, what is due longest first",
+              registers.EntryItem, listed=True,
+              query={**LIMIT, **CURSOR, "q": _text("only with all these words"),
+                     "state": _text("only in this state"),
+                     "due": _text("only what is due", enum=["due", "overdue"])}),
+    Operation("get", "/registers/{code}/draws", "Random draws, newest first", registers.DrawItem,
+              listed=True),
+    Operation("post", "/registers/{code}/draws", "Draw entries and who inspects them",
+              registers.DrawItem, body=DrawRequest, status="201"),
+    Operation("get", "/register-draws/{id}/verification",
+              "A draw made again from its seed: is it the same", Verified),
+    Operation("get", "/register-entries/{short}", "One entry with inspections and history",
+              registers.EntryAnswer),
+    Operation("get", "/register-entries/{short}/label", "The QR label of an entry",
+              answer_types=("image/svg+xml",)),
+    Operation("post", "/register-entries/{short}/inspections",
+              "Inspect an entry; a failed inspection becomes an incident",
+              registers.InspectionAnswer, body=InspectionRequest, status="201"),
+    Operation("post", "/offences", "Earlier failed inspections of a party; nothing is written",
+              Offence, listed=True, body=OffenceRequest),
 )  # fmt: skip
 
 

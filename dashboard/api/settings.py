@@ -23,7 +23,7 @@ from db.pool import Connection, transaction
 
 READERS = (*ADMINISTRATORS, Role.GAS_ENGINEER, Role.LEADER)
 # Whose names and telephone numbers nobody else needs.
-FOR_ADMINISTRATORS = ("people",)
+FOR_ADMINISTRATORS = ("people", "rosters")
 # A district of thousands of people or divisions.
 FILE_MAX_BYTES = 4_000_000
 FORMATS = {

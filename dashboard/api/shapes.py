@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from city.approval import ApprovalState
 from city.clock import CountedDay
 from city.incident import Action, IncidentState, SimilarIncident, Source
 from db.ledger import Imbalance, LedgerLine
@@ -171,7 +172,8 @@ class Why(msgspec.Struct, kw_only=True):
 
 
 class RecommendationItem(msgspec.Struct, kw_only=True):
-    """A squad with its score (0 to 100) and the parts it is made of."""
+    """A squad with its score (0 to 100) and the parts it is made of. `called` is who of it is on
+    duty by its roster, `phone` their number or else the squad's; empty for who sends nobody."""
 
     squad: str
     name_zh: str
@@ -187,6 +189,32 @@ class RecommendationItem(msgspec.Struct, kw_only=True):
     travel_minutes: float | None
     open_incidents: int
     reasons: list[Why]
+    called: str
+    phone: str
+
+
+class ApprovalItem(msgspec.Struct, kw_only=True):
+    """What one person asked for. `digest` names `change` (what would be done) and `before` (what
+    it was made on); `shown` has rules before and after and the alarms gained and lost."""
+
+    id: int
+    district: str
+    kind: str
+    what: str
+    change: dict[str, Any]
+    before: dict[str, Any]
+    shown: dict[str, Any]
+    digest: str
+    asked_by: str
+    asked_at: datetime
+    why: str
+    expires_at: datetime
+    state: ApprovalState
+    decided_by: str | None
+    decided_at: datetime | None
+    decided_why: str
+    may_approve: bool
+    may_refuse: bool
 
 
 class EventItem(msgspec.Struct, kw_only=True):

@@ -99,6 +99,6 @@ def _squads_now(caller: Caller) -> list[dict[str, Any]]:
     now = datetime.now(UTC)
     with transaction(parts().pool) as conn:
         district = find_district(conn, caller.district)
-        rows = squad_rows.list_squads(conn, caller.district)
+        rows = squad_rows.list_squads(conn, caller.district, near=now)
     zone = ZoneInfo(district.timezone if district else "UTC")
     return [squad_item(row, now.astimezone(zone)) for row in rows]

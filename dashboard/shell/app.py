@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 
 from city.person import Caller
 from city.reading import METRICS
+from dashboard.screens.approvals import page as approvals
 from dashboard.screens.console import page as console
 from dashboard.screens.devices import page as devices
 from dashboard.screens.kpi import page as kpi
@@ -20,6 +21,7 @@ from dashboard.screens.manual import page as manual
 from dashboard.screens.operations import page as operations
 from dashboard.screens.people import page as people
 from dashboard.screens.quarantine import page as quarantine
+from dashboard.screens.registers import page as registers
 from dashboard.screens.settings import page as settings
 from dashboard.screens.squad import page as squad
 from dashboard.screens.wall import page as wall
@@ -36,7 +38,7 @@ LAYOUTS: dict[str, Callable[[View], Component]] = {
     "devices": devices.layout, "operations": operations.layout,
     "quarantine": quarantine.layout, "people": people.layout, "manual": manual.layout,
     **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},
-    "settings": settings.layout,
+    "settings": settings.layout, "approvals": approvals.layout, "registers": registers.layout,
 }  # fmt: skip
 
 INDEX = """<!DOCTYPE html>
@@ -84,7 +86,9 @@ def page_json(caller: Caller, lang: str, shade: str, worker: str) -> str:
     """What the browser's scripts need before Dash has drawn anything. A data block: no script
     runs, so the content security policy needs no exception for it."""
     with transaction(server_parts().pool) as conn:
-        categories = [[row.code, row.name_zh, row.name_en] for row in list_in_force(conn)]
+        categories = [
+            [row.code, row.name_zh, row.name_en] for row in list_in_force(conn, caller.district)
+        ]
     page = {
         "lang": lang,
         "theme": shade,

@@ -21,14 +21,17 @@ from dashboard.shell.i18n import CHINESE, LANGUAGES, Texts, texts
 # Which screens a role may open; the first one is its home.
 SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     Role.ADMIN: (
-        "console", "wall", "squad", "kpi", "devices", "operations", "quarantine", "people",
-        "settings",
+        "console", "wall", "squad", "kpi", "registers", "devices", "operations", "quarantine",
+        "people", "settings", "approvals",
     ),
-    Role.DISPATCHER: ("console", "wall", "kpi", "devices", "operations", "quarantine"),
-    Role.GAS_ENGINEER: ("console", "wall", "devices", "operations", "quarantine", "settings"),
-    Role.CHECKER: ("console", "wall"),
-    Role.SQUAD_LEADER: ("squad", "wall"),
-    Role.LEADER: ("kpi", "wall", "console", "settings"),
+    Role.DISPATCHER: ("console", "wall", "kpi", "registers", "devices", "operations", "quarantine"),
+    Role.GAS_ENGINEER: (
+        "console", "wall", "registers", "devices", "operations", "quarantine", "settings",
+        "approvals",
+    ),
+    Role.CHECKER: ("console", "wall", "registers"),
+    Role.SQUAD_LEADER: ("squad", "wall", "registers"),
+    Role.LEADER: ("kpi", "wall", "console", "registers", "settings"),
     Role.VIEWER: ("wall", "kpi"),
 }  # fmt: skip
 
@@ -201,7 +204,8 @@ def render_switches(view: View) -> list[Component]:
 
 
 def render_map(view: View, *, zoom_buttons: bool) -> Component:
-    """Base map: tiles of the intranet if there are any, streets, outline. The rest is canvas."""
+    """Base map: tiles of the intranet if there are any, streets, pipes, outline. The rest is
+    canvas."""
     colours = theme.PALETTES[view.theme]
     nothing = {"type": "FeatureCollection", "features": []}
     layers: list[Component] = []
@@ -212,6 +216,12 @@ def render_map(view: View, *, zoom_buttons: bool) -> Component:
             data=nothing,
             id=ids.MAP_STREETS,
             style={"color": colours["faint"], "weight": 1, "opacity": 0.5, "fill": False},
+        )
+    )
+    pipes = {"color": colours["muted"], "weight": 1.5, "opacity": 0.6, "dashArray": "6 4"}
+    layers.append(
+        dl.GeoJSON(
+            data=nothing, id=ids.MAP_PIPES, style=pipes | {"fill": False, "interactive": False}
         )
     )
     layers.append(

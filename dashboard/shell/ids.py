@@ -13,6 +13,7 @@ DISTRICT_NAME = "district-name"
 MAP = "map"
 MAP_OUTLINE = "map-outline"
 MAP_STREETS = "map-streets"
+MAP_PIPES = "map-pipes"
 
 # Headline figures, filled in the browser
 KPI_OPEN = "kpi-open"
@@ -102,6 +103,11 @@ PEOPLE_TICK = "people-tick"  # store: changes when the lists should be read agai
 # Settings
 SETTINGS_PARTS = "settings-parts"  # filled in the browser
 SETTINGS_BODY = "settings-body"  # filled in the browser
+
+# Approvals
+APPROVALS_BODY = "approvals-body"  # filled in the browser
+# Registers
+REGISTERS_BODY = "registers-body"  # filled in the browser
 
 # Messages to the person: live regions for screen readers too
 NOTICE = "notice"

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from city.alarm import Alarm
+from city.approval import Approval
 from city.first_run import FirstRun, Outlook
 from city.person import Caller
 from city.requests import (
@@ -180,7 +181,7 @@ class RegistrySteps(Protocol):
         datum: str | None = None,
     ) -> ImportReport: ...
 
-    def registry_words(self) -> RegistryWords: ...
+    def registry_words(self, conn: Connection) -> RegistryWords: ...
 
     def approve(
         self,
@@ -281,6 +282,28 @@ class PeopleSteps(Protocol):
         self, conn: Connection, caller: Caller, name: str, request: RoleRequest, now: datetime
     ) -> Account: ...
 
+    def offer_second_factor(self, name: str, issuer: str, secret: str = "") -> tuple[str, str]: ...
+
+    def set_second_factor(
+        self, conn: Connection, caller: Caller, secret: str, code: str, key: str, now: datetime
+    ) -> list[str]: ...
+
+    def check_second_factor(
+        self, conn: Connection, name: str, district: str, code: str, key: str, now: datetime
+    ) -> bool: ...
+
+    def renew_recovery_codes(
+        self, conn: Connection, caller: Caller, code: str, key: str, now: datetime
+    ) -> list[str]: ...
+
+    def remove_second_factor(
+        self, conn: Connection, caller: Caller, code: str, key: str, now: datetime
+    ) -> None: ...
+
+    def reset_second_factor(
+        self, conn: Connection, caller: Caller, name: str, version: int | None, now: datetime
+    ) -> Account: ...
+
     def create_token(
         self, conn: Connection, caller: Caller, request: TokenRequest, now: datetime
     ) -> str: ...
@@ -336,8 +359,33 @@ class SettingsSteps(Protocol):
     ) -> Sequence[HistoryItem]: ...
 
 
+class ApprovalSteps(Protocol):
+    """`app.four_eyes`: what one person asked for and another one decides."""
+
+    def list_approvals(
+        self, conn: Connection, caller: Caller, *, below: int | None = None, limit: int = 100
+    ) -> Sequence[Approval]: ...
+
+    def may_approve(self, approval: Approval, caller: Caller) -> bool: ...
+
+    def approve(
+        self,
+        conn: Connection,
+        caller: Caller,
+        number: int,
+        digest: str,
+        why: str,
+        now: datetime,
+    ) -> Approval: ...
+
+    def refuse(
+        self, conn: Connection, caller: Caller, number: int, why: str, now: datetime
+    ) -> Approval: ...
+
+
 class FirstRunSteps(Protocol):
-    """`app.first_run`: founding the first city in the browser. All but `found` write nothing."""
+    """`app.first_run`: founding the first city in the browser. Only `found` and `dismiss_tour`
+    write."""
 
     def is_open(self, conn: Connection) -> bool: ...
 
@@ -348,6 +396,8 @@ class FirstRunSteps(Protocol):
     def found(
         self, conn: Connection, code: str, answers: FirstRun, password: str, now: datetime
     ) -> None: ...
+
+    def dismiss_tour(self, conn: Connection, caller: Caller, now: datetime) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -360,4 +410,5 @@ class Ports:
     quarantine: QuarantineSteps
     people: PeopleSteps
     settings: SettingsSteps
+    approvals: ApprovalSteps
     first_run: FirstRunSteps

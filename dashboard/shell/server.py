@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Flask
 
 from dashboard.api.alarms import alarms
+from dashboard.api.approvals import approvals
 from dashboard.api.categories import categories
 from dashboard.api.devices import devices
 from dashboard.api.events import events
@@ -19,12 +20,13 @@ from dashboard.api.kpi import kpi
 from dashboard.api.live import live
 from dashboard.api.openapi import openapi
 from dashboard.api.people import people
+from dashboard.api.registers import labels, registers
 from dashboard.api.registry import registry
 from dashboard.api.settings import settings
 from dashboard.api.squads import squads
 from dashboard.api.video import video
 from dashboard.shell import app as screens
-from dashboard.shell import auth, setup, sign_in
+from dashboard.shell import auth, second_factor, setup, sign_in, tour
 from dashboard.shell.gate import Gate
 from dashboard.shell.parts import EXTENSION, ROOT_FOLDER, DemoLogin, Parts
 from dashboard.shell.ports import Ports
@@ -91,13 +93,15 @@ def create_server(
     script_hashes: list[str] = []
     auth.install(server, lambda: script_hashes)
     sign_in.add_sign_in(server, redis)
+    second_factor.add_second_factor(server, redis)
     setup.add_setup(server, redis)
+    tour.add_tour(server)
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),
-        *(video, events, registry, gateways, people, settings, openapi),
+        *(video, events, registry, registers, gateways, people, settings, approvals, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
-    for blueprint in (live, health):
+    for blueprint in (live, health, labels):
         server.register_blueprint(blueprint)
     script_hashes += screens.mount(server).csp_hashes()
     return server

@@ -275,7 +275,7 @@ def _look_at_all(screen: Screen, touched: Touched) -> None:
 
 def take_squads(screen: Screen, now: datetime) -> list[list[Any]]:
     """Show squads as they are, carry and stand now; returns those that look different."""
-    rows = shown.squads(screen.picture, screen.places)
+    rows = shown.squads(screen.picture, screen.places, now)
     found = {row.code: squad_json(row, now, screen.zone) for row in rows}
     changed = [row for code, row in found.items() if screen.squads.get(code) != row]
     screen.squads = found

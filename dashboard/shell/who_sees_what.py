@@ -5,6 +5,8 @@ Photos and documents: everybody of the district where the matter is.
 The caller's name and telephone number: whoever works the case. The centre always; while it is
 open also the squad it is with, the checkers who verify it with the caller and check it, and the
 gas engineers who must release it. Leaders and viewers never.
+
+Who of a squad is on duty, and under which number: the centre and the gas engineers.
 """
 
 from __future__ import annotations
@@ -43,6 +45,11 @@ def may_see_reporter(caller: Caller, case: Case) -> bool:
     if caller.role is Role.GAS_ENGINEER:
         return case.needs_release
     return caller.role is Role.CHECKER
+
+
+def may_call(caller: Caller) -> bool:
+    """Whether this caller calls squads."""
+    return caller.role in CENTRE or caller.role is Role.GAS_ENGINEER
 
 
 def without_reporter(payload: Mapping[str, Any]) -> dict[str, Any]:

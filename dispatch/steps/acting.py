@@ -81,7 +81,7 @@ def recall(
 
 def _is_on_duty(conn: Connection, incident: Incident, now: datetime) -> bool:
     local = now.astimezone(places.zone_of(conn, incident.district))
-    found = squads.list_squads(conn, incident.district, incident.squad)
+    found = squads.list_squads(conn, incident.district, incident.squad, near=now)
     return any(squad.is_on_duty(local) for squad in found)
 
 

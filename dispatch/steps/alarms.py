@@ -81,7 +81,7 @@ def _events_for(conn: Connection, change: WaitingChange, now: datetime) -> list[
     kind = AlarmChangeKind(change.kind)
     if kind in NOTED or not _opens(change, kind, now):
         return _note(conn, change, now)
-    category = categories.find_in_force(conn, change.category)
+    category = categories.find_in_force(conn, change.category, change.district)
     openings.lock_opening(conn, change.district, category.family)
     joined = _join_own(conn, change, category, now)
     if joined is not None:

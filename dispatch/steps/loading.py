@@ -82,7 +82,7 @@ def load_terms(
         district=district,
         incident_id=incident_id,
         calendar=calendars.calendar_of(conn, district),
-        limits={**categories.stage_limits(conn), ClockKind.HANDLE: category.limit},
+        limits={**categories.stage_limits(conn, district), ClockKind.HANDLE: category.limit},
         pauses=pauses,
     )
 
@@ -94,7 +94,9 @@ def _with_named(
     if request.action is Action.DISPATCH and request.squad:
         return replace(facts, squad=squads.find_squad(conn, incident.district, request.squad))
     if request.action is Action.SPLIT and request.category:
-        return replace(facts, new_category=categories.find_in_force(conn, request.category))
+        return replace(
+            facts, new_category=categories.find_in_force(conn, request.category, incident.district)
+        )
     if request.action is Action.MERGE and request.into is not None:
         found = incidents.list_by_id(conn, [request.into], incident.district)
         if found:

@@ -28,7 +28,7 @@ def report(conn: Connection, caller: Caller, request: ReportRequest, now: dateti
     """Open a reported incident and give its id; a similar open one is named, never merged."""
     _check(caller, request)
     at = LonLat(request.lon, request.lat)
-    category = categories.find_in_force(conn, request.category)
+    category = categories.find_in_force(conn, request.category, caller.district)
     _check_inside(conn, caller.district, at)
     device = _device(conn, caller, request)
     opened = open_incident(

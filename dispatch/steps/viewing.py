@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,16 +90,18 @@ def _clock(deadline: Deadline, calendar: WorkCalendar, now: datetime) -> ClockVi
 
 
 def rank_squads(conn: Connection, incident_id: int, now: datetime) -> list[Recommendation]:
-    """Squads of the incident's district in the order in which to ask them."""
+    """Squads of the incident's district in the order in which to ask them, and whom to call."""
     incident = incidents.find(conn, incident_id)
     category = categories.find(conn, incident.category, incident.category_version)
     place = places.place_at(conn, incident.district, incident.at)
     zone = places.zone_of(conn, incident.district)
-    return rank(
+    ranked = rank(
         category.skill,
         incident.at,
         place.duty_grid,
-        squads.list_squads(conn, incident.district),
+        squads.list_squads(conn, incident.district, near=now),
         now,
         now.astimezone(zone),
     )
+    phones = squads.list_phones(conn, incident.district)
+    return [r if r.phone else replace(r, phone=phones[r.squad]) for r in ranked]

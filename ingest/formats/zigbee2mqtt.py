@@ -12,7 +12,14 @@ from db.pool import Connection
 from db.zigbee import DeviceRow
 from ingest.message import Message
 from wire.format import Refused, refused
-from wire.home.zigbee2mqtt import DEVICES, INFO, NAME, bridge_topic, parse_defined
+from wire.home.zigbee2mqtt import (
+    DEVICES,
+    INFO,
+    NAME,
+    bridge_topic,
+    is_address,
+    parse_defined,
+)
 from wire.home.zigbee2mqtt_definitions import (
     Definition,
     exposed_as_json,
@@ -32,7 +39,7 @@ def resolve_definitions(
     harmless. Without a message of Zigbee2MQTT nothing is asked of the database."""
     resolved = list(decoded)
     told = [
-        (bridge_topic(messages[number].topic), number)
+        (_bridge(messages[number]), number)
         for number, content in enumerate(decoded)
         if content.format == NAME and content.message_class is MessageClass.OTHER
     ]
@@ -44,6 +51,12 @@ def resolve_definitions(
             problem = _learn(conn, bridge, what, messages[number], now)
             resolved[number] = problem or resolved[number]
         return resolve_defined(conn, messages, resolved)
+
+
+def _bridge(message: Message) -> tuple[str, str]:
+    """As `bridge_topic`; the bridge of an added feed is called by the levels of that."""
+    bridge, what = bridge_topic(message.topic)
+    return "/".join(filter(None, (message.base, bridge))) if what else "", what
 
 
 def _learn(
@@ -99,7 +112,7 @@ def resolve_defined(
     """By the definitions that are known by now; nothing is learned."""
     resolved = list(decoded)
     values = {
-        number: _names(content)
+        number: _names(content, messages[number].base)
         for number, content in enumerate(decoded)
         if content.format == NAME and content.values
     }
@@ -128,11 +141,13 @@ def _definition(row: DeviceRow) -> Definition:
     )  # fmt: skip
 
 
-def _names(content: Decoded) -> list[str]:
+def _names(content: Decoded, base: str) -> list[str]:
     """What the message calls its device, the hardware address before the friendly name, which
-    may have been another's; and for an endpoint the device that it is a part of."""
+    may have been another's; and for an endpoint the device that it is a part of. Behind the
+    `base` of an added feed names are its own."""
     names = (content.device, content.link.get("name"), content.link.get("parent"))
-    return [str(name) for name in names if name]
+    said = [str(name) for name in names if name]
+    return [f"{base}/{name}" if base and not is_address(name) else name for name in said]
 
 
 def trim(conn: Connection) -> None:

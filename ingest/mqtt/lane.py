@@ -124,8 +124,12 @@ class Lane:
 
     def listen(self, filters: Sequence[str]) -> None:
         """Subscribe to these, now and after every reconnect."""
+        if tuple(filters) == self._filters:
+            return
         self._filters = tuple(filters)
+        self._leave = tuple(topic for topic in self._leave if topic not in self._filters)
         if self._client.is_connected():
+            self.subscribed = False
             self._subscribe()
 
     def leave(self, filters: Sequence[str]) -> None:
@@ -337,6 +341,8 @@ class Lane:
         topics = self._topics()
         if topics:
             self._client.subscribe([(topic, options) for topic in topics])
+        else:
+            self.subscribed = True  # to all that there is
 
     def _topics(self) -> tuple[str, ...]:
         mark = (self._mark_topic.decode(),) if self._mark_topic else ()

@@ -14,8 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
-    "city", "columns", "wire", "db", "replay", "ingest", "registry", "alerts", "dispatch", "people",
-    "founding", "dashboard", "simulator", "stack", "app",
+    "city", "columns", "wire", "db", "replay", "registers", "ingest", "registry", "alerts",
+    "dispatch", "people", "founding", "dashboard", "simulator", "stack", "app",
 )  # fmt: skip
 # The shells: loops, servers and processes. Everything else is told what time it is.
 CLOCK_READERS = {
@@ -23,14 +23,16 @@ CLOCK_READERS = {
     "ingest/lease.py", "ingest/mqtt/lane.py", "ingest/mqtt/visit.py",
     "ingest/mqtt/counters.py",
     "dashboard/shell/gate.py", "dashboard/shell/live.py", "dashboard/shell/changes.py",
-    "dashboard/shell/setup.py",
+    "dashboard/shell/second_factor.py", "dashboard/shell/setup.py", "dashboard/shell/tour.py",
     "simulator/publish.py",
     # Of `app` those that run a command or a process; the rest is told.
-    "app/city_commands.py", "app/commands.py", "app/demo_commands.py", "app/demo_people.py",
-    "app/device_commands.py",
-    "app/doctor.py", "app/model_commands.py", "app/people_commands.py", "app/reject_commands.py",
-    "app/restart_test.py", "app/rule_commands.py", "app/scheduler.py",
-    "app/setup_commands.py", "app/sparkplug_commands.py", "app/up.py",
+    "app/approval_commands.py", "app/city_commands.py", "app/commands.py",
+    "app/demo_commands.py", "app/demo_people.py", "app/device_commands.py", "app/doctor.py",
+    "app/feed_commands.py",
+    "app/model_commands.py", "app/people_commands.py", "app/process/serve.py",
+    "app/register_commands.py", "app/reject_commands.py", "app/restart_test.py",
+    "app/rule_commands.py", "app/scheduler.py", "app/setup_commands.py",
+    "app/sparkplug_commands.py", "app/up.py",
 }  # fmt: skip
 SHELLS = re.compile(r"dashboard/api/|dashboard/screens/\w+/(?:page|load)\.py")
 # Processes are started from here: what the environment says is given on as values.
@@ -152,6 +154,8 @@ def test_every_package_is_in_the_lists() -> None:
     packaged = settings["setuptools"]["packages"]["find"]["include"]
     assert {name.rstrip("*") for name in packaged} == found
     assert set(compiled.group(1).split()) == found
+    sent = (ROOT / ".dockerignore").read_text(encoding="utf-8")
+    assert set(re.findall(r"^!(\w+)$", sent, re.MULTILINE)) - {"LICENSE"} == found
     layers = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| \d \| `(\w+)` \|", layers, re.MULTILINE)) == found
 

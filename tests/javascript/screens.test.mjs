@@ -196,3 +196,33 @@ test('settings say what the check says in the language of the page', () => {
     ['is no column of this file; it has a.b', '列：a.b'], ['is something new', 'is something new']];
   for (const [problem, own] of cases) assert.equal(gw.settingsFault(problem, known), own);
 });
+
+test('an approval shows what goes and what comes, and a little around it', () => {
+  const { gw } = screen('approvals');
+  const before = 'a\nb\nc\nd\ne\nf\ng\n', after = 'a\nb\nc\nd\ne\nF\ng\nh\n';
+  const signs = (old, now) => gw.approvalDiff(old, now).map(([sign, line]) => sign + line).join(' ');
+  const cases = [[before, after, '…  d  e -f +F  g +h'], ['', 'x\n', '+x'], ['x\n', '', '-x'], ['x\n', 'x\n', '…']];
+  for (const [old, now, said] of cases) assert.equal(signs(old, now), said);
+});
+
+test('an inspection counts as the server does', () => {
+  const { gw } = screen('registers');
+  const items = [{ code: 'a', score: 25 }, { code: 'b', score: 25 }, { code: 'c', score: 20 }, { code: 'd', score: 15 }, { code: 'e', score: 15, critical: true }];
+  const all = (word, other) => ({ ...Object.fromEntries(items.map(item => [item.code, word])), ...other });
+  const cases = [
+    [{}, { open: 5, applies: false, score: 0, passed: true }],
+    [all('ok'), { open: 0, applies: true, score: 100, passed: true }],
+    [all('ok', { c: 'fail' }), { open: 0, applies: true, score: 80, passed: true }],
+    [all('ok', { a: 'fail' }), { open: 0, applies: true, score: 75, passed: false }],
+    [all('ok', { d: 'na', c: 'fail' }), { open: 0, applies: true, score: 76.4, passed: false }],
+    [all('ok', { e: 'fail' }), { open: 0, applies: true, score: 85, passed: false }],
+    [all('na'), { open: 0, applies: false, score: 0, passed: true }],
+  ];
+  for (const [answers, expected] of cases) assert.deepEqual(plain(gw.inspectionScore(items, answers, 80)), expected);
+});
+
+test('earlier offences are told with their dates, and not where nobody knows whose', () => {
+  const { gw } = screen('registers', { texts: { 'registers.first_offence': 'first', 'registers.earlier_offences': '{n}: {dates}', 'registers.no_party': 'unknown' } });
+  const offences = [{ at: '2026-11-03T01:00:00Z' }, { at: '2026-10-01T01:00:00Z' }];
+  assert.deepEqual([gw.offenceText([], true), gw.offenceText(offences, true), gw.offenceText([], false)], ['first', '2: 2026-11-03, 2026-10-01', 'unknown']);
+});

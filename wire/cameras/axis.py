@@ -287,5 +287,6 @@ def _fits(body: Mapping[str, Any]) -> bool:
 
 
 AXIS = Format(
-    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), kind="camera"
-)
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), kind="camera",
+    base=NAME,
+)  # fmt: skip

@@ -195,5 +195,6 @@ def _fits(body: Mapping[str, Any]) -> bool:
 
 
 DATAQ = Format(
-    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), kind="camera"
-)
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), kind="camera",
+    base=NAME,
+)  # fmt: skip

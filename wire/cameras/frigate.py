@@ -33,7 +33,7 @@ from wire.body import (
 )
 from wire.cameras.video import Box, levels_behind, relative_box
 from wire.carriers import by_program
-from wire.format import Format, Refused, fits_object, guarded
+from wire.format import Format, Refused, always_local, fits_object, guarded
 from wire.times import from_epoch
 
 NAME = "frigate"
@@ -374,5 +374,5 @@ def _fits(body: Mapping[str, Any]) -> bool:
 
 FRIGATE = Format(
     NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse),
-    carriers=by_program(NVR), kind="camera",
+    carriers=by_program(NVR), kind="camera", base=NAME, is_local=always_local,
 )  # fmt: skip

@@ -37,7 +37,7 @@ from wire.cameras.video import (
     report_condition,
     scene_report,
 )
-from wire.format import Format, Refused, about, fits_object, guarded
+from wire.format import Format, Refused, about, always_local, fits_object, guarded
 from wire.markup import as_object, parse_xml, text_of
 
 NAME = "onvif"
@@ -279,5 +279,5 @@ def _fits_bytes(payload: bytes) -> bool:
 
 ONVIF = Format(
     NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), _fits_bytes,
-    kind="camera",
+    kind="camera", any_prefix=True, is_local=always_local,
 )  # fmt: skip

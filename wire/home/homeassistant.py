@@ -199,4 +199,6 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return named or isinstance(full.get("components"), dict)
 
 
-HOMEASSISTANT = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+HOMEASSISTANT = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), base=NAME
+)

@@ -84,6 +84,8 @@ _GAS_TRUSTED = "normal"  # gas_sensor.sensor_state: any other means warm-up, fau
 
 # ---- generation 2 and later ---------------------------------------------------------------
 
+# The name that a device has from its maker, with its hardware address.
+_HARDWARE = re.compile(r"shelly[a-z0-9]*-[0-9A-Fa-f]{6,12}")
 _COMPONENT = re.compile(r"[a-z][a-z0-9_]{1,31}:\d{1,6}")
 _SYSTEM = frozenset({"sys", "wifi", "eth", "ble", "cloud", "mqtt", "ws", "modbus", "ht_ui", "ui",
                      "script", "knx", "matter", "zigbee", "bthome", "plugs_ui", "ota"})  # fmt: skip
@@ -419,4 +421,7 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return _is_status(body) or _is_gen1_status(body) or "ison" in body
 
 
-SHELLY = Format(NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse))
+SHELLY = Format(
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse),
+    any_prefix=True, is_local=lambda identity: not _HARDWARE.fullmatch(identity),
+)  # fmt: skip

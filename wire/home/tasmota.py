@@ -25,7 +25,7 @@ from city.reading import (
     TimeSource,
 )
 from wire.body import as_dict, as_finite, as_list, as_text, identity, parse_object, shown
-from wire.format import Format, Refused, about, fits_object, guarded
+from wire.format import Format, Refused, about, always_local, fits_object, guarded
 from wire.times import is_local_time, time_or_none
 from wire.topics import own_levels, plain_text
 from wire.values import Stamp, flatten
@@ -323,5 +323,6 @@ def _carriers(decoded: Decoded) -> Iterator[Carrier]:
 
 
 TASMOTA = Format(
-    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), carriers=_carriers
-)
+    NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), carriers=_carriers,
+    any_prefix=True, is_local=always_local,
+)  # fmt: skip

@@ -140,10 +140,15 @@ def _state(
     return replace(_decoded(device, body, stamp, rejects, link, definition), cached=True)
 
 
+def is_address(identity: str) -> bool:
+    """The hardware's own address, which no other device has."""
+    return _ADDRESS.fullmatch(identity) is not None
+
+
 def _address(about: Mapping[str, Any]) -> str:
     """The hardware address from a `device` object, where the bridge sends one along."""
     text = as_text(about.get("ieeeAddr") or about.get("ieee_address"))
-    return text.lower() if _ADDRESS.fullmatch(text) else ""
+    return text.lower() if is_address(text) else ""
 
 
 def _stamp(last_seen: Any, received_at: datetime) -> tuple[Stamp, tuple[Reject, ...]]:
@@ -227,5 +232,6 @@ def _lacks(decoded: Decoded) -> str:
 
 ZIGBEE2MQTT = Format(
     NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), _parse_any_size,
-    carriers=by_program(ZIGBEE_BRIDGE), needs="definitions", lacks=_lacks,
+    carriers=by_program(ZIGBEE_BRIDGE), needs="definitions", lacks=_lacks, base=NAME,
+    is_local=lambda identity: not is_address(identity),
 )  # fmt: skip

@@ -186,4 +186,7 @@ def _fits(body: Any) -> bool:
     return path is not None and not path.device
 
 
-LWM2M = Format(NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse), carriers=by_server)
+LWM2M = Format(
+    NAME, SUBSCRIPTIONS, _matches, _fits, guarded(NAME, _parse), carriers=by_server,
+    base=NAME,
+)  # fmt: skip

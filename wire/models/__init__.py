@@ -2,8 +2,8 @@
 
 One TOML file a model, named as the model, and for payloads of bytes a JavaScript file of the
 same name with the LoRa Alliance's `decodeUplink` (TS013). An installation keeps models of its own
-in a further folder (`use_model_folder`, the environment's GRIDWARDEN_MODELS_DIR); one of the same
-name as ours takes its place. Keys of the TOML file:
+in a further folder (`use_model_folder`, the environment's GRIDWARDEN_MODELS_DIR), a city in its
+own (`use_own_models`); one of the same name as ours takes its place. Keys of the TOML file:
 
     title = "Vendor and model, for people"
     kind = "gas" | "manhole" | "light" | "camera" | "any"
@@ -45,6 +45,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -53,7 +54,7 @@ from wire.device_model import KINDS, DeviceModel, FieldRule, parse_model
 
 __all__ = [
     "FOLDER", "KINDS", "DeviceModel", "FieldRule", "broken_models", "load_model", "model_names",
-    "parse_model", "read_model", "use_model_folder", "whole_codec",
+    "parse_model", "read_model", "use_model_folder", "use_own_models", "whole_codec",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,9 @@ _USES = re.compile(r"// use: ([a-z0-9-]{1,64})\r?\n")
 FILE_LIMIT = 2 * 1024 * 1024
 
 _folders: list[Path] = [FOLDER]  # later ones win
+# Text and codec of models that cities brought, by name; they win over files.
+Texts = Mapping[str, tuple[str, str]]
+_texts: Texts = {}
 
 
 def use_model_folder(folder: Path | None) -> None:
@@ -78,10 +82,37 @@ def use_model_folder(folder: Path | None) -> None:
         log.error("model %s in %s cannot be used: %s", name, folder, problem)
 
 
+def use_own_models(texts: Texts) -> None:
+    """Take these models of cities for those of their names, until others are given."""
+    global _texts
+    if texts == _texts:
+        return
+    _texts = dict(texts)
+    load_model.cache_clear()
+    model_names.cache_clear()
+    for name in _texts:
+        try:
+            _own_model(name)
+        except InvalidInput as error:
+            log.error("model %s of the city cannot be used: %s", name, error)
+
+
+def _own_model(name: str) -> DeviceModel | None:
+    if name not in _texts:
+        return None
+    text, codec = _texts[name]
+    return parse_model(name, text, whole_codec(codec))
+
+
 @lru_cache(maxsize=1024)
 def load_model(name: str) -> DeviceModel | None:
     """The model of this name, or None if there is no such file. A broken file of the
     installation's own counts as none; ours of the same name is used in its place."""
+    try:
+        if (own := _own_model(name)) is not None:
+            return own
+    except InvalidInput:  # told by name when it was given
+        pass
     for folder in reversed(_folders):
         path = _files(folder).get(name)
         if path is None:
@@ -97,7 +128,7 @@ def load_model(name: str) -> DeviceModel | None:
 @lru_cache(maxsize=1)
 def model_names() -> frozenset[str]:
     """Every model there is a file for."""
-    return frozenset(name for folder in _folders for name in _files(folder))
+    return frozenset({*_texts, *(name for folder in _folders for name in _files(folder))})
 
 
 def broken_models() -> dict[str, str]:

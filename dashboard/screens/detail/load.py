@@ -18,6 +18,8 @@ from db.pool import Connection, transaction
 
 # Alarms shown with their incident, newest first.
 ALARMS_SHOWN = 100
+# A recommendation for whoever sends nobody.
+WITHOUT_CALL = {"called": "", "phone": ""}
 
 
 def incident(caller: Caller, incident_id: int) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def recommendations(caller: Caller, incident_id: int) -> list[dict[str, Any]]:
         parts().ports.incidents.view(conn, caller, incident_id, now)  # refuses other districts
         ranked = parts().ports.incidents.rank_squads(conn, incident_id, now)
     plain: list[dict[str, Any]] = as_plain(ranked)
-    return plain
+    return plain if who_sees_what.may_call(caller) else [r | WITHOUT_CALL for r in plain]
 
 
 def act(

@@ -328,6 +328,24 @@ def render_squads(
     )
 
 
+def call_text(t: Texts, squad: Mapping[str, Any]) -> str:
+    """The same in the dialog that sends a squad."""
+    called, phone = squad.get("called"), squad.get("phone")
+    return " ".join(
+        part for part in (t("squad.called", name=called) if called else "", phone) if part
+    )
+
+
+def render_call(t: Texts, squad: Mapping[str, Any]) -> list[Component]:
+    """Who of it is on duty, and the number to call; nothing where neither is known."""
+    called, phone = squad.get("called"), squad.get("phone")
+    if not called and not phone:
+        return []
+    number = [html.A(phone, href=f"tel:{phone.replace(' ', '')}")] if phone else []
+    name = t("squad.called", name=called) if called else t("squad.phone")
+    return [html.Small([name, " ", *number], className="gw-squad-call")]
+
+
 def render_squad(t: Texts, squad: Mapping[str, Any], rank: int) -> Component:
     parts = squad.get("parts") or {}
     distance = squad.get("distance_m")
@@ -357,6 +375,7 @@ def render_squad(t: Texts, squad: Mapping[str, Any], rank: int) -> Component:
                 "data-action": Action.DISPATCH.value,
                 "data-fields": "squad*" if squad["on_duty"] else "squad* note*",
                 "data-squad": squad["squad"],
+                "data-call": call_text(t, squad),
                 "data-at_once": "1",
                 "data-key": str(rank),
                 "aria-keyshortcuts": str(rank),
@@ -369,6 +388,7 @@ def render_squad(t: Texts, squad: Mapping[str, Any], rank: int) -> Component:
                 [
                     html.Strong([t.pick(squad, "name"), html.B(number_text(squad["score"]))]),
                     html.Small(" · ".join(fact for fact in facts if fact)),
+                    *render_call(t, squad),
                     html.Div(scores, className="gw-score-parts"),
                 ]
             ),

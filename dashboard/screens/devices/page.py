@@ -24,6 +24,7 @@ from dashboard.shell.parts import parts
 from dashboard.shell.raw_text import readable
 from db.discovery import DiscoveredCounts, DiscoveredDevice
 from db.inhibitions import ListedInhibition
+from db.pool import transaction
 from db.registry_pages import STATES, OutOfService, RegistryCounts, RegistryRow, RegistrySearch
 
 TABS = ("registry", "waiting", "out", "import")
@@ -67,7 +68,8 @@ def layout(view: View) -> Component:
 
 def words() -> dict[str, Any]:
     """What the forms let a person choose."""
-    found = parts().ports.registry.registry_words()
+    with transaction(parts().pool) as conn:
+        found = parts().ports.registry.registry_words(conn)
     return {
         "kinds": list(found.kinds), "models": list(found.models),
         "formats": list(found.formats), "gases": list(found.gases),

@@ -5,10 +5,12 @@
   const gw = window.gw;
   const API = '/api/v1/settings';
   const LONG = 60, SUMMARY = 26, SHOWN = 500; // characters of a field that gets more room and of its first line, rows drawn at once
+  const NAMED_BY_ITSELF = 'entry'; // the column of a duty that says which one it is
   const view = { parts: [], sheet: null, search: '', plan: null, history: null, open: null };
   const $ = id => document.getElementById(id);
   const may = () => $('main').dataset.mayChange === 'yes';
   const part = name => { const year = /^calendar-(\d+)$/.exec(name); return year ? gw.t('settings.part_calendar', { year: year[1] }) : gw.word('settings.part', name); };
+  const fileOf = name => (name === 'rosters' ? 'roster.csv' : name + '.csv');
   const column = name => gw.page.texts['settings.column_' + name] || gw.word('settings.column', name);
   const button = (text, press, kind) => { const e = gw.el('button', 'gw-button ' + (kind || ''), text, { type: 'button' }); e.onclick = () => gw.once(e, press); return e; };
 
@@ -142,7 +144,7 @@
   }
 
   function table(sheet, rows) {
-    const names = sheet.columns.map(c => c.name);
+    const names = sheet.columns.map(c => c.name).filter(name => name !== NAMED_BY_ITSELF);
     const head = gw.el('tr', '', [...names.map(name => gw.el('th', '', column(name), { scope: 'col' })), gw.el('th', '', '')]);
     const lines = rows.map(row => gw.el('tr', '', [
       ...names.map((name, n) => gw.el(n ? 'td' : 'th', '', cell(name, row.values[name] || ''), n ? { 'data-label': column(name) } : { scope: 'row' })),
@@ -172,7 +174,7 @@
 
   function edit(sheet, row) {
     const title = row ? `${gw.t('settings.edit')} · ${named(row.values[sheet.key])}` : gw.t('settings.add');
-    gw.dialog({ title, button: gw.t('settings.what_changes'), fields: sheet.columns.map(c => field(sheet, c, row)),
+    gw.dialog({ title, button: gw.t('settings.what_changes'), fields: sheet.columns.filter(c => c.name !== NAMED_BY_ITSELF).map(c => field(sheet, c, row)),
       submit: async values => {
         const put = Object.fromEntries(sheet.columns.map(c => [c.name, values[c.name] || '']));
         const { problem, plan } = await planned(sheet, { put, key: row ? row.values[sheet.key] : '' });
@@ -223,7 +225,7 @@
   const field_ = name => name.split(', ').map(column).join(', ');
   function fault(f) {
     const known = JSON.parse($('main').dataset.faults);
-    const where = [f.file === view.sheet.name + '.csv' ? '' : f.file, f.row ? gw.t('settings.row', { n: f.row }) : '', f.field && field_(f.field)].filter(Boolean);
+    const where = [f.file === fileOf(view.sheet.name) ? '' : f.file, f.row ? gw.t('settings.row', { n: f.row }) : '', f.field && field_(f.field)].filter(Boolean);
     return `${where.join(' · ')}: ${f.value ? `“${f.value.slice(0, 80)}” ` : ''}${gw.settingsFault(f.problem, known)}`;
   }
   const differences = fields => fields.map(f => `${column(f.name)} ${f.before || '–'} → ${f.after || '–'}`).join('; ');
@@ -256,7 +258,7 @@
   function faulty(plan) {
     const rows = new Map(plan.rows.map(row => [row.row, row.values]));
     return plan.faults.map(f => {
-      const row = f.file === plan.name + '.csv' && rows.get(f.row);
+      const row = f.file === fileOf(plan.name) && rows.get(f.row);
       return gw.el('li', '', [gw.el('b', '', fault(f)), ...(row ? [gw.el('span', '', Object.values(row).filter(Boolean).join(' · ').slice(0, 200))] : [])], f.row ? { 'data-row': f.row } : {});
     });
   }

@@ -44,6 +44,8 @@ STAY = {
     "stuck_limit",
     "rollup_state",
     "access_change",
+    "feed",
+    "ingest_revision",
     "ingest_total_state",
     "reading_1m",
     "reading_1h",

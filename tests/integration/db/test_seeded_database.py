@@ -100,7 +100,7 @@ def test_a_newer_version_of_a_category_stays_in_force(db: Connection, now: datet
         """
     )
     seed(db, now)
-    assert categories.find_in_force(db, "05-02").version == 2
+    assert categories.find_in_force(db, "05-02", "460107").version == 2
 
 
 def test_every_device_lies_in_the_one_cell_that_its_row_names(db: Connection) -> None:

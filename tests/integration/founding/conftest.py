@@ -57,11 +57,12 @@ def another_one(bare_template: str) -> Iterator[str]:
 
 
 @contextmanager
-def a_copy(maintenance: str) -> Iterator[str]:
-    """A copy of the bare database for as long as it is needed."""
+def a_copy(maintenance: str, template: str = BARE) -> Iterator[str]:
+    """A copy of the bare database, or of another one that nobody connects to, for as long as it
+    is needed."""
     name = f"gw_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(maintenance, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE {BARE} STRATEGY wal_log")
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
         conn.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     yield with_database(maintenance, name)
     drop_database(maintenance, name)

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from click.testing import Result
 
-from app.city_commands import judged, new_password, put_rules
+from app.city_commands import judged, put_rules
 from app.people_commands import ROLES
 from city.clock import ClockKind, Limit, LimitUnit
 from city.errors import Conflict, Unavailable
@@ -88,10 +88,10 @@ def test_a_folder_becomes_a_city(gridwarden: Command, bare: Connection, folder: 
     squad = squads.find_squad(bare, DISTRICT, "XZ-GAS")
     assert (len(squad.duty_grids), squad.position) == (4, LonLat(112.51, 30.21))
     assert squad.is_on_duty(datetime(2026, 12, 1, 3, 0, tzinfo=UTC))
-    gas = categories.find_in_force(bare, "05-02")
+    gas = categories.find_in_force(bare, "05-02", DISTRICT)
     assert (gas.version, gas.limit) == (2, Limit(0.5, LimitUnit.URGENT_HOUR))
-    assert categories.find_in_force(bare, "05-01").version == 1
-    limits = categories.stage_limits(bare)
+    assert categories.find_in_force(bare, "05-01", DISTRICT).version == 1
+    limits = categories.stage_limits(bare, DISTRICT)
     assert limits[ClockKind.ACKNOWLEDGE] == Limit(0.25, LimitUnit.URGENT_HOUR)
     assert limits[ClockKind.VERIFY] == Limit(0.5, LimitUnit.URGENT_HOUR)
     calendar = calendars.calendar_of(bare, DISTRICT)
@@ -178,7 +178,8 @@ def test_a_plan_says_what_an_application_does_and_writes_nothing(
     before = everything(bare)
     planned = done(gridwarden("city", "plan", str(folder)))
     assert everything(bare) == before
-    assert done(gridwarden("city", "apply", str(folder))).startswith(planned)
+    changes, _, _ = planned.partition("alarms on the readings of")
+    assert done(gridwarden("city", "apply", str(folder))).startswith(changes)
 
 
 def test_what_fails_half_way_leaves_nothing(
@@ -190,8 +191,8 @@ def test_what_fails_half_way_leaves_nothing(
     before = everything(bare)
     with pytest.raises(KeyboardInterrupt), connect(new_installation) as conn:
         apply_city(
-            conn, judged(folder), "cli", datetime.now(UTC), put_rules=killed,
-            new_password=new_password,
+            conn, *judged([folder]), "cli", datetime.now(UTC), put_rules=killed,
+            new_password=users.draw_password,
         )  # fmt: skip
     assert everything(bare) == before
 
@@ -206,8 +207,8 @@ def test_a_server_process_that_dies_leaves_nothing(
     before = everything(bare)
     with pytest.raises((psycopg.Error, Unavailable)), connect(new_installation) as conn:
         apply_city(
-            conn, judged(folder), "cli", datetime.now(UTC), put_rules=cut,
-            new_password=new_password,
+            conn, *judged([folder]), "cli", datetime.now(UTC), put_rules=cut,
+            new_password=users.draw_password,
         )  # fmt: skip
     assert everything(bare) == before
 
@@ -264,13 +265,13 @@ def wait_for(look: Callable[[], T], seconds: float = 60) -> T:
 def test_two_applications_at_once_are_one(
     new_installation: str, bare: Connection, folder: Path
 ) -> None:
-    city = judged(folder)
+    (city,) = judged([folder])
 
     def apply() -> int:
         with connect(new_installation) as conn:
             done = apply_city(
                 conn, city, "cli", datetime.now(UTC), put_rules=put_rules,
-                new_password=new_password,
+                new_password=users.draw_password,
             )  # fmt: skip
         return len(done.changes)
 
@@ -297,6 +298,58 @@ def test_of_several_districts_one_must_be_named(
     done(gridwarden("token", "create", "--name", "a", "--role", "viewer"))
 
 
+def neighbour_of(folder: Path) -> Path:
+    """A second district of the same rules and limits, east of it."""
+    other = folder.parent / "neighbour"
+    names = {"991201": "991302", "XZ-": "YZ-", "112.": "113."}
+    names |= {f"\n{name},": f"\n{name}2," for name in ("lin.admin", "chen", "wu", "zhou", "zheng")}
+    for path in [p for p in folder.rglob("*") if p.is_file()]:
+        text = path.read_text(encoding="utf-8")
+        for old, new in names.items():
+            text = text.replace(old, new)
+        (other / path.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
+        (other / path.relative_to(folder)).write_text(text, encoding="utf-8")
+    return other
+
+
+def test_several_districts_are_put_in_force_together_or_not_at_all(
+    gridwarden: Command, bare: Connection, folder: Path
+) -> None:
+    other = neighbour_of(folder)
+    both = (str(folder), str(other))
+    change(other, "people.csv", "chen2,", "chen,")
+    before = everything(bare)
+    assert "chen" in refused(gridwarden("city", "apply", *both))
+    assert everything(bare) == before
+    change(other, "people.csv", "chen,", "chen2,")
+    planned = done(gridwarden("city", "plan", *both))
+    assert planned.count("unit_grid: 360 added") == planned.count("category 05-02 changed") == 2
+    said = done(gridwarden("city", "apply", *both))
+    # The calendar that both name is there when the second one is looked at.
+    told = [line for line in planned.splitlines() if not line.startswith("alarms ")]
+    assert set(told) <= set(said.splitlines())
+    nothing = "991201:\nnothing to do\n991302:\nnothing to do\n"
+    assert done(gridwarden("city", "apply", *both)) == nothing
+    assert done(gridwarden("city", "plan", *both)) == nothing
+    assert places.place_at(bare, "991302", LonLat(113.5142, 30.2041)).street_name == "东洲街道"
+    assert verify_chain(bare).broken_at is None
+    change(other, "limits.csv", "0.25 urgent_hour", "1 work_hour")
+    change(other, "limits.csv", "0.5 urgent_hour", "3 urgent_hour")
+    assert done(gridwarden("city", "apply", str(other))).splitlines() == [
+        "category 05-02 changed (handle_limit)",
+        "stage_limit acknowledge changed (limit)",
+    ]
+    assert done(gridwarden("city", "apply", *both)) == nothing
+    limits = [categories.stage_limits(bare, code) for code in (DISTRICT, "991302", "460107")]
+    assert [str(found[ClockKind.ACKNOWLEDGE]) for found in limits] == [
+        "0.25 urgent_hour",
+        "1 work_hour",
+        "0.166667 urgent_hour",
+    ]
+    twice = refused(gridwarden("city", "check", str(folder), str(folder)))
+    assert "xingzhou/city.toml, code: is in two folders" in twice
+
+
 def test_what_changed_is_changed_and_what_is_gone_is_retired(
     gridwarden: Command, bare: Connection, folder: Path
 ) -> None:
@@ -320,7 +373,7 @@ def test_what_changed_is_changed_and_what_is_gone_is_retired(
         "person zhou changed (role, display_name)",
     ]
     assert [squad.code for squad in squads.list_squads(bare, DISTRICT)] == ["XZ-01", "XZ-GAS"]
-    assert categories.find_in_force(bare, "05-02").version == 3
+    assert categories.find_in_force(bare, "05-02", DISTRICT).version == 3
     assert categories.find(bare, "05-02", 2).valid_to is not None
     assert calendars.calendar_of(bare, DISTRICT).version == 2
     assert len(calendars.find_calendar(bare, "XZ", 1).exceptions) == 3
@@ -448,7 +501,7 @@ def test_a_city_never_ends_a_gas_alarm(
     new_installation: str, bare: Connection, gridwarden: Command, folder: Path
 ) -> None:
     done(gridwarden("city", "apply", str(folder)))
-    city = judged(folder)
+    (city,) = judged([folder])
 
     def refuse(*_: object) -> None:
         raise Conflict("this would end gas alarms", current={})
@@ -458,8 +511,8 @@ def test_a_city_never_ends_a_gas_alarm(
     (folder / "rules" / "gas-lel.toml").write_text(changed, encoding="utf-8")
     with pytest.raises(Conflict), connect(new_installation) as conn:
         apply_city(
-            conn, judged(folder), "cli", datetime.now(UTC), put_rules=refuse,
-            new_password=new_password,
+            conn, *judged([folder]), "cli", datetime.now(UTC), put_rules=refuse,
+            new_password=users.draw_password,
         )  # fmt: skip
     assert everything(bare) == before
 

@@ -16,7 +16,7 @@ from city.settings import FieldChange, missing_year
 from founding import excel
 from founding.excel import workbook_as_csv, write_workbook
 from founding.history import SOURCES, Told, read_history
-from founding.tables import NAMES, empty_calendar, table_of, with_row, without_row
+from founding.tables import NAMES, table_of, with_row, without_row
 
 SQUADS = b"code,name_zh,name_en,kind,skills,phone\nS1,a,b,k,x,1\nS2,c,d,k,y,2\n"
 START = datetime(2026, 11, 29, 4, tzinfo=UTC)
@@ -52,10 +52,11 @@ def test_people_and_limits_stay() -> None:
 
 
 def test_columns_say_what_is_needed_and_which_words_they_take() -> None:
-    code, working = table_of("calendar-2027").columns(empty_calendar())
+    calendar = table_of("calendar-2027")
+    code, working = calendar.columns(calendar.empty())
     assert (code.name, code.needed, code.choices) == ("date", True, ())
     assert (working.name, working.choices) == ("working", ("true", "false"))
-    assert table_of("calendar-2027").rows(empty_calendar()) == []
+    assert calendar.rows(calendar.empty()) == []
 
 
 @pytest.mark.parametrize("name", ["", "rules", "calendar-27", "calendar-2027.csv", "../people"])

@@ -34,12 +34,12 @@ pieces = st.lists(
 )
 
 
-@given(st.integers(1, 2**32 - 1), pieces)
-def test_a_parcel_arrives_as_it_was_sent(number: int, sent: list[RawPiece]) -> None:
-    frame = b"".join(pack_parcel(number, sent))
+@given(st.integers(1, 2**32 - 1), pieces, st.integers(0, 2**63 - 1))
+def test_a_parcel_arrives_as_it_was_sent(number: int, sent: list[RawPiece], revision: int) -> None:
+    frame = b"".join(pack_parcel(number, sent, revision))
     (size,) = FRAME.unpack_from(frame)
     assert size == len(frame) - FRAME.size
-    assert read_parcel(frame[FRAME.size :]) == (number, sent)
+    assert read_parcel(frame[FRAME.size :]) == (number, sent, revision)
 
 
 @given(

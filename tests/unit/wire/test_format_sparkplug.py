@@ -26,11 +26,12 @@ from tests.unit.ingest.sparkplug_messages import (
     payload,
     topic,
 )
-from wire import FORMATS, find_format, recognise, subscriptions
+from wire import FORMATS, find_format, recognise
 from wire.format import PAYLOAD_LIMIT
 from wire.industry.sparkplug import decode, read
 from wire.industry.sparkplug_metrics import METRIC_LIMIT, MetricName
-from wire.industry.sparkplug_payload import Payload, rebirth_command
+from wire.industry.sparkplug_payload import rebirth_command
+from wire.industry.sparkplug_schema import Payload
 
 NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
 SENT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -420,7 +421,7 @@ def test_the_format_is_found_by_topic_and_by_name_and_hears_no_commands() -> Non
         found = find_format(name)
         assert found is not None
         assert found.name == "sparkplug"
-    assert not any("CMD" in subscription for subscription in subscriptions())
+    assert not any("CMD" in subscription for subscription in FORMATS["sparkplug"].subscriptions)
     bridged = parse(f"feed/sparkplug/{topic('NDATA')}", payload(metric("x", 1.0)))
     assert bridged.device == "North/cabinet-7"
 

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 
 from tests.fuzz.seeds import topics
 from tests.tables import cases
-from wire import FORMATS, subscriptions
+from wire import FORMATS
+from wire.feeds import listening, shipped_feeds
+from wire.filters import covers, matches, overlap
+
+
+def subscriptions() -> tuple[str, ...]:
+    """What an installation listens to that nobody changed."""
+    return tuple(f for feed in shipped_feeds() for f in listening(feed).filters)
+
 
 # Filters that let any first level, or any key of an agent, through, because their formats fix
 # none. They overlap with others only where something is called as they call one of their levels.
@@ -31,52 +39,6 @@ ANY_PREFIX = {
     "/json/+/+/attrs/#": "no product of JetLinks has devices called attrs",
     "/ul/+/+/attrs/#": "no product of JetLinks has devices called attrs",
 }
-
-
-def overlap(one: str, other: str) -> bool:
-    """Some topic matches both filters (MQTT 5.0, 4.7): `#` also matches the level above it, and
-    a wildcard in the first place no topic that begins with `$`."""
-    left, right = one.split("/"), other.split("/")
-    for first, second in ((left[0], right[0]), (right[0], left[0])):
-        if first in ("+", "#") and second.startswith("$"):
-            return False
-    return _overlap(left, right)
-
-
-def _overlap(left: list[str], right: list[str]) -> bool:
-    if left[:1] == ["#"] or right[:1] == ["#"]:
-        return True
-    if not left or not right:
-        return left == right
-    fits = left[0] == right[0] or "+" in (left[0], right[0])
-    return fits and _overlap(left[1:], right[1:])
-
-
-def matches(pattern: str, topic: str) -> bool:
-    """What the broker decides, level by level."""
-    wanted, levels = pattern.split("/"), topic.split("/")
-    if wanted[0] in ("+", "#") and topic.startswith("$"):
-        return False
-    if wanted[-1] == "#":
-        wanted, levels = wanted[:-1], levels[: len(wanted) - 1]
-    return len(wanted) == len(levels) and all(
-        want in ("+", level) for want, level in zip(wanted, levels, strict=True)
-    )
-
-
-def covers(one: str, other: str) -> bool:
-    """Every topic that matches the other filter matches this one."""
-    if one[:1] in ("+", "#") and other.startswith("$"):
-        return False
-    return _covers(one.split("/"), other.split("/"))
-
-
-def _covers(one: list[str], other: list[str]) -> bool:
-    if one[:1] == ["#"]:
-        return True
-    if other[:1] == ["#"] or not one or not other:
-        return one == other
-    return one[0] in ("+", other[0]) and _covers(one[1:], other[1:])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Registers: lists of the city, an entry, its inspection."""

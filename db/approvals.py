@@ -1,0 +1,140 @@
+"""What waits for a second pair of eyes, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from city.approval import Approval, ApprovalState, NewApproval
+from db.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    id: int
+    district: str
+    kind: str
+    what: str
+    change: Mapping[str, Any]
+    before: Mapping[str, Any]
+    shown: Mapping[str, Any]
+    digest: str
+    asked_by: str
+    asked_at: datetime
+    why: str
+    expires_at: datetime
+    state: str
+    decided_by: str | None
+    decided_at: datetime | None
+    decided_why: str
+
+    def as_approval(self) -> Approval:
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return Approval(**values | {"state": ApprovalState(self.state)})
+
+
+def insert_approval(
+    conn: Connection,
+    district: str,
+    new: NewApproval,
+    asked_by: str,
+    why: str,
+    now: datetime,
+    expires_at: datetime,
+) -> int | None:
+    """Store a request; None where the very same one waits already."""
+    row = conn.execute(
+        """
+        INSERT INTO approval (district, kind, what, change, before, shown, digest, asked_by,
+                              asked_at, why, expires_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        ON CONFLICT (district, digest) WHERE state = 'waiting' DO NOTHING
+        RETURNING id
+        """,
+        (district, new.kind, new.what, Jsonb(new.change), Jsonb(new.before), Jsonb(new.shown),
+         new.digest, asked_by, now, why, expires_at),
+    ).fetchone()  # fmt: skip
+    return row[0] if row else None
+
+
+def find_waiting(conn: Connection, district: str, digest: str) -> Approval | None:
+    """The request of this digest that waits."""
+    with conn.cursor(row_factory=class_row(_Row)) as cursor:
+        row = cursor.execute(
+            """
+            SELECT id, district, kind, what, change, before, shown, digest, asked_by, asked_at,
+                   why, expires_at, state, decided_by, decided_at, decided_why
+            FROM approval WHERE district = %s AND digest = %s AND state = 'waiting'
+            """,
+            (district, digest),
+        ).fetchone()
+    return row.as_approval() if row else None
+
+
+def kind_of(conn: Connection, district: str, number: int) -> str | None:
+    """What a request of a district is about; None: there is no such request."""
+    row = conn.execute(
+        "SELECT kind FROM approval WHERE district = %s AND id = %s", (district, number)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def lock_approval(conn: Connection, district: str, number: int) -> Approval | None:
+    """A request of a district; nobody else decides it until the commit."""
+    with conn.cursor(row_factory=class_row(_Row)) as cursor:
+        row = cursor.execute(
+            """
+            SELECT id, district, kind, what, change, before, shown, digest, asked_by, asked_at,
+                   why, expires_at, state, decided_by, decided_at, decided_why
+            FROM approval WHERE district = %s AND id = %s FOR UPDATE
+            """,
+            (district, number),
+        ).fetchone()
+    return row.as_approval() if row else None
+
+
+def list_approvals(
+    conn: Connection, district: str, *, below: int | None, limit: int
+) -> list[Approval]:
+    """Requests of a district, newest first, with numbers below `below`."""
+    with conn.cursor(row_factory=class_row(_Row)) as cursor:
+        rows = cursor.execute(
+            """
+            SELECT id, district, kind, what, change, before, shown, digest, asked_by, asked_at,
+                   why, expires_at, state, decided_by, decided_at, decided_why
+            FROM approval
+            WHERE district = %(district)s AND (%(below)s::bigint IS NULL OR id < %(below)s)
+            ORDER BY id DESC LIMIT %(limit)s
+            """,
+            {"district": district, "below": below, "limit": limit},
+        ).fetchall()
+    return [row.as_approval() for row in rows]
+
+
+def decide(
+    conn: Connection, number: int, state: ApprovalState, by: str, why: str, now: datetime
+) -> None:
+    conn.execute(
+        """
+        UPDATE approval SET state = %s, decided_by = %s, decided_why = %s, decided_at = %s
+        WHERE id = %s
+        """,
+        (state.value, by, why, now, number),
+    )
+
+
+def expire(conn: Connection, district: str, now: datetime) -> list[tuple[int, str]]:
+    """Write down that nobody decided these in time: number and what was asked for."""
+    return conn.execute(
+        """
+        UPDATE approval SET state = 'expired', decided_at = expires_at
+        WHERE district = %s AND state = 'waiting' AND expires_at <= %s
+        RETURNING id, what
+        """,
+        (district, now),
+    ).fetchall()

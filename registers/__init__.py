@@ -1,0 +1,1 @@
+"""Registers of a city: definitions, entries, inspections, draws."""
