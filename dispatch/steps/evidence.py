@@ -15,7 +15,7 @@ from db.evidence import NewEvidence
 from db.pool import Connection
 from dispatch.guard import FILE_EVIDENCE, allowed, current_state
 from dispatch.photos import FileFacts, inspect_file
-from dispatch.steps.telling import event
+from dispatch.steps.telling import evidence_told
 
 MAX_NAME = 200
 ONLOOKERS = frozenset({Role.VIEWER, Role.LEADER})
@@ -40,21 +40,8 @@ def add_evidence(
     evidence_id, is_new = evidence.insert_evidence(conn, new)
     if is_new:
         elsewhere = evidence.list_uses_elsewhere(conn, incident.id, new.sha256)
-        told = event(
-            incident,
-            "incident.evidence_added",
-            caller,
-            now,
-            evidence=evidence_id,
-            stage=stage,
-            filename=new.filename,
-            media_type=new.media_type,
-            size_bytes=len(content),
-            sha256=new.sha256.hex(),
-            taken_at=facts.taken_at.isoformat() if facts.taken_at else None,
-            metres_away=_metres_away(incident, facts),
-            also_in=elsewhere,
-        )
+        metres = _metres_away(incident, facts)
+        told = evidence_told(incident, caller, new, evidence_id, metres, elsewhere)
         append_events(conn, [told])
     return evidence_id
 
