@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,13 +14,12 @@ from alerts import foresight, rule_files
 from alerts import steps as alert_steps
 from alerts.foresight import Foresight
 from app import four_eyes
-from app.approval_commands import acting_person, as_option, say_waiting, why_option
+from app.approval_commands import as_option, say_waiting, why_option
 from app.commands import district_of, installation, no_installation_needed, print_json, transaction
-from app.four_eyes import RuleChange
+from app.held_back import RULES, HeldBack, find_waiting, rule_texts
 from app.settings import Settings
 from city.errors import Conflict, InvalidInput
 from city.event import NewEvent
-from city.person import Caller
 from db import calendars, seeds
 from db.pool import Connection
 from db.users import draw_password
@@ -31,12 +29,10 @@ from founding.city_file import CITY_FILE
 from founding.compare import ADDED, CHANGED, Change, as_json, as_lines, codes
 from founding.export import write_folder
 from founding.parts import City, Fault, Shipped, StageLimit
-from people.approvals import Asked
 from registers.shipped import shipped_registers
 from wire.model_check import check_text
 
 ACTOR = "cli"
-RULES = "rules"
 # Folders inside a city folder.
 INNER = (RULES, "models", "registers")
 # A folder in which a file is larger than this is another folder.
@@ -80,13 +76,13 @@ def city_plan(settings: Settings, folders: Sequence[Path], as_json_: bool) -> No
     cities, now = judged(folders), datetime.now(UTC)
     with transaction(settings) as conn:
         plans = [founding.plan_city(conn, city) for city in cities]
-        texts: dict[str, str] = {}
-        waits = []
-        for city, plan in zip(cities, plans, strict=True):
-            mine = {c: city.rules[c] for c in codes(plan.changes, "rule", ADDED, CHANGED)}
-            texts |= mine
-            waits.append(HeldBack.what(conn, city, mine, now))
+        texts = {
+            code: city.rules[code]
+            for city, plan in zip(cities, plans, strict=True)
+            for code in codes(plan.changes, "rule", ADDED, CHANGED)
+        }
         foreseen = four_eyes.foresee(conn, texts, (), now)
+        waits = find_waiting(conn, cities, rule_texts(texts), now).change.what
         conn.rollback()
     told = {c.district.code: plan.changes for c, plan in zip(cities, plans, strict=True)}
     if as_json_:
@@ -97,7 +93,7 @@ def city_plan(settings: Settings, folders: Sequence[Path], as_json_: bool) -> No
         print_json({"changes": changes, **found})
     else:
         _say(told)
-        for line in plan_notes(foreseen, ", ".join(dict.fromkeys(filter(None, waits)))):
+        for line in plan_notes(foreseen, waits):
             click.echo(line)
     refuse([fault for plan in plans for fault in plan.obstacles])
 
@@ -118,10 +114,10 @@ def city_apply(settings: Settings, folders: Sequence[Path], as_: str, why: str) 
     once. Where a city has four eyes, its gas safety rules wait for a second person."""
     cities, now = judged(folders), datetime.now(UTC)
     with transaction(settings) as conn:
-        held = HeldBack(conn, cities, as_, why, now)
+        held = HeldBack(conn, cities, put_rules, as_, why, now)
         done = founding.apply_cities(
             conn, held.cities, ACTOR, now, put_rules=held.put_rules, new_password=draw_password,
-            look_again=lambda: held.look_again(conn),
+            look_again=held.look_again(conn),
         )  # fmt: skip
         told = zip(cities, done, strict=True)
         _say({c.district.code: [x for x in d.changes if not held.has(x)] for c, d in told})
@@ -222,90 +218,3 @@ def put_rules(
     except Conflict as conflict:
         hint = "`gridwarden rules apply` names them and asks"
         raise Conflict(f"{conflict}; {hint}", current=conflict.current) from conflict
-
-
-class HeldBack:
-    """What of folders waits for a second person, where the city has four eyes: its gas safety
-    rules, and that it has them no more. The rest is put in force."""
-
-    def __init__(
-        self, conn: Connection, cities: Sequence[City], as_: str, why: str, now: datetime
-    ) -> None:
-        """Looks before anything is locked: at who asks, and at what the rules would have done."""
-        self._why, self._code = why, cities[0].district.code
-        self._on = four_eyes.district_of_rules(conn, self._code)
-        off = _switched_off(conn, cities)
-        self._switch_off = bool(off)
-        self._rules: Mapping[str, str] = {}
-        self._caller: Caller | None = None
-        self._foreseen: Mapping[str, Any] | None = None
-        self.asked: Asked | None = None
-        self.cities = cities
-        if self._on is None:
-            return
-        texts = {code: text for city in cities for code, text in city.rules.items()}
-        self._rules = self._gas_rules(conn, rule_texts(texts), now)
-        if not self._rules and not off:
-            return
-        if len(cities) > 1:
-            what = RuleChange(self._rules, switch_off=self._switch_off).what
-            raise Conflict(f"waits for a second person: {what}; apply one folder alone", current={})
-        self._foreseen = four_eyes.foreseen_json(four_eyes.foresee(conn, self._rules, (), now))
-        if off:
-            district = replace(cities[0].district, four_eyes=True)
-            self.cities = [replace(cities[0], district=district)]
-        self._caller = acting_person(conn, as_, self._on)
-
-    @staticmethod
-    def what(conn: Connection, city: City, texts: Mapping[str, str], now: datetime) -> str:
-        """In words, for a plan; empty where nothing waits."""
-        on = four_eyes.district_of_rules(conn, city.district.code)
-        if on is None:
-            return ""
-        held, _ = four_eyes.gas_rules_among(conn, texts, (), now)
-        off = on == city.district.code and not city.district.four_eyes
-        return RuleChange(held, switch_off=off).what
-
-    def look_again(self, conn: Connection) -> None:
-        """Nobody else switches it any more; had somebody, this was made on another city."""
-        if four_eyes.district_of_rules(conn, self._code) != self._on:
-            raise Conflict("four eyes were switched meanwhile: say it again", current={})
-
-    def has(self, change: Change) -> bool:
-        return change.what == "rule" and change.code in self._rules
-
-    def put_rules(
-        self, conn: Connection, actor: str, texts: Mapping[str, str], now: datetime
-    ) -> Sequence[NewEvent]:
-        """Put the others in force, then store the request for these."""
-        if self._on is None:
-            return put_rules(conn, actor, texts, now)
-        if self._gas_rules(conn, texts, now) != self._rules:
-            raise Conflict("a gas rule was changed meanwhile: say it again", current={})
-        held = rule_texts(self._rules)
-        others = {file: text for file, text in texts.items() if file not in held}
-        events = [*put_rules(conn, actor, others, now)]
-        if self._caller is not None:
-            four_eyes.check_categories(conn, self._code, self._rules, now)
-            wanted = RuleChange(self._rules, switch_off=self._switch_off)
-            self.asked = four_eyes.ask(
-                conn, self._caller, wanted, self._foreseen, self._why, now
-            )  # fmt: skip
-            events += self.asked.events
-        return events
-
-    def _gas_rules(
-        self, conn: Connection, texts: Mapping[str, str], now: datetime
-    ) -> Mapping[str, str]:
-        return four_eyes.gas_rules_among(conn, texts, (), now)[0]
-
-
-def _switched_off(conn: Connection, cities: Sequence[City]) -> list[City]:
-    """Those that have four eyes and would have them no more."""
-    mine = [city for city in cities if not city.district.four_eyes]
-    return [city for city in mine if four_eyes.is_on(conn, city.district.code)]
-
-
-def rule_texts(rules: Mapping[str, str]) -> dict[str, str]:
-    """Texts by the file of a folder, from those by code."""
-    return {f"{RULES}/{code}.toml": text for code, text in rules.items()}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 from app.finding import Finding
 from app.restart_test import recall
@@ -11,7 +11,16 @@ from app.settings import Settings
 from city.errors import GridwardenError
 from city.settings import missing_year
 from dashboard.shell.disk import disk_of
-from db import calendars, evaluation, inbox_lease, ingest_workers, live, migrate, operations
+from db import (
+    calendars,
+    evaluation,
+    inbox_lease,
+    ingest_workers,
+    live,
+    migrate,
+    operations,
+    rosters,
+)
 from db.pool import first_line
 from ingest import mqtt
 
@@ -19,6 +28,8 @@ from ingest import mqtt
 CLOCK_SKEW_MAX_S = 2.0
 # Batches older than this that nobody evaluated mean that the engine stands still.
 BACKLOG_MAX_S = 30
+# The next roster is asked for so long before the present one ends.
+ROSTER_AHEAD = timedelta(days=7)
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -64,7 +75,10 @@ def _database(settings: Settings) -> Iterator[Finding]:
             f"{batches} batches wait, the oldest for {oldest_s:.0f} s",
         )
         known = calendars.find_calendar(conn, calendars.DEFAULT_CODE).known_until
-        yield calendar_finding(known, datetime.now(UTC).date())
+        today = datetime.now(UTC).date()
+        yield calendar_finding(known, today)
+        if dates := rosters.list_last_dates(conn):
+            yield roster_finding(dates, today)
 
 
 def calendar_finding(known_until: date, today: date) -> Finding:
@@ -76,6 +90,18 @@ def calendar_finding(known_until: date, today: date) -> Finding:
             " or with `gridwarden calendar load`"
         )
     return Finding(today <= known_until, "calendar", text)
+
+
+def roster_finding(dates: Sequence[tuple[str, date]], today: date) -> Finding:
+    """Rosters that have ended leave their squads off duty; that one ends is said before."""
+    over = [squad for squad, last in dates if last < today]
+    soon = [(squad, last) for squad, last in dates if today <= last < today + ROSTER_AHEAD]
+    text = "; ".join(
+        [f"the roster of {squad} has ended: it is off duty" for squad in over]
+        + [f"the roster of {squad} ends on {last}" for squad, last in soon]
+    )
+    where = "; enter the next one on the page /settings?part=rosters"
+    return Finding(not over, "rosters", text + where if text else "go on for a week at least")
 
 
 def _workers(settings: Settings) -> Iterator[Finding]:

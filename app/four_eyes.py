@@ -61,16 +61,20 @@ class RuleChange:
         }
 
 
-def district_of_rules(conn: Connection, own: str) -> str | None:
-    """Where changes of gas rules wait; None: they do not."""
-    switched_on = districts.list_where(conn, FOUR_EYES, True)
-    if own in switched_on:
-        return own
-    return switched_on[0] if switched_on else None
+def districts_with(conn: Connection) -> list[str]:
+    """Codes of the districts that have four eyes."""
+    return districts.list_where(conn, FOUR_EYES, True)
+
+
+def district_of_rules(conn: Connection, *own: str) -> str | None:
+    """Where changes of gas rules wait, one of these districts if it can be; None: they do not."""
+    switched_on = districts_with(conn)
+    mine = [code for code in own if code in switched_on]
+    return next(iter([*mine, *switched_on]), None)
 
 
 def is_on(conn: Connection, district: str) -> bool:
-    return district in districts.list_where(conn, FOUR_EYES, True)
+    return district in districts_with(conn)
 
 
 def gas_rules_among(
@@ -118,17 +122,20 @@ def ask(
 
 
 def check_categories(
-    conn: Connection, district: str, held: Mapping[str, str], now: datetime
+    conn: Connection, codes: Sequence[str], held: Mapping[str, str], now: datetime
 ) -> None:
-    """A rule that is still in force because its successor waits still raises cases."""
-    known = {category.code for category in categories.list_in_force(conn, district)}
-    for code, rule in load_rules(conn, now).items():
-        if code in held and rule.opens_incident and rule.category not in known:
-            raise Conflict(
-                f"rule {code} raises cases of category {rule.category} until its successor is "
-                "approved: keep the category until then; nothing was changed",
-                current={"rule": code, "category": rule.category},
-            )
+    """A rule that is still in force because its successor waits still raises cases, in every one
+    of these districts."""
+    present = load_rules(conn, now)
+    for district in codes:
+        known = {category.code for category in categories.list_in_force(conn, district)}
+        for rule in (present[code] for code in held if code in present):
+            if rule.opens_incident and rule.category not in known:
+                raise Conflict(
+                    f"rule {rule.code} raises cases of category {rule.category} until its "
+                    "successor is approved: keep the category until then; nothing was changed",
+                    current={"rule": rule.code, "category": rule.category},
+                )
 
 
 def approvers(conn: Connection, district: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 from psycopg.rows import class_row
 
@@ -59,6 +59,17 @@ def list_rosters(
         if duty := row.as_duty():
             mine.append(duty)
     return {squad: tuple(duties) for squad, duties in found.items()}
+
+
+def list_last_dates(conn: Connection) -> list[tuple[str, date]]:
+    """Of the active squads whose roster names dates alone the last one, the earliest first."""
+    rows = conn.execute(
+        """
+        SELECT r.squad, max(r.day) FROM squad_roster r JOIN squad s ON s.code = r.squad
+        WHERE s.active GROUP BY r.squad HAVING bool_and(r.day ~ '-') ORDER BY 2, 1
+        """
+    ).fetchall()
+    return [(squad, date.fromisoformat(day)) for squad, day in rows]
 
 
 def replace_roster(conn: Connection, squad: str, duties: Sequence[Duty]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Flask, Response, redirect, render_template, request
 
+from city.datum import Datum
 from city.errors import Conflict, InvalidInput
 from city.first_run import FirstRun, Outlook
 from dashboard.shell import assets, i18n, theme
@@ -34,7 +35,7 @@ from db.pool import transaction
 from db.rate_limit import Attempts
 
 FILES = ("boundary", "divisions", "cells")
-DATUMS = ("wgs84", "cgcs2000")
+DATUMS = tuple(datum.value for datum in Datum)
 # Which step of the page makes which file of the folder.
 STEPS = {
     "city.toml": 1, "boundary.geojson": 2, "divisions.csv": 3, "grid.toml": 4, "grid.csv": 4,

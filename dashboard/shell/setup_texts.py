@@ -10,9 +10,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "step1": "1 城市", "code": "行政区划代码（六位数字）", "name_zh": "中文名称",
         "name_en": "英文名称", "timezone": "时区", "languages": "语言", "zh": "中文",
         "en": "英文", "datum": "坐标系", "wgs84": "WGS-84", "cgcs2000": "CGCS2000",
+        "gcj02": "GCJ-02（高德、腾讯，将换算为 WGS-84）", "bd09": "BD-09（百度，将换算为 WGS-84）",
         "step2": "2 边界", "boundary": "边界文件（GeoJSON）",
         "boundary_note": "上传文件，或逐点输入角点：在下图点击，或每行写“经度, 纬度”。写了角点时"
-        "不用文件。高德、百度地图的坐标有偏移，请先换算。",
+        "不用文件。高德、百度地图的坐标有偏移，请在上面选对坐标系。",
         "corners": "角点（每行：经度, 纬度）",
         "map_centre": "图中心（经度, 纬度）", "map_width": "图宽（千米）", "map_undo": "撤销一点",
         "map_clear": "全部清除", "map_label": "边界草图：点击加角点，拖动移动角点",
@@ -21,7 +22,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "official_note": "按区划代码取国家统计局最后一次公布的名称和编码。其中没有位置：要生成网格"
         "，请改用带 lon,lat 的文件，或以后在“设置”中补上。",
         "divisions": "divisions.csv",
-        "divisions_note": "列：code,name,level,parent，可加 lon,lat。",
+        "divisions_note": "列：code,name,level,parent，可加 lon,lat,datum。",
         "step4": "4 单元网格", "grid": "生成 100 米网格（需要带位置的社区）",
         "grid_own": "自己的网格文件", "grid_later": "以后再做",
         "cells": "网格表（CSV）", "cells_note": "列：code,west,south,east,north，可加 division。"
@@ -47,10 +48,12 @@ TEXTS: dict[str, dict[str, str]] = {
         "name_en": "English name", "timezone": "Time zone", "languages": "Languages",
         "zh": "Chinese", "en": "English", "datum": "Datum of the coordinates",
         "wgs84": "WGS-84", "cgcs2000": "CGCS2000",
+        "gcj02": "GCJ-02 (Amap, Tencent; converted to WGS-84)",
+        "bd09": "BD-09 (Baidu; converted to WGS-84)",
         "step2": "2 Boundary", "boundary": "Boundary file (GeoJSON)",
         "boundary_note": "Send a file, or enter the corners: click on the map below, or write "
         "“longitude, latitude”, a line each. Where there are corners, the file is not used. "
-        "Coordinates from maps of Amap or Baidu are shifted: convert them first.",
+        "Coordinates from maps of Amap or Baidu are shifted: say so above.",
         "corners": "Corners (a line each: longitude, latitude)",
         "map_centre": "Centre of the map (longitude, latitude)",
         "map_width": "Width of the map (km)", "map_undo": "Undo a corner",
@@ -63,7 +66,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "Statistics published them last. They say nothing of places: for a unit grid, send a file "
         "with lon,lat, or add these on the page of settings afterwards.",
         "divisions": "divisions.csv",
-        "divisions_note": "Columns: code,name,level,parent, as needed lon,lat.",
+        "divisions_note": "Columns: code,name,level,parent, as needed lon,lat,datum.",
         "step4": "4 Unit grid", "grid": "Make cells of 100 m (needs communities with places)",
         "grid_own": "A grid file of your own", "grid_later": "Later",
         "cells": "Table of cells (CSV)", "cells_note": "Columns: code,west,south,east,north, as "

@@ -328,6 +328,14 @@ def render_squads(
     )
 
 
+def call_text(t: Texts, squad: Mapping[str, Any]) -> str:
+    """The same in the dialog that sends a squad."""
+    called, phone = squad.get("called"), squad.get("phone")
+    return " ".join(
+        part for part in (t("squad.called", name=called) if called else "", phone) if part
+    )
+
+
 def render_call(t: Texts, squad: Mapping[str, Any]) -> list[Component]:
     """Who of it is on duty, and the number to call; nothing where neither is known."""
     called, phone = squad.get("called"), squad.get("phone")
@@ -367,6 +375,7 @@ def render_squad(t: Texts, squad: Mapping[str, Any], rank: int) -> Component:
                 "data-action": Action.DISPATCH.value,
                 "data-fields": "squad*" if squad["on_duty"] else "squad* note*",
                 "data-squad": squad["squad"],
+                "data-call": call_text(t, squad),
                 "data-at_once": "1",
                 "data-key": str(rank),
                 "aria-keyshortcuts": str(rank),

@@ -27,7 +27,9 @@
 
   const squadOptions = () => [...gw.live.squads.values()]
     .sort((a, b) => b[5] - a[5] || a[6] - b[6])
-    .map(q => [q[0], `${gw.page.lang === 'zh' ? q[1] : q[2]}${q[5] ? '' : ' · ' + gw.t('map.off_duty')} · ${gw.t('squad.open_count', { n: q[6] })}`]);
+    .map(q => [q[0], [gw.page.lang === 'zh' ? q[1] : q[2], q[5] ? '' : gw.t('map.off_duty'), gw.t('squad.open_count', { n: q[6] }), onCall(q[0])].filter(Boolean).join(' · ')]);
+  /* Who of a squad is on duty, as its recommendation says. */
+  const onCall = code => { const button = [...document.querySelectorAll('[data-call]')].find(b => b.dataset.squad === code); return button ? button.dataset.call : ''; };
 
   gw.categories = () => [['', ''], ...(gw.page.categories || []).map(c => [c[0], gw.page.lang === 'zh' ? c[1] : c[2]])];
 

@@ -21,6 +21,7 @@ from tests.integration.founding.test_city_commands import (
     change,
     done,
     everything,
+    neighbour_of,
     refused,
 )
 
@@ -176,6 +177,23 @@ def test_four_eyes_are_switched_off_by_four_eyes(say: Say, bare: Connection, cit
     assert districts.find_settings(bare, DISTRICT, ["four_eyes"]) == {"four_eyes": True}
     done(say(ASKER, "so be it", "approval", "approve", "1"))
     assert districts.find_settings(bare, DISTRICT, ["four_eyes"]) == {"four_eyes": False}
+
+
+def test_of_two_folders_the_rule_waits_in_the_city_with_four_eyes(
+    say: Say, bare: Connection, city: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(city, "city.toml", "four_eyes = true\n", "")
+    other = neighbour_of(city)
+    change(city, "city.toml", "datum", "four_eyes = true\ndatum")
+    for folder in (city, other):
+        lowered(folder)
+    said = done(say(ASKER, "both of them", "city", "apply", str(other), str(city)))
+    assert "rule gas-lel waits as approval 1" in said
+    assert version(bare) == (2, "cli")
+    monkeypatch.setenv("GRIDWARDEN_DISTRICT", DISTRICT)
+    done(say(SECOND, "fine", "approval", "approve", "1"))
+    assert version(bare) == (3, SECOND)
+    assert districts.list_where(bare, "four_eyes", True) == [DISTRICT]
 
 
 def test_a_gas_rule_is_not_retired_by_one_person_and_others_are(

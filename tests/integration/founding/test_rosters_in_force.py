@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from city.person import Caller
 from city.place import LonLat
 from city.requests import ReportRequest
 from city.squad import Recommendation
-from db import squads, users
+from db import rosters, squads, users
 from db.events import append_waiting
 from db.pool import Connection
 from db.users import draw_password
@@ -62,6 +62,7 @@ def test_who_is_on_duty_is_recommended_with_their_number(
     assert (by_day.eligible, by_day.called, by_day.phone) == (True, "吴队长", "13800000001")
     assert (by_night.eligible, by_night.called, by_night.phone) == (False, "", "0716-119")
     assert free.on_duty is False
+    assert rosters.list_last_dates(bare) == [("XZ-GAS", date(2026, 12, 6))]
     append_waiting(bare, DAY)
     picture = read_picture(bare, DISTRICT)
     for now in (DAY, NIGHT, FREE):

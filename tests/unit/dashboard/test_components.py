@@ -12,7 +12,7 @@ from city.incident import Role
 from city.person import Caller
 from dashboard.screens.console import page as console
 from dashboard.screens.console import video
-from dashboard.screens.detail.page import alarm_verbs, render_detail
+from dashboard.screens.detail.page import alarm_verbs, render_detail, render_squad
 from dashboard.screens.kpi import page as kpi
 from dashboard.screens.squad import page as squad
 from dashboard.screens.wall import page as wall
@@ -143,6 +143,13 @@ def a_squad(**changes: Any) -> dict[str, Any]:
         "travel_minutes": 2.6,
         "open_incidents": 1,
     } | changes
+
+
+def test_a_squad_says_whom_to_call_where_the_reader_may_know() -> None:
+    drawn = render_squad(EN, a_squad(called="Wu", phone="138 0000 0001"), 1)
+    assert "On duty: Wu" in words(drawn)
+    assert "tel:13800000001" in str(drawn)
+    assert "On duty" not in words(render_squad(EN, a_squad(called="", phone=""), 1))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,15 @@ from tests.unit.founding.conftest import SAMPLE
 SQUARE = "112.5,30.2\n112.53,30.2\n112.53,30.23\n112.5,30.23"
 HEAD = b"code,west,south,east,north\n"
 CELL = HEAD + b"991201001001001,112.510,30.200,112.511,30.201\n"
+ASIDE = (
+    "code,name,level,parent,lon,lat\n991201001,东洲街道,street,991201,,\n"
+    + "".join(
+        f"99120100100{n},社区{n},community,991201001,{lon},{lat}\n"
+        for n, (lon, lat) in enumerate(
+            [(112.5244, 30.1985), (112.5241, 30.1981), (112.5235, 30.198)]
+        )
+    )
+).encode()
 WRONG: list[dict[str, object]] = [
     {"code": "12"},
     {"code": ""},
@@ -33,6 +42,12 @@ WRONG: list[dict[str, object]] = [
     {"boundary": b'{"type": "Point", "coordinates": [1, 2]}'},
     {"boundary": b'{"type": "Polygon", "coordinates": [[1]]}'},
     {"boundary": b'{"type": "Polygon", "coordinates": []}'},
+    {
+        "boundary": b'{"type": "Polygon", "coordinates": [[[112.5,30.2],[112.6,30.2],[112.6,30.3],'
+        b"[112.5,30.3],[112.5,30.2]],[[112.52,30.22],[112.58,30.22],[112.55,30.28],[112.52,30.22]]]}"
+    },
+    {"boundary": b'{"type": "Polygon", "crs": {}, "coordinates": [[[1,2],[2,2],[2,3],[1,2]]]}'},
+    {"divisions": ASIDE},
     {"corners": "1"},
     {"corners": "112.5,30.2"},
     {"corners": SQUARE.replace("30.23", "30.2")},

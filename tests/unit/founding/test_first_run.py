@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from functools import cache
 
 import pytest
+from shapely.geometry import shape
 
 from app.city_commands import shipped
+from city.datum import Datum, from_wgs84
 from city.first_run import FirstRun
+from city.place import LonLat
 from founding.first_run import judge_answers, make_folder
 from founding.parts import Shipped
 from tests.unit.founding.conftest import Files, Judge
@@ -158,3 +162,33 @@ def test_a_file_that_was_asked_for_and_did_not_come_is_a_fault(answers: FirstRun
         ("divisions.csv", "is missing from the folder"),
         ("grid.toml", "is not in the folder"),
     }
+
+
+@pytest.mark.parametrize("datum", [Datum.GCJ02, Datum.BD09])
+def test_a_shifted_map_makes_the_city_where_it_is(answers: FirstRun, datum: Datum) -> None:
+    def shifted(lon: float, lat: float) -> tuple[float, float]:
+        point = from_wgs84(LonLat(lon, lat), datum)
+        return point.lon, point.lat
+
+    def place(row: list[str]) -> list[str]:
+        return [*row[:-2], *map(repr, shifted(float(row[-2]), float(row[-1])))] if row[-1] else row
+
+    head, *rows = (row.split(",") for row in (answers.divisions or b"").decode().splitlines())
+    moved = "\n".join(",".join(row) for row in [head, *map(place, rows)])
+    there = json.loads(answers.boundary or b"")
+    boundary = shape(there["features"][0]["geometry"] if "features" in there else there)
+    text = "\n".join(
+        "{:.9f}, {:.9f}".format(*shifted(lon, lat)) for lon, lat in boundary.exterior.coords
+    )
+    plain, _ = judge_answers(answers, known())
+    told = replace(answers, datum=datum.value, corners=text, divisions=moved.encode())
+    city, faults = judge_answers(told, known())
+    assert not faults
+    assert city is not None
+    assert plain is not None
+    assert shape(city.district.outline).equals_exact(shape(plain.district.outline), 2e-6)
+    assert len(city.cells) == pytest.approx(len(plain.cells), abs=10)
+    unsaid, _ = judge_answers(replace(told, datum="wgs84"), known())
+    assert unsaid is not None
+    aside = shape(unsaid.district.outline).centroid.distance(boundary.centroid)
+    assert aside > 0.003

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 import pytest
 
+from app.doctor import roster_finding
 from city.roster import Duty, days_text, duty_at
 from dashboard.screens.settings.page import fault_words
 from dashboard.shell.i18n import CHINESE, texts
@@ -85,6 +86,19 @@ def test_a_duty_is_a_row_of_the_settings_by_squad_day_and_hour(files: Files, jud
 )
 def test_days_are_written_as_people_write_them(day: str, written: str) -> None:
     assert days_text(day) == written
+
+
+@pytest.mark.parametrize(
+    ("last", "ok", "said"),
+    [
+        (date(2026, 12, 4), False, "the roster of XZ-GAS has ended: it is off duty"),
+        (date(2026, 12, 5), True, "the roster of XZ-GAS ends on 2026-12-05"),
+        (date(2026, 12, 12), True, "go on for a week at least"),
+    ],
+)
+def test_the_doctor_says_before_a_roster_ends(last: date, ok: bool, said: str) -> None:
+    finding = roster_finding([("XZ-GAS", last)], date(2026, 12, 5))
+    assert (finding.ok, finding.text.partition(";")[0]) == (ok, said)
 
 
 def duty(day: str, start: int, end: int, person: str) -> Duty:
