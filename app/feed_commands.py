@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from app.commands import installation, print_json, transaction
+from app.commands import district_of, installation, print_json, transaction
 from app.settings import Settings
 from city.datum import parse_datum
 from city.errors import InvalidInput, NotFound
 from city.feed import Feed
-from db import feeds
+from db import districts, feeds
 from db.feeds import FeedHeard
 from ingest.feed_steps import add_feed, switch_feed
 from wire import find_format
@@ -65,7 +65,7 @@ def feed_show(settings: Settings, name: str) -> None:
     "--topic", "--prefix", "topic", required=True,
     help="The first levels of its topics, of any depth, or a filter with wildcards.",
 )  # fmt: skip
-@click.option("--district", default="", help="Of its devices; without it of any.")
+@click.option("--district", default="", help="Of its devices; without it the installation's.")
 @click.option("--interval", type=int, default=None, help="Seconds: expected that often.")
 @click.option("--datum", default="wgs84", show_default=True, help="Of the positions in it.")
 @click.option("--disabled", is_flag=True, help="Put it in without listening yet.")
@@ -78,10 +78,10 @@ def feed_add(
     known = find_format(format_name)
     if known is None:
         raise InvalidInput("format", format_name, "is no wire format: see gridwarden feed list")
-    feed = Feed(
-        name, known.name, topic, district, interval, not disabled, parse_datum("datum", datum)
-    )
+    given = parse_datum("datum", datum)
     with transaction(settings) as conn:
+        of = district or (district_of(conn, settings) if districts.list_codes(conn) else "")
+        feed = Feed(name, known.name, topic, of, interval, not disabled, given)
         found = add_feed(conn, feed, "cli", datetime.now(UTC))
     state = "disabled" if disabled else "workers listen to it within seconds"
     click.echo(f"feed {name}: {', '.join(found.filters)} as {known.name}; {state}")

@@ -38,12 +38,14 @@ def user() -> None:
 @user.command("list")
 @installation
 def user_list(settings: Settings) -> None:
-    """Everybody, with role and squad; those who are shut out last."""
+    """Everybody, with role, squad and second factor; those who are shut out last."""
     with transaction(settings) as conn:
         accounts = users.list_accounts(conn, district_of(conn, settings))
     for account in accounts:
         state = f"shut out {_day(account.disabled_at)}" if account.disabled_at else "may sign in"
         squad = account.squad or ""
+        if account.second_factor_at:
+            state += ", with second factor"
         click.echo(f"{account.name:<24}{account.role.value:<14}{squad:<12}{state}")
 
 
@@ -89,6 +91,16 @@ def user_password(settings: Settings, name: str) -> None:
     with transaction(settings) as conn:
         people.set_password(conn, _cli(conn, settings), name, wanted, datetime.now(UTC))
     click.echo(f"user {name} has another password and must sign in anew")
+
+
+@user.command("reset-second-factor")
+@click.argument("name")
+@installation
+def user_reset_second_factor(settings: Settings, name: str) -> None:
+    """Take a lost second factor away: the password is enough until another is set."""
+    with transaction(settings) as conn:
+        people.reset_second_factor(conn, _cli(conn, settings), name, None, datetime.now(UTC))
+    click.echo(f"user {name} has no second factor and must sign in anew")
 
 
 @user.command("role")

@@ -197,7 +197,7 @@ def announce(
 def invite(say: Say, address: str, url: str) -> None:
     """Where nobody can sign in yet: the address that founds the city, with a code for one use."""
     with connect(url, application="gridwarden up") as conn:
-        if first_run.is_open(conn):
-            code = first_run.new_code(conn, "up", datetime.now(UTC))
-            conn.commit()
-            say(f"Nobody can sign in yet. Found the city at {address}/setup?code={code}")
+        text = first_run.invitation(conn, address, "up", datetime.now(UTC), keep_code=False)
+        conn.commit()
+    if text:
+        say(text)

@@ -107,10 +107,11 @@ def compare(
     pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], names: Mapping[str, str]
 ) -> dict[str, Any]:
     """Means of both over the rounds, today's over the earlier ones'; `names` are the figures'
-    names then and now."""
+    names then, where they had others, and now."""
 
     def mean(name: str, which: int) -> float:
-        return sum(float(pair[which][name]) for pair in pairs) / len(pairs)
+        called = name if name in pairs[0][which] else names[name]
+        return sum(float(pair[which][called]) for pair in pairs) / len(pairs)
 
     return {
         now: {

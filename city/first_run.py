@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from city.settings import SheetChange, SheetFault
+
 
 @dataclass(frozen=True, slots=True)
 class FirstRun:
-    """The answers of the set-up page. Files are bytes as they came, None where there is none;
-    `grid` makes cells of 100 m."""
+    """The answers of the set-up page. Files are bytes as they came, empty where one was asked
+    for and did not come, None where none was; `grid` makes cells of 100 m, unless `cells` has the
+    city's own. `corners` (a line each, `lon, lat`) take the place of a boundary file, `official`
+    names that of a file of divisions."""
 
     code: str
     name_zh: str
@@ -21,20 +25,14 @@ class FirstRun:
     divisions: bytes | None
     grid: bool
     admin: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileFault:
-    """One fault: the file of the city folder that it is in, and the sentence with row, field and
-    value."""
-
-    file: str
-    text: str
+    corners: str = ""
+    official: bool = False
+    cells: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is wrong, else what would be made, a line a change."""
+    """What is wrong, else what would be made. A fault names its file of the city folder."""
 
-    faults: Sequence[FileFault]
-    plan: Sequence[str]
+    faults: Sequence[SheetFault]
+    plan: Sequence[SheetChange]

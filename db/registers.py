@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from city.errors import NotFound
 from city.register import Coverage, RegisterEntry, StoredEntry
@@ -16,6 +17,8 @@ from db.pool import Connection
 from db.row_columns import select_list
 
 COLUMNS = select_list(StoredEntry, "register_entry")
+# Rows of one statement.
+CHUNK = 5_000
 # After every date: entries without one come last.
 NEVER = date(9999, 12, 31)
 
@@ -97,39 +100,57 @@ def save_entries(
 ) -> None:
     """Put entries in or change them; one that was retired is back with its history. A date on
     which it is due that was set by an inspection holds until the file names another one."""
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            """
-            INSERT INTO register_entry (
-                district, register, code, short, state, fields, personal, party, geometry, lon,
-                lat, first_due_on, due_on, created_at, changed_at)
-            VALUES (
-                %(district)s, %(register)s, %(code)s, %(short)s, %(state)s, %(fields)s,
-                %(personal)s, %(party)s, %(geometry)s, %(lon)s, %(lat)s, %(due_on)s, %(due_on)s,
-                %(now)s, %(now)s)
-            ON CONFLICT (district, register, code) DO UPDATE
-            SET state = EXCLUDED.state, fields = EXCLUDED.fields, personal = EXCLUDED.personal,
-                party = EXCLUDED.party, geometry = EXCLUDED.geometry, lon = EXCLUDED.lon,
-                lat = EXCLUDED.lat, first_due_on = EXCLUDED.first_due_on,
-                due_on = CASE
-                    WHEN register_entry.first_due_on IS DISTINCT FROM EXCLUDED.first_due_on
-                    THEN EXCLUDED.first_due_on ELSE register_entry.due_on END,
-                changed_at = EXCLUDED.changed_at, retired_at = NULL,
-                version = register_entry.version + 1
-            """,
-            [_values(district, register, row, now) for row in rows],
-        )
+    waiting = iter(rows)
+    while chunk := list(islice(waiting, CHUNK)):
+        _save_chunk(conn, district, register, chunk, now)
 
 
-def _values(district: str, register: str, row: EntryRow, now: datetime) -> dict[str, Any]:
-    entry = row.entry
-    return {
-        "district": district, "register": register, "code": entry.code, "short": row.short,
-        "state": entry.state, "fields": Jsonb(dict(entry.fields)),
-        "personal": Jsonb(dict(entry.personal)), "party": row.party,
-        "geometry": None if entry.geometry is None else Jsonb(dict(entry.geometry)),
-        "lon": entry.lon, "lat": entry.lat, "due_on": row.due_on, "now": now,
-    }  # fmt: skip
+def _save_chunk(
+    conn: Connection, district: str, register: str, rows: Sequence[EntryRow], now: datetime
+) -> None:
+    """Many rows in one statement."""
+    conn.execute(
+        """
+        INSERT INTO register_entry (
+            district, register, code, short, state, fields, personal, party, geometry, lon, lat,
+            first_due_on, due_on, created_at, changed_at)
+        SELECT %(district)s, %(register)s, n.code, n.short, n.state, n.fields::jsonb,
+               n.personal::jsonb, n.party, n.geometry::jsonb, n.lon, n.lat, n.due_on, n.due_on,
+               %(now)s, %(now)s
+        FROM unnest(
+            %(code)s::text[], %(short)s::text[], %(state)s::text[], %(fields)s::text[],
+            %(personal)s::text[], %(party)s::text[], %(geometry)s::text[],
+            %(lon)s::float8[], %(lat)s::float8[], %(due_on)s::date[]
+        ) AS n (code, short, state, fields, personal, party, geometry, lon, lat, due_on)
+        ON CONFLICT (district, register, code) DO UPDATE
+        SET state = EXCLUDED.state, fields = EXCLUDED.fields, personal = EXCLUDED.personal,
+            party = EXCLUDED.party, geometry = EXCLUDED.geometry, lon = EXCLUDED.lon,
+            lat = EXCLUDED.lat, first_due_on = EXCLUDED.first_due_on,
+            due_on = CASE
+                WHEN register_entry.first_due_on IS DISTINCT FROM EXCLUDED.first_due_on
+                THEN EXCLUDED.first_due_on ELSE register_entry.due_on END,
+            changed_at = EXCLUDED.changed_at, retired_at = NULL,
+            version = register_entry.version + 1
+        """,
+        {
+            "district": district, "register": register, "now": now,
+            "code": [r.entry.code for r in rows],
+            "short": [r.short for r in rows],
+            "state": [r.entry.state for r in rows],
+            "fields": [_json(r.entry.fields) for r in rows],
+            "personal": [_json(r.entry.personal) for r in rows],
+            "party": [r.party for r in rows],
+            "geometry": [None if r.entry.geometry is None else _json(r.entry.geometry)
+                         for r in rows],
+            "lon": [r.entry.lon for r in rows],
+            "lat": [r.entry.lat for r in rows],
+            "due_on": [r.due_on for r in rows],
+        },
+    )  # fmt: skip
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value), ensure_ascii=False)
 
 
 def retire_entries(

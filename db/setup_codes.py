@@ -9,10 +9,21 @@ from datetime import datetime
 from db.pool import Connection
 
 
+def is_prepared(conn: Connection) -> bool:
+    """Whether the database has the tables of this; a web server may start before they are made."""
+    row = conn.execute("SELECT to_regclass('setup_code') IS NOT NULL").fetchone()
+    return bool(row and row[0])
+
+
 def has_people(conn: Connection) -> bool:
     """Whether anybody was ever added, also somebody who is shut out now."""
     row = conn.execute("SELECT EXISTS (SELECT FROM app_user)").fetchone()
     return bool(row and row[0])
+
+
+def has_code(conn: Connection) -> bool:
+    """Whether there is a code; nobody knows its text any more but whoever was told."""
+    return conn.execute("SELECT FROM setup_code").fetchone() is not None
 
 
 def put_code(conn: Connection, code: str, now: datetime) -> None:

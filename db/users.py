@@ -63,6 +63,7 @@ class Account:
     display_name: str
     created_at: datetime
     disabled_at: datetime | None
+    second_factor_at: datetime | None
     version: int
 
     def __post_init__(self) -> None:
@@ -143,6 +144,14 @@ def set_password(conn: Connection, name: str, password: str, now: datetime) -> b
     return changed.rowcount == 1
 
 
+def end_sessions(conn: Connection, name: str, now: datetime) -> None:
+    """End every session of a person."""
+    conn.execute(
+        "UPDATE app_user SET sessions_from = %s, version = version + 1 WHERE name = %s",
+        (now, name),
+    )
+
+
 def disable_user(conn: Connection, name: str, now: datetime) -> bool:
     """Shut a user out; the sessions of before stay ended when they are let in again."""
     changed = conn.execute(
@@ -202,7 +211,8 @@ def lock_account(conn: Connection, district: str, name: str) -> Account | None:
     with conn.cursor(row_factory=class_row(Account)) as cursor:
         return cursor.execute(
             """
-            SELECT name, role, squad, district, display_name, created_at, disabled_at, version
+            SELECT name, role, squad, district, display_name, created_at, disabled_at,
+                   second_factor_at, version
             FROM app_user WHERE name = %s AND district = %s FOR UPDATE
             """,
             (name, district),
@@ -237,7 +247,8 @@ def list_accounts(conn: Connection, district: str) -> list[Account]:
     with conn.cursor(row_factory=class_row(Account)) as cursor:
         return cursor.execute(
             """
-            SELECT name, role, squad, district, display_name, created_at, disabled_at, version
+            SELECT name, role, squad, district, display_name, created_at, disabled_at,
+                   second_factor_at, version
             FROM app_user WHERE district = %s ORDER BY disabled_at IS NOT NULL, name
             """,
             (district,),

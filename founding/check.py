@@ -97,7 +97,9 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         problem = "is not shipped, and the folder has no calendar-YYYY.csv for it"
         faults.append(Fault(CITY_FILE, None, "calendar", district.calendar, problem))
     area = shape(dict(district.outline)).buffer(TOLERANCE_DEG)
-    registers = read_registers(draft.register_files, shipped.registers, categories, area, faults)
+    registers = read_registers(
+        draft.register_files, shipped.registers, categories, area, draft.datums, faults
+    )
     cells = _cells(draft, district, divisions, faults)
     if not faults:
         faults += cells_without_duty_grid(divisions, grids, cells)

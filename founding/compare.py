@@ -11,6 +11,7 @@ from typing import Any
 from city.clock import WorkCalendar
 from city.register import RegisterEntry
 from city.roster import Duty
+from city.settings import SheetChange
 from founding.parts import CalendarPart, City
 
 ADDED, CHANGED, RETIRED = "added", "changed", "retired"
@@ -187,6 +188,16 @@ def as_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
                 {"what": what, "code": c.code, "how": c.how, "fields": list(c.fields)} for c in mine
             ]
     return found
+
+
+def as_changes(changes: Sequence[Change]) -> list[SheetChange]:
+    """The same for a page."""
+    return [
+        SheetChange(
+            one["what"], one.get("code", ""), one["how"], one.get("fields", ()), one.get("count", 1)
+        )
+        for one in as_json(changes)
+    ]
 
 
 def next_calendar(

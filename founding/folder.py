@@ -79,8 +79,8 @@ T = TypeVar("T")
 
 
 def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
-    """`files` are the contents by name, those below `rules/` and
-    `models/` with their folder."""
+    """`files` are the contents by name, those below `rules/`, `models/` and `registers/` with their
+    folder."""
     faults = [
         Fault(name, None, "", "", "is missing from the folder") for name in NEEDED
         if name not in files

@@ -10,9 +10,10 @@ from db.pool import Connection
 from founding.city_file import GRID_FILE
 from founding.compare import ADDED, RETIRED, Change, codes, moved_cells
 from founding.field_steps import find_field_obstacles
-from founding.folder import DIVISIONS, DUTY_GRIDS, PEOPLE, SQUADS
+from founding.folder import CATEGORIES, DIVISIONS, DUTY_GRIDS, PEOPLE, SQUADS
 from founding.parts import City, Fault
 from founding.registers import data_file, open_relations
+from registers.shipped import known_registers
 
 # So many of a kind are named; the rest is counted.
 NAMED_MAX = 20
@@ -25,7 +26,7 @@ def find_obstacles(conn: Connection, city: City, changes: Sequence[Change]) -> l
         *_of_squads(conn, city, changes),
         *_of_people(conn, city, changes),
         *find_field_obstacles(conn, city, changes),
-        *_of_registers(conn, city),
+        *_of_registers(conn, city, changes),
     ]
 
 
@@ -77,10 +78,18 @@ def _of_people(conn: Connection, city: City, changes: Sequence[Change]) -> Itera
         yield Fault(PEOPLE, None, "role", ", ".join(admins), "would leave no administrator")
 
 
-def _of_registers(conn: Connection, city: City) -> Iterator[Fault]:
-    """Entries that others refer to and that stand neither in the folder nor in the database."""
+def _of_registers(conn: Connection, city: City, changes: Sequence[Change]) -> Iterator[Fault]:
+    """Categories that findings of a register need; entries that others refer to and that stand
+    neither in the folder nor in the database."""
+    district = city.district.code
+    if gone := codes(changes, "category", RETIRED):
+        known = known_registers(registers.list_definitions(conn, district))
+        for code in registers.used_registers(conn, district):
+            if code in known and known[code].category in gone:
+                problem = f"is missing: what fails in the register {code} becomes it"
+                yield Fault(CATEGORIES, None, "code", known[code].category, problem)
     for target, wanted in open_relations(city.registers).items():
-        found = registers.missing_codes(conn, city.district.code, target, sorted(wanted))
+        found = registers.missing_codes(conn, district, target, sorted(wanted))
         for code in found[:NAMED_MAX]:
             register, column = wanted[code]
             yield Fault(data_file(register), None, column, code, f"is no entry of {target}")

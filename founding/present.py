@@ -36,8 +36,7 @@ from founding.parts import (
     SquadPart,
     StageLimit,
 )
-from registers.definition import parse_definition
-from registers.shipped import shipped_registers
+from registers.shipped import known_registers
 
 CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING = "calendar", "languages", "levels"
 FOUR_EYES_SETTING = "four_eyes"
@@ -110,7 +109,7 @@ def _registers(
 ) -> dict[str, RegisterPart]:
     """Those that the city defines itself, and the named ones with their entries."""
     own = registers.list_definitions(conn, district)
-    known = {**shipped_registers(), **{code: parse_definition(text) for code, text in own.items()}}
+    known = known_registers(own)
     return {
         code: RegisterPart(
             known[code],

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import shapely
-from shapely.geometry import shape
+from shapely.geometry import mapping, shape
 
 from city.category import Category
+from city.datum import Datum, parse_datum
+from city.errors import InvalidInput
 from city.register import FieldType, PlaceKind, Register, RegisterEntry
+from founding.datums import Datums, shape_of
 from founding.parts import Entry, Fault, RegisterPart
-from founding.sheets import read_lines
+from founding.sheets import Line, read_lines
 from registers.definition import read_definition
-from registers.entries import columns_of, read_entry
+from registers.entries import columns_of, placed, read_entry
 
 FILE = re.compile(r"registers/([^/]+)\.(toml|csv)")
 
@@ -34,6 +38,7 @@ class _Reading:
 
     files: Mapping[str, bytes]
     shipped: Mapping[str, Register]
+    datums: Datums
     faults: list[Fault]
     own: dict[str, str] = field(default_factory=dict)  # text by code
     known: dict[str, Register] = field(default_factory=dict)
@@ -44,11 +49,12 @@ def read_registers(
     shipped: Mapping[str, Register],
     categories: Mapping[str, Category],
     area: Any,
+    datums: Datums,
     faults: list[Fault],
 ) -> dict[str, RegisterPart]:
     """Every register that the folder says something about. `area` is the district's shape, a
     little larger; what lies outside it is a fault."""
-    reading = _Reading(files, shipped, faults)
+    reading = _Reading(files, shipped, datums, faults)
     for name in sorted(files):
         found = FILE.fullmatch(name)
         if found and found[2] == "toml":
@@ -101,16 +107,34 @@ def _read_entries(
 ) -> tuple[Entry[RegisterEntry], ...]:
     found: list[Entry[RegisterEntry]] = []
     rows: dict[str, int] = {}
-    lines = read_lines(name, reading.files[name], *columns_of(register), reading.faults)
-    for line in lines:
+    needed, optional = columns_of(register)
+    if register.place is not PlaceKind.NONE:
+        optional.append("datum")
+    datum = reading.datums.of(name)
+    for line in read_lines(name, reading.files[name], needed, optional, reading.faults):
         before = len(reading.faults)
-        entry = read_entry(register, line.values, line.fault)
+        entry = _where_it_is(read_entry(register, line.values, line.fault), line, datum)
         if entry.code in rows:
             line.fault("code", f"is in row {rows[entry.code]} already")
         rows.setdefault(entry.code, line.row)
         if len(reading.faults) == before:
             found.append(Entry(line.row, entry))
     return tuple(found)
+
+
+def _where_it_is(entry: RegisterEntry, line: Line, datum: Datum) -> RegisterEntry:
+    """The entry in WGS-84, out of what its row, its file or the city says it is in."""
+    if text := line.text("datum"):
+        try:
+            datum = parse_datum("datum", text)
+        except InvalidInput as error:
+            line.fault("datum", error.problem)
+    if entry.geometry is None or not datum.is_shifted:
+        return entry
+    moved: dict[str, Any] = json.loads(
+        json.dumps(mapping(shape_of(shape(dict(entry.geometry)), datum)))
+    )
+    return placed(entry, moved)
 
 
 def _check_register(

@@ -19,7 +19,6 @@ from city.settings import (
     LimitEffect,
     PartItem,
     Sheet,
-    SheetChange,
     SheetFault,
     SheetPlan,
     missing_year,
@@ -30,7 +29,7 @@ from db.events import last_seq
 from db.pool import Connection
 from db.settings_history import list_settings_events
 from founding.check import judge_folder
-from founding.compare import Change, as_json
+from founding.compare import Change, as_changes
 from founding.excel import write_workbook
 from founding.export import write_folder
 from founding.folder import DIVISIONS, PEOPLE, ROSTER
@@ -159,7 +158,7 @@ def plan(
         digest=digest_of(present.content),
         seq=seq,
         rows=table.rows(content),
-        faults=[_fault(fault) for fault in faults],
+        faults=[as_fault(fault) for fault in faults],
     )
     if city is None:
         return planned
@@ -167,8 +166,8 @@ def plan(
     stands = [*made.obstacles, *_own_role(present.city, city, actor)]
     return replace(
         planned,
-        changes=_changes(made.changes),
-        obstacles=[_fault(fault) for fault in stands],
+        changes=as_changes(made.changes),
+        obstacles=[as_fault(fault) for fault in stands],
         effects=list(_effects(conn, present.city, city, made.changes)),
     )
 
@@ -260,7 +259,7 @@ def apply(
         look_again=look_again, told={"from": SOURCE, "part": name, "why": why},
         only=table.writes,
     )  # fmt: skip
-    return AppliedSheet(_changes(done.changes), done.passwords, show(conn, district, name))
+    return AppliedSheet(as_changes(done.changes), done.passwords, show(conn, district, name))
 
 
 def _refuse_stale(
@@ -297,16 +296,8 @@ def _own_role(before: City, after: City, actor: str) -> Iterator[Fault]:
         yield Fault(PEOPLE, None, "role", actor, "is your own; another administrator can")
 
 
-def _changes(changes: Sequence[Change]) -> list[SheetChange]:
-    return [
-        SheetChange(
-            one["what"], one.get("code", ""), one["how"], one.get("fields", ()), one.get("count", 1)
-        )
-        for one in as_json(changes)
-    ]
-
-
-def _fault(fault: Fault) -> SheetFault:
+def as_fault(fault: Fault) -> SheetFault:
+    """A fault of a folder as a page tells it."""
     return SheetFault(fault.file, fault.row, fault.field, fault.value, fault.problem)
 
 

@@ -420,7 +420,8 @@ def _untimed(message: Message, decoded: Decoded) -> list[Untimed]:
         return [Untimed(_digest("\0".join(said).encode()), True, message.again)]
     in_any = ("", decoded.device, message.topic)
     in_this = (f"{message.session} {message.mid}", decoded.device, message.topic)
-    if not GAS.matches(message.topic) or not message.session:
+    seen = message.topic.removeprefix(f"{message.base}/") if message.base else message.topic
+    if not GAS.matches(seen) or not message.session:
         return [Untimed(_said(in_this, message.payload), False, message.again)]
     body = _said(in_any, message.payload)
     if message.session.endswith(GAS_LANE):

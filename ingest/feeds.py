@@ -17,7 +17,7 @@ from city.place import LonLat
 from city.reading import Decoded, SquadPosition
 from ingest.message import Message
 from ingest.reporters import Reporters
-from wire import FORMATS
+from wire import FORMATS, GAS
 from wire.feeds import Listening, Router, own_name, sound, taker_of, with_shipped
 
 Bindings = Mapping[int, str]
@@ -41,6 +41,7 @@ class Feeds:
         self.revision = revision
         self.heard: list[Listening] = sound(with_shipped(rows))
         self._router = Router([*self.heard, *sound(retired)])
+        self._has_gas = any(each.gas for each in self.heard if each.feed.enabled)
         self._datum_of = {
             each.feed.format: each.feed.datum
             for each in self.heard
@@ -67,6 +68,13 @@ class Feeds:
             feed=taken.feed,
         )  # fmt: skip
 
+    def is_gas(self, topic: str) -> bool:
+        """Gas sensors publish this to an enabled feed, so that it comes in the lane of gas, too."""
+        taken = self._router.find(topic) if self._router else None
+        if taken is not None:
+            return taken.feed.enabled and taken.is_gas(topic)
+        return self._has_gas and GAS.matches(topic)
+
     def claims(
         self, handed: Sequence[Message], decoded: Sequence[Decoded], registry: Reporters,
         bound: Bindings,
@@ -74,7 +82,7 @@ class Feeds:
         """Devices registered by their name alone that nobody has heard yet, each with the feed
         through which it speaks now."""
         found: dict[int, str] = {}
-        for message, whole in zip(handed, decoded, strict=True):
+        for message, whole in zip(handed, decoded, strict=True) if self._router else ():
             for part in whole.parts or (whole,):
                 names = self._names(message, part)
                 if names is None or registry.find(part.format, names.full) is not None:
@@ -88,7 +96,7 @@ class Feeds:
         self, handed: Sequence[Message], decoded: Sequence[Decoded]
     ) -> Iterator[tuple[str, str]]:
         """(format, identity) that devices may be registered by, beside what messages say."""
-        for message, whole in zip(handed, decoded, strict=True):
+        for message, whole in zip(handed, decoded, strict=True) if self._router else ():
             for part in whole.parts or (whole,):
                 if (names := self._names(message, part)) is not None:
                     yield part.format, names.full
@@ -99,6 +107,8 @@ class Feeds:
         bound: Bindings,
     ) -> list[Decoded]:  # fmt: skip
         """The same messages, each of the device that its feed means, with its places in WGS-84."""
+        if not self._router and not self._datum_of:
+            return list(decoded)
         return [
             self._adopt(message, whole, registry, bound)
             for message, whole in zip(handed, decoded, strict=True)
@@ -126,6 +136,9 @@ class Feeds:
         return replace(whole, device=device, link=link, positions=positions)
 
     def _datum(self, message: Message, decoded: Decoded) -> Datum:
+        """What its positions are in, unless the message itself says so."""
+        if "datum" in decoded.link:
+            return Datum.WGS84
         if message.feed is not None:
             return message.feed.datum
         return self._datum_of.get(decoded.format, Datum.WGS84)

@@ -38,7 +38,6 @@ from ingest.packets import read_publishes
 from ingest.peculiar import fast_lane, learn
 from ingest.reporters_reader import ReportersReader
 from ingest.store_batch import NewestKnown, Stored, store_batch
-from wire import GAS
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +198,7 @@ class _Worker:
                 piece.packets, piece.received_at, piece.again, piece.session
             )
             if piece.pass_over_gas:  # it comes in the lane of gas, too
-                found = [message for message in found if not GAS.matches(message.topic)]
+                found = [message for message in found if not self._feeds.is_gas(message.topic)]
             (deadly if piece.deadly else messages).extend(found)
             owed.append(acknowledgements)
         self.store(messages)
@@ -272,9 +271,11 @@ class _Worker:
         plain = self._lane.take(parcel.messages, registry)
         # Plain messages say when they were measured; others may be told apart by their receipt.
         messages = list(parcel.messages)
+        rest = []
         for number in plain.rest:
-            messages[number] = messages[number].apart()
-        rest = [self._feeds.hand(messages[number]) for number in plain.rest]
+            handed = self._feeds.hand(messages[number].apart())
+            messages[number] = handed._replace(topic=messages[number].topic)
+            rest.append(handed)
         decoded = decode_messages(rest)
         self._meet(conn, rest, decoded, at)
         now = datetime.now(UTC)

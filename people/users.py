@@ -32,8 +32,8 @@ def disable_user(
     conn: Connection, caller: Caller, name: str, version: int | None, now: datetime
 ) -> Account:
     """Shut somebody out, at once; what they did stays under their name."""
-    account = _to_change(conn, caller, name, version)
-    _keep_oneself(caller, name)
+    account = find_to_change(conn, caller, name, version)
+    keep_oneself(caller, name)
     _keep_an_admin(conn, account)
     if not users.disable_user(conn, name, now):
         raise _conflict("is shut out already", account, "disabled")
@@ -45,7 +45,7 @@ def enable_user(
     conn: Connection, caller: Caller, name: str, version: int | None, now: datetime
 ) -> Account:
     """Let somebody in again, with the password they had; old sessions stay ended."""
-    account = _to_change(conn, caller, name, version)
+    account = find_to_change(conn, caller, name, version)
     if not users.enable_user(conn, name):
         raise _conflict("is not shut out", account, "enabled")
     tell(conn, caller, now, "user.enabled", name, role=account.role.value)
@@ -56,7 +56,7 @@ def set_password(
     conn: Connection, caller: Caller, name: str, request: PasswordRequest, now: datetime
 ) -> Account:
     """Another password; ends every session of its owner."""
-    _to_change(conn, caller, name, request.version)
+    find_to_change(conn, caller, name, request.version)
     users.set_password(conn, name, request.password, now)
     tell(conn, caller, now, "user.password_set", name)
     return _find(conn, caller, name)
@@ -67,8 +67,8 @@ def set_role(
 ) -> Account:
     """Another role, or another squad; open pages and streams start anew with it."""
     role, squad = request.role, request.squad or None
-    account = _to_change(conn, caller, name, request.version)
-    _keep_oneself(caller, name)
+    account = find_to_change(conn, caller, name, request.version)
+    keep_oneself(caller, name)
     if role != Role.ADMIN:
         _keep_an_admin(conn, account)
     users.set_role(conn, name, role, squad)
@@ -77,7 +77,7 @@ def set_role(
     return _find(conn, caller, name)
 
 
-def _to_change(conn: Connection, caller: Caller, name: str, version: int | None) -> Account:
+def find_to_change(conn: Connection, caller: Caller, name: str, version: int | None) -> Account:
     """The account, locked; its administrators too, so that two changes come one by one."""
     check_administrator(caller)
     users.lock_admins(conn, caller.district)
@@ -94,7 +94,7 @@ def _find(conn: Connection, caller: Caller, name: str) -> Account:
     return account
 
 
-def _keep_oneself(caller: Caller, name: str) -> None:
+def keep_oneself(caller: Caller, name: str) -> None:
     if caller.name == name:
         raise Conflict(
             "nobody shuts themselves out or gives their own role away; another administrator can",

@@ -14,7 +14,7 @@ from city.register import ChecklistItem, FieldType, Named, PlaceKind, Register, 
 CODE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 # Columns that every data file may have.
-OWN_COLUMNS = ("code", "state", "lon", "lat", "geometry")
+OWN_COLUMNS = ("code", "state", "lon", "lat", "geometry", "datum")
 KNOWN = (
     "code", "name_zh", "name_en", "place", "fields", "states", "inspected_states", "category",
     "title", "party", "credit", "due", "hours", "corridor_m", "every_days", "recheck_days",

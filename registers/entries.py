@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -24,6 +25,8 @@ GEOMETRIES = {
     PlaceKind.AREA: ("Polygon", "MultiPolygon"),
 }
 PHONE = re.compile(r"\+?[0-9][0-9 ()-]{4,24}")
+# Full-width letters, digits and signs as plain ones.
+NARROW = {0xFF01 + n: 0x21 + n for n in range(94)}
 # Without what is mistaken for another sign when somebody types it off a label.
 SHORT_SIGNS = "23456789abcdefghjkmnpqrstuvwxyz"
 SHORT_LENGTH = 12
@@ -53,15 +56,15 @@ def read_entry(register: Register, cells: Mapping[str, str], fault: Fault) -> Re
             fault(register.hours, error.problem, None)
     personal = {f.code for f in register.fields if f.personal}
     geometry = _geometry(register.place, cells, fault)
-    point = None if geometry is None else shape(geometry).representative_point()
+    lon, lat = _point_of(geometry)
     return RegisterEntry(
         code=code,
         state=state or (register.states[0].code if register.states else ""),
         fields={n: v for n, v in values.items() if v and n not in personal},
         personal={n: v for n, v in values.items() if v and n in personal},
         geometry=geometry,
-        lon=None if point is None else point.x,
-        lat=None if point is None else point.y,
+        lon=lon,
+        lat=lat,
     )
 
 
@@ -159,6 +162,23 @@ def _point(cells: Mapping[str, str], fault: Fault) -> dict[str, Any] | None:
     return {"type": "Point", "coordinates": [x, y]}
 
 
+def placed(entry: RegisterEntry, geometry: Mapping[str, Any] | None) -> RegisterEntry:
+    """The entry at another place."""
+    lon, lat = _point_of(geometry)
+    return replace(entry, geometry=geometry, lon=lon, lat=lat)
+
+
+def _point_of(geometry: Mapping[str, Any] | None) -> tuple[float | None, float | None]:
+    """Longitude and latitude of a place on it."""
+    if geometry is None:
+        return None, None
+    if geometry["type"] == "Point":
+        lon, lat = geometry["coordinates"]
+        return lon, lat
+    point = shape(dict(geometry)).representative_point()
+    return point.x, point.y
+
+
 def _plain(value: Any) -> dict[str, Any]:
     """As JSON has it: lists for tuples."""
     plain: dict[str, Any] = json.loads(json.dumps(value))
@@ -184,8 +204,7 @@ def title_of(register: Register, value: Callable[[str], str], code: str) -> str:
 def normal_party(text: str) -> str:
     """The number of a licence or a person without what is written differently from time to time:
     width, case, spaces and strokes. Empty where nothing is left or it is no such number."""
-    wide = str.maketrans({chr(0xFF01 + n): chr(0x21 + n) for n in range(94)})
-    bare = re.sub(r"[\s._/()-]+", "", text.translate(wide)).upper()
+    bare = re.sub(r"[\s._/()-]+", "", text.translate(NARROW)).upper()
     return bare if re.fullmatch(r"[0-9A-Z\u4e00-\u9fff]{4,32}", bare) else ""
 
 

@@ -23,12 +23,11 @@ from city.requests import DrawRequest, InspectionRequest, ReportRequest
 from db import places, register_draws, register_inspections, registers, users
 from db.events import append_events, list_events
 from db.pool import Connection
-from registers.definition import parse_definition
 from registers.draw import ALGORITHM, digest_of, draw, weight_of
 from registers.entries import normal_party, title_of
 from registers.inspection import NOTE_MAX, describe_finding, judge_answers, next_due
 from registers.routes import Position, RouteFinding, describe_stray, judge_positions
-from registers.shipped import shipped_registers
+from registers.shipped import known_registers
 
 # Opens an incident that somebody reports; that is for `dispatch.steps`.
 Report = Callable[[Connection, Caller, ReportRequest, datetime], int]
@@ -75,8 +74,7 @@ class Strayed:
 
 def list_registers(conn: Connection, district: str) -> dict[str, Register]:
     """Every definition: those of the city before those that ship under the same code."""
-    own = registers.list_definitions(conn, district)
-    return {**shipped_registers(), **{c: parse_definition(text) for c, text in own.items()}}
+    return known_registers(registers.list_definitions(conn, district))
 
 
 def find_register(conn: Connection, district: str, code: str) -> Register:

@@ -62,8 +62,16 @@ class Listening:
 
     @property
     def gas(self) -> tuple[str, ...]:
-        """Those of its filters that gas sensors publish to, which have a lane of their own."""
-        return (GAS.filter,) if any(covers(f, GAS.filter) for f in self.filters) else ()
+        """What gas sensors publish of it, which has a lane of its own."""
+        own = f"{self.base}/{GAS.filter}" if self.base else GAS.filter
+        return (own,) if self._is_of_gas() and any(covers(f, own) for f in self.filters) else ()
+
+    def _is_of_gas(self) -> bool:
+        wire_format = FORMATS.get(self.feed.format)
+        return wire_format is not None and wire_format.gas is not None
+
+    def is_gas(self, topic: str) -> bool:
+        return self._is_of_gas() and GAS.matches(self.handed(topic))
 
     def takes(self, topic: str) -> bool:
         return any(matches(pattern, topic) for pattern in self.filters)

@@ -257,6 +257,8 @@ def _position(
         accuracy_m = None
     position = SquadPosition(device, place.lon, place.lat, accuracy_m, ts)
     link = {"district": district, "kind": kind}
+    if body.get("datum") is not None:
+        link["datum"] = str(body["datum"])  # said, and converted from, here
     return Decoded(
         NAME, MessageClass.POSITION, device,
         positions=(position,), rejects=tuple(rejects), link=link,

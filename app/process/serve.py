@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts import steps as alert_steps
@@ -15,7 +16,8 @@ from city.errors import Unavailable
 from dashboard.shell import serve
 from dashboard.shell.parts import DemoLogin
 from dashboard.shell.ports import Ports
-from db.pool import connect
+from db import setup_codes
+from db.pool import Connection, connect
 from dispatch import steps as dispatch_steps
 from ingest import replay
 from people import steps as people_steps
@@ -23,11 +25,16 @@ from registry import steps as registry_steps
 
 log = logging.getLogger(__name__)
 
+# Where a container listens, and where the compose file publishes that.
+EVERYWHERE, LOOPBACK = "0.0.0.0", "127.0.0.1"
+
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """The web server starts without the database too: it says so on /readyz and here."""
     try:
-        connect(settings.database_url, application="gridwarden serve").close()
+        with connect(settings.database_url, application="gridwarden serve") as conn:
+            if settings.http_fd is None:  # else `gridwarden up` invites
+                invite(conn, settings)
     except Unavailable as error:
         log.warning("%s; the screens wait for it", error)
     serve.run(
@@ -48,6 +55,18 @@ def run(settings: Settings, stop: threading.Event) -> None:
         build_ports(),
         stop,
     )
+
+
+def invite(conn: Connection, settings: Settings) -> None:
+    """Say in the log of a container where the city is founded, while nobody can sign in."""
+    if not setup_codes.is_prepared(conn):
+        return
+    host = LOOPBACK if settings.http_host == EVERYWHERE else settings.http_host
+    address = f"http://{host}:{settings.http_port}"
+    text = first_run.invitation(conn, address, "serve", datetime.now(UTC), keep_code=True)
+    conn.commit()
+    if text:
+        log.warning("%s", text)
 
 
 def demo_logins(path: str) -> tuple[DemoLogin, ...]:

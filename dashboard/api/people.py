@@ -96,6 +96,14 @@ def set_password(name: str) -> Response:
     return stored_answer(change(caller, work))
 
 
+@people.post("/users/<name>/second-factor/reset")
+@requires(*ADMINISTRATORS)
+def reset_second_factor(name: str) -> Response:
+    version, caller = read_body(VersionRequest).version, current_caller()
+    who = check_text("name", name)
+    return _change(lambda conn, now: _steps().reset_second_factor(conn, caller, who, version, now))
+
+
 @people.get("/tokens")
 @requires(*ADMINISTRATORS)
 def list_tokens() -> Response:

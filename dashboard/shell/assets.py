@@ -23,6 +23,8 @@ TYPES = {
 }  # fmt: skip
 OWN = {"script.js": ".js", "style.css": ".css"}  # the main ones of a screen
 WORKER = "live-worker.js"  # started by a script, not loaded by the page
+BOUNDARY = "boundary.js"  # of the set-up page, which is no screen
+NOT_ON_SCREENS = (WORKER, BOUNDARY)
 
 
 @cache
@@ -56,5 +58,5 @@ def serve_assets(app: Dash, server: flask.Flask) -> None:
         entry: Any = {"external_url": address(name), "external_only": True}
         if name.endswith(".css"):
             app.css.append_css(entry)
-        elif name.endswith(".js") and name != WORKER:
+        elif name.endswith(".js") and name not in NOT_ON_SCREENS:
             app.scripts.append_script(entry)

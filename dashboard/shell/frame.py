@@ -204,7 +204,8 @@ def render_switches(view: View) -> list[Component]:
 
 
 def render_map(view: View, *, zoom_buttons: bool) -> Component:
-    """Base map: tiles of the intranet if there are any, streets, outline. The rest is canvas."""
+    """Base map: tiles of the intranet if there are any, streets, pipes, outline. The rest is
+    canvas."""
     colours = theme.PALETTES[view.theme]
     nothing = {"type": "FeatureCollection", "features": []}
     layers: list[Component] = []
@@ -215,6 +216,12 @@ def render_map(view: View, *, zoom_buttons: bool) -> Component:
             data=nothing,
             id=ids.MAP_STREETS,
             style={"color": colours["faint"], "weight": 1, "opacity": 0.5, "fill": False},
+        )
+    )
+    pipes = {"color": colours["muted"], "weight": 1.5, "opacity": 0.6, "dashArray": "6 4"}
+    layers.append(
+        dl.GeoJSON(
+            data=nothing, id=ids.MAP_PIPES, style=pipes | {"fill": False, "interactive": False}
         )
     )
     layers.append(

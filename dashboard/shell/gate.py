@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from itsdangerous import BadData, URLSafeTimedSerializer
+
 from city.errors import Unavailable
 from city.person import Caller
 from dashboard.shell.ports import PeopleSteps
-from db import users
+from db import second_factors, users
 from db.pool import Pool, transaction
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,8 @@ REMEMBERED = 2_000
 # argon2 takes 64 MiB each time: this many sign-ins are checked at once, the rest wait.
 CHECKED_AT_ONCE = 2
 CHECK_WAIT_S = 10.0
+# Between the password and the code of the second factor.
+HALFWAY_S = 300
 
 # Names inside the signed session cookie.
 SID, NAME, ISSUED = "sid", "name", "iat"
@@ -59,6 +63,13 @@ class SessionKey:
         return now - self.issued > SESSION_LIFETIME.total_seconds()
 
 
+@dataclass(frozen=True, slots=True)
+class Halfway:
+    """The password was right; `ticket` and a code of the second factor make a session."""
+
+    ticket: str
+
+
 Key = SessionKey | str  # a session, or the text of a token
 
 
@@ -78,15 +89,17 @@ class Gate:
         self._pool = pool
         self._people = people
         self._changed = changed
+        self.secret_key = secret_key
         self._secret = secret_key.encode()
+        self._tickets = URLSafeTimedSerializer(secret_key, salt="halfway")
         self._known: dict[Key, tuple[float, Caller | None]] = {}
         self._generation = 0  # of what is remembered; an answer from before counts no more
         self._watching = False
         self._lock = threading.Lock()
         self._checking = threading.BoundedSemaphore(CHECKED_AT_ONCE)
 
-    def sign_in(self, name: str, password: str) -> SessionKey | None:
-        """A new session if name and password fit."""
+    def sign_in(self, name: str, password: str) -> SessionKey | Halfway | None:
+        """A new session if name and password fit and that is enough."""
         if not self._checking.acquire(timeout=CHECK_WAIT_S):
             raise Unavailable("too many people sign in at once")
         try:
@@ -94,12 +107,36 @@ class Gate:
         finally:
             self._checking.release()
 
-    def _sign_in(self, name: str, password: str) -> SessionKey | None:
+    def _sign_in(self, name: str, password: str) -> SessionKey | Halfway | None:
         with transaction(self._pool) as conn:
             user = users.verify(conn, name, password)
-        if user is None:
-            return None
-        return SessionKey(secrets.token_urlsafe(18), user.name, time.time())
+            if user is None:
+                return None
+            if second_factors.enrolled_at(conn, user.name):
+                return Halfway(str(self._tickets.dumps([user.name, time.time()])))
+        return _new_session(user.name)
+
+    def name_of(self, ticket: str) -> str | None:
+        """Who stands halfway with this ticket; None: nobody, or too long."""
+        return self._read_ticket(ticket)[0] or None
+
+    def finish(self, ticket: str, code: str) -> SessionKey | None:
+        """The session of whoever stands halfway and has this code of the second factor, unless
+        they were shut out or got another password since."""
+        name, since = self._read_ticket(ticket)
+        with transaction(self._pool) as conn:
+            user = users.find_session(conn, "", name, datetime.fromtimestamp(since, UTC))
+            fits = user is not None and self._people.check_second_factor(
+                conn, name, user.district, code, self.secret_key, datetime.now(UTC)
+            )
+        return _new_session(name) if fits else None
+
+    def _read_ticket(self, ticket: str) -> tuple[str, float]:
+        try:
+            name, since = self._tickets.loads(ticket, max_age=HALFWAY_S)
+        except BadData:
+            return "", 0.0
+        return str(name), float(since)
 
     def sign_out(self, key: SessionKey, caller: Caller) -> None:
         """End the session everywhere; here at once, in other processes within a second."""
@@ -170,3 +207,7 @@ class Gate:
                     self.forget()
                     self._changed()
             time.sleep(WATCH_S)
+
+
+def _new_session(name: str) -> SessionKey:
+    return SessionKey(secrets.token_urlsafe(18), name, time.time())

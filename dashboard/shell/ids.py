@@ -13,6 +13,7 @@ DISTRICT_NAME = "district-name"
 MAP = "map"
 MAP_OUTLINE = "map-outline"
 MAP_STREETS = "map-streets"
+MAP_PIPES = "map-pipes"
 
 # Headline figures, filled in the browser
 KPI_OPEN = "kpi-open"

@@ -282,6 +282,28 @@ class PeopleSteps(Protocol):
         self, conn: Connection, caller: Caller, name: str, request: RoleRequest, now: datetime
     ) -> Account: ...
 
+    def offer_second_factor(self, name: str, issuer: str, secret: str = "") -> tuple[str, str]: ...
+
+    def set_second_factor(
+        self, conn: Connection, caller: Caller, secret: str, code: str, key: str, now: datetime
+    ) -> list[str]: ...
+
+    def check_second_factor(
+        self, conn: Connection, name: str, district: str, code: str, key: str, now: datetime
+    ) -> bool: ...
+
+    def renew_recovery_codes(
+        self, conn: Connection, caller: Caller, code: str, key: str, now: datetime
+    ) -> list[str]: ...
+
+    def remove_second_factor(
+        self, conn: Connection, caller: Caller, code: str, key: str, now: datetime
+    ) -> None: ...
+
+    def reset_second_factor(
+        self, conn: Connection, caller: Caller, name: str, version: int | None, now: datetime
+    ) -> Account: ...
+
     def create_token(
         self, conn: Connection, caller: Caller, request: TokenRequest, now: datetime
     ) -> str: ...
@@ -362,7 +384,8 @@ class ApprovalSteps(Protocol):
 
 
 class FirstRunSteps(Protocol):
-    """`app.first_run`: founding the first city in the browser. All but `found` write nothing."""
+    """`app.first_run`: founding the first city in the browser. Only `found` and `dismiss_tour`
+    write."""
 
     def is_open(self, conn: Connection) -> bool: ...
 
@@ -373,6 +396,8 @@ class FirstRunSteps(Protocol):
     def found(
         self, conn: Connection, code: str, answers: FirstRun, password: str, now: datetime
     ) -> None: ...
+
+    def dismiss_tour(self, conn: Connection, caller: Caller, now: datetime) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from dashboard.api.settings import settings
 from dashboard.api.squads import squads
 from dashboard.api.video import video
 from dashboard.shell import app as screens
-from dashboard.shell import auth, setup, sign_in
+from dashboard.shell import auth, second_factor, setup, sign_in, tour
 from dashboard.shell.gate import Gate
 from dashboard.shell.parts import EXTENSION, ROOT_FOLDER, DemoLogin, Parts
 from dashboard.shell.ports import Ports
@@ -93,7 +93,9 @@ def create_server(
     script_hashes: list[str] = []
     auth.install(server, lambda: script_hashes)
     sign_in.add_sign_in(server, redis)
+    second_factor.add_second_factor(server, redis)
     setup.add_setup(server, redis)
+    tour.add_tour(server)
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),
         *(video, events, registry, registers, gateways, people, settings, approvals, openapi),

@@ -10,25 +10,40 @@ from typing import Any
 
 from flask import Flask, Response, redirect, render_template, request
 
+from city.datum import Datum
 from city.errors import Conflict, InvalidInput
 from city.first_run import FirstRun, Outlook
-from dashboard.shell import i18n, theme
+from dashboard.shell import assets, i18n, theme
 from dashboard.shell.auth import refuse_foreign_origin
+from dashboard.shell.gate import SessionKey
+from dashboard.shell.judgements import say_changes, say_fault
 from dashboard.shell.parts import parts
 from dashboard.shell.proxies import subscriber_of
+from dashboard.shell.second_factor import PATH
 from dashboard.shell.setup_texts import TEXTS
-from dashboard.shell.sign_in import LANGUAGES, THEMES, WINDOW_S, WRONG_PER_NAME, choice
+from dashboard.shell.sign_in import (
+    LANGUAGES,
+    THEMES,
+    WINDOW_S,
+    WRONG_PER_NAME,
+    choice,
+    enter,
+    keep_choice,
+)
 from db.live import Redis
 from db.pool import transaction
 from db.rate_limit import Attempts
 
-FILES = ("boundary", "divisions")
-DATUMS = ("wgs84", "cgcs2000")
+FILES = ("boundary", "divisions", "cells")
+DATUMS = tuple(datum.value for datum in Datum)
 # Which step of the page makes which file of the folder.
 STEPS = {
-    "city.toml": 1, "boundary.geojson": 2, "divisions.csv": 3, "grid.toml": 4, "people.csv": 5,
+    "city.toml": 1, "boundary.geojson": 2, "divisions.csv": 3, "grid.toml": 4, "grid.csv": 4,
+    "people.csv": 5,
 }  # fmt: skip
-DEFAULTS = {"timezone": "Asia/Shanghai", "datum": DATUMS[0]}
+# Where the first administrator goes when all is said.
+AFTERWARDS = "/welcome"
+DEFAULTS = {"timezone": "Asia/Shanghai", "datum": DATUMS[0], "names": "official"}
 
 
 def add_setup(server: Flask, redis: Redis) -> None:
@@ -77,12 +92,24 @@ def _answer(code: str) -> Any:
         except Conflict as error:
             problem = str(error)
         else:
-            return redirect("/login?next=/wall", 303)
+            return _enter(answers.admin)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if outlook.faults or problem else HTTPStatus.OK
     return _page(
         status, state="form", key=code, values=request.form, outlook=outlook, problem=problem,
-        kept={"boundary": answers.boundary, "divisions": answers.divisions},
+        kept={name: _file(name) for name in FILES},
     )  # fmt: skip
+
+
+def _enter(admin: str) -> Any:
+    """The first administrator is in, and sets a second factor next, or later."""
+    key = parts().gate.sign_in(admin, _sent("password"))
+    if isinstance(key, SessionKey):
+        response = enter(key, f"{PATH}?first=yes&next={AFTERWARDS}")
+    else:
+        response = redirect(f"/login?next={AFTERWARDS}", 303)
+    for name, known in (("lang", LANGUAGES), ("theme", THEMES)):
+        keep_choice(response, name, _choice(name, known))
+    return response
 
 
 def _sent(name: str) -> str:
@@ -98,16 +125,25 @@ def _read_answers() -> FirstRun:
         languages=tuple(request.form.getlist("languages")),
         datum=_sent("datum"),
         boundary=_file("boundary"),
-        divisions=_file("divisions"),
+        divisions=_wanted_file("divisions", _sent("names") == "file"),
         grid=_sent("grid") == "yes",
         admin=_sent("admin"),
+        corners=_sent("corners"),
+        official=_sent("names") == "official",
+        cells=_wanted_file("cells", _sent("grid") == "own"),
     )
+
+
+def _wanted_file(name: str, wanted: bool) -> bytes | None:
+    """None where it is not asked for, empty where it is and did not come."""
+    return (_file(name) or b"") if wanted else None
 
 
 def _file(name: str) -> bytes | None:
     """The file that is sent now, else the one that the page has carried along."""
     upload = request.files.get(name)
     if upload is not None and upload.filename:
+        upload.stream.seek(0)
         return upload.read()
     carried = request.form.get(f"{name}_kept", "")
     try:
@@ -130,15 +166,17 @@ def _page(
     shade = _choice("theme", THEMES)
     values = values if values is not None else {}
     chosen = values.getlist("languages") if hasattr(values, "getlist") else list(LANGUAGES)
+    words = i18n.texts(lang)
     faults: dict[int, list[str]] = {}
     for fault in outlook.faults if outlook else ():
-        faults.setdefault(STEPS.get(fault.file, 5), []).append(fault.text)
+        faults.setdefault(STEPS.get(fault.file, 5), []).append(say_fault(words, fault))
     page = render_template(
-        "setup.html", t=TEXTS[lang], words=i18n.texts(lang), lang=lang, theme=shade,
+        "setup.html", t=TEXTS[lang], words=words, lang=lang, theme=shade,
         variables=theme.css_variables(shade), state=state, key=key, values=values,
-        chosen=chosen, datums=DATUMS, faults=faults, plan=outlook.plan if outlook else (),
+        script=assets.address(assets.BOUNDARY), chosen=chosen, datums=DATUMS, faults=faults,
+        plan=say_changes(words, outlook.plan if outlook else ()),
         ready=outlook is not None and not outlook.faults, problem=problem,
-        kept={n: base64.b64encode(c).decode() for n, c in (kept or {}).items() if c is not None},
+        kept={n: base64.b64encode(c).decode() for n, c in (kept or {}).items() if c},
     )  # fmt: skip
     response = Response(page, status)
     response.headers["Cache-Control"] = "no-store"

@@ -23,13 +23,13 @@ CLOCK_READERS = {
     "ingest/lease.py", "ingest/mqtt/lane.py", "ingest/mqtt/visit.py",
     "ingest/mqtt/counters.py",
     "dashboard/shell/gate.py", "dashboard/shell/live.py", "dashboard/shell/changes.py",
-    "dashboard/shell/setup.py",
+    "dashboard/shell/second_factor.py", "dashboard/shell/setup.py", "dashboard/shell/tour.py",
     "simulator/publish.py",
     # Of `app` those that run a command or a process; the rest is told.
     "app/approval_commands.py", "app/city_commands.py", "app/commands.py",
     "app/demo_people.py", "app/device_commands.py", "app/doctor.py", "app/feed_commands.py",
-    "app/model_commands.py", "app/people_commands.py", "app/register_commands.py",
-    "app/reject_commands.py", "app/restart_test.py",
+    "app/model_commands.py", "app/people_commands.py", "app/process/serve.py",
+    "app/register_commands.py", "app/reject_commands.py", "app/restart_test.py",
     "app/rule_commands.py", "app/scheduler.py", "app/setup_commands.py",
     "app/sparkplug_commands.py", "app/up.py",
 }  # fmt: skip
@@ -153,6 +153,8 @@ def test_every_package_is_in_the_lists() -> None:
     packaged = settings["setuptools"]["packages"]["find"]["include"]
     assert {name.rstrip("*") for name in packaged} == found
     assert set(compiled.group(1).split()) == found
+    sent = (ROOT / ".dockerignore").read_text(encoding="utf-8")
+    assert set(re.findall(r"^!(\w+)$", sent, re.MULTILINE)) - {"LICENSE"} == found
     layers = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| \d \| `(\w+)` \|", layers, re.MULTILINE)) == found
 

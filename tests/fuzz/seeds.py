@@ -11,7 +11,7 @@ import cbor2
 
 from tests.unit.ingest.sparkplug_messages import metric, node_birth, node_death, payload
 from wire import FEED_ROOT, FORMATS
-from wire.lorawan.chirpstack_gateway import MESSAGES as OF_GATEWAYS
+from wire.lorawan.chirpstack_gateway import message_classes
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -108,7 +108,7 @@ def _written(name: str) -> Iterator[bytes]:
         yield cbor2.dumps(records).hex().encode()
         yield b'<sensml><senml bn="urn:dev:ow:1" n="t" v="1"/></sensml>'
     if name == "chirpstack-gateway":
-        state, counts = OF_GATEWAYS["ConnState"], OF_GATEWAYS["GatewayStats"]
+        state, counts = message_classes()["ConnState"], message_classes()["GatewayStats"]
         yield state(gateway_id=b"a", state=1).SerializeToString()
         yield counts(gateway_id_legacy=bytes(8), rxPacketsReceived=7).SerializeToString()
         yield b'{"gatewayId":"a","state":"ONLINE"}'

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
-
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import DecodeError
 
 from city.gateway import LORAWAN_GATEWAY, Carrier
 from city.reading import (
@@ -44,35 +42,39 @@ COUNTERS = {
     "txPacketsEmitted": 8,
 }  # fmt: skip
 
-_TYPES = descriptor_pb2.FieldDescriptorProto
+# By message: number and whether it is text, else a number. Texts are declared as bytes, which look
+# the same on the wire.
 _FIELDS = {
-    "ConnState": {"gateway_id_legacy": (1, _TYPES.TYPE_BYTES), "state": (2, _TYPES.TYPE_UINT32),
-                  "gateway_id": (3, _TYPES.TYPE_BYTES)},
-    "GatewayStats": {"gateway_id_legacy": (1, _TYPES.TYPE_BYTES),
-                     "gateway_id": (17, _TYPES.TYPE_BYTES),
-                     **{name: (number, _TYPES.TYPE_UINT32) for name, number in COUNTERS.items()}},
-}  # fmt: skip
+    "ConnState": {"gateway_id_legacy": (1, True), "state": (2, False), "gateway_id": (3, True)},
+    "GatewayStats": {
+        "gateway_id_legacy": (1, True),
+        "gateway_id": (17, True),
+        **{name: (number, False) for name, number in COUNTERS.items()},
+    },
+}
 
 
-def _message_classes() -> dict[str, Any]:
-    """Texts are declared as bytes, which look the same on the wire."""
+@cache
+def message_classes() -> dict[str, Any]:
+    """Also what tests write messages with."""
+    # Not at the top, as in `wire.industry.sparkplug_payload`.
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    types = descriptor_pb2.FieldDescriptorProto
     described = descriptor_pb2.FileDescriptorProto(
         name="chirpstack_gw.proto", package="chirpstack_gw", syntax="proto3"
     )
     for name, fields in _FIELDS.items():
         message = described.message_type.add(name=name)
-        for field, (number, kind) in fields.items():
-            message.field.add(name=field, number=number, type=kind, label=_TYPES.LABEL_OPTIONAL)
+        for field, (number, is_text) in fields.items():
+            kind = types.TYPE_BYTES if is_text else types.TYPE_UINT32
+            message.field.add(name=field, number=number, type=kind, label=types.LABEL_OPTIONAL)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(described)
     return {
         name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"chirpstack_gw.{name}"))
         for name in _FIELDS
     }
-
-
-# Also what tests write messages with.
-MESSAGES = _message_classes()
 
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
@@ -94,8 +96,10 @@ def _read(name: str, payload: bytes, gateway: str) -> dict[str, Any]:
     """The message with its JSON names. Empty Protobuf is a message of default values."""
     if payload.lstrip().startswith(b"{"):
         return parse_object(payload)
+    from google.protobuf.message import DecodeError
+
     try:
-        message = MESSAGES[name].FromString(payload)
+        message = message_classes()[name].FromString(payload)
     except DecodeError as error:
         raise Refused(REASON_PROTOBUF, str(error)[:200], gateway) from None
     body: dict[str, Any] = {field.name: value for field, value in message.ListFields()}

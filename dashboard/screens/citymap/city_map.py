@@ -1,4 +1,4 @@
-"""The map below the live layer: outline, cells, streets and where devices stand; built once."""
+"""The map below the live layer: outline, cells, streets, pipes, where devices stand; built once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from dashboard.screens.citymap.geometry import bounds_of
 from dashboard.shell.packing import Packed, pack
 from db import walls as wall_rows
+from db.pipes import PipeRow, list_pipes
 from db.pool import Connection, Pool, transaction
 from db.seeds import streets
 
@@ -55,6 +56,7 @@ class CityMap:
             devices=wall_rows.map_devices(conn, code),
             names=wall_rows.community_names(conn, code),
             streets=streets() if wall_rows.has_demo_rows(conn, code) else None,
+            pipes=list_pipes(conn, code),
         )
 
 
@@ -65,6 +67,7 @@ def map_json(
     devices: Sequence[tuple[Any, ...]],
     names: dict[str, str],
     streets: dict[str, Any] | None,
+    pipes: Sequence[PipeRow] = (),
 ) -> dict[str, Any]:
     """What a map shows below the live layer."""
     return {
@@ -76,7 +79,16 @@ def map_json(
             "outline": district.outline,
         },
         "streets": streets,
+        "pipes": {"type": "FeatureCollection", "features": [_pipe(row) for row in pipes]},
         "cells": cells,
         "devices": devices,
         "community_names": names,
+    }
+
+
+def _pipe(row: PipeRow) -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "properties": {"code": row.code, "pressure": row.pressure},
+        "geometry": {"type": "LineString", "coordinates": row.line},
     }

@@ -49,6 +49,7 @@
     const collection = geometry => ({ type: 'FeatureCollection', features: geometry ? [{ type: 'Feature', properties: {}, geometry }] : [] });
     gw.setProp('map-outline', collection(m.district.outline), 'data');
     if (m.streets) gw.setProp('map-streets', m.streets, 'data');
+    if (m.pipes) gw.setProp('map-pipes', m.pipes, 'data');
     gw.map.load(m);
   }
   function everything() {

@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from city.errors import Forbidden, NotFound
 from city.incident import Role
+from city.person import ADMINISTRATORS
 from dashboard.screens.console import load, video
 from dashboard.screens.detail.load import incident as read_incident
 from dashboard.screens.detail.load import recommendations
@@ -52,12 +53,24 @@ def layout(view: View) -> Component:
 
 
 def render_tools(view: View) -> list[Component]:
-    """Report a matter; help with the keys."""
+    """What an administrator has still to do; report a matter; help with the keys."""
     t = view.t
     tools = [key_button(t("report.button"), "r", "report")]
     if view.caller.role not in REPORTERS:
         tools = []
+    if view.caller.role in ADMINISTRATORS:
+        tools = [*render_nudges(view), *tools]
     return [*tools, key_button(t("keys.button"), "?", "keys")]
+
+
+def render_nudges(view: View) -> list[Component]:
+    """They stand until what they ask for is done, or the tour was put away."""
+    t, nudges = view.t, []
+    if load.lacks_second_factor(view.caller):
+        nudges.append(("/second-factor?next=/console", t("second_factor.missing")))
+    if steps := load.open_steps(view.caller):
+        nudges.append(("/welcome", t("tour.open", n=steps)))
+    return [html.A(text, href=link, className="gw-nudge") for link, text in nudges]
 
 
 def key_button(label: str, key: str, command: str) -> Component:

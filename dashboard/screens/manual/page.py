@@ -13,6 +13,7 @@ from city.incident import Role
 from dashboard.shell import assets, frame
 from dashboard.shell.components import extra
 from dashboard.shell.frame import View
+from dashboard.shell.i18n import Texts
 
 FOLDER = Path(__file__).parent
 # In the order of the tabs.
@@ -42,7 +43,7 @@ def layout(view: View, role: Role | None = None) -> Component:
             frame.render_header(view, "manual"),
             html.Main(
                 [
-                    frame.render_title(t, "manual"),
+                    frame.render_title(t, "manual", render_own_factor(t)),
                     html.Nav(
                         tabs, className="gw-manual-tabs", **extra({"aria-label": t("manual.roles")})
                     ),
@@ -55,6 +56,15 @@ def layout(view: View, role: Role | None = None) -> Component:
             ),
         ],
         "gw-board-screen",
+    )
+
+
+def render_own_factor(t: Texts) -> Component:
+    """Everybody has the manual: here everybody finds the way to their second factor."""
+    return html.A(
+        t("people.second_factor"),
+        href=f"/second-factor?next=/{frame.MANUAL}",
+        className="gw-button",
     )
 
 

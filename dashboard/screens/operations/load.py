@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from dashboard.screens.operations.books_load import BooksItem, find_losses, read_books
+from dashboard.screens.operations.feeds_load import ListeningItem, read_listening
 from dashboard.shell import stages
 from dashboard.shell.disk import FREE_MIN_BYTES, disk_of
 from dashboard.shell.parts import ROOT_FOLDER
@@ -141,6 +142,7 @@ class OperationsAnswer(msgspec.Struct, kw_only=True):
     disk: DiskItem
     gateways: GatewaysItem = GatewaysItem()
     books: BooksItem = BooksItem()
+    listening: list[ListeningItem] = []
 
 
 def read_operations(
@@ -176,6 +178,7 @@ def read_operations(
         disk=_disk(data_dir),
         gateways=GatewaysItem(heard=known.heard, silent=known.silent, explained=known.explained),
         books=read_books(conn, start, now, now),
+        listening=read_listening(conn, district, now),
     )
     answer.findings = [*stage_problems(faults), *unsaid(find_problems(answer), faults)]
     return answer
@@ -285,6 +288,9 @@ def find_problems(answer: OperationsAnswer) -> Iterator[FindingItem]:
         yield _finding("gateway_silent", count=silent, devices=answer.gateways.explained)
     for feed in answer.feeds:
         yield from _feed_problems(feed)
+    for row in answer.listening:
+        if row.late:
+            yield _finding("feed_late", feed=row.name, last=row.heard_at, gap_s=row.interval_s)
 
 
 def stage_problems(faults: Iterable[Fault]) -> Iterator[FindingItem]:

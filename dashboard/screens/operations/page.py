@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 from dashboard.api.ingest import MAY_SEE_REJECTS
 from dashboard.screens.operations import gateways_page as gateways
 from dashboard.screens.operations.books_page import render_books
+from dashboard.screens.operations.feeds_page import render_listening
 from dashboard.screens.operations.gateways_load import HEARD_STEP, read_gateways
 from dashboard.screens.operations.load import (
     FeedItem,
@@ -77,6 +78,7 @@ def render_body(view: View, now: OperationsAnswer) -> Component:
             html.Div(render_headline(t, now), className="gw-figures"),
             render_imbalances(t, now.imbalances),
             render_feeds(view, now.feeds),
+            render_listening(t, now.listening, now.now),
         ]
     )
 

@@ -101,12 +101,25 @@ def render_account(view: View, account: Account) -> Component:
         "squad": account.squad or "",
     }  # fmt: skip
     steps = ["enable"] if out else ["password"] if own else ["role", "password", "disable"]
-    notes = [account.display_name, t("people.yourself") if own else ""]
+    factor = account.second_factor_at is not None
+    if factor and not own:
+        steps.append("second_factor")
+    notes = [
+        account.display_name, t("people.yourself") if own else "",
+        t("people.has_second_factor") if factor else "",
+    ]  # fmt: skip
     name = [html.B(account.name), *(html.Small(note) for note in notes if note)]
     return render_row(
         t, name, account.role, account.squad, state, out,
-        [render_step(t, step, facts) for step in steps],
+        [*(render_step(t, step, facts) for step in steps), *(own_factor(t) if own else [])],
     )  # fmt: skip
+
+
+def own_factor(t: Texts) -> list[Component]:
+    """The way to one's own second factor, which nobody else sets."""
+    return [
+        html.A(t("people.second_factor"), href="/second-factor?next=/people", className="gw-button")
+    ]
 
 
 def render_token(t: Texts, token: Token) -> Component:

@@ -58,6 +58,8 @@
       body: { version: Number(row.version) }, done: () => said('disable', row), fields: [] }),
     enable: row => ask({ title: named('enable', row), button: gw.t('people.step_enable'), note: gw.t('people.enable_note'), url: of(row, 'enable'),
       body: { version: Number(row.version) }, done: () => said('enable', row), fields: [] }),
+    second_factor: row => ask({ title: named('second_factor', row), button: gw.t('people.step_second_factor'), note: gw.t('people.second_factor_note'),
+      url: of(row, 'second-factor/reset'), body: { version: Number(row.version) }, done: () => said('second_factor', row), fields: [] }),
     token_new: () => ask({ title: gw.t('people.step_token_new'), note: gw.t('people.token_note'), url: 'tokens', body: {}, done: body => setTimeout(() => showToken(body)),
       fields: [{ name: 'name', required: true, hint: gw.t('people.name_hint') }, roleField('viewer'), squadField('')] }),
     revoke: row => ask({ title: named('revoke', row), button: gw.t('people.step_revoke'), note: gw.t('people.revoke_note'), url: `tokens/${encodeURIComponent(row.name)}/revoke`,

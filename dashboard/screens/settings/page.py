@@ -11,9 +11,7 @@ from city.person import ADMINISTRATORS
 from dashboard.shell import frame, ids
 from dashboard.shell.components import extra
 from dashboard.shell.frame import View
-from dashboard.shell.i18n import ENGLISH, Texts, texts
-
-FAULTS = "settings.fault_"
+from dashboard.shell.judgements import fault_words
 
 
 def layout(view: View) -> Component:
@@ -52,9 +50,3 @@ def layout(view: View) -> Component:
         ],
         "gw-board-screen",
     )
-
-
-def fault_words(t: Texts) -> list[tuple[str, str]]:
-    """What the check of a table may say, in English as it says it, and in words of the page."""
-    english = texts(ENGLISH).entries
-    return [(text, t(key)) for key, text in english.items() if key.startswith(FAULTS)]

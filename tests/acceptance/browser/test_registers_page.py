@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.city_commands import new_password, put_rules, shipped
+from app.city_commands import put_rules, shipped
 from app.settings import DEMO_DISTRICT
 from bench.installation import Installation
 from city.incident import Role
 from db.pool import connect
+from db.users import draw_password
 from founding.check import judge_folder
 from founding.export import write_folder
 from founding.steps import apply_city, read_city
@@ -34,7 +35,7 @@ def shop(installation: Installation) -> None:
         assert city is not None
         now = datetime.now(UTC)
         apply_city(
-            conn, city, "cli", now, put_rules=put_rules, new_password=new_password, only=lists
+            conn, city, "cli", now, put_rules=put_rules, new_password=draw_password, only=lists
         )
 
 

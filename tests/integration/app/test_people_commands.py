@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
 from app.demo_people import DEMO_USERS, demo_logins
-from db import users
+from db import second_factors, users
 from db.migrate import migrate
 from db.pool import Connection, connect
 from tests.conftest import drop_database, with_database
@@ -20,6 +21,16 @@ PASSWORD = "a long enough password"
 def done(result: Result) -> str:
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def test_a_lost_second_factor_is_taken_away(gridwarden: Command, db: Connection) -> None:
+    done(gridwarden("user", "add", "fu", "--role", "viewer", stdin=PASSWORD + "\n"))
+    assert "no second factor" in refused(gridwarden("user", "reset-second-factor", "fu"))
+    second_factors.put_factor(db, "fu", b"sealed", 1, datetime.now(UTC))
+    db.commit()
+    assert "second factor" in done(gridwarden("user", "list"))
+    done(gridwarden("user", "reset-second-factor", "fu"))
+    assert second_factors.lacks_factor(db, "fu")
 
 
 def refused(result: Result) -> str:

@@ -11,7 +11,8 @@ from city.message import NewMessage
 from db import outbox, sparkplug
 from db.pool import Connection
 from tests.integration.app.conftest import Command
-from wire.industry.sparkplug_payload import REBIRTH, Payload
+from wire.industry.sparkplug_payload import REBIRTH
+from wire.industry.sparkplug_schema import Payload
 
 KEY = ("North", "cabinet-7")
 NCMD = "spBv1.0/North/NCMD/cabinet-7"

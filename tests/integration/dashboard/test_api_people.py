@@ -75,7 +75,7 @@ class Follower:
 
 def test_only_administrators_come_to_these_paths(site) -> None:
     paths = [op for op in OPERATIONS if op.path.startswith(("/users", "/tokens"))]
-    assert len(paths) == 9
+    assert len(paths) == 10
     for role in users.PEOPLE - {Role.ADMIN}:
         with site.client(role) as client:
             for op in paths:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from werkzeug.serving import make_server
 
+from app import first_run
 from app.process.serve import build_ports
 from city.first_run import FirstRun
 from dashboard.screens.citymap import city_map
@@ -34,6 +36,7 @@ ANSWERS = {
     "timezone": "Asia/Shanghai",
     "languages": ["zh", "en"],
     "datum": "wgs84",
+    "names": "file",
     "grid": "yes",
     "admin": "lin.admin",
 }
@@ -101,26 +104,26 @@ def test_both_ways_make_the_same_city(
         "/setup", data={**ANSWERS, "key": code, "do": "look"}, files=uploads(files)
     )
     assert looked.status_code == 200
-    assert "person lin.admin added" in looked.text
+    assert "人员 lin.admin: 新增" in looked.text
     assert bare.execute("SELECT count(*) FROM district").fetchone() == (0,)
     kept = dict(re.findall(r'name="(\w+_kept)" value="([^"]+)"', looked.text))
     assert set(kept) == {"boundary_kept", "divisions_kept"}
     asked = {**ANSWERS, **kept, "key": code, "do": "found", "password": PASSWORD}
     done = browser.post("/setup", data=asked)
-    assert (done.status_code, done.headers["Location"]) == (303, "/login?next=/wall")
+    assert (done.status_code, done.headers["Location"][:14]) == (303, "/second-factor")
     verify_chain(bare)
-    entered = browser.post("/login", data={"name": "lin.admin", "password": PASSWORD})
-    assert entered.status_code == 303
+    assert "<svg" in browser.get(done.headers["Location"]).text
     assert browser.get("/live/map").json()["district"]["name_en"] == "Xingzhou District"
 
     assert gridwarden("city", "export", str(tmp_path / "browser")).exit_code == 0
     answers = FirstRun(
-        **{**ANSWERS, "languages": ("zh", "en"), "grid": True},
+        **{k: v for k, v in ANSWERS.items() if k not in ("names", "grid", "languages")},
+        languages=("zh", "en"), grid=True,
         boundary=files["boundary.geojson"], divisions=files["divisions.csv"],
     )  # fmt: skip
     folder = tmp_path / "folder"
     folder.mkdir()
-    for name, content in make_folder(answers).items():
+    for name, content in make_folder(answers, []).items():
         (folder / name).write_bytes(content)
     monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", another_one)
     assert gridwarden("city", "apply", str(folder)).exit_code == 0
@@ -174,11 +177,10 @@ def test_faults_stand_beside_their_step_and_nothing_is_done(
     browser: httpx.Client, code: str, files: Files, bare: Connection
 ) -> None:
     rows = files["divisions.csv"].replace(b"991201001,", b"9.91E+08,", 1)
-    answer = found(browser, code, {**files, "divisions.csv": rows}, code="12")
+    answer = found(browser, code, {**files, "divisions.csv": rows}, code="12", lang="en")
     assert answer.status_code == 422
-    city, divisions = (
-        answer.text.index(word) for word in ("city.toml, code", "divisions.csv, row")
-    )
+    city = answer.text.index("city.toml · Code: “12” must be six digits")
+    divisions = answer.text.index("divisions.csv · row 3 · Code: “9.91E+08” is a code")
     assert city < answer.text.index('name="boundary"') < divisions
     assert divisions < answer.text.index('name="divisions"')
     assert bare.execute("SELECT count(*) FROM district").fetchone() == (0,)
@@ -214,3 +216,49 @@ def test_a_running_wall_shows_another_name_and_boundary(
     assert after.status_code == 200
     district = after.json()["district"]
     assert (district["name_en"], district["outline"]) == ("Another", TRIANGLE)
+
+
+def ticked(browser: httpx.Client) -> list[str]:
+    page = browser.get("/welcome")
+    assert page.status_code == 200
+    return re.findall(r'<li class="done">.*?<a href="([^"?]+)', page.text, re.DOTALL)
+
+
+def test_the_tour_is_ticked_by_what_there_is_until_it_is_put_away(
+    browser: httpx.Client, code: str, files: Files, bare: Connection, gridwarden: Command
+) -> None:
+    assert found(browser, code, files).status_code == 303
+    assert ticked(browser) == ["/settings"]  # the unit grid
+    added = gridwarden("user", "add", "chen", "--role", "dispatcher", stdin=PASSWORD + "\n")
+    assert added.exit_code == 0, added.output
+    assert ticked(browser) == ["/settings", "/people"]
+    token = browser.cookies["_csrf_token"]
+    assert browser.post("/welcome").status_code == 403
+    gone = browser.post("/welcome", data={"_csrf_token": token})
+    assert (gone.status_code, gone.headers["Location"]) == (303, "/console")
+    assert bare.execute(
+        "SELECT actor FROM event WHERE kind = 'setup.tour_dismissed'"
+    ).fetchall() == [("lin.admin",)]
+    assert "<form" not in browser.get("/welcome").text
+    browser.cookies.clear()
+    browser.post("/login", data={"name": "chen", "password": PASSWORD})
+    assert browser.get("/welcome").status_code == 403
+
+
+def test_an_invitation_makes_no_code_worthless_that_somebody_may_be_using(
+    bare: Connection, browser: httpx.Client, gridwarden: Command
+) -> None:
+    def invited(keep_code: bool) -> str:
+        text = first_run.invitation(
+            bare, "http://here", "serve", datetime.now(UTC), keep_code=keep_code
+        )
+        bare.commit()
+        return text
+
+    printed = re.search(r"http://here(/setup\?code=\S+)", invited(keep_code=True))
+    assert printed
+    assert browser.get(printed[1]).status_code == 200
+    assert "printed before" in invited(keep_code=True)
+    assert browser.get(printed[1]).status_code == 200
+    assert "?code=" in invited(keep_code=False)
+    assert browser.get(printed[1]).status_code == 403

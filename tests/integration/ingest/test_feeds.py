@@ -154,6 +154,7 @@ def test_a_disabled_feed_brings_nothing_more_and_what_was_queued_is_stored(
         time.sleep(0.5)
         assert readings_of(site, lamp) == before + 50
         switch(site, "north", enabled=True)
+        add(site, "hill", "native", "hill")  # gas of it comes in both lanes, and counts once
         wait_until(
             lambda: (
                 heard(site, publisher, topic, lamp, {"power": ...})
@@ -162,3 +163,9 @@ def test_a_disabled_feed_brings_nothing_more_and_what_was_queued_is_stored(
             FOLLOWED_S,
             0.3,
         )
+        for number in range(1, 101):
+            publisher.send(f"hill/{site.topic(number)}", payload(number))
+        publisher.send_and_wait(site.topic(101), payload(101))
+        gas = "SELECT count(*) FROM reading JOIN device ON id = device_id WHERE kind = 'gas'"
+        wait_until(lambda: site.row(gas)[0] == 102, 10)
+        assert site.imbalances() == []

@@ -29,7 +29,8 @@ from tests.unit.ingest.sparkplug_messages import (
     payload,
     topic,
 )
-from wire.industry.sparkplug_payload import REBIRTH, Payload
+from wire.industry.sparkplug_payload import REBIRTH
+from wire.industry.sparkplug_schema import Payload
 
 NODE = f"{GROUP}/{EDGE}"
 LAMP = "North/cabinet-7/lamp-1"

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from alerts.steps import apply_rules, default_rules, evaluate_waiting
+from city.feed import Feed
 from db import rejects, zigbee
 from db.devices import NewDevice, insert_devices, list_registered, list_squad_districts
 from db.pool import Connection, connect
 from ingest.batch import build_batch, decode_messages
+from ingest.feeds import Feeds
 from ingest.formats.zigbee2mqtt import resolve_definitions
 from ingest.message import Message
 from ingest.reporters import Reporters
@@ -116,6 +118,27 @@ def test_what_one_worker_learned_another_uses(workers: tuple[Worker, Worker]) ->
     assert first.readings("PLUG 1") == {"current_a": 0.45, "power_factor": 0.95}
     assert first.refused() == []
     assert first.all("SELECT version, converters FROM zigbee_bridge") == [("2.7.1", "25.9.0")]
+
+
+def test_bridges_of_two_feeds_define_their_own_devices_of_one_name(
+    workers: tuple[Worker, Worker],
+) -> None:
+    worker, _ = workers
+    feeds = Feeds([Feed("north", "zigbee2mqtt", "north/z2m")], 1)
+    in_ppm = device("gas 1", numeric("gas", "ppm"), numeric("co", "ppm"), ieee=IEEE)
+
+    def read(topic: str, body: Any, at_s: float = 0) -> Any:
+        payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+        handed = [feeds.hand(Message(topic, payload, False, worker.now + at_s * SECOND))]
+        return resolve_definitions(worker.conn, handed, decode_messages(handed), worker.now)[0]
+
+    read("zigbee2mqtt/bridge/devices", bridge_devices(GAS))
+    read("north/z2m/bridge/devices", bridge_devices(in_ppm))
+    for topic, unit in (("zigbee2mqtt/gas 1", "%LEL"), ("north/z2m/gas 1", "ppm")):
+        values = {value.name: value.unit for value in read(topic, {"gas": 12.3}, 1).values}
+        assert values == {"gas": unit}
+    known = worker.all("SELECT bridge, identity FROM zigbee_device ORDER BY bridge")
+    assert known == [("", "gas 1"), ("north/z2m", "north/z2m/gas 1")]
 
 
 def test_a_definition_holds_for_states_before_it_in_the_same_batch(

@@ -9,10 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.city_commands import new_password, put_rules, read_files, shipped
+from app.city_commands import put_rules, read_files, shipped
 from city.incident import Role
 from city.person import Caller
 from db.pool import Connection, connect
+from db.users import draw_password
 from founding.check import judge_folder
 from founding.steps import apply_city
 from tests.conftest import with_database
@@ -69,7 +70,7 @@ def town_template(bare_template: str) -> str:
         conn.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     with connect(with_database(bare_template, name)) as conn:
         apply_city(
-            conn, city, "cli", datetime.now(UTC), put_rules=put_rules, new_password=new_password
+            conn, city, "cli", datetime.now(UTC), put_rules=put_rules, new_password=draw_password
         )
     with psycopg.connect(bare_template, autocommit=True) as conn:
         conn.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")

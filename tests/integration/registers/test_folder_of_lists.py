@@ -57,8 +57,11 @@ def test_a_list_that_changes_is_told_without_what_is_personal(
         if other != "shopfronts":
             (lists / "registers" / f"{other}.csv").unlink()
     planned = json.loads(gridwarden("city", "plan", str(lists), "--json").output)["changes"]
-    entry = {"what": "register_entry", "register": "shopfronts", "count": 1}
-    assert planned == [{**entry, "how": "changed"}, {**entry, "how": "retired"}]
+    found = [(c["what"], c["register"], c["how"], c["count"]) for c in planned]
+    assert found == [
+        ("register_entry", "shopfronts", "changed", 1),
+        ("register_entry", "shopfronts", "retired", 1),
+    ]
     assert gridwarden("city", "apply", str(lists)).exit_code == 0
     events = [e for e in list_events(town, limit=1_000) if e.kind.startswith("register")]
     changed = [e for e in events if e.kind == "register_entry.changed"]
@@ -160,3 +163,19 @@ def test_who_is_referred_to_may_stand_in_the_database(
     assert "registers/gas_users.csv, enterprise: is no entry of gas_enterprises (got 'E-7')" in (
         refused.output
     )
+
+
+def test_a_category_that_a_register_needs_is_not_retired(
+    gridwarden: Command, town: Connection, lists: Path
+) -> None:
+    out = lists.parent / "out"
+    assert gridwarden("city", "export", str(out)).exit_code == 0
+    text = (out / "categories.csv").read_text(encoding="utf-8")
+    kept = [line for line in text.splitlines() if "muck-route" not in line]
+    (lists / "categories.csv").write_text("\n".join(kept) + "\n", encoding="utf-8")
+    for file in (lists / "registers").iterdir():
+        file.unlink()
+    refused = gridwarden("city", "apply", str(lists))
+    assert refused.exit_code == 1
+    said = "code: is missing: what fails in the register muck_trucks becomes it (got 'muck-route')"
+    assert said in refused.output

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from dashboard.screens.settings.page import fault_words
 from dashboard.shell.i18n import CHINESE, ENGLISH, texts
+from dashboard.shell.judgements import fault_words
 from founding.tables import NAMES, calendar_name, table_of
 from tests.tables import cases
 

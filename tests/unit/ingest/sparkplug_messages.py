@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from wire.industry.sparkplug_payload import BOOLEAN, REBIRTH, Payload
+from wire.industry.sparkplug_payload import BOOLEAN, REBIRTH
+from wire.industry.sparkplug_schema import Payload
 
 GROUP, EDGE = "North", "cabinet-7"
 FLOAT, INT32, UINT64 = 9, 3, 8

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from city.errors import InvalidInput
+from city.feed import Feed
 from ingest.decode import decode_by_hand, rejected_everything
+from ingest.feeds import Feeds
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "formats"
 NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
@@ -177,3 +179,36 @@ def test_a_broken_line_among_messages_is_refused_alone() -> None:
     line = b'{"deviceInfo": {"devEui": "24e1"}, "object": {"x": 1}}'
     result = decode_by_hand("", line + b'\n{"bad"\n' + line, received_at=NOW)
     assert (result["messages"], len(result["readings"]), len(result["rejects"])) == (3, 2, 1)
+
+
+GAS_17 = b'{"gas": true, "linkquality": 90, "power": 3}'
+
+
+@pytest.mark.parametrize(
+    ("topic", "feed", "device"),
+    [
+        ("zigbee2mqtt/gas_17", "zigbee2mqtt", "gas_17"),
+        ("zigbee2mqtt_north/gas_17", "north", "gas_17"),
+        ("zigbee2mqtt_south/gas_17", None, "zigbee2mqtt_south/gas_17"),
+        ("off/gas_17", None, "gas_17"),
+    ],
+)
+def test_the_feed_that_takes_a_topic_is_named_or_that_no_worker_subscribes_to_it(
+    topic: str, feed: str | None, device: str
+) -> None:
+    known = Feeds(
+        [
+            Feed("north", "zigbee2mqtt", "zigbee2mqtt_north"),
+            Feed("off", "zigbee2mqtt", "off", enabled=False),
+        ]
+    )
+    result = decode_by_hand(topic, GAS_17, received_at=NOW, feeds=known)
+    assert (result["feed"], result["device"]) == (feed, device)
+    assert result["readings"]
+    assert any(reading["stored"] for reading in result["readings"]) is (feed is not None)
+    told = [text for text in result.get("warnings", ()) if "no worker subscribes to it" in text]
+    assert len(told) == (feed is None)
+
+
+def test_without_a_topic_nothing_is_said_of_feeds() -> None:
+    assert "feed" not in decode_by_hand("", GAS_17, received_at=NOW)

@@ -17,6 +17,7 @@ from ingest.feeds import Feeds
 from ingest.gateways import heard
 from ingest.message import Message
 from ingest.reporters import Reporters
+from wire.filters import matches
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 FEEDS = Feeds(
@@ -128,18 +129,42 @@ def test_places_of_a_feed_in_gcj_02_are_converted() -> None:
     (place,) = read("bikes/city/v1/460107/squad/S-1/position", body).positions
     assert 110.3235 < place.lon < 110.3250
     assert 20.0315 < place.lat < 20.0340
-    (place,) = read("city/v1/460107/squad/S-1/position", body).positions
-    assert place.lon == 110.3290
+    said = {**body, "datum": "wgs84"}  # the message knows better than the feed
+    for topic, sent in (("bikes/city", said), ("city", body)):
+        (place,) = read(f"{topic}/v1/460107/squad/S-1/position", sent).positions
+        assert place.lon == 110.3290
 
 
 def test_feeds_that_are_disabled_are_not_subscribed_to_and_gas_keeps_its_lane() -> None:
     wanted = FEEDS.subscription()
     assert wanted.revision == 7
-    assert wanted.gas == ("city/v1/+/gas/#",)
+    assert wanted.gas == ("city/v1/+/gas/#", "bikes/city/v1/+/gas/#")
     assert {"city/#", "zigbee2mqtt/#", "zigbee2mqtt_north/#", "bikes/city/#"} <= {*wanted.others}
     assert not [topic for topic in wanted.others if topic.startswith("gone")]
     off = Feeds([Feed("native", "native", enabled=False, shipped=True)]).subscription()
     assert (off.gas, "city/#" in off.others) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("topic", "gas"),
+    [
+        ("city/v1/460107/gas/G-1/telemetry", True),
+        ("city/v1/460107/light/L-1/telemetry", False),
+        ("bikes/city/v1/460107/gas/G-1/telemetry", True),
+        ("bikes/city/v1/460107/light/L-1/telemetry", False),
+        ("street/city/v1/460107/gas/G-1/telemetry", False),  # another format's
+    ],
+)
+def test_what_is_passed_over_is_what_the_lane_of_gas_listens_to(topic: str, gas: bool) -> None:
+    assert FEEDS.is_gas(topic) is gas
+    assert any(matches(f, topic) for f in FEEDS.subscription().gas) is gas
+    off = Feeds(
+        [
+            Feed("native", "native", enabled=False, shipped=True),
+            Feed("bikes", "native", "bikes", enabled=False),
+        ]
+    )
+    assert not off.is_gas(topic)
 
 
 def test_a_message_that_no_added_feed_takes_is_untouched() -> None:

@@ -43,7 +43,8 @@ from tests.unit.ingest.sparkplug_messages import (
     topic,
 )
 from wire.industry.sparkplug import read
-from wire.industry.sparkplug_payload import REBIRTH, Payload
+from wire.industry.sparkplug_payload import REBIRTH
+from wire.industry.sparkplug_schema import Payload
 
 NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
 KEY = (GROUP, EDGE)

@@ -30,7 +30,8 @@ from wire import FORMATS, find_format, recognise
 from wire.format import PAYLOAD_LIMIT
 from wire.industry.sparkplug import decode, read
 from wire.industry.sparkplug_metrics import METRIC_LIMIT, MetricName
-from wire.industry.sparkplug_payload import Payload, rebirth_command
+from wire.industry.sparkplug_payload import rebirth_command
+from wire.industry.sparkplug_schema import Payload
 
 NOW = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
 SENT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

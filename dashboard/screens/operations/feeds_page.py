@@ -1,0 +1,63 @@
+"""The feeds on the operations page: what is listened to, and when it was heard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from dash import html
+from dash.development.base_component import Component
+
+from dashboard.screens.operations.feeds_load import ListeningItem
+from dashboard.shell.components import extra, number_text
+from dashboard.shell.i18n import Texts
+from dashboard.shell.i18n.times import duration
+
+COLUMNS = ("name", "format", "topic", "expected", "heard", "messages")
+
+
+def render_listening(t: Texts, items: Sequence[ListeningItem], now: datetime) -> Component:
+    """Feeds that were added, are switched off or were heard; of the others their number."""
+    shown = [i for i in items if not i.shipped or not i.enabled or i.heard_at is not None]
+    head = [html.Th(t(f"listening.col_{name}"), scope="col") for name in COLUMNS]
+    table = html.Table(
+        [html.Thead(html.Tr(head)), html.Tbody([_row(t, item, now) for item in shown])],
+        className="gw-gateways",
+    )
+    rest = len(items) - len(shown)
+    return html.Section(
+        [
+            html.H3(t("listening.title")),
+            html.P(t("listening.note"), className="gw-panel-note"),
+            html.Div(
+                table,
+                className="gw-table-scroll",
+                tabIndex="0",
+                role="region",
+                **extra({"aria-label": t("listening.title")}),
+            ),
+            html.P(t("listening.rest", n=number_text(rest)), className="gw-panel-note"),
+        ],
+        className="gw-panel",
+    )
+
+
+def _row(t: Texts, item: ListeningItem, now: datetime) -> Component:
+    marks = []
+    if not item.enabled:
+        marks.append(html.Small(t("listening.off"), className="gw-mark-quiet"))
+    if item.late:
+        marks.append(html.Small(t("listening.late"), className="gw-mark-bad"))
+    age_s = (now - item.heard_at).total_seconds() if item.heard_at else None
+    heard = t("operations.never") if age_s is None else t("listening.ago", age=duration(t, age_s))
+    own = t("listening.own_topics") if item.shipped else item.topic
+    cells = [
+        t.word("feed", item.format) if item.format else t("listening.by_topic"),
+        own,
+        duration(t, item.interval_s),
+        heard,
+        number_text(item.messages),
+    ]
+    return html.Tr(
+        [html.Th([html.Span(item.name), *marks], scope="row"), *(html.Td(cell) for cell in cells)]
+    )

@@ -1,0 +1,61 @@
+"""Words that only the tour says; `…_note` is what a step is good for."""
+
+from __future__ import annotations
+
+TEXTS: dict[str, dict[str, str]] = {
+    "zh": {
+        "html_lang": "zh-CN",
+        "title": "接下来做什么",
+        "intro": "城市已建立。下列各项按数据库中的实际情况打勾，可按任意顺序完成。",
+        "all_done": "全部完成。",
+        "dismiss": "不再提示",
+        "dismissed": "此列表已收起，仍可在此地址查看。",
+        "console": "去指挥台",
+        "done": "已完成", "open": "待办",
+        "second_factor": "启用双重验证",
+        "second_factor_note": "密码泄露时，别人仍无法以您的身份登录。",
+        "unit_grid": "单元网格",
+        "unit_grid_note": "先为社区填写经纬度，再用城市文件夹生成（gridwarden city apply）。",
+        "devices": "登记设备",
+        "devices_note": "导入设备表，或批准已自行上报的设备。",
+        "heard": "收到数据",
+        "heard_note": "设备或平台向 MQTT 上报；未收到时，此页说明停在哪里。",
+        "squads": "建立中队",
+        "squads_note": "谁负责哪些网格、何时值班：派遣时按此推荐。",
+        "people": "添加人员",
+        "people_note": "处置人与核查人不能是同一人，因此至少需要两人。",
+        "rules": "检查报警规则",
+        "rules_note": "内置规则已生效；请核对限值，自己的规则用 gridwarden rules apply 应用。",
+        "calendar": "下一年的工作日历",
+        "calendar_note": "时限按工作时间计算；国务院公布后请填入。",
+    },
+    "en": {
+        "html_lang": "en",
+        "title": "What comes next",
+        "intro": "The city is founded. Each line is ticked by what the database has; any order "
+        "will do.",
+        "all_done": "All is done.",
+        "dismiss": "Do not remind us again",
+        "dismissed": "This list was put away; it stays at this address.",
+        "console": "To the console",
+        "done": "done", "open": "to do",
+        "second_factor": "Set a second factor",
+        "second_factor_note": "Whoever learns your password cannot sign in with it alone.",
+        "unit_grid": "Unit grid",
+        "unit_grid_note": "Give communities a longitude and latitude, then make it with a city "
+        "folder (gridwarden city apply).",
+        "devices": "Register devices",
+        "devices_note": "Import a table, or approve devices that report already.",
+        "heard": "Hear readings",
+        "heard_note": "Devices and platforms send to MQTT; this page says where it stops.",
+        "squads": "Set up squads",
+        "squads_note": "Who answers for which grids, and when: cases are offered accordingly.",
+        "people": "Add people",
+        "people_note": "Who handles a case never checks it, so it takes two at least.",
+        "rules": "Look at the alarm rules",
+        "rules_note": "The shipped ones are in force; check their limits, and put your own in "
+        "force with gridwarden rules apply.",
+        "calendar": "Working days of next year",
+        "calendar_note": "Time limits count working time; enter them once they are published.",
+    },
+}  # fmt: skip
