@@ -81,6 +81,15 @@ def trips(comparison: Comparison, signal: Any, limit: Any) -> Any:
     return signal > limit
 
 
+def reach_of(rule: ReadingRule) -> tuple[float | None, float | None] | None:
+    """What a value is at least, or at most, that is past a limit of a rule on any device; None:
+    where the limits lie depends on the device."""
+    limits = [level.limit for level in rule.levels if level.limit is not None]
+    if len(limits) < len(rule.levels) or rule.comparison is Comparison.DEVIATES_ABOVE:
+        return None
+    return (None, max(limits)) if rule.is_falling else (min(limits), None)
+
+
 def limit_of(level: Level, attributes: Mapping[str, Any]) -> float | None:
     """The level's limit for this device; None: this device has none."""
     if not level.limit_attribute:

@@ -71,8 +71,3 @@ def days_around(now: datetime) -> tuple[str, str]:
     """The first and the last date of which an entry can say who is on duty now, wherever the
     district is."""
     return (now - NEAR).date().isoformat(), (now + NEAR).date().isoformat()
-
-
-def is_near(day: str, now: datetime) -> bool:
-    first, last = days_around(now)
-    return WEEKDAYS.fullmatch(day) is not None or first <= day <= last

@@ -54,6 +54,40 @@ def by_device(
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """Values of a metric that are at least or at most so much."""
+
+    metric_id: int
+    at_least: float | None
+    at_most: float | None
+
+
+def list_reaching(
+    conn: Connection, reaches: Sequence[Reach], from_: datetime, to: datetime
+) -> set[int]:
+    """Devices with a value in one of these ranges in [from_, to): few of a fleet, found without
+    taking the readings out of the database."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT r.device_id
+        FROM reading r
+        JOIN unnest(%(metrics)s::smallint[], %(least)s::float8[], %(most)s::float8[])
+             AS reach (metric_id, at_least, at_most) ON reach.metric_id = r.metric_id
+        WHERE r.metric_id = ANY(%(metrics)s::smallint[]) AND r.ts >= %(from)s AND r.ts < %(to)s
+          AND (r.value >= reach.at_least OR r.value <= reach.at_most)
+        """,
+        {
+            "metrics": [reach.metric_id for reach in reaches],
+            "least": [reach.at_least for reach in reaches],
+            "most": [reach.at_most for reach in reaches],
+            "from": from_,
+            "to": to,
+        },
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """What is at hand of one metric of a device: so many readings from `since` on."""
 

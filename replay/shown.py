@@ -9,12 +9,13 @@ from typing import Any
 
 from city.incident import NamedIncident
 from city.place import LonLat
-from city.roster import Duty, is_near
+from city.roster import Duty, days_around
 from city.squad import Shift, Squad, SquadPlace
 from replay.picture import Case, Device, Picture, Row, key_of, moment
 
 CARRIED_BY_SQUAD = frozenset({"dispatched", "acknowledged", "on_site"})
 OTHER_FAMILY = "other"
+LAST_DAY = "9999-12-31"
 # Tables whose rows are seen through others: a change of one may change any incident.
 NAMES = frozenset({"incident_category", "division", "squad", "device"})
 
@@ -188,13 +189,15 @@ def squads(
 
 
 def _rosters(picture: Picture, now: datetime | None) -> dict[str, tuple[Duty, ...]]:
-    """By the squads that have one, in the order of days and hours."""
-    rows = picture.table("squad_roster").values()
-    found: dict[str, list[Duty]] = {row["squad"]: [] for row in rows}
-    for row in rows:
-        if now is None or is_near(row["day"], now):
+    """By the squads that have one, in the order of days and hours. Looked at every second, also
+    where a year of many squads is entered."""
+    first, last = days_around(now) if now else ("", LAST_DAY)
+    found: dict[str, list[Duty]] = {}
+    for row in picture.table("squad_roster").values():
+        mine, day = found.setdefault(row["squad"], []), row["day"]
+        if first <= day <= last or "-" not in day:
             start, end = (time.fromisoformat(row[name]) for name in ("start_at", "end_at"))
-            found[row["squad"]].append(Duty(row["day"], start, end, row["person"], row["phone"]))
+            mine.append(Duty(day, start, end, row["person"], row["phone"]))
     return {code: tuple(sorted(d, key=lambda x: (x.day, x.start))) for code, d in found.items()}
 
 

@@ -15,7 +15,7 @@ from alerts.book import Finding, place_of
 from alerts.course import Running, fallen_due
 from alerts.fields import Fields
 from alerts.judge import Sample, Stop
-from alerts.limits import DEFAULT_MAX_AGE_S, Comparison, ReadingRule, applies_to
+from alerts.limits import DEFAULT_MAX_AGE_S, Comparison, ReadingRule, applies_to, reach_of
 from alerts.replay import replay_together
 from alerts.rules import DAY_S, SEVERITIES, Level
 from alerts.save import load_book
@@ -25,6 +25,7 @@ from city.device import WatchedDevice
 from city.reading import METRICS
 from db import evaluation, readings_past, rule_timers
 from db.pool import Connection
+from db.readings_past import Reach
 
 # Delays run out in spite of readings that wait, should evaluation stand still for so long.
 WAIT_FOR_READINGS = timedelta(minutes=5)
@@ -125,7 +126,11 @@ class ReadingKind(Kind[ReadingRule, ReadingState]):
         self, conn: Connection, rules: Sequence[ReadingRule], from_: datetime, to: datetime
     ) -> Iterator[Story]:
         devices = {d.id: d for d in evaluation.list_watched_devices(conn)}
-        concerned = [i for i, d in devices.items() if any(applies_to(r, d) for r in rules)]
+        concerned = {i for i, d in devices.items() if any(applies_to(r, d) for r in rules)}
+        reaches = [(rule.metric.id, reach_of(rule)) for rule in rules]
+        known = [Reach(metric, *reach) for metric, reach in reaches if reach is not None]
+        if len(known) == len(rules):  # an alarm begins with a value past a limit
+            concerned &= readings_past.list_reaching(conn, known, from_, to)
         metrics = sorted({rule.metric.id for rule in rules})
         for device_id, past in readings_past.by_device(conn, metrics, sorted(concerned), from_, to):
             device = devices[device_id]

@@ -18,6 +18,8 @@ from dispatch.photos import FileFacts, inspect_file
 from dispatch.steps.telling import evidence_told
 
 MAX_NAME = 200
+# What whoever reported a matter saw; the case need not be with their squad.
+PHOTO_BEFORE = "photo_before"
 ONLOOKERS = frozenset({Role.VIEWER, Role.LEADER})
 
 
@@ -51,7 +53,8 @@ def _check(incident: Incident, caller: Caller, stage: str) -> None:
         raise InvalidInput("stage", stage, f"must be one of {', '.join(sorted(FILE_EVIDENCE))}")
     if caller.role in ONLOOKERS:
         raise Forbidden(f"a {caller.role.value} may not hand in evidence")
-    if caller.role is Role.SQUAD_LEADER and incident.squad != caller.squad:
+    own = stage == PHOTO_BEFORE and incident.reported_by == caller.name
+    if caller.role is Role.SQUAD_LEADER and incident.squad != caller.squad and not own:
         raise Forbidden(f"incident {incident.number} is not with squad {caller.squad}")
     if caller.role is Role.SQUAD_LEADER and stage == "check_photo":
         raise Forbidden("nobody checks their own work")

@@ -58,7 +58,7 @@ def test_a_retired_rule_loses_its_alarms_and_an_equal_one_changes_nothing(leaky:
 
 
 def test_where_time_is_short_the_period_is_shorter_and_says_so(leaky: Engine) -> None:
-    ticks = count(0, BUDGET_S / 10)
+    ticks = count(0, BUDGET_S / 4)
     found = foresee(
         leaky.conn, [rule("limit = 20.0", "limit = 15.0")], (), leaky.now, lambda: next(ticks)
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.foresight import Episode, as_json, as_lines, compare
+from alerts.foresight import Episode, as_json, as_lines, compare, will_take
 from alerts.gas_rules import is_gas_rule
 from alerts.rule_files import parse_rule
 from db.rules import default_texts
@@ -41,6 +41,14 @@ def test_another_level_of_the_same_alarm_is_told_and_equal_rules_differ_in_nothi
     assert as_lines(found)[0].endswith("0 gained, 0 lost, 1 at another level")
     assert "no history to try them on: gas-silent" in as_lines(found)[-1]
     assert compare(old, old, START, END).levels == []
+
+
+def test_what_is_read_once_counts_once_in_how_long_it_will_take() -> None:
+    hour, day, week = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
+    nothing = (timedelta(0), 0.0)
+    assert will_take(nothing, (hour, 0.5), timedelta(hours=6)) == pytest.approx(3.0)
+    assert will_take((hour, 1.0), (day, 1.0), week) == pytest.approx(1.0)
+    assert will_take((hour, 1.0), (day, 3.3), week) == pytest.approx(17.7)
 
 
 @pytest.mark.parametrize("name", sorted(default_texts()))
