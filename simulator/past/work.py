@@ -27,7 +27,7 @@ WORSE_EVERY = 7
 LATEST = 0.75
 # Gas is what nobody lets wait; of late work a part is forgotten for many times its limit.
 GAS_LATE = 0.35
-FORGOTTEN, FORGOTTEN_FROM, FORGOTTEN_TO = 0.09, 4.0, 22.0
+FORGOTTEN, FORGOTTEN_FROM, FORGOTTEN_TO = 0.09, 5.0, 60.0
 RUSH_HOURS = frozenset({7, 8, 17, 18})
 RUSH, STORM = 1.3, 2.5
 # Of the centre's own clocks, those that run out.
