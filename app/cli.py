@@ -65,7 +65,18 @@ def data_dir_option(command: Callable[..., object]) -> Callable[..., object]:
 
 @cli.command()
 @data_dir_option
-@click.option("--demo/--no-demo", default=True, help="Seed the demo district and simulate it.")
+@click.option(
+    "--demo/--no-demo",
+    default=None,
+    help="Seed the demo district and simulate it. Default: yes, unless it was removed.",
+)
+@click.option(
+    "--demo-days",
+    type=click.IntRange(0, 1000),
+    default=400,
+    show_default=True,
+    help="Days of past that a new demo district gets; 0: none.",
+)
 @click.option(
     "--http-port",
     type=click.IntRange(1, 65535),
@@ -73,13 +84,19 @@ def data_dir_option(command: Callable[..., object]) -> Callable[..., object]:
     help="Default: that of the last start, 8050 or the next free one.",
 )
 @click.pass_obj
-def up(data_dir: Path | None, own_data_dir: Path | None, demo: bool, http_port: int | None) -> None:
+def up(
+    data_dir: Path | None,
+    own_data_dir: Path | None,
+    demo: bool | None,
+    demo_days: int,
+    http_port: int | None,
+) -> None:
     """Start everything on this machine and stay in the foreground."""
     logs.configure("up")
     stop = stop_on_signal()
     folder = (own_data_dir or data_dir or DEFAULT_DATA_DIR).resolve()
     bring_up = import_module("app.up").up
-    bring_up(folder, demo=demo, http_port=http_port, say=click.echo, stop=stop)
+    bring_up(folder, demo=demo, demo_days=demo_days, http_port=http_port, say=click.echo, stop=stop)
 
 
 def _add_process(name: str, module: str, explanation: str) -> None:

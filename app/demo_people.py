@@ -7,11 +7,12 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app.demo_plan import planned_start
 from app.settings import DEMO_DISTRICT
 from city.incident import Role
 from city.person import Caller
 from city.requests import UserRequest
-from db import squads, users
+from db import demo, squads, users
 from db.pool import connect
 from people import steps as people
 
@@ -33,8 +34,8 @@ def demo_logins(url: str, data_dir: Path) -> dict[str, str]:
     """Generated once, kept in the data folder for its owner only, printed at every start."""
     path = data_dir / LOGINS_FILE
     logins: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    now = datetime.now(UTC)
     with connect(url, application="gridwarden seed") as conn:
+        now = planned_start(conn) or datetime.now(UTC)
         # A gas squad: the first scripted matter of the demonstration is a leak.
         squad = squads.find_demo_squad(conn, "gas")
         for name, role in DEMO_USERS:
@@ -43,6 +44,7 @@ def demo_logins(url: str, data_dir: Path) -> dict[str, str]:
             logins.setdefault(name, secrets.token_urlsafe(9))
             own = squad if role is Role.SQUAD_LEADER else None
             people.add_user(conn, SEED, UserRequest(name, logins[name], role, own), now)
+        demo.mark(conn, DEMO_DISTRICT, list(logins), now)
         conn.commit()
     path.touch(mode=0o600)
     path.write_text(json.dumps(logins, indent=1))

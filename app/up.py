@@ -17,9 +17,10 @@ from pathlib import Path
 
 import stack
 from alerts import steps as alert_steps
-from app import first_run
+from app import demo_past, first_run
 from app.children import Child, stop_all
 from app.demo_people import DEMO_USERS, LOGINS_FILE, demo_logins
+from app.demo_plan import plan_past, was_removed
 from app.settings import ENDPOINTS_FILE, create_secret
 from city.errors import Unavailable
 from db import feeds, seeds
@@ -42,16 +43,25 @@ Say = Callable[[str], None]
 
 
 def up(
-    data_dir: Path, *, demo: bool, http_port: int | None, say: Say, stop: threading.Event
+    data_dir: Path,
+    *,
+    demo: bool | None,
+    demo_days: int,
+    http_port: int | None,
+    say: Say,
+    stop: threading.Event,
 ) -> None:
-    """Start everything, print where it is, stay until `stop`, then stop everything."""
+    """Start everything, print where it is, stay until `stop`, then stop everything. `demo` None:
+    with the demonstration, unless it was removed; `demo_days`: its past, when it is new."""
     data_dir.mkdir(parents=True, exist_ok=True)
     (data_dir / ENDPOINTS_FILE).unlink(missing_ok=True)
     with ExitStack() as opened:
         endpoints = opened.enter_context(stack.running(data_dir, progress=say))
         say("preparing the database")
-        prepare_database(endpoints.postgres, demo=demo)
+        demo = prepare_database(endpoints.postgres, demo=demo, demo_days=demo_days)
         logins = demo_logins(endpoints.postgres, data_dir) if demo else {}
+        if demo:
+            demo_past.play_past(endpoints.postgres, datetime.now(UTC), say)
         listener = opened.enter_context(open_web_port(data_dir, http_port))
         port = listener.getsockname()[1]
         environ = child_environ(endpoints, data_dir, listener)
@@ -86,17 +96,23 @@ def revive(services: stack.Services) -> None:
             log.error("%s; trying again", error)
 
 
-def prepare_database(url: str, *, demo: bool) -> None:
-    """Schema, reference rows, default rules and, for a demo, the district. Safe to repeat."""
+def prepare_database(url: str, *, demo: bool | None, demo_days: int = 0) -> bool:
+    """Schema, reference rows, default rules and, for a demo, the district, which in an empty
+    database is as old as the past that it is to get. Safe to repeat. Answers whether there is a
+    demo; None: unless it was removed."""
     migrate(url)
     now = datetime.now(UTC)
     with connect(url, application="gridwarden seed") as conn:
+        demo = not was_removed(conn) if demo is None else demo
+        if demo:
+            now = plan_past(conn, demo_days, now)
         seeds.seed_reference(conn, now)
         feeds.seed_feeds(conn, shipped_feeds())
         if demo:
             seeds.seed_demo(conn, now)
         alert_steps.apply_rules(conn, "system", alert_steps.default_rules(), now)
         conn.commit()
+    return demo
 
 
 def open_web_port(data_dir: Path, wanted: int | None) -> socket.socket:

@@ -9,6 +9,7 @@ import click
 from app.approval_commands import approval_group
 from app.city_commands import city_group
 from app.commands import WORK_COMMANDS, device, rules
+from app.demo_commands import add_demo_commands
 from app.device_commands import add_device_commands
 from app.feed_commands import feed_group
 from app.people_commands import token, user
@@ -34,6 +35,7 @@ def migrate(data_dir: Path | None, own_data_dir: Path | None, demo: bool) -> Non
     click.echo(f"applied: {', '.join(applied) or 'nothing, the schema is the newest'}")
 
 
+add_demo_commands(city_group)
 add_device_commands(device)
 add_rule_commands(rules)
 VERBS: dict[str, click.Command] = {

@@ -118,6 +118,23 @@ def list_events(
         ).fetchall()  # fmt: skip
 
 
+def list_newest(
+    conn: Connection, subject: str, *, kind: str | None = None, limit: int = 200
+) -> list[Event]:
+    """Events of a subject without their rows, newest first."""
+    with conn.cursor(row_factory=class_row(Event)) as cursor:
+        return cursor.execute(
+            """
+            SELECT seq, at, district, kind, subject, actor, payload, prev_hash, hash
+            FROM event
+            WHERE subject = %s AND (%s::text IS NULL OR kind = %s)
+            ORDER BY seq DESC
+            LIMIT %s
+            """,
+            (subject, kind, kind, limit),
+        ).fetchall()
+
+
 def list_changes(conn: Connection, *, after: int, until: int, limit: int) -> list[Event]:
     """Events in (`after`, `until`] that carry rows, with them: all that a picture is made of."""
     with conn.cursor(row_factory=class_row(Event)) as cursor:

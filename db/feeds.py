@@ -135,6 +135,17 @@ def bind_heard_devices(conn: Connection, format_name: str, base: str) -> None:
     )
 
 
+def rebind_devices(conn: Connection, format_name: str, before: str, after: str) -> None:
+    """A feed's topics have moved, and its devices with them."""
+    conn.execute(
+        """
+        UPDATE device_feed SET base = %s FROM device
+        WHERE device.id = device_id AND format = %s AND base = %s
+        """,
+        (after, format_name, before),
+    )
+
+
 # Signs of life
 
 

@@ -18,7 +18,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-# Keys and channels, all in one place.
+# Keys and channels, all in one place; those of `db.rate_limit` begin in the same way.
+PREFIX = "gw:"
 CHANNEL_WAKE = "gw:wake:"  # + stage
 CHANNEL_EVENT = "gw:event"
 CHANNEL_DEVICE = "gw:device"
@@ -115,6 +116,14 @@ def open_redis(url: str, patience_s: float = ANSWER_S) -> Redis:
             health_check_interval=15,
         )
     )
+
+
+def forget_all(client: Redis) -> int:
+    """Delete every key of ours; how many there were. Nothing is lost but counts of attempts."""
+    keys = list(client.scan_iter(f"{PREFIX}*"))
+    if keys:
+        client.delete(*keys)
+    return len(keys)
 
 
 def answers(client: Redis) -> bool:

@@ -1,15 +1,20 @@
-"""What an action writes into the incident itself. Pure."""
+"""What an action writes into the incident itself and into its clocks. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from city.clock import ClockKind, Limit, PauseRow
 from city.incident import Action, Incident, IncidentState, Role
 from city.person import Caller
 from city.requests import ActionRequest
+from dispatch import clocks
+from dispatch.clocks import ClockChanges, Terms
+from dispatch.guard import Facts
+from dispatch.machine import Step, target
 
 Fields = dict[str, Any]
 Writer = Callable[[Incident, Caller, ActionRequest, datetime], Fields]
@@ -76,3 +81,34 @@ def changed(
     writer = WRITERS.get(request.action)
     fields = writer(incident, caller, request, now) if writer else {}
     return replace(incident, state=to, **fields)
+
+
+def target_of(step: Step, incident: Incident) -> IncidentState:
+    """Where a step leads this incident."""
+    before = IncidentState(incident.resume_state) if incident.resume_state else None
+    return target(step, incident.state, before)
+
+
+def move_clocks(
+    request: ActionRequest, step: Step, facts: Facts, terms: Terms, now: datetime
+) -> ClockChanges:
+    """What an action does to the clocks; the pauses of the terms have all ended."""
+    if request.action is Action.POSTPONE:
+        handling = clocks.running(facts.deadlines, ClockKind.HANDLE)
+        assert handling is not None, "the guard asked for a running handling clock"
+        return clocks.postpone(handling, facts.category.limit, now, terms)
+    carried = _carried_over(request, facts, terms)
+    return clocks.apply_clocks(step.clocks, facts.deadlines, now, terms, carried)
+
+
+def _carried_over(request: ActionRequest, facts: Facts, terms: Terms) -> Limit | None:
+    """A squad that returned an incident and gets it again goes on with the time it had left."""
+    if request.action is not Action.DISPATCH or facts.last_squad != request.squad:
+        return None
+    return clocks.left_after_return(facts.deadlines, terms.calendar, terms.pauses)
+
+
+def end_of_pause(pauses: Sequence[PauseRow], now: datetime) -> datetime:
+    """When the open pause ends: on its resume date if we are late to notice."""
+    dates = [p.resume_due_at for p in pauses if p.ended_at is None]
+    return min([now, *(date for date in dates if date is not None)])

@@ -185,7 +185,8 @@ def _categories(city: City) -> Iterator[Sequence[str]]:
 def _cells(city: City) -> Iterator[Sequence[str]]:
     for _, c in sorted(city.cells.items()):
         below = "" if c.division == c.community else c.division
-        yield [c.code, repr(c.west), repr(c.south), repr(c.east), repr(c.north), below]
+        edges = map(repr, (c.west, c.south, c.east, c.north))
+        yield [c.code, *edges, below, str(c.column), str(c.row)]
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -188,7 +188,7 @@ def as_file(content: bytes) -> bytes:
     faults: list[Fault] = []
     needed, optional = FEED_COLUMNS
     head = content.lstrip(b"\xef\xbb\xbf \r\n").split(b"\n", 1)[0]
-    if b"[[" in head or b"=" in head:
+    if b"[[" in head or b"=" in head or head.startswith(b"#"):
         return content
     lines = read_lines(FEEDS, content, needed, optional, faults)
     if faults:

@@ -14,7 +14,7 @@ from founding.compare import ADDED, CHANGED, RETIRED, Change, codes
 from founding.feeds_file import FEEDS
 from founding.own_models import FOLDER
 from founding.parts import City, Fault, ModelPart, PipeSection
-from wire.feeds import clashes, own_name, sound, with_shipped
+from wire.feeds import base_of, clashes, own_name, sound, with_shipped
 
 
 def read_feeds(conn: Connection, district: str) -> dict[str, Feed]:
@@ -50,8 +50,13 @@ def _write_feeds(
 ) -> None:
     if gone := codes(changes, "feed", RETIRED):
         feeds.retire_feeds(conn, gone, now)
+    before = {feed.name: feed for feed in feeds.list_feeds(conn)}
     for name in codes(changes, "feed", ADDED, CHANGED):
-        feeds.put_feed(conn, wanted[name], own_name(wanted[name].format))
+        feed = wanted[name]
+        feeds.put_feed(conn, feed, own_name(feed.format))
+        old, new = (base_of(each) for each in (before.get(name, feed), feed))
+        if old != new:
+            feeds.rebind_devices(conn, feed.format, old, new)
 
 
 def _write_models(conn: Connection, city: City, changes: Sequence[Change]) -> None:

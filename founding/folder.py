@@ -55,7 +55,8 @@ NEEDED = (CITY_FILE, BOUNDARY)
 OURS = (".csv", ".toml", ".geojson", ".json", ".js")
 
 CELL_COLUMNS = ("code", "west", "south", "east", "north")
-CELL_OPTIONAL = ("division",)
+GRID_LINES_MAX, UNSAID = 1_000_000, -1
+CELL_OPTIONAL = ("division", "column", "row")
 CATEGORY_COLUMNS = (
     "code", "class", "family", "severity", "skill", "limit", "closing_evidence", "name_zh",
     "name_en", "source", "valid_from",
@@ -195,8 +196,8 @@ def _duty_grid(line: Line) -> DutyGrid:
 def _cells(
     files: Mapping[str, bytes], order: GridOrder, datum: Datum, faults: list[Fault]
 ) -> tuple[Entry[Cell], ...] | None:
-    """The city's own cells, whose street `founding.check` looks up; their columns and rows are
-    counted among their edges."""
+    """The city's own cells, whose street `founding.check` looks up; where the file does not say
+    their columns and rows, these are counted among their edges."""
     if not order.file:
         return None
     if order.file not in files:
@@ -215,13 +216,15 @@ def _cell(line: Line) -> Cell:
         line.fault("west, south, east, north", "are no box", f"{west}, {south}, {east}, {north}")
     community = code[: OFFICIAL_DIGITS[COMMUNITY]]
     division = line.text("division") or community
-    return Cell(code, "", community, division, 0, 0, west, south, east, north)
+    column, row = (line.whole(name, 0, GRID_LINES_MAX, UNSAID) for name in ("column", "row"))
+    return Cell(code, "", community, division, column, row, west, south, east, north)
 
 
 def _numbered(
     cell: Cell, columns: Mapping[float, int], rows: Mapping[float, int], datum: Datum
 ) -> Cell:
-    column, row = columns[cell.west], rows[cell.south]
+    column = columns[cell.west] if cell.column == UNSAID else cell.column
+    row = rows[cell.south] if cell.row == UNSAID else cell.row
     west, south, east, north = box_of(cell.west, cell.south, cell.east, cell.north, datum)
     return replace(cell, column=column, row=row, west=west, south=south, east=east, north=north)
 

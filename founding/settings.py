@@ -31,7 +31,7 @@ from db.settings_history import list_settings_events
 from founding.check import judge_folder
 from founding.compare import Change, as_changes
 from founding.excel import write_workbook
-from founding.export import write_folder
+from founding.export import csv_text, write_folder
 from founding.folder import DIVISIONS, PEOPLE, ROSTER
 from founding.ground import cells_without_duty_grid
 from founding.history import SOURCES, Told, read_history
@@ -123,13 +123,13 @@ def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> P
 
 
 def write_file(conn: Connection, district: str, name: str, *, excel: bool) -> bytes:
-    """The file of a part, as a folder has it or as a workbook."""
+    """The table of a part, as CSV or as a workbook."""
     table = table_of(name)
     content = _present(conn, district, table, cells=False).content
-    if not excel:
-        return content
     names = [column.name for column in table.columns(content)]
     rows = [[row.values.get(n, "") for n in names] for row in table.rows(content)]
+    if not excel:
+        return csv_text(names, rows).encode() if table.is_toml else content
     return write_workbook(table.name, names, rows)
 
 

@@ -78,9 +78,12 @@ class Table:
     def rows(self, content: bytes) -> list[SheetRow]:
         """Every row that can be told apart, right or wrong."""
         if self.is_toml:
-            lines = entry_rows(content)
-        else:
-            lines = read_lines(self.file, content, self.needed, self.optional, [])
+            names = (*self.needed, *self.optional)
+            return [
+                SheetRow(line.row, {name: line.values.get(name, "") for name in names})
+                for line in entry_rows(content)
+            ]
+        lines = read_lines(self.file, content, self.needed, self.optional, [])
         return [SheetRow(line.row, self._named(line.values)) for line in lines]
 
     def _named(self, values: Mapping[str, str]) -> Mapping[str, str]:
@@ -121,7 +124,7 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
     "divisions": (DIVISIONS, "code", DIVISION_COLUMNS, True, {"level": DEFAULT_LEVELS}),
     "feeds": (
         FEEDS, "name", FEED_COLUMNS, True,
-        {"enabled": (YES[0], NO[0]), "datum": tuple(Datum), "format": ("", *sorted(FORMATS))},
+        {"enabled": (YES[0], NO[0]), "datum": tuple(Datum), "format": tuple(sorted(FORMATS))},
     ),
     "rosters": (ROSTER, "entry", ROSTER_COLUMNS, True, {}),
 }  # fmt: skip

@@ -21,7 +21,7 @@ from city.register import (
 )
 from city.requests import DrawRequest, InspectionRequest, ReportRequest
 from db import places, register_draws, register_inspections, registers, users
-from db.events import append_events, list_events
+from db.events import append_events, list_newest
 from db.pool import Connection
 from registers.draw import ALGORITHM, digest_of, draw, weight_of
 from registers.entries import normal_party, title_of
@@ -36,6 +36,7 @@ DRAWN_ROLES = frozenset({Role.CHECKER, Role.SQUAD_LEADER})
 DRAWERS = (Role.ADMIN, Role.DISPATCHER)
 WHY_MAX = 2_000
 STRAYED = "register_entry.strayed"
+DRAWN = "register.drawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +251,8 @@ def verify_draw(conn: Connection, district: str, draw_id: int) -> Verified:
     told = next(
         (
             e.payload
-            for e in list_events(
-                conn, subject=f"register:{made.register}", kind="register.drawn",
-                district=district, since=made.at, limit=1_000,
-            )
-            if e.payload.get("draw") == draw_id
+            for e in list_newest(conn, f"register:{made.register}", kind=DRAWN, limit=10_000)
+            if e.district == district and e.payload.get("draw") == draw_id
         ),
         None,
     )  # fmt: skip
@@ -315,7 +313,7 @@ def _stray(
         "register": register.code, "entry": entry.code, "why": finding.why,
         "first_at": first.at.astimezone(UTC).isoformat(),
     }  # fmt: skip
-    for told in list_events(conn, subject=subject, kind=STRAYED, limit=1_000):
+    for told in list_newest(conn, subject, kind=STRAYED, limit=1_000):
         if all(told.payload.get(name) == value for name, value in payload.items()):
             return Strayed(finding, int(told.payload["incident"]), new=False)
     told_zh = f"{register.name_zh} ({register.name_en}): {public_title(register, entry)}"

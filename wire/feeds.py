@@ -229,6 +229,11 @@ def sound(feeds: Iterable[Feed]) -> list[Listening]:
     return [each for each in found if each.filters]
 
 
+def base_of(feed: Feed) -> str:
+    """The first levels of its topics; "" of a shipped feed, and of one that cannot be read."""
+    return next((each.base for each in sound([feed])), "")
+
+
 def _shipped_filters(feed: Feed) -> tuple[str, ...]:
     if feed.name == BRIDGED:
         return (f"{FEED_ROOT}/{REST}",)

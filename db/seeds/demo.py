@@ -7,6 +7,7 @@ from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
+from db import demo
 from db.pool import Connection
 from db.seeds import grid
 from db.seeds.fleet import PlannedDevice, build_fleet
@@ -20,6 +21,7 @@ def seed_demo(conn: Connection, now: datetime) -> None:
     known = {row[0] for row in conn.execute("SELECT code FROM device")}
     _insert_devices(conn, [d for d in build_fleet() if d.code not in known], now)
     seed_squads(conn, now)
+    demo.mark(conn, grid.DISTRICT, (), now)
 
 
 def _insert_devices(conn: Connection, devices: Sequence[PlannedDevice], now: datetime) -> None:

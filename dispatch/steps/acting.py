@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from city.clock import ClockKind, Deadline, Limit, Pause
+from city.clock import Deadline, Pause
 from city.errors import NotFound
 from city.event import NewEvent
 from city.incident import Action, Incident, IncidentState, Source
@@ -14,16 +14,14 @@ from city.requests import ActionRequest
 from db import alarm_changes, assignments, deadlines, incidents, places, squads
 from db.events import append_events
 from db.pool import Connection
-from dispatch import clocks
-from dispatch.changes import changed
+from dispatch.changes import changed, end_of_pause, move_clocks, target_of
 from dispatch.clocks import ClockChanges
-from dispatch.escalate import notice
 from dispatch.guard import admit
-from dispatch.machine import EVENT_KINDS, Step, target
+from dispatch.machine import Step
 from dispatch.recall import ALARM_MERGED, RECALLS, SQUAD_OFF_DUTY
 from dispatch.steps.loading import Loaded, load
 from dispatch.steps.opening import NewMatter, open_incident
-from dispatch.steps.telling import calendar_warnings, clock_facts, event
+from dispatch.steps.telling import action_told, calendar_warnings, event, notices
 
 
 def act(
@@ -46,7 +44,7 @@ def perform(
     step = admit(incident, caller, request, loaded.facts, now)
     noticed, looked_at = notice_clocks(conn, incident, loaded, now)
     loaded = replace(loaded, facts=replace(loaded.facts, deadlines=looked_at))
-    to = target(step, incident.state, _resume_state(incident))
+    to = target_of(step, incident)
     after = changed(incident, to, caller, request, now)
     incidents.update_incident(conn, after)
     moved = _move_clocks(conn, incident, request, step, loaded, now)
@@ -54,7 +52,7 @@ def perform(
     known_until = loaded.terms.calendar.known_until.isoformat()
     return [
         *noticed,
-        _told(incident, after, caller, request, moved, now),
+        action_told(incident, after, caller, request, moved, now),
         *calendar_warnings(after, moved, known_until, caller, now),
         *more,
     ]
@@ -91,56 +89,11 @@ def notice_clocks(
     conn: Connection, incident: Incident, loaded: Loaded, now: datetime
 ) -> tuple[list[NewEvent], list[Deadline]]:
     """Say once of each running clock what has become true of it, and store that it was said."""
-    events, looked_at = [], []
-    for deadline in loaded.facts.deadlines:
-        noticed = notice(deadline, now, loaded.terms.calendar, loaded.terms.pauses)
-        looked_at.append(noticed.deadline)
-        if noticed.deadline != deadline:
-            deadlines.update_deadline(conn, noticed.deadline)
-        events += [
-            event(
-                incident,
-                kind,
-                system_caller(incident.district),
-                now,
-                **clock_facts(noticed.deadline),
-                state=incident.state.value,
-                squad=incident.squad,
-            )
-            for kind in noticed.kinds
-        ]
+    events, looked_at = notices(incident, loaded.facts.deadlines, loaded.terms, now)
+    for before, after in zip(loaded.facts.deadlines, looked_at, strict=True):
+        if after != before:
+            deadlines.update_deadline(conn, after)
     return events, looked_at
-
-
-def _told(
-    before: Incident,
-    after: Incident,
-    caller: Caller,
-    request: ActionRequest,
-    moved: ClockChanges,
-    now: datetime,
-) -> NewEvent:
-    return event(
-        after,
-        EVENT_KINDS[request.action],
-        caller,
-        now,
-        action=request.action.value,
-        **{"from": before.state.value, "to": after.state.value},
-        version=before.version + 1,
-        squad=after.squad or before.squad,
-        note=request.note.strip(),
-        reason=request.reason.strip(),
-        outcome=after.outcome,
-        until=request.until.isoformat() if request.until else None,
-        into=request.into,
-        category=request.category,
-        clocks=moved.told,
-    )
-
-
-def _resume_state(incident: Incident) -> IncidentState | None:
-    return IncidentState(incident.resume_state) if incident.resume_state else None
 
 
 def _move_clocks(
@@ -151,16 +104,10 @@ def _move_clocks(
     loaded: Loaded,
     now: datetime,
 ) -> ClockChanges:
-    facts, terms = loaded.facts, loaded.terms
-    if request.action is Action.POSTPONE:
-        handling = clocks.running(facts.deadlines, ClockKind.HANDLE)
-        assert handling is not None, "the guard asked for a running handling clock"
-        changes = clocks.postpone(handling, facts.category.limit, now, terms)
-    else:
-        if request.action is Action.RESUME:
-            terms = replace(terms, pauses=_end_pause(conn, incident.id, loaded, now))
-        carried = _carried_over(request, loaded)
-        changes = clocks.apply_clocks(step.clocks, facts.deadlines, now, terms, carried)
+    terms = loaded.terms
+    if request.action is Action.RESUME:
+        terms = replace(terms, pauses=_end_pause(conn, incident.id, loaded, now))
+    changes = move_clocks(request, step, loaded.facts, terms, now)
     for deadline in changes.changed:
         deadlines.update_deadline(conn, deadline)
     for deadline in changes.new:
@@ -172,17 +119,8 @@ def _end_pause(
     conn: Connection, incident_id: int, loaded: Loaded, now: datetime
 ) -> tuple[Pause, ...]:
     """End the open pause, on its resume date if we are late to notice; gives all pauses."""
-    dates = [p.resume_due_at for p in loaded.facts.pauses if p.ended_at is None]
-    deadlines.end_pause(conn, incident_id, min([now, *(d for d in dates if d is not None)]))
+    deadlines.end_pause(conn, incident_id, end_of_pause(loaded.facts.pauses, now))
     return tuple(row.as_pause() for row in deadlines.list_pauses(conn, incident_id))
-
-
-def _carried_over(request: ActionRequest, loaded: Loaded) -> Limit | None:
-    """A squad that returned an incident and gets it again goes on with the time it had left."""
-    facts = loaded.facts
-    if request.action is not Action.DISPATCH or facts.last_squad != request.squad:
-        return None
-    return clocks.left_after_return(facts.deadlines, loaded.terms.calendar, loaded.terms.pauses)
 
 
 def _follow_up(

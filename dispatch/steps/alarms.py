@@ -91,7 +91,7 @@ def _events_for(conn: Connection, change: WaitingChange, now: datetime) -> list[
         joined = _join(conn, change, category, similar.incident_id, similar.because, now)
         if joined is not None:
             return joined
-    matter = _matter(change, category, similar)
+    matter = matter_of(change, category, similar)
     opened = open_incident(conn, system_caller(change.district), matter, now)
     if opened is None:
         # Another transaction opened it without the opening lock: the index held.
@@ -118,7 +118,9 @@ def _note(conn: Connection, change: WaitingChange, now: datetime) -> list[NewEve
     if incident_id is None:
         return []
     incident = incidents.find_for_update(conn, incident_id)
-    return [_told(incident, change, "incident.alarm_changed", now)] if incident.is_open else []
+    if not incident.is_open:
+        return []
+    return [change_told(incident, change, "incident.alarm_changed", now)]
 
 
 def _join_own(
@@ -181,22 +183,22 @@ def _joined_events(
 ) -> list[NewEvent]:
     events = []
     if not known:
-        events.append(_told(after, change, "incident.alarm_joined", now, because=because))
+        events.append(change_told(after, change, "incident.alarm_joined", now, because=because))
     elif change.kind != AlarmChangeKind.RAISED:
-        events.append(_told(after, change, "incident.alarm_changed", now))
+        events.append(change_told(after, change, "incident.alarm_changed", now))
     if after.severity != before.severity:
         events.append(
-            _told(
+            change_told(
                 after, change, "incident.escalated", now,
                 severity_before=before.severity, version=before.version + 1,
             )
         )  # fmt: skip
     if before.released_at is not None and after.released_at is None:
-        events.append(_told(after, change, "incident.release_voided", now))
+        events.append(change_told(after, change, "incident.release_voided", now))
     return events
 
 
-def _told(
+def change_told(
     incident: Incident, change: WaitingChange, kind: str, now: datetime, **more: object
 ) -> NewEvent:
     caller: Caller = system_caller(change.district)
@@ -215,7 +217,7 @@ def _told(
     )
 
 
-def _matter(change: WaitingChange, category: Category, similar: Similar | None) -> NewMatter:
+def matter_of(change: WaitingChange, category: Category, similar: Similar | None) -> NewMatter:
     """A sensor's alarm, or a video event that a person confirmed: verified, so filed at once."""
     return NewMatter(
         category=category,

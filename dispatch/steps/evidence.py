@@ -15,9 +15,11 @@ from db.evidence import NewEvidence
 from db.pool import Connection
 from dispatch.guard import FILE_EVIDENCE, allowed, current_state
 from dispatch.photos import FileFacts, inspect_file
-from dispatch.steps.telling import event
+from dispatch.steps.telling import evidence_told
 
 MAX_NAME = 200
+# What whoever reported a matter saw; the case need not be with their squad.
+PHOTO_BEFORE = "photo_before"
 ONLOOKERS = frozenset({Role.VIEWER, Role.LEADER})
 
 
@@ -40,21 +42,8 @@ def add_evidence(
     evidence_id, is_new = evidence.insert_evidence(conn, new)
     if is_new:
         elsewhere = evidence.list_uses_elsewhere(conn, incident.id, new.sha256)
-        told = event(
-            incident,
-            "incident.evidence_added",
-            caller,
-            now,
-            evidence=evidence_id,
-            stage=stage,
-            filename=new.filename,
-            media_type=new.media_type,
-            size_bytes=len(content),
-            sha256=new.sha256.hex(),
-            taken_at=facts.taken_at.isoformat() if facts.taken_at else None,
-            metres_away=_metres_away(incident, facts),
-            also_in=elsewhere,
-        )
+        metres = _metres_away(incident, facts)
+        told = evidence_told(incident, caller, new, evidence_id, metres, elsewhere)
         append_events(conn, [told])
     return evidence_id
 
@@ -64,7 +53,8 @@ def _check(incident: Incident, caller: Caller, stage: str) -> None:
         raise InvalidInput("stage", stage, f"must be one of {', '.join(sorted(FILE_EVIDENCE))}")
     if caller.role in ONLOOKERS:
         raise Forbidden(f"a {caller.role.value} may not hand in evidence")
-    if caller.role is Role.SQUAD_LEADER and incident.squad != caller.squad:
+    own = stage == PHOTO_BEFORE and incident.reported_by == caller.name
+    if caller.role is Role.SQUAD_LEADER and incident.squad != caller.squad and not own:
         raise Forbidden(f"incident {incident.number} is not with squad {caller.squad}")
     if caller.role is Role.SQUAD_LEADER and stage == "check_photo":
         raise Forbidden("nobody checks their own work")

@@ -15,7 +15,7 @@ from city.place import LonLat
 from db import deadlines, incidents, openings, places
 from db.places import Place
 from db.pool import Connection
-from dispatch.clocks import apply_clocks
+from dispatch.clocks import ClockChanges, Terms, apply_clocks
 from dispatch.grouping import Similar
 from dispatch.machine import Clocks
 from dispatch.steps.loading import load_terms
@@ -60,12 +60,12 @@ def open_incident(
     """Store it with its clock; None when its condition has an open incident already."""
     place = places.place_at(conn, caller.district, matter.at)
     local = now.astimezone(places.zone_of(conn, caller.district))
-    new_id = incidents.insert_incident(conn, _row(matter, place, caller, now), f"{local:%Y%m%d}")
+    new_id = incidents.insert_incident(conn, row_of(matter, place, caller, now), f"{local:%Y%m%d}")
     if new_id is None:
         return None
     incident = incidents.find(conn, new_id)
     terms = load_terms(conn, caller.district, new_id, matter.category)
-    started = apply_clocks(Clocks(start=(FIRST_CLOCK[matter.state],)), (), now, terms)
+    started = first_clock(matter.state, terms, now)
     for deadline in started.new:
         deadlines.insert_deadline(conn, deadline)
     similar = matter.similar
@@ -73,6 +73,19 @@ def open_incident(
         openings.insert_similar(
             conn, new_id, similar.incident_id, similar.because, similar.distance_m
         )
+    return Opened(incident, opening_told(incident, matter, started, terms, caller))
+
+
+def first_clock(state: IncidentState, terms: Terms, now: datetime) -> ClockChanges:
+    """The clock that a new incident starts with."""
+    return apply_clocks(Clocks(start=(FIRST_CLOCK[state],)), (), now, terms)
+
+
+def opening_told(
+    incident: Incident, matter: NewMatter, started: ClockChanges, terms: Terms, caller: Caller
+) -> list[NewEvent]:
+    """The first event of an incident, and what the calendar does not know yet."""
+    similar, now = matter.similar, incident.opened_at
     opened = event(
         incident,
         "incident.opened",
@@ -92,12 +105,11 @@ def open_incident(
         **matter.told,
     )
     known_until = terms.calendar.known_until.isoformat()
-    return Opened(
-        incident, [opened, *calendar_warnings(incident, started, known_until, caller, now)]
-    )
+    return [opened, *calendar_warnings(incident, started, known_until, caller, now)]
 
 
-def _row(matter: NewMatter, place: Place, caller: Caller, now: datetime) -> Incident:
+def row_of(matter: NewMatter, place: Place, caller: Caller, now: datetime) -> Incident:
+    """The incident that a matter becomes; without id and number."""
     where = matter.device_name or place.community_name or place.street_name or ""
     suffix = f" · {where}" if where else ""
     return Incident(

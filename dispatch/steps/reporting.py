@@ -12,7 +12,7 @@ from city.incident import IncidentState, Role, Source
 from city.person import Caller
 from city.place import LonLat
 from city.requests import ReportRequest
-from db import categories, openings, places
+from db import categories, demo, openings, places
 from db.events import append_events
 from db.places import DeviceRow
 from db.pool import Connection
@@ -49,6 +49,7 @@ def report(conn: Connection, caller: Caller, request: ReportRequest, now: dateti
                 "device": device.code if device else None,
             },
             similar=_similar(conn, caller, request, category, device, at, now),
+            demo=demo.is_demo(conn, caller.district),
         ),
         now,
     )

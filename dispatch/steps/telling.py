@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from city.clock import Deadline
 from city.event import NewEvent
 from city.incident import Incident
-from city.person import Caller
-from dispatch.clocks import ClockChanges
+from city.person import Caller, system_caller
+from city.requests import ActionRequest
+from db.evidence import NewEvidence
+from dispatch.clocks import ClockChanges, Terms
+from dispatch.escalate import notice
+from dispatch.machine import EVENT_KINDS
 
 BEYOND_CALENDAR = "incident.beyond_calendar"
 
@@ -56,3 +62,80 @@ def clock_facts(deadline: Any) -> dict[str, Any]:
         "started_at": deadline.started_at.isoformat(),
         "due_at": deadline.due_at.isoformat(),
     }
+
+
+def action_told(
+    before: Incident,
+    after: Incident,
+    caller: Caller,
+    request: ActionRequest,
+    moved: ClockChanges,
+    now: datetime,
+) -> NewEvent:
+    """The event of one action."""
+    return event(
+        after,
+        EVENT_KINDS[request.action],
+        caller,
+        now,
+        action=request.action.value,
+        **{"from": before.state.value, "to": after.state.value},
+        version=before.version + 1,
+        squad=after.squad or before.squad,
+        note=request.note.strip(),
+        reason=request.reason.strip(),
+        outcome=after.outcome,
+        until=request.until.isoformat() if request.until else None,
+        into=request.into,
+        category=request.category,
+        clocks=moved.told,
+    )
+
+
+def notices(
+    incident: Incident, deadlines: Sequence[Deadline], terms: Terms, now: datetime
+) -> tuple[list[NewEvent], list[Deadline]]:
+    """What has become true of each clock since it was looked at, and the clocks with it noted."""
+    events, looked_at = [], []
+    for deadline in deadlines:
+        noticed = notice(deadline, now, terms.calendar, terms.pauses)
+        looked_at.append(noticed.deadline)
+        events += [
+            event(
+                incident,
+                kind,
+                system_caller(incident.district),
+                now,
+                **clock_facts(noticed.deadline),
+                state=incident.state.value,
+                squad=incident.squad,
+            )
+            for kind in noticed.kinds
+        ]
+    return events, looked_at
+
+
+def evidence_told(
+    incident: Incident,
+    caller: Caller,
+    new: NewEvidence,
+    evidence_id: int,
+    metres_away: int | None,
+    also_in: Sequence[str],
+) -> NewEvent:
+    """The event of a file that was handed in."""
+    return event(
+        incident,
+        "incident.evidence_added",
+        caller,
+        new.uploaded_at,
+        evidence=evidence_id,
+        stage=new.stage,
+        filename=new.filename,
+        media_type=new.media_type,
+        size_bytes=len(new.content),
+        sha256=new.sha256.hex(),
+        taken_at=new.taken_at.isoformat() if new.taken_at else None,
+        metres_away=metres_away,
+        also_in=also_in,
+    )

@@ -13,7 +13,7 @@ from dashboard.shell.components import extra, number_text
 from dashboard.shell.i18n import Texts
 from dashboard.shell.i18n.times import duration
 
-COLUMNS = ("name", "format", "topic", "expected", "heard", "messages")
+COLUMNS = ("name", "state", "format", "topic", "expected", "heard", "messages")
 
 
 def render_listening(t: Texts, items: Sequence[ListeningItem], now: datetime) -> Component:
@@ -43,21 +43,31 @@ def render_listening(t: Texts, items: Sequence[ListeningItem], now: datetime) ->
 
 
 def _row(t: Texts, item: ListeningItem, now: datetime) -> Component:
-    marks = []
-    if not item.enabled:
-        marks.append(html.Small(t("listening.off"), className="gw-mark-quiet"))
-    if item.late:
-        marks.append(html.Small(t("listening.late"), className="gw-mark-bad"))
+    """The name heads the row; on a phone every other cell carries its label."""
     age_s = (now - item.heard_at).total_seconds() if item.heard_at else None
     heard = t("operations.never") if age_s is None else t("listening.ago", age=duration(t, age_s))
-    own = t("listening.own_topics") if item.shipped else item.topic
-    cells = [
-        t.word("feed", item.format) if item.format else t("listening.by_topic"),
-        own,
-        duration(t, item.interval_s),
-        heard,
-        number_text(item.messages),
-    ]
+    cells: dict[str, Component | str] = {
+        "state": _state(t, item),
+        "format": t.word("feed", item.format) if item.format else t("listening.by_topic"),
+        "topic": t("listening.own_topics") if item.shipped else item.topic,
+        "expected": duration(t, item.interval_s),
+        "heard": heard,
+        "messages": number_text(item.messages),
+    }
     return html.Tr(
-        [html.Th([html.Span(item.name), *marks], scope="row"), *(html.Td(cell) for cell in cells)]
+        [
+            html.Th(html.Span(item.name), scope="row"),
+            *(
+                html.Td(cells[name], **extra({"data-label": t(f"listening.col_{name}")}))
+                for name in COLUMNS[1:]
+            ),
+        ]
     )
+
+
+def _state(t: Texts, item: ListeningItem) -> Component:
+    if item.late:
+        return html.Span(t("listening.late"), className="gw-mark-bad")
+    if not item.enabled:
+        return html.Span(t("listening.off"), className="gw-mark-quiet")
+    return html.Span(t("listening.on"))

@@ -22,7 +22,7 @@ from city.requests import DrawRequest, InspectionRequest
 from dashboard.shell.changes import CREATED, Once, change
 from dashboard.shell.parts import parts
 from db import categories, incidents, register_draws, register_inspections, registers
-from db.events import list_events
+from db.events import list_newest
 from db.idempotency import StoredAnswer
 from db.pool import Connection, transaction
 from registers import steps
@@ -260,12 +260,8 @@ def _offences(
 
 def _history(conn: Connection, row: StoredEntry) -> list[EntryChange]:
     """The newest first."""
-    subject = f"register_entry:{row.id}"
-    events = list_events(conn, subject=subject, limit=HISTORY_MAX)
-    return [
-        EntryChange(e.at, e.actor, e.kind, list(e.payload.get("fields", ())))
-        for e in reversed(events)
-    ]
+    events = list_newest(conn, f"register_entry:{row.id}", limit=HISTORY_MAX)
+    return [EntryChange(e.at, e.actor, e.kind, list(e.payload.get("fields", ()))) for e in events]
 
 
 def inspect(

@@ -272,6 +272,7 @@
     const gaps = { score: answer.score, number: answer.incident || '', due: answer.due_on || t('no_date') };
     const nodes = [gw.el('p', 'gw-inspection-done' + (answer.passed ? '' : ' bad'), t(answer.passed ? 'done_passed' : 'done_failed', gaps), { role: 'status' })];
     if (!answer.passed && found.register.party) nodes.push(gw.el('p', 'gw-register-offences' + (answer.earlier.length ? ' earlier' : ''), gw.offenceText(answer.earlier, known(found))));
+    if (answer.incident_id) nodes.push(button(t('photo'), () => gw.photo(answer.incident_id, 'photo_before', () => {})));
     nodes.push(button(t('back'), () => go(toEntry(found.entry.short)), 'primary'));
     $('registers-body').replaceChildren(gw.el('section', 'gw-panel gw-inspection-result', nodes));
     scrollTo(0, 0);

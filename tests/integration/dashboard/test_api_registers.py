@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
 import pytest
+from PIL import Image
 
 from city.incident import Role
 from city.register import INSPECTORS, READERS
@@ -123,6 +125,14 @@ def test_an_inspection_that_fails_is_a_case_once_and_an_offence(site: Site) -> N
         assert "门口有垃圾" in case["description"]
         offences = client.post(f"{API}/offences", json={"party": "9146王"}).json()["items"]
         assert [(o["entry"], o["incident_id"]) for o in offences] == [("S-1", case["id"])]
+        picture = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(picture, "JPEG")
+        file = {"file": ("front.jpg", picture.getvalue(), "image/jpeg")}
+        for stage, status in (("photo_before", 201), ("photo_after", 403)):
+            sent = client.post(
+                f"{API}/incidents/{case['id']}/evidence", data={"stage": stage}, files=file
+            )
+            assert sent.status_code == status, sent.text
     other = get(site, f"/register-entries/{short_code(DISTRICT, 'shopfronts', 'S-3')}")
     assert [o["entry"] for o in other["offences"]] == ["S-1"]
     entry = get(site, f"/register-entries/{SHORT}")

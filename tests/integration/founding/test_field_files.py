@@ -95,6 +95,41 @@ def change_in_settings(conn: Connection) -> None:
             new_password=draw_password,
         )
     assert "east/v3/+/devices/+/up" in read_feeds(conn).subscription().others
+    bind_and_move(conn)
     (item, *_) = settings.history(conn, DISTRICT, "feeds", "east")
     assert (item.actor, item.why) == ("zhao", "a new gateway")
     assert settings.write_file(conn, DISTRICT, "feeds", excel=True)[:2] == b"PK"
+
+
+def bind_and_move(conn: Connection) -> None:
+    """A device that is known by its name alone goes with the topics of its feed."""
+    row = conn.execute(
+        """
+        INSERT INTO device (code, district, kind, format, external_id, name, lon, lat, created_at)
+        VALUES ('L-1', %s, 'light', 'zigbee2mqtt', 'lamp1', 'L-1', 112.51, 30.2, now())
+        RETURNING id
+        """,
+        (DISTRICT,),
+    ).fetchone()
+    assert row is not None
+    feeds.bind_devices(conn, {row[0]: "zigbee2mqtt_north"})
+    sheet = settings.show(conn, DISTRICT, "feeds")
+    seen = (sheet.digest, sheet.seq)
+    north = next(r.values for r in sheet.rows if r.values["name"] == "north")
+    moved = Edit(put={**north, "topic": "hill/north"}, key="north")
+    planned = settings.plan(conn, DISTRICT, "zhao", "feeds", moved, shipped(), seen)
+    with conn.transaction():
+        settings.apply(
+            conn,
+            DISTRICT,
+            "zhao",
+            "feeds",
+            planned.content.encode(),
+            seen,
+            "moved",
+            NOW,
+            shipped=shipped(),
+            put_rules=put_rules,
+            new_password=draw_password,
+        )
+    assert feeds.list_bindings(conn) == {row[0]: "hill/north"}

@@ -114,12 +114,12 @@ def test_cells_of_ones_own_in_another_datum_go_on_sharing_their_edges(
     own = write_folder(plain)
     rows = []
     for line in own["cells.csv"].decode("utf-8-sig").splitlines():
-        code, *edges, below = line.split(",")
+        code, *edges, below, column, row = line.split(",")
         if code != "code":
             low = from_wgs84(LonLat(float(edges[0]), float(edges[1])), Datum.GCJ02)
             high = from_wgs84(LonLat(float(edges[2]), float(edges[3])), Datum.GCJ02)
             edges = [repr(v) for v in (low.lon, low.lat, high.lon, high.lat)]
-        rows.append(",".join([code, *edges, below]))
+        rows.append(",".join([code, *edges, below, column, row]))
     own["cells.csv"] = "\n".join(rows).encode()
     said_nothing, faults = judge(own)
     assert said_nothing is None
