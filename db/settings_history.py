@@ -30,7 +30,7 @@ def list_settings_events(
 ) -> list[SettingsEvent]:
     """All events of a district, and of none, whose subject is of this kind and that carry rows of
     these tables, oldest first; also those that put rows into the log which had no event. Migration
-    0032 has the index for these subjects."""
+    0031 has the index for these subjects."""
     with conn.cursor(row_factory=class_row(SettingsEvent)) as cursor:
         return cursor.execute(
             """

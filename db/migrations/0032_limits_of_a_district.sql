@@ -1,5 +1,5 @@
 -- A district may have limits and categories of its own; '' is every district that has none.
--- depends: 0032_feeds_models_pipes
+-- depends: 0031_feeds_models_pipes
 
 ALTER TABLE incident_category
     ADD district  text NOT NULL DEFAULT '',

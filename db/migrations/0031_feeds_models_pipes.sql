@@ -1,5 +1,5 @@
 -- Feeds are rows, and so are a city's own device models and its gas pipes.
--- depends: 0031_four_eyes_and_rosters
+-- depends: 0030_four_eyes_and_rosters
 
 -- Topics at the broker that are taken as one wire format.
 CREATE TABLE feed (

@@ -1,5 +1,5 @@
 -- What one person asks for and another one lets happen, and who of a squad is on duty on which day.
--- depends: 0028_second_factor
+-- depends: 0029_references_of_cases
 
 CREATE TABLE approval (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
