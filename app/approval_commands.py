@@ -12,17 +12,18 @@ from app import four_eyes
 from app.commands import district_of, installation, print_json, transaction
 from app.settings import Settings
 from city.approval import Approval, ApprovalState
-from city.errors import InvalidInput, NotFound
+from city.errors import Forbidden, InvalidInput, NotFound
 from city.person import Caller
-from db import approvals
+from db import approvals, second_factors
 from db.pool import Connection
 from people.approvals import Asked
+from people.second_factor import check_second_factor
 
 LISTED_MAX = 100
 
 as_option = click.option(
     "--as", "as_", default="", metavar="NAME",
-    help="Who acts; the password is read from standard input. Needed where there are four eyes.",
+    help="Who acts; password and code are read from standard input. Needed with four eyes.",
 )  # fmt: skip
 why_option = click.option(
     "--why", default="", metavar="TEXT", help="The reason, which is in the log for good."
@@ -70,7 +71,8 @@ def approval_approve(settings: Settings, number: int, as_: str, why: str) -> Non
     with transaction(settings) as conn:
         district = district_of(conn, settings)
         digest = _find(conn, district, number).digest
-        caller = acting_person(conn, as_, district)
+    caller = acting_person(settings, as_, district)
+    with transaction(settings) as conn:
         done = four_eyes.approve(conn, caller, number, digest, why, datetime.now(UTC))
     click.echo(f"in force: {done.what} (approval {number}, {done.asked_by} and {caller.name})")
 
@@ -83,20 +85,34 @@ def approval_approve(settings: Settings, number: int, as_: str, why: str) -> Non
 def approval_refuse(settings: Settings, number: int, as_: str, why: str) -> None:
     """Say no, or take back what one has asked for oneself."""
     with transaction(settings) as conn:
-        caller = acting_person(conn, as_, district_of(conn, settings))
+        district = district_of(conn, settings)
+    caller = acting_person(settings, as_, district)
+    with transaction(settings) as conn:
         done = four_eyes.refuse(conn, caller, number, why, datetime.now(UTC))
     click.echo(f"{done.state.value}: {done.what} (approval {number}); nothing was changed")
 
 
-def acting_person(conn: Connection, name: str, district: str) -> Caller:
-    """Whoever holds the database's address may do much, but not be two people."""
+def acting_person(settings: Settings, name: str, district: str) -> Caller:
+    """Whoever holds the database's address may do much, but not be two people: asks for their
+    password and, where they have a second factor, for its code, which is used up."""
     if not name:
         raise InvalidInput("--as", name, "must name who acts: there are four eyes")
+    password = read_secret(f"Password of {name}")
+    with transaction(settings) as conn:
+        caller = four_eyes.person(conn, name, password, district)
+        if second_factors.enrolled_at(conn, name) is not None:
+            code, now = read_secret(f"Code of {name}"), datetime.now(UTC)
+            key = settings.secret_key
+            if not check_second_factor(conn, name, district, code, key, now):
+                raise Forbidden(f"{name} has a second factor, and the code is not right")
+    return caller
+
+
+def read_secret(what: str) -> str:
+    """Typed unseen, or a line of standard input."""
     if sys.stdin.isatty():
-        password = str(click.prompt(f"Password of {name}", hide_input=True, err=True))
-    else:
-        password = sys.stdin.readline().rstrip("\r\n")
-    return four_eyes.person(conn, name, password, district)
+        return str(click.prompt(what, hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def say_waiting(conn: Connection, asked: Asked) -> None:

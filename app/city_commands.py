@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ from alerts import foresight, rule_files
 from alerts import steps as alert_steps
 from alerts.foresight import Foresight
 from app import four_eyes
-from app.approval_commands import as_option, say_waiting, why_option
+from app.approval_commands import acting_person, as_option, say_waiting, why_option
 from app.commands import district_of, installation, no_installation_needed, print_json, transaction
 from app.held_back import RULES, HeldBack, find_waiting, rule_texts
 from app.settings import Settings
@@ -114,7 +115,8 @@ def city_apply(settings: Settings, folders: Sequence[Path], as_: str, why: str) 
     once. Where a city has four eyes, its gas safety rules wait for a second person."""
     cities, now = judged(folders), datetime.now(UTC)
     with transaction(settings) as conn:
-        held = HeldBack(conn, cities, put_rules, as_, why, now)
+        identify = partial(acting_person, settings, as_)
+        held = HeldBack(conn, cities, put_rules, identify, why, now)
         done = founding.apply_cities(
             conn, held.cities, ACTOR, now, put_rules=held.put_rules, new_password=draw_password,
             look_again=held.look_again(conn),

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from app import four_eyes
-from app.approval_commands import acting_person
 from app.four_eyes import RuleChange
 from city.errors import Conflict
 from city.event import NewEvent
@@ -68,11 +67,12 @@ class HeldBack:
         conn: Connection,
         cities: Sequence[City],
         put_others: PutRules,
-        as_: str,
+        identify: Callable[[str], Caller],
         why: str,
         now: datetime,
     ) -> None:
-        """Looks before anything is locked: at who asks, and at what the rules would have done."""
+        """Looks before anything is locked: at who of the district asks, which `identify` finds
+        out, and at what the rules would have done."""
         self._put_others, self._why = put_others, why
         self._codes = [city.district.code for city in cities]
         self._on = four_eyes.districts_with(conn)
@@ -88,7 +88,7 @@ class HeldBack:
         self._foreseen = four_eyes.foreseen_json(found)
         if self._waiting.change.switch_off:
             self.cities = [self._still_on(city) for city in cities]
-        self._caller = acting_person(conn, as_, self._waiting.district)
+        self._caller = identify(self._waiting.district)
 
     def _still_on(self, city: City) -> City:
         on = city.district.four_eyes or city.district.code in self._on

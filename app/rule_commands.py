@@ -122,9 +122,10 @@ def ask_for(settings: Settings, wanted: RuleChange, as_: str, why: str, *, yes: 
     with transaction(settings) as conn:
         foreseen = four_eyes.foreseen_json(four_eyes.foresee(conn, seen.put, seen.retire, now))
         district = four_eyes.district_of_rules(conn, district_of(conn, settings))
-        if district is None:
-            raise Conflict("four eyes were switched off meanwhile: say it again", current={})
-        caller = acting_person(conn, as_, district)
+    if district is None:
+        raise Conflict("four eyes were switched off meanwhile: say it again", current={})
+    caller = acting_person(settings, as_, district)
+    with transaction(settings) as conn:
         asked = four_eyes.ask(conn, caller, seen, foreseen, why, now)
         append_events(conn, asked.events)
         say_waiting(conn, asked)

@@ -8,13 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from click.testing import Result
 
 from alerts.steps import default_rules
+from city.incident import Role
+from city.person import Caller
 from db import districts, users
 from db.events import list_events, verify_chain
 from db.pool import Connection
+from people.one_time import new_secret
+from people.second_factor import set_second_factor
 from tests.integration.app.conftest import Command
 from tests.integration.founding.test_city_commands import (
     DISTRICT,
@@ -105,6 +110,23 @@ def test_who_asks_is_named_and_is_no_dispatcher(
     assert "why: must have" in refused(say(ASKER, "", "rules", "apply", file))
     assert everything(bare) == before
     assert listed(gridwarden) == []
+
+
+def test_a_password_alone_is_not_enough_for_who_has_a_second_factor(
+    gridwarden: Command, bare: Connection, city: Path
+) -> None:
+    file, now, secret = lowered(city), datetime.now(UTC), new_secret()
+    caller = Caller(ASKER, Role.GAS_ENGINEER, DISTRICT)
+    with bare.transaction():
+        codes = set_second_factor(
+            bare, caller, secret, pyotp.TOTP(secret).at(now), "only for this test run", now
+        )
+    words = ("rules", "apply", file, "--as", ASKER, "--why", "lower")
+    for code in ("", "000000"):
+        said = refused(gridwarden(*words, stdin=f"{PASSWORD}\n{code}\n"))
+        assert "has a second factor, and the code is not right" in said
+    assert "waits as approval 1" in done(gridwarden(*words, stdin=f"{PASSWORD}\n{codes[0]}\n"))
+    assert "is not right" in refused(gridwarden(*words, stdin=f"{PASSWORD}\n{codes[0]}\n"))
 
 
 def test_what_moved_since_is_refused_with_who_moved_it(
