@@ -19,6 +19,7 @@ import stack
 from alerts import steps as alert_steps
 from app import demo_past, first_run
 from app.children import Child, stop_all
+from app.demo_city import found_demo
 from app.demo_people import DEMO_USERS, LOGINS_FILE, demo_logins
 from app.demo_plan import plan_past, was_removed
 from app.settings import ENDPOINTS_FILE, create_secret
@@ -109,7 +110,7 @@ def prepare_database(url: str, *, demo: bool | None, demo_days: int = 0) -> bool
         seeds.seed_reference(conn, now)
         feeds.seed_feeds(conn, shipped_feeds())
         if demo:
-            seeds.seed_demo(conn, now)
+            found_demo(conn, now)
         alert_steps.apply_rules(conn, "system", alert_steps.default_rules(), now)
         conn.commit()
     return demo

