@@ -12,35 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import cli
-from app.up import prepare_database
 from db.pool import Connection, connect
-from stack import RunningStack
 from tests.conftest import drop_database, with_database
 from tests.integration.app.conftest import Command
+from tests.integration.conftest import BARE
 from tests.unit.founding.conftest import SAMPLE
 from tests.unit.founding.conftest import deep_files as deep_files
 from tests.unit.founding.conftest import files as files
-
-BARE = "gw_bare_template"
-
-
-@pytest.fixture(scope="session")
-def bare_template(servers: RunningStack) -> str:
-    """Made once and then copied; nobody connects to it."""
-    maintenance = servers.postgres
-    with psycopg.connect(maintenance, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {BARE}")
-    prepare_database(with_database(maintenance, BARE), demo=False)
-    with psycopg.connect(maintenance, autocommit=True) as conn:
-        conn.execute(f"ALTER DATABASE {BARE} ALLOW_CONNECTIONS false")
-        conn.execute(
-            """
-            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE datname = %s AND usesysid IS NOT NULL
-            """,
-            (BARE,),
-        )
-    return maintenance
 
 
 @pytest.fixture

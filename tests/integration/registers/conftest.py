@@ -17,8 +17,8 @@ from db.users import draw_password
 from founding.check import judge_folder
 from founding.steps import apply_city
 from tests.conftest import with_database
-from tests.integration.founding.conftest import BARE, a_copy
-from tests.integration.founding.conftest import bare_template as bare_template
+from tests.integration.conftest import BARE
+from tests.integration.founding.conftest import a_copy
 from tests.integration.founding.conftest import files as files
 from tests.integration.founding.conftest import folder as folder
 from tests.integration.founding.conftest import gridwarden as gridwarden
