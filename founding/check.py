@@ -33,6 +33,7 @@ from founding.ground import (
     above,
     and_above,
     cells_without_duty_grid,
+    city_above,
     default_duty_grids,
     ground_of,
     judge_duty_grids,
@@ -148,9 +149,8 @@ def _by_code(
 def _divisions(draft: Draft, district: District, faults: list[Fault]) -> dict[str, Division]:
     found = _by_code(DIVISIONS, draft.divisions, lambda division: division.code, faults)
     if district.code not in found:
-        found[district.code] = Division(
-            district.code, DISTRICT, district.name_zh, f"{district.code[:4]}00"
-        )
+        above_it = city_above(district.code)
+        found[district.code] = Division(district.code, DISTRICT, district.name_zh, above_it)
     for entry in draft.divisions:
         _check_division(entry, found, district, faults)
     rows = {entry.value.code: entry.row for entry in draft.divisions}

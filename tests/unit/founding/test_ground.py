@@ -11,12 +11,26 @@ import pytest
 from city.place import LonLat
 from founding.compare import as_lines, compare, moved_cells, tables_of
 from founding.export import write_folder
-from founding.ground import GridFinder, cells_without_duty_grid, uncovered_communities
+from founding.ground import (
+    GridFinder,
+    cells_without_duty_grid,
+    city_above,
+    uncovered_communities,
+)
 from founding.parts import City, DutyGrid, Fault
 from tests.unit.founding.conftest import Files, Judge
 
 BLOCK, OTHER_BLOCK = "99120100100101", "99120100100102"
 COMMUNITY = "991201001001"
+
+
+@pytest.mark.parametrize(
+    ("district", "city"), [("460107", "460100"), ("441900", "440000"), ("620201", "620200")]
+)
+def test_a_district_lies_in_its_city_and_a_city_without_districts_in_its_province(
+    district: str, city: str
+) -> None:
+    assert city_above(district) == city
 
 
 def said(faults: list[Fault]) -> list[str]:
