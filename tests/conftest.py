@@ -25,6 +25,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "gw_template"
+BARE = "gw_bare_template"
 
 
 @pytest.fixture(scope="session")
@@ -141,3 +142,23 @@ def with_database(url: str, name: str) -> str:
     head, _, tail = url.rpartition("/")
     query = tail.partition("?")[2]
     return f"{head}/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture(scope="session")
+def bare_template(servers: embedded.RunningStack) -> str:
+    """An installation without a demonstration; made once and then copied, nobody connects to
+    it."""
+    maintenance = servers.postgres
+    with psycopg.connect(maintenance, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {BARE}")
+    prepare_database(with_database(maintenance, BARE), demo=False)
+    with psycopg.connect(maintenance, autocommit=True) as conn:
+        conn.execute(f"ALTER DATABASE {BARE} ALLOW_CONNECTIONS false")
+        conn.execute(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = %s AND usesysid IS NOT NULL
+            """,
+            (BARE,),
+        )
+    return maintenance

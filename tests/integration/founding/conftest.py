@@ -13,9 +13,8 @@ from click.testing import CliRunner
 
 from app.cli import cli
 from db.pool import Connection, connect
-from tests.conftest import drop_database, with_database
+from tests.conftest import BARE, drop_database, with_database
 from tests.integration.app.conftest import Command
-from tests.integration.conftest import BARE
 from tests.unit.founding.conftest import SAMPLE
 from tests.unit.founding.conftest import deep_files as deep_files
 from tests.unit.founding.conftest import files as files

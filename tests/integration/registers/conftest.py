@@ -16,8 +16,7 @@ from db.pool import Connection, connect
 from db.users import draw_password
 from founding.check import judge_folder
 from founding.steps import apply_city
-from tests.conftest import with_database
-from tests.integration.conftest import BARE
+from tests.conftest import BARE, with_database
 from tests.integration.founding.conftest import a_copy
 from tests.integration.founding.conftest import files as files
 from tests.integration.founding.conftest import folder as folder
