@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import cache
+from typing import Any
 
 from city.errors import InvalidInput
 from city.mainland import HONG_KONG, MACAU, MAINLAND
@@ -72,6 +73,14 @@ def parse_datum(field: str, text: str) -> Datum:
             field, text, f"must be one of {allowed}", code="one_of", facts={"allowed": allowed}
         )
     return found
+
+
+def name_of_crs(crs: Any) -> str | None:
+    """The name in the member `crs` that a GeoJSON of before 2016 has; None where it holds none,
+    as a link to one, which cannot be followed."""
+    properties = crs.get("properties") if isinstance(crs, dict) else crs
+    name = properties.get("name") if isinstance(properties, dict) else properties
+    return name if isinstance(name, str) and name.strip() else None
 
 
 def _normal(text: str) -> str:

@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from city.datum import Datum, parse_datum, to_wgs84
+from city.datum import Datum, name_of_crs, parse_datum, to_wgs84
 from city.errors import InvalidInput
 from city.place import LonLat, distance_m
 
@@ -43,16 +43,11 @@ def datum_of_crs(body: Any) -> Datum | None:
     crs = body.get("crs") if isinstance(body, dict) else None
     if crs is None:
         return None
-    properties = crs.get("properties") if isinstance(crs, dict) else crs
-    name = properties.get("name") if isinstance(properties, dict) else properties
-    datum = parse_named(name)
+    name = name_of_crs(crs)
+    if name is None:
+        raise InvalidInput("crs", str(crs)[:80], "must name a coordinate system")
+    datum = parse_datum("crs", name)
     return None if datum is Datum.WGS84 else datum
-
-
-def parse_named(name: Any) -> Datum:
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidInput("crs", str(name)[:80], "must name a coordinate system")
-    return parse_datum("crs", name)
 
 
 def place_of(lon: float, lat: float, datum: Datum) -> LonLat:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from city.datum import name_of_crs
 from city.errors import InvalidInput
 from city.text_files import UTF8, decode, encodings_of
 
@@ -133,12 +134,10 @@ def _geojson(content: bytes) -> dict[str, Any]:
 
 
 def _crs_name(crs: Any) -> str:
-    """The name in `crs`, which GeoJSON of before 2016 has; a link to one cannot be followed."""
+    """Empty where there is no `crs`; one without a name is refused."""
     if crs is None:
         return ""
-    properties = crs.get("properties") if isinstance(crs, dict) else crs
-    name = properties.get("name") if isinstance(properties, dict) else properties
-    if isinstance(name, str) and name.strip():
+    if name := name_of_crs(crs):
         return name
     raise _refused("crs", str(crs)[:80], "file_crs")
 
