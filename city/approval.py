@@ -66,6 +66,9 @@ class Approval:
     decided_at: datetime | None
     decided_why: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "state", ApprovalState(self.state))
+
     def standing(self, now: datetime) -> ApprovalState:
         """A request that nobody decided in time is none any more, whether or not that is
         written down yet."""

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from city.approval import Approval, ApprovalState, NewApproval
 from db.pool import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    id: int
-    district: str
-    kind: str
-    what: str
-    change: Mapping[str, Any]
-    before: Mapping[str, Any]
-    shown: Mapping[str, Any]
-    digest: str
-    asked_by: str
-    asked_at: datetime
-    why: str
-    expires_at: datetime
-    state: str
-    decided_by: str | None
-    decided_at: datetime | None
-    decided_why: str
-
-    def as_approval(self) -> Approval:
-        values = {name: getattr(self, name) for name in self.__slots__}
-        return Approval(**values | {"state": ApprovalState(self.state)})
 
 
 def insert_approval(
@@ -64,8 +37,8 @@ def insert_approval(
 
 def find_waiting(conn: Connection, district: str, digest: str) -> Approval | None:
     """The request of this digest that waits."""
-    with conn.cursor(row_factory=class_row(_Row)) as cursor:
-        row = cursor.execute(
+    with conn.cursor(row_factory=class_row(Approval)) as cursor:
+        return cursor.execute(
             """
             SELECT id, district, kind, what, change, before, shown, digest, asked_by, asked_at,
                    why, expires_at, state, decided_by, decided_at, decided_why
@@ -73,7 +46,6 @@ def find_waiting(conn: Connection, district: str, digest: str) -> Approval | Non
             """,
             (district, digest),
         ).fetchone()
-    return row.as_approval() if row else None
 
 
 def kind_of(conn: Connection, district: str, number: int) -> str | None:
@@ -86,8 +58,8 @@ def kind_of(conn: Connection, district: str, number: int) -> str | None:
 
 def lock_approval(conn: Connection, district: str, number: int) -> Approval | None:
     """A request of a district; nobody else decides it until the commit."""
-    with conn.cursor(row_factory=class_row(_Row)) as cursor:
-        row = cursor.execute(
+    with conn.cursor(row_factory=class_row(Approval)) as cursor:
+        return cursor.execute(
             """
             SELECT id, district, kind, what, change, before, shown, digest, asked_by, asked_at,
                    why, expires_at, state, decided_by, decided_at, decided_why
@@ -95,15 +67,14 @@ def lock_approval(conn: Connection, district: str, number: int) -> Approval | No
             """,
             (district, number),
         ).fetchone()
-    return row.as_approval() if row else None
 
 
 def list_approvals(
     conn: Connection, district: str, *, below: int | None, limit: int
 ) -> list[Approval]:
     """Requests of a district, newest first, with numbers below `below`."""
-    with conn.cursor(row_factory=class_row(_Row)) as cursor:
-        rows = cursor.execute(
+    with conn.cursor(row_factory=class_row(Approval)) as cursor:
+        return cursor.execute(
             """
             SELECT id, district, kind, what, change, before, shown, digest, asked_by, asked_at,
                    why, expires_at, state, decided_by, decided_at, decided_why
@@ -113,7 +84,6 @@ def list_approvals(
             """,
             {"district": district, "below": below, "limit": limit},
         ).fetchall()
-    return [row.as_approval() for row in rows]
 
 
 def decide(
