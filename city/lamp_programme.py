@@ -55,7 +55,7 @@ class Step:
         if found is None or int(found[3] or 0) > OFFSET_MAX_MIN:
             raise InvalidInput(
                 "at", self.at,
-                f"must be HH:MM, sunset or sunrise with at most {OFFSET_MAX_MIN} minutes (sunset-10)",
+                f"must be HH:MM, or sunset or sunrise with at most {OFFSET_MAX_MIN} minutes",
             )  # fmt: skip
         check_level(self.level)
 
@@ -82,6 +82,11 @@ def parse_programme(text: str) -> Programme:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput("programme", text[:80], f"is not TOML: {error}") from error
+    return programme_of(table)
+
+
+def programme_of(table: Mapping[str, Any]) -> Programme:
+    """A programme from the keys of its file."""
     _only(table, _KEYS, "programme")
     code = _text(table, "code")
     if not CODE.fullmatch(code):

@@ -154,3 +154,42 @@ class NightOfStreet:
     hours_due: float
     hours_lost: float
     hours_unknown: float
+
+
+@dataclass(frozen=True, slots=True)
+class LampGroup:
+    """Lamps of a street or cabinet. `due` should be lit now; of them `lit`, `dark` and `unknown`
+    (nothing heard for three intervals). `burning` are lit and should not be. `commanded` have a
+    command that is not answered yet. `level` is what their programme says, None where they follow
+    different ones or none."""
+
+    kind: str
+    code: str
+    name: str
+    street: str
+    lamps: int
+    due: int
+    lit: int
+    dark: int
+    unknown: int
+    burning: int
+    silent: int
+    commanded: int
+    programme: str
+    level: int | None
+    lon: float
+    lat: float
+
+
+@dataclass(frozen=True, slots=True)
+class LampPicture:
+    """`sun_up` at the middle of the lamps; `sunset` and `sunrise` of the night that it is, or that
+    comes."""
+
+    now: datetime
+    sun_up: bool
+    sunset: datetime | None
+    sunrise: datetime | None
+    total: LampGroup
+    streets: list[LampGroup]
+    cabinets: list[LampGroup]

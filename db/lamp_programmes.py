@@ -100,7 +100,8 @@ def lock_programmes(conn: Connection, district: str) -> None:
 def insert_programme(conn: Connection, district: str, row: ProgrammeRow) -> None:
     conn.execute(
         """
-        INSERT INTO lamp_programme (district, code, version, source, retired, actor, why, valid_from)
+        INSERT INTO lamp_programme
+            (district, code, version, source, retired, actor, why, valid_from)
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
         """,
         (
@@ -145,9 +146,7 @@ def put_assignment(
     )
 
 
-def delete_assignment(
-    conn: Connection, district: str, target_kind: str, target: str
-) -> str | None:
+def delete_assignment(conn: Connection, district: str, target_kind: str, target: str) -> str | None:
     """The programme that was followed; None if there was none."""
     key = (district, target_kind, target)
     conn.execute(

@@ -129,9 +129,7 @@ def save_night(
         )  # fmt: skip
 
 
-def list_nights(
-    conn: Connection, district: str, first: date, last: date
-) -> list[NightOfStreet]:
+def list_nights(conn: Connection, district: str, first: date, last: date) -> list[NightOfStreet]:
     """The nights of these dates, street by street, newest first."""
     with conn.cursor(row_factory=class_row(NightOfStreet)) as cursor:
         return cursor.execute(

@@ -72,9 +72,7 @@ def find_lamps(conn: Connection, district: str, target: Target) -> list[TargetLa
     return found
 
 
-def check_order(
-    caller: Caller, level: int, why: str, until: datetime | None, now: datetime
-) -> str:
+def check_order(caller: Caller, level: int, why: str, until: datetime | None, now: datetime) -> str:
     """The reason, if this person may give such an order."""
     if caller.role not in COMMANDERS:
         takes = ", ".join(sorted(role.value for role in COMMANDERS))
@@ -179,7 +177,9 @@ def _judge_answers(conn: Connection, now: datetime) -> list[NewEvent]:
     known = lamp_commands.find_tokens(conn, {each.answer.token for each in answers})
     open_now = {
         command.token: command
-        for command in lamp_commands.lock_commands(conn, [number for number, _, _ in known.values()])
+        for command in lamp_commands.lock_commands(
+            conn, [number for number, _, _ in known.values()]
+        )
     }
     over: list[tuple[LampCommand, End]] = []
     ignored: dict[tuple[str, Ignored], list[str]] = defaultdict(list)
@@ -278,9 +278,7 @@ def _events(
     ]  # fmt: skip
 
 
-def _sent_events(
-    sending: Iterable[tuple[LampCommand, Send]], now: datetime
-) -> list[NewEvent]:
+def _sent_events(sending: Iterable[tuple[LampCommand, Send]], now: datetime) -> list[NewEvent]:
     groups: dict[tuple[str, int, int], list[str]] = defaultdict(list)
     for command, _ in sending:
         key = command.lamp.district, command.order_id, command.attempts + 1

@@ -88,9 +88,7 @@ def judge_answer(
     return End(CommandState.ACKNOWLEDGED, "the lamp's answer")
 
 
-def judge_state(
-    command: LampCommand, lamp_on: float | None, dim_pct: float | None
-) -> End | None:
+def judge_state(command: LampCommand, lamp_on: float | None, dim_pct: float | None) -> End | None:
     """What the state does that a lamp reported after it was commanded. One that does not fit may
     be from just before: the answer is waited for."""
     if command.state is not CommandState.SENT:

@@ -95,7 +95,7 @@ def count_checks(
 ) -> Counts:
     """The checks of one lamp. `said` by slot of half an hour; check k stands at the end of slot
     `first_slot + k`, and `due[k]` says whether the lamp should be lit then."""
-    found = {state: 0 for state in LampState}
+    found = dict.fromkeys(LampState, 0)
     for number, is_due in enumerate(due):
         if not is_due:
             continue

@@ -104,9 +104,7 @@ def judge_night(
     calendar = calendars.calendar_of(conn, district)
     followed = load_followed(conn, district)
     following = {
-        lamp.id: FollowingLamp(
-            lamp.id, lamp.code, lamp.cabinet, lamp.street, lamp.lon, lamp.lat
-        )
+        lamp.id: FollowingLamp(lamp.id, lamp.code, lamp.cabinet, lamp.street, lamp.lon, lamp.lat)
         for lamp in lamps
     }
     around = night_around(_middle(list(following.values())), night, calendar.timezone)

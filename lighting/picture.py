@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from city.lamp_programme import night_around
-from city.lighting import TargetKind
+from city.lighting import LampGroup, LampPicture, TargetKind
 from city.place import LonLat
 from city.sun import is_dark
 from db import lamp_states
@@ -20,44 +20,6 @@ from lighting.programmes import Followed, load_followed
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Lamps of a street or cabinet. `due` should be lit now; of them `lit`, `dark` and `unknown`
-    (nothing heard for three intervals). `burning` are lit and should not be. `commanded` have a
-    command that is not answered yet. `level` is what their programme says, None where they follow
-    different ones or none."""
-
-    kind: str
-    code: str
-    name: str
-    street: str
-    lamps: int
-    due: int
-    lit: int
-    dark: int
-    unknown: int
-    burning: int
-    silent: int
-    commanded: int
-    programme: str
-    level: int | None
-    lon: float
-    lat: float
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """`sun_up` at the middle of the lamps; `sunset` and `sunrise` of the coming or present night."""
-
-    now: datetime
-    sun_up: bool
-    sunset: datetime | None
-    sunrise: datetime | None
-    total: Group
-    streets: list[Group]
-    cabinets: list[Group]
-
-
-@dataclass(frozen=True, slots=True)
 class _Seen:
     lamp: LampNow
     state: LampState
@@ -66,7 +28,7 @@ class _Seen:
     level: int | None
 
 
-def build_picture(conn: Connection, district: str, now: datetime) -> Picture:
+def build_picture(conn: Connection, district: str, now: datetime) -> LampPicture:
     """All lamps in service; those without a street or cabinet stand under an empty code."""
     lamps = lamp_states.list_lamps_now(conn, district)
     followed = load_followed(conn, district)
@@ -79,7 +41,7 @@ def build_picture(conn: Connection, district: str, now: datetime) -> Picture:
     around = night_around(middle, day, followed.calendar.timezone) if lamps else None
     if around and now >= around[1]:
         around = night_around(middle, day + timedelta(days=1), followed.calendar.timezone)
-    return Picture(
+    return LampPicture(
         now, sun_up, around[0] if around else None, around[1] if around else None,
         _group("", "", "", seen),
         _groups(TargetKind.STREET, seen, lambda lamp: (lamp.street, lamp.street_name)),
@@ -116,14 +78,14 @@ class _Levels:
 
 def _groups(
     kind: TargetKind, seen: Sequence[_Seen], key: Callable[[LampNow], tuple[str, str]]
-) -> list[Group]:
+) -> list[LampGroup]:
     found: Mapping[tuple[str, str], list[_Seen]] = defaultdict(list)
     for each in seen:
         found[key(each.lamp)].append(each)
     return [_group(kind.value, *names, members) for names, members in sorted(found.items())]
 
 
-def _group(kind: str, code: str, name: str, seen: Sequence[_Seen]) -> Group:
+def _group(kind: str, code: str, name: str, seen: Sequence[_Seen]) -> LampGroup:
     due = [each for each in seen if each.due]
     programmes = {each.programme for each in seen}
     levels = {each.level for each in seen}
@@ -133,7 +95,7 @@ def _group(kind: str, code: str, name: str, seen: Sequence[_Seen]) -> Group:
     def count(state: LampState) -> int:
         return sum(each.state is state for each in due)
 
-    return Group(
+    return LampGroup(
         kind=kind,
         code=code,
         name=name,
@@ -159,5 +121,3 @@ def _middle(lamps: Sequence[LampNow]) -> LonLat:
     return LonLat(
         sum(lamp.lon for lamp in lamps) / len(lamps), sum(lamp.lat for lamp in lamps) / len(lamps)
     )
-
-

@@ -87,13 +87,17 @@ def load_followed(conn: Connection, district: str) -> Followed:
 
 
 def save_programme(
-    conn: Connection, caller: Caller, source: str, version: int | None, why: str, now: datetime
+    conn: Connection,
+    caller: Caller,
+    programme: Programme,
+    version: int | None,
+    why: str,
+    now: datetime,
 ) -> tuple[ProgrammeRow, list[NewEvent]]:
     """Put a programme in force as its next version. `version` is the one it is made from, 0 of a
     new one; None: whatever it is."""
     _check(caller)
     why = check_why(why)
-    programme = parse_programme(source)
     lamp_programmes.lock_programmes(conn, caller.district)
     before = lamp_programmes.find_programme(conn, caller.district, programme.code)
     newest = 0 if before is None else before.version
@@ -215,9 +219,7 @@ def _follow(
     return [] if found is None else found[1]
 
 
-def _lamps_of(
-    followed: Followed, lamps: Sequence[FollowingLamp], key: Key
-) -> list[TargetLamp]:
+def _lamps_of(followed: Followed, lamps: Sequence[FollowingLamp], key: Key) -> list[TargetLamp]:
     return [
         TargetLamp(lamp.id, lamp.code, lamp.lon, lamp.lat)
         for lamp in lamps
@@ -238,9 +240,7 @@ def _schedule(
     known = lamps or lamp_programmes.list_following_lamps(conn, step.district)
     # Lamps that follow a narrower assignment are where these are, too.
     mine = [
-        TargetLamp(lamp.id, lamp.code, lamp.lon, lamp.lat)
-        for lamp in known
-        if key in _keys(lamp)
+        TargetLamp(lamp.id, lamp.code, lamp.lon, lamp.lat) for lamp in known if key in _keys(lamp)
     ]
     coming = (
         next_step(programme, lamp_commands.middle_of(mine), now, followed.calendar)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts import steps as alert_steps
-from app import city_settings, first_run, four_eyes
+from app import city_settings, first_run, four_eyes, lamps
 from app.demo_people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
@@ -92,4 +92,5 @@ def build_ports() -> Ports:
         settings=city_settings,
         approvals=four_eyes,
         first_run=first_run,
+        lighting=lamps,
     )
