@@ -21,7 +21,9 @@ ALONE_BY_DAY = 50
 # Who may switch lamps and change programmes; the same decide for each other.
 COMMANDERS = (Role.ADMIN, Role.DISPATCHER)
 # Who sees the screen and its figures.
-WATCHERS = (*COMMANDERS, Role.LEADER, Role.SQUAD_LEADER, Role.CHECKER, Role.VIEWER)
+WATCHERS = (
+    *COMMANDERS, Role.LEADER, Role.SQUAD_LEADER, Role.CHECKER, Role.GAS_ENGINEER, Role.VIEWER,
+)  # fmt: skip
 
 
 class CommandState(StrEnum):

@@ -29,7 +29,6 @@ from db.events import append_events
 from db.lamp_commands import Ended, NewOrder, TargetLamp
 from db.pool import Connection
 from lighting.judge import (
-    CannotCommand,
     End,
     Ignored,
     Send,
@@ -38,6 +37,7 @@ from lighting.judge import (
     judge_state,
     next_sending,
 )
+from wire.command import CannotCommand
 
 SYSTEM = "system"
 # Commands and answers of one tick, a second each: more wait for the next one.
@@ -175,12 +175,8 @@ def _judge_answers(conn: Connection, now: datetime) -> list[NewEvent]:
     if not answers:
         return []
     known = lamp_commands.find_tokens(conn, {each.answer.token for each in answers})
-    open_now = {
-        command.token: command
-        for command in lamp_commands.lock_commands(
-            conn, [number for number, _, _ in known.values()]
-        )
-    }
+    found = lamp_commands.lock_commands(conn, [number for number, _, _ in known.values()])
+    open_now = {command.token: command for command in found}
     over: list[tuple[LampCommand, End]] = []
     ignored: dict[tuple[str, Ignored], list[str]] = defaultdict(list)
     for each in answers:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from city.clock import WorkCalendar
 from city.errors import Conflict, Forbidden, InvalidInput, NotFound
@@ -273,6 +274,6 @@ def _check(caller: Caller) -> None:
 
 
 def _event(
-    caller: Caller, kind: str, code: str, now: datetime, payload: dict[str, object]
+    caller: Caller, kind: str, code: str, now: datetime, payload: dict[str, Any]
 ) -> NewEvent:
     return NewEvent(now, caller.district, kind, f"lamp_programme:{code}", caller.name, payload)

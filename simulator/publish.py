@@ -110,7 +110,7 @@ def _take_orders(client: Client, orders: LampOrders) -> None:
     """Let lamps answer what they are told, also after the broker was away."""
 
     def obey(_: Client, __: object, message: MQTTMessage) -> None:
-        for answer in orders.obey(message.topic, message.payload, datetime.now(UTC)):
+        for answer in orders.obey(message.topic, bytes(message.payload), datetime.now(UTC)):
             client.publish(answer.topic, answer.payload, qos=1)
 
     def subscribe(*_: object) -> None:

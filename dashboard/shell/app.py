@@ -17,6 +17,7 @@ from dashboard.screens.approvals import page as approvals
 from dashboard.screens.console import page as console
 from dashboard.screens.devices import page as devices
 from dashboard.screens.kpi import page as kpi
+from dashboard.screens.lighting import page as lighting
 from dashboard.screens.manual import page as manual
 from dashboard.screens.operations import page as operations
 from dashboard.screens.people import page as people
@@ -39,6 +40,7 @@ LAYOUTS: dict[str, Callable[[View], Component]] = {
     "quarantine": quarantine.layout, "people": people.layout, "manual": manual.layout,
     **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},
     "settings": settings.layout, "approvals": approvals.layout, "registers": registers.layout,
+    "lighting": lighting.layout,
 }  # fmt: skip
 
 INDEX = """<!DOCTYPE html>

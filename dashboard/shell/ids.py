@@ -106,6 +106,13 @@ SETTINGS_BODY = "settings-body"  # filled in the browser
 
 # Approvals
 APPROVALS_BODY = "approvals-body"  # filled in the browser
+# Lighting: filled in the browser
+LIGHTING_TOOLS = "lighting-tools"
+LIGHTING_NOW = "lighting-now"
+LIGHTING_DETAIL = "lighting-detail"
+LIGHTING_ORDERS = "lighting-orders"
+LIGHTING_NIGHTS = "lighting-nights"
+LIGHTING_PROGRAMMES = "lighting-programmes"
 # Registers
 REGISTERS_BODY = "registers-body"  # filled in the browser
 
