@@ -23,6 +23,8 @@ from city.place import LonLat
 from city.reading import METRICS
 from db.pool import Connection
 
+# As they are counted.
+STATES = tuple(state.value for state in CommandState)
 _LAMP_ON, _DIM = METRICS["lamp_on"].id, METRICS["dim_pct"].id
 
 

@@ -109,7 +109,6 @@ APPROVALS_BODY = "approvals-body"  # filled in the browser
 # Lighting: filled in the browser
 LIGHTING_TOOLS = "lighting-tools"
 LIGHTING_NOW = "lighting-now"
-LIGHTING_DETAIL = "lighting-detail"
 LIGHTING_ORDERS = "lighting-orders"
 LIGHTING_NIGHTS = "lighting-nights"
 LIGHTING_PROGRAMMES = "lighting-programmes"

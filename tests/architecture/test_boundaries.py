@@ -30,7 +30,7 @@ CLOCK_READERS = {
     "app/approval_commands.py", "app/city_commands.py", "app/commands.py",
     "app/demo_commands.py", "app/demo_people.py", "app/device_commands.py", "app/doctor.py",
     "app/feed_commands.py",
-    "app/model_commands.py", "app/people_commands.py", "app/process/serve.py",
+    "app/lighting_commands.py", "app/model_commands.py", "app/people_commands.py", "app/process/serve.py",
     "app/register_commands.py", "app/reject_commands.py", "app/restart_test.py",
     "app/rule_commands.py", "app/scheduler.py", "app/setup_commands.py",
     "app/sparkplug_commands.py", "app/up.py",

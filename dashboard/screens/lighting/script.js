@@ -22,6 +22,7 @@
 
   const state = { picture: null, may: false, chosen: null, onlyLost: false, opened: new Set(), allCabinets: false };
   let soon = 0;
+  const detailHost = gw.el('div'); // stays when the rest is drawn anew
 
   /* Lit checks of those that are known: what is unknown stands beside, never inside. */
   gw.litRate = counts => gw.percent({ num: counts.lit, den: counts.lit + counts.dark });
@@ -73,6 +74,7 @@
         figure(t('commanded'), gw.number(all.commanded), t('commanded_note')),
         figure(t('lamps'), gw.number(all.lamps), t('lamps_note', { cabinets: gw.number(p.cabinets.filter(c => c.code).length) }))]),
       panel(t('streets'), [streets(p.streets)], [legend()]),
+      detailHost,
       panel(t('cabinets'), cabinets(p.cabinets), [gw.el('span', 'gw-panel-note', t('cabinets_note'))]),
     ];
   }
@@ -106,7 +108,7 @@
   }
   function choose(g) {
     const e = gw.el('button', 'gw-lighting-name', label(g), { type: 'button' });
-    e.onclick = () => gw.once(e, async () => { state.chosen = g; await detail(g); $('lighting-detail').scrollIntoView({ block: 'nearest', behavior: gw.calm() ? 'auto' : 'smooth' }); });
+    e.onclick = () => gw.once(e, async () => { state.chosen = g; await detail(g); detailHost.scrollIntoView({ block: 'nearest', behavior: gw.calm() ? 'auto' : 'smooth' }); });
     return e;
   }
 
@@ -117,7 +119,7 @@
     const tiles = shown.map(g => {
       const e = gw.el('button', 'gw-lighting-tile', [gw.el('b', '', label(g)), gw.el('span', '', g.due ? `${gw.number(g.lit)}/${gw.number(g.due)}` : gw.number(g.lamps)), bar(g), gw.el('small', '', g.street)], { type: 'button', 'data-cabinet': g.code });
       if (g.commanded) e.dataset.commanded = '1';
-      e.onclick = () => gw.once(e, async () => { state.chosen = g; await detail(g); $('lighting-detail').scrollIntoView({ block: 'nearest', behavior: gw.calm() ? 'auto' : 'smooth' }); });
+      e.onclick = () => gw.once(e, async () => { state.chosen = g; await detail(g); detailHost.scrollIntoView({ block: 'nearest', behavior: gw.calm() ? 'auto' : 'smooth' }); });
       return e;
     });
     const more = sorted.length > shown.length ? [button(t('all_cabinets', { n: gw.number(sorted.length) }), async () => { state.allCabinets = true; await now(); })] : [];
@@ -135,9 +137,9 @@
       e.onclick = () => (state.may ? ask('lamp:' + lamp.code) : gw.notice(lampText(lamp, said)));
       return e;
     });
-    const shut = button(t('close'), () => { state.chosen = null; $('lighting-detail').replaceChildren(); });
+    const shut = button(t('close'), () => { state.chosen = null; detailHost.replaceChildren(); });
     const tools = [...(state.may && g.code ? [button(t('command'), () => ask(`${g.kind}:${g.code}`), 'primary'), button(t('assign'), () => assign('', `${g.kind}:${g.code}`))] : []), shut];
-    $('lighting-detail').replaceChildren(panel(`${t(g.kind)} ${label(g)}`, [
+    detailHost.replaceChildren(panel(`${t(g.kind)} ${label(g)}`, [
       gw.el('p', 'gw-panel-note', t('detail_note', { lamps: gw.number(g.lamps), programme: programmeText(g) })), gw.el('div', 'gw-lighting-dots', dots)], [gw.el('div', 'gw-row-buttons', tools)]));
   }
   function lampState(lamp) {
