@@ -50,11 +50,11 @@ def send_command(
     as_json: bool,
 ) -> None:
     """Set lamps to a level. Many of them by day wait for a second person."""
-    wanted = LampOrderRequest(
-        target, level, why, code, list(codes), None if until is None else parse_time(until)
-    )
+    now = datetime.now(UTC)
+    end = parse_time(until, "until", now) if until is not None else None
+    wanted = LampOrderRequest(target, level, why, code, list(codes), end)
     with transaction(settings) as conn:
-        done = lamps.order(conn, _cli(conn, settings), wanted, datetime.now(UTC))
+        done = lamps.order(conn, _cli(conn, settings), wanted, now)
     if as_json:
         print_json(
             {"order": done.order, "approval": done.approval, "lamps": done.lamps,
