@@ -36,7 +36,7 @@ def test_a_command_is_sent_three_times_and_then_it_has_timed_out() -> None:
         payloads.add((verdict.downlink.topic, verdict.downlink.payload))
     assert len(payloads) == 1  # the same message each time: a lamp that has done it does it again
     last = next_sending(replace(command, attempts=ATTEMPTS_MAX), NOW)
-    assert last == End(CommandState.TIMED_OUT, "no answer to 3 sendings")
+    assert last == End(CommandState.TIMED_OUT, "no answer to 3 sendings", "no_answer", "3")
 
 
 @pytest.mark.parametrize(
