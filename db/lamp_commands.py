@@ -326,6 +326,20 @@ def list_said_states(conn: Connection, limit: int) -> list[SaidState]:
         ).fetchall()
 
 
+def forget_steps(conn: Connection, before: datetime) -> int:
+    """Forget what programmes asked for long ago; what people asked for stays. How many orders."""
+    conn.execute(
+        """
+        DELETE FROM lamp_command WHERE order_id IN (
+            SELECT id FROM lamp_order WHERE programme <> '' AND ordered_at < %s)
+        """,
+        (before,),
+    )
+    return conn.execute(
+        "DELETE FROM lamp_order WHERE programme <> '' AND ordered_at < %s", (before,)
+    ).rowcount
+
+
 # What is shown
 
 
