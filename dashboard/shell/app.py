@@ -14,6 +14,7 @@ from dash.development.base_component import Component
 from city.person import Caller
 from city.reading import METRICS
 from dashboard.screens.approvals import page as approvals
+from dashboard.screens.cases import page as cases
 from dashboard.screens.console import page as console
 from dashboard.screens.devices import page as devices
 from dashboard.screens.kpi import page as kpi
@@ -38,7 +39,8 @@ LAYOUTS: dict[str, Callable[[View], Component]] = {
     "devices": devices.layout, "operations": operations.layout,
     "quarantine": quarantine.layout, "people": people.layout, "manual": manual.layout,
     **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},
-    "settings": settings.layout, "approvals": approvals.layout, "registers": registers.layout,
+    "settings": settings.layout, "approvals": approvals.layout, "cases": cases.layout,
+    "registers": registers.layout,
 }  # fmt: skip
 
 INDEX = """<!DOCTYPE html>

@@ -106,6 +106,12 @@ SETTINGS_BODY = "settings-body"  # filled in the browser
 
 # Approvals
 APPROVALS_BODY = "approvals-body"  # filled in the browser
+
+# Cases
+CASES_QUERY = "cases-query"
+CASES_NOTE = "cases-note"
+CASES_LIST = "cases-list"
+CASES_MORE = "cases-more"
 # Registers
 REGISTERS_BODY = "registers-body"  # filled in the browser
 

@@ -76,6 +76,17 @@ class IncidentSteps(Protocol):
         now: datetime,
     ) -> int: ...
 
+    def find_cases(
+        self,
+        conn: Connection,
+        district: str,
+        query: str,
+        *,
+        states: Sequence[str] | None,
+        before_id: int | None,
+        limit: int,
+    ) -> list[int]: ...
+
 
 class AlarmSteps(Protocol):
     """`alerts.steps`."""
