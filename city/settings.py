@@ -46,6 +46,7 @@ class Sheet:
     seq: int
     editable: bool
     removable: bool
+    addable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

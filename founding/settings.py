@@ -29,10 +29,13 @@ from db.events import last_seq
 from db.pool import Connection
 from db.settings_history import list_settings_events
 from founding.check import judge_folder
+from founding.city_file import CITY_FILE
 from founding.compare import Change, as_changes
 from founding.excel import write_workbook
 from founding.export import csv_text, write_folder
+from founding.field_steps import read_models
 from founding.folder import DIVISIONS, PEOPLE, ROSTER
+from founding.forms import MODELS
 from founding.ground import cells_without_duty_grid
 from founding.history import SOURCES, Told, read_history
 from founding.parts import City, Fault, Shipped
@@ -111,6 +114,7 @@ def _sheet(table: Table, content: bytes, seq: int) -> Sheet:
         seq=seq,
         editable=True,
         removable=table.removable,
+        addable=table.addable,
     )
 
 
@@ -118,8 +122,9 @@ def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> P
     """A calendar of a year that nobody has entered is one without a row. The files hold no cells:
     a city has tens of thousands, and they stay as they are."""
     city = read_city(conn, district, every_year=True, cells=cells)
-    files = write_folder(replace(city, cells={}, models=None, pipes=None))
-    return Present(city, files, files.get(table.file, table.empty()))
+    models = read_models(conn, district) if table.file == MODELS else None
+    files = write_folder(replace(city, cells={}, models=models, pipes=None))
+    return Present(city, files, table.gather(files))
 
 
 def write_file(conn: Connection, district: str, name: str, *, excel: bool) -> bytes:
@@ -129,7 +134,7 @@ def write_file(conn: Connection, district: str, name: str, *, excel: bool) -> by
     names = [column.name for column in table.columns(content)]
     rows = [[row.values.get(n, "") for n in names] for row in table.rows(content)]
     if not excel:
-        return csv_text(names, rows).encode() if table.is_toml else content
+        return content if table.is_csv else csv_text(names, rows).encode()
     return write_workbook(table.name, names, rows)
 
 
@@ -146,7 +151,7 @@ def plan(
     made on; None: whatever it is now. Raises `Conflict` where that has changed."""
     table = table_of(name)
     seq = last_seq(conn)
-    present = _present(conn, district, table, cells=table.file == DIVISIONS)
+    present = _present(conn, district, table, cells=table.cells)
     if seen is not None:
         _refuse_stale(conn, district, table, present.content, seen)
     content = _edited(table, present.content, edit)
@@ -163,7 +168,7 @@ def plan(
     if city is None:
         return planned
     made = plan_city(conn, city, only=table.writes)
-    stands = [*made.obstacles, *_own_role(present.city, city, actor)]
+    stands = [*made.obstacles, *_refused(present.city, city, actor)]
     return replace(
         planned,
         changes=as_changes(made.changes),
@@ -174,7 +179,7 @@ def plan(
 
 def _edited(table: Table, present: bytes, edit: Edit) -> bytes:
     if edit.content is not None:
-        return table.as_file(edit.content)
+        return table.taken(present, edit.content)
     if edit.put is not None:
         return with_row(table, present, edit.key, edit.put)
     return without_row(table, present, edit.remove)
@@ -183,14 +188,16 @@ def _edited(table: Table, present: bytes, edit: Edit) -> bytes:
 def _judge(
     present: Present, table: Table, content: bytes, shipped: Shipped
 ) -> tuple[City | None, list[Fault]]:
-    files = {**present.files, table.file: content}
+    files = table.put_into(present.files, content)
     city, faults = judge_folder(files, shipped)
     if city is None and table.file != ROSTER and _is_of_old(present, faults, shipped):
         del files[ROSTER]
         city, faults = judge_folder(files, shipped)
     if city is not None:
+        if table.file == MODELS and city.models is None:
+            city = replace(city, models={})  # the last one was taken out
         city = replace(city, cells=present.city.cells)
-        faults = list(_groundless(city))
+        faults = [*_other_city(present.city, city), *_groundless(city)]
     return (None if faults else city), faults
 
 
@@ -200,6 +207,12 @@ def _is_of_old(present: Present, faults: Sequence[Fault], shipped: Shipped) -> b
     if any(fault.file != ROSTER for fault in faults):
         return False
     return {*map(str, faults)} <= {*map(str, judge_folder(present.files, shipped)[1])}
+
+
+def _other_city(before: City, after: City) -> Iterator[Fault]:
+    if before.district.code != after.district.code:
+        problem = f"is that of another city; this one is {before.district.code}"
+        yield Fault(CITY_FILE, None, "code", after.district.code, problem)
 
 
 def _groundless(city: City) -> Iterator[Fault]:
@@ -238,15 +251,16 @@ def apply(
     if not why or len(why) > WHY_MAX:
         raise InvalidInput("why", why[:80], f"must have 1 to {WHY_MAX} characters")
     table = table_of(name)
-    present = _present(conn, district, table, cells=table.file == DIVISIONS)
+    present = _present(conn, district, table, cells=table.cells)
     _refuse_stale(conn, district, table, present.content, seen)
     city, faults = _judge(present, table, content, shipped)
     if city is None:
         first = faults[0]
         raise InvalidInput("content", first.value, str(first))
 
-    for fault in _own_role(present.city, city, actor):
-        raise Conflict(f"nothing was changed: {fault}", current={"refused": "own_account"})
+    for fault in _refused(present.city, city, actor):
+        refused = "own_account" if fault.field == "role" else fault.field
+        raise Conflict(f"nothing was changed: {fault}", current={"refused": refused})
 
     def look_again() -> None:
         there = _present(conn, district, table, cells=False)
@@ -289,8 +303,12 @@ def _as_dicts(fields: Sequence[FieldChange]) -> list[dict[str, str]]:
     return [{"name": f.name, "before": f.before, "after": f.after} for f in fields]
 
 
-def _own_role(before: City, after: City, actor: str) -> Iterator[Fault]:
-    """As on the page of people: nobody gives their own role away."""
+def _refused(before: City, after: City, actor: str) -> Iterator[Fault]:
+    """As on the page of people: nobody gives their own role away. And nobody switches off alone
+    that two have to agree."""
+    if before.district.four_eyes and not after.district.four_eyes:
+        problem = "takes a second person: `gridwarden city apply` asks for one"
+        yield Fault(CITY_FILE, None, "four_eyes", "false", problem)
     old, new = before.people.get(actor), after.people.get(actor)
     if old and new and (old.role, old.squad) != (new.role, new.squad):
         yield Fault(PEOPLE, None, "role", actor, "is your own; another administrator can")
@@ -325,7 +343,7 @@ def history(conn: Connection, district: str, name: str, code: str) -> list[Histo
     if name not in SOURCES:
         table_of(name)
     source = SOURCES["calendar" if year is not None else name]
-    events = list_settings_events(conn, district, source.subject, list(source.tables))
+    events = list_settings_events(conn, district, source.subjects, list(source.tables))
     told = (Told(e.seq, e.at, e.actor, e.kind, e.subject, e.why, e.rows) for e in events)
     found = read_history(source, told, year)
     if code and year is not None:

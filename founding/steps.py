@@ -30,9 +30,9 @@ from db.registers import EntryRow
 from founding.compare import (
     ADDED,
     CHANGED,
-    COUNTED,
     ENTRY,
     RETIRED,
+    TOLD_AT_ONCE,
     WHATS,
     Change,
     codes,
@@ -400,11 +400,11 @@ def _entry_row(district: str, part: RegisterPart, code: str) -> EntryRow:
 def _events(
     city: City, changes: Sequence[Change], actor: str, now: datetime, told: Mapping[str, str]
 ) -> Iterator[NewEvent]:
-    """One event a change, which takes the rows about its subject with it; of cells and duty grids
-    one for all. Rules are told by whoever puts them in force."""
+    """One event a change, which takes the rows about its subject with it; of cells and pipes one
+    for all. Rules are told by whoever puts them in force."""
     district = city.district.code
     for change in changes:
-        if change.what in COUNTED or change.what in ("rule", ENTRY):
+        if change.what in TOLD_AT_ONCE or change.what in ("rule", ENTRY):
             continue
         subject = SUBJECTS.get(change.what, change.what)
         payload: dict[str, Any] = dict(told)
@@ -420,7 +420,7 @@ def _events(
             actor=actor,
             payload=payload,
         )
-    for what in sorted(COUNTED):
+    for what in sorted(TOLD_AT_ONCE):
         mine = [change.how for change in changes if change.what == what]
         if mine:
             counts = {how: mine.count(how) for how in (ADDED, CHANGED, RETIRED)}

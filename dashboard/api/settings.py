@@ -77,7 +77,7 @@ def list_history(part: str) -> Response:
 @settings.post("/settings/<part>/plan")
 @requires(*ADMINISTRATORS)
 def plan(part: str) -> Response:
-    asked = read_body(SettingsPlanRequest)
+    asked = read_body(SettingsPlanRequest, FILE_MAX_BYTES)
     name = check_text("part", part)
     if (asked.put is None) == (not asked.remove):
         raise InvalidInput("put", None, "is one of put and remove")
