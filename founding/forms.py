@@ -1,7 +1,7 @@
 """How the files of a part of the settings become a table, and a table these files again. Pure.
 
 Most parts are one CSV file and the table is the file. Of the others the content that is shown,
-sent and compared is a CSV or the file, as `gather` and `spread` have it.
+sent and compared is a CSV or the file, as `gather` and `put_into` have it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, Protocol
 
 from city.settings import SheetRow
 from city.text_files import decode
-from founding.city_file import CITY_FILE
+from founding.city_file import CITY_FILE, GRID_FILE
 from founding.export import csv_text
 from founding.feeds_file import FEEDS, as_file, entry_rows, with_entries
-from founding.folder import BOUNDARY, DUTY_GRIDS, ROSTER
+from founding.folder import BOUNDARY, DIVISIONS, DUTY_GRIDS, ROSTER
 from founding.own_models import FOLDER, is_model_file
 from founding.rosters import entry_name
 from founding.sheets import read_lines
@@ -32,6 +32,9 @@ CITY_COLUMNS = (
     ("timezone", "calendar", "windows", "languages", "levels", "four_eyes"),
 )
 BOUNDARY_COLUMNS = (("file", "geometry"), ())
+# Cells as they are sent, whatever the file was called.
+GRID, WEST, POINT = "grid.csv", "west", ("lon", "lat", "datum")
+GRID_COLUMNS = (("code",), ("name", "cells", "lon", "lat", "datum"))
 LISTS = ("languages", "levels")
 # Outlines and codecs are longer than a cell of a CSV may be by itself.
 CELL_MAX = 50_000_000
@@ -57,8 +60,8 @@ class Form(Protocol):
     def gather(self, file: str, files: Mapping[str, bytes]) -> bytes | None:
         """The content out of the files of the folder; None: the folder says nothing of it."""
 
-    def spread(self, file: str, content: bytes) -> dict[str, bytes]:
-        """The files of the folder that the content stands for."""
+    def put_into(self, file: str, files: Mapping[str, bytes], content: bytes) -> dict[str, bytes]:
+        """The files of the folder with this content in the place of what they had of it."""
 
     def owns(self, file: str, name: str) -> bool:
         """Whether a file of the folder is one of this part."""
@@ -83,7 +86,12 @@ class CsvForm:
     def gather(self, file: str, files: Mapping[str, bytes]) -> bytes | None:
         return files.get(file)
 
+    def put_into(self, file: str, files: Mapping[str, bytes], content: bytes) -> dict[str, bytes]:
+        rest = {n: c for n, c in files.items() if not self.owns(file, n)}
+        return {**rest, **self.spread(file, content)}
+
     def spread(self, file: str, content: bytes) -> dict[str, bytes]:
+        """The files that the content stands for."""
         return {file: content}
 
     def owns(self, file: str, name: str) -> bool:
@@ -249,6 +257,44 @@ class ModelsForm(CsvForm):
         return is_model_file(name)
 
 
+class GridForm(CsvForm):
+    """A row is a community with the number of its cells. What is sent is the city's own cells, or
+    a point for each community, of which they are made."""
+
+    def header(self, content: bytes, names: Sequence[str]) -> list[str]:
+        return list(names)
+
+    def rows(self, file: str, content: bytes, names: Sequence[str]) -> list[SheetRow]:
+        if _has(content, WEST):
+            return []
+        return super().rows(file, content, names)
+
+    def put_into(self, file: str, files: Mapping[str, bytes], content: bytes) -> dict[str, bytes]:
+        if _has(content, WEST):
+            order = f'file = "{file}"\n'.encode()
+            return {**files, GRID_FILE: order, file: content}
+        points = {row.values.get("code", ""): row.values for row in self.rows(file, content, ())}
+        names = ("code", "name", "level", "parent")
+        placed = [
+            [*line, *(points.get(line[0], {}).get(name, "") for name in POINT)]
+            for line in _table_of(files.get(DIVISIONS, b""), names) or []
+        ]
+        divisions = csv_text((*names, *POINT), placed).encode()
+        return {**files, GRID_FILE: b"", DIVISIONS: divisions}
+
+
+def grid_content(counts: Mapping[str, tuple[str, int]]) -> bytes:
+    """The part as it is now, of name and number of cells by community."""
+    rows = ([code, name, str(n), "", "", ""] for code, (name, n) in sorted(counts.items()))
+    return csv_text((*GRID_COLUMNS[0], *GRID_COLUMNS[1]), list(rows)).encode()
+
+
+def _has(content: bytes, name: str) -> bool:
+    found = decode(content)
+    head = found[0].partition("\n")[0] if found else ""
+    return name in [cell.strip().lower() for cell in re.split("[,;\t]", head)]
+
+
 def _table_of(content: bytes, names: Sequence[str]) -> list[list[str]] | None:
     """Rows of a CSV whose header has the first of these columns, each in the order of `names`;
     None where it is no such table."""
@@ -273,5 +319,6 @@ FORMS: Mapping[str, Form] = {
     CITY_FILE: CityForm(),
     BOUNDARY: BoundaryForm(),
     MODELS: ModelsForm(),
+    GRID: GridForm(),
 }
 CSV = CsvForm()

@@ -44,6 +44,7 @@ SOURCES: Mapping[str, Source] = {
     "duty-grids": Source(
         ("duty_grid",), {"duty_grid": "code", "duty_grid_division": "duty_grid"}
     ),
+    "unit-grid": Source(("unit_grid",), {}),  # the log has numbers of cells, and no row
     "models": Source(("model",), {"device_model": "name"}),
     "city": Source(
         ("district", "setting"), {"district": "code", SETTING: "district"},

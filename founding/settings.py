@@ -24,7 +24,7 @@ from city.settings import (
     missing_year,
 )
 from city.text_files import decode
-from db import calendars, deadlines
+from db import calendars, deadlines, grids
 from db.events import last_seq
 from db.pool import Connection
 from db.settings_history import list_settings_events
@@ -35,7 +35,7 @@ from founding.excel import write_workbook
 from founding.export import csv_text, write_folder
 from founding.field_steps import read_models
 from founding.folder import DIVISIONS, PEOPLE, ROSTER
-from founding.forms import MODELS
+from founding.forms import GRID, MODELS, grid_content
 from founding.ground import cells_without_duty_grid
 from founding.history import SOURCES, Told, read_history
 from founding.parts import City, Fault, Shipped
@@ -115,6 +115,7 @@ def _sheet(table: Table, content: bytes, seq: int) -> Sheet:
         editable=True,
         removable=table.removable,
         addable=table.addable,
+        by_file=table.by_file,
     )
 
 
@@ -124,7 +125,14 @@ def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> P
     city = read_city(conn, district, every_year=True, cells=cells)
     models = read_models(conn, district) if table.file == MODELS else None
     files = write_folder(replace(city, cells={}, models=models, pipes=None))
-    return Present(city, files, table.gather(files))
+    content = table.gather(files)
+    if table.file == GRID:
+        content = grid_content(_cells_of(city, grids.count_cells(conn, district)))
+    return Present(city, files, content)
+
+
+def _cells_of(city: City, counts: Mapping[str, int]) -> dict[str, tuple[str, int]]:
+    return {c: (city.divisions[c].name, counts.get(c, 0)) for c in city.communities}
 
 
 def write_file(conn: Connection, district: str, name: str, *, excel: bool) -> bytes:
@@ -196,7 +204,8 @@ def _judge(
     if city is not None:
         if table.file == MODELS and city.models is None:
             city = replace(city, models={})  # the last one was taken out
-        city = replace(city, cells=present.city.cells)
+        if table.file != GRID:
+            city = replace(city, cells=present.city.cells)
         faults = [*_other_city(present.city, city), *_groundless(city)]
     return (None if faults else city), faults
 

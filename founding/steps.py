@@ -15,6 +15,7 @@ from city.squad import Squad
 from db import (
     calendars,
     categories,
+    devices,
     districts,
     feeds,
     grids,
@@ -252,6 +253,7 @@ def _write_ground(conn: Connection, city: City, changes: Sequence[Change]) -> No
     if new:
         rows = ((_cell_row(city.cells[c]), finder.grid_of(city.cells[c].division)) for c in new)
         grids.copy_cells(conn, district, rows, SOURCE)
+        devices.place_devices(conn, district)
     if any(change.what in ("duty_grid", "unit_grid") for change in changes):
         kept = [cell for code, cell in city.cells.items() if code not in new]
         grids.place_cells(conn, [(c.code, _below(c), finder.grid_of(c.division)) for c in kept])

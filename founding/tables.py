@@ -41,6 +41,8 @@ from founding.forms import (
     CITY_COLUMNS,
     CSV,
     FORMS,
+    GRID,
+    GRID_COLUMNS,
     MODEL_COLUMNS,
     MODELS,
     Form,
@@ -54,7 +56,7 @@ CALENDAR_PREFIX = "calendar-"
 @dataclass(frozen=True, slots=True)
 class Table:
     """`removable`: what is not in the table any more is taken out of force; `addable`: rows can be
-    added. `writes` is what of a city it can change, in the words of `founding.compare`. `cells`:
+    added; `by_file`: it is only ever sent as a whole. `writes` is what of a city it can change, in the words of `founding.compare`. `cells`:
     whether that concerns the cells of the unit grid."""
 
     name: str
@@ -66,6 +68,7 @@ class Table:
     choices: Mapping[str, Sequence[str]]
     writes: frozenset[str]
     addable: bool = True
+    by_file: bool = False
 
     @property
     def form(self) -> Form:
@@ -78,7 +81,7 @@ class Table:
 
     @property
     def cells(self) -> bool:
-        return bool(self.writes & {"division", "duty_grid"})
+        return bool(self.writes & {"division", "duty_grid", "unit_grid"})
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,8 +118,7 @@ class Table:
 
     def put_into(self, files: Mapping[str, bytes], content: bytes) -> dict[str, bytes]:
         """The files of the folder with this content in the place of what they had of it."""
-        rest = {n: c for n, c in files.items() if not self.form.owns(self.file, n)}
-        return {**rest, **self.form.spread(self.file, content)}
+        return self.form.put_into(self.file, files, content)
 
 
 # By the name of a part: its file, the column that names a row, its columns, whether a row can be
@@ -126,6 +128,7 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
     "boundary": (BOUNDARY, "file", BOUNDARY_COLUMNS, False, {}),
     "divisions": (DIVISIONS, "code", DIVISION_COLUMNS, True, {"level": DEFAULT_LEVELS}),
     "duty-grids": (DUTY_GRIDS, "code", DUTY_GRID_COLUMNS, True, {}),
+    "unit-grid": (GRID, "code", GRID_COLUMNS, False, {}),
     "squads": (SQUADS, "code", SQUAD_COLUMNS, True, {}),
     "rosters": (ROSTER, "entry", ROSTER_COLUMNS, True, {}),
     "people": (PEOPLE, "name", PEOPLE_COLUMNS, False, {"role": ROLES}),
@@ -155,6 +158,7 @@ _WRITES: Mapping[str, frozenset[str]] = {
     "duty-grids": frozenset({"duty_grid", "squad"}),
     "city": frozenset({"district", "calendar"}),
     "boundary": frozenset({"district"}),
+    "unit-grid": frozenset({"unit_grid"}),
     "models": frozenset({"model"}),
     "feeds": frozenset({"feed"}),
     "rosters": frozenset({"roster"}),
@@ -162,15 +166,18 @@ _WRITES: Mapping[str, frozenset[str]] = {
 CALENDAR_WRITES = frozenset({"calendar"})
 # One row each, which is there always.
 _SINGLE = ("city", "boundary")
+# Tens of thousands of cells.
+_BY_FILE = ("unit-grid",)
 
 
 def table_of(name: str) -> Table:
     """The table of a part; a calendar is a part for each year, as `calendar-2027`."""
     if name in _TABLES:
         file, key, (needed, optional), removable, choices = _TABLES[name]
-        single = name in _SINGLE
+        by_file = name in _BY_FILE
+        addable = name not in _SINGLE and not by_file
         return Table(
-            name, file, key, needed, optional, removable, choices, _WRITES[name], not single
+            name, file, key, needed, optional, removable, choices, _WRITES[name], addable, by_file
         )
     file = f"{name}.csv"
     if not CALENDAR.fullmatch(file):

@@ -24,8 +24,8 @@ from db.pool import Connection, transaction
 READERS = (*ADMINISTRATORS, Role.GAS_ENGINEER, Role.LEADER)
 # Whose names and telephone numbers nobody else needs.
 FOR_ADMINISTRATORS = ("people", "rosters")
-# A district of thousands of people or divisions.
-FILE_MAX_BYTES = 4_000_000
+# A district of 100,000 cells of the unit grid.
+FILE_MAX_BYTES = 12_000_000
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",

@@ -6,7 +6,7 @@ DROP TRIGGER row_changed ON device_model;
 DROP FUNCTION device_model_row_changed();
 DO $$ BEGIN
     PERFORM log_rows_of('duty_grid', '{code}', '{duty_grid,code}');
-    PERFORM log_rows_of('duty_grid_division', '{division}', '{duty_grid,duty_grid}');
+    PERFORM log_rows_of('duty_grid_division', '{duty_grid,division}', '{duty_grid,duty_grid}');
     PERFORM log_rows_of('district', '{code}', '{district,code}');
     PERFORM log_rows_of('device_model', '{name}', '{model,name}');
 END $$;
@@ -16,8 +16,8 @@ SELECT count(*) FROM (
     SELECT put_row_aside('duty_grid', '{duty_grid,code}', '{code}', to_jsonb(t), true)
     FROM duty_grid t
     UNION ALL
-    SELECT put_row_aside('duty_grid_division', '{duty_grid,duty_grid}', '{division}', to_jsonb(t),
-                         true)
+    SELECT put_row_aside('duty_grid_division', '{duty_grid,duty_grid}',
+                         '{duty_grid,division}', to_jsonb(t), true)
     FROM duty_grid_division t
     UNION ALL
     SELECT put_row_aside('district', '{district,code}', '{code}', to_jsonb(t), true)

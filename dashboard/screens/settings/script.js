@@ -11,7 +11,7 @@
   const $ = id => document.getElementById(id);
   const may = () => $('main').dataset.mayChange === 'yes';
   const part = name => { const year = /^calendar-(\d+)$/.exec(name); return year ? gw.t('settings.part_calendar', { year: year[1] }) : gw.word('settings.part', name); };
-  const FILES = { rosters: 'roster.csv', feeds: 'feeds.toml', city: 'city.toml', boundary: 'boundary.geojson' };
+  const FILES = { rosters: 'roster.csv', feeds: 'feeds.toml', city: 'city.toml', boundary: 'boundary.geojson', 'unit-grid': 'grid.csv' };
   const fileOf = name => FILES[name] || name + '.csv';
   const column = name => gw.page.texts['settings.column_' + name] || gw.word('settings.column', name);
   const button = (text, press, kind) => { const e = gw.el('button', 'gw-button ' + (kind || ''), text, { type: 'button' }); e.onclick = () => gw.once(e, press); return e; };
@@ -129,7 +129,7 @@
     if (sheet.name === 'rules' && document.querySelector('a[href="/rules"]')) found.push(gw.el('a', 'gw-button primary', gw.t('settings.to_rules'), { href: '/rules' }));
     if (sheet.editable) for (const format of ['csv', 'xlsx'])
       found.push(gw.el('a', 'gw-button', gw.t('settings.as_' + format), { href: `${API}/${sheet.name}/file?format=${format}`, download: `${sheet.name}.${format}` }));
-    found.push(button(gw.t('settings.history'), () => look('')));
+    if (!sheet.by_file) found.push(button(gw.t('settings.history'), () => look('')));
     return found;
   }
 
@@ -158,6 +158,7 @@
 
   function steps(sheet, row) {
     const key = row.values[sheet.key], found = [];
+    if (sheet.by_file) return found;
     if (sheet.editable && may()) {
       found.push(button(gw.t('settings.edit'), () => edit(sheet, row)));
       if (sheet.removable) found.push(button(gw.t('settings.remove'), () => ask(sheet, { remove: key })));
