@@ -48,11 +48,14 @@ from founding.tables import (
     beside,
     calendar_name,
     digest_of,
+    register_of,
+    register_table,
     table_of,
     with_row,
     without_row,
     year_of,
 )
+from registers.steps import find_register
 
 SOURCE = "settings"
 WHY_MAX = 2_000
@@ -97,11 +100,16 @@ def show(conn: Connection, district: str, name: str) -> Sheet:
     if name == RULES:
         columns, rows = rule_rows(conn)
         return Sheet(RULES, RULES_KEY, columns, rows, "", seq, editable=False, removable=False)
-    table = table_of(name)
+    table = _table(conn, district, name)
     present = _present(conn, district, table, cells=False)
     if table.file == DIVISIONS:
         table = replace(table, choices={"level": present.city.district.levels})
     return _sheet(table, present.content, seq)
+
+
+def _table(conn: Connection, district: str, name: str) -> Table:
+    code = register_of(name)
+    return table_of(name) if code is None else register_table(find_register(conn, district, code))
 
 
 def _sheet(table: Table, content: bytes, seq: int) -> Sheet:
@@ -122,7 +130,9 @@ def _sheet(table: Table, content: bytes, seq: int) -> Sheet:
 def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> Present:
     """A calendar of a year that nobody has entered is one without a row. The files hold no cells:
     a city has tens of thousands, and they stay as they are."""
-    city = read_city(conn, district, every_year=True, cells=cells)
+    register = register_of(table.name)
+    kept = () if register is None else (register,)
+    city = read_city(conn, district, every_year=True, cells=cells, entries_of=kept)
     models = read_models(conn, district) if table.file == MODELS else None
     files = write_folder(replace(city, cells={}, models=models, pipes=None))
     content = table.gather(files)
@@ -137,7 +147,7 @@ def _cells_of(city: City, counts: Mapping[str, int]) -> dict[str, tuple[str, int
 
 def write_file(conn: Connection, district: str, name: str, *, excel: bool) -> bytes:
     """The table of a part, as CSV or as a workbook."""
-    table = table_of(name)
+    table = _table(conn, district, name)
     content = _present(conn, district, table, cells=False).content
     names = [column.name for column in table.columns(content)]
     rows = [[row.values.get(n, "") for n in names] for row in table.rows(content)]
@@ -157,7 +167,7 @@ def plan(
 ) -> SheetPlan:
     """What an edit would do. `seen` are digest and number of the event of the sheet that it was
     made on; None: whatever it is now. Raises `Conflict` where that has changed."""
-    table = table_of(name)
+    table = _table(conn, district, name)
     seq = last_seq(conn)
     present = _present(conn, district, table, cells=table.cells)
     if seen is not None:
@@ -259,7 +269,7 @@ def apply(
     why = why.strip()
     if not why or len(why) > WHY_MAX:
         raise InvalidInput("why", why[:80], f"must have 1 to {WHY_MAX} characters")
-    table = table_of(name)
+    table = _table(conn, district, name)
     present = _present(conn, district, table, cells=table.cells)
     _refuse_stale(conn, district, table, present.content, seen)
     city, faults = _judge(present, table, content, shipped)
@@ -349,6 +359,8 @@ def _effects(
 def history(conn: Connection, district: str, name: str, code: str) -> list[HistoryItem]:
     """The newest changes of a part, or of one row of it; newest first."""
     year = year_of(name)
+    if register_of(name) is not None:
+        return []  # told entry by entry, on the page of registers
     if name not in SOURCES:
         table_of(name)
     source = SOURCES["calendar" if year is not None else name]

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from city.clock import ClockKind
 from city.datum import Datum
 from city.errors import InvalidInput, NotFound
+from city.register import Register
 from city.settings import Column, SheetRow
 from founding.export import csv_text
 from founding.city_file import CITY_FILE
+from founding.compare import ENTRY
 from founding.feeds_file import FEED_COLUMNS, FEEDS, NO, YES
 from founding.folder import (
     BOUNDARY,
@@ -48,9 +50,11 @@ from founding.forms import (
     Form,
 )
 from founding.parts import DEFAULT_LEVELS
+from founding.registers import data_file
+from registers.entries import columns_of
 from wire import FORMATS
 
-CALENDAR_PREFIX = "calendar-"
+CALENDAR_PREFIX, REGISTER_PREFIX = "calendar-", "register-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,22 @@ def table_of(name: str) -> Table:
     needed, optional = DAY_COLUMNS
     choices = {"working": ("true", "false")}
     return Table(name, file, "date", needed, optional, True, choices, CALENDAR_WRITES)
+
+
+def register_of(name: str) -> str | None:
+    """The register whose entries a part is."""
+    return name.removeprefix(REGISTER_PREFIX) if name.startswith(REGISTER_PREFIX) else None
+
+
+def register_table(register: Register) -> Table:
+    """The entries of a register, sent as a whole: one by one they are kept on their own page."""
+    needed, optional = columns_of(register)
+    choices = {f.code: [c.code for c in f.choices] for f in register.fields if f.choices}
+    states = {"state": [state.code for state in register.states]}
+    return Table(
+        f"{REGISTER_PREFIX}{register.code}", data_file(register.code), "code", needed, optional,
+        True, {**choices, **states}, frozenset({ENTRY}), addable=False, by_file=True,
+    )  # fmt: skip
 
 
 def beside(table: Table, files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -23,7 +23,7 @@ from db.pool import Connection, transaction
 
 READERS = (*ADMINISTRATORS, Role.GAS_ENGINEER, Role.LEADER)
 # Whose names and telephone numbers nobody else needs.
-FOR_ADMINISTRATORS = ("people", "rosters")
+FOR_ADMINISTRATORS, OF_REGISTERS = ("people", "rosters"), "register-"
 # A district of 100,000 cells of the unit grid.
 FILE_MAX_BYTES = 12_000_000
 FORMATS = {
@@ -128,7 +128,9 @@ def _steps() -> SettingsSteps:
 
 
 def _may_read(name: str) -> bool:
-    return current_caller().role in ADMINISTRATORS or name not in FOR_ADMINISTRATORS
+    return current_caller().role in ADMINISTRATORS or not (
+        name in FOR_ADMINISTRATORS or name.startswith(OF_REGISTERS)
+    )
 
 
 def _readable(part: str) -> str:

@@ -1,6 +1,8 @@
+-- What a city keeps of its own: its history whole, and registers that are kept on a page.
+-- depends: 0032_limits_of_a_district
+
 -- Duty grids, the district itself and the text of a city's own device models are in the log as the
 -- other settings are, so that their history says what was before.
--- depends: 0032_limits_of_a_district
 
 DROP TRIGGER row_changed ON device_model;
 DROP FUNCTION device_model_row_changed();
@@ -32,3 +34,18 @@ CREATE INDEX event_settings ON event (split_part(subject, ':', 1), seq)
     WHERE rows IS NOT NULL AND split_part(subject, ':', 1) IN (
         'user', 'squad', 'category', 'stage_limit', 'division', 'rule', 'calendar', 'log',
         'roster', 'feed', 'duty_grid', 'model', 'district', 'setting');
+
+-- An inspector who is related to an entry is not drawn for it.
+CREATE TABLE register_recusal (
+    entry_id    bigint NOT NULL REFERENCES register_entry ON DELETE CASCADE,
+    person      text NOT NULL,
+    why         text NOT NULL CHECK (why <> ''),
+    declared_by text NOT NULL,
+    declared_at timestamptz NOT NULL,
+    PRIMARY KEY (entry_id, person)
+);
+ALTER TABLE register_draw ADD recused jsonb NOT NULL DEFAULT '[]';  -- [[code of an entry, [inspector]]]
+ALTER TABLE register_entry ADD demo boolean NOT NULL DEFAULT false;
+DO $$ BEGIN
+    PERFORM log_rows_of('register_recusal', '{entry_id,person}', '{register_entry,entry_id}');
+END $$;

@@ -1,3 +1,7 @@
+ALTER TABLE register_entry DROP COLUMN demo;
+ALTER TABLE register_draw DROP COLUMN recused;
+DROP TABLE register_recusal;
+DROP FUNCTION register_recusal_row_changed();
 DROP INDEX event_settings;
 CREATE INDEX event_settings ON event (split_part(subject, ':', 1), seq)
     WHERE rows IS NOT NULL AND split_part(subject, ':', 1) IN (
