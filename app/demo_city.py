@@ -8,7 +8,7 @@ from pathlib import Path
 import cities
 from app.city_commands import read_files, shipped
 from app.settings import DEMO_DISTRICT
-from db import districts, seeds, squads
+from db import districts, registers, seeds, squads
 from db.events import append_waiting
 from db.pool import Connection
 from db.users import draw_password
@@ -39,5 +39,6 @@ def found_demo(conn: Connection, now: datetime) -> None:
             put_rules=lambda _conn, _actor, _texts, _now: (),  # it has none of its own
         )  # fmt: skip
         squads.mark_demo(conn, sorted(city.squads))
+        registers.mark_demo(conn, DEMO_DISTRICT)
         append_waiting(conn, now)
     seeds.seed_demo(conn, now)

@@ -207,6 +207,36 @@ class SettingsApplyRequest:
     why: str
 
 
+# Registers that are kept on a page
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRequest:
+    """An entry of a register: the `cells` of a row of its data file by their column, and why.
+    `version` is that of the entry which was looked at; None: a new one."""
+
+    cells: dict[str, str]
+    why: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetireEntryRequest:
+    """The entry of this `version` is to be taken out of its register."""
+
+    version: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecusalRequest:
+    """`person` is related to an entry and does not inspect it; `related` false: not any more."""
+
+    person: str
+    why: str
+    related: bool = True
+
+
 # Four eyes
 
 

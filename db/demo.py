@@ -115,7 +115,7 @@ def list_hanging(conn: Connection, district: str, people: Sequence[str]) -> list
         "tokens": "SELECT name FROM api_token WHERE district = %(d)s AND revoked_at IS NULL"
         " ORDER BY 1",
         "register entries": "SELECT code FROM register_entry WHERE district = %(d)s"
-        " AND retired_at IS NULL ORDER BY 1",
+        " AND retired_at IS NULL AND NOT demo ORDER BY 1",
         "device models": "SELECT name FROM device_model WHERE district = %(d)s ORDER BY 1",
         "gas pipes": "SELECT code FROM pipe_section WHERE district = %(d)s ORDER BY 1",
         "feeds": "SELECT name FROM feed WHERE district = %(d)s AND retired_at IS NULL ORDER BY 1",

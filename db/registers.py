@@ -66,6 +66,25 @@ def list_entries(conn: Connection, district: str, register: str) -> list[Registe
         ).fetchall()
 
 
+def list_labels(
+    conn: Connection, district: str, register: str, after: str, limit: int
+) -> list[tuple[str, str]]:
+    """Code and short code of entries after a code, in the order of their codes."""
+    return conn.execute(
+        """
+        SELECT code, short FROM register_entry
+        WHERE district = %s AND register = %s AND retired_at IS NULL AND code > %s
+        ORDER BY code LIMIT %s
+        """,
+        (district, register, after, limit),
+    ).fetchall()
+
+
+def mark_demo(conn: Connection, district: str) -> None:
+    """What is there now came with a demonstration."""
+    conn.execute("UPDATE register_entry SET demo = true WHERE district = %s", (district,))
+
+
 def used_registers(conn: Connection, district: str) -> list[str]:
     """Codes of registers that have entries."""
     rows = conn.execute(

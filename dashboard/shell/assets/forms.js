@@ -44,7 +44,7 @@
 
   function control(f) {
     const named = { name: f.name, 'aria-required': f.required ? 'true' : 'false' };
-    if (f.type === 'long') return gw.el('textarea', 'gw-input', f.value || '', { ...named, rows: 3, maxlength: 2000 });
+    if (f.type === 'long') return gw.el('textarea', 'gw-input', f.value || '', { ...named, rows: f.rows || 3, maxlength: f.most || 2000 });
     if (f.type === 'select') {
       const e = gw.el('select', 'gw-input', f.options.map(([value, text]) => gw.el('option', '', text, { value })), named);
       if (f.value) e.value = f.value;
