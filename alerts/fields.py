@@ -94,6 +94,15 @@ class Fields:
             raise self.wrong(name, value, "must be a time with a zone, 2026-01-01T00:00:00+08:00")
         return found
 
+    def table(self, name: str) -> Fields | None:
+        """A table inside; None where there is none."""
+        value = self._take(name, None)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise self.wrong(name, value, f"must be a [{name}] table")
+        return Fields(value, self._file, f"{name}.")
+
     def tables(self, name: str) -> list[Fields]:
         value = self._take(name, _MISSING)
         if not isinstance(value, list) or not value or not all(isinstance(v, dict) for v in value):

@@ -8,10 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from alerts.fields import Fields
+from alerts.help import parse_help
 from alerts.rules import DAY_S, Rule
 from alerts.watch import KINDS
 from city.errors import InvalidInput
+from city.incident import Role
 
+# Who may be told to release a latched alarm.
+RELEASERS = (Role.GAS_ENGINEER, Role.ADMIN, Role.DISPATCHER)
+LATCH_MAX_S = 30 * DAY_S
 # A rule file is some twenty lines; anything larger is not one.
 MAX_TEXT = 20_000
 
@@ -46,10 +51,22 @@ def rule_from(table: Mapping[str, Any], file: str = "rule", version: int = 0) ->
         "source": fields.text("source"),
         "valid_from": fields.time("valid_from"),
         "off_delay": fields.seconds("off_delay_s", default=0.0, high=DAY_S),
+        "help": parse_help(fields),
+        **_latching(fields),
     }
     rule: Rule = kind.parse(fields, common)
     fields.nothing_left()
     return rule
+
+
+def _latching(fields: Fields) -> dict[str, Any]:
+    """`latch` with the time that the condition has to be gone, and who may release the alarm."""
+    if not fields.flag("latch", default=False):
+        return {}
+    return {
+        "gas_free": fields.seconds("gas_free_s", high=LATCH_MAX_S),
+        "release_role": fields.one_of("release_role", RELEASERS, default=Role.GAS_ENGINEER),
+    }
 
 
 def as_definition(toml_text: str) -> dict[str, Any]:

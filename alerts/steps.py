@@ -5,7 +5,14 @@ Each does one unit of work inside the caller's transaction: load, decide, save, 
 
 from __future__ import annotations
 
-from alerts.actions import acknowledge, reset, review_video_event, shelve, unshelve
+from alerts.actions import (
+    acknowledge,
+    acknowledge_together,
+    reset,
+    review_video_event,
+    shelve,
+    unshelve,
+)
 from alerts.evaluate import Evaluation, evaluate_waiting
 from alerts.faults import look_at_clocks, look_for_stuck_values
 from alerts.rule_versions import (
@@ -21,6 +28,7 @@ from db.rules import default_texts as default_rules
 __all__ = [
     "Evaluation",
     "acknowledge",
+    "acknowledge_together",
     "apply_rules",
     "default_rules",
     "evaluate_waiting",

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from alerts.book import SYSTEM, AlarmBook
+from alerts.book import AlarmBook
 from alerts.known import InForce
-from alerts.lifecycle import Input
 from alerts.returns import judge_returned
 from alerts.rule_versions import withdraw_orphans
 from alerts.save import save
@@ -90,13 +89,13 @@ def look_with_kinds(conn: Connection, in_force: InForce, look: Look, *, city_wid
 
 
 def run_out_shelving(conn: Connection, book: AlarmBook, district: str, now: datetime) -> None:
-    """Shelving is always for a time; after it the alarm speaks again."""
+    """Shelving is always for a time; after it an alarm that stands is announced again."""
     over = evaluation.list_shelving_over(conn, district, now)
     book.add(alarms.list_live_alarms(conn, conditions=over))
     for condition in over:
         alarm = book.find(condition)
         if alarm is not None and alarm.shelved_until is not None and alarm.shelved_until <= now:
-            book.act(condition, Input.UNSHELVE, SYSTEM, {"why": "time"}, shelved_until=None)
+            book.run_out(condition)
 
 
 def _save(conn: Connection, look: Look) -> int:

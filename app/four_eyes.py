@@ -19,6 +19,7 @@ from alerts.orphans import Orphan
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from alerts.steps import write_retirement, write_rules
+from app import shelving
 from city.approval import Approval, NewApproval, may_decide
 from city.errors import Conflict, Forbidden
 from city.event import NewEvent
@@ -278,6 +279,7 @@ def _put(conn: Connection, approval: Approval, caller: Caller, now: datetime) ->
 
 KINDS: Mapping[str, ApprovalKind] = {
     GAS_RULES: ApprovalKind(ROLES, alarms.lock_alarms, _before, _moved, _put),
+    **shelving.KINDS,
 }
 
 

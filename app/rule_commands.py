@@ -12,10 +12,11 @@ from pathlib import Path
 import click
 
 from alerts.orphans import Orphan
+from alerts.rule_files import parse_rule
 from alerts.steps import put_in_force, retire_rule
 from app import four_eyes
 from app.approval_commands import acting_person, as_option, say_waiting, why_option
-from app.commands import district_of, installation, read_text, transaction
+from app.commands import district_of, installation, read_text, transaction, warn_of_help
 from app.four_eyes import RuleChange
 from app.settings import Settings
 from city.alarm import Alarm
@@ -45,6 +46,7 @@ def apply_command(settings: Settings, file: Path, yes: bool, as_: str, why: str)
     """Put a rule file in force as a new version; alarms that lose their rule are ended. Where a
     city has four eyes, a gas safety rule waits for a second person."""
     text = read_text(file)
+    warn_of_help(parse_rule(text, str(file)), str(file))
     if held := held_back(settings, {str(file): text}, ()):
         ask_for(settings, held, as_, why, yes=yes)
         return

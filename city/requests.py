@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from city.alarm import SeenAlarm
 from city.incident import Action, Source
 
 
@@ -72,6 +73,13 @@ class ShelveRequest:
     until: datetime
     reason: str
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeRequest:
+    """Acknowledge several alarms at once; red gas is never among them."""
+
+    alarms: list[SeenAlarm]
 
 
 @dataclass(frozen=True, slots=True)

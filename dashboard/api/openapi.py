@@ -12,6 +12,7 @@ from flask import Blueprint, Response
 from city.incident import ListedIncident
 from city.register import Offence, Recusal
 from city.requests import (
+    AcknowledgeRequest,
     ActionRequest,
     ApprovalApproveRequest,
     ApprovalRefuseRequest,
@@ -39,6 +40,7 @@ from city.requests import (
 )
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from dashboard.api import incidents, ingest, people, registry, settings, squads
+from dashboard.api.alarms import WaitingAnswer
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.shapes import (
@@ -52,11 +54,13 @@ from dashboard.api.shapes import (
     IncidentAnswer,
     LedgerAnswer,
     Problem,
+    ProposalItem,
     RecommendationItem,
     RejectItem,
     ReplayAnswer,
 )
 from dashboard.api.squads import SquadItem
+from dashboard.screens.alarms.load import MeasuresAnswer
 from dashboard.screens.kpi.key_figures import KpiAnswer
 from dashboard.screens.operations.load import OperationsAnswer
 from dashboard.screens.quarantine.load import RejectReplayAnswer
@@ -102,6 +106,7 @@ class Operation:
     status: str = "200"
     upload: tuple[str, ...] = ()  # fields of a form; `file` is the file itself
     answer_types: tuple[str, ...] = ("application/json",)
+    also: dict[str, type] = field(default_factory=dict)  # other answers, by status
 
 
 def _text(description: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
@@ -187,12 +192,24 @@ OPERATIONS = (
     Operation("get", "/alarms", "Alarms with rule, reason and IEC 62682 state",
               listings.ListedAlarm, listed=True,
               query={**PAGING, **_filters(listings.ALARM_FILTERS)}),
+    Operation("get", "/alarms/measures",
+              "Measures of alarm management over a period: rate, floods, bad actors",
+              MeasuresAnswer, query=PERIOD),
+    Operation("get", "/alarms/proposals",
+              "What would make a rule quieter, with the alarms it would have gained and lost",
+              ProposalItem, listed=True,
+              query={"rule": _text("code of the rule", required=True),
+                     "device": _text("only alarms of this device"), **PERIOD}),
+    Operation("post", "/alarms/acknowledge",
+              "Acknowledge several alarms, all or none; red gas is never among them",
+              listings.ListedAlarm, listed=True, body=AcknowledgeRequest),
     Operation("get", "/alarms/{id}", "One alarm", listings.ListedAlarm),
     *(Operation("post", f"/alarms/{{id}}/{verb}", f"{verb.capitalize()} an alarm",
                 listings.ListedAlarm, body=VersionRequest)
       for verb in ("acknowledge", "unshelve", "reset")),
-    Operation("post", "/alarms/{id}/shelve", "Mute an alarm until a time, with a reason",
-              listings.ListedAlarm, body=ShelveRequest),
+    Operation("post", "/alarms/{id}/shelve", "Mute an alarm until a time, with a reason; "
+              "of red gas this is asked for and answered 202 with the request (`approval`)",
+              listings.ListedAlarm, body=ShelveRequest, also={"202": WaitingAnswer}),
     Operation("get", "/incidents", "Incidents, newest first", ListedIncident, listed=True,
               query={**PAGING, **_filters(incidents.FILTERS)}),
     Operation("post", "/incidents", "Report a matter", IncidentAnswer, body=ReportRequest,
@@ -333,6 +350,7 @@ def get_openapi() -> Response:
 def build_document() -> dict[str, Any]:
     """The whole description."""
     types = {op.answer for op in OPERATIONS}
+    types |= {kind for op in OPERATIONS for kind in op.also.values()}
     types |= {body_of(op.body) for op in OPERATIONS if op.body is not None}
     known = sorted(
         (kind for kind in types | {Problem} if kind is not None),
@@ -370,6 +388,13 @@ def _operation(op: Operation) -> dict[str, Any]:
             op.status: {
                 "description": "Done",
                 "content": {kind: _content(op, kind) for kind in op.answer_types},
+            },
+            **{
+                status: {
+                    "description": "Waits for a second person",
+                    "content": {"application/json": {"schema": _ref(kind)}},
+                }
+                for status, kind in op.also.items()
             },
             **{
                 status: {

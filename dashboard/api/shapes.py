@@ -193,6 +193,20 @@ class RecommendationItem(msgspec.Struct, kw_only=True):
     phone: str
 
 
+class ProposalItem(msgspec.Struct, kw_only=True):
+    """A change of a rule that was tried: `kind` is deadband, off_delay, on_delay or limit;
+    `fields` has the values of now and those proposed, `told` counts announcements."""
+
+    kind: str
+    fields: dict[str, dict[str, Any]]
+    alarms_before: int
+    alarms_after: int
+    told_before: int
+    told_after: int
+    gained: list[dict[str, Any]]
+    lost: list[dict[str, Any]]
+
+
 class ApprovalItem(msgspec.Struct, kw_only=True):
     """What one person asked for. `digest` names `change` (what would be done) and `before` (what
     it was made on); `shown` has rules before and after and the alarms gained and lost."""

@@ -95,17 +95,6 @@ class AlarmSteps(Protocol):
         self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
     ) -> Alarm: ...
 
-    def shelve(
-        self,
-        conn: Connection,
-        caller: Caller,
-        alarm_id: int,
-        version: int,
-        until: datetime,
-        reason: str,
-        now: datetime,
-    ) -> Alarm: ...
-
     def unshelve(
         self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
     ) -> Alarm: ...
@@ -113,6 +102,10 @@ class AlarmSteps(Protocol):
     def reset(
         self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
     ) -> Alarm: ...
+
+    def acknowledge_together(
+        self, conn: Connection, caller: Caller, wanted: Mapping[int, int], now: datetime
+    ) -> Sequence[Alarm]: ...
 
     def review_video_event(
         self,
@@ -124,6 +117,35 @@ class AlarmSteps(Protocol):
         note: str,
         now: datetime,
     ) -> Alarm | None: ...
+
+
+class ShelvingSteps(Protocol):
+    """`app.shelving`: a red gas alarm is only asked for."""
+
+    def shelve(
+        self,
+        conn: Connection,
+        caller: Caller,
+        alarm_id: int,
+        version: int,
+        until: datetime,
+        reason: str,
+        now: datetime,
+    ) -> Alarm | Approval: ...
+
+
+class ProposalSteps(Protocol):
+    """`app.proposals`: what would make a rule that alarms too often quieter. Writes nothing."""
+
+    def propose(
+        self,
+        conn: Connection,
+        caller: Caller,
+        rule: str,
+        device: str,
+        from_: datetime,
+        to: datetime,
+    ) -> Sequence[Any]: ...
 
 
 class RowFault(Protocol):
@@ -417,6 +439,8 @@ class Ports:
 
     incidents: IncidentSteps
     alarms: AlarmSteps
+    shelving: ShelvingSteps
+    proposals: ProposalSteps
     registry: RegistrySteps
     quarantine: QuarantineSteps
     people: PeopleSteps

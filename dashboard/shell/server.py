@@ -74,14 +74,15 @@ def create_server(
         server.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
             server.wsgi_app, trusted_proxies
         )
-    walls = Walls(pool, redis)
+    places = places or Places(DEFAULT_STREAMS)
+    walls = Walls(pool, redis, places.operators)
     found = Parts(
         pool=pool,
         redis=redis,
         ports=ports,
         walls=walls,
         gate=Gate(pool, secret_key, ports.people, walls.doubt_all),
-        places=places or Places(DEFAULT_STREAMS),
+        places=places,
         uploads=Places(UPLOADS, per_person=UPLOADS_PER_PERSON, per_address=UPLOADS, kept=0),
         demo_logins=tuple(demo_logins),
         data_dir=data_dir,
