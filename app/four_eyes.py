@@ -1,4 +1,5 @@
-"""What waits for a second pair of eyes: changes of the gas safety rules, and switching that off.
+"""What waits for a second pair of eyes: changes of the gas safety rules, switching that off, and
+orders to many lamps by day (`app.lamps`).
 
 Rules are the installation's: they wait as soon as one district has `four_eyes`, in the caller's
 district if it is one of these.
@@ -19,7 +20,7 @@ from alerts.orphans import Orphan
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from alerts.steps import write_retirement, write_rules
-from app import shelving
+from app import lamps, shelving
 from city.approval import Approval, NewApproval, may_decide
 from city.errors import Conflict, Forbidden
 from city.event import NewEvent
@@ -280,6 +281,7 @@ def _put(conn: Connection, approval: Approval, caller: Caller, now: datetime) ->
 KINDS: Mapping[str, ApprovalKind] = {
     GAS_RULES: ApprovalKind(ROLES, alarms.lock_alarms, _before, _moved, _put),
     **shelving.KINDS,
+    **lamps.KINDS,
 }
 
 

@@ -295,3 +295,67 @@ class OffenceRequest:
     written. Sent as a body, for addresses are written down by many."""
 
     party: str
+
+
+# Lighting
+
+
+@dataclass(frozen=True, slots=True)
+class LampOrderRequest:
+    """Set lamps to a `level` in per cent, 0 is off. `target` is lamp, cabinet or street with its
+    `code`, or lamps with a list of codes. From `until` on each lamp follows its own programme, if
+    it can keep a time."""
+
+    target: str = field(metadata={"words": ("lamp", "lamps", "cabinet", "street")})
+    level: int
+    why: str
+    code: str = ""
+    lamps: list[str] = field(default_factory=list)
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LampCancelRequest:
+    """Why what is not answered yet is called off."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeRequest:
+    """A lighting programme as its next version; `version` is the one it is made from, 0 of a new
+    one. `steps` are {"at": "sunset-10" or "23:30", "level": 0 to 100, "days": every, workday or
+    rest}."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    steps: list[dict[str, Any]]
+    why: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeRetireRequest:
+    """Why a programme is taken out of force, and which version of it."""
+
+    why: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssignRequest:
+    """Let the lamps of a `target` (lamp, cabinet, street, district) follow a `programme`; an empty
+    one ends that."""
+
+    target: str = field(metadata={"words": ("lamp", "cabinet", "street", "district")})
+    programme: str
+    why: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NightRequest:
+    """Why the lit rate of a night is computed anew."""
+
+    why: str

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts import steps as alert_steps
-from app import city_settings, first_run, four_eyes, proposals, shelving
+from app import city_settings, first_run, four_eyes, lamps, proposals, shelving
 from app.demo_people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
@@ -94,4 +94,5 @@ def build_ports() -> Ports:
         settings=city_settings,
         approvals=four_eyes,
         first_run=first_run,
+        lighting=lamps,
     )

@@ -10,6 +10,7 @@ import msgspec
 from flask import Blueprint, Response
 
 from city.incident import ListedIncident
+from city.lighting import NightOfStreet
 from city.register import Offence, Recusal
 from city.requests import (
     AcknowledgeRequest,
@@ -17,12 +18,18 @@ from city.requests import (
     ApprovalApproveRequest,
     ApprovalRefuseRequest,
     ApproveRequest,
+    AssignRequest,
     DrawRequest,
     EntryRequest,
     InspectionRequest,
+    LampCancelRequest,
+    LampOrderRequest,
+    NightRequest,
     OffenceRequest,
     OutOfServiceRequest,
     PasswordRequest,
+    ProgrammeRequest,
+    ProgrammeRetireRequest,
     RecusalRequest,
     ReplaceRequest,
     ReplayGroupRequest,
@@ -52,6 +59,7 @@ from dashboard.api.shapes import (
     IdentityItem,
     ImportAnswer,
     IncidentAnswer,
+    LampOrderAnswer,
     LedgerAnswer,
     Problem,
     ProposalItem,
@@ -62,6 +70,7 @@ from dashboard.api.shapes import (
 from dashboard.api.squads import SquadItem
 from dashboard.screens.alarms.load import MeasuresAnswer
 from dashboard.screens.kpi.key_figures import KpiAnswer
+from dashboard.screens.lighting import load as lighting
 from dashboard.screens.operations.load import OperationsAnswer
 from dashboard.screens.quarantine.load import RejectReplayAnswer
 from dashboard.screens.registers import load as registers
@@ -301,6 +310,39 @@ OPERATIONS = (
               upload=("file",)),
     Operation("post", "/settings/{part}/apply", "Put the content of a plan in force, or nothing",
               AppliedSheet, body=SettingsApplyRequest),
+    Operation("get", "/lighting", "Lamps now, by street and cabinet", lighting.LightingAnswer),
+    Operation("get", "/lighting/lamps", "The lamps of a cabinet or street", lighting.LampItem,
+              listed=True, query={"cabinet": _text("code of a cabinet"),
+                                  "street": _text("code of a street (a division)")}),
+    Operation("get", "/lighting/commands", "Orders to lamps, newest first",
+              lighting.LampOrderItem, listed=True,
+              query={**LIMIT, **CURSOR,
+                     "state": _text("only orders with a command that stands so",
+                                    enum=["open", "lost", "queued", "sent", "acknowledged",
+                                          "failed", "timed_out", "cancelled"])}),
+    Operation("post", "/lighting/commands",
+              "Set lamps to a level; many of them by day wait for a second person",
+              LampOrderAnswer, body=LampOrderRequest, status="201"),
+    Operation("get", "/lighting/commands/{id}", "One order with the command to each lamp",
+              lighting.LampOrderDetail),
+    Operation("post", "/lighting/commands/{id}/cancel", "Call off what is not answered yet",
+              lighting.LampOrderDetail, body=LampCancelRequest),
+    Operation("get", "/lighting/programmes", "Programmes in force, with who follows them",
+              lighting.ProgrammeItem, listed=True),
+    Operation("post", "/lighting/programmes", "Put a programme in force as its next version",
+              lighting.ProgrammeItem, body=ProgrammeRequest, status="201"),
+    Operation("post", "/lighting/programmes/{code}/retire",
+              "Take a programme that nothing follows out of force", lighting.ProgrammeItem,
+              body=ProgrammeRetireRequest),
+    Operation("post", "/lighting/assignments", "Let lamps follow a programme, or none",
+              lighting.AssignedItem, body=AssignRequest),
+    Operation("get", "/lighting/nights", "Lit checks and lamp-hours lost, night and street",
+              NightOfStreet, listed=True,
+              query={"from": _text("first night", format="date"),
+                     "to": _text("last night", format="date")}),
+    Operation("post", "/lighting/nights/{night}/computation",
+              "Compute a night anew from the readings that there are", NightOfStreet, listed=True,
+              body=NightRequest),
     Operation("get", "/registers", "The lists the city keeps, with their coverage",
               registers.RegisterItem, listed=True),
     Operation("get", "/registers/{code}", "One register: its definition and counts",

@@ -231,6 +231,15 @@ class ApprovalItem(msgspec.Struct, kw_only=True):
     may_refuse: bool
 
 
+class LampOrderAnswer(msgspec.Struct, kw_only=True):
+    """The number of the order, or of the approval that waits for a second person instead."""
+
+    order: int | None
+    approval: int | None
+    lamps: int
+    cancelled: int
+
+
 class EventItem(msgspec.Struct, kw_only=True):
     """One entry of the event log with its place in the hash chain; `rows` are the rows that it
     changed, as they are after it ({"table", "key", "row"}), where an administrator asks."""

@@ -18,6 +18,7 @@ from dashboard.screens.cases import page as cases
 from dashboard.screens.console import page as console
 from dashboard.screens.devices import page as devices
 from dashboard.screens.kpi import page as kpi
+from dashboard.screens.lighting import page as lighting
 from dashboard.screens.manual import page as manual
 from dashboard.screens.operations import page as operations
 from dashboard.screens.people import page as people
@@ -40,7 +41,7 @@ LAYOUTS: dict[str, Callable[[View], Component]] = {
     "quarantine": quarantine.layout, "people": people.layout, "manual": manual.layout,
     **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},
     "settings": settings.layout, "approvals": approvals.layout, "cases": cases.layout,
-    "registers": registers.layout,
+    "registers": registers.layout, "lighting": lighting.layout,
 }  # fmt: skip
 
 INDEX = """<!DOCTYPE html>

@@ -18,24 +18,39 @@ from dashboard.shell.auth import current_caller
 from dashboard.shell.components import extra
 from dashboard.shell.i18n import CHINESE, LANGUAGES, Texts, texts
 
-# Which screens a role may open; the first one is its home.
+# Where each role starts.
+HOMES: dict[Role, str] = {
+    Role.ADMIN: "console",
+    Role.DISPATCHER: "console",
+    Role.GAS_ENGINEER: "console",
+    Role.CHECKER: "console",
+    Role.SQUAD_LEADER: "squad",
+    Role.LEADER: "kpi",
+    Role.VIEWER: "wall",
+}
+_A, _D, _G, _C = Role.ADMIN, Role.DISPATCHER, Role.GAS_ENGINEER, Role.CHECKER
+_S, _L, _V = Role.SQUAD_LEADER, Role.LEADER, Role.VIEWER
+# Every screen and who may open it, in the order of the navigation.
+SCREENS: dict[str, tuple[Role, ...]] = {
+    "console": (_A, _D, _G, _C, _L),
+    "wall": (_A, _D, _G, _C, _S, _L, _V),
+    "squad": (_A, _S),
+    "cases": (_A, _D, _G, _C, _L),
+    "kpi": (_A, _D, _L, _V),
+    "lighting": (_A, _D, _L, _V),
+    "registers": (_A, _D, _G, _C, _S, _L),
+    "devices": (_A, _D, _G),
+    "operations": (_A, _D, _G),
+    "quarantine": (_A, _D, _G),
+    "people": (_A,),
+    "settings": (_A, _G, _L),
+    "approvals": (_A, _D, _G),
+}
+# The own one first, then as above.
 SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
-    Role.ADMIN: (
-        "console", "wall", "squad", "cases", "kpi", "registers", "devices", "operations",
-        "quarantine", "people", "settings", "approvals",
-    ),
-    Role.DISPATCHER: (
-        "console", "wall", "cases", "kpi", "registers", "devices", "operations", "quarantine",
-    ),
-    Role.GAS_ENGINEER: (
-        "console", "wall", "cases", "registers", "devices", "operations", "quarantine",
-        "settings", "approvals",
-    ),
-    Role.CHECKER: ("console", "wall", "cases", "registers"),
-    Role.SQUAD_LEADER: ("squad", "wall", "registers"),
-    Role.LEADER: ("kpi", "wall", "console", "cases", "registers", "settings"),
-    Role.VIEWER: ("wall", "kpi"),
-}  # fmt: skip
+    role: (home, *(name for name, roles in SCREENS.items() if role in roles and name != home))
+    for role, home in HOMES.items()
+}
 
 # Open to everybody who is signed in.
 MANUAL = "manual"
@@ -74,7 +89,7 @@ def request_view(tile_url: str = "") -> View:
 
 def home_of(role: Role) -> str:
     """Where a person of this role starts."""
-    return "/" + SCREENS_OF_ROLE.get(role, ("wall",))[0]
+    return "/" + HOMES.get(role, "wall")
 
 
 def may_open(role: Role, screen: str) -> bool:

@@ -112,6 +112,13 @@ CASES_QUERY = "cases-query"
 CASES_NOTE = "cases-note"
 CASES_LIST = "cases-list"
 CASES_MORE = "cases-more"
+# Lighting: filled in the browser
+LIGHTING_TOOLS = "lighting-tools"
+LIGHTING_NOW = "lighting-now"
+LIGHTING_DETAIL = "lighting-detail"
+LIGHTING_ORDERS = "lighting-orders"
+LIGHTING_NIGHTS = "lighting-nights"
+LIGHTING_PROGRAMMES = "lighting-programmes"
 # Registers
 REGISTERS_BODY = "registers-body"  # filled in the browser
 

@@ -9,18 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from city.alarm import Alarm
 from city.approval import Approval
 from city.first_run import FirstRun, Outlook
+from city.lighting import LampPicture, NightOfStreet
 from city.person import Caller
 from city.requests import (
     ActionRequest,
     ApproveRequest,
+    AssignRequest,
+    LampCancelRequest,
+    LampOrderRequest,
+    NightRequest,
     OutOfServiceRequest,
     PasswordRequest,
+    ProgrammeRequest,
+    ProgrammeRetireRequest,
     ReplaceRequest,
     ReportRequest,
     RoleRequest,
@@ -29,6 +36,7 @@ from city.requests import (
 )
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
+from db.lamp_programmes import ProgrammeRow
 from db.pool import Connection
 from db.rejects import StoredReject
 from db.users import Account, Token
@@ -433,6 +441,53 @@ class FirstRunSteps(Protocol):
     def dismiss_tour(self, conn: Connection, caller: Caller, now: datetime) -> None: ...
 
 
+class LampOrder(Protocol):
+    """What became of an order: given, or waiting for the second person."""
+
+    @property
+    def order(self) -> int | None: ...
+    @property
+    def approval(self) -> int | None: ...
+    @property
+    def lamps(self) -> int: ...
+    @property
+    def cancelled(self) -> int: ...
+
+
+class LightingSteps(Protocol):
+    """`app.lamps`."""
+
+    def order(
+        self, conn: Connection, caller: Caller, request: LampOrderRequest, now: datetime
+    ) -> LampOrder: ...
+
+    def cancel(
+        self, conn: Connection, caller: Caller, order_id: int, request: LampCancelRequest,
+        now: datetime,
+    ) -> int: ...  # fmt: skip
+
+    def save_programme(
+        self, conn: Connection, caller: Caller, request: ProgrammeRequest, now: datetime
+    ) -> ProgrammeRow: ...
+
+    def retire_programme(
+        self, conn: Connection, caller: Caller, code: str, request: ProgrammeRetireRequest,
+        now: datetime,
+    ) -> ProgrammeRow: ...  # fmt: skip
+
+    def assign(
+        self, conn: Connection, caller: Caller, request: AssignRequest, now: datetime
+    ) -> None: ...
+
+    def recompute(
+        self, conn: Connection, caller: Caller, night: date, request: NightRequest, now: datetime
+    ) -> list[NightOfStreet]: ...
+
+    def build_picture(self, conn: Connection, district: str, now: datetime) -> LampPicture: ...
+
+    def last_night(self, conn: Connection, district: str, now: datetime) -> date: ...
+
+
 @dataclass(frozen=True)
 class Ports:
     """The steps of the sibling packages."""
@@ -447,3 +502,4 @@ class Ports:
     settings: SettingsSteps
     approvals: ApprovalSteps
     first_run: FirstRunSteps
+    lighting: LightingSteps

@@ -15,7 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
     "cities", "city", "columns", "wire", "db", "replay", "registers", "ingest", "registry",
-    "alerts", "dispatch", "people", "founding", "dashboard", "simulator", "stack", "app",
+    "alerts", "dispatch", "people", "founding", "lighting", "dashboard", "simulator", "stack",
+    "app",
 )  # fmt: skip
 # The shells: loops, servers and processes. Everything else is told what time it is.
 CLOCK_READERS = {
