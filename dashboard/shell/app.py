@@ -22,6 +22,7 @@ from dashboard.screens.operations import page as operations
 from dashboard.screens.people import page as people
 from dashboard.screens.quarantine import page as quarantine
 from dashboard.screens.registers import page as registers
+from dashboard.screens.review import page as review
 from dashboard.screens.settings import page as settings
 from dashboard.screens.squad import page as squad
 from dashboard.screens.wall import page as wall
@@ -39,6 +40,7 @@ LAYOUTS: dict[str, Callable[[View], Component]] = {
     "quarantine": quarantine.layout, "people": people.layout, "manual": manual.layout,
     **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},
     "settings": settings.layout, "approvals": approvals.layout, "registers": registers.layout,
+    "review": review.layout,
 }  # fmt: skip
 
 INDEX = """<!DOCTYPE html>

@@ -106,6 +106,13 @@ SETTINGS_BODY = "settings-body"  # filled in the browser
 
 # Approvals
 APPROVALS_BODY = "approvals-body"  # filled in the browser
+
+# Review
+REVIEW_PICTURE = "review-picture"  # these are filled in the browser
+REVIEW_FACTS = "review-facts"
+REVIEW_BUTTONS = "review-buttons"
+REVIEW_MORE = "review-more"
+
 # Registers
 REGISTERS_BODY = "registers-body"  # filled in the browser
 
