@@ -84,11 +84,35 @@ class AcknowledgeRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReviewRequest:
-    """A person's verdict on a video event."""
+    """A person's verdict on a video event.
+
+    `reason` says why it is dismissed, `into` what it is merged into: `incident:ID` or
+    `video:CAMERA/EVENT`. With `take_back_s` the verdict holds that many seconds later, and can be
+    taken back until then.
+    """
 
     # The words are described; the review itself refuses others and says which ones it takes.
-    verdict: str = field(metadata={"words": ("confirmed", "dismissed")})
+    verdict: str = field(metadata={"words": ("confirmed", "dismissed", "merged")})
     note: str = ""
+    reason: str = ""
+    into: str = ""
+    take_back_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EventName:
+    """A video event by the code of its camera and its id."""
+
+    camera: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextEventsRequest:
+    """The next `count` events to judge (1 to 10); those in `skip` come last."""
+
+    count: int = 2
+    skip: list[EventName] = field(default_factory=list)
 
 
 # The registry

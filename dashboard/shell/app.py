@@ -24,6 +24,7 @@ from dashboard.screens.operations import page as operations
 from dashboard.screens.people import page as people
 from dashboard.screens.quarantine import page as quarantine
 from dashboard.screens.registers import page as registers
+from dashboard.screens.review import page as review
 from dashboard.screens.settings import page as settings
 from dashboard.screens.squad import page as squad
 from dashboard.screens.wall import page as wall
@@ -42,6 +43,7 @@ LAYOUTS: dict[str, Callable[[View], Component]] = {
     **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},
     "settings": settings.layout, "approvals": approvals.layout, "cases": cases.layout,
     "registers": registers.layout, "lighting": lighting.layout,
+    "review": review.layout,
 }  # fmt: skip
 
 INDEX = """<!DOCTYPE html>

@@ -34,6 +34,7 @@ _S, _L, _V = Role.SQUAD_LEADER, Role.LEADER, Role.VIEWER
 SCREENS: dict[str, tuple[Role, ...]] = {
     "console": (_A, _D, _G, _C, _L),
     "wall": (_A, _D, _G, _C, _S, _L, _V),
+    "review": (_A, _D, _C),
     "squad": (_A, _S),
     "cases": (_A, _D, _G, _C, _L),
     "kpi": (_A, _D, _L, _V),

@@ -119,6 +119,12 @@ LIGHTING_DETAIL = "lighting-detail"
 LIGHTING_ORDERS = "lighting-orders"
 LIGHTING_NIGHTS = "lighting-nights"
 LIGHTING_PROGRAMMES = "lighting-programmes"
+# Review
+REVIEW_PICTURE = "review-picture"  # these are filled in the browser
+REVIEW_FACTS = "review-facts"
+REVIEW_BUTTONS = "review-buttons"
+REVIEW_MORE = "review-more"
+
 # Registers
 REGISTERS_BODY = "registers-body"  # filled in the browser
 
