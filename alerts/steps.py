@@ -8,6 +8,7 @@ from __future__ import annotations
 from alerts.actions import acknowledge, reset, review_video_event, shelve, unshelve
 from alerts.evaluate import Evaluation, evaluate_waiting
 from alerts.faults import look_at_clocks, look_for_stuck_values
+from alerts.permits import add_permit, end_permit
 from alerts.rule_versions import (
     apply_rules,
     put_in_force,
@@ -21,8 +22,10 @@ from db.rules import default_texts as default_rules
 __all__ = [
     "Evaluation",
     "acknowledge",
+    "add_permit",
     "apply_rules",
     "default_rules",
+    "end_permit",
     "evaluate_waiting",
     "look_at_clocks",
     "look_for_stuck_values",
