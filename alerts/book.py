@@ -17,11 +17,13 @@ from alerts.levels import ACTIVE, Levels, levels_of
 from alerts.levels import as_json as levels_json
 from alerts.lifecycle import HELD, TABLE, Input, Move, Refusal, allowed_inputs
 from alerts.limits import ReadingRule
+from alerts.openings import is_opening
 from alerts.reasons import as_json
 from alerts.rules import Rule
 from city.alarm import Alarm, AlarmChangeKind, AlarmState, Inhibition, Severity
 from city.device import WatchedDevice
 from city.errors import Conflict
+from city.permit import Noted, Span, covered
 
 SYSTEM = "system"
 Severities = dict[Severity | None, Timer]
@@ -120,6 +122,9 @@ class AlarmBook:
         self.pages: list[Page] = []
         self.started: dict[str, Timer] = {}
         self.stopped: set[str] = set()
+        # Work permits by device, and what would have been an alarm without them, by condition.
+        self.permits: Mapping[int, Sequence[Span]] = {}
+        self.noted: dict[str, Noted] = {}
         self._live: dict[str, Page] = {}
         self._timers: dict[tuple[str, int], Severities] = {}
         self.add(live, timers)
@@ -209,13 +214,16 @@ class AlarmBook:
         condition: str = "",
         camera_event: str | None = None,
         actor: str = SYSTEM,
-    ) -> Alarm:
+    ) -> Alarm | None:
         """Open the alarm of a condition, or let the live one know that the rule stands.
 
-        Told is every rise of the alarm's level; what another rule has raised already is not.
+        Told is every rise of the alarm's level; what another rule has raised already is not. What
+        a work permit covers is noted only; None: no alarm stands.
         """
         condition = condition or condition_of(rule, place.name)
         page = self._live.get(condition)
+        if self._is_permitted(rule, place, outcome, condition):
+            return page.alarm if page else None
         if page is None:
             return self._open(rule, place, outcome, condition, camera_event, actor)
         page.alarm, own = self._latch(page.alarm, rule), page.levels.of(rule.code)
@@ -226,6 +234,17 @@ class AlarmBook:
         if before is None or outcome.severity < before:
             self._announce(page, rule, outcome, actor)
         return page.alarm
+
+    def _is_permitted(self, rule: Rule, place: Place, outcome: Raise, condition: str) -> bool:
+        spans = self.permits.get(place.device_id or 0)
+        span = covered(spans, outcome.sensed_at) if spans and is_opening(rule) else None
+        if span is None or place.device_id is None:
+            return False
+        self.noted[condition] = Noted(
+            span, place.device_id, place.district, condition, outcome.sensed_at,
+            as_json(outcome.reason),
+        )  # fmt: skip
+        return True
 
     def announce(self, condition: str, rule: Rule, outcome: Raise) -> None:
         """Tell a rise that was found after the fact; the levels are put right by `put_levels`."""

@@ -107,7 +107,17 @@ class Fields:
         value = self._take(name, _MISSING)
         if not isinstance(value, list) or not value or not all(isinstance(v, dict) for v in value):
             raise self.wrong(name, value, f"must be one or more [[{name}]] tables")
-        return [Fields(v, self._file, f"{name}[{i}].") for i, v in enumerate(value)]
+        return [Fields(v, self._file, f"{self._prefix}{name}[{i}].") for i, v in enumerate(value)]
+
+    def optional_tables(self, name: str) -> list[Fields]:
+        return self.tables(name) if name in self._left else []
+
+    def mapping(self, name: str, default: Mapping[str, Any] = _MISSING) -> Mapping[str, Any]:
+        """A table inside this one, as it is."""
+        value = self._take(name, default)
+        if not isinstance(value, dict):
+            raise self.wrong(name, value, f"must be a table, [{name}]")
+        return value
 
     def _take(self, name: str, default: Any) -> Any:
         value = self._left.pop(name, default)

@@ -141,16 +141,6 @@ def rules() -> None:
     """Alarm rules."""
 
 
-@rules.command("check")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@no_installation_needed
-def rules_check(file: Path) -> None:
-    """Validate a rule file; nothing is stored."""
-    rule = rule_files.parse_rule(read_text(file))
-    warn_of_help(rule, str(file))
-    click.echo(f"{file}: rule {rule.code} is valid")
-
-
 @rules.command("backtest")
 @click.argument(
     "files",

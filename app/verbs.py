@@ -15,6 +15,7 @@ from app.feed_commands import feed_group
 from app.people_commands import token, user
 from app.register_commands import register_group
 from app.reject_commands import reject
+from app.rule_check_commands import add_rule_check_commands
 from app.rule_commands import add_rule_commands
 from app.settings import load_settings
 from app.setup_commands import setup_code
@@ -38,6 +39,7 @@ def migrate(data_dir: Path | None, own_data_dir: Path | None, demo: bool) -> Non
 add_demo_commands(city_group)
 add_device_commands(device)
 add_rule_commands(rules)
+add_rule_check_commands(rules)
 VERBS: dict[str, click.Command] = {
     str(verb.name): verb
     for verb in (

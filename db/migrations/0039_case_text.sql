@@ -1,5 +1,5 @@
 -- What cases are found by: written behind the log, one row a case.
--- depends: 0032_limits_of_a_district
+-- depends: 0038_a_city_of_its_own
 
 CREATE TABLE incident_text (
     incident_id bigint PRIMARY KEY REFERENCES incident ON DELETE CASCADE,
