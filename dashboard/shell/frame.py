@@ -47,6 +47,8 @@ SCREENS: dict[str, tuple[Role, ...]] = {
     "settings": (_A, _G, _L),
     "approvals": (_A, _D, _G),
 }
+# So many of them stand in the header, the others behind a word: more would not fit a desk.
+AT_HAND = 6
 # The own one first, then as above.
 SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     role: (home, *(name for name, roles in SCREENS.items() if role in roles and name != home))
@@ -153,12 +155,30 @@ def render_title(t: Texts, screen: str, *beside: Component) -> Component:
 
 
 def render_navigation(view: View, screen: str) -> Component:
-    """Links to the screens this person may open."""
-    links = []
-    for name in SCREENS_OF_ROLE.get(view.caller.role, ()):
-        current = extra({"aria-current": "page"} if name == screen else {})
-        links.append(html.A(view.t(f"nav.{name}"), href=f"/{name}", **current))
+    """Links to the screens this person may open: the first ones, then the rest behind a word."""
+    names = SCREENS_OF_ROLE.get(view.caller.role, ())
+    at_hand, others = names[:AT_HAND], names[AT_HAND:]
+    if len(others) == 1:  # the word would take as much room
+        at_hand, others = names, ()
+    links = [render_screen_link(view, name, screen) for name in at_hand]
+    if screen in others:
+        links.append(render_screen_link(view, screen, screen))
+    if others:
+        links.append(
+            html.Details(
+                [
+                    html.Summary(view.t("nav.more")),
+                    html.Div([render_screen_link(view, name, screen) for name in others]),
+                ],
+                className="gw-nav-more",
+            )
+        )
     return html.Nav(links, className="gw-nav", **extra({"aria-label": view.t("nav.label")}))
+
+
+def render_screen_link(view: View, name: str, screen: str) -> Component:
+    current = extra({"aria-current": "page"} if name == screen else {})
+    return html.A(view.t(f"nav.{name}"), href=f"/{name}", **current)
 
 
 def render_link(t: Texts) -> Component:
