@@ -291,8 +291,10 @@ KINDS: Mapping[str, ApprovalKind] = {
 def list_approvals(
     conn: Connection, caller: Caller, *, below: int | None = None, limit: int = 100
 ) -> Sequence[Approval]:
-    """Newest first."""
-    return approvals.list_approvals(conn, caller.district, below=below, limit=limit)
+    """Newest first. A dispatcher sees what dispatchers decide."""
+    own = [name for name, kind in KINDS.items() if caller.role in kind.roles]
+    kinds = own if caller.role is Role.DISPATCHER else None
+    return approvals.list_approvals(conn, caller.district, below=below, limit=limit, kinds=kinds)
 
 
 def may_approve(approval: Approval, caller: Caller) -> bool:

@@ -2,8 +2,8 @@
 
 A programme is a list of steps. At a step the lamps go to its level and stay there until the next
 one. A step stands at a fixed time of day (`23:30`) or some minutes from sunset or sunrise
-(`sunset-10`, `sunrise+15`); `days` limits it to working days or to days of rest, as the city's
-calendar has them, of the date on which it falls.
+(`sunset-10`, `sunrise+15`); `days` limits it to nights that began on working days or on days of
+rest, as the city's calendar has them: what comes before noon belongs to the evening before.
 """
 
 from __future__ import annotations
@@ -119,11 +119,19 @@ def programme_level(
 ) -> int | None:
     """The level in per cent that lamps of this programme should have at a place now; None where
     no step of it has come in the days before."""
+    step = last_step(programme, place, at, calendar)
+    return None if step is None else step.level
+
+
+def last_step(
+    programme: Programme, place: LonLat, at: datetime, calendar: WorkCalendar
+) -> StepAt | None:
+    """The newest step that is not later than `at`; None if none came in the days before."""
     for offsets in _further(-1):
         steps = _steps_of(programme, place, at, calendar, offsets)
         before = [step for step in steps if step.at <= at]
         if before:
-            return max(before, key=lambda step: step.at).level
+            return max(before, key=lambda step: step.at)
     return None
 
 
@@ -182,14 +190,17 @@ def _steps_of(
     today = at.astimezone(ZoneInfo(calendar.timezone)).date()
     for day in (today + timedelta(days=offset) for offset in offsets):
         for step in programme.steps:
-            if _falls_on(step.days, day, calendar):
-                moment = _moment(step.at, place, day, calendar.timezone)
-                if moment is not None:
-                    yield StepAt(moment, step.level)
+            moment = _moment(step.at, place, day, calendar.timezone)
+            if moment is not None and _is_of(step.days, moment, calendar):
+                yield StepAt(moment, step.level)
 
 
-def _falls_on(days: Days, day: date, calendar: WorkCalendar) -> bool:
-    return days is Days.EVERY or (days is Days.WORKDAY) == calendar.is_working_day(day)
+def _is_of(days: Days, moment: datetime, calendar: WorkCalendar) -> bool:
+    """Whether the night that a step belongs to is one of these."""
+    if days is Days.EVERY:
+        return True
+    evening = (moment.astimezone(ZoneInfo(calendar.timezone)) - timedelta(hours=12)).date()
+    return (days is Days.WORKDAY) == calendar.is_working_day(evening)
 
 
 def _moment(text: str, place: LonLat, day: date, timezone: str) -> datetime | None:

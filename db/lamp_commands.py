@@ -23,6 +23,8 @@ from city.place import LonLat
 from city.reading import METRICS
 from db.pool import Connection
 
+# As they are counted.
+STATES = tuple(state.value for state in CommandState)
 _LAMP_ON, _DIM = METRICS["lamp_on"].id, METRICS["dim_pct"].id
 
 
@@ -59,6 +61,8 @@ class Ended:
     id: int
     state: CommandState
     detail: str = ""
+    code: str = ""
+    fact: str = ""
     due_at: datetime | None = None
     sent: bool = False
 
@@ -147,7 +151,7 @@ def insert_commands(
     level: int,
     now: datetime,
 ) -> None:
-    """A command for each lamp, to be sent at once. Those before must be over: `supersede`."""
+    """A command for each lamp, to be sent at once. Those before must be over."""
     conn.execute(
         """
         INSERT INTO lamp_command (order_id, district, device_id, level, due_at, queued_at)
@@ -158,13 +162,9 @@ def insert_commands(
     )
 
 
-def supersede(
-    conn: Connection, device_ids: Sequence[int], detail: str, now: datetime
-) -> list[LampCommand]:
-    """End the open commands of these lamps, as a later one takes their place; which they were."""
-    found = _list_open(conn, "c.device_id = ANY(%(ids)s)", {"ids": list(device_ids)})
-    end_commands(conn, [Ended(c.id, CommandState.CANCELLED, detail) for c in found], now)
-    return found
+def list_open_of_lamps(conn: Connection, device_ids: Sequence[int]) -> list[LampCommand]:
+    """Locked."""
+    return _list_open(conn, "c.device_id = ANY(%(ids)s)", {"ids": list(device_ids)})
 
 
 def list_open_of_order(conn: Connection, district: str, order_id: int) -> list[LampCommand]:
@@ -222,13 +222,15 @@ def end_commands(conn: Connection, ended: Sequence[Ended], now: datetime) -> Non
     conn.execute(
         """
         UPDATE lamp_command c
-        SET state = n.state, detail = n.detail, due_at = n.due_at,
+        SET state = n.state, detail = n.detail, code = n.code, fact = n.fact,
+            due_at = n.due_at,
             attempts = c.attempts + n.sent::int,
             sent_at = CASE WHEN n.sent THEN coalesce(c.sent_at, %(now)s) ELSE c.sent_at END,
             ended_at = CASE WHEN n.due_at IS NULL THEN %(now)s END
         FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(details)s::text[],
-                    %(due)s::timestamptz[], %(sent)s::boolean[])
-             AS n (id, state, detail, due_at, sent)
+                    %(codes)s::text[], %(facts)s::text[], %(due)s::timestamptz[],
+                    %(sent)s::boolean[])
+             AS n (id, state, detail, code, fact, due_at, sent)
         WHERE c.id = n.id
         """,
         {
@@ -236,6 +238,8 @@ def end_commands(conn: Connection, ended: Sequence[Ended], now: datetime) -> Non
             "ids": [each.id for each in ended],
             "states": [each.state.value for each in ended],
             "details": [each.detail for each in ended],
+            "codes": [each.code for each in ended],
+            "facts": [each.fact for each in ended],
             "due": [each.due_at for each in ended],
             "sent": [each.sent for each in ended],
         },
@@ -382,7 +386,7 @@ def list_commands(
         return cursor.execute(
             """
             SELECT c.id, d.code AS device, c.level, c.state, c.attempts, c.queued_at, c.sent_at,
-                   c.ended_at, c.due_at, c.detail
+                   c.ended_at, c.due_at, c.code, c.fact, c.detail
             FROM lamp_command c JOIN device d ON d.id = c.device_id
             WHERE c.order_id = %s AND c.district = %s
             ORDER BY array_position(ARRAY['failed', 'timed_out', 'sent', 'queued', 'cancelled',

@@ -104,6 +104,31 @@ def list_said(
         ).fetchall()
 
 
+def list_switched_off(
+    conn: Connection, district: str, begin: datetime, end: datetime
+) -> dict[int, list[tuple[datetime, datetime | None]]]:
+    """When lamps were switched off by people, and until when that was meant, by device; oldest
+    first. A later command of anybody to switch on ends it: it is told with the others."""
+    rows = conn.execute(
+        """
+        SELECT c.device_id, c.ended_at,
+               least(o.until, (
+                   SELECT min(n.ended_at) FROM lamp_command n
+                   WHERE n.device_id = c.device_id AND n.state = 'acknowledged' AND n.level > 0
+                     AND n.ended_at > c.ended_at))
+        FROM lamp_command c JOIN lamp_order o ON o.id = c.order_id
+        WHERE c.district = %s AND c.state = 'acknowledged' AND c.level = 0 AND o.programme = ''
+          AND o.ordered_at >= %s AND c.ended_at BETWEEN %s AND %s
+        ORDER BY c.device_id, c.ended_at
+        """,
+        (district, begin - timedelta(hours=1), begin, end),
+    )
+    found: dict[int, list[tuple[datetime, datetime | None]]] = {}
+    for device_id, at, until in rows:
+        found.setdefault(device_id, []).append((at, until))
+    return found
+
+
 def save_night(
     conn: Connection, district: str, nights: Sequence[NightOfStreet], now: datetime
 ) -> None:

@@ -46,8 +46,8 @@ JUDGED_AT_ONCE = 5_000
 # Codes that an event names; the number of all of them stands beside.
 NAMED_MAX = 200
 UNTIL_MAX = timedelta(days=7)
-# What a person cancels or a later command takes the place of.
-SUPERSEDED = "a later command"
+# What a later command takes the place of.
+SUPERSEDED = End(CommandState.CANCELLED, "a later command", "later")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,9 @@ def put_order(
     if number is None:
         return None
     ids = sorted(lamp.id for lamp in lamps)
-    before = lamp_commands.supersede(conn, ids, SUPERSEDED, now)
+    before = lamp_commands.list_open_of_lamps(conn, ids)
+    ended = [(command, SUPERSEDED) for command in before]
+    _write(conn, ended, now)
     _call_off(conn, before)
     lamp_commands.insert_commands(conn, number, new.district, ids, new.level, now)
     told = {
@@ -124,7 +126,6 @@ def put_order(
     }  # fmt: skip
     if new.programme:
         told["programme"] = new.programme
-    ended = [(command, End(CommandState.CANCELLED, SUPERSEDED)) for command in before]
     events = [
         NewEvent(now, new.district, "lamps.ordered", f"lamp_order:{number}", new.actor, told),
         *_events(ended, new.actor, now),
@@ -138,7 +139,8 @@ def _check_can(commands: Sequence[LampCommand]) -> None:
         for command in commands:
             encode(command)
     except CannotCommand as error:
-        raise Conflict(str(error), current={"refused": "cannot_command"}) from error
+        current = {"refused": "cannot_command", "code": error.code, "fact": error.fact}
+        raise Conflict(str(error), current=current) from error
 
 
 def cancel(
@@ -156,7 +158,7 @@ def cancel(
             raise NotFound("lamp order", order_id)
         raise Conflict("nothing of this order is open any more", current={"order": order_id})
     over = [(command, End(CommandState.CANCELLED, why)) for command in found]
-    lamp_commands.end_commands(conn, [Ended(c.id, end.state, why) for c, end in over], now)
+    _write(conn, over, now)
     _call_off(conn, found)
     return len(found), _events(over, caller.name, now, why=why)
 
@@ -243,7 +245,7 @@ def _send_due(conn: Connection, now: datetime) -> list[NewEvent]:
 
 def _write(conn: Connection, over: Iterable[tuple[LampCommand, End]], now: datetime) -> None:
     lamp_commands.end_commands(
-        conn, [Ended(command.id, end.state, end.detail) for command, end in over], now
+        conn, [Ended(c.id, end.state, end.detail, end.code, end.fact) for c, end in over], now
     )
 
 

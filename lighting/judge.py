@@ -39,7 +39,9 @@ class End:
     """The command is over."""
 
     state: CommandState
-    detail: str = ""
+    detail: str = ""  # in words
+    code: str = ""  # the same for screens that speak other languages, with a fact
+    fact: str = ""
 
 
 def encode(command: LampCommand) -> Downlink:
@@ -50,11 +52,14 @@ def encode(command: LampCommand) -> Downlink:
 def next_sending(command: LampCommand, now: datetime) -> Send | End:
     """What is done with a command whose time has come."""
     if command.attempts >= ATTEMPTS_MAX:
-        return End(CommandState.TIMED_OUT, f"no answer to {command.attempts} sendings")
+        return End(
+            CommandState.TIMED_OUT, f"no answer to {command.attempts} sendings", "no_answer",
+            str(command.attempts),
+        )  # fmt: skip
     try:
         downlink = encode(command)
     except CannotCommand as error:
-        return End(CommandState.FAILED, str(error))
+        return End(CommandState.FAILED, str(error), error.code, error.fact)
     due_at = now + _commanding(command).patience(command.report_interval_s)
     return Send(downlink, due_at, command.attempts > 0)
 
@@ -62,7 +67,9 @@ def next_sending(command: LampCommand, now: datetime) -> Send | End:
 def _commanding(command: LampCommand) -> Commanding:
     known = FORMATS.get(command.lamp.format)
     if known is None or known.commanding is None:
-        raise CannotCommand(f"format {command.lamp.format} cannot be commanded")
+        raise CannotCommand(
+            f"format {command.lamp.format} cannot be commanded", "format", command.lamp.format
+        )
     return known.commanding
 
 
@@ -80,12 +87,15 @@ def judge_answer(
     if command is None or command.state is not CommandState.SENT:
         return Ignored.OVER
     if not answer.ok:
-        return End(CommandState.FAILED, f"the lamp refuses: {answer.detail or 'no reason given'}")
+        why = answer.detail or "-"
+        return End(CommandState.FAILED, f"the lamp refuses: {why}", "refused", why)
     if answer.level is not None and abs(answer.level - command.level) > LEVEL_TOLERANCE_PCT:
         return End(
-            CommandState.FAILED, f"the lamp went to {answer.level:g} % instead of {command.level} %"
-        )
-    return End(CommandState.ACKNOWLEDGED, "the lamp's answer")
+            CommandState.FAILED,
+            f"the lamp went to {answer.level:g} % instead of {command.level} %",
+            "other_level", f"{answer.level:g}",
+        )  # fmt: skip
+    return End(CommandState.ACKNOWLEDGED, "the lamp's answer", "answer")
 
 
 def judge_state(command: LampCommand, lamp_on: float | None, dim_pct: float | None) -> End | None:
@@ -100,4 +110,6 @@ def judge_state(command: LampCommand, lamp_on: float | None, dim_pct: float | No
     else:
         # Only that it is on: that says how bright where there is nothing between.
         fits = lamp_on == 1 and command.level == LEVEL_MAX
-    return End(CommandState.ACKNOWLEDGED, "the state it reported") if fits else None
+    if not fits:
+        return None
+    return End(CommandState.ACKNOWLEDGED, "the state it reported", "state")

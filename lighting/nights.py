@@ -13,12 +13,12 @@ from city.lamp_programme import night_around
 from city.lighting import COMMANDERS, NightOfStreet
 from city.person import Caller
 from city.place import LonLat
-from city.sun import is_dark
 from db import calendars, lamp_programmes, lamp_states
 from db.events import append_events
 from db.lamp_programmes import FollowingLamp
 from db.lamp_states import LampNow
 from db.pool import Connection
+from lighting.due import DueLamps
 from lighting.lit_rate import (
     CHECK_EVERY,
     Counts,
@@ -27,7 +27,7 @@ from lighting.lit_rate import (
     count_checks,
     slots_kept,
 )
-from lighting.programmes import Followed, load_followed
+from lighting.programmes import load_followed
 
 SYSTEM = "system"
 # Readings that were kept back by a gateway have come by then.
@@ -116,16 +116,22 @@ def judge_night(
         ids = [lamp.id for lamp in lamps]
         for row in lamp_states.list_said(conn, ids, begin, checks[-1], CHECK_EVERY):
             said[row.device_id][row.slot][row.metric] = row.value
-    due_of = _DueChecks(followed, checks)
+    off = lamp_states.list_switched_off(conn, district, *_reach(checks)) if checks else {}
+    due = DueLamps(followed, off)
     streets: dict[str, list[tuple[LampNow, Counts]]] = defaultdict(list)
     for lamp in lamps:
         mine = {slot: Said(**values) for slot, values in said[lamp.id].items()}
         counts = count_checks(
-            mine, due_of.lamp(following[lamp.id]), kept - 1,
+            mine, [due.is_due(following[lamp.id], at) for at in checks], kept - 1,
             slots_kept(lamp.report_interval_s), lamp.rated_power_w,
         )  # fmt: skip
         streets[lamp.street].append((lamp, counts))
     return [_street(night, code, found) for code, found in sorted(streets.items())]
+
+
+def _reach(checks: Sequence[datetime]) -> tuple[datetime, datetime]:
+    """What was switched off since the noon before may be off still."""
+    return checks[0] - timedelta(hours=12), checks[-1]
 
 
 def _street(night: date, code: str, found: Sequence[tuple[LampNow, Counts]]) -> NightOfStreet:
@@ -134,25 +140,6 @@ def _street(night: date, code: str, found: Sequence[tuple[LampNow, Counts]]) -> 
         night, code, found[0][0].street_name, len(found), total.due, total.lit, total.dark,
         total.unknown, total.due * HOURS, total.dark * HOURS, total.unknown * HOURS,
     )  # fmt: skip
-
-
-class _DueChecks:
-    """At which checks a lamp should be lit; lamps of one programme and place share the answer."""
-
-    def __init__(self, followed: Followed, checks: Sequence[datetime]) -> None:
-        self._followed, self._checks = followed, checks
-        self._known: dict[tuple[str, float, float], list[bool]] = {}
-
-    def lamp(self, lamp: FollowingLamp) -> list[bool]:
-        programme = self._followed.programme_of(lamp)
-        key = (programme.code if programme else "", round(lamp.lon, 2), round(lamp.lat, 2))
-        if key not in self._known:
-            self._known[key] = [self._is_due(lamp, at) for at in self._checks]
-        return self._known[key]
-
-    def _is_due(self, lamp: FollowingLamp, at: datetime) -> bool:
-        level = self._followed.level_of(lamp, at)
-        return is_dark(at, LonLat(lamp.lon, lamp.lat)) if level is None else level > 0
 
 
 def _middle(lamps: Sequence[FollowingLamp]) -> LonLat:

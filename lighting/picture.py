@@ -15,8 +15,9 @@ from db import lamp_states
 from db.lamp_programmes import FollowingLamp
 from db.lamp_states import LampNow
 from db.pool import Connection
+from lighting.due import DueLamps
 from lighting.lit_rate import FRESH_INTERVALS, LampState, Said, state_of
-from lighting.programmes import Followed, load_followed
+from lighting.programmes import load_followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,9 @@ def build_picture(conn: Connection, district: str, now: datetime) -> LampPicture
     """All lamps in service; those without a street or cabinet stand under an empty code."""
     lamps = lamp_states.list_lamps_now(conn, district)
     followed = load_followed(conn, district)
-    levels = _Levels(followed, now)
-    seen = [see(lamp, *levels.of(lamp), now) for lamp in lamps]
+    off = lamp_states.list_switched_off(conn, district, now - timedelta(days=1), now)
+    due = DueLamps(followed, off)
+    seen = [see(lamp, due, now) for lamp in lamps]
     middle = _middle(lamps)
     sun_up = not is_dark(now, middle)
     # By day the night to come, by night the one that it is.
@@ -49,31 +51,17 @@ def build_picture(conn: Connection, district: str, now: datetime) -> LampPicture
     )  # fmt: skip
 
 
-def see(lamp: LampNow, programme: str, level: int | None, due: bool, now: datetime) -> _Seen:
+def see(lamp: LampNow, due: DueLamps, now: datetime) -> _Seen:
     """One lamp by its newest values, as far as they are fresh."""
     fresh = timedelta(seconds=FRESH_INTERVALS * lamp.report_interval_s)
     heard = lamp.heard_at is not None and now - lamp.heard_at <= fresh
     said = Said(lamp.lamp_on, lamp.power_w, lamp.dim_pct) if heard else None
-    return _Seen(lamp, state_of(said, lamp.rated_power_w), due, programme, level)
-
-
-class _Levels:
-    """What lamps should do now; those of one programme and place share the answer."""
-
-    def __init__(self, followed: Followed, now: datetime) -> None:
-        self._followed, self._now = followed, now
-        self._known: dict[tuple[str, float, float], tuple[str, int | None, bool]] = {}
-
-    def of(self, lamp: LampNow) -> tuple[str, int | None, bool]:
-        """Code of the programme, its level, and whether the lamp should be lit."""
-        who = FollowingLamp(lamp.id, lamp.code, lamp.cabinet, lamp.street, lamp.lon, lamp.lat)
-        programme = self._followed.programme_of(who)
-        key = (programme.code if programme else "", round(lamp.lon, 2), round(lamp.lat, 2))
-        if key not in self._known:
-            level = self._followed.level_of(who, self._now)
-            dark = is_dark(self._now, LonLat(lamp.lon, lamp.lat))
-            self._known[key] = (key[0], level, dark if level is None else level > 0)
-        return self._known[key]
+    who = FollowingLamp(lamp.id, lamp.code, lamp.cabinet, lamp.street, lamp.lon, lamp.lat)
+    wanted = due.of(who, now)
+    return _Seen(
+        lamp, state_of(said, lamp.rated_power_w), due.is_due(who, now), wanted.programme,
+        wanted.level,
+    )  # fmt: skip
 
 
 def _groups(

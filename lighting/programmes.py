@@ -17,6 +17,8 @@ from city.errors import Conflict, Forbidden, InvalidInput, NotFound
 from city.event import NewEvent
 from city.lamp_programme import (
     Programme,
+    StepAt,
+    last_step,
     next_step,
     parse_programme,
     programme_level,
@@ -58,12 +60,12 @@ class Followed:
         key = self.key_of(lamp)
         return None if key is None else self.programmes.get(self.assigned[key])
 
-    def level_of(self, lamp: FollowingLamp, at: datetime) -> int | None:
-        """The level in per cent that this lamp should have; None: it follows no programme."""
+    def step_of(self, lamp: FollowingLamp, at: datetime) -> StepAt | None:
+        """The step of its programme that this lamp is in; None: it follows none."""
         programme = self.programme_of(lamp)
         if programme is None:
             return None
-        return programme_level(programme, LonLat(lamp.lon, lamp.lat), at, self.calendar)
+        return last_step(programme, LonLat(lamp.lon, lamp.lat), at, self.calendar)
 
 
 def _keys(lamp: FollowingLamp) -> list[Key]:

@@ -32,7 +32,12 @@ class Downlink:
 
 
 class CannotCommand(GridwardenError):
-    """This lamp cannot be given this command; says what is missing, by name."""
+    """This lamp cannot be given this command; says what is missing, by name. `code` and `fact` say
+    the same for screens that speak other languages."""
+
+    def __init__(self, problem: str, code: str, fact: str = "") -> None:
+        super().__init__(problem)
+        self.code, self.fact = code, fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,9 @@ def is_dimmable(command: LampCommand) -> bool:
     if not dimmable and 0 < command.level < 100:
         raise CannotCommand(
             f"lamp {command.lamp.code} can only be on or off (attribute dimmable is false):"
-            f" level {command.level}"
-        )
+            f" level {command.level}",
+            "not_dimmable", str(command.level),
+        )  # fmt: skip
     return dimmable
 
 
@@ -67,7 +73,10 @@ def needed_attribute(lamp: Lamp, name: str) -> str:
     """An attribute of the device that its topics are made of."""
     value = lamp.attributes.get(name)
     if not isinstance(value, str) or not value or any(sign in value for sign in "+#\0"):
-        raise CannotCommand(f"lamp {lamp.code} needs the attribute {name} (a text) to be commanded")
+        raise CannotCommand(
+            f"lamp {lamp.code} needs the attribute {name} (a text) to be commanded",
+            "attribute", name,
+        )  # fmt: skip
     return value
 
 
@@ -77,7 +86,9 @@ def identity_of(lamp: Lamp) -> str:
     if lamp.base and name.startswith(f"{lamp.base}/"):
         name = name[len(lamp.base) + 1 :]
     if any(sign in name for sign in "+#\0"):
-        raise CannotCommand(f"lamp {lamp.code} has an identity that no topic may hold: {name!r}")
+        raise CannotCommand(
+            f"lamp {lamp.code} has an identity that no topic may hold: {name!r}", "identity", name
+        )
     return name
 
 
@@ -90,7 +101,10 @@ def channel_of(lamp: Lamp) -> int:
     """Which output of a device with several is the lamp: attribute `channel`, from 0."""
     channel = lamp.attributes.get("channel", 0)
     if type(channel) is not int or not 0 <= channel <= 15:
-        raise CannotCommand(f"lamp {lamp.code}: attribute channel must be 0 to 15: {channel!r}")
+        raise CannotCommand(
+            f"lamp {lamp.code}: attribute channel must be 0 to 15: {channel!r}",
+            "attribute", "channel",
+        )  # fmt: skip
     return channel
 
 
@@ -100,7 +114,9 @@ def frame_of(command: LampCommand) -> tuple[int, bytes]:
     model = load_model(lamp.model) if lamp.model else None
     if model is None or model.command is None:
         name = lamp.model or "without a name"
-        raise CannotCommand(f"this model cannot be commanded: {name} has no [command] in its file")
+        raise CannotCommand(
+            f"this model cannot be commanded: {name} has no [command] in its file", "model", name
+        )
     is_dimmable(command)
     return model.command.f_port, model.command.frame(command.level)
 

@@ -115,7 +115,6 @@ CASES_MORE = "cases-more"
 # Lighting: filled in the browser
 LIGHTING_TOOLS = "lighting-tools"
 LIGHTING_NOW = "lighting-now"
-LIGHTING_DETAIL = "lighting-detail"
 LIGHTING_ORDERS = "lighting-orders"
 LIGHTING_NIGHTS = "lighting-nights"
 LIGHTING_PROGRAMMES = "lighting-programmes"

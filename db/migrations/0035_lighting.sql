@@ -36,7 +36,9 @@ CREATE TABLE lamp_command (
     queued_at   timestamptz NOT NULL,
     sent_at     timestamptz,                  -- first sending
     ended_at    timestamptz,
-    detail      text NOT NULL DEFAULT ''
+    code        text NOT NULL DEFAULT '',     -- of why it ended, and a fact of it, for screens
+    fact        text NOT NULL DEFAULT '',
+    detail      text NOT NULL DEFAULT ''      -- the same in words
 );
 CREATE UNIQUE INDEX lamp_command_open ON lamp_command (device_id)
     WHERE state IN ('queued', 'sent');

@@ -451,8 +451,9 @@ def _generation(lamp: Lamp, name: str) -> int:
     if said not in (1, 2):
         raise CannotCommand(
             f"lamp {lamp.code}: its name does not tell the generation of the Shelly;"
-            f" attribute generation must be 1 or 2: {said!r}"
-        )
+            f" attribute generation must be 1 or 2: {said!r}",
+            "attribute", "generation",
+        )  # fmt: skip
     return int(said)
 
 

@@ -351,8 +351,9 @@ def _encode(command: LampCommand) -> Downlink:
     order = lamp.attributes.get("full_topic", FULL_TOPIC)
     if not isinstance(order, str) or "%prefix%" not in order or "%topic%" not in order:
         raise CannotCommand(
-            f"lamp {lamp.code}: attribute full_topic must hold %prefix% and %topic%: {order!r}"
-        )
+            f"lamp {lamp.code}: attribute full_topic must hold %prefix% and %topic%: {order!r}",
+            "attribute", "full_topic",
+        )  # fmt: skip
     path = order.replace("%prefix%", "cmnd").replace("%topic%", identity_of(lamp)).rstrip("/")
     return Downlink(below_feed(lamp, f"{path}/{word}"), body.encode())
 

@@ -86,7 +86,8 @@ class LampOrderItem:
 
 @dataclass(frozen=True, slots=True)
 class LampCommandItem:
-    """The command to one lamp; `due_at` is when it is sent, or asked about again."""
+    """The command to one lamp; `due_at` is when it is sent, or asked about again. `detail` says
+    why it ended; `code` and `fact` say the same for other languages."""
 
     id: int
     device: str
@@ -97,6 +98,8 @@ class LampCommandItem:
     sent_at: datetime | None
     ended_at: datetime | None
     due_at: datetime | None
+    code: str
+    fact: str
     detail: str
 
 

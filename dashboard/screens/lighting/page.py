@@ -20,7 +20,6 @@ def layout(view: View) -> Component:
                 [
                     frame.render_title(view.t, "lighting", html.Div(id=ids.LIGHTING_TOOLS)),
                     html.Div(id=ids.LIGHTING_NOW, **frame.aging("readings")),
-                    html.Div(id=ids.LIGHTING_DETAIL),
                     html.Div(id=ids.LIGHTING_ORDERS),
                     html.Div(id=ids.LIGHTING_NIGHTS),
                     html.Div(id=ids.LIGHTING_PROGRAMMES),

@@ -4,7 +4,9 @@
   'use strict';
   const gw = window.gw;
   const API = '/api/v1/lighting';
-  const EVERY_MS = 15000, SOON_MS = 1200, ORDERS = 30, CABINETS = 96;
+  const EVERY_MS = 15000, SOON_MS = 1200, ORDERS = 30;
+  const CABINETS = 96, CABINETS_ON_A_PHONE = 12;
+  const TARGET = 98; // per cent, what cities set themselves
   const NOON_MIN = 720, DAY_MIN = 1440;
   const $ = id => document.getElementById(id);
   const t = (key, gaps) => gw.t('lighting.' + key, gaps);
@@ -22,6 +24,7 @@
 
   const state = { picture: null, may: false, chosen: null, onlyLost: false, opened: new Set(), allCabinets: false };
   let soon = 0;
+  const detailHost = gw.el('div'); // stays when the rest is drawn anew
 
   /* Lit checks of those that are known: what is unknown stands beside, never inside. */
   gw.litRate = counts => gw.percent({ num: counts.lit, den: counts.lit + counts.dark });
@@ -73,6 +76,7 @@
         figure(t('commanded'), gw.number(all.commanded), t('commanded_note')),
         figure(t('lamps'), gw.number(all.lamps), t('lamps_note', { cabinets: gw.number(p.cabinets.filter(c => c.code).length) }))]),
       panel(t('streets'), [streets(p.streets)], [legend()]),
+      detailHost,
       panel(t('cabinets'), cabinets(p.cabinets), [gw.el('span', 'gw-panel-note', t('cabinets_note'))]),
     ];
   }
@@ -106,18 +110,19 @@
   }
   function choose(g) {
     const e = gw.el('button', 'gw-lighting-name', label(g), { type: 'button' });
-    e.onclick = () => gw.once(e, async () => { state.chosen = g; await detail(g); $('lighting-detail').scrollIntoView({ block: 'nearest', behavior: gw.calm() ? 'auto' : 'smooth' }); });
+    e.onclick = () => gw.once(e, async () => { state.chosen = g; await detail(g); detailHost.scrollIntoView({ block: 'nearest', behavior: gw.calm() ? 'auto' : 'smooth' }); });
     return e;
   }
 
   const trouble = g => g.dark * 1000 + g.burning * 10 + g.silent + (g.commanded ? 1 : 0);
   function cabinets(groups) {
     const sorted = [...groups].sort((a, b) => trouble(b) - trouble(a) || (a.code < b.code ? -1 : 1));
-    const shown = state.allCabinets ? sorted : sorted.slice(0, CABINETS);
+    const most = matchMedia('(max-width: 900px)').matches ? CABINETS_ON_A_PHONE : CABINETS;
+    const shown = state.allCabinets ? sorted : sorted.slice(0, most);
     const tiles = shown.map(g => {
       const e = gw.el('button', 'gw-lighting-tile', [gw.el('b', '', label(g)), gw.el('span', '', g.due ? `${gw.number(g.lit)}/${gw.number(g.due)}` : gw.number(g.lamps)), bar(g), gw.el('small', '', g.street)], { type: 'button', 'data-cabinet': g.code });
       if (g.commanded) e.dataset.commanded = '1';
-      e.onclick = () => gw.once(e, async () => { state.chosen = g; await detail(g); $('lighting-detail').scrollIntoView({ block: 'nearest', behavior: gw.calm() ? 'auto' : 'smooth' }); });
+      e.onclick = () => gw.once(e, async () => { state.chosen = g; await detail(g); detailHost.scrollIntoView({ block: 'nearest', behavior: gw.calm() ? 'auto' : 'smooth' }); });
       return e;
     });
     const more = sorted.length > shown.length ? [button(t('all_cabinets', { n: gw.number(sorted.length) }), async () => { state.allCabinets = true; await now(); })] : [];
@@ -135,9 +140,9 @@
       e.onclick = () => (state.may ? ask('lamp:' + lamp.code) : gw.notice(lampText(lamp, said)));
       return e;
     });
-    const shut = button(t('close'), () => { state.chosen = null; $('lighting-detail').replaceChildren(); });
+    const shut = button(t('close'), () => { state.chosen = null; detailHost.replaceChildren(); });
     const tools = [...(state.may && g.code ? [button(t('command'), () => ask(`${g.kind}:${g.code}`), 'primary'), button(t('assign'), () => assign('', `${g.kind}:${g.code}`))] : []), shut];
-    $('lighting-detail').replaceChildren(panel(`${t(g.kind)} ${label(g)}`, [
+    detailHost.replaceChildren(panel(`${t(g.kind)} ${label(g)}`, [
       gw.el('p', 'gw-panel-note', t('detail_note', { lamps: gw.number(g.lamps), programme: programmeText(g) })), gw.el('div', 'gw-lighting-dots', dots)], [gw.el('div', 'gw-row-buttons', tools)]));
   }
   function lampState(lamp) {
@@ -183,6 +188,7 @@
   /* What the server says of a lamp is a sentence with names of its own. */
   async function problem(answer) {
     const current = answer.status === 409 && answer.body && answer.body.current;
+    if (current && current.refused === 'cannot_command') return t('said.' + current.code, { fact: current.fact });
     if (current && (current.refused || current.version !== undefined || current.assignments !== undefined)) return answer.body.detail;
     if (answer.status === 404 && answer.body) return answer.body.detail || gw.problem(answer);
     return gw.problem(answer);
@@ -201,10 +207,10 @@
   const STATES = ['queued', 'sent', 'acknowledged', 'failed', 'timed_out', 'cancelled'];
   function order(item) {
     const counts = STATES.filter(name => item[name]).map(name => gw.el('span', 'gw-lighting-count', `${gw.word('lighting.command_state', name)} ${gw.number(item[name])}`, { 'data-state': name }));
-    const head = [gw.el('b', '', `${targetText(item)} → ${item.level ? item.level + ' %' : t('off')}`), gw.el('span', 'gw-lighting-counts', counts)];
     const who = item.actor === 'system' ? t('by_programme', { code: item.programme }) : `${item.actor}: ${item.why}`;
+    const head = [gw.el('span', '', [gw.el('b', '', `${targetText(item)} → ${item.level ? item.level + ' %' : t('off')}`), gw.el('small', '', `${when(item.ordered_at)} · ${who}`)]), gw.el('span', 'gw-lighting-counts', counts)];
     const host = gw.el('div', 'gw-lighting-commands', '', { 'data-order': item.id });
-    const fold = gw.el('details', '', [gw.el('summary', '', head), gw.el('p', 'gw-panel-note', [`${item.id} · ${when(item.ordered_at)} · ${who}${item.until ? ' · ' + t('until_at', { time: when(item.until) }) : ''}`]), host]);
+    const fold = gw.el('details', '', [gw.el('summary', '', head), gw.el('p', 'gw-panel-note', t('order_note', { id: item.id, lamps: gw.number(item.lamps) }) + (item.until ? ' · ' + t('until_at', { time: when(item.until) }) : '')), host]);
     fold.open = state.opened.has(item.id);
     fold.ontoggle = () => { if (fold.open && !state.opened.has(item.id)) { state.opened.add(item.id); commands(item); } else if (!fold.open) state.opened.delete(item.id); };
     return gw.el('li', '', fold);
@@ -214,7 +220,7 @@
     if (!found || !host) return;
     const open = found.commands.some(c => c.state === 'queued' || c.state === 'sent');
     const rows = found.commands.map(c => gw.el('tr', '', [gw.el('th', '', c.device, { scope: 'row' }), gw.el('td', '', gw.word('lighting.command_state', c.state), { 'data-state': c.state }), gw.el('td', '', gw.number(c.attempts)),
-      gw.el('td', '', c.sent_at ? gw.clock(Date.parse(c.sent_at)) : '—'), gw.el('td', '', c.ended_at ? gw.clock(Date.parse(c.ended_at)) : '—'), gw.el('td', 'gw-lighting-said', c.detail)]));
+      gw.el('td', '', c.sent_at ? gw.clock(Date.parse(c.sent_at)) : '—'), gw.el('td', '', c.ended_at ? gw.clock(Date.parse(c.ended_at)) : '—'), gw.el('td', 'gw-lighting-said', c.code ? t('said.' + c.code, { fact: c.fact }) : c.detail)]));
     const heads = ['lamp', 'state', 'attempts', 'sent_at', 'ended_at', 'detail'].map(key => gw.el('th', '', t(key), { scope: 'col' }));
     host.replaceChildren(...(open && state.may ? [button(t('cancel'), () => cancel(item))] : []), gw.el('div', 'gw-table-scroll', gw.el('table', '', [gw.el('thead', '', gw.el('tr', '', heads)), gw.el('tbody', '', rows)])));
   }
@@ -240,18 +246,26 @@
     const nodes = newest ? [chart([...days].map(([night, rows]) => [night, sum(rows)]).reverse()), gw.el('p', 'gw-panel-note', t('definition')), lastNight(newest, days.get(newest), sum(days.get(newest)))] : [gw.el('p', 'gw-empty', t('no_nights'))];
     $('lighting-nights').replaceChildren(panel(t('nights'), nodes));
   }
-  /* One column a night: what share of the checks was lit, dark, unknown. */
+  /* The lit rate night by night, from the worst of them (90 % at most) up to 100 %; a night of which
+     nothing is known is a gap. */
+  gw.litTrend = function (rows) {
+    const rates = rows.map(([night, c]) => [night, c.lit + c.dark ? 100 * c.lit / (c.lit + c.dark) : null, c]);
+    const known = rates.filter(([, rate]) => rate !== null).map(([, rate]) => rate);
+    const low = Math.max(0, Math.min(90, Math.floor((Math.min(...known, 100) - 1) / 10) * 10));
+    return { rates, low };
+  };
   function chart(rows) {
-    const W = 20, H = 120, columns = rows.map(([night, c], n) => {
-      let y = H;
-      const blocks = c.due ? ['lit', 'unknown', 'dark'].map(name => { const h = H * c[name] / c.due; y -= h; return svg('rect', { class: name, x: n * W + 2, y: y.toFixed(2), width: W - 4, height: h.toFixed(2) }); }) : [];
-      const said = `${night}: ${gw.litRate(c)} (${gw.number(c.lit)} / ${gw.number(c.lit + c.dark)}, ${t('unknown')} ${gw.number(c.unknown)})`;
-      return svg('g', {}, [svg('title', {}, [said]), ...blocks]);
-    });
-    const box = svg('svg', { class: 'gw-lighting-chart', viewBox: `0 0 ${Math.max(rows.length, 10) * W} ${H}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': t('nights') }, columns);
+    const W = 1000, H = 100, { rates, low } = gw.litTrend(rows);
+    const x = n => (rates.length > 1 ? 10 + (W - 20) * n / (rates.length - 1) : W / 2).toFixed(1), y = rate => (H - H * (rate - low) / (100 - low)).toFixed(2);
+    const line = rates.map(([, rate], n) => (rate === null ? '' : `${n && rates[n - 1][1] !== null ? 'L' : 'M'}${x(n)} ${y(rate)}`)).join('');
+    const marks = [...new Set([low, (low + 100) / 2, TARGET, 100])].filter(mark => mark >= low);
+    const dots = rates.flatMap(([night, rate, c], n) => rate === null ? [] : [svg('path', { class: rate < TARGET ? 'dot below' : 'dot', d: `M${x(n)} ${y(rate)}h0` }, [svg('title', {}, [`${night}: ${gw.litRate(c)} (${gw.number(c.lit)} / ${gw.number(c.lit + c.dark)}, ${t('unknown')} ${gw.number(c.unknown)})`])])]);
+    const box = svg('svg', { class: 'gw-lighting-chart', viewBox: `0 -4 ${W} ${H + 8}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': t('nights') },
+      [...marks.map(mark => svg('path', { class: mark === TARGET ? 'target' : 'grid', d: `M0 ${y(mark)}H${W}` })), svg('path', { class: 'line', d: line }), ...dots]);
+    const scale = gw.el('div', 'gw-lighting-scale', marks.map(mark => { const e = gw.el('span', mark === TARGET ? 'target' : '', mark === TARGET ? t('target', { rate: mark }) : `${mark}%`); e.style.top = `${(100 * (4 + Number(y(mark))) / (H + 8)).toFixed(1)}%`; return e; }));
     const last = rows[rows.length - 1];
-    return gw.el('div', 'gw-lighting-trend', [gw.el('div', '', [gw.el('strong', '', last[1].due ? gw.litRate(last[1]) : gw.t('value.none')), gw.el('span', '', t('night_of', { night: last[0] }))]), box,
-      gw.el('div', 'gw-lighting-axis', [gw.el('span', '', rows[0][0]), gw.el('span', '', last[0])])]);
+    return gw.el('div', 'gw-lighting-trend', [gw.el('div', 'gw-lighting-head', [gw.el('strong', '', gw.litRate(last[1])), gw.el('span', '', t('night_of', { night: last[0] }))]),
+      gw.el('div', 'gw-lighting-plot', [scale, box]), gw.el('div', 'gw-lighting-axis', [gw.el('span', '', rows[0][0]), gw.el('span', '', last[0])])]);
   }
   function lastNight(night, rows, total) {
     const line = (name, r, kind) => gw.el('tr', kind || '', [gw.el('th', '', name, { scope: 'row' }), ...[['rate', [gw.el('b', '', gw.litRate(r)), gw.el('small', '', `${gw.number(r.lit)} / ${gw.number(r.lit + r.dark)}`)]], ['unknown', gw.number(r.unknown)],
