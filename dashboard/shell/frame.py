@@ -21,17 +21,19 @@ from dashboard.shell.i18n import CHINESE, LANGUAGES, Texts, texts
 # Which screens a role may open; the first one is its home.
 SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     Role.ADMIN: (
-        "console", "wall", "squad", "kpi", "registers", "devices", "operations", "quarantine",
-        "people", "settings", "approvals",
+        "console", "alarms", "wall", "squad", "kpi", "registers", "devices", "operations",
+        "quarantine", "people", "settings", "approvals",
     ),
-    Role.DISPATCHER: ("console", "wall", "kpi", "registers", "devices", "operations", "quarantine"),
+    Role.DISPATCHER: (
+        "console", "alarms", "wall", "kpi", "registers", "devices", "operations", "quarantine",
+    ),
     Role.GAS_ENGINEER: (
-        "console", "wall", "registers", "devices", "operations", "quarantine", "settings",
+        "console", "alarms", "wall", "registers", "devices", "operations", "quarantine", "settings",
         "approvals",
     ),
     Role.CHECKER: ("console", "wall", "registers"),
     Role.SQUAD_LEADER: ("squad", "wall", "registers"),
-    Role.LEADER: ("kpi", "wall", "console", "registers", "settings"),
+    Role.LEADER: ("kpi", "wall", "console", "alarms", "registers", "settings"),
     Role.VIEWER: ("wall", "kpi"),
 }  # fmt: skip
 
