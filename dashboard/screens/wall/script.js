@@ -53,7 +53,7 @@
   function flood(found) {
     const host = $('wall-alarms'), rows = gw.floodRows(found), lineRem = 2.5;
     const fit = gw.fitting(rows.length, host, lineRem, lineRem);
-    gw.setText($('wall-alarm-count'), gw.t('flood.headline', { n: found.announced, age: gw.age(gw.now() - found.since), operators: found.operators }));
+    gw.setText($('wall-alarm-count'), gw.t('flood.short', { n: found.announced, operators: found.operators }));
     host.replaceChildren(...rows.slice(0, fit).map(r => gw.el('li', 'gw-row gw-alarm' + (r.gas ? ' gw-flood-gas' : ''), [severity(r.severity), gw.el('time', '', gw.clock(r.at)),
       gw.el('div', 'gw-row-main', gw.el('div', 'gw-row-title', [r.title, gw.el('small', '', r.note), ...gw.timesMark(r.times)])), gw.el('span', 'gw-row-note', r.state ? gw.word('alarm_state', r.state) : '')])),
     ...(rows.length > fit ? [gw.el('li', 'gw-more', gw.t('flood.more', { n: rows.length - fit + found.causes_count - found.causes.length }))] : []));
@@ -62,7 +62,7 @@
   function alarms() {
     const found = gw.flood();
     document.documentElement.dataset.flood = found ? 'yes' : 'no';
-    gw.setText($('wall-alarms').previousElementSibling.firstChild, gw.t(found ? 'flood.title' : 'wall.alarms'));
+    gw.setText($('wall-alarms').previousElementSibling.firstChild, gw.t(found ? 'flood.name' : 'wall.alarms'));
     if (found) { flood(found); return; }
     const host = $('wall-alarms'), all = [...gw.live.alarms.values()].filter(a => !a.shelved).sort((a, b) => b.announced - a.announced);
     gw.setText($('wall-alarm-count'), gw.live.ready ? String(all.length) : '');

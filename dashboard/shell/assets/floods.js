@@ -20,7 +20,8 @@
   function causeName(cause) {
     if (cause.kind === 'alarm') { const a = gw.live.alarms.get(cause.alarms[0]); return a ? gw.reason(a.reason) + ' · ' + gw.deviceName(a) : cause.name; }
     if (cause.kind === 'condition') return gw.word('condition', cause.name);
-    return gw.t('flood.kind_' + cause.kind, { name: gw.placeName(cause.name) });
+    const name = gw.t('flood.kind_' + cause.kind, { name: gw.placeName(cause.name) });
+    return cause.condition ? `${name} · ${gw.word('condition', cause.condition)}` : name;
   }
 
   /* Gas stands by itself on top, then the causes: [{severity, title, note, at, times, alarms, gas}]. */
