@@ -31,6 +31,7 @@
     addEventListener('hashchange', addressed);
     gw.live.start();
     gw.every(1000, ages);
+    gw.every(5000, flood); // it begins and ends beside the log
     await choose(new URLSearchParams(location.search).get('tab') || 'live');
     await addressed();
   };
@@ -70,14 +71,19 @@
     state.items = [...state.items, ...answer.body.items]; state.next = answer.body.next;
     drawLive();
   }
+  /* What stands as it was is left standing: a press on a list that is just made anew would be lost. */
+  let drawn = '';
   function drawLive() {
-    for (const a of state.items) { if (a.street) state.streets.set(a.street, a.street_name); state.conditions.add(a.condition.split('/')[0]); }
+    for (const a of state.items) { if (a.device) gw.names.set(a.device, a.device_name); if (a.street) state.streets.set(a.street, a.street_name); state.conditions.add(a.condition.split('/')[0]); }
     for (const id of state.picked.keys()) { const a = state.items.find(i => i.id === id); if (!a || !waits(a)) state.picked.delete(id); else state.picked.set(id, a.version); }
     const items = [...state.items].sort((a, b) => a.severity - b.severity || waits(b) - waits(a) || b.id - a.id);
     const body = $('alarms-body');
     if (!$('alarms-filters')) body.replaceChildren(filters(), gw.el('div', '', null, { id: 'alarms-list' }));
     options();
     count(state.items.length, state.next);
+    const key = JSON.stringify([items.map(a => [a.id, a.version, a.inhibited_by, gw.timesOf(a)]), [...state.picked], state.next, gw.isOld('alarms')]);
+    if (key === drawn && $('alarms-list').firstChild) { chosen(); return; }
+    drawn = key;
     $('alarms-list').replaceChildren(
       gw.el('div', 'gw-panel gw-alarms-list', items.length ? [bulk(items), table(items)] : [gw.el('p', 'gw-empty', t(gw.isOld('alarms') ? 'unknown' : 'none'))]),
       ...(state.next ? [button(t('more'), more)] : []));
@@ -173,8 +179,11 @@
     if (a && a.condition) draw(a);
     ages();
   }
+  let detail = '';
   function draw(a) {
-    const host = $('alarms-detail');
+    const host = $('alarms-detail'), key = `${a.id}:${a.version}`;
+    if (!host.hidden && key === detail) return;
+    detail = key;
     host.hidden = false;
     host.replaceChildren(
       gw.el('div', 'gw-panel-head', [gw.el('h3', '', [mark(a.severity), ' ', title(a)]), button('×', () => { state.chosen = 0; host.hidden = true; history.replaceState(null, '', location.pathname + location.search); chosen(); }, 'gw-close')]),

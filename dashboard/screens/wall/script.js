@@ -11,7 +11,10 @@
     setTimeout(() => { asked = false; draw(); }, 200);
   }
 
-  function draw() { incidents(); alarms(); gw.showCritical(); gw.showKpi(); }
+  function draw() {
+    document.documentElement.dataset.flood = gw.flood() ? 'yes' : 'no'; // first: it says how much room there is
+    incidents(); alarms(); gw.showCritical(); gw.showKpi();
+  }
 
   const severity = s => gw.el('span', 'gw-sev', gw.word('severity_mark', s), { 'data-severity': s, title: gw.word('severity', s) });
 
@@ -61,7 +64,6 @@
 
   function alarms() {
     const found = gw.flood();
-    document.documentElement.dataset.flood = found ? 'yes' : 'no';
     gw.setText($('wall-alarms').previousElementSibling.firstChild, gw.t(found ? 'flood.name' : 'wall.alarms'));
     if (found) { flood(found); return; }
     const host = $('wall-alarms'), all = [...gw.live.alarms.values()].filter(a => !a.shelved).sort((a, b) => b.announced - a.announced);
