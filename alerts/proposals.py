@@ -7,12 +7,11 @@ never made later or blinder: of these only the distance and the off-delay are pr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from alerts.backtest import WouldRaise
 from alerts.gas_rules import is_gas_rule
 from alerts.limits import Comparison, ReadingRule
 
@@ -32,20 +31,6 @@ class Proposal:
     kind: str
     rule: ReadingRule
     fields: dict[str, tuple[Any, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a proposal would have made of the period; `told` counts announcements."""
-
-    kind: str
-    fields: dict[str, dict[str, Any]]
-    alarms_before: int
-    alarms_after: int
-    told_before: int
-    told_after: int
-    gained: list[dict[str, Any]]
-    lost: list[dict[str, Any]]
 
 
 def propose(rule: ReadingRule, gas_categories: Collection[str]) -> list[Proposal]:
@@ -102,37 +87,3 @@ def _limit(rule: ReadingRule, share: float) -> list[Proposal]:
         return []
     changed = replace(rule, levels=(replace(mildest, limit=moved), *worse))
     return [Proposal("limit", changed, {"level.limit": (mildest.limit, moved)})]
-
-
-def compare(
-    proposal: Proposal, before: Sequence[WouldRaise], after: Sequence[WouldRaise], to: datetime
-) -> Outcome:
-    """Alarms of one device that stood at one time are the same alarm."""
-    return Outcome(
-        kind=proposal.kind,
-        fields={n: {"now": a, "proposed": b} for n, (a, b) in proposal.fields.items()},
-        alarms_before=len(before),
-        alarms_after=len(after),
-        told_before=sum(len(one.levels) for one in before),
-        told_after=sum(len(one.levels) for one in after),
-        gained=[_told(one) for one in after if not _is_among(one, before, to)],
-        lost=[_told(one) for one in before if not _is_among(one, after, to)],
-    )
-
-
-def _is_among(one: WouldRaise, others: Iterable[WouldRaise], to: datetime) -> bool:
-    return any(
-        other.device == one.device
-        and other.sensed_at <= (one.cleared_at or to)
-        and one.sensed_at <= (other.cleared_at or to)
-        for other in others
-    )
-
-
-def _told(one: WouldRaise) -> dict[str, Any]:
-    return {
-        "device": one.device,
-        "severity": one.severity,
-        "began": one.sensed_at.isoformat(),
-        "ended": one.cleared_at.isoformat() if one.cleared_at else None,
-    }

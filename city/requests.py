@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from city.alarm import SeenAlarm
+from city import alarm
 from city.incident import Action, Source
 
 
@@ -79,7 +79,7 @@ class ShelveRequest:
 class AcknowledgeRequest:
     """Acknowledge several alarms at once; red gas is never among them."""
 
-    alarms: list[SeenAlarm]
+    alarms: list[alarm.SeenAlarm]
 
 
 @dataclass(frozen=True, slots=True)

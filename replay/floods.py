@@ -21,8 +21,9 @@ HOUR = timedelta(hours=1)
 ALONE_UP_TO = 2
 # So many alarms have something in common; a single one is its own cause.
 GROUP_FROM = 2
-# The nearest to the cause first: one broken gateway, then what shares a supply, a pipe, a place.
-KINDS = ("gateway", "cabinet", "pipe", "place", "condition")
+# The nearest to the cause first, and what a member more of it counts: that alarms are of one kind
+# says less than that they are at one place, and that less than that they share a gateway.
+KINDS = {"gateway": 1.5, "cabinet": 1.5, "pipe": 1.5, "place": 1.0, "condition": 0.5}
 
 Operators = Callable[[datetime], int]
 
@@ -55,6 +56,7 @@ class Cause:
     alarms: tuple[int, ...]
     times: int
     newest_at: datetime
+    condition: str  # that all of them have; '' if they differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +100,27 @@ def top_causes(alarms: Sequence[FloodAlarm]) -> TopCauses:
     """Red and orange gas by itself, the rest by the causes that explain the most of it."""
     alone = [a for a in alarms if a.gas and a.severity <= ALONE_UP_TO]
     left = {a.id: a for a in alarms if not (a.gas and a.severity <= ALONE_UP_TO)}
-    members: dict[tuple[int, str], set[int]] = {}
+    members: dict[tuple[str, str], set[int]] = {}
     for alarm in left.values():
-        for rank, kind in enumerate(KINDS):
+        for kind in KINDS:
             if name := getattr(alarm, kind):
-                members.setdefault((rank, name), set()).add(alarm.id)
+                members.setdefault((kind, name), set()).add(alarm.id)
     causes: list[Cause] = []
-    while members:
-        # Most alarms first; of equal ones the kind that is nearest to a cause, then the name.
-        (rank, name), ids = min(members.items(), key=lambda m: (-len(m[1]), m[0]))
-        if len(ids) < GROUP_FROM:
-            break
-        causes.append(_cause(KINDS[rank], name, [left[i] for i in ids]))
+    while members := {key: ids for key, ids in members.items() if len(ids) >= GROUP_FROM}:
+        (kind, name), ids = min(members.items(), key=_explains)
+        causes.append(_cause(kind, name, [left[i] for i in ids]))
         for one in ids:
             del left[one]
-        rest = {key: found - ids for key, found in members.items()}
-        members = {key: found for key, found in rest.items() if found}
+        members = {key: found - ids for key, found in members.items()}
     causes += [_cause("alarm", a.condition, [a]) for a in left.values()]
     causes.sort(key=lambda c: (c.severity, -len(c.alarms), -c.newest_at.timestamp(), c.name))
     return TopCauses(tuple(a.id for a in sorted(alone, key=_order)), tuple(causes))
+
+
+def _explains(group: tuple[tuple[str, str], set[int]]) -> tuple[float, int, str]:
+    """What explains the most comes first; of equal groups the kind nearest to a cause."""
+    (kind, name), ids = group
+    return -len(ids) * KINDS[kind], list(KINDS).index(kind), name
 
 
 def _order(alarm: FloodAlarm) -> tuple[int, float, int]:
@@ -132,6 +136,7 @@ def _cause(kind: str, name: str, alarms: Sequence[FloodAlarm]) -> Cause:
         alarms=tuple(a.id for a in ordered),
         times=sum(a.times for a in ordered),
         newest_at=max(a.announced_at for a in ordered),
+        condition=ordered[0].condition if len({a.condition for a in ordered}) == 1 else "",
     )
 
 

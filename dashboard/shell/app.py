@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 
 from city.person import Caller
 from city.reading import METRICS
+from dashboard.screens.alarms import page as alarms
 from dashboard.screens.approvals import page as approvals
 from dashboard.screens.cases import page as cases
 from dashboard.screens.console import page as console
@@ -37,7 +38,8 @@ from db.categories import list_in_force
 from db.pool import transaction
 
 LAYOUTS: dict[str, Callable[[View], Component]] = {
-    "wall": wall.layout, "console": console.layout, "squad": squad.layout, "kpi": kpi.layout,
+    "wall": wall.layout, "console": console.layout, "alarms": alarms.layout,
+    "squad": squad.layout, "kpi": kpi.layout,
     "devices": devices.layout, "operations": operations.layout,
     "quarantine": quarantine.layout, "people": people.layout, "manual": manual.layout,
     **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},

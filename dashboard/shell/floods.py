@@ -118,6 +118,7 @@ def causes_json(found: TopCauses) -> dict[str, Any]:
                 "count": len(cause.alarms),
                 "times": cause.times,
                 "newest": _ms(cause.newest_at),
+                "condition": cause.condition,
                 "alarms": list(cause.alarms[:ALARMS_SENT]),
             }
             for cause in found.causes[:CAUSES_SENT]

@@ -33,6 +33,7 @@ _S, _L, _V = Role.SQUAD_LEADER, Role.LEADER, Role.VIEWER
 # Every screen and who may open it, in the order of the navigation.
 SCREENS: dict[str, tuple[Role, ...]] = {
     "console": (_A, _D, _G, _C, _L),
+    "alarms": (_A, _D, _G, _L),
     "wall": (_A, _D, _G, _C, _S, _L, _V),
     "review": (_A, _D, _C),
     "squad": (_A, _S),

@@ -104,6 +104,13 @@ PEOPLE_TICK = "people-tick"  # store: changes when the lists should be read agai
 SETTINGS_PARTS = "settings-parts"  # filled in the browser
 SETTINGS_BODY = "settings-body"  # filled in the browser
 
+# Alarms
+ALARMS_BODY = "alarms-body"  # filled in the browser
+ALARMS_DETAIL = "alarms-detail"
+ALARMS_FLOOD = "alarms-flood"
+CONSOLE_FLOOD = "console-flood"
+SILENCE = "silence"
+
 # Approvals
 APPROVALS_BODY = "approvals-body"  # filled in the browser
 
