@@ -30,7 +30,7 @@ def list_settings_events(
 ) -> list[SettingsEvent]:
     """All events of a district, and of none, whose subject is of this kind and that carry rows of
     these tables, oldest first; also those that put rows into the log which had no event. Migration
-    0031 has the index for these subjects."""
+    0036 has the index for these subjects."""
     with conn.cursor(row_factory=class_row(SettingsEvent)) as cursor:
         return cursor.execute(
             """
@@ -44,7 +44,7 @@ def list_settings_events(
             WHERE split_part(e.subject, ':', 1) IN (%(subject)s, 'log')
               AND split_part(e.subject, ':', 1) IN (
                   'user', 'squad', 'category', 'stage_limit', 'division', 'rule', 'calendar', 'log',
-                  'roster', 'feed')
+                  'roster', 'feed', 'area', 'video_limit')
               AND e.rows IS NOT NULL AND e.district IN ('', %(district)s) AND r.rows IS NOT NULL
             ORDER BY e.seq
             """,

@@ -28,6 +28,7 @@ from db import calendars, deadlines
 from db.events import last_seq
 from db.pool import Connection
 from db.settings_history import list_settings_events
+from founding.area_file import AREAS
 from founding.check import judge_folder
 from founding.compare import Change, as_changes
 from founding.excel import write_workbook
@@ -54,6 +55,7 @@ from founding.tables import (
 SOURCE = "settings"
 WHY_MAX = 2_000
 HISTORY_MAX = 200
+CSV, GEOJSON = "csv", "geojson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +124,18 @@ def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> P
     return Present(city, files, files.get(table.file, table.empty()))
 
 
-def write_file(conn: Connection, district: str, name: str, *, excel: bool) -> bytes:
-    """The table of a part, as CSV or as a workbook."""
+def write_file(conn: Connection, district: str, name: str, kind: str) -> bytes:
+    """The table of a part: as `csv`, as a workbook (`xlsx`), or areas as they are (`geojson`)."""
     table = table_of(name)
     content = _present(conn, district, table, cells=False).content
+    if kind == GEOJSON:
+        if table.file != AREAS:
+            raise InvalidInput("format", kind, f"is no form of {name}")
+        return content
     names = [column.name for column in table.columns(content)]
     rows = [[row.values.get(n, "") for n in names] for row in table.rows(content)]
-    if not excel:
-        return csv_text(names, rows).encode() if table.is_toml else content
+    if kind == CSV:
+        return content if table.form is None else csv_text(names, rows).encode()
     return write_workbook(table.name, names, rows)
 
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from city.clock import ClockKind
 from city.datum import Datum
 from city.errors import InvalidInput, NotFound
 from city.settings import Column, SheetRow
+from founding.area_file import (
+    AREA_COLUMNS,
+    AREAS,
+    KINDS,
+    VIDEO,
+    VIDEO_COLUMNS,
+    area_rows,
+    as_area_file,
+    video_limit,
+    with_areas,
+)
 from founding.export import csv_text
 from founding.feeds_file import (
     FEED_COLUMNS,
@@ -42,10 +53,25 @@ from founding.folder import (
 )
 from founding.parts import DEFAULT_LEVELS
 from founding.rosters import entry_name
-from founding.sheets import read_lines
+from founding.sheets import Line, read_lines
 from wire import FORMATS
 
 CALENDAR_PREFIX = "calendar-"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a file whose rows are entries, not lines, is read and written as a table."""
+
+    rows: Callable[[bytes], list[Line]]
+    written: Callable[[Sequence[str], Sequence[Sequence[str]]], bytes]
+    as_file: Callable[[bytes], bytes]
+
+
+FORMS: Mapping[str, Form] = {
+    FEEDS: Form(entry_rows, with_entries, as_file),
+    AREAS: Form(area_rows, with_areas, as_area_file),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +89,13 @@ class Table:
     writes: frozenset[str]
 
     @property
-    def is_toml(self) -> bool:
-        """A row is an entry of the file, not a line of it."""
-        return self.file == FEEDS
+    def form(self) -> Form | None:
+        """Of a file whose rows are entries, not lines."""
+        return FORMS.get(self.file)
 
     def columns(self, content: bytes) -> list[Column]:
         """Those of the file as it is written out, in its order."""
-        if self.is_toml:
+        if self.form is not None:
             names = (*self.needed, *self.optional)
             return [Column(n, n in self.needed, self.choices.get(n, ())) for n in names]
         header = content.decode("utf-8-sig").partition("\n")[0].split(",")
@@ -77,17 +103,20 @@ class Table:
 
     def rows(self, content: bytes) -> list[SheetRow]:
         """Every row that can be told apart, right or wrong."""
-        if self.is_toml:
+        if self.form is not None:
             names = (*self.needed, *self.optional)
             return [
                 SheetRow(line.row, {name: line.values.get(name, "") for name in names})
-                for line in entry_rows(content)
+                for line in self.form.rows(content)
             ]
         lines = read_lines(self.file, content, self.needed, self.optional, [])
         return [SheetRow(line.row, self._named(line.values)) for line in lines]
 
     def _named(self, values: Mapping[str, str]) -> Mapping[str, str]:
-        """A duty is named by its squad, day and hour where nobody has named it."""
+        """A duty is named by its squad, day and hour where nobody has named it, a limit of video
+        events by its class and camera."""
+        if self.file == VIDEO:
+            return {**values, self.key: video_limit(Line(VIDEO, 0, values, [])).entry}
         if self.file != ROSTER or values.get(self.key):
             return values
         squad, day, start = (values.get(name, "") for name in ("squad", "day", "from"))
@@ -95,16 +124,20 @@ class Table:
 
     def empty(self) -> bytes:
         """The file without a row: a calendar in which every day is as the week has it."""
+        if self.form is not None:
+            return self.form.written((), ())
         names = self.needed if CALENDAR.fullmatch(self.file) else (*self.needed, *self.optional)
         return csv_text(names, ()).encode()
 
     def written(self, names: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
         """The file with these rows."""
-        return with_entries(names, rows) if self.is_toml else csv_text(names, rows).encode()
+        if self.form is not None:
+            return self.form.written(names, rows)
+        return csv_text(names, rows).encode()
 
     def as_file(self, content: bytes) -> bytes:
         """What somebody uploads, a table whatever the file is, as the file."""
-        return as_file(content) if self.is_toml else content
+        return content if self.form is None else self.form.as_file(content)
 
 
 # By the name of a part: its file, the column that names a row, its columns, whether a row can be
@@ -126,6 +159,8 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
         FEEDS, "name", FEED_COLUMNS, True,
         {"enabled": (YES[0], NO[0]), "datum": tuple(Datum), "format": tuple(sorted(FORMATS))},
     ),
+    "areas": (AREAS, "code", AREA_COLUMNS, True, {"kind": KINDS}),
+    "video": (VIDEO, "entry", VIDEO_COLUMNS, True, {}),
     "rosters": (ROSTER, "entry", ROSTER_COLUMNS, True, {}),
 }  # fmt: skip
 NAMES = tuple(_TABLES)
@@ -136,6 +171,8 @@ _WRITES: Mapping[str, frozenset[str]] = {
     "limits": frozenset({"stage_limit", "category"}),  # uploaded, with those of handling
     "divisions": frozenset({"division", "duty_grid"}),
     "feeds": frozenset({"feed"}),
+    "areas": frozenset({"area"}),
+    "video": frozenset({"video_limit"}),
     "rosters": frozenset({"roster"}),
 }
 CALENDAR_WRITES = frozenset({"calendar"})

@@ -10,7 +10,7 @@
   const $ = id => document.getElementById(id);
   const may = () => $('main').dataset.mayChange === 'yes';
   const part = name => { const year = /^calendar-(\d+)$/.exec(name); return year ? gw.t('settings.part_calendar', { year: year[1] }) : gw.word('settings.part', name); };
-  const fileOf = name => (name === 'rosters' ? 'roster.csv' : name + '.csv');
+  const fileOf = name => ({ rosters: 'roster.csv', areas: 'areas.geojson' })[name] || name + '.csv';
   const column = name => gw.page.texts['settings.column_' + name] || gw.word('settings.column', name);
   const button = (text, press, kind) => { const e = gw.el('button', 'gw-button ' + (kind || ''), text, { type: 'button' }); e.onclick = () => gw.once(e, press); return e; };
 
@@ -124,7 +124,7 @@
       if (!isFull(sheet)) found.push(button(gw.t('settings.add'), () => edit(sheet, null), 'primary'));
       found.push(button(gw.t('settings.upload'), () => pick(sheet)));
     }
-    if (sheet.editable) for (const format of ['csv', 'xlsx'])
+    if (sheet.editable) for (const format of ['csv', 'xlsx', ...(sheet.name === 'areas' ? ['geojson'] : [])])
       found.push(gw.el('a', 'gw-button', gw.t('settings.as_' + format), { href: `${API}/${sheet.name}/file?format=${format}`, download: `${sheet.name}.${format}` }));
     found.push(button(gw.t('settings.history'), () => look('')));
     return found;
@@ -208,7 +208,7 @@
   }
 
   function pick(sheet) {
-    const input = gw.el('input', '', null, { type: 'file', accept: '.csv,.xlsx', hidden: '' });
+    const input = gw.el('input', '', null, { type: 'file', accept: '.csv,.xlsx,.geojson,.json', hidden: '' });
     document.body.append(input);
     input.onchange = async () => {
       const answer = await gw.upload(`${API}/${sheet.name}/upload`, { file: input.files[0] });
