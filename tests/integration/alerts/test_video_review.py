@@ -50,9 +50,14 @@ def seen(
     camera_id = engine.ids.get(camera) or engine.device(camera, "camera", at=at)
     start = engine.now - timedelta(minutes=minutes)
     event = VideoEvent(
-        camera, event_id, kind, phase, start, engine.now if phase is EventPhase.END else None,
+        camera,
+        event_id,
+        kind,
+        phase,
+        start,
+        engine.now if phase is EventPhase.END else None,
         confidence=confidence,
-    )  # fmt: skip
+    )
     upsert_video_events(
         engine.conn, [ReportedEvent(camera_id, camera, DISTRICT, event, engine.now)]
     )
@@ -78,10 +83,20 @@ def judge(engine: Engine, event_id: str, verdict: str = "confirmed", **more: Any
 
 def test_what_needs_no_person_is_held_with_its_reason_and_can_be_called_up(engine: Engine) -> None:
     areas.save_areas(
-        engine.conn, DISTRICT,
-        [Area("M-1", AreaKind.STALLS, "早市", "Market", centre=(110.36, 20.0), radius_m=80,
-              classes=("hawker",))],
-    )  # fmt: skip
+        engine.conn,
+        DISTRICT,
+        [
+            Area(
+                "M-1",
+                AreaKind.STALLS,
+                "早市",
+                "Market",
+                centre=(110.36, 20.0),
+                radius_m=80,
+                classes=("hawker",),
+            )
+        ],
+    )
     areas.save_limits(engine.conn, DISTRICT, [VideoLimit("outstore", "CAM-1", 0.9, None)])
     seen(engine, "a")
     seen(engine, "b", confidence=0.1)
@@ -105,8 +120,11 @@ def test_what_needs_no_person_is_held_with_its_reason_and_can_be_called_up(engin
     counts = ask(engine, LI, 5)["counts"]
     assert (counts.review, counts.stay) == (2, 1)
     assert counts.held == {
-        "low_confidence": 2, "no_category": 1, "permitted": 1, "short_stay": 1,
-    }  # fmt: skip
+        "low_confidence": 2,
+        "no_category": 1,
+        "permitted": 1,
+        "short_stay": 1,
+    }
     assert engine.events().count("video.held") == 5
     # The same report again changes nothing and tells nothing.
     tick(engine.conn, engine.later(seconds=1))
@@ -122,8 +140,15 @@ def test_what_needs_no_person_is_held_with_its_reason_and_can_be_called_up(engin
 
 
 def test_an_area_that_is_gone_lets_go_of_what_it_held(engine: Engine) -> None:
-    market = Area("M-1", AreaKind.STALLS, "早市", "Market", centre=(110.35, 20.0), radius_m=80,
-                  classes=("hawker",))  # fmt: skip
+    market = Area(
+        "M-1",
+        AreaKind.STALLS,
+        "早市",
+        "Market",
+        centre=(110.35, 20.0),
+        radius_m=80,
+        classes=("hawker",),
+    )
     areas.save_areas(engine.conn, DISTRICT, [market])
     seen(engine, "a")
     tick(engine.conn, engine.now)
@@ -170,8 +195,9 @@ def test_a_verdict_can_be_taken_back_until_it_holds(engine: Engine) -> None:
     judge(engine, "a", take_back_s=8)
     tick(engine.conn, engine.later(seconds=9))
     assert rows(engine, "review, reviewed_by, dismiss_reason, category") == [
-        ("confirmed", "li", "", "04-01"), ("dismissed", "li", "nothing_there", None),
-    ]  # fmt: skip
+        ("confirmed", "li", "", "04-01"),
+        ("dismissed", "li", "nothing_there", None),
+    ]
     (alarm,) = engine.alarms()
     assert (alarm.state, alarm.acknowledged_by) == (AlarmState.ACKNOWLEDGED, "li")
     with pytest.raises(Conflict):
@@ -194,9 +220,11 @@ def test_what_may_be_the_same_is_proposed_and_merged(engine: Engine) -> None:
     assert dict(rows(engine, "event_id, merged_into"))["b"] == "video:CAM-1/a"
     assert engine.events()[-1] == "video.merged"
     for into, error in (
-        ("", InvalidInput), ("incident:x", InvalidInput), ("video:CAM-2/b", InvalidInput),
+        ("", InvalidInput),
+        ("incident:x", InvalidInput),
+        ("video:CAM-2/b", InvalidInput),
         ("video:CAM-1/a", None),
-    ):  # fmt: skip
+    ):
         if error:
             with pytest.raises(error, match="into"):
                 judge(engine, "c", "merged", camera="CAM-3", into=into)

@@ -75,8 +75,10 @@ def test_a_picture_comes_with_the_message_if_it_is_whole() -> None:
 
 def test_hosts_are_read_and_nonsense_is_named() -> None:
     assert parse_hosts(" NVR.city.lan , 10.1.2.3:8080,[fd00::1]:443") == (
-        Host("nvr.city.lan", None, True), Host("10.1.2.3", 8080, True), Host("fd00::1", 443, True),
-    )  # fmt: skip
+        Host("nvr.city.lan", None, True),
+        Host("10.1.2.3", 8080, True),
+        Host("fd00::1", 443, True),
+    )
     assert host_of_camera("10.1.2.3") == (Host("10.1.2.3"),)
     assert host_of_camera("http://10.1.2.3/") == host_of_camera("") == ()
     for wrong in ("http://nvr", "nvr/path", "user@nvr", "nvr:port"):
@@ -112,12 +114,22 @@ def test_nobody_but_the_allowed_is_asked(url: str, named: str) -> None:
 @pytest.mark.parametrize(
     ("address", "fine"),
     [
-        ("10.1.2.3", True), ("192.168.1.9", True), ("fd00::9", True), ("8.8.8.8", True),
-        ("127.0.0.1", False), ("::1", False), ("0.0.0.0", False), ("169.254.169.254", False),
-        ("fe80::1", False), ("224.0.0.1", False), ("240.0.0.1", False),
-        ("::ffff:127.0.0.1", False), ("::ffff:169.254.169.254", False), ("2002:7f00:1::", False),
+        ("10.1.2.3", True),
+        ("192.168.1.9", True),
+        ("fd00::9", True),
+        ("8.8.8.8", True),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("0.0.0.0", False),
+        ("169.254.169.254", False),
+        ("fe80::1", False),
+        ("224.0.0.1", False),
+        ("240.0.0.1", False),
+        ("::ffff:127.0.0.1", False),
+        ("::ffff:169.254.169.254", False),
+        ("2002:7f00:1::", False),
     ],
-)  # fmt: skip
+)
 def test_a_name_that_leads_to_this_machine_is_not_followed(address: str, fine: bool) -> None:
     there = ipaddress.ip_address(address)
     for host in (Host("cam.lan"), Host("cam.lan", None, True), Host(str(there))):

@@ -24,14 +24,31 @@ from db.rules import default_texts
 T0 = datetime(2026, 11, 30, 0, 0, tzinfo=UTC)  # Monday, 08:00 in the city
 ZONE = ZoneInfo("Asia/Shanghai")
 HAWKER = LookedEvent(
-    camera_id=1, camera="CAM-1", event_id="e1", type="hawker", phase="update", start_at=T0,
-    end_at=None, seen_until=T0 + timedelta(minutes=4), confidence=0.8, lon=110.35, lat=20.0,
-    standing="new", held_why="", held_area="",
-)  # fmt: skip
+    camera_id=1,
+    camera="CAM-1",
+    event_id="e1",
+    type="hawker",
+    phase="update",
+    start_at=T0,
+    end_at=None,
+    seen_until=T0 + timedelta(minutes=4),
+    confidence=0.8,
+    lon=110.35,
+    lat=20.0,
+    standing="new",
+    held_why="",
+    held_area="",
+)
 STALLS = Area(
-    "S", AreaKind.STALLS, "早市", "Morning market", centre=(110.35, 20.0), radius_m=50,
-    classes=("hawker",), hours=parse_hours("06:00-09:00"),
-)  # fmt: skip
+    "S",
+    AreaKind.STALLS,
+    "早市",
+    "Morning market",
+    centre=(110.35, 20.0),
+    radius_m=50,
+    classes=("hawker",),
+    hours=parse_hours("06:00-09:00"),
+)
 IMPORTANT = Area("P", AreaKind.IMPORTANT, "学校", "School", centre=(110.35, 20.0), radius_m=50)
 
 
@@ -187,11 +204,15 @@ def test_the_same_within_fifty_metres_and_a_day_the_open_case_first() -> None:
         return Near(subject, "", "CAM-2", at, 110.35, 20.0 + metres / 111_195, is_open)
 
     found = rank_similar(
-        LonLat(110.35, 20.0), T0,
+        LonLat(110.35, 20.0),
+        T0,
         [
-            near("video:a", 10, 1), near("video:b", 49, -23), near("video:c", 51, 1),
-            near("video:d", 5, 25), near("incident:7", 40, 2, is_open=True),
+            near("video:a", 10, 1),
+            near("video:b", 49, -23),
+            near("video:c", 51, 1),
+            near("video:d", 5, 25),
+            near("incident:7", 40, 2, is_open=True),
         ],
-    )  # fmt: skip
+    )
     assert [one.subject for one in found] == ["incident:7", "video:a", "video:b"]
     assert [one.distance_m for one in found] == [40, 10, 49]
