@@ -205,6 +205,7 @@ def shipped() -> Shipped:
         calendars=frozenset({calendars.DEFAULT_CODE}),
         parse_rule=rule_files.parse_rule,
         check_model=check_text,
+        video_types=alert_steps.type_names(),
         registers=shipped_registers(),
     )
 

@@ -100,19 +100,11 @@ class ReviewRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class EventName:
-    """A video event by the code of its camera and its id."""
-
-    camera: str
-    event_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class NextEventsRequest:
-    """The next `count` events to judge (1 to 10); those in `skip` come last."""
+    """The next `count` events to judge (1 to 10); those in `skip` (CAMERA/EVENT) come last."""
 
     count: int = 2
-    skip: list[EventName] = field(default_factory=list)
+    skip: list[str] = field(default_factory=list)
 
 
 # The registry

@@ -92,3 +92,20 @@ class Near:
     lon: float
     lat: float
     open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VideoLimit:
+    """From which confidence (0 to 1) and stay an event is shown; None: as the next general row
+    has it. An empty `type` or `camera` is every one."""
+
+    type: str
+    camera: str
+    min_confidence: float | None
+    min_stay_s: int | None
+    note: str = ""
+
+    @property
+    def entry(self) -> str:
+        """What names the row: `hawker@CAM-1`, `hawker`, `*@CAM-1`, `*`."""
+        return f"{self.type or '*'}{f'@{self.camera}' if self.camera else ''}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from psycopg.types.json import Jsonb
 
 from city.area import Area, AreaKind, geometry_of, hours_text, parse_hours, shape_of
+from city.video import VideoLimit
 from db.pool import Connection
 
 
@@ -74,23 +74,6 @@ def save_areas(conn: Connection, district: str, areas: Iterable[Area]) -> None:
 
 def delete_areas(conn: Connection, district: str, codes: Sequence[str]) -> None:
     conn.execute("DELETE FROM area WHERE district = %s AND code = ANY(%s)", (district, list(codes)))
-
-
-@dataclass(frozen=True, slots=True)
-class VideoLimit:
-    """From which confidence (0 to 1) and stay an event is shown; None: as the next general row
-    has it. An empty `type` or `camera` is every one."""
-
-    type: str
-    camera: str
-    min_confidence: float | None
-    min_stay_s: int | None
-    note: str = ""
-
-    @property
-    def entry(self) -> str:
-        """What names the row: `hawker@CAM-1`, `hawker`, `*@CAM-1`, `*`."""
-        return f"{self.type or '*'}{f'@{self.camera}' if self.camera else ''}"
 
 
 def list_limits(conn: Connection, district: str) -> list[VideoLimit]:

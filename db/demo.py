@@ -49,9 +49,9 @@ OF_DISTRICT = (
     "register_inspection", "register_draw", "register_entry", "register_definition", "approval",
     "work_permit", "rule_trial",
     "incident", "alarm_inhibition", "alarm", "video_event", "device", "device_model",
-    "pipe_section", "feed", "gateway", "api_token", "app_user", "squad", "unit_grid", "duty_grid",
-    "division", "incident_category", "stage_limit", "picture_checkpoint", "operator_hour",
-    "setting",
+    "pipe_section", "area", "video_limit", "feed", "gateway", "api_token", "app_user", "squad",
+    "unit_grid", "duty_grid", "division", "incident_category", "stage_limit",
+    "picture_checkpoint", "operator_hour", "setting",
 )  # fmt: skip
 READINGS = ("reading", "reading_1m", "reading_1h")
 # Rows that stay, with what `put_row_aside` needs to tell them again to a log that begins anew.

@@ -61,6 +61,11 @@ def camera_status(device: SimulatedDevice, at: datetime) -> Message:
     return Message(at, topic, _json({"ts": _rfc3339(at), "online": True}), retain=True)
 
 
+def takes_picture(device: SimulatedDevice) -> bool:
+    """Whether a message of this camera's format has room for a picture."""
+    return device.format == "native"
+
+
 def video(device: SimulatedDevice, seen: Sighting, at: datetime) -> Message:
     """A video event in the camera's own format."""
     return _VIDEO[device.format](device, seen, at)

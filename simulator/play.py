@@ -158,7 +158,7 @@ class _Stage:
             # The analytics grow surer or less sure from picture to picture.
             confidence = seen.confidence + 0.06 * drift(self._seed, at, 60, event_id)
             picture = b""
-            if phase == "new" and camera.format == "native":
+            if phase == "new" and messages.takes_picture(camera):
                 picture = draw_street(
                     camera.code, seen.type, seen.bbox,
                     night=weather.lamps_due(at.replace(second=0, microsecond=0), self._cast.centre),

@@ -120,12 +120,14 @@ def _ask(parts: SplitResult, host: Host, until: float) -> bytes | str:
     port = parts.port or PORTS[parts.scheme]
     sock = _connect(host, name, port, until)
     # Each part that arrives begins the socket's own time-out anew: this one ends all of it.
-    clock = threading.Timer(_left(until, name), _hang_up, [sock])
+    live = [sock]
+    clock = threading.Timer(max(0.0, until - time.monotonic()), _hang_up, [live])
     clock.start()
     try:
         sock.settimeout(_left(until, name))
         if parts.scheme == "https":
             sock = ssl.create_default_context().wrap_socket(sock, server_hostname=name)
+            live[0] = sock
         connection = http.client.HTTPConnection(name, port)
         connection.sock = sock
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -133,13 +135,8 @@ def _ask(parts: SplitResult, host: Host, until: float) -> bytes | str:
             "GET", path, headers={"Accept": "image/*", "Accept-Encoding": "identity",
                                   "Connection": "close", "User-Agent": "Gridwarden"},
         )  # fmt: skip
-        answer = connection.getresponse()
-        if answer.status in (301, 302, 303, 307, 308):
-            return str(answer.getheader("Location") or "")
-        if answer.status != 200:
-            refused = 400 <= answer.status < 500 and answer.status not in (404, 408, 425, 429)
-            raise NotFetched(f"{name} answers {answer.status}", refused=refused)
-        return _body(answer, sock, until, name)
+        with connection.getresponse() as answer:
+            return _taken(answer, sock, until, name)
     except (OSError, http.client.HTTPException, UnicodeError) as error:
         if isinstance(error, TimeoutError) or time.monotonic() >= until:
             raise NotFetched(f"{name} does not answer in time") from error
@@ -149,9 +146,21 @@ def _ask(parts: SplitResult, host: Host, until: float) -> bytes | str:
         sock.close()
 
 
-def _hang_up(sock: socket.socket) -> None:
+def _taken(
+    answer: http.client.HTTPResponse, sock: socket.socket, until: float, name: str
+) -> bytes | str:
+    if answer.status in (301, 302, 303, 307, 308):
+        return str(answer.getheader("Location") or "")
+    if answer.status != 200:
+        refused = 400 <= answer.status < 500 and answer.status not in (404, 408, 425, 429)
+        raise NotFetched(f"{name} answers {answer.status}", refused=refused)
+    return _body(answer, sock, until, name)
+
+
+def _hang_up(live: list[socket.socket]) -> None:
+    """Of the connection as it is now: TLS takes the plain socket away."""
     with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
+        live[0].shutdown(socket.SHUT_RDWR)
 
 
 def _body(answer: http.client.HTTPResponse, sock: socket.socket, until: float, name: str) -> bytes:

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from alerts.video.types import VideoType, find_type
 from city.area import Area, AreaKind, areas_at
-from city.video import LookedEvent
-from db.areas import VideoLimit
+from city.video import LookedEvent, VideoLimit
 
 NEW, STAY, REVIEW, HELD = "new", "stay", "review", "held"
 LOW_CONFIDENCE, SHORT_STAY = "low_confidence", "short_stay"

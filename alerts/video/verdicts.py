@@ -1,4 +1,4 @@
-"""What follows from a verdict on a video event: an alarm, or none. Pure, but for `mark`."""
+"""What follows from a verdict on a video event: an alarm or none, and how the verdict is kept."""
 
 from __future__ import annotations
 

@@ -36,9 +36,8 @@ from alerts.video.verdicts import (
 from alerts.watch.kind import Kind, Look, one_level
 from city.area import Area
 from city.event import NewEvent
-from city.video import LookedEvent, ReviewedEvent
+from city.video import LookedEvent, ReviewedEvent, VideoLimit
 from db import alarms, areas, places, video_queue, video_reviews
-from db.areas import VideoLimit
 from db.pool import Connection
 
 # Fewer verdicts say nothing that a rule may act on.

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from alerts import worker as alert_worker
-from alerts.video import snapshots
+from alerts.video import worker as snapshot_worker
 from alerts.video.fetch import parse_hosts
 from app.settings import Settings
 from dispatch import worker as dispatch_worker
@@ -31,8 +31,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
             ),
             stop,
         ),
-        snapshots=lambda: snapshots.run(
-            snapshots.SnapshotSettings(
+        snapshots=lambda: snapshot_worker.run(
+            snapshot_worker.SnapshotSettings(
                 database_url=settings.database_url,
                 redis_url=settings.redis_url,
                 hosts=parse_hosts(settings.snapshot_hosts),

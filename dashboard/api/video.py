@@ -39,6 +39,8 @@ HELD_WHY = ("low_confidence", "short_stay", "permitted", "no_category")
 REVIEWERS = (Role.ADMIN, Role.DISPATCHER, Role.CHECKER)
 PRECISION_READERS = (*REVIEWERS, Role.LEADER, Role.GAS_ENGINEER)
 
+SKIPPED_MAX = 100
+
 video = Blueprint("video", __name__)
 
 
@@ -136,10 +138,7 @@ def snapshot(camera: str, event_id: str) -> Response:
 def next_events() -> Response:
     """Events for the caller alone until the lease ends, the first to be judged first."""
     wanted, caller = read_body(NextEventsRequest), current_caller()
-    skip = [
-        (check_text("skip.camera", e.camera), check_text("skip.event_id", e.event_id))
-        for e in wanted.skip[:100]
-    ]
+    skip = [_split(check_text("skip", name)) for name in wanted.skip[:SKIPPED_MAX]]
 
     def work(conn: Connection, now: datetime) -> dict[str, Any]:
         return _steps().next_events(conn, caller, wanted.count, skip, now)
@@ -204,6 +203,11 @@ def _degrees(args: dict[str, str], name: str, most: float) -> float:
     if not abs(value) <= most:
         raise InvalidInput(name, args.get(name), f"must be degrees between -{most} and {most}")
     return value
+
+
+def _split(name: str) -> tuple[str, str]:
+    camera, _, event_id = name.partition("/")
+    return camera, event_id
 
 
 def _steps() -> AlarmSteps:

@@ -19,8 +19,8 @@ FIRST_LEAK_S, FIRST_SIGHTING_S, FIRST_COVER_S = 45, 60, 90
 ALARM_EVERY = timedelta(minutes=10)
 SIGHTING_EVERY = timedelta(minutes=6)
 # What cameras have seen already when the visitor comes, so that there is something to review.
-STANDING_SIGHTINGS, STANDING_FOR = 14, timedelta(minutes=9)
-STANDING_EVERY_S = 3.0
+STANDING_SIGHTINGS, STANDING_FOR = 10, timedelta(minutes=9)
+STANDING_EVERY_S = 2.5
 # Happenings keep no beat: each comes up to this much later than its turn.
 LATENESS_S = 150
 # One round of troubles; the fifth and sixth depend on the hour and the weather.
@@ -84,7 +84,7 @@ def _sightings(cast: Cast, start: datetime, rng: random.Random) -> Iterator[Happ
 def _standing(cast: Cast, start: datetime, rng: random.Random) -> Iterator[Happening]:
     """Sightings that began before the start, one after the other."""
     for number in range(STANDING_SIGHTINGS):
-        at = start + timedelta(seconds=FIRST_LEAK_S / 3 + number * STANDING_EVERY_S)
+        at = start + timedelta(seconds=FIRST_COVER_S + 1 + number * STANDING_EVERY_S)
         happening = single.sighting(cast, at, rng)
         if isinstance(happening, episodes.Observation):
             yield replace(happening, seen_before=STANDING_FOR)

@@ -20,7 +20,8 @@ PACKAGES = (
 )  # fmt: skip
 # The shells: loops, servers and processes. Everything else is told what time it is.
 CLOCK_READERS = {
-    "alerts/worker.py", "dispatch/worker.py", "ingest/worker.py", "ingest/inbox.py",
+    "alerts/worker.py", "alerts/video/worker.py", "dispatch/worker.py", "ingest/worker.py",
+    "ingest/inbox.py",
     "ingest/lease.py", "ingest/mqtt/lane.py", "ingest/mqtt/visit.py",
     "ingest/mqtt/counters.py",
     "dashboard/shell/gate.py", "dashboard/shell/live.py", "dashboard/shell/changes.py",

@@ -131,8 +131,7 @@
   }
 
   function skip(item) {
-    const { camera, event_id } = item.event;
-    view.skipped = [...view.skipped.filter(e => e.event_id !== event_id || e.camera !== camera), { camera, event_id }].slice(-SKIPPED_MAX);
+    view.skipped = [...view.skipped.filter(other => other !== name(item)), name(item)].slice(-SKIPPED_MAX);
     view.last = null;
     forward(item);
     load();
