@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import cities
 from app.city_commands import read_files, shipped
@@ -39,6 +40,9 @@ def found_demo(conn: Connection, now: datetime) -> None:
             put_rules=lambda _conn, _actor, _texts, _now: (),  # it has none of its own
         )  # fmt: skip
         squads.mark_demo(conn, sorted(city.squads))
-        registers.mark_demo(conn, DEMO_DISTRICT)
+        today = now.astimezone(ZoneInfo(city.district.timezone)).date()
+        for code, part in city.registers.items():
+            days = part.register.every_days
+            registers.mark_demo(conn, DEMO_DISTRICT, code, today, days)
         append_waiting(conn, now)
     seeds.seed_demo(conn, now)
