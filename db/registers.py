@@ -80,9 +80,7 @@ def list_labels(
     ).fetchall()
 
 
-def mark_demo(
-    conn: Connection, district: str, register: str, today: date, every_days: int
-) -> None:
+def mark_demo(conn: Connection, district: str, register: str, today: date, every_days: int) -> None:
     """What is in a register now came with a demonstration, and its first inspections are spread
     over the interval, the first of them a few days ago."""
     conn.execute(

@@ -11,9 +11,9 @@ from city.datum import Datum
 from city.errors import InvalidInput, NotFound
 from city.register import Register
 from city.settings import Column, SheetRow
-from founding.export import csv_text
 from founding.city_file import CITY_FILE
 from founding.compare import ENTRY
+from founding.export import csv_text
 from founding.feeds_file import FEED_COLUMNS, FEEDS, NO, YES
 from founding.folder import (
     BOUNDARY,
@@ -60,7 +60,8 @@ CALENDAR_PREFIX, REGISTER_PREFIX = "calendar-", "register-"
 @dataclass(frozen=True, slots=True)
 class Table:
     """`removable`: what is not in the table any more is taken out of force; `addable`: rows can be
-    added; `by_file`: it is only ever sent as a whole. `writes` is what of a city it can change, in the words of `founding.compare`. `cells`:
+    added; `by_file`: it is only ever sent as a whole. `writes` is what of a
+    city it can change, in the words of `founding.compare`. `cells`:
     whether that concerns the cells of the unit grid."""
 
     name: str
@@ -105,9 +106,7 @@ class Table:
         names = self.needed if CALENDAR.fullmatch(self.file) else self.names
         return csv_text(names, ()).encode()
 
-    def written(
-        self, before: bytes, names: Sequence[str], rows: Sequence[Sequence[str]]
-    ) -> bytes:
+    def written(self, before: bytes, names: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
         """The content with these rows."""
         return self.form.written(before, names, rows)
 
