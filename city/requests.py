@@ -236,12 +236,19 @@ class SettingsApplyRequest:
 
 @dataclass(frozen=True, slots=True)
 class EntryRequest:
-    """An entry of a register: the `cells` of a row of its data file by their column, and why.
-    `version` is that of the entry which was looked at; None: a new one."""
+    """A new entry of a register: the `cells` of a row of its data file by their column."""
 
     cells: dict[str, str]
     why: str
-    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryChangeRequest:
+    """Other `cells` of the entry of this `version`."""
+
+    version: int
+    cells: dict[str, str]
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

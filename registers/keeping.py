@@ -21,7 +21,7 @@ from city.register import (
     RegisterEntry,
     StoredEntry,
 )
-from city.requests import EntryRequest, RecusalRequest, RetireEntryRequest
+from city.requests import EntryChangeRequest, EntryRequest, RecusalRequest, RetireEntryRequest
 from db import places, register_recusals, registers, users
 from db.events import append_events
 from db.pool import Connection
@@ -46,7 +46,7 @@ def add_entry(
 
 
 def change_entry(
-    conn: Connection, caller: Caller, short: str, request: EntryRequest, now: datetime
+    conn: Connection, caller: Caller, short: str, request: EntryChangeRequest, now: datetime
 ) -> StoredEntry:
     """Other values of an entry; its code stays. Raises `Conflict` where it was changed since."""
     _may_keep(caller)
@@ -110,7 +110,7 @@ def _why(text: str) -> str:
     return why
 
 
-def _held(conn: Connection, caller: Caller, short: str, version: int | None) -> StoredEntry:
+def _held(conn: Connection, caller: Caller, short: str, version: int) -> StoredEntry:
     """The entry as it was looked at; nobody else changes it until the commit."""
     entry = registers.find_entry(conn, caller.district, short, for_update=True)
     if entry.retired_at is not None:
@@ -132,7 +132,8 @@ def _judged(
             raise InvalidInput(f"cells.{name}", value, "is no field of this register")
 
     def fault(name: str, problem: str, value: str | None) -> None:
-        raise InvalidInput(f"cells.{name}", cells.get(name, "") if value is None else value, problem)
+        shown = cells.get(name, "") if value is None else value
+        raise InvalidInput(f"cells.{name}", shown, problem)
 
     entry = read_entry(register, {n: v.strip() for n, v in cells.items()}, fault)
     area: Any = shape(places.outline_of(conn, district)).buffer(TOLERANCE_DEG)
@@ -141,10 +142,9 @@ def _judged(
     if problem:
         fault(column, problem, f"{entry.lon:g}, {entry.lat:g}")
     for f in register.fields:
-        code = entry.value(f.code)
-        if f.type is FieldType.RELATION and code:
-            if registers.missing_codes(conn, district, f.register, [code]):
-                fault(f.code, f"is no entry of {f.register}", None)
+        wanted = [entry.value(f.code)] if f.type is FieldType.RELATION else []
+        if any(wanted) and registers.missing_codes(conn, district, f.register, wanted):
+            fault(f.code, f"is no entry of {f.register}", None)
     return entry
 
 

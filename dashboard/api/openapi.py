@@ -20,6 +20,7 @@ from city.requests import (
     ApproveRequest,
     AssignRequest,
     DrawRequest,
+    EntryChangeRequest,
     EntryRequest,
     InspectionRequest,
     LampCancelRequest,
@@ -74,6 +75,7 @@ from dashboard.api.shapes import (
 from dashboard.api.squads import SquadItem
 from dashboard.screens.alarms.load import MeasuresAnswer
 from dashboard.screens.kpi.key_figures import KpiAnswer
+from dashboard.screens.kpi.trend import TrendAnswer
 from dashboard.screens.lighting import load as lighting
 from dashboard.screens.operations.load import OperationsAnswer
 from dashboard.screens.quarantine.load import RejectReplayAnswer
@@ -242,6 +244,8 @@ OPERATIONS = (
     Operation("get", "/squads", "Squads with position, duty and load", SquadItem, listed=True,
               query={**PAGING, **_filters(squads.SQUAD_FILTERS)}),
     Operation("get", "/categories", "Categories a person may choose", CategoryItem, listed=True),
+    Operation("get", "/kpi/trend", "The last 400 days by week, and when and where cases come up",
+              TrendAnswer),
     Operation("get", "/kpi", "Key figures with the counts behind every ratio", KpiAnswer,
               query={**PERIOD, "by": _text("grouping", enum=list(GROUPINGS))}),
     Operation("get", "/events", "The event log from a cursor; as an event stream it follows it",
@@ -388,7 +392,7 @@ OPERATIONS = (
     Operation("get", "/register-entries/{short}/label", "The QR label of an entry",
               answer_types=("image/svg+xml",)),
     Operation("post", "/register-entries/{short}/change", "Other values of an entry",
-              registers.EntryItem, body=EntryRequest),
+              registers.EntryItem, body=EntryChangeRequest),
     Operation("post", "/register-entries/{short}/retire", "Take an entry out of its register",
               registers.EntryItem, body=RetireEntryRequest),
     Operation("post", "/register-entries/{short}/recusals",

@@ -12,6 +12,7 @@ from city.errors import InvalidInput
 from city.register import INSPECTORS, KEEPERS, READERS
 from city.requests import (
     DrawRequest,
+    EntryChangeRequest,
     EntryRequest,
     InspectionRequest,
     OffenceRequest,
@@ -158,16 +159,16 @@ def list_labels(code: str) -> Response:
 @registers.post("/registers/<code>/entries")
 @requires(*KEEPERS)
 def add_entry(code: str) -> Response:
-    wanted, name = _entry_request(), check_text("code", code)
+    wanted, name = read_body(EntryRequest, ENTRY_MAX_BYTES), check_text("code", code)
+    _check_cells(wanted)
     return stored_answer(load.add_entry(current_caller(), name, wanted, read_once()))
 
 
 @registers.post("/register-entries/<short>/change")
 @requires(*KEEPERS)
 def change_entry(short: str) -> Response:
-    wanted, name = _entry_request(), check_text("short", short)
-    if wanted.version is None:
-        raise InvalidInput("version", None, "is missing")
+    wanted, name = read_body(EntryChangeRequest, ENTRY_MAX_BYTES), check_text("short", short)
+    _check_cells(wanted)
     return stored_answer(load.change_entry(current_caller(), name, wanted, read_once()))
 
 
@@ -187,12 +188,10 @@ def recuse(short: str) -> Response:
     return stored_answer(load.recuse(current_caller(), name, wanted, read_once()))
 
 
-def _entry_request() -> EntryRequest:
-    wanted = read_body(EntryRequest, ENTRY_MAX_BYTES)
+def _check_cells(wanted: EntryRequest | EntryChangeRequest) -> None:
     for name, value in wanted.cells.items():
         check_text("cells", name + value)
     check_text("why", wanted.why)
-    return wanted
 
 
 @registers.post("/register-entries/<short>/inspections")

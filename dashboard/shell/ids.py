@@ -61,6 +61,7 @@ KPI_DATES = "kpi-dates"
 KPI_DATES_BOX = "kpi-dates-box"
 KPI_BY = "kpi-by"
 KPI_BODY = "kpi-body"
+KPI_TREND = "kpi-trend"
 
 # Operations
 OPERATIONS_BODY = "operations-body"

@@ -14,20 +14,17 @@ DO $$ BEGIN
 END $$;
 
 -- What is there by now is where their history begins.
-SELECT count(*) FROM (
-    SELECT put_row_aside('duty_grid', '{duty_grid,code}', '{code}', to_jsonb(t), true)
-    FROM duty_grid t
-    UNION ALL
-    SELECT put_row_aside('duty_grid_division', '{duty_grid,duty_grid}',
-                         '{duty_grid,division}', to_jsonb(t), true)
-    FROM duty_grid_division t
-    UNION ALL
-    SELECT put_row_aside('district', '{district,code}', '{code}', to_jsonb(t), true)
-    FROM district t
-    UNION ALL
-    SELECT put_row_aside('device_model', '{model,name}', '{name}', to_jsonb(t), true)
-    FROM device_model t
-) AS put;
+DO $$ BEGIN
+    PERFORM put_row_aside('duty_grid', '{duty_grid,code}', '{code}', to_jsonb(t), true)
+    FROM duty_grid t;
+    PERFORM put_row_aside('duty_grid_division', '{duty_grid,duty_grid}', '{duty_grid,division}',
+                          to_jsonb(t), true)
+    FROM duty_grid_division t;
+    PERFORM put_row_aside('district', '{district,code}', '{code}', to_jsonb(t), true)
+    FROM district t;
+    PERFORM put_row_aside('device_model', '{model,name}', '{name}', to_jsonb(t), true)
+    FROM device_model t;
+END $$;
 
 DROP INDEX event_settings;
 CREATE INDEX event_settings ON event (split_part(subject, ':', 1), seq)

@@ -22,6 +22,7 @@ from city.register import (
 )
 from city.requests import (
     DrawRequest,
+    EntryChangeRequest,
     EntryRequest,
     InspectionRequest,
     RecusalRequest,
@@ -307,9 +308,7 @@ def inspect(
     return change(caller, work, once=once, status=CREATED)
 
 
-def add_entry(
-    caller: Caller, code: str, request: EntryRequest, once: Once | None
-) -> StoredAnswer:
+def add_entry(caller: Caller, code: str, request: EntryRequest, once: Once | None) -> StoredAnswer:
     def work(conn: Connection, now: datetime) -> EntryItem:
         return _item(conn, caller, keeping.add_entry(conn, caller, code, request, now))
 
@@ -317,7 +316,7 @@ def add_entry(
 
 
 def change_entry(
-    caller: Caller, short: str, request: EntryRequest, once: Once | None
+    caller: Caller, short: str, request: EntryChangeRequest, once: Once | None
 ) -> StoredAnswer:
     def work(conn: Connection, now: datetime) -> EntryItem:
         return _item(conn, caller, keeping.change_entry(conn, caller, short, request, now))
@@ -334,9 +333,7 @@ def retire_entry(
     return change(caller, work, once=once)
 
 
-def recuse(
-    caller: Caller, short: str, request: RecusalRequest, once: Once | None
-) -> StoredAnswer:
+def recuse(caller: Caller, short: str, request: RecusalRequest, once: Once | None) -> StoredAnswer:
     def work(conn: Connection, now: datetime) -> dict[str, list[Recusal] | None]:
         keeping.recuse(conn, caller, short, request, now)
         entry = registers.find_entry(conn, caller.district, short)

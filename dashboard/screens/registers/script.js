@@ -205,7 +205,7 @@
     if (register.promises.length) nodes.push(panel(t('promises'), [gw.el('ul', 'gw-register-lines', register.promises.map(p => gw.el('li', '', name(p))))]));
     nodes.push(panel(t('fields'), [fields]), panel(t('inspections'), inspections(found)));
     if (found.may_inspect || found.recusals.length) nodes.push(recusals(found));
-    if (found.history.length) nodes.push(panel(t('history'), [gw.el('ul', 'gw-register-lines', found.history.map(change))]));
+    if (found.history.length) nodes.push(panel(t('history'), [gw.el('ul', 'gw-register-lines', found.history.map(item => change(register, item)))]));
     return nodes;
   }
   const pair = (title, content) => gw.el('div', '', [gw.el('dt', '', title), gw.el('dd', '', content)]);
@@ -229,8 +229,8 @@
       return gw.el('li', i.passed ? '' : 'bad', [gw.el('b', '', facts.join(' · ')), ...[failed, i.note].filter(Boolean).map(text => gw.el('span', '', text))]);
     }))];
   }
-  function change(item) {
-    const names = item.fields.length ? ` (${item.fields.join(', ')})` : '';
+  function change(register, item) {
+    const names = item.fields.length ? ` (${item.fields.map(code => fieldName(register, code)).join(', ')})` : '';
     return gw.el('li', '', `${gw.dayAndClock(Date.parse(item.at))} · ${item.actor} · ${gw.word('event', item.kind)}${names}${item.why ? ' · ' + item.why : ''}`);
   }
 
@@ -270,12 +270,17 @@
   async function kept(answer, register) {
     if (answer.ok) { await go(toEntry(answer.body.short)); return ''; }
     if (answer.status === 409) { route(); return t('stale'); }
-    const said = await gw.problem(answer);
-    const known = [...register.fields, { code: 'code', name_zh: t('code'), name_en: t('code') }];
-    return said.replace(/cells\.(\w+)/g, (all, code) => { const f = known.find(one => one.code === code); return f ? name(f) : gw.page.texts['settings.column_' + code] || code; });
+    const { field = '', problem } = answer.body || {};
+    if (answer.status !== 422 || !field.startsWith('cells.')) return gw.problem(answer);
+    const names = field.slice(6).split(', ').map(code => fieldName(register, code)).join(', ');
+    return `${names}: ${gw.settingsFault(problem || '', JSON.parse($('main').dataset.faults))}`;
+  }
+  function fieldName(register, code) {
+    const found = register.fields.find(f => f.code === code);
+    return found ? name(found) : { code: t('code'), state: t('state') }[code] || gw.page.texts['settings.column_' + code] || code;
   }
   function recusals(found) {
-    const me = gw.page.user, path = `${ENTRIES}/${encodeURIComponent(found.entry.short)}/recusals`;
+    const me = gw.page.user.name, path = `${ENTRIES}/${encodeURIComponent(found.entry.short)}/recusals`;
     const send = async body => { const answer = await gw.send('POST', path, body, gw.newKey()); if (!answer.ok) return gw.problem(answer); await route(); return ''; };
     const declare = () => gw.dialog({ title: t('recuse'), note: t('recuse_note'), fields: [
       { name: 'person', label: t('recuse_who'), type: 'text', required: true, value: me }, why()], submit: values => send({ person: values.person, why: values.why, related: true }) });

@@ -76,9 +76,10 @@
     if (s < 86400) return two('hours', Math.floor(s / 3600), 'minutes', Math.floor((s % 3600) / 60));
     return two('days', Math.floor(s / 86400), 'hours', Math.floor((s % 86400) / 3600));
   };
-  /* Countdown of fixed width: 04:31, 2:04:31; above a day in words. */
+  /* Countdown of fixed width: 04:31, 2:04:31; above a day in words, after ten days in days alone. */
   gw.countdown = function (ms) {
     const s = Math.floor(Math.abs(ms) / 1000), two = n => String(n).padStart(2, '0');
+    if (s >= 864000) return gw.t('time.days', { n: Math.floor(s / 86400) });
     if (s >= 86400) return gw.age(s * 1000);
     const hours = Math.floor(s / 3600);
     return (hours ? hours + ':' : '') + two(Math.floor((s % 3600) / 60)) + ':' + two(s % 60);
