@@ -17,6 +17,7 @@ from app.register_commands import register_group
 from app.reject_commands import reject
 from app.rule_check_commands import add_rule_check_commands
 from app.rule_commands import add_rule_commands
+from app.rule_trials import trial_command
 from app.settings import load_settings
 from app.setup_commands import setup_code
 from app.sparkplug_commands import sparkplug_group
@@ -40,6 +41,7 @@ add_demo_commands(city_group)
 add_device_commands(device)
 add_rule_commands(rules)
 add_rule_check_commands(rules)
+rules.add_command(trial_command)
 VERBS: dict[str, click.Command] = {
     str(verb.name): verb
     for verb in (

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts import steps as alert_steps
-from app import city_settings, first_run, four_eyes
+from app import city_settings, first_run, four_eyes, rule_desk
 from app.demo_people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
@@ -91,5 +91,7 @@ def build_ports() -> Ports:
         people=people_steps,
         settings=city_settings,
         approvals=four_eyes,
+        rules=rule_desk,
+        permits=alert_steps,
         first_run=first_run,
     )
