@@ -13,6 +13,7 @@ from app.demo_commands import add_demo_commands
 from app.device_commands import add_device_commands
 from app.feed_commands import feed_group
 from app.people_commands import token, user
+from app.permit_commands import permit_group
 from app.register_commands import register_group
 from app.reject_commands import reject
 from app.rule_check_commands import add_rule_check_commands
@@ -50,6 +51,7 @@ VERBS: dict[str, click.Command] = {
         approval_group,
         city_group,
         feed_group,
+        permit_group,
         register_group,
         reject,
         setup_code,

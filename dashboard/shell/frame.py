@@ -22,17 +22,24 @@ from dashboard.shell.i18n import CHINESE, LANGUAGES, Texts, texts
 SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     Role.ADMIN: (
         "console", "wall", "squad", "kpi", "registers", "devices", "operations", "quarantine",
-        "people", "settings", "approvals",
+        "people", "settings", "approvals", "rules", "permits",
     ),
-    Role.DISPATCHER: ("console", "wall", "kpi", "registers", "devices", "operations", "quarantine"),
+    Role.DISPATCHER: ("console", "wall", "kpi", "registers", "devices", "operations", "quarantine",
+                      "permits"),
     Role.GAS_ENGINEER: (
         "console", "wall", "registers", "devices", "operations", "quarantine", "settings",
-        "approvals",
+        "approvals", "rules", "permits",
     ),
     Role.CHECKER: ("console", "wall", "registers"),
     Role.SQUAD_LEADER: ("squad", "wall", "registers"),
     Role.LEADER: ("kpi", "wall", "console", "registers", "settings"),
     Role.VIEWER: ("wall", "kpi"),
+}  # fmt: skip
+
+# To be read by a role without being in its navigation.
+ALSO_OPEN: dict[Role, tuple[str, ...]] = {
+    Role.DISPATCHER: ("rules",), Role.LEADER: ("rules", "permits"),
+    Role.SQUAD_LEADER: ("permits",), Role.CHECKER: ("permits",),
 }  # fmt: skip
 
 # Open to everybody who is signed in.
@@ -76,7 +83,8 @@ def home_of(role: Role) -> str:
 
 
 def may_open(role: Role, screen: str) -> bool:
-    return screen.partition("/")[0] in (MANUAL, *SCREENS_OF_ROLE.get(role, ()))
+    own = (*SCREENS_OF_ROLE.get(role, ()), *ALSO_OPEN.get(role, ()))
+    return screen.partition("/")[0] in (MANUAL, *own)
 
 
 def render_page(view: View, screen: str, children: list[Component], class_name: str) -> Component:

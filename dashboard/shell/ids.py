@@ -106,6 +106,10 @@ SETTINGS_BODY = "settings-body"  # filled in the browser
 
 # Approvals
 APPROVALS_BODY = "approvals-body"  # filled in the browser
+# Rules and work permits
+RULES_BODY = "rules-body"  # filled in the browser
+PERMITS_BODY = "permits-body"  # filled in the browser
+
 # Registers
 REGISTERS_BODY = "registers-body"  # filled in the browser
 
