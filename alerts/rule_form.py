@@ -1,4 +1,4 @@
-"""A rule file as a form: which fields it has and may have, and a field changed in its text. Pure.
+"""A rule file as a form: which fields it has and may have, and a field changed in its text.
 
 The parser itself is asked: whatever it looks for while it reads the file is a field of the form, so
 a new kind of rule has its form at once.

@@ -122,7 +122,7 @@
 
   async function why(answer) {
     const body = answer.body || {}, field = gw.page.texts['permits.field_' + body.field] || body.field;
-    if (answer.status === 422) return `${field}: ${gw.page.texts['permits.problem_' + body.field] || body.problem || body.detail}${body.value === null || body.value === undefined ? '' : ` (${body.value})`}`;
+    if (answer.status === 422) return `${field}: ${gw.page.texts['permits.problem_' + body.field] || body.problem || body.detail}${body.value === null || body.value === undefined || body.field === 'place' ? '' : ` (${body.value})`}`;
     if (answer.status === 409) return gw.t('permits.changed') ;
     return gw.problem(answer);
   }

@@ -10,6 +10,7 @@
     ['clearing', ['off_delay_s', 'clear_limit', 'clear_share', 'clear_needs_reading', 'max_age_s']],
     ['source', ['source', 'valid_from']],
   ];
+  const OF_LEVEL = ['severity', 'limit', 'limit_attribute', 'on_delay_s', 'clear_limit'];
   const edit = { answer: null, form: null, fields: [], turn: 0, typing: 0 };
   const $ = id => document.getElementById(id);
   const LEVEL = /^level\[(\d+)\]\.(.+)$/;
@@ -87,7 +88,9 @@
   function drawLevels(shown, form) {
     const count = levelsOf(form), cards = [];
     for (let n = 0; n < count; n++) {
-      const fields = shown.filter(field => { const part = LEVEL.exec(field.name); return part && Number(part[1]) === n; });
+      const fields = shown.filter(field => { const part = LEVEL.exec(field.name); return part && Number(part[1]) === n && (n || part[2] !== 'clear_limit' || field.name in form.values); });
+      const place = field => { const at = OF_LEVEL.indexOf(LEVEL.exec(field.name)[2]); return at < 0 ? OF_LEVEL.length : at; };
+      fields.sort((a, b) => place(a) - place(b));
       cards.push(gw.el('div', 'gw-rules-level', [gw.el('b', '', gw.t('rules.level', { n: n + 1 })), ...fields.map(field => row(field, form)),
         ...(count > 1 ? [desk.button(gw.t('rules.level_remove'), () => put(`level[${n}]`, null))] : [])]));
     }

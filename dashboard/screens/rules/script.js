@@ -108,14 +108,14 @@
   }
 
   const watched = item => (item.metric ? gw.word('metric', item.metric) : gw.word('rules.watch', item.watch));
-  const scope = item => [item.kinds.map(kind => gw.word('kind', kind)).join(gw.t('rules.and')), watched(item)].filter(Boolean).join(' · ');
+  const scope = item => [item.kinds.map(kind => gw.page.texts['kind.' + kind] || gw.word('gateway_kind', kind)).join(gw.t('rules.and')), watched(item)].filter(Boolean).join(' · ');
   const state = item => (item.state === 'in_force' ? '' : gw.t('rules.state_' + item.state));
   const marks = item => [
     ...(item.gas ? [gw.el('span', 'gw-mark-quiet', gw.t('rules.gas'))] : []),
     ...(item.waits ? [gw.el('a', 'gw-mark-quiet', gw.t('rules.waits', { n: item.waits }), { href: '/approvals' })] : []),
   ];
   function levels(item) {
-    return gw.el('span', 'gw-rules-levels', item.levels.map(level => gw.el('span', '', [
+    return gw.el('span', 'gw-rules-limits', item.levels.map(level => gw.el('span', '', [
       gw.el('i', 'gw-sev', gw.word('severity_mark', level.severity), { 'data-severity': level.severity }),
       level.limit === null ? (level.attribute ? gw.t('rules.own_limit') : '') : gw.number(level.limit),
     ])));
@@ -162,7 +162,7 @@
   desk.diff = lines => gw.el('pre', 'gw-approvals-diff', lines.map(([sign, line]) => gw.el(sign === '+' ? 'ins' : sign === '-' ? 'del' : 'span', '', `${sign} ${line}`)));
   desk.list = (name, lines) => (lines.length ? [...(name ? [gw.el('h4', '', name)] : []), gw.el('ul', 'gw-rules-lines', lines)] : []);
   desk.remarks = remarks => desk.list('', remarks.map(remark => gw.el('li', '', [gw.el('b', '', gw.t('rules.grade_' + remark.grade)), ' ', ...(remark.field ? [`${desk.label(remark.field)}: `] : []), gw.pick(remark, 'text')], { 'data-grade': remark.grade })));
-  desk.label = name => { const part = /^level\[(\d+)\]\.(.+)$/.exec(name); return part ? `${gw.t('rules.level', { n: Number(part[1]) + 1 })} · ${desk.label(part[2])}` : gw.page.texts['rules.field_' + name] || name; };
+  desk.label = name => { const part = /^level\[(\d+)\]\.(.+)$/.exec(name); return part ? `${gw.t('rules.level', { n: Number(part[1]) + 1 })} · ${desk.label(part[2])}` : gw.page.texts['rules.field_' + name.replace(/^level\./, '')] || name; };
   /* Somebody else was faster: who, when, why, and the text as it is now. */
   desk.moved = changed => changed.map(one => gw.t('rules.moved', { name: who(one.actor || '?'), time: when(one.at), what: gw.word('rules.what', one.what), code: one.code, n: one.version }) + (one.why ? ` “${one.why}”` : ''));
 
