@@ -107,7 +107,11 @@ class Fields:
         value = self._take(name, _MISSING)
         if not isinstance(value, list) or not value or not all(isinstance(v, dict) for v in value):
             raise self.wrong(name, value, f"must be one or more [[{name}]] tables")
-        return [Fields(v, self._file, f"{self._prefix}{name}[{i}].") for i, v in enumerate(value)]
+        return [self.inside(v, f"{self._prefix}{name}[{i}].") for i, v in enumerate(value)]
+
+    def inside(self, table: Mapping[str, Any], prefix: str) -> Fields:
+        """A table inside this one; `prefix` is how errors name its fields."""
+        return Fields(table, self._file, prefix)
 
     def optional_tables(self, name: str) -> list[Fields]:
         return self.tables(name) if name in self._left else []

@@ -19,9 +19,11 @@ RELEASERS = (Role.GAS_ENGINEER, Role.ADMIN, Role.DISPATCHER)
 LATCH_MAX_S = 30 * DAY_S
 # A rule file is some twenty lines; anything larger is not one.
 MAX_TEXT = 20_000
+# How errors name a text that came without a file.
+FILE = "rule"
 
 
-def parse_rule(toml_text: str, file: str = "rule") -> Rule:
+def parse_rule(toml_text: str, file: str = FILE) -> Rule:
     """Turn the text of a rule file into a rule; errors name file, field and value."""
     if len(toml_text) > MAX_TEXT:
         raise InvalidInput(file, f"{len(toml_text)} characters", f"at most {MAX_TEXT} are allowed")
@@ -32,9 +34,12 @@ def parse_rule(toml_text: str, file: str = "rule") -> Rule:
     return rule_from(table, file)
 
 
-def rule_from(table: Mapping[str, Any], file: str = "rule", version: int = 0) -> Rule:
-    """Turn a parsed table into a rule; every unknown or missing field is an error."""
-    fields = Fields(table, file)
+def rule_from(
+    table: Mapping[str, Any], file: str = FILE, version: int = 0, fields: Fields | None = None
+) -> Rule:
+    """Turn a parsed table into a rule; every unknown or missing field is an error. `fields` is who
+    reads the table, for those who want to know what is asked of it."""
+    fields = fields or Fields(table, file)
     kind = KINDS[fields.one_of("watch", list(KINDS), default="reading")]
     code = fields.code("code")
     common: dict[str, Any] = {

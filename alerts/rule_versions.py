@@ -79,7 +79,7 @@ def write_rules(
     """The same for whoever changes more than rules: the events are theirs to append, last."""
     if not isinstance(toml_texts, Mapping):
         toml_texts = {f"rule file {i}": text for i, text in enumerate(toml_texts, start=1)}
-    parsed = [(_parse_sane(text, name), text) for name, text in toml_texts.items()]
+    parsed = [(parse_sane(text, name), text) for name, text in toml_texts.items()]
     alarms.lock_alarms(conn)
     before = load_rules(conn, now)
     events, applied = [], []
@@ -94,7 +94,7 @@ def write_rules(
     return Applied(applied, orphans, [*events, *ended])
 
 
-def _parse_sane(text: str, file: str) -> Rule:
+def parse_sane(text: str, file: str) -> Rule:
     """A rule that can never raise, or never clear, is an error like a misspelt field."""
     rule = parse_rule(text, file)
     for remark in look_at(rule):

@@ -273,9 +273,13 @@ def _put(conn: Connection, approval: Approval, caller: Caller, now: datetime) ->
         )
     return [
         NewEvent(e.at, e.district, e.kind, e.subject, e.actor,
-                 {**e.payload, "asked_by": approval.asked_by})
+                 {**e.payload, "asked_by": approval.asked_by, **_reason(e, approval)})
         for e in events
     ]  # fmt: skip
+
+
+def _reason(event: NewEvent, approval: Approval) -> dict[str, str]:
+    return {"why": approval.why} if event.kind.startswith("rule.") else {}
 
 
 KINDS: Mapping[str, ApprovalKind] = {

@@ -14,6 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from alerts import steps as alert_steps
 from app.settings import Settings
+from app.trial_starter import TrialStarter
 from city.stage import DEADLINES, TIMERS, Stage
 from db import (
     beats,
@@ -28,6 +29,7 @@ from db import (
     reject_counts,
     repeated_messages,
     rollups,
+    rule_trials,
     sequences,
     users,
 )
@@ -60,6 +62,8 @@ KEEP_ANSWERS = timedelta(days=2)
 
 ROLL_UPS = "roll-ups"
 ROLL_UPS_S = 20
+TRIALS = "rule trials"
+TRIALS_S = 1
 
 Job = Callable[[Connection, datetime], object]
 
@@ -111,6 +115,8 @@ def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event
     scheduler.add_job(
         refresh_roll_ups, "interval", (settings.database_url,), seconds=ROLL_UPS_S, id=ROLL_UPS
     )
+    trials = TrialStarter(settings.database_url)
+    scheduler.add_job(start_trials, "interval", (trials,), seconds=TRIALS_S, id=TRIALS)
     scheduler.start()
     try:
         while not stop.wait(STANDBY_S):
@@ -118,6 +124,7 @@ def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event
             lock.commit()
     finally:
         scheduler.shutdown(wait=True)
+        trials.close()
         pool.close()
         redis.close()
 
@@ -147,6 +154,12 @@ def refresh_roll_ups(database_url: str) -> None:
         rollups.refresh(conn, datetime.now(UTC))
 
 
+def start_trials(trials: TrialStarter) -> None:
+    """Changes of rules that somebody wants tried: each is a process of its own."""
+    with _reported(TRIALS):
+        trials.tick()
+
+
 @contextmanager
 def _reported(name: str) -> Iterator[None]:
     """A failing job is logged and ticks again next time."""
@@ -174,6 +187,7 @@ def _forget(conn: Connection, now: datetime) -> None:
     idempotency.forget_answers(conn, now - KEEP_ANSWERS)
     sequences.forget(conn, now)
     broker_counts.forget(conn, now)
+    rule_trials.forget(conn, now)
 
 
 def _forget_messages(conn: Connection, now: datetime) -> None:

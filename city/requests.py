@@ -145,6 +145,61 @@ class ReplaceRequest:
     version: int | None = None
 
 
+# Rules and work permits
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTextRequest:
+    """A rule as text, and values to be put into it by the names of the form's fields."""
+
+    text: str
+    put: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTrialRequest:
+    """A text to be tried on the past, or the code of a rule to be taken out of force. `seen` is the
+    newest version that the person looked at, None of a new rule."""
+
+    text: str = ""
+    retire: str = ""
+    seen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleApplyRequest:
+    """Why, and whether what is odd about the rule is agreed to."""
+
+    why: str
+    accept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PermitRequest:
+    """Who works where from when to when. The place is exactly one of `devices`, a circle, a
+    `polygon` of corners [lon, lat] and the code of a `street`; without `code` it gets a number."""
+
+    who: str
+    why: str
+    until: datetime
+    code: str = ""
+    begin: datetime | None = None  # None: now
+    devices: list[str] = field(default_factory=list)
+    lon: float | None = None
+    lat: float | None = None
+    radius_m: float | None = None
+    polygon: list[list[float]] = field(default_factory=list)
+    street: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PermitEndRequest:
+    """Why a permit ends before its time."""
+
+    why: str
+    version: int
+
+
 # Quarantined messages
 
 

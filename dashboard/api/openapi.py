@@ -30,6 +30,8 @@ from city.requests import (
     OffenceRequest,
     OutOfServiceRequest,
     PasswordRequest,
+    PermitEndRequest,
+    PermitRequest,
     ProgrammeRequest,
     ProgrammeRetireRequest,
     RecusalRequest,
@@ -40,6 +42,9 @@ from city.requests import (
     RetireEntryRequest,
     ReviewRequest,
     RoleRequest,
+    RuleApplyRequest,
+    RuleTextRequest,
+    RuleTrialRequest,
     SettingsApplyRequest,
     SettingsPlanRequest,
     ShelveRequest,
@@ -47,8 +52,9 @@ from city.requests import (
     UserRequest,
     VersionRequest,
 )
+from city.rule_pages import AppliedTrial, FormAnswer, RuleAnswer, RuleItem, TrialAnswer
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
-from dashboard.api import incidents, ingest, people, registry, settings, squads
+from dashboard.api import incidents, ingest, people, permits, registry, settings, squads
 from dashboard.api.alarms import WaitingAnswer
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
@@ -318,6 +324,26 @@ OPERATIONS = (
               ApprovalItem, body=ApprovalApproveRequest),
     Operation("post", "/approvals/{id}/refuse", "Say no, or take back what one asked for",
               ApprovalItem, body=ApprovalRefuseRequest),
+    Operation("get", "/rules", "Alarm rules with what they hold and raised", RuleItem, listed=True),
+    Operation("get", "/rules/{code}", "One rule with all its versions", RuleAnswer),
+    Operation("post", "/rules/form", "A rule's text as a form; nothing is written", FormAnswer,
+              body=RuleTextRequest),
+    Operation("post", "/rule-trials", "Have a change of a rule tried on the last 30 days",
+              TrialAnswer, body=RuleTrialRequest, status="201"),
+    Operation("get", "/rule-trials/{id}", "How far a trial is, and what it found", TrialAnswer),
+    Operation("post", "/rule-trials/{id}/cancel", "Nobody waits for it", TrialAnswer),
+    Operation("post", "/rule-trials/{id}/apply",
+              "Put in force what was tried; gas safety may wait for a second person", AppliedTrial,
+              body=RuleApplyRequest),
+    Operation("get", "/permits", "Work permits, newest first", permits.PermitItem, listed=True,
+              query={**PAGING, "state": _text("those not over", enum=list(permits.STATES)),
+                     "device": _text("only about this device")}),
+    Operation("get", "/permits/{code}", "One work permit", permits.PermitItem),
+    Operation("post", "/permits", "Covers of a place may be open for a time", permits.PermitItem,
+              body=PermitRequest, status="201"),
+    Operation("post", "/permits/{code}/end",
+              "End it early; covers open in a minute are alarms", permits.PermitItem,
+              body=PermitEndRequest),
     Operation("get", "/settings", "The parts of the city folder that are tables", PartItem,
               listed=True),
     Operation("get", "/settings/{part}", "A table as it is now", Sheet),

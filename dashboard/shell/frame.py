@@ -40,6 +40,8 @@ SCREENS: dict[str, tuple[Role, ...]] = {
     "cases": (_A, _D, _G, _C, _L),
     "kpi": (_A, _D, _L, _V),
     "lighting": (_A, _D, _L, _V),
+    "permits": (_A, _D, _G, _C, _S, _L),
+    "rules": (_A, _D, _G, _L),
     "registers": (_A, _D, _G, _C, _S, _L),
     "devices": (_A, _D, _G),
     "operations": (_A, _D, _G),
@@ -97,7 +99,8 @@ def home_of(role: Role) -> str:
 
 
 def may_open(role: Role, screen: str) -> bool:
-    return screen.partition("/")[0] in (MANUAL, *SCREENS_OF_ROLE.get(role, ()))
+    own = (*SCREENS_OF_ROLE.get(role, ()))
+    return screen.partition("/")[0] in (MANUAL, *own)
 
 
 def render_page(view: View, screen: str, children: list[Component], class_name: str) -> Component:

@@ -131,6 +131,9 @@ REVIEW_PICTURE = "review-picture"  # these are filled in the browser
 REVIEW_FACTS = "review-facts"
 REVIEW_BUTTONS = "review-buttons"
 REVIEW_MORE = "review-more"
+# Rules and work permits
+RULES_BODY = "rules-body"  # filled in the browser
+PERMITS_BODY = "permits-body"  # filled in the browser
 
 # Registers
 REGISTERS_BODY = "registers-body"  # filled in the browser
