@@ -16,7 +16,7 @@ from alerts.judge import Clear, Ease, Outcome, Raise, Standing, Start, Timer
 from alerts.levels import ACTIVE, Levels, levels_of
 from alerts.levels import as_json as levels_json
 from alerts.lifecycle import TABLE, Input, Move, Refusal, allowed_inputs
-from alerts.limits import ReadingRule
+from alerts.limits import LimitRule
 from alerts.reasons import as_json
 from alerts.rules import Rule
 from city.alarm import Alarm, AlarmChangeKind, AlarmState, Inhibition, Severity
@@ -153,8 +153,8 @@ class AlarmBook:
         return Standing(level, levels.since(rule.code), again, timers)
 
     def running(
-        self, rules: Iterable[ReadingRule], device: WatchedDevice
-    ) -> Sequence[tuple[ReadingRule, Timer]]:
+        self, rules: Iterable[LimitRule], device: WatchedDevice
+    ) -> Sequence[tuple[LimitRule, Timer]]:
         """The delays of these rules that run for the device."""
         if not self._timers:
             return ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from alerts.scope import EVERYWHERE, Scope
 from city.alarm import Severity
 
 DAY_S = 86_400.0
@@ -44,6 +45,7 @@ class Rule:
     valid_from: datetime
     category_attribute: str = ""  # a device may name its own category (type of cover)
     off_delay: timedelta = timedelta(0)
+    scope: Scope = EVERYWHERE  # of the devices of `kinds`, and of the day
     version: int = 0  # 0: not stored yet
 
     @property

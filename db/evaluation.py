@@ -262,7 +262,8 @@ def list_watched_devices(conn: Connection, ids: Sequence[int] | None = None) -> 
         return cursor.execute(
             """
             SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
-                   report_interval_s, demo, out_of_service_since, return_due_at
+                   report_interval_s, demo, out_of_service_since, return_due_at,
+                   model
             FROM device
             WHERE %(ids)s::int[] IS NULL OR id = ANY(%(ids)s)
             """,

@@ -14,18 +14,19 @@ from typing import Any, ClassVar
 from alerts.book import Finding, place_of
 from alerts.course import Running, fallen_due
 from alerts.fields import Fields
-from alerts.judge import Sample, Stop
-from alerts.limits import DEFAULT_MAX_AGE_S, Comparison, ReadingRule, applies_to, reach_of
-from alerts.replay import replay_together
-from alerts.rules import DAY_S, SEVERITIES, Level
+from alerts.fold import reaching
+from alerts.history import History, Series
+from alerts.judge import Stop
+from alerts.limits import DEFAULT_MAX_AGE_S, Comparison, ReadingRule, applies_to
+from alerts.rules import DAY_S
 from alerts.save import load_book
-from alerts.watch.kind import Kind, Look, Story
+from alerts.watch.kind import LimitKind, Look
+from alerts.watch.limit_fields import check_clearing, parse_levels
 from city.alarm import Alarm
 from city.device import WatchedDevice
 from city.reading import METRICS
-from db import evaluation, readings_past, rule_timers
+from db import evaluation, rule_timers
 from db.pool import Connection
-from db.readings_past import Reach
 
 # Delays run out in spite of readings that wait, should evaluation stand still for so long.
 WAIT_FOR_READINGS = timedelta(minutes=5)
@@ -39,7 +40,7 @@ class ReadingState:
     until: datetime
 
 
-class ReadingKind(Kind[ReadingRule, ReadingState]):
+class ReadingKind(LimitKind[ReadingRule, ReadingState]):
     """Fields of its own: those of `ReadingRule`; any number of levels, each with a limit."""
 
     name = "reading"
@@ -80,10 +81,10 @@ class ReadingKind(Kind[ReadingRule, ReadingState]):
             clear_share=fields.optional_number("clear_share", low=0, high=10),
             clear_needs_reading=fields.flag("clear_needs_reading", default=False),
             max_age=fields.seconds("max_age_s", default=DEFAULT_MAX_AGE_S, high=30 * DAY_S),
-            levels=_levels(fields),
+            levels=parse_levels(fields),
             **common,
         )
-        _check_clearing(rule, fields)
+        check_clearing(rule, fields)
         return rule
 
     def due(self, conn: Connection, rules: Sequence[ReadingRule], now: datetime) -> list[str]:
@@ -122,73 +123,14 @@ class ReadingKind(Kind[ReadingRule, ReadingState]):
     def is_about(self, rule: ReadingRule, alarm: Alarm, device: WatchedDevice | None) -> bool:
         return device is not None and applies_to(rule, device)
 
-    def past(
-        self, conn: Connection, rules: Sequence[ReadingRule], from_: datetime, to: datetime
-    ) -> Iterator[Story]:
-        devices = {d.id: d for d in evaluation.list_watched_devices(conn)}
-        concerned = {i for i, d in devices.items() if any(applies_to(r, d) for r in rules)}
-        reaches = [(rule.metric.id, reach_of(rule)) for rule in rules]
-        known = [Reach(metric, *reach) for metric, reach in reaches if reach is not None]
-        if len(known) == len(rules):  # an alarm begins with a value past a limit
-            concerned &= readings_past.list_reaching(conn, known, from_, to)
-        metrics = sorted({rule.metric.id for rule in rules})
-        for device_id, past in readings_past.by_device(conn, metrics, sorted(concerned), from_, to):
-            device = devices[device_id]
-            mine = [rule for rule in rules if applies_to(rule, device)]
-            samples = (
-                (rule, Sample(p.ts, p.received_at, p.value, p.quality))
-                for p in past
-                for rule in mine
-                if rule.metric.id == p.metric_id
-            )
-            yield device, replay_together(mine, device, samples, to)
+    def reaching(self, rule: ReadingRule, history: History) -> list[int]:
+        return reaching(rule, history)
+
+    def derive(self, rule: ReadingRule, device: WatchedDevice, history: History) -> Series:
+        return history.of(device.id, rule.metric.id)
 
 
 def _delaying(rules: Sequence[ReadingRule]) -> tuple[list[str], list[str]]:
     """Codes of rules whose on-delays, and whose off-delays, run out by themselves."""
     on = [rule.code for rule in rules]
     return on, [rule.code for rule in rules if not rule.clear_needs_reading]
-
-
-def _levels(fields: Fields) -> tuple[Level, ...]:
-    levels: list[Level] = []
-    for part in fields.tables("level"):
-        attribute = part.code("limit_attribute", default="")
-        limit = None if attribute else part.number("limit")
-        clear_limit = part.optional_number("clear_limit")
-        if clear_limit is not None and not levels:
-            raise part.wrong("clear_limit", clear_limit, "only a worse level has one of its own")
-        levels.append(
-            Level(
-                severity=SEVERITIES[part.one_of("severity", list(SEVERITIES))],
-                limit=limit,
-                limit_attribute=attribute,
-                on_delay=part.seconds("on_delay_s", default=0.0, high=DAY_S),
-                clear_limit=clear_limit,
-            )
-        )
-        part.nothing_left()
-    ordered = [level.severity for level in levels]
-    if len(set(ordered)) != len(ordered) or ordered != sorted(ordered, reverse=True):
-        raise fields.wrong(
-            "level", [s.name.lower() for s in ordered], "must run from the mildest to the worst"
-        )
-    return tuple(levels)
-
-
-def _check_clearing(rule: ReadingRule, fields: Fields) -> None:
-    """A clear limit on the wrong side of the limit would raise and clear at the same value."""
-    if rule.clear_limit is not None and rule.clear_share is not None:
-        raise fields.wrong("clear_share", rule.clear_share, "clear_limit is given too")
-    limits = [level.limit for level in rule.levels if level.limit is not None]
-    falling = rule.is_falling
-    if sorted(limits, reverse=falling) != limits:
-        raise fields.wrong("level.limit", limits, "a worse level needs a stricter limit")
-    if rule.clear_share is not None and (rule.clear_share > 1) != falling:
-        side = "at least" if falling else "at most"
-        raise fields.wrong("clear_share", rule.clear_share, f"must be {side} 1")
-    bounds = [(rule.clear_limit, limits[0])] if limits else []
-    bounds += [(lv.clear_limit, lv.limit) for lv in rule.levels[1:] if lv.limit is not None]
-    for clear_limit, limit in bounds:
-        if clear_limit is not None and (limit - clear_limit) * (-1 if falling else 1) < 0:
-            raise fields.wrong("clear_limit", clear_limit, f"is past the limit {limit:g}")
