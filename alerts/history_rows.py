@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
 
 import numpy as np
 
 from alerts.history import History, MetricColumns, build_columns
 from alerts.limits import LimitRule, is_about
 from alerts.rules import Rule
+from alerts.surroundings import pipes_of
 from alerts.watch import KINDS
 from alerts.watch.kind import LimitKind
-from city.device import WatchedDevice
-from city.place import LonLat
-from db import evaluation, pipes, readings_past
+from db import evaluation, readings_past
 from db.pool import Connection
 from db.readings_past import Extents
-
-# A device belongs to a pipe section that it stands nearer to than this.
-BESIDE_M = 15.0
-METRES_A_DEGREE = 111_195.0
 
 
 def load_history(conn: Connection, rules: Sequence[Rule], from_: datetime, to: datetime) -> History:
@@ -87,39 +81,3 @@ def _load(
     everybody = len(present) == len(known.device_ids)
     rows = readings_past.copy_readings(conn, metric, None if everybody else present, from_, to)
     return build_columns(rows.device_id, rows.ts_us, rows.received_us, rows.value, rows.quality)
-
-
-def pipes_of(conn: Connection, devices: Iterable[WatchedDevice]) -> dict[int, frozenset[str]]:
-    """The pipe sections beside each device that measures gas, by their lines and by its attribute
-    `pipe`."""
-    by_district: dict[str, list[WatchedDevice]] = defaultdict(list)
-    for device in devices:
-        if device.gas:
-            by_district[device.district].append(device)
-    found: dict[int, set[str]] = defaultdict(set)
-    for district, mine in by_district.items():
-        for row in pipes.list_pipes(conn, district):
-            for number in _beside(row.line, mine):
-                found[mine[number].id].add(row.code)
-        for device in mine:
-            named = device.attributes.get("pipe")
-            if isinstance(named, str) and named:
-                found[device.id].add(named)
-    return {device_id: frozenset(codes) for device_id, codes in found.items()}
-
-
-def _beside(line: Sequence[Sequence[float]], devices: Sequence[WatchedDevice]) -> list[int]:
-    """Which of the devices are within `BESIDE_M` of a line of lon/lat."""
-    points = np.array([[float(lon), float(lat)] for lon, lat, *_ in line])
-    place = LonLat(float(points[0, 0]), float(points[0, 1]))
-    scale = np.array([np.cos(np.radians(place.lat)), 1.0]) * METRES_A_DEGREE
-    corners = points * scale
-    own = np.array([[d.lon, d.lat] for d in devices]) * scale
-    near = np.zeros(len(devices), bool)
-    for begin, end in pairwise(corners):
-        along = end - begin
-        length = float(along @ along)
-        share = np.clip((own - begin) @ along / length, 0, 1) if length else np.zeros(len(own))
-        apart = own - (begin + share[:, None] * along)
-        near |= (apart**2).sum(axis=1) <= BESIDE_M**2
-    return np.flatnonzero(near).tolist()

@@ -60,6 +60,31 @@ class ReadingRule(LimitRule):
     """A rule on the values of one metric, judged as they come."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowRule(LimitRule):
+    """A rule on what the last values come to (`alerts.watch.window`).
+
+    `wake` is the value of the metric below which no alarm begins (nor above `wake_below`, where
+    there is one); `hold_above` the one down to which a standing alarm stays, whatever the signal
+    says. `look_every` is how long a look may wait."""
+
+    window: timedelta
+    wake: float
+    wake_below: float | None = None
+    hold_above: float | None = None
+    look_every: timedelta = timedelta(seconds=5)
+
+    @property
+    def looks_at(self) -> tuple[int, ...]:
+        """Ids of the metrics that the signal is made of."""
+        return (self.metric.id,)
+
+    @property
+    def wakes_by_day(self) -> bool:
+        """Whether only what is measured by day wakes it."""
+        return False
+
+
 def on_readings(rules: Iterable[Rule]) -> list[ReadingRule]:
     """Of these rules those that judge values."""
     return [rule for rule in rules if isinstance(rule, ReadingRule)]

@@ -271,6 +271,19 @@ def list_watched_devices(conn: Connection, ids: Sequence[int] | None = None) -> 
         ).fetchall()
 
 
+def list_devices_of(conn: Connection, district: str) -> list[WatchedDevice]:
+    """All devices of a district."""
+    with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
+                   report_interval_s, demo, out_of_service_since, return_due_at, model
+            FROM device WHERE district = %s
+            """,
+            (district,),
+        ).fetchall()
+
+
 def find_last_receipt(conn: Connection) -> datetime | None:
     """When anything at all was last received; None: nothing ever was."""
     row = conn.execute(

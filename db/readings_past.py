@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -27,6 +27,8 @@ AROUND_LIMIT = 5_000
 # after the last one. Times are microseconds since 2000.
 COPY_HEAD, COPY_TAIL = 19, 2
 YEAR_2000_US = 946_684_800_000_000
+READING_FIELDS = (("device_id", ">i4"), ("ts", ">i8"), ("received", ">i8"), ("value", ">f8"),
+                  ("quality", ">i2"))  # fmt: skip
 # Bytes that become an array at a time.
 COPY_PART = 32 << 20
 
@@ -129,11 +131,31 @@ def copy_readings(
                 AND (%s::int[] IS NULL OR device_id = ANY(%s::int[])))
         TO STDOUT (FORMAT binary)
     """
-    fields = (("device_id", ">i4"), ("ts", ">i8"), ("received", ">i8"), ("value", ">f8"),
-              ("quality", ">i2"))  # fmt: skip
     ids = None if device_ids is None else list(device_ids)
-    parts = _copy(conn, query, (metric_id, from_, to, ids, ids), fields)
+    return _as_rows(_copy(conn, query, (metric_id, from_, to, ids, ids), READING_FIELDS))
 
+
+def copy_since(
+    conn: Connection, metric_id: int, since: Mapping[int, datetime], to: datetime
+) -> Rows:
+    """The readings of one metric of devices, of each from its moment on and before `to`."""
+    query = """
+        COPY (SELECT found.device_id, found.ts, received_at, value, quality
+              FROM unnest(%s::int[], %s::timestamptz[]) AS wanted (id, since)
+              CROSS JOIN LATERAL (
+                  SELECT device_id, ts, received_at, value, quality FROM reading
+                  WHERE device_id = wanted.id AND metric_id = %s AND ts >= wanted.since
+                    AND ts >= %s AND ts < %s -- the same for all: leaves out old chunks
+              ) found)
+        TO STDOUT (FORMAT binary)
+    """
+    if not since:
+        return _as_rows([])
+    params = (list(since), list(since.values()), metric_id, min(since.values()), to)
+    return _as_rows(_copy(conn, query, params, READING_FIELDS))
+
+
+def _as_rows(parts: Sequence[NDArray[Any]]) -> Rows:
     def column(name: str, dtype: type[Any]) -> NDArray[Any]:
         if not parts:
             return np.zeros(0, dtype)

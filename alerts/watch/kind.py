@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from alerts.book import AlarmBook, Finding
 from alerts.fields import Fields
 from alerts.history import History, Series
-from alerts.limits import LimitRule
+from alerts.limits import LimitRule, applies_to
 from alerts.paths import Explained
 from alerts.rules import DAY_S, SEVERITIES, Level, Rule
 from city.alarm import Alarm
@@ -114,6 +114,9 @@ class LimitKind(Kind[L, S]):
 
     def metrics(self, rule: L) -> tuple[int, ...]:
         return (rule.metric.id,)
+
+    def is_about(self, rule: L, alarm: Alarm, device: WatchedDevice | None) -> bool:
+        return device is not None and applies_to(rule, device)
 
 
 def one_level(fields: Fields) -> tuple[Level, ...]:

@@ -12,11 +12,13 @@ import numpy as np
 from alerts import signals
 from alerts.fields import Fields
 from alerts.history import NOTHING, Floats, History, Ints, Series, as_us, lonlat, merged
-from alerts.limits import applies_to
+from alerts.limits import WindowRule, applies_to
 from alerts.rules import DAY_S
-from alerts.watch.window import WindowKind, WindowRule, checked, window_fields
+from alerts.watch.window import WindowKind, checked, window_fields
 from city.device import WatchedDevice
 from city.place import distance_m
+from db import evaluation
+from db.pool import Connection
 
 TOGETHER = "neighbours_rose"
 # A value older than so many reporting intervals takes no part in a vote; it ends none either.
@@ -97,6 +99,16 @@ class NeighboursKind(WindowKind[NeighboursRule]):
         votes = [_vote(rule, one, history) for one in members]
         ts_us = merged([replace(NOTHING, ts_us=vote.ts_us) for vote in votes])
         return _count(rule, device, members, history, ts_us)
+
+    def _list_devices(
+        self,
+        conn: Connection,
+        rules: Iterable[NeighboursRule],
+        marked: Iterable[int],
+        district: str,
+    ) -> dict[int, WatchedDevice]:
+        found = evaluation.list_devices_of(conn, district)
+        return {d.id: d for d in found if any(applies_to(rule, d) for rule in rules)}
 
     def around(
         self, rule: NeighboursRule, devices: Iterable[WatchedDevice], history: History

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from alerts import signals
 from alerts.fields import Fields
 from alerts.history import History, Series, as_us
-from alerts.watch.window import WindowKind, WindowRule, checked, held, window_fields
+from alerts.limits import WindowRule
+from alerts.watch.window import WindowKind, checked, held, window_fields
 from city.device import WatchedDevice
 
 ROSE = "rose_within"

@@ -17,9 +17,9 @@ import numpy as np
 from alerts import daylight, signals
 from alerts.fields import Fields
 from alerts.history import NOTHING, Flags, Floats, History, Ints, Series, lonlat, merged
-from alerts.limits import as_number
+from alerts.limits import WindowRule, as_number
 from alerts.scope import WALL_CLOCK
-from alerts.watch.window import WindowKind, WindowRule, checked, window_fields
+from alerts.watch.window import WindowKind, checked, window_fields
 from city.device import WatchedDevice
 from city.reading import METRICS
 
@@ -37,6 +37,18 @@ class ScheduleRule(WindowRule):
 
     fault: str
     grace: timedelta  # around sunrise and sunset, and around the steps of a programme
+
+    @property
+    def looks_at(self) -> tuple[int, ...]:
+        return {
+            DAY_BURN: (LAMP_ON, POWER),
+            DIM_MISMATCH: (DIM, LAMP_ON),
+            UNDER_POWER: (POWER, DIM, LAMP_ON),
+        }[self.fault]
+
+    @property
+    def wakes_by_day(self) -> bool:
+        return self.fault == DAY_BURN
 
     @property
     def unit(self) -> str:
@@ -75,13 +87,6 @@ class ScheduleKind(WindowKind[ScheduleRule]):
         known["wake"] = 0.5 if fault == DAY_BURN else -1e9
         return checked(ScheduleRule(fault=fault, grace=grace, **known), fields)
 
-    def metrics(self, rule: ScheduleRule) -> tuple[int, ...]:
-        return {
-            DAY_BURN: (LAMP_ON, POWER),
-            DIM_MISMATCH: (DIM, LAMP_ON),
-            UNDER_POWER: (POWER, DIM, LAMP_ON),
-        }[rule.fault]
-
     def reaching(self, rule: ScheduleRule, history: History) -> Sequence[int]:
         found = set(super().reaching(rule, history))
         if rule.fault == DAY_BURN:
@@ -91,7 +96,7 @@ class ScheduleKind(WindowKind[ScheduleRule]):
 
     def derive(self, rule: ScheduleRule, device: WatchedDevice, history: History) -> Series:
         parts = {metric: history.of(device.id, metric) for metric in (LAMP_ON, POWER, DIM)}
-        ts_us = merged([parts[metric] for metric in self.metrics(rule) if len(parts[metric])])
+        ts_us = merged([parts[metric] for metric in rule.looks_at if len(parts[metric])])
         if not len(ts_us):
             return NOTHING
         fresh_us = FRESH_INTERVALS * device.report_interval_s * 1_000_000

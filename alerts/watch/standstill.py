@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from alerts import signals
 from alerts.fields import Fields
 from alerts.history import History, Series
-from alerts.limits import applies_to
-from alerts.watch.window import WindowKind, WindowRule, checked, held, window_fields
+from alerts.limits import WindowRule, applies_to
+from alerts.watch.window import WindowKind, checked, held, window_fields
 from city.device import WatchedDevice
 
 STANDS_STILL = "stands_still"
