@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from alerts.book import AlarmBook, Page
+from alerts.cause import likely_cause
 from alerts.fold import fold, track_of
 from alerts.history import History
 from alerts.history_rows import load_history
@@ -25,9 +26,11 @@ from alerts.sentences import sentence
 from alerts.watch import KINDS
 from alerts.watch.kind import LimitKind
 from city.alarm import Alarm, AlarmChangeKind
+from city.device import WatchedDevice
 from city.errors import InvalidInput
 from db.pool import Connection
 
+GAS = "gas"
 ANNOUNCED = (AlarmChangeKind.RAISED, AlarmChangeKind.ESCALATED, AlarmChangeKind.RETRIPPED)
 
 
@@ -72,8 +75,9 @@ def judge_history(
     """What these rules would have raised on these readings, by time. Rules without a history are
     left out; `only` leaves out alarms in which none of the rules of these codes had a part."""
     asked = None if only is None else set(only)
+    by_code = {device.code: device for device in history.devices.values()}
     found = [
-        would_raise(page)
+        with_cause(would_raise(page), by_code, history)
         for book in books_of(rules, history)
         for page in book.pages
         if asked is None or not asked.isdisjoint(page.levels.steps)
@@ -163,6 +167,17 @@ def would_raise(page: Page) -> WouldRaise:
     )
 
 
+def with_cause(
+    found: WouldRaise, by_code: Mapping[str, WatchedDevice], history: History
+) -> WouldRaise:
+    """A gas alarm with what may have made the gas, as it was known when it was worst."""
+    device = by_code.get(found.device)
+    if found.condition != GAS or device is None or not found.levels:
+        return found
+    cause = likely_cause(device, history, found.levels[-1]["at"])
+    return replace(found, likely_cause=cause.tag)
+
+
 # Conditions that are called otherwise by those who ask what is wrong.
 GROUPS = {"lamp-cabinet": "lamp"}
 
@@ -170,8 +185,8 @@ GROUPS = {"lamp-cabinet": "lamp"}
 def members_of(page: Page) -> tuple[str, ...]:
     """The devices that an alarm spoke for at any time."""
     found: set[str] = set()
-    for change in page.changes:
-        facts = change.alarm.reason.get("facts", {})
+    for alarm in (page.alarm, *(change.alarm for change in page.changes)):
+        facts = alarm.reason.get("facts", {})
         found.update(facts.get("members", ()), facts.get("children", ()))
     return tuple(sorted(found))
 

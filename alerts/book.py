@@ -215,7 +215,16 @@ class AlarmBook:
         page.step(rule.code, outcome.sensed_at, outcome.severity)
         if before is None or outcome.severity < before:
             self._announce(page, rule, outcome, actor)
+        elif members := outcome.reason.facts.get("members"):
+            self.note(condition, {"members": members})
         return page.alarm
+
+    def note(self, condition: str, facts: Mapping[str, Any]) -> None:
+        """Something more is known of a live alarm; told to nobody."""
+        page = self._live[condition]
+        known = page.alarm.reason.get("facts", {})
+        reason = {**page.alarm.reason, "facts": {**known, **facts}}
+        page.alarm, page.touched = replace(page.alarm, reason=reason), True
 
     def announce(self, condition: str, rule: Rule, outcome: Raise) -> None:
         """Tell a rise that was found after the fact; the levels are put right by `put_levels`."""
@@ -362,13 +371,14 @@ class AlarmBook:
         move = TABLE[alarm.state, Input.ESCALATE if worse else Input.RAISE]
         assert isinstance(move, Move), "rules are never refused"
         assert move.change is not None
+        facts = {**_carried(alarm), **outcome.reason.facts}
         changed = replace(
             alarm,
             state=move.to,
             severity=min(alarm.severity, outcome.severity),
             rule_code=rule.code,
             rule_version=rule.version,
-            reason=as_json(outcome.reason),
+            reason=as_json(replace(outcome.reason, facts=facts)),
             announced_at=self.now,
             cleared_at=None,
             acknowledged_at=None,
@@ -398,6 +408,12 @@ class AlarmBook:
 def condition_of(rule: Rule, name: str) -> str:
     """What is wrong where: rules that measure the same hazard share one condition."""
     return f"{rule.condition}/{name}"
+
+
+def _carried(alarm: Alarm) -> dict[str, Any]:
+    """What is known of the condition itself, whichever rule tells of it."""
+    known = alarm.reason.get("facts", {})
+    return {"members": known["members"]} if known.get("members") else {}
 
 
 def _muted(alarm: Alarm) -> Severity:

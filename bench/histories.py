@@ -6,7 +6,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -62,7 +61,6 @@ def as_history(made: Made) -> History:
     devices = {number: watched(number, one) for number, one in enumerate(made.devices, start=1)}
     ids = {device.code: device.id for device in devices.values()}
     by_metric: dict[str, list[tuple[int, int, int, float]]] = {}
-    newest = datetime.min
     for one in made.readings:
         row = (
             ids[one.device],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -282,6 +282,19 @@ def list_devices_of(conn: Connection, district: str) -> list[WatchedDevice]:
             """,
             (district,),
         ).fetchall()
+
+
+def list_past_date(conn: Connection, attribute: str, today: date) -> set[int]:
+    """Devices of which an attribute is a day before today."""
+    rows = conn.execute(
+        """
+        SELECT id FROM device
+        WHERE attributes ->> %(name)s ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
+          AND attributes ->> %(name)s < %(today)s
+        """,
+        {"name": attribute, "today": today.isoformat()},
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def find_last_receipt(conn: Connection) -> datetime | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alerts.watch.combination import CombinationKind
 from alerts.watch.drift import DriftKind
 from alerts.watch.feed import FeedKind
 from alerts.watch.gateway import GatewayKind
@@ -18,6 +19,7 @@ from alerts.watch.reading import ReadingKind
 from alerts.watch.repeat import RepeatKind
 from alerts.watch.rise import RiseKind
 from alerts.watch.schedule import ScheduleKind
+from alerts.watch.service import ServiceKind
 from alerts.watch.silence import SilenceKind
 from alerts.watch.standstill import StandstillKind
 from alerts.watch.video import VideoKind
@@ -26,7 +28,7 @@ KINDS: dict[str, Kind[Any, Any]] = {
     kind.name: kind
     for kind in (
         ReadingKind(), RiseKind(), MeanKind(), NeighboursKind(), RepeatKind(), StandstillKind(),
-        DriftKind(), ScheduleKind(), FeedKind(), GatewayKind(), SilenceKind(), LampKind(),
-        VideoKind(),
+        DriftKind(), ScheduleKind(), CombinationKind(), ServiceKind(), FeedKind(), GatewayKind(),
+        SilenceKind(), LampKind(), VideoKind(),
     )
 }  # fmt: skip

@@ -14,7 +14,7 @@ from alerts.fields import Fields
 from alerts.history import NOTHING, Floats, History, Ints, Series, as_us, lonlat, merged
 from alerts.limits import WindowRule, applies_to
 from alerts.rules import DAY_S
-from alerts.watch.window import WindowKind, checked, window_fields
+from alerts.watch.window import WindowKind, checked, latest_receipt, window_fields
 from city.device import WatchedDevice
 from city.place import distance_m
 from db import evaluation
@@ -234,20 +234,5 @@ def _count(
         members = [code for code in sorted(now) if now[code][place] > 0]
         facts[place] = {"members": members, "members_text": ", ".join(members)}
     quality = np.zeros(len(ts_us), np.int8)
-    received = _received(group, rule, history, ts_us)
+    received = latest_receipt(ts_us, (history.of(one.id, rule.metric.id) for one in group))
     return Series(ts_us, received, value, quality, facts)
-
-
-def _received(
-    group: Sequence[WatchedDevice], rule: NeighboursRule, history: History, ts_us: Ints
-) -> Ints:
-    """When the newest of the values at each moment was received."""
-    received = ts_us.copy()
-    for one in group:
-        series = history.of(one.id, rule.metric.id)
-        place = np.searchsorted(ts_us, series.ts_us)
-        inside = place < len(ts_us)
-        place, mine = place[inside], series.received_us[inside]
-        same = ts_us[place] == series.ts_us[inside]
-        received[place[same]] = np.maximum(received[place[same]], mine[same])
-    return received

@@ -19,7 +19,7 @@ from alerts.fields import Fields
 from alerts.history import NOTHING, Flags, Floats, History, Ints, Series, lonlat, merged
 from alerts.limits import WindowRule, as_number
 from alerts.scope import WALL_CLOCK
-from alerts.watch.window import WindowKind, checked, window_fields
+from alerts.watch.window import WindowKind, checked, latest_receipt, window_fields
 from city.device import WatchedDevice
 from city.reading import METRICS
 
@@ -105,12 +105,7 @@ class ScheduleKind(WindowKind[ScheduleRule]):
             for metric, part in parts.items()
         }
         signal = _SIGNALS[rule.fault](rule, device, ts_us, now)
-        received = ts_us.copy()
-        for part in parts.values():
-            place = np.searchsorted(ts_us, part.ts_us)
-            inside = place < len(ts_us)
-            same = ts_us[place[inside]] == part.ts_us[inside]
-            received[place[inside][same]] = part.received_us[inside][same]
+        received = latest_receipt(ts_us, parts.values())
         quality = np.zeros(len(ts_us), np.int8)
         return Series(ts_us, received, signal.round(1), quality)
 

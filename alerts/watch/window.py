@@ -20,7 +20,7 @@ import numpy as np
 from alerts.book import AlarmBook, Finding
 from alerts.course import Situation, follow, lead_of, settle
 from alerts.fields import Fields
-from alerts.history import Floats, History, Series
+from alerts.history import Floats, History, Ints, Series
 from alerts.judge import Sample
 from alerts.limits import Comparison, WindowRule, applies_to
 from alerts.rules import DAY_S
@@ -78,7 +78,7 @@ def window_fields(fields: Fields, common: dict[str, Any], **more: Any) -> dict[s
         "clear_limit": 0.0 if "clear_limit" in more else fields.number("clear_limit"),
         "clear_needs_reading": fields.flag("clear_needs_reading", default=False),
         "max_age": fields.seconds("max_age_s", default=DAY_S, high=30 * DAY_S),
-        "window": fields.seconds("window_s", high=LONGEST_WINDOW_S),
+        "window": more.pop("window", None) or fields.seconds("window_s", high=LONGEST_WINDOW_S),
         "wake": fields.number("wake", default=WAKE_SHARE * mildest),
         "hold_above": fields.optional_number("hold_above"),
         "look_every": fields.seconds("look_every_s", default=5.0, high=DAY_S),
@@ -232,6 +232,18 @@ class WindowKind(LimitKind[W, WindowState]):
         """The marked devices; kinds that look around need those of their district."""
         found = evaluation.list_watched_devices(conn, sorted(marked))
         return {device.id: device for device in found if device.district == district}
+
+
+def latest_receipt(ts_us: Ints, parts: Iterable[Series]) -> Ints:
+    """When the last of the values at each moment was received."""
+    received = ts_us.copy()
+    for part in parts:
+        place = np.searchsorted(ts_us, part.ts_us)
+        inside = place < len(ts_us)
+        place, mine = place[inside], part.received_us[inside]
+        same = ts_us[place] == part.ts_us[inside]
+        received[place[same]] = np.maximum(received[place[same]], mine[same])
+    return received
 
 
 def held(rule: WindowRule, series: Series, signal: Floats) -> Series:
