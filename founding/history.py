@@ -41,13 +41,12 @@ SOURCES: Mapping[str, Source] = {
     "feeds": Source(("feed",), {"feed": "name"}),
     "rosters": Source(("roster",), {"squad_roster": "squad"}),
     "rules": Source(("rule",), {"rule": "code"}),
-    "duty-grids": Source(
-        ("duty_grid",), {"duty_grid": "code", "duty_grid_division": "duty_grid"}
-    ),
+    "duty-grids": Source(("duty_grid",), {"duty_grid": "code", "duty_grid_division": "duty_grid"}),
     "unit-grid": Source(("unit_grid",), {}),  # the log has numbers of cells, and no row
     "models": Source(("model",), {"device_model": "name"}),
     "city": Source(
-        ("district", "setting"), {"district": "code", SETTING: "district"},
+        ("district", "setting"),
+        {"district": "code", SETTING: "district"},
         ("name_zh", "name_en", "timezone", "calendar", "languages", "levels", "four_eyes"),
     ),
     "boundary": Source(("district",), {"district": "code"}, ("outline",)),

@@ -105,9 +105,7 @@ class Table:
         names = self.needed if CALENDAR.fullmatch(self.file) else self.names
         return csv_text(names, ()).encode()
 
-    def written(
-        self, before: bytes, names: Sequence[str], rows: Sequence[Sequence[str]]
-    ) -> bytes:
+    def written(self, before: bytes, names: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
         """The content with these rows."""
         return self.form.written(before, names, rows)
 

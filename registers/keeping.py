@@ -132,7 +132,9 @@ def _judged(
             raise InvalidInput(f"cells.{name}", value, "is no field of this register")
 
     def fault(name: str, problem: str, value: str | None) -> None:
-        raise InvalidInput(f"cells.{name}", cells.get(name, "") if value is None else value, problem)
+        raise InvalidInput(
+            f"cells.{name}", cells.get(name, "") if value is None else value, problem
+        )
 
     entry = read_entry(register, {n: v.strip() for n, v in cells.items()}, fault)
     area: Any = shape(places.outline_of(conn, district)).buffer(TOLERANCE_DEG)

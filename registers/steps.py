@@ -273,9 +273,7 @@ def verify_draw(conn: Connection, district: str, draw_id: int) -> Verified:
         return Verified(draw_id, False, f"was drawn by {made.algorithm}, this is {ALGORITHM}")
     if told is None:
         return Verified(draw_id, False, "has no event in the log")
-    if told["population_sha256"] != digest_of(
-        made.population, made.inspectors, made.recused
-    ):
+    if told["population_sha256"] != digest_of(made.population, made.inspectors, made.recused):
         return Verified(draw_id, False, "was drawn from other entries or inspectors")
     if (told["seed"], told["objects"], told["each"]) != (made.seed, made.wanted, made.each):
         return Verified(draw_id, False, "was drawn with another seed or other numbers")

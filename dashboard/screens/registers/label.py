@@ -68,9 +68,7 @@ SHEET_STYLE = (
 )
 
 
-def _labels(
-    register: Register, entries: Sequence[tuple[str, str]], address: str
-) -> Iterator[str]:
+def _labels(register: Register, entries: Sequence[tuple[str, str]], address: str) -> Iterator[str]:
     for code, short in entries:
         picture = segno.make_qr(address + short, error="m").svg_inline(omitsize=True, border=4)
         yield (

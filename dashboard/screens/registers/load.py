@@ -307,9 +307,7 @@ def inspect(
     return change(caller, work, once=once, status=CREATED)
 
 
-def add_entry(
-    caller: Caller, code: str, request: EntryRequest, once: Once | None
-) -> StoredAnswer:
+def add_entry(caller: Caller, code: str, request: EntryRequest, once: Once | None) -> StoredAnswer:
     def work(conn: Connection, now: datetime) -> EntryItem:
         return _item(conn, caller, keeping.add_entry(conn, caller, code, request, now))
 
@@ -334,9 +332,7 @@ def retire_entry(
     return change(caller, work, once=once)
 
 
-def recuse(
-    caller: Caller, short: str, request: RecusalRequest, once: Once | None
-) -> StoredAnswer:
+def recuse(caller: Caller, short: str, request: RecusalRequest, once: Once | None) -> StoredAnswer:
     def work(conn: Connection, now: datetime) -> dict[str, list[Recusal] | None]:
         keeping.recuse(conn, caller, short, request, now)
         entry = registers.find_entry(conn, caller.district, short)
