@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -127,7 +128,5 @@ def test_a_film_is_taken_up_to_its_size_and_only_whole() -> None:
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_no_film_of_odd_boxes_does_harm(noise: bytes, at: int) -> None:
     content = FILM[:at] + noise + FILM[at:]
-    try:
+    with contextlib.suppress(InvalidInput):
         assert inspect_file(content, "video/mp4", SHANGHAI).media_type == "video/mp4"
-    except InvalidInput:
-        pass
