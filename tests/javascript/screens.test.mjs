@@ -242,7 +242,7 @@ test('a measure is over its target or not, and nothing is said of nothing', () =
   const load = { announced: 30, per_operator_hour: 15, per_operator_10min: 2.5, worst_10min: 12, windows: 12, full_windows: 1, flood_s: 600, floods: 1, period_s: 7200 };
   const m = { targets, load, raised: 20, by_severity: [1, 3, 6, 10], chattering: [], fleeting: 0, stale: 5, standing: 9 };
   const over = found => gw.measureFigures(found).filter(([, , , good]) => !good).map(([name]) => name);
-  assert.deepEqual(over(m), ['hour', 'ten', 'full', 'flood', 'stale']);
-  assert.deepEqual(over({ ...m, load: { ...load, announced: 0, per_operator_hour: 0, per_operator_10min: 0, windows: 0, full_windows: 0, flood_s: 0 }, raised: 0, by_severity: [0, 0, 0, 0], stale: 0 }), []);
+  assert.deepEqual(plain(over(m)), ['hour', 'ten', 'full', 'flood', 'stale']);
+  assert.deepEqual(plain(over({ ...m, load: { ...load, announced: 0, per_operator_hour: 0, per_operator_10min: 0, windows: 0, full_windows: 0, flood_s: 0 }, raised: 0, by_severity: [0, 0, 0, 0], stale: 0 })), []);
   assert.equal(gw.ruleLink('gas-lel', { clear_limit: { now: 10, proposed: 9 } }), '/rules?rule=gas-lel&clear_limit=9');
 });
