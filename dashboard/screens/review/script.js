@@ -255,7 +255,7 @@
     const reasons = REASONS.map((reason, n) => key(gw.word('review.reason', reason), String(n + 1), () => act('dismissed', reason), '', { 'data-reason': reason }));
     $('review-buttons').replaceChildren(
       key(gw.t('review.confirm'), 'Y', () => act('confirmed'), 'primary', { 'data-verdict': 'confirmed' }),
-      gw.el('div', 'gw-review-reasons', reasons, { role: 'group', 'aria-label': gw.t('review.dismiss') }),
+      gw.el('div', 'gw-review-reasons', [gw.el('small', '', gw.t('review.dismiss')), ...reasons], { role: 'group', 'aria-label': gw.t('review.dismiss') }),
       gw.el('div', 'gw-review-rest', [
         key(gw.t('review.merge'), 'M', () => act('merged'), '', item.similar.length ? {} : { disabled: '' }),
         key(gw.t('review.skip'), 'S', () => act('skip'), ''),

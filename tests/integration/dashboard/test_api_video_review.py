@@ -166,7 +166,7 @@ def test_an_area_is_set_on_the_page_and_keeps_its_class_from_review(cameras: Sit
             "name_zh": "新点",
             "name_en": "New",
             "place": "110.35 20.0",
-            "radius_m": "40",
+            "radius_m": "20",
             "classes": "hawker",
         }
         wrong = ok(admin.post(f"{AREAS}/plan", json=seen | {"put": row | {"place": "20 110"}}))
