@@ -226,3 +226,21 @@ test('earlier offences are told with their dates, and not where nobody knows who
   const offences = [{ at: '2026-11-03T01:00:00Z' }, { at: '2026-10-01T01:00:00Z' }];
   assert.deepEqual([gw.offenceText([], true), gw.offenceText(offences, true), gw.offenceText([], false)], ['first', '2: 2026-11-03, 2026-10-01', 'unknown']);
 });
+
+test('one key is one verdict on a video event', () => {
+  const { gw } = screen('review');
+  const cases = [['y', ['confirmed']], ['Y', ['confirmed']], ['1', ['dismissed', 'nothing_there']], ['6', ['dismissed', 'other']], ['7', null], ['0', null],
+    ['m', ['merged']], ['s', ['skip']], ['u', ['undo']], ['Enter', null], ['x', null]];
+  for (const [key, meant] of cases) assert.deepEqual(plain(gw.reviewKey(key)), meant, key);
+});
+
+test('the event that is shown stays while others come, and what was judged does not come back', () => {
+  const { gw } = screen('review');
+  const item = (id, stay = 1) => ({ event: { camera: 'C', event_id: id, stay } });
+  const ids = (shown, fresh, judged) => plain(gw.reviewQueue(shown, fresh, new Set(judged))).map(i => i.event.event_id + i.event.stay);
+  assert.deepEqual(ids(undefined, [item('a'), item('b')], []), ['a1', 'b1']);
+  assert.deepEqual(ids(item('b'), [item('a'), item('b', 2), item('c')], []), ['b2', 'a1', 'c1']); // as it is now
+  assert.deepEqual(ids(item('z'), [item('a')], []), ['z1', 'a1']);
+  assert.deepEqual(ids(item('a'), [item('a'), item('b')], ['C/a']), ['b1']);
+  assert.deepEqual(ids(undefined, [item('a')], ['C/a']), []);
+});
