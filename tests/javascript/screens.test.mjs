@@ -246,3 +246,21 @@ test('a measure is over its target or not, and nothing is said of nothing', () =
   assert.deepEqual(plain(over({ ...m, load: { ...load, announced: 0, per_operator_hour: 0, per_operator_10min: 0, windows: 0, full_windows: 0, flood_s: 0 }, raised: 0, by_severity: [0, 0, 0, 0], stale: 0 })), []);
   assert.equal(gw.ruleLink('gas-lel', { clear_limit: { now: 10, proposed: 9 } }), '/rules?rule=gas-lel&clear_limit=9');
 });
+
+test('one key is one verdict on a video event', () => {
+  const { gw } = screen('review');
+  const cases = [['y', ['confirmed']], ['Y', ['confirmed']], ['1', ['dismissed', 'nothing_there']], ['6', ['dismissed', 'other']], ['7', null], ['0', null],
+    ['m', ['merged']], ['s', ['skip']], ['u', ['undo']], ['Enter', null], ['x', null]];
+  for (const [key, meant] of cases) assert.deepEqual(plain(gw.reviewKey(key)), meant, key);
+});
+
+test('the event that is shown stays while others come, and what was judged does not come back', () => {
+  const { gw } = screen('review');
+  const item = (id, stay = 1) => ({ event: { camera: 'C', event_id: id, stay } });
+  const ids = (shown, fresh, judged) => plain(gw.reviewQueue(shown, fresh, new Set(judged))).map(i => i.event.event_id + i.event.stay);
+  assert.deepEqual(ids(undefined, [item('a'), item('b')], []), ['a1', 'b1']);
+  assert.deepEqual(ids(item('b'), [item('a'), item('b', 2), item('c')], []), ['b2', 'a1', 'c1']); // as it is now
+  assert.deepEqual(ids(item('z'), [item('a')], []), ['z1', 'a1']);
+  assert.deepEqual(ids(item('a'), [item('a'), item('b')], ['C/a']), ['b1']);
+  assert.deepEqual(ids(undefined, [item('a')], ['C/a']), []);
+});
