@@ -22,7 +22,7 @@ def replay_together(
 ) -> AlarmBook:
     """The alarms of rules that share a condition, one after the other. Whoever is told acts at
     once: an alarm that clears is over, and the next one is another."""
-    book = AlarmBook(to)
+    book = AlarmBook(to, latches=False)
     for rule, sample in samples:
         judge_sample(book, rule, device, sample, [other for other in rules if other is not rule])
         _acknowledge(book, rule, device)

@@ -16,7 +16,7 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("formats", "sequences", "ingest", "engine", "alarm_path", "push")
 # Minutes to a quarter of an hour each: only when asked for.
-LONG = ("broker_restart", "city_folder", "history", "ingest_soak", "picture")
+LONG = ("broker_restart", "case_search", "city_folder", "history", "ingest_soak", "picture")
 
 
 def main(arguments: list[str]) -> int:

@@ -44,7 +44,8 @@ def list_settings_events(
             WHERE split_part(e.subject, ':', 1) = ANY(%(subjects)s)
               AND split_part(e.subject, ':', 1) IN (
                   'user', 'squad', 'category', 'stage_limit', 'division', 'rule', 'calendar', 'log',
-                  'roster', 'feed', 'duty_grid', 'model', 'district', 'setting')
+                  'roster', 'feed', 'area', 'video_limit', 'duty_grid', 'model', 'district',
+                  'setting')
               AND e.rows IS NOT NULL AND e.district IN ('', %(district)s) AND r.rows IS NOT NULL
             ORDER BY e.seq
             """,

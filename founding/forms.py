@@ -16,13 +16,14 @@ from typing import Any, Protocol
 
 from city.settings import SheetRow
 from city.text_files import decode
+from founding.area_file import AREAS, VIDEO, area_rows, as_area_file, video_limit, with_areas
 from founding.city_file import CITY_FILE, GRID_FILE
 from founding.export import csv_text
 from founding.feeds_file import FEEDS, as_file, entry_rows, with_entries
 from founding.folder import BOUNDARY, DIVISIONS, DUTY_GRIDS, ROSTER
 from founding.own_models import FOLDER, is_model_file
 from founding.rosters import entry_name
-from founding.sheets import read_lines
+from founding.sheets import Line, read_lines
 
 Rows = Sequence[Sequence[str]]
 MODELS = "models.csv"
@@ -139,6 +140,38 @@ class FeedsForm(CsvForm):
 
     def taken(self, before: bytes, upload: bytes, names: Sequence[str]) -> bytes:
         return as_file(upload)
+
+
+class AreasForm(CsvForm):
+    """A row is a feature of a GeoJSON file."""
+
+    def header(self, content: bytes, names: Sequence[str]) -> list[str]:
+        return list(names)
+
+    def rows(self, file: str, content: bytes, names: Sequence[str]) -> list[SheetRow]:
+        return [
+            SheetRow(line.row, {name: line.values.get(name, "") for name in names})
+            for line in area_rows(content)
+        ]
+
+    def written(self, before: bytes, names: Sequence[str], rows: Rows) -> bytes:
+        return with_areas(names, rows)
+
+    def taken(self, before: bytes, upload: bytes, names: Sequence[str]) -> bytes:
+        return as_area_file(upload)
+
+    def gather(self, file: str, files: Mapping[str, bytes]) -> bytes | None:
+        return files.get(file, with_areas((), ()))
+
+
+class VideoForm(CsvForm):
+    """A limit of video events is named by its class and camera."""
+
+    def rows(self, file: str, content: bytes, names: Sequence[str]) -> list[SheetRow]:
+        return [
+            SheetRow(r.row, {**r.values, "entry": video_limit(Line(VIDEO, 0, r.values, [])).entry})
+            for r in super().rows(file, content, names)
+        ]
 
 
 class CityForm(CsvForm):
@@ -331,6 +364,8 @@ def _table_of(content: bytes, names: Sequence[str]) -> list[list[str]] | None:
 FORMS: Mapping[str, Form] = {
     ROSTER: RosterForm(),
     FEEDS: FeedsForm(),
+    AREAS: AreasForm(),
+    VIDEO: VideoForm(),
     DUTY_GRIDS: DutyGridForm(),
     CITY_FILE: CityForm(),
     BOUNDARY: BoundaryForm(),

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from city.settings import FieldChange, HistoryItem
+from founding.area_file import place_text
 
 # Rows of a thing by table and key.
 Rows = dict[tuple[str, str], Mapping[str, Any]]
@@ -51,6 +52,8 @@ SOURCES: Mapping[str, Source] = {
     ),
     "boundary": Source(("district",), {"district": "code"}, ("outline",)),
     "calendar": Source(("calendar",), {"work_calendar_day": "code"}),
+    "areas": Source(("area",), {"area": "code"}),
+    "video": Source(("video_limit",), {"video_limit": "entry"}),
 }
 LOG = "log"
 
@@ -121,7 +124,7 @@ def _values(source: Source, rows: Rows) -> dict[str, str]:
         else:
             current = (row for row in mine if row.get("version", 0) == newest)
             for row in current:
-                values |= {n: _text(v) for n, v in row.items() if n not in HIDDEN}
+                values |= {_named(n): _text(v) for n, v in row.items() if n not in HIDDEN}
     return values
 
 
@@ -134,9 +137,17 @@ def _parts(row: Mapping[str, Any], owner: str) -> str:
     return " ".join(_text(value) for name, value in sorted(row.items()) if name != owner)
 
 
+def _named(column: str) -> str:
+    """As the table of the part calls it."""
+    return "place" if column == "geometry" else column
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, dict) and "coordinates" in value:
+        found = value["coordinates"]
+        return place_text([[found]] if value.get("type") == "Point" else found)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

@@ -9,6 +9,7 @@ from datetime import date
 from city.clock import DEFAULT_WINDOWS, WorkCalendar
 from city.errors import NotFound
 from db import (
+    areas,
     calendars,
     categories,
     districts,
@@ -187,6 +188,8 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         feeds=read_feeds(conn, code),
         models=read_models(conn, code) if with_cells else None,
         pipes=read_pipes(conn, code) if with_cells else None,
+        areas={area.code: area for area in areas.list_areas(conn, code)},
+        video_limits={limit.entry: limit for limit in areas.list_limits(conn, code)},
         rosters=rosters.list_rosters(conn, code),
     )
 

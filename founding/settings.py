@@ -28,6 +28,7 @@ from db import calendars, deadlines, grids
 from db.events import last_seq
 from db.pool import Connection
 from db.settings_history import list_settings_events
+from founding.area_file import AREAS
 from founding.check import judge_folder
 from founding.city_file import CITY_FILE
 from founding.compare import Change, as_changes
@@ -60,6 +61,7 @@ from registers.steps import find_register
 SOURCE = "settings"
 WHY_MAX = 2_000
 HISTORY_MAX = 200
+CSV, GEOJSON = "csv", "geojson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +147,17 @@ def _cells_of(city: City, counts: Mapping[str, int]) -> dict[str, tuple[str, int
     return {c: (city.divisions[c].name, counts.get(c, 0)) for c in city.communities}
 
 
-def write_file(conn: Connection, district: str, name: str, *, excel: bool) -> bytes:
-    """The table of a part, as CSV or as a workbook."""
+def write_file(conn: Connection, district: str, name: str, kind: str) -> bytes:
+    """The table of a part: as `csv`, as a workbook (`xlsx`), or areas as they are (`geojson`)."""
     table = _table(conn, district, name)
     content = _present(conn, district, table, cells=False).content
+    if kind == GEOJSON:
+        if table.file != AREAS:
+            raise InvalidInput("format", kind, f"is no form of {name}")
+        return content
     names = [column.name for column in table.columns(content)]
     rows = [[row.values.get(n, "") for n in names] for row in table.rows(content)]
-    if not excel:
+    if kind == CSV:
         return content if table.is_csv else csv_text(names, rows).encode()
     return write_workbook(table.name, names, rows)
 

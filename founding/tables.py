@@ -11,6 +11,13 @@ from city.datum import Datum
 from city.errors import InvalidInput, NotFound
 from city.register import Register
 from city.settings import Column, SheetRow
+from founding.area_file import (
+    AREA_COLUMNS,
+    AREAS,
+    KINDS,
+    VIDEO,
+    VIDEO_COLUMNS,
+)
 from founding.city_file import CITY_FILE
 from founding.compare import ENTRY
 from founding.export import csv_text
@@ -60,9 +67,8 @@ CALENDAR_PREFIX, REGISTER_PREFIX = "calendar-", "register-"
 @dataclass(frozen=True, slots=True)
 class Table:
     """`removable`: what is not in the table any more is taken out of force; `addable`: rows can be
-    added; `by_file`: it is only ever sent as a whole. `writes` is what of a
-    city it can change, in the words of `founding.compare`. `cells`:
-    whether that concerns the cells of the unit grid."""
+    added; `by_file`: it is only ever sent as a whole. `writes` is what of a city it can change, in
+    the words of `founding.compare`. `cells`: whether that concerns the cells of the unit grid."""
 
     name: str
     file: str
@@ -82,7 +88,7 @@ class Table:
     @property
     def is_csv(self) -> bool:
         """Whether the content is a table as it stands."""
-        return self.file not in (FEEDS, CITY_FILE, BOUNDARY)
+        return self.file not in (FEEDS, CITY_FILE, BOUNDARY, AREAS)
 
     @property
     def cells(self) -> bool:
@@ -149,6 +155,8 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
         {"enabled": (YES[0], NO[0]), "datum": tuple(Datum), "format": tuple(sorted(FORMATS))},
     ),
     "models": (MODELS, "name", MODEL_COLUMNS, True, {}),
+    "areas": (AREAS, "code", AREA_COLUMNS, True, {"kind": KINDS}),
+    "video": (VIDEO, "entry", VIDEO_COLUMNS, True, {}),
 }  # fmt: skip
 NAMES = tuple(_TABLES)
 _WRITES: Mapping[str, frozenset[str]] = {
@@ -164,6 +172,8 @@ _WRITES: Mapping[str, frozenset[str]] = {
     "unit-grid": frozenset({"unit_grid"}),
     "models": frozenset({"model"}),
     "feeds": frozenset({"feed"}),
+    "areas": frozenset({"area"}),
+    "video": frozenset({"video_limit"}),
     "rosters": frozenset({"roster"}),
 }
 CALENDAR_WRITES = frozenset({"calendar"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
@@ -23,7 +24,7 @@ from db.pool import transaction
 
 FILTERS: dict[str, type] = {
     "state": str, "open": bool, "squad": str, "category": str, "family": str, "device": str,
-    "severity": int,
+    "severity": int, "q": str,
 }  # fmt: skip
 # Only these are shown inside the browser; everything else is a download.
 SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
@@ -37,17 +38,29 @@ def list_incidents() -> Response:
     key = cursor_key(query, int)
     wanted = dict(query.filters)
     states = _states(wanted.pop("state", None), wanted.pop("open", None))
-    with transaction(parts().pool) as conn:
-        rows = incident_rows.list_incidents(
-            conn,
-            current_caller().district,
-            states=states,
-            since=query.since,
-            before_id=key[0] if key else None,
-            limit=query.limit + 1,
-            **wanted,
-        )
+    search = wanted.pop("q", None)
+    before_id = key[0] if key else None
+    if search is not None:
+        _alone("q", {**wanted, **({"since": query.since} if query.since else {})})
+        rows = load.search(current_caller(), search, states, before_id, query.limit + 1)
+    else:
+        with transaction(parts().pool) as conn:
+            rows = incident_rows.list_incidents(
+                conn,
+                current_caller().district,
+                states=states,
+                since=query.since,
+                before_id=before_id,
+                limit=query.limit + 1,
+                **wanted,
+            )
     return json_answer(page(rows, query.limit, lambda row: [row.id]))
+
+
+def _alone(name: str, others: Mapping[str, object]) -> None:
+    """A search goes with the states alone: what else there is would be words of it."""
+    for other, value in others.items():
+        raise InvalidInput(other, value, f"does not go with {name}; state and open do")
 
 
 def _states(state: str | None, is_open: bool | None) -> list[str] | None:

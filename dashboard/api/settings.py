@@ -29,6 +29,7 @@ FILE_MAX_BYTES = 12_000_000
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "geojson": "application/geo+json",  # of areas
 }
 
 settings = Blueprint("settings", __name__)
@@ -58,7 +59,7 @@ def download(part: str) -> Response:
     check_choice(args, "format", tuple(FORMATS))
     kind, name = args["format"], _readable(part)
     with transaction(parts().pool) as conn:
-        content = _steps().write_file(conn, current_caller(), name, excel=kind == "xlsx")
+        content = _steps().write_file(conn, current_caller(), name, kind)
     response = Response(content, content_type=FORMATS[kind])
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
     return response

@@ -6,7 +6,7 @@ DROP INDEX event_settings;
 CREATE INDEX event_settings ON event (split_part(subject, ':', 1), seq)
     WHERE rows IS NOT NULL AND split_part(subject, ':', 1) IN (
         'user', 'squad', 'category', 'stage_limit', 'division', 'rule', 'calendar', 'log',
-        'roster', 'feed');
+        'roster', 'feed', 'area', 'video_limit');
 DROP TRIGGER row_changed ON duty_grid;
 DROP TRIGGER row_changed ON duty_grid_division;
 DROP TRIGGER row_changed ON district;

@@ -1,5 +1,5 @@
 -- What a city keeps of its own: its history whole, and registers that are kept on a page.
--- depends: 0032_limits_of_a_district
+-- depends: 0037_trials_and_permits
 
 -- Duty grids, the district itself and the text of a city's own device models are in the log as the
 -- other settings are, so that their history says what was before.
@@ -30,7 +30,7 @@ DROP INDEX event_settings;
 CREATE INDEX event_settings ON event (split_part(subject, ':', 1), seq)
     WHERE rows IS NOT NULL AND split_part(subject, ':', 1) IN (
         'user', 'squad', 'category', 'stage_limit', 'division', 'rule', 'calendar', 'log',
-        'roster', 'feed', 'duty_grid', 'model', 'district', 'setting');
+        'roster', 'feed', 'area', 'video_limit', 'duty_grid', 'model', 'district', 'setting');
 
 -- An inspector who is related to an entry is not drawn for it.
 CREATE TABLE register_recusal (

@@ -30,6 +30,7 @@ from dashboard.shell.i18n.times import day_and_clock
 OFFERED_SQUADS = 5
 # Who may reset an alarm of gas; the alarm step itself has the last word.
 GAS_RESET = frozenset({Role.ADMIN, Role.GAS_ENGINEER})
+HELD = (AlarmState.LATCHED_UNACKNOWLEDGED, AlarmState.LATCHED)
 STANDING = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
 # Codes of the alarms that explain the silence of devices.
 GATEWAY_REASONS = frozenset({"gateway_silent", "gateway_offline", "server_silent"})
@@ -209,6 +210,7 @@ def render_alarm(t: Texts, alarm: Mapping[str, Any], role: Role) -> Component:
                         ),
                         *render_explanation(t, alarm),
                         *render_shelving(t, alarm),
+                        *render_latch(t, alarm),
                     ]
                 ),
                 *render_acknowledge(t, alarm),
@@ -216,6 +218,7 @@ def render_alarm(t: Texts, alarm: Mapping[str, Any], role: Role) -> Component:
             className="gw-alarm-line",
         ),
         *render_alarm_verbs(t, alarm, role),
+        render_help(t, alarm.get("help")),
     ]
     if alarm.get("device") and reason.get("metric"):
         limit = reason.get("limit")
@@ -252,8 +255,30 @@ def render_shelving(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
     return [html.Small(t("alarm.shelved_until", who=who, until=until, why=why))]
 
 
+def render_latch(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
+    """From when on a latched alarm may be released, and by whom."""
+    if not alarm.get("releasable_at"):
+        return []
+    who = t.word("role", alarm.get("release_role") or "")
+    at = day_and_clock(alarm["releasable_at"])
+    return [html.Small(t("alarms.releasable_from", at=at, who=who))]
+
+
+def render_help(t: Texts, text: Mapping[str, Any] | None, *, is_open: bool = True) -> Component:
+    """What to do about an alarm, as its rule says it; that it says nothing, if so."""
+    if not text:
+        return html.P(t("help.none"), className="gw-panel-note")
+    rows: list[Component] = []
+    for part in ("action", "cause", "consequence"):
+        rows += [html.Dt(t(f"help.{part}")), html.Dd(t.pick(text, part))]
+    summary = html.Summary(t("help.minutes", n=text["minutes"]))
+    return html.Details([summary, html.Dl(rows)], className="gw-help-text", open=is_open)
+
+
 def alarm_verbs(alarm: Mapping[str, Any], role: Role) -> list[str]:
     """What this person may do about an alarm whose sensor is wrong, beside acknowledging it."""
+    if role in MAY_CHANGE and alarm["state"] in HELD:
+        return ["reset"] if role.value == alarm.get("release_role") else []
     if role not in MAY_CHANGE or alarm["state"] not in STANDING:
         return []
     verbs = ["unshelve" if alarm.get("shelved_until") else "shelve"]
@@ -264,9 +289,10 @@ def alarm_verbs(alarm: Mapping[str, Any], role: Role) -> list[str]:
 
 
 def render_alarm_verbs(t: Texts, alarm: Mapping[str, Any], role: Role) -> list[Component]:
+    held = alarm["state"] in HELD
     buttons = [
         html.Button(
-            t(f"alarm.{verb}"),
+            t("alarm.release" if held else f"alarm.{verb}"),
             type="button",
             className="gw-button",
             **extra(
@@ -289,7 +315,7 @@ def rule_text(t: Texts, reason: Mapping[str, Any]) -> str:
 
 def render_acknowledge(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
     """A button while nobody has looked at the alarm."""
-    if alarm["state"] not in ("unacknowledged", "returned_unacknowledged"):
+    if not str(alarm["state"]).endswith("unacknowledged"):
         return []
     return [
         html.Button(

@@ -11,7 +11,7 @@
   const $ = id => document.getElementById(id);
   const may = () => $('main').dataset.mayChange === 'yes';
   const part = name => { const year = /^calendar-(\d+)$/.exec(name); return year ? gw.t('settings.part_calendar', { year: year[1] }) : name.startsWith('register-') ? `${gw.t('nav.registers')} · ${name.slice(9)}` : gw.word('settings.part', name); };
-  const FILES = { rosters: 'roster.csv', feeds: 'feeds.toml', city: 'city.toml', boundary: 'boundary.geojson', 'unit-grid': 'grid.csv' };
+  const FILES = { rosters: 'roster.csv', areas: 'areas.geojson', feeds: 'feeds.toml', city: 'city.toml', boundary: 'boundary.geojson', 'unit-grid': 'grid.csv' };
   const fileOf = name => FILES[name] || (name.startsWith('register-') ? `registers/${name.slice(9)}.csv` : name + '.csv');
   const column = name => gw.page.texts['settings.column_' + name] || gw.word('settings.column', name);
   const button = (text, press, kind) => { const e = gw.el('button', 'gw-button ' + (kind || ''), text, { type: 'button' }); e.onclick = () => gw.once(e, press); return e; };
@@ -128,7 +128,7 @@
     }
     if (sheet.name === 'rules' && document.querySelector('a[href="/rules"]')) found.push(gw.el('a', 'gw-button primary', gw.t('settings.to_rules'), { href: '/rules' }));
     if (sheet.name.startsWith('register-')) found.push(gw.el('a', 'gw-button', gw.t('nav.registers'), { href: '/registers?register=' + sheet.name.slice(9) }));
-    if (sheet.editable) for (const format of ['csv', 'xlsx'])
+    if (sheet.editable) for (const format of ['csv', 'xlsx', ...(sheet.name === 'areas' ? ['geojson'] : [])])
       found.push(gw.el('a', 'gw-button', gw.t('settings.as_' + format), { href: `${API}/${sheet.name}/file?format=${format}`, download: `${sheet.name}.${format}` }));
     if (!sheet.by_file) found.push(button(gw.t('settings.history'), () => look('')));
     return found;
@@ -214,7 +214,7 @@
   }
 
   function pick(sheet) {
-    const input = gw.el('input', '', null, { type: 'file', accept: '.csv,.xlsx' + (sheet.name === 'boundary' ? ',.geojson,.json' : ''), hidden: '' });
+    const input = gw.el('input', '', null, { type: 'file', accept: '.csv,.xlsx' + (['boundary', 'areas'].includes(sheet.name) ? ',.geojson,.json' : ''), hidden: '' });
     document.body.append(input);
     input.onchange = async () => {
       const answer = await gw.upload(`${API}/${sheet.name}/upload`, { file: input.files[0] });

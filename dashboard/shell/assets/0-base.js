@@ -153,4 +153,11 @@
     if (kind === 'theme') gw.setCookie('theme', page.theme === 'dark' ? 'light' : 'dark');
     location.reload();
   });
+
+  /* The rest of the navigation closes when somebody looks elsewhere. */
+  const menus = () => document.querySelectorAll('.gw-nav-more[open]');
+  document.addEventListener('click', e => { for (const menu of menus()) if (!menu.contains(e.target)) menu.open = false; });
+  document.addEventListener('keydown', e => {
+    if (e.key === 'Escape') for (const menu of menus()) { menu.open = false; menu.querySelector('summary').focus(); }
+  });
 })();

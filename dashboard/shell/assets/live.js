@@ -109,6 +109,7 @@
     live.at = gw.now();
     if (f.t === 'dev') { for (const d of f.d) live.devices.set(d[0], d); tell('devices', f); }
     if (f.t === 'ev' && f.rev > live.rev) event(f);
+    if (f.t === 'now' && (f.kpi || f.squads)) beside(f); // what changes without an event
   }
   function event(f) {
     live.rev = f.rev;
@@ -116,6 +117,9 @@
     for (const id of f.gone || []) live.incidents.delete(id);
     for (const a of f.alarms || []) live.alarms.set(a.id, a);
     for (const id of f.alarms_gone || []) live.alarms.delete(id);
+    beside(f);
+  }
+  function beside(f) {
     for (const q of f.squads || []) live.squads.set(q[0], q);
     if (f.kpi) live.kpi = f.kpi;
     if ((f.kinds || []).some(kind => MAP_KINDS.includes(kind))) anotherMap();
