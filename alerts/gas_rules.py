@@ -11,7 +11,7 @@ GAS_DETECTOR = "gas"
 # What detectors of gases measure, whatever they are mounted in.
 GAS_METRICS = frozenset({
     "ch4_pct_lel", "ch4_pct_vol", "gas_ppm", "gas_alarm", "co_ppm", "h2s_ppm", "o2_pct_vol",
-    "nh3_ppm", "no_ppm", "no2_ppm", "so2_ppm", "o3_ppm", "co2_ppm",
+    "nh3_ppm", "c2h6_ppm", "no_ppm", "no2_ppm", "so2_ppm", "o3_ppm", "co2_ppm",
 })  # fmt: skip
 
 

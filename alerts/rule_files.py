@@ -10,6 +10,7 @@ from typing import Any
 from alerts.fields import Fields
 from alerts.help import parse_help
 from alerts.rules import DAY_S, Rule
+from alerts.scope import parse_scope
 from alerts.watch import KINDS
 from city.errors import InvalidInput
 from city.incident import Role
@@ -42,6 +43,7 @@ def rule_from(
     fields = fields or Fields(table, file)
     kind = KINDS[fields.one_of("watch", list(KINDS), default="reading")]
     code = fields.code("code")
+    category_attribute = fields.code("category_attribute", default="")
     common: dict[str, Any] = {
         "code": code,
         "version": version,
@@ -51,10 +53,11 @@ def rule_from(
         "kinds": frozenset(fields.texts("kind")),
         "condition": fields.code("condition", default=code),
         "category": fields.text("category"),
-        "category_attribute": fields.code("category_attribute", default=""),
+        "category_attribute": category_attribute,
         "opens_incident": fields.flag("opens_incident"),
         "source": fields.text("source"),
         "valid_from": fields.time("valid_from"),
+        "scope": parse_scope(fields, category_attribute),
         "off_delay": fields.seconds("off_delay_s", default=0.0, high=DAY_S),
         "help": parse_help(fields),
         **_latching(fields),

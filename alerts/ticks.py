@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from alerts.book import AlarmBook
+from alerts.causes import assess_causes
 from alerts.known import InForce
 from alerts.permits import judge_over
 from alerts.returns import judge_returned
@@ -46,7 +47,11 @@ def tick_by_district(conn: Connection, now: datetime) -> Iterator[int]:
 
 def due_districts(conn: Connection, in_force: InForce, now: datetime) -> list[str]:
     """Where a delay, shelving or video event is over, or a device counts again."""
-    found = {*evaluation.list_due_districts(conn, now), *permits.list_due_districts(conn, now)}
+    found = {
+        *evaluation.list_due_districts(conn, now),
+        *permits.list_due_districts(conn, now),
+        *alarms.list_districts_without_cause(conn),
+    }
     for kind in KINDS.values():
         found.update(kind.due(conn, in_force.of_kind(kind.name), now))
     return sorted(found)
@@ -60,6 +65,7 @@ def look_at_district(conn: Connection, in_force: InForce, district: str, now: da
     judge_returned(conn, look.book, in_force.rules, district, now)
     look.events += judge_over(conn, look.book, in_force.rules, district, now)
     run_out_shelving(conn, look.book, district, now)
+    look.events += assess_causes(conn, look.book, district, now)
     return _save(conn, look)
 
 

@@ -99,8 +99,7 @@ def home_of(role: Role) -> str:
 
 
 def may_open(role: Role, screen: str) -> bool:
-    own = (*SCREENS_OF_ROLE.get(role, ()))
-    return screen.partition("/")[0] in (MANUAL, *own)
+    return screen.partition("/")[0] in (MANUAL, *SCREENS_OF_ROLE.get(role, ()))
 
 
 def render_page(view: View, screen: str, children: list[Component], class_name: str) -> Component:

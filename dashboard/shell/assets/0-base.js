@@ -121,7 +121,7 @@
       count: gw.number(reason.value), metric: gw.word('metric', reason.metric),
       value: gw.value(reason.metric, reason.value), limit: gw.value(reason.metric, reason.limit) });
     const key = 'reason.' + reason.code;
-    if (page.texts[key]) return gw.t(key, gaps);
+    if (page.texts[key]) return gw.t(key, gaps) + (page.texts['likely_cause.' + facts.likely_cause] || '');
     return gaps.title || (reason.metric ? `${gaps.metric} ${gaps.value}` : reason.code);
   };
 
