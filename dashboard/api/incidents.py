@@ -12,11 +12,10 @@ from city.incident import FINAL_STATES, IncidentState
 from city.requests import ActionRequest, ReportRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
 from dashboard.api.bodies import check_text
-from dashboard.api.params import cursor_key, page, read_args, read_list_query
+from dashboard.api.params import cursor_key, page, parse_filter, read_args, read_list_query
 from dashboard.screens.detail import load
 from dashboard.shell.auth import current_caller
 from dashboard.shell.parts import parts
-from dashboard.shell.plain_json import as_plain
 from dashboard.shell.who_sees_what import may_see_photo
 from db import evidence as evidence_rows
 from db import incidents as incident_rows
@@ -27,7 +26,7 @@ FILTERS: dict[str, type] = {
     "severity": int, "q": str,
 }  # fmt: skip
 # Only these are shown inside the browser; everything else is a download.
-SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "video/mp4"})
 
 incidents = Blueprint("incidents", __name__)
 
@@ -128,29 +127,30 @@ def add_evidence(incident_id: int) -> Response:
 @incidents.get("/incidents/<int:incident_id>/evidence")
 def list_evidence(incident_id: int) -> Response:
     read_args(())
-    number = known_id("incident", incident_id)
-    with transaction(parts().pool) as conn:
-        incident_rows.find(conn, number, current_caller().district)
-        rows = evidence_rows.list_evidence(conn, number)
-    items = [{**as_plain(row), "sha256": row.sha256.hex()} for row in rows]
-    return json_answer({"items": items, "next": None})
+    facts = load.incident_facts(current_caller(), known_id("incident", incident_id))
+    return json_answer({"items": facts["evidence"], "next": None})
 
 
 @incidents.get("/incidents/<int:incident_id>/evidence/<int:evidence_id>")
 def get_evidence(incident_id: int, evidence_id: int) -> Response:
-    """The file itself; never run by the browser, whatever it says it is."""
+    """The file itself, or with `shown` a picture that any browser shows; never run by the browser,
+    whatever it says it is."""
+    args = read_args(("shown",))
+    wants_shown = bool(parse_filter("shown", args.get("shown", "false"), bool))
     with transaction(parts().pool) as conn:
         stored = evidence_rows.find_content(conn, known_id("evidence", evidence_id))
     if stored.incident_id != incident_id or not may_see_photo(current_caller(), stored.district):
         raise NotFound("evidence", evidence_id)
-    shown = stored.media_type in SHOWN_TYPES
-    response = Response(
-        stored.content, content_type=stored.media_type if shown else "application/octet-stream"
-    )
+    content, media_type = stored.content, stored.media_type
+    if wants_shown and stored.shown is not None:
+        content, media_type = stored.shown, "image/jpeg"
+    shown = media_type in SHOWN_TYPES
+    response = Response(content, content_type=media_type if shown else "application/octet-stream")
     how = "inline" if shown else "attachment"
     response.headers["Content-Disposition"] = f"{how}; filename*=UTF-8''{quote(stored.filename)}"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
-    response.headers["ETag"] = f'"{stored.sha256.hex()}"'
-    response.make_conditional(request)
+    response.headers["ETag"] = f'"{stored.sha256.hex()}{"-shown" if wants_shown else ""}"'
+    # A film is asked for in parts.
+    response.make_conditional(request, accept_ranges=True, complete_length=len(content))
     return response

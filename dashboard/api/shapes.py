@@ -9,7 +9,7 @@ import msgspec
 
 from city.approval import ApprovalState
 from city.clock import CountedDay
-from city.incident import Action, IncidentState, SimilarIncident, Source
+from city.incident import Action, DoubtCode, IncidentState, SimilarIncident, Source
 from db.ledger import Imbalance, LedgerLine
 from db.listings import ListedAlarm, ListedDevice, ListedVideoEvent
 
@@ -81,6 +81,18 @@ class EvidenceItem(msgspec.Struct, kw_only=True):
     lat: float | None
     uploaded_by: str
     uploaded_at: datetime
+    has_shown: bool
+    doubts: list[DoubtItem]
+
+
+class DoubtItem(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Why a file may not show this case as it is now, with its measure: minutes before the case
+    or the dispatch, or after the receipt; metres away; numbers of the cases that hold it, too."""
+
+    code: DoubtCode
+    minutes: int | None = None
+    metres: int | None = None
+    cases: list[str] = []
 
 
 class TimelineItem(msgspec.Struct, kw_only=True):

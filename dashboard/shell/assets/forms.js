@@ -50,7 +50,7 @@
       if (f.value) e.value = f.value;
       return e;
     }
-    if (f.type === 'photo') return gw.el('input', 'gw-input', null, { ...named, type: 'file', accept: 'image/*', capture: 'environment' });
+    if (f.type === 'photo') return gw.el('input', 'gw-input', null, { ...named, type: 'file', accept: 'image/*,.heic,.heif,video/mp4' });
     const type = { when: 'datetime-local', number: 'number', password: 'password' }[f.type] || 'text';
     const e = gw.el('input', 'gw-input', null, { ...named, type, ...(type === 'number' ? { step: 'any' } : { maxlength: 300 }), ...(type === 'password' ? { autocomplete: 'new-password' } : {}) });
     if (f.value !== undefined) e.value = f.value;
