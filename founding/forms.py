@@ -36,6 +36,7 @@ BOUNDARY_COLUMNS = (("file", "geometry"), ())
 # Cells as they are sent, whatever the file was called.
 GRID, WEST, POINT = "grid.csv", "west", ("lon", "lat", "datum")
 GRID_COLUMNS = (("code",), ("name", "cells", "lon", "lat", "datum"))
+GRID_NAMES = (*GRID_COLUMNS[0], *GRID_COLUMNS[1])
 LISTS = ("languages", "levels")
 # Outlines and codecs are longer than a cell of a CSV may be by itself.
 CELL_MAX = 50_000_000
@@ -196,6 +197,11 @@ class CityForm(CsvForm):
         return upload if rows is None else self.written(before, names, rows)
 
 
+def code_of(content: bytes) -> str:
+    """The code that a `city.toml` names."""
+    return str(_toml(content).get("code", ""))
+
+
 def _toml(content: bytes) -> dict[str, Any]:
     found = decode(content)
     try:
@@ -306,7 +312,11 @@ class GridForm(CsvForm):
         if _has(content, WEST):
             order = f'file = "{file}"\n'.encode()
             return {**files, GRID_FILE: order, file: content}
-        points = {row.values.get("code", ""): row.values for row in self.rows(file, content, ())}
+        if not asks_for_cells(content):
+            return dict(files)
+        points = {
+            row.values.get("code", ""): row.values for row in self.rows(file, content, GRID_NAMES)
+        }
         names = ("code", "name", "level", "parent")
         placed = [
             [*line, *(points.get(line[0], {}).get(name, "") for name in POINT)]
@@ -319,7 +329,13 @@ class GridForm(CsvForm):
 def grid_content(counts: Mapping[str, tuple[str, int]]) -> bytes:
     """The part as it is now, of name and number of cells by community."""
     rows = ([code, name, str(n), "", "", ""] for code, (name, n) in sorted(counts.items()))
-    return csv_text((*GRID_COLUMNS[0], *GRID_COLUMNS[1]), list(rows)).encode()
+    return csv_text(GRID_NAMES, list(rows)).encode()
+
+
+def asks_for_cells(content: bytes) -> bool:
+    """Whether a content of this part has cells, or points to make cells of."""
+    rows = GridForm().rows(GRID, content, GRID_NAMES)
+    return _has(content, WEST) or any(row.values.get("lon") for row in rows)
 
 
 def _has(content: bytes, name: str) -> bool:

@@ -36,7 +36,7 @@ from founding.excel import write_workbook
 from founding.export import csv_text, write_folder
 from founding.field_steps import read_models
 from founding.folder import DIVISIONS, PEOPLE, ROSTER
-from founding.forms import GRID, MODELS, grid_content
+from founding.forms import GRID, MODELS, asks_for_cells, code_of, grid_content
 from founding.ground import cells_without_duty_grid
 from founding.history import SOURCES, Told, read_history
 from founding.parts import City, Fault, Shipped
@@ -212,6 +212,9 @@ def _edited(table: Table, present: bytes, edit: Edit) -> bytes:
 def _judge(
     present: Present, table: Table, content: bytes, shipped: Shipped
 ) -> tuple[City | None, list[Fault]]:
+    own = present.city.district.code
+    if table.file == CITY_FILE and (code := code_of(content)) != own:
+        return None, [Fault(CITY_FILE, None, "code", code, f"is not {own}: the code stays")]
     files = table.put_into(present.files, content)
     city, faults = judge_folder(files, shipped)
     if city is None and table.file != ROSTER and _is_of_old(present, faults, shipped):
@@ -220,9 +223,9 @@ def _judge(
     if city is not None:
         if table.file == MODELS and city.models is None:
             city = replace(city, models={})  # the last one was taken out
-        if table.file != GRID:
+        if table.file != GRID or not asks_for_cells(content):
             city = replace(city, cells=present.city.cells)
-        faults = [*_other_city(present.city, city), *_groundless(city)]
+        faults = list(_groundless(city))
     return (None if faults else city), faults
 
 
@@ -232,12 +235,6 @@ def _is_of_old(present: Present, faults: Sequence[Fault], shipped: Shipped) -> b
     if any(fault.file != ROSTER for fault in faults):
         return False
     return {*map(str, faults)} <= {*map(str, judge_folder(present.files, shipped)[1])}
-
-
-def _other_city(before: City, after: City) -> Iterator[Fault]:
-    if before.district.code != after.district.code:
-        problem = f"is that of another city; this one is {before.district.code}"
-        yield Fault(CITY_FILE, None, "code", after.district.code, problem)
 
 
 def _groundless(city: City) -> Iterator[Fault]:
