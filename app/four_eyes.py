@@ -20,7 +20,7 @@ from alerts.orphans import Orphan
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from alerts.steps import write_retirement, write_rules
-from app import lamps
+from app import lamps, shelving
 from city.approval import Approval, NewApproval, may_decide
 from city.errors import Conflict, Forbidden
 from city.event import NewEvent
@@ -273,13 +273,18 @@ def _put(conn: Connection, approval: Approval, caller: Caller, now: datetime) ->
         )
     return [
         NewEvent(e.at, e.district, e.kind, e.subject, e.actor,
-                 {**e.payload, "asked_by": approval.asked_by})
+                 {**e.payload, "asked_by": approval.asked_by, **_reason(e, approval)})
         for e in events
     ]  # fmt: skip
 
 
+def _reason(event: NewEvent, approval: Approval) -> dict[str, str]:
+    return {"why": approval.why} if event.kind.startswith("rule.") else {}
+
+
 KINDS: Mapping[str, ApprovalKind] = {
     GAS_RULES: ApprovalKind(ROLES, alarms.lock_alarms, _before, _moved, _put),
+    **shelving.KINDS,
     **lamps.KINDS,
 }
 

@@ -14,6 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from alerts import steps as alert_steps
 from app.settings import Settings
+from app.trial_starter import TrialStarter
 from city.stage import DEADLINES, TIMERS, Stage
 from db import (
     beats,
@@ -29,6 +30,7 @@ from db import (
     reject_counts,
     repeated_messages,
     rollups,
+    rule_trials,
     sequences,
     users,
 )
@@ -63,6 +65,8 @@ KEEP_LAMP_STEPS = timedelta(days=90)
 
 ROLL_UPS = "roll-ups"
 ROLL_UPS_S = 20
+TRIALS = "rule trials"
+TRIALS_S = 1
 
 Job = Callable[[Connection, datetime], object]
 
@@ -114,6 +118,8 @@ def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event
     scheduler.add_job(
         refresh_roll_ups, "interval", (settings.database_url,), seconds=ROLL_UPS_S, id=ROLL_UPS
     )
+    trials = TrialStarter(settings.database_url)
+    scheduler.add_job(start_trials, "interval", (trials,), seconds=TRIALS_S, id=TRIALS)
     scheduler.start()
     try:
         while not stop.wait(STANDBY_S):
@@ -121,6 +127,7 @@ def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event
             lock.commit()
     finally:
         scheduler.shutdown(wait=True)
+        trials.close()
         pool.close()
         redis.close()
 
@@ -148,6 +155,12 @@ def refresh_roll_ups(database_url: str) -> None:
         closing(connect(database_url, application="scheduler", autocommit=True)) as conn,
     ):
         rollups.refresh(conn, datetime.now(UTC))
+
+
+def start_trials(trials: TrialStarter) -> None:
+    """Changes of rules that somebody wants tried: each is a process of its own."""
+    with _reported(TRIALS):
+        trials.tick()
 
 
 @contextmanager
@@ -178,6 +191,7 @@ def _forget(conn: Connection, now: datetime) -> None:
     sequences.forget(conn, now)
     broker_counts.forget(conn, now)
     lamp_commands.forget_steps(conn, now - KEEP_LAMP_STEPS)
+    rule_trials.forget(conn, now)
 
 
 def _forget_messages(conn: Connection, now: datetime) -> None:
@@ -193,6 +207,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("forgotten alarms", 1, dispatch_steps.watch_alarms),
     (TIMERS, 1, _tick_alarms),
     ("rows without an event", 2, events.append_waiting),
+    ("case texts", 1, dispatch_steps.write_case_texts),
     ("pictures", 60, keep_pictures),
     (DEADLINES, 1, dispatch_steps.tick_deadlines),
     ("retention", 3600, rollups.drop_old),

@@ -47,6 +47,7 @@ METRICS: dict[str, Metric] = _metrics(
     (14, "o3_ppm", "ppm", -100, 100_000),
     (15, "no_ppm", "ppm", -100, 100_000),
     (16, "gas_ppm", "ppm", -1000, 1_000_000),  # combustible gas; %LEL only where it is known which
+    (17, "c2h6_ppm", "ppm", -1000, 1_000_000),  # ethane: in pipeline gas, not in biogas
     (20, "tilt_deg", "°", -180, 180),
     (21, "water_level_cm", "cm", -1000, 100_000),
     (22, "cover_open", "0/1", 0, 1),

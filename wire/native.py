@@ -32,6 +32,7 @@ from city.reading import (
     TimeSource,
     VideoEvent,
 )
+from city.video import INLINE_MAX, inline_picture
 from wire.body import as_number, as_text, identity, kind_of, parse_object, shown
 from wire.command import Commanding, Downlink, as_json, below_feed, is_dimmable
 from wire.fast import build_decoded, build_reading
@@ -364,9 +365,15 @@ def _box(
 
 
 def _link(body: Mapping[str, Any], field: str, rejects: list[Reject]) -> str:
-    """A web address or a path; other schemes never reach a screen."""
+    """A web address, a path, or a picture itself; other schemes never reach a screen."""
     value = body.get(field)
     if value is None or value == "":
+        return ""
+    if isinstance(value, str) and value.startswith("data:"):
+        if inline_picture(value) is not None:
+            return value
+        problem = f"must be data:image/…;base64,… of at most {INLINE_MAX} characters"
+        rejects.append(_optional_refusal(field, problem, value[:64]))
         return ""
     text = value if isinstance(value, str) and len(value) <= 2048 else ""
     if text.isprintable() and text.startswith(("http://", "https://", "/")):

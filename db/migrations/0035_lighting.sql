@@ -1,5 +1,5 @@
 -- Lamps under command, lighting programmes, and how the nights went.
--- depends: 0032_limits_of_a_district
+-- depends: 0034_life_of_an_alarm
 
 -- What somebody, or a programme, asked of a number of lamps. The event about it says the same.
 CREATE TABLE lamp_order (
