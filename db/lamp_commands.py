@@ -117,6 +117,14 @@ def list_target(conn: Connection, district: str, target: Target) -> list[TargetL
         ).fetchall()
 
 
+def name_of(conn: Connection, target: Target) -> str:
+    """What people call a street; other targets go by their code."""
+    if target.kind is not TargetKind.STREET:
+        return target.code
+    row = conn.execute("SELECT name FROM division WHERE code = %s", (target.code,)).fetchone()
+    return target.code if row is None else str(row[0])
+
+
 # Orders and commands
 
 
