@@ -296,7 +296,7 @@ def is_red_gas(alarm: Mapping[str, Any]) -> bool:
 
 def render_alarm_verbs(t: Texts, alarm: Mapping[str, Any], role: Role) -> list[Component]:
     held = alarm["state"] in HELD
-    buttons = [
+    buttons: list[Component] = [
         html.Button(
             t("alarm.release" if held else f"alarm.{verb}"),
             type="button",
