@@ -1,4 +1,4 @@
-"""What people do: acknowledge, shelve, reset or release an alarm, judge a video event.
+"""What people do: acknowledge, shelve, reset or release an alarm.
 
 Silencing the sound is no act on an alarm: it is a matter of one console, and nothing is stored.
 """
@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.book import AlarmBook, refused
-from alerts.known import load_rules
 from alerts.levels import ACTIVE, levels_of
 from alerts.lifecycle import (
     GAS_CONDITION,
@@ -22,15 +21,13 @@ from alerts.lifecycle import (
     why_not_released,
 )
 from alerts.save import save
-from alerts.watch.video import VideoKind, condition_of_event, confirmed, type_of
 from city.alarm import Alarm, AlarmState
 from city.errors import Conflict, Forbidden, InvalidInput, NotFound
 from city.event import NewEvent
 from city.incident import Role
 from city.person import Caller
 from city.stale_version import is_stale_version
-from city.video import ReviewedEvent
-from db import alarms, evaluation, video_reviews
+from db import alarms, evaluation
 from db.events import append_events
 from db.pool import Connection
 
@@ -39,8 +36,6 @@ SHELVE_LONGEST = timedelta(hours=24)
 DESK = frozenset({Role.ADMIN, Role.DISPATCHER, Role.GAS_ENGINEER, Role.SYSTEM})
 # Declaring a gas alarm over although its sensor has not said so is an engineer's decision.
 GAS_RESET = frozenset({Role.ADMIN, Role.GAS_ENGINEER, Role.SYSTEM})
-REVIEWERS = frozenset({Role.ADMIN, Role.DISPATCHER, Role.CHECKER, Role.SYSTEM})
-VERDICTS = ("confirmed", "dismissed")
 # Acknowledged at once: as many as a person can have looked at in a list.
 TOGETHER_MAX = 200
 
@@ -165,39 +160,6 @@ def reset(conn: Connection, caller: Caller, alarm_id: int, version: int, now: da
     return _act(conn, caller, alarm_id, version, Input.RESET, now)
 
 
-def review_video_event(
-    conn: Connection,
-    caller: Caller,
-    camera_id: int,
-    event_id: str,
-    verdict: str,
-    note: str,
-    now: datetime,
-) -> Alarm | None:
-    """Confirm or dismiss what a camera reported; only a confirmed event becomes an alarm."""
-    _need_role(caller, REVIEWERS)
-    if verdict not in VERDICTS:
-        raise InvalidInput("verdict", verdict, f"must be one of {', '.join(VERDICTS)}")
-    district = video_reviews.find_district(conn, camera_id, event_id)
-    if district is not None:
-        alarms.lock_district(conn, district)
-    event = video_reviews.find_event(conn, camera_id, event_id)
-    if event is None or not _sees(caller, event.district):
-        raise NotFound("video event", event_id)
-    if event.review != "pending":
-        current = {"review": event.review, "reviewed_by": event.reviewed_by}
-        raise Conflict(f"the event is {event.review} already", current=current)
-    book = AlarmBook(now)
-    category = _confirm(conn, book, event, caller) if verdict == "confirmed" else None
-    video_reviews.mark_reviewed(
-        conn, event,
-        verdict=verdict, category=category, note=note, reviewed_by=caller.name, now=now,
-    )  # fmt: skip
-    entry = _review_entry(event, verdict, category, note, caller, now)
-    append_events(conn, [entry, *save(conn, book)])
-    return alarms.find_live(conn, condition_of_event(event)) if verdict == "confirmed" else None
-
-
 def _act(
     conn: Connection,
     caller: Caller,
@@ -282,43 +244,6 @@ def _refused_together(found: Sequence[Alarm], why: str, problem: str) -> Conflic
             ],
         },
     )  # fmt: skip
-
-
-def _confirm(conn: Connection, book: AlarmBook, event: ReviewedEvent, caller: Caller) -> str:
-    """Raise the alarm of a confirmed event; the person who confirmed it has seen it."""
-    rules = load_rules(conn, book.now).values()
-    rule = next((rule for rule in rules if rule.watch == VideoKind.name), None)
-    if rule is None:
-        raise Conflict("no rule for video events is in force", current={})
-    found = confirmed(rule, event, caller.name)
-    book.take(found)
-    book.act(found.key, Input.ACKNOWLEDGE, caller.name)
-    return type_of(event).category
-
-
-def _review_entry(
-    event: ReviewedEvent,
-    verdict: str,
-    category: str | None,
-    note: str,
-    caller: Caller,
-    now: datetime,
-) -> NewEvent:
-    return NewEvent(
-        at=now,
-        district=event.district,
-        kind=f"video.{verdict}",
-        subject=f"video:{event.camera}/{event.event_id}",
-        actor=caller.name,
-        payload={
-            "camera": event.camera,
-            "camera_id": event.camera_id,
-            "event_id": event.event_id,
-            "type": event.type,
-            "category": category,
-            "note": note,
-        },
-    )
 
 
 def _need_role(caller: Caller, allowed: frozenset[Role]) -> None:

@@ -16,12 +16,14 @@ from alerts.judge import Clear, Ease, Outcome, Raise, Standing, Start, Timer
 from alerts.levels import ACTIVE, Levels, levels_of
 from alerts.levels import as_json as levels_json
 from alerts.lifecycle import HELD, TABLE, Input, Move, Refusal, allowed_inputs
-from alerts.limits import ReadingRule
+from alerts.limits import LimitRule
+from alerts.openings import is_opening
 from alerts.reasons import as_json
 from alerts.rules import Rule
 from city.alarm import Alarm, AlarmChangeKind, AlarmState, Inhibition, Severity
 from city.device import WatchedDevice
 from city.errors import Conflict
+from city.permit import Noted, Span, covered
 
 SYSTEM = "system"
 Severities = dict[Severity | None, Timer]
@@ -120,6 +122,9 @@ class AlarmBook:
         self.pages: list[Page] = []
         self.started: dict[str, Timer] = {}
         self.stopped: set[str] = set()
+        # Work permits by device, and what would have been an alarm without them, by condition.
+        self.permits: Mapping[int, Sequence[Span]] = {}
+        self.noted: dict[str, Noted] = {}
         self._live: dict[str, Page] = {}
         self._timers: dict[tuple[str, int], Severities] = {}
         self.add(live, timers)
@@ -162,8 +167,8 @@ class AlarmBook:
         return Standing(level, levels.since(rule.code), again, timers)
 
     def running(
-        self, rules: Iterable[ReadingRule], device: WatchedDevice
-    ) -> Sequence[tuple[ReadingRule, Timer]]:
+        self, rules: Iterable[LimitRule], device: WatchedDevice
+    ) -> Sequence[tuple[LimitRule, Timer]]:
         """The delays of these rules that run for the device."""
         if not self._timers:
             return ()
@@ -209,13 +214,16 @@ class AlarmBook:
         condition: str = "",
         camera_event: str | None = None,
         actor: str = SYSTEM,
-    ) -> Alarm:
+    ) -> Alarm | None:
         """Open the alarm of a condition, or let the live one know that the rule stands.
 
-        Told is every rise of the alarm's level; what another rule has raised already is not.
+        Told is every rise of the alarm's level; what another rule has raised already is not. What
+        a work permit covers is noted only; None: no alarm stands.
         """
         condition = condition or condition_of(rule, place.name)
         page = self._live.get(condition)
+        if self._is_permitted(rule, place, outcome, condition):
+            return page.alarm if page else None
         if page is None:
             return self._open(rule, place, outcome, condition, camera_event, actor)
         latched = self._latch(page.alarm, rule)
@@ -227,7 +235,27 @@ class AlarmBook:
         page.step(rule.code, outcome.sensed_at, outcome.severity)
         if before is None or outcome.severity < before:
             self._announce(page, rule, outcome, actor)
+        elif members := outcome.reason.facts.get("members"):
+            self.note(condition, {"members": members})
         return page.alarm
+
+    def _is_permitted(self, rule: Rule, place: Place, outcome: Raise, condition: str) -> bool:
+        spans = self.permits.get(place.device_id or 0)
+        span = covered(spans, outcome.sensed_at) if spans and is_opening(rule) else None
+        if span is None or place.device_id is None:
+            return False
+        self.noted[condition] = Noted(
+            span, place.device_id, place.district, condition, outcome.sensed_at,
+            as_json(outcome.reason),
+        )  # fmt: skip
+        return True
+
+    def note(self, condition: str, facts: Mapping[str, Any]) -> None:
+        """Something more is known of a live alarm; told to nobody."""
+        page = self._live[condition]
+        known = page.alarm.reason.get("facts", {})
+        reason = {**page.alarm.reason, "facts": {**known, **facts}}
+        page.alarm, page.touched = replace(page.alarm, reason=reason), True
 
     def announce(self, condition: str, rule: Rule, outcome: Raise) -> None:
         """Tell a rise that was found after the fact; the levels are put right by `put_levels`."""
@@ -403,13 +431,14 @@ class AlarmBook:
         move = TABLE[alarm.state, Input.ESCALATE if worse else Input.RAISE]
         assert isinstance(move, Move), "rules are never refused"
         assert move.change is not None
+        facts = {**_carried(alarm), **outcome.reason.facts}
         changed = replace(
             alarm,
             state=move.to,
             severity=min(alarm.severity, outcome.severity),
             rule_code=rule.code,
             rule_version=rule.version,
-            reason=as_json(outcome.reason),
+            reason=as_json(replace(outcome.reason, facts=facts)),
             announced_at=self.now,
             cleared_at=None,
             releasable_at=None,
@@ -440,6 +469,12 @@ class AlarmBook:
 def condition_of(rule: Rule, name: str) -> str:
     """What is wrong where: rules that measure the same hazard share one condition."""
     return f"{rule.condition}/{name}"
+
+
+def _carried(alarm: Alarm) -> dict[str, Any]:
+    """What is known of the condition itself, whichever rule tells of it."""
+    known = alarm.reason.get("facts", {})
+    return {"members": known["members"]} if known.get("members") else {}
 
 
 def _muted(alarm: Alarm) -> Severity:

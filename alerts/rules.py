@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from alerts.help import Help
+from alerts.scope import EVERYWHERE, Scope
 from city.alarm import Severity
 
 DAY_S = 86_400.0
@@ -50,6 +51,7 @@ class Rule:
     gas_free: timedelta | None = None
     release_role: str = ""
     help: Help | None = None  # None: an older file, without one
+    scope: Scope = EVERYWHERE  # of the devices of `kinds`, and of the day
     version: int = 0  # 0: not stored yet
 
     @property

@@ -128,6 +128,34 @@ def list_ended(conn: Connection, device_ids: Sequence[int], *, since: datetime) 
         ).fetchall()
 
 
+def list_without_cause(conn: Connection, district: str, at_most: int) -> list[Alarm]:
+    """Gas alarms of a district that stand and of which no likely cause was said."""
+    with conn.cursor(row_factory=class_row(Alarm)) as cursor:
+        return cursor.execute(
+            f"""
+            SELECT {COLUMNS} FROM alarm
+            WHERE state IN ('unacknowledged', 'acknowledged') AND district = %s
+              AND condition LIKE 'gas/%%' AND device_id IS NOT NULL
+              AND NOT reason -> 'facts' ? 'likely_cause'
+            ORDER BY id LIMIT %s
+            """,
+            (district, at_most),
+        ).fetchall()
+
+
+def list_districts_without_cause(conn: Connection) -> list[str]:
+    """Districts with such an alarm."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT district FROM alarm
+        WHERE state IN ('unacknowledged', 'acknowledged')
+          AND condition LIKE 'gas/%' AND device_id IS NOT NULL
+          AND NOT reason -> 'facts' ? 'likely_cause'
+        """
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def find_alarm(conn: Connection, alarm_id: int) -> Alarm | None:
     """One alarm by its id, locked until the commit."""
     with conn.cursor(row_factory=class_row(Alarm)) as cursor:

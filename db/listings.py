@@ -17,6 +17,7 @@ from db.inhibitions import list_inhibitions_of
 from db.pool import Connection
 from db.quality import ShownFault, list_clocks, list_shown_faults
 from db.row_columns import select_list
+from db.video_events import END_AFTER
 
 DEVICE_FILTERS: dict[str, type] = {
     "kind": str, "model": str, "format": str, "external_id": str, "gas": str, "street": str,
@@ -29,6 +30,7 @@ ALARM_FILTERS: dict[str, type] = {
 }  # fmt: skip
 VIDEO_FILTERS: dict[str, type] = {
     "review": str, "type": str, "category": str, "camera": str, "phase": str,
+    "standing": str, "held_why": str,
 }  # fmt: skip
 
 
@@ -352,13 +354,31 @@ class ListedVideoEvent:
     reviewed_by: str | None
     reviewed_at: datetime | None
     review_note: str | None
+    dismiss_reason: str
+    merged_into: str
+    standing: str
+    held_why: str
+    held_area: str
+    seen_until: datetime
+    stay_s: int
+    snapshot_state: str
+    snapshot_problem: str
+    district: str
     demo: bool
 
 
+# The camera's last sign of it, and how long it was seen: as `alerts.video.standing.stay_of`.
+SEEN_UNTIL = f"greatest(v.end_due_at - interval '{END_AFTER.seconds} s', v.start_at)"
+STAY_S = f"""round(extract(epoch FROM greatest(
+    CASE WHEN v.end_at IS NOT NULL THEN least(v.end_at, {SEEN_UNTIL})
+         WHEN v.phase = 'new' THEN least(now(), v.end_due_at) ELSE {SEEN_UNTIL} END - v.start_at,
+    interval '0')))::int"""
 VIDEO_COLUMNS = select_list(
     ListedVideoEvent, "v",
     camera="d.code", camera_name="d.name", category_zh="c.name_zh", category_en="c.name_en",
     lon="d.lon", lat="d.lat", unit_grid="d.unit_grid", demo="d.demo",
+    seen_until=SEEN_UNTIL, stay_s=STAY_S,
+    snapshot_state="coalesce(p.state, '')", snapshot_problem="coalesce(p.problem, '')",
 )  # fmt: skip
 
 
@@ -384,6 +404,7 @@ def list_video_events(
                 WHERE code = v.category AND valid_to IS NULL AND district IN ('', v.district)
                 ORDER BY district DESC LIMIT 1
             ) AS c ON true
+            LEFT JOIN video_snapshot p ON p.camera_id = v.camera_id AND p.event_id = v.event_id
             WHERE v.district = %(district)s
               AND (%(camera_id)s::int IS NULL OR v.camera_id = %(camera_id)s)
               AND (%(event_id)s::text IS NULL OR v.event_id = %(event_id)s)
@@ -392,6 +413,8 @@ def list_video_events(
               AND (%(category)s::text IS NULL OR v.category = %(category)s)
               AND (%(camera)s::text IS NULL OR d.code = %(camera)s)
               AND (%(phase)s::text IS NULL OR v.phase = %(phase)s)
+              AND (%(standing)s::text IS NULL OR v.standing = %(standing)s)
+              AND (%(held_why)s::text IS NULL OR v.held_why = %(held_why)s)
               AND (%(since)s::timestamptz IS NULL OR v.start_at >= %(since)s)
               AND (%(before_start)s::timestamptz IS NULL
                    OR (v.start_at, v.camera_id, v.event_id)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts import steps as alert_steps
-from app import city_settings, first_run, four_eyes, proposals, shelving
+from app import city_settings, first_run, four_eyes, lamps, proposals, rule_desk, shelving
 from app.demo_people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
@@ -93,5 +93,8 @@ def build_ports() -> Ports:
         people=people_steps,
         settings=city_settings,
         approvals=four_eyes,
+        rules=rule_desk,
+        permits=alert_steps,
         first_run=first_run,
+        lighting=lamps,
     )

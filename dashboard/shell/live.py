@@ -75,6 +75,8 @@ SETTLE_S = 2.0
 LAMPS_WARM = timedelta(minutes=25)
 # Metric, value, its time and when the device was heard, of one that has never said anything.
 NOTHING_YET = (None, None, None, None)
+# What is below the live layer is others after these; `live.js` asks for it then.
+MAP_KINDS = frozenset({"district.changed", "unit_grid.changed", "pipe.changed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,8 @@ class Wall:
         return len(events) == PAGE
 
     def _tell(self, touched: Touched, now: datetime) -> None:
+        if not MAP_KINDS.isdisjoint(touched.kinds):
+            self.map.forget()
         frame = tell(self._screen, touched, now)
         self._queue_devices(self._board.set_severities(self._screen.severities(now), _ms(now)))
         self._refresh_kpi(now)

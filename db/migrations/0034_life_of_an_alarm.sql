@@ -1,5 +1,5 @@
 -- Alarms that latch, and what the measures of alarm management are counted from.
--- depends: 0032_limits_of_a_district
+-- depends: 0033_window_looks
 
 ALTER TABLE alarm
     ADD latch_s       int CHECK (latch_s >= 0),  -- NULL: it ends by itself

@@ -205,6 +205,26 @@ test('an approval shows what goes and what comes, and a little around it', () =>
   for (const [old, now, said] of cases) assert.equal(signs(old, now), said);
 });
 
+test('rules and permits are found by every word, permits by the moment, the longest beside a device', () => {
+  const { gw } = screen('rules');
+  const rules = [{ code: 'gas-lel', title_zh: '', title_en: 'Gas', condition: 'gas', category: '05-02', metric: 'ch4_pct_lel', watch: 'reading', kinds: ['gas'] }, { code: 'lamp', title_zh: '灯', title_en: '', condition: 'lamp', category: '1', metric: '', watch: 'lamp', kinds: ['light'] }];
+  for (const [typed, codes] of [['', ['gas-lel', 'lamp']], ['GAS ch4', ['gas-lel']], ['灯', ['lamp']], ['gas light', []]]) assert.deepEqual(gw.rulesFound(rules, typed).map(rule => rule.code), codes, typed);
+  const desk = page({ scripts: ['screens/permits/script.js', 'screens/permits/onmap.js'] }).gw;
+  const span = (code, from, until, devices) => ({ code, who: 'crew', why: '', made_by: 'li', devices, from_at: new Date(NOW + from).toISOString(), until_at: new Date(NOW + until).toISOString() });
+  const permits = [span('WP-1', -1, 10, ['M-1']), span('WP-2', -1, 20, ['M-1', 'M-2']), span('WP-3', 5, 30, ['M-1']), span('WP-4', -9, 0, ['M-3'])];
+  assert.deepEqual(permits.map(item => desk.permitState(item, NOW)), ['open', 'open', 'planned', 'over']);
+  assert.deepEqual(plain([...desk.permitsByDevice(permits, NOW)].map(([code, item]) => [code, item.code])), [['M-1', 'WP-2'], ['M-2', 'WP-2']]);
+  assert.deepEqual(desk.permitsFound(permits, 'crew m-2').map(item => item.code), ['WP-2']);
+});
+
+test('the fields of a permit become what the API takes', () => {
+  const { gw } = screen('permits');
+  assert.deepEqual(plain(gw.permitBody({ who: 'a', devices: 'M-1, M-2；M-3' })), { body: { who: 'a', devices: ['M-1', 'M-2', 'M-3'] } });
+  assert.deepEqual(plain(gw.permitBody({ circle: '110.3，20 80' })), { body: { lon: 110.3, lat: 20, radius_m: 80 } });
+  assert.deepEqual(plain(gw.permitBody({ polygon: '1 2; 3 4；5 6;' })), { body: { polygon: [[1, 2], [3, 4], [5, 6]] } });
+  for (const [fields, problem] of [[{ circle: '110 20' }, 'permits.bad_circle'], [{ polygon: '1 2; 3' }, 'permits.bad_polygon']]) assert.equal(gw.permitBody(fields).problem, problem);
+});
+
 test('an inspection counts as the server does', () => {
   const { gw } = screen('registers');
   const items = [{ code: 'a', score: 25 }, { code: 'b', score: 25 }, { code: 'c', score: 20 }, { code: 'd', score: 15 }, { code: 'e', score: 15, critical: true }];
@@ -245,4 +265,22 @@ test('a measure is over its target or not, and nothing is said of nothing', () =
   assert.deepEqual(plain(over(m)), ['hour', 'ten', 'full', 'flood', 'stale']);
   assert.deepEqual(plain(over({ ...m, load: { ...load, announced: 0, per_operator_hour: 0, per_operator_10min: 0, windows: 0, full_windows: 0, flood_s: 0 }, raised: 0, by_severity: [0, 0, 0, 0], stale: 0 })), []);
   assert.equal(gw.ruleLink('gas-lel', { clear_limit: { now: 10, proposed: 9 } }), '/rules?rule=gas-lel&clear_limit=9');
+});
+
+test('one key is one verdict on a video event', () => {
+  const { gw } = screen('review');
+  const cases = [['y', ['confirmed']], ['Y', ['confirmed']], ['1', ['dismissed', 'nothing_there']], ['6', ['dismissed', 'other']], ['7', null], ['0', null],
+    ['m', ['merged']], ['s', ['skip']], ['u', ['undo']], ['Enter', null], ['x', null]];
+  for (const [key, meant] of cases) assert.deepEqual(plain(gw.reviewKey(key)), meant, key);
+});
+
+test('the event that is shown stays while others come, and what was judged does not come back', () => {
+  const { gw } = screen('review');
+  const item = (id, stay = 1) => ({ event: { camera: 'C', event_id: id, stay } });
+  const ids = (shown, fresh, judged) => plain(gw.reviewQueue(shown, fresh, new Set(judged))).map(i => i.event.event_id + i.event.stay);
+  assert.deepEqual(ids(undefined, [item('a'), item('b')], []), ['a1', 'b1']);
+  assert.deepEqual(ids(item('b'), [item('a'), item('b', 2), item('c')], []), ['b2', 'a1', 'c1']); // as it is now
+  assert.deepEqual(ids(item('z'), [item('a')], []), ['z1', 'a1']);
+  assert.deepEqual(ids(item('a'), [item('a'), item('b')], ['C/a']), ['b1']);
+  assert.deepEqual(ids(undefined, [item('a')], ['C/a']), []);
 });

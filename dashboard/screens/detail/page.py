@@ -25,7 +25,7 @@ from dashboard.shell.components import (
     render_timeline,
 )
 from dashboard.shell.i18n import Texts
-from dashboard.shell.i18n.times import day_and_clock
+from dashboard.shell.i18n.times import day_and_clock, duration
 
 # Squads offered with a key; the rest stand in the assign dialog.
 OFFERED_SQUADS = 5
@@ -441,16 +441,46 @@ def render_evidence(t: Texts, incident: Mapping[str, Any]) -> Component:
         label = t.word("evidence", item["stage"])
         url = f"/api/v1/incidents/{incident['id']}/evidence/{item['id']}"
         when = day_and_clock(item.get("taken_at") or item["uploaded_at"])
-        picture = html.Img(src=url, alt=label)
+        shown = f"{url}?shown=true" if item["has_shown"] else url
         figures.append(
             html.Figure(
                 [
-                    html.A(picture, href=url, target="_blank", rel="noopener"),
-                    html.Figcaption([label, html.Small(f"{when} {item['uploaded_by']}")]),
+                    render_file(item["media_type"], shown, label),
+                    html.Figcaption(
+                        [
+                            label,
+                            html.Small(f"{when} {item['uploaded_by']}"),
+                            *(
+                                html.Strong(doubt_text(t, doubt), className="gw-doubt")
+                                for doubt in item["doubts"]
+                            ),
+                        ]
+                    ),
                 ]
             )
         )
     return html.Div(figures, className="gw-photos") if figures else render_empty(t("detail.none"))
+
+
+def render_file(media_type: str, url: str, label: str) -> Component:
+    """A picture that opens, a film that plays where it stands, or the name of a document."""
+    if media_type == "video/mp4":
+        return html.Video(
+            src=url, controls=True, preload="metadata", **extra({"aria-label": label})
+        )
+    inside = html.Img(src=url, alt=label) if media_type.startswith("image/") else label
+    return html.A(inside, href=url, target="_blank", rel="noopener")
+
+
+def doubt_text(t: Texts, doubt: Mapping[str, Any]) -> str:
+    """Why a file may not show this case as it is now."""
+    minutes = doubt.get("minutes") or 0
+    return t(
+        f"doubt.{doubt['code']}",
+        span=duration(t, minutes * 60),
+        metres=number_text(doubt.get("metres")),
+        cases="、".join(doubt.get("cases") or []),
+    )
 
 
 def render_photo_buttons(t: Texts, stages: Sequence[str]) -> list[Component]:

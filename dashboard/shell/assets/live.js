@@ -65,6 +65,14 @@
     if (again) { again = false; load(); }
   }
 
+  /* The outline, the cells or the pipes are others: a wall hangs for months without a reload. */
+  const MAP_KINDS = ['district.changed', 'unit_grid.changed', 'pipe.changed'];
+  async function anotherMap() {
+    try { live.map = await getJson('/live/map'); } catch { live.map = null; load(); return; } // asked for with the next picture
+    tell('map', live.map);
+    tell('snapshot', live);
+  }
+
   function take(s) {
     clockSample(s.now);
     live.rev = s.rev; live.demo = s.demo; live.at = gw.now(); live.ready = true;
@@ -114,6 +122,7 @@
   function beside(f) {
     for (const q of f.squads || []) live.squads.set(q[0], q);
     if (f.kpi) live.kpi = f.kpi;
+    if ((f.kinds || []).some(kind => MAP_KINDS.includes(kind))) anotherMap();
     tell('change', { kinds: f.kinds || [], incidents: f.incidents || [], gone: f.gone || [],
       alarms: f.alarms || [], alarmsGone: f.alarms_gone || [], squads: f.squads || [], kpi: f.kpi });
   }

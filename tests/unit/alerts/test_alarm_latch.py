@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from alerts.book import AlarmBook
 from alerts.course import judge_sample
+from alerts.fold import fold, track_of
+from alerts.history import series_of
 from alerts.judge import Sample
 from alerts.levels import ACTIVE
 from alerts.lifecycle import Input, is_red_gas, why_not_released
-from alerts.replay import replay_together
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from city.alarm import Alarm, AlarmState, Severity
@@ -108,12 +109,12 @@ def test_rules_that_are_withdrawn_leave_it_latched() -> None:
 
 
 def test_the_past_is_judged_as_if_it_were_released_at_once() -> None:
-    samples = [(s, v) for s, v in ((0, 60.0), (10, 1.0), (400, 1.0), (900, 60.0))]
-    moments = [
-        (LATCHING, Sample(T0 + timedelta(seconds=s), T0 + timedelta(seconds=s), v))
-        for s, v in samples
-    ]
-    book = replay_together([LATCHING], DEVICE, moments, T0 + timedelta(hours=1))
+    points = [(0, 60.0), (10, 1.0), (400, 1.0), (900, 60.0)]
+    moments = [T0 + timedelta(seconds=s) for s, _ in points]
+    series = series_of(Sample(at_, at_, v) for at_, (_, v) in zip(moments, points, strict=True))
+    track = track_of(LATCHING, DEVICE, series)
+    assert track is not None
+    book = fold([track], DEVICE, T0 + timedelta(hours=1))
     assert len(book.pages) == 2
 
 
