@@ -43,7 +43,8 @@ def list_to_look(conn: Connection, district: str, now: datetime) -> list[LookedE
             """
             SELECT v.camera_id, d.code AS camera, v.event_id, v.type, v.phase, v.start_at,
                    v.end_at, greatest(v.end_due_at - %(after)s, v.start_at) AS seen_until,
-                   v.confidence, d.lon, d.lat, v.standing, v.held_why, v.held_area
+                   v.confidence, d.lon, d.lat, v.standing, v.held_why, v.held_area,
+                   coalesce(d.attributes ->> 'snapshot_url', '') AS snapshot_url
             FROM video_event v JOIN device d ON d.id = v.camera_id
             WHERE v.district = %(district)s AND v.look_at <= %(now)s
             ORDER BY v.look_at LIMIT %(limit)s
@@ -98,9 +99,11 @@ def claim_events(
     `not_these`, by camera and event, come last."""
     conn.execute(
         """
-        DELETE FROM video_claim c USING video_event v
-        WHERE v.camera_id = c.camera_id AND v.event_id = c.event_id AND v.district = %s
-          AND c.until < %s AND c.verdict IS NULL
+        DELETE FROM video_claim WHERE (camera_id, event_id) IN (
+            SELECT c.camera_id, c.event_id
+            FROM video_claim c JOIN video_event v USING (camera_id, event_id)
+            WHERE v.district = %s AND c.until < %s AND c.verdict IS NULL
+            FOR UPDATE OF c SKIP LOCKED)
         """,
         (district, now),
     )
