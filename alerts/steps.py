@@ -5,9 +5,10 @@ Each does one unit of work inside the caller's transaction: load, decide, save, 
 
 from __future__ import annotations
 
-from alerts.actions import acknowledge, reset, shelve, unshelve
+from alerts.actions import acknowledge, acknowledge_together, reset, shelve, unshelve
 from alerts.evaluate import Evaluation, evaluate_waiting
 from alerts.faults import look_at_clocks, look_for_stuck_values
+from alerts.permits import add_permit, end_permit
 from alerts.rule_versions import (
     apply_rules,
     put_in_force,
@@ -31,8 +32,11 @@ from db.rules import default_texts as default_rules
 __all__ = [
     "Evaluation",
     "acknowledge",
+    "acknowledge_together",
+    "add_permit",
     "apply_rules",
     "default_rules",
+    "end_permit",
     "evaluate_waiting",
     "leave",
     "look_at_clocks",

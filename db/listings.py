@@ -25,7 +25,8 @@ DEVICE_FILTERS: dict[str, type] = {
 }  # fmt: skip
 ALARM_FILTERS: dict[str, type] = {
     "state": str, "severity": int, "category": str, "rule": str, "device": str,
-    "unit_grid": str, "incident_id": int, "live": bool, "demo": bool,
+    "unit_grid": str, "incident_id": int, "live": bool, "demo": bool, "condition": str,
+    "kind": str, "street": str, "shelved": bool, "q": str,
 }  # fmt: skip
 VIDEO_FILTERS: dict[str, type] = {
     "review": str, "type": str, "category": str, "camera": str, "phase": str,
@@ -240,6 +241,14 @@ class ListedAlarm:
     unit_grid: str | None
     incident_id: int | None
     inhibited_by: str | None  # condition of the alarm that explains this one
+    device_name: str | None
+    kind: str | None  # of the device
+    street: str | None
+    street_name: str | None
+    latch_s: int | None  # its condition has to be gone so long before it may be released
+    release_role: str | None
+    releasable_at: datetime | None  # while it is latched
+    help: dict[str, Any] | None  # of its rule
     demo: bool
     version: int
 
@@ -248,6 +257,8 @@ ALARM_COLUMNS = select_list(
     ListedAlarm, "a",
     rule="a.rule_code", device="device.code", incident_id="link.incident_id",
     inhibited_by="CASE WHEN a.state <> 'normal' THEN muted.by_condition END",
+    device_name="device.name", kind="device.kind", street="street.code",
+    street_name="street.name", help="rule.definition -> 'help'",
 )  # fmt: skip
 
 
@@ -269,7 +280,21 @@ def list_alarms(
             LEFT JOIN alarm_inhibition muted ON muted.condition = a.condition
             LEFT JOIN device ON device.id = a.device_id
             LEFT JOIN incident_alarm link ON link.alarm_id = a.id
+            LEFT JOIN rule ON rule.code = a.rule_code AND rule.version = a.rule_version
+            LEFT JOIN unit_grid cell ON cell.code = a.unit_grid
+            LEFT JOIN division street ON street.code = coalesce(cell.street, device.street)
             WHERE a.district = %(district)s
+              AND (%(condition)s::text IS NULL
+                   OR %(condition)s IN (a.condition, split_part(a.condition, '/', 1)))
+              AND (%(kind)s::text IS NULL OR device.kind = %(kind)s)
+              AND (%(street)s::text IS NULL OR street.code = %(street)s)
+              AND (%(shelved)s::boolean IS NULL
+                   OR (a.shelved_until IS NOT NULL AND a.state <> 'normal') = %(shelved)s)
+              AND (%(q)s::text IS NULL OR strpos(lower(concat_ws(
+                      ' ', a.condition, a.rule_code, device.name, street.name,
+                      a.reason -> 'facts' ->> 'title_zh',
+                      a.reason -> 'facts' ->> 'title_en')),
+                  lower(%(q)s)) > 0)
               AND (%(id)s::bigint IS NULL OR a.id = %(id)s)
               AND (%(before)s::bigint IS NULL OR a.id < %(before)s)
               AND (%(since)s::timestamptz IS NULL OR a.raised_at >= %(since)s)

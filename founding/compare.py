@@ -27,6 +27,8 @@ WHATS = (
 KEPT = frozenset({"person", "rule", "stage_limit", "calendar", "district", "register"})
 # Told by their number: a grid has tens of thousands.
 COUNTED = frozenset({"unit_grid", "duty_grid", "pipe"})
+# Of these the log has one event for all, and no row.
+TOLD_AT_ONCE = COUNTED - {"duty_grid"}
 # Told by their number, register by register; their codes are register/code.
 ENTRY = "register_entry"
 CELL = "cell"

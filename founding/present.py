@@ -85,23 +85,23 @@ def read_city(
     every_year: bool = False,
     cells: bool = True,
     with_registers: bool = False,
+    entries_of: Collection[str] = (),
 ) -> City:
     """The whole city, to be written out: of the rules those that are its own, of the calendar the
     years that are not as shipped, or every one. Without `cells` it has none, and neither models nor
-    pipes; its registers only where they are asked for."""
+    pipes; its registers only where they are asked for, all or some."""
     row = districts.find_district(conn, code)
     if row is None:
         raise NotFound("district", code)
     city = _city(conn, _district(conn, row), with_cells=cells)
     own = {rule.code for rule in rules.list_texts(conn) if rule.applied_by != SHIPPED}
     calendar = calendars.find_calendar(conn, city.district.calendar)
+    wanted = registers.used_registers(conn, code) if with_registers else entries_of
     return replace(
         city,
         rules={c: text for c, text in city.rules.items() if c in own},
         calendar=CalendarPart(calendar.code, _years(calendar, every_year), calendar.windows),
-        registers=_registers(conn, code, registers.used_registers(conn, code))
-        if with_registers
-        else {},
+        registers=_registers(conn, code, wanted) if wanted or with_registers else {},
     )
 
 

@@ -14,6 +14,7 @@ from db.seeds.simulated import SimulatedDevice
 from simulator import messages, weather
 from simulator.cast import Cast
 from simulator.episodes import Episode, Observation
+from simulator.lamps import LampOrders
 from simulator.messages import Message, Sighting
 from simulator.model import measure
 from simulator.noise import drift, share
@@ -36,12 +37,14 @@ def play(
     seed: int,
     start: datetime,
     destinations: Mapping[str, LonLat] = MappingProxyType({}),
+    orders: LampOrders | None = None,
 ) -> Iterator[Message]:
     """All messages from `start` on; the same arguments give the same messages.
 
-    `destinations` is where squads are called to; it may change while the play goes on.
+    `destinations` is where squads are called to, `orders` what lamps are told; both may change
+    while the play goes on.
     """
-    stage = _Stage(cast, seed, destinations)
+    stage = _Stage(cast, seed, destinations, orders or LampOrders(cast, seed))
     stage.fill(start)
     stage.follow(scenario(cast, start, random.Random(seed)))
     stage.patrol(start)
@@ -51,7 +54,9 @@ def play(
 class _Stage:
     """The agenda of turns, and the episodes that are under way."""
 
-    def __init__(self, cast: Cast, seed: int, destinations: Mapping[str, LonLat]) -> None:
+    def __init__(
+        self, cast: Cast, seed: int, destinations: Mapping[str, LonLat], orders: LampOrders
+    ) -> None:
         self._cast = cast
         self._seed = seed
         self._destinations = destinations
@@ -59,6 +64,8 @@ class _Stage:
         self._agenda: list[tuple[datetime, int, Turn]] = []
         self._order = count()
         self._under_way: dict[str, list[Episode]] = {}
+        self._orders = orders
+        orders.watch(self._under_way)
 
     def run(self) -> Iterator[Message]:
         while self._agenda:
@@ -117,6 +124,8 @@ class _Stage:
         if device.kind == "camera":
             return messages.camera_status(device, at)
         values = measure(self._seed, device, at, self._cast.centre)
+        if device.kind == "light":
+            values = self._orders.change(device, values, at)
         for episode in self._under_way.get(device.code, ()):
             values = episode.change(device, values, at)
         return messages.telemetry(device, values, at)

@@ -9,7 +9,7 @@ import msgspec
 
 from city.approval import ApprovalState
 from city.clock import CountedDay
-from city.incident import Action, IncidentState, SimilarIncident, Source
+from city.incident import Action, DoubtCode, IncidentState, SimilarIncident, Source
 from db.ledger import Imbalance, LedgerLine
 from db.listings import ListedAlarm, ListedDevice, ListedVideoEvent
 
@@ -81,6 +81,18 @@ class EvidenceItem(msgspec.Struct, kw_only=True):
     lat: float | None
     uploaded_by: str
     uploaded_at: datetime
+    has_shown: bool
+    doubts: list[DoubtItem]
+
+
+class DoubtItem(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Why a file may not show this case as it is now, with its measure: minutes before the case
+    or the dispatch, or after the receipt; metres away; numbers of the cases that hold it, too."""
+
+    code: DoubtCode
+    minutes: int | None = None
+    metres: int | None = None
+    cases: list[str] = []
 
 
 class TimelineItem(msgspec.Struct, kw_only=True):
@@ -193,6 +205,20 @@ class RecommendationItem(msgspec.Struct, kw_only=True):
     phone: str
 
 
+class ProposalItem(msgspec.Struct, kw_only=True):
+    """A change of a rule that was tried: `kind` is deadband, off_delay, on_delay or limit;
+    `fields` has the values of now and those proposed, `told` counts announcements."""
+
+    kind: str
+    fields: dict[str, dict[str, Any]]
+    alarms_before: int
+    alarms_after: int
+    told_before: int
+    told_after: int
+    gained: list[dict[str, Any]]
+    lost: list[dict[str, Any]]
+
+
 class ApprovalItem(msgspec.Struct, kw_only=True):
     """What one person asked for. `digest` names `change` (what would be done) and `before` (what
     it was made on); `shown` has rules before and after and the alarms gained and lost."""
@@ -215,6 +241,15 @@ class ApprovalItem(msgspec.Struct, kw_only=True):
     decided_why: str
     may_approve: bool
     may_refuse: bool
+
+
+class LampOrderAnswer(msgspec.Struct, kw_only=True):
+    """The number of the order, or of the approval that waits for a second person instead."""
+
+    order: int | None
+    approval: int | None
+    lamps: int
+    cancelled: int
 
 
 class EventItem(msgspec.Struct, kw_only=True):

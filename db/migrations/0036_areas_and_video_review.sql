@@ -1,5 +1,5 @@
 -- Areas of a city; what a video event needs before a person sees it; its snapshot; who looks at it.
--- depends: 0032_limits_of_a_district
+-- depends: 0035_lighting
 
 CREATE TABLE area (
     district    text NOT NULL,

@@ -40,6 +40,7 @@ NOTED = frozenset(
         AlarmChangeKind.ACKNOWLEDGED,
         AlarmChangeKind.SHELVED,
         AlarmChangeKind.RESET,
+        AlarmChangeKind.LATCHED,
     }
 )
 # Why an alarm joins the incident that holds its condition already.

@@ -113,6 +113,7 @@ def _row(
         lat=facts.taken_from.lat if facts.taken_from else None,
         uploaded_by=caller.name,
         uploaded_at=now,
+        shown=facts.shown,
     )
 
 
