@@ -37,7 +37,7 @@ OF_DEVICE = (
     "device_gateway", "device_identity",
     "device_latest", "device_link", "device_return", "lamp_answer",
 )  # fmt: skip
-OF_CASE = ("evidence", "incident_alarm", "deadline", "pause", "assignment")
+OF_CASE = ("evidence", "incident_text", "incident_alarm", "deadline", "pause", "assignment")
 # Large, and full of references to each other: emptied in one go where the log is emptied too.
 CASES = (
     *OF_CASE, "incident_similar", "register_inspection", "incident", "alarm_change",
