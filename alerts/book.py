@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.judge import Clear, Ease, Outcome, Raise, Standing, Start, Timer
 from alerts.levels import ACTIVE, Levels, levels_of
 from alerts.levels import as_json as levels_json
-from alerts.lifecycle import TABLE, Input, Move, Refusal, allowed_inputs
-from alerts.limits import ReadingRule
+from alerts.lifecycle import HELD, TABLE, Input, Move, Refusal, allowed_inputs
+from alerts.limits import LimitRule
 from alerts.openings import is_opening
 from alerts.reasons import as_json
 from alerts.rules import Rule
@@ -104,12 +104,21 @@ class Page:
 
 
 class AlarmBook:
-    """Live alarms by condition, running timers by rule and device, and all changes to both."""
+    """Live alarms by condition, running timers by rule and device, and all changes to both.
+
+    `latches` is off where the past is judged: nobody is there who would release an alarm.
+    """
 
     def __init__(
-        self, now: datetime, live: Iterable[Alarm] = (), timers: Iterable[Timer] = ()
+        self,
+        now: datetime,
+        live: Iterable[Alarm] = (),
+        timers: Iterable[Timer] = (),
+        *,
+        latches: bool = True,
     ) -> None:
         self.now = now
+        self._latches = latches
         self.pages: list[Page] = []
         self.started: dict[str, Timer] = {}
         self.stopped: set[str] = set()
@@ -158,8 +167,8 @@ class AlarmBook:
         return Standing(level, levels.since(rule.code), again, timers)
 
     def running(
-        self, rules: Iterable[ReadingRule], device: WatchedDevice
-    ) -> Sequence[tuple[ReadingRule, Timer]]:
+        self, rules: Iterable[LimitRule], device: WatchedDevice
+    ) -> Sequence[tuple[LimitRule, Timer]]:
         """The delays of these rules that run for the device."""
         if not self._timers:
             return ()
@@ -217,12 +226,15 @@ class AlarmBook:
             return page.alarm if page else None
         if page is None:
             return self._open(rule, place, outcome, condition, camera_event, actor)
-        own, before = page.levels.of(rule.code), page.levels.present
+        page.alarm, own = self._latch(page.alarm, rule), page.levels.of(rule.code)
+        before = page.levels.present
         if own is not None and own <= outcome.severity:
             return page.alarm
         page.step(rule.code, outcome.sensed_at, outcome.severity)
         if before is None or outcome.severity < before:
             self._announce(page, rule, outcome, actor)
+        elif members := outcome.reason.facts.get("members"):
+            self.note(condition, {"members": members})
         return page.alarm
 
     def _is_permitted(self, rule: Rule, place: Place, outcome: Raise, condition: str) -> bool:
@@ -235,6 +247,13 @@ class AlarmBook:
             as_json(outcome.reason),
         )  # fmt: skip
         return True
+
+    def note(self, condition: str, facts: Mapping[str, Any]) -> None:
+        """Something more is known of a live alarm; told to nobody."""
+        page = self._live[condition]
+        known = page.alarm.reason.get("facts", {})
+        reason = {**page.alarm.reason, "facts": {**known, **facts}}
+        page.alarm, page.touched = replace(page.alarm, reason=reason), True
 
     def announce(self, condition: str, rule: Rule, outcome: Raise) -> None:
         """Tell a rise that was found after the fact; the levels are put right by `put_levels`."""
@@ -285,12 +304,28 @@ class AlarmBook:
         at: datetime,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
+        if page.alarm.latch_s is not None:
+            wanted = Input.LATCH
         move = TABLE[page.alarm.state, wanted]
         if isinstance(move, Move) and move.change is not None:
             changed = replace(page.alarm, state=move.to, cleared_at=at)
             if wanted is Input.WITHDRAW:
                 changed = replace(changed, acknowledged_at=None, acknowledged_by=None)
+            if wanted is Input.LATCH:
+                # By our clock: that of the device proves nothing about how long it is gone.
+                due = self.now + timedelta(seconds=page.alarm.latch_s or 0)
+                changed = replace(changed, releasable_at=due)
+                facts = {**(facts or {}), "releasable_at": due.isoformat()}
             self._record(page, changed, move.change, SYSTEM, facts)
+
+    def _latch(self, alarm: Alarm, rule: Rule) -> Alarm:
+        """Of the rules that hold an alarm the strictest says how it is released, until it is."""
+        if not self._latches or rule.gas_free is None:
+            return alarm
+        wait_s = round(rule.gas_free.total_seconds())
+        if alarm.latch_s is not None and alarm.latch_s >= wait_s:
+            return alarm
+        return replace(alarm, latch_s=wait_s, release_role=rule.release_role)
 
     def act(
         self,
@@ -312,6 +347,19 @@ class AlarmBook:
         changed = replace(alarm, state=move.to, **columns)
         self._record(page, changed, move.change, actor, facts)
         return page.alarm
+
+    def run_out(self, condition: str) -> None:
+        """The shelving of a live alarm is over; one whose condition stands is announced again."""
+        page = self._live[condition]
+        move = TABLE[page.alarm.state, Input.EXPIRE]
+        assert isinstance(move, Move), "time is never refused"
+        assert move.change is not None
+        changed = replace(page.alarm, state=move.to, shelved_until=None)
+        if move.to in ACTIVE:
+            changed = replace(
+                changed, announced_at=self.now, acknowledged_at=None, acknowledged_by=None
+            )
+        self._record(page, changed, move.change, SYSTEM, {"why": "time"})
 
     def start_timer(self, timer: Timer, device_code: str) -> None:
         """Begin an on-delay or off-delay."""
@@ -367,7 +415,7 @@ class AlarmBook:
             announced_at=self.now,
             version=0,
         )
-        page = Page(alarm)
+        page = Page(self._latch(alarm, rule))
         page.step(rule.code, outcome.sensed_at, outcome.severity)
         self.pages.append(page)
         self._live[condition] = page
@@ -381,15 +429,17 @@ class AlarmBook:
         move = TABLE[alarm.state, Input.ESCALATE if worse else Input.RAISE]
         assert isinstance(move, Move), "rules are never refused"
         assert move.change is not None
+        facts = {**_carried(alarm), **outcome.reason.facts}
         changed = replace(
             alarm,
             state=move.to,
             severity=min(alarm.severity, outcome.severity),
             rule_code=rule.code,
             rule_version=rule.version,
-            reason=as_json(outcome.reason),
+            reason=as_json(replace(outcome.reason, facts=facts)),
             announced_at=self.now,
             cleared_at=None,
+            releasable_at=None,
             acknowledged_at=None,
             acknowledged_by=None,
         )
@@ -417,6 +467,12 @@ class AlarmBook:
 def condition_of(rule: Rule, name: str) -> str:
     """What is wrong where: rules that measure the same hazard share one condition."""
     return f"{rule.condition}/{name}"
+
+
+def _carried(alarm: Alarm) -> dict[str, Any]:
+    """What is known of the condition itself, whichever rule tells of it."""
+    known = alarm.reason.get("facts", {})
+    return {"members": known["members"]} if known.get("members") else {}
 
 
 def _muted(alarm: Alarm) -> Severity:
@@ -452,6 +508,7 @@ def refused(alarm: Alarm, problem: str) -> Conflict:
             "version": alarm.version,
             "severity": alarm.severity.value,
             "shelved_until": alarm.shelved_until,
+            **({"releasable_at": alarm.releasable_at} if alarm.state in HELD else {}),
         },
         allowed=allowed_inputs(alarm.state, shelved=alarm.shelved_until is not None),
     )

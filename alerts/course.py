@@ -19,12 +19,12 @@ from alerts.book import AlarmBook, place_of
 from alerts.judge import Clear, Outcome, Raise, Sample, Standing, Timer, fall_due, judge
 from alerts.levels import ACTIVE, Levels, Step, levels_of
 from alerts.levels import as_json as levels_json
-from alerts.limits import ReadingRule
+from alerts.limits import LimitRule
 from alerts.reasons import from_json
 from city.alarm import Alarm, AlarmState, Severity
 from city.device import WatchedDevice
 
-Running = tuple[ReadingRule, Timer]  # a delay that runs
+Running = tuple[LimitRule, Timer]  # a delay that runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Situation:
 
     device: WatchedDevice
     condition: str
-    rules: Sequence[ReadingRule]  # all that raise the condition by a reading
+    rules: Sequence[LimitRule]  # all that raise the condition by a reading
     alarms: Sequence[Alarm] = ()  # of the condition, not over before the first reading
 
     def timers(self, book: AlarmBook) -> dict[tuple[str, Severity | None], Timer]:
@@ -49,7 +49,7 @@ class Situation:
 class Rise:
     """The level of the condition rose, or the condition came."""
 
-    rule: ReadingRule
+    rule: LimitRule
     raised: Raise
 
     @property
@@ -62,7 +62,7 @@ class Spell:
     """The condition was present from `start` to `end` (None: it still is)."""
 
     start: datetime
-    rule: ReadingRule | None  # None: raised by something that is no rule any more
+    rule: LimitRule | None  # None: raised by something that is no rule any more
     raised: Raise
     end: datetime | None = None
     rises: list[Rise] = field(default_factory=list)
@@ -84,10 +84,10 @@ class Course:
 
 def judge_sample(
     book: AlarmBook,
-    rule: ReadingRule,
+    rule: LimitRule,
     device: WatchedDevice,
     sample: Sample,
-    beside: Iterable[ReadingRule] = (),
+    beside: Iterable[LimitRule] = (),
 ) -> None:
     """What fell due before the reading, then the reading. `beside` are the other rules that raise
     the same condition: a delay of theirs may have run out."""
@@ -97,11 +97,11 @@ def judge_sample(
 
 def judge_in_steps(
     book: AlarmBook,
-    rule: ReadingRule,
+    rule: LimitRule,
     device: WatchedDevice,
     sample: Sample,
-    beside: Iterable[ReadingRule] = (),
-) -> Iterator[tuple[ReadingRule, Outcome]]:
+    beside: Iterable[LimitRule] = (),
+) -> Iterator[tuple[LimitRule, Outcome]]:
     """The same; every outcome is told when the book has taken it in."""
     yield from run_out(book, (*beside, rule), device, sample.ts)
     standing = book.standing(rule, device)
@@ -112,12 +112,12 @@ def judge_in_steps(
 
 def run_out(
     book: AlarmBook,
-    rules: Iterable[ReadingRule],
+    rules: Iterable[LimitRule],
     device: WatchedDevice,
     at: datetime,
     *,
     device_clock: bool = True,
-) -> Iterator[tuple[ReadingRule, Outcome]]:
+) -> Iterator[tuple[LimitRule, Outcome]]:
     """Delays of these rules that have run out by `at`; told when the book has taken them in."""
     for rule, outcome in fallen_due(book.running(rules, device), at, device_clock=device_clock):
         book.apply(rule, device, outcome)
@@ -126,7 +126,7 @@ def run_out(
 
 def fallen_due(
     running: Iterable[Running], at: datetime, *, device_clock: bool
-) -> list[tuple[ReadingRule, Outcome]]:
+) -> list[tuple[LimitRule, Outcome]]:
     """What follows from delays that have run out by `at`, in the order in which they did: one may
     end what another began."""
     by_moment = [
@@ -141,7 +141,7 @@ def fallen_due(
     ]
 
 
-def lead_of(rules: Iterable[ReadingRule]) -> timedelta:
+def lead_of(rules: Iterable[LimitRule]) -> timedelta:
     """How far before the last reading a delay that still runs may have begun."""
     delays = [
         delay for rule in rules for delay in (rule.off_delay, *(lv.on_delay for lv in rule.levels))
@@ -151,7 +151,7 @@ def lead_of(rules: Iterable[ReadingRule]) -> timedelta:
 
 def follow(
     at: Situation,
-    samples: Sequence[tuple[ReadingRule, Sample]],
+    samples: Sequence[tuple[LimitRule, Sample]],
     timers: Collection[Timer],
     new: Collection[datetime],
     now: datetime,
@@ -178,7 +178,7 @@ def follow(
     return Course(run.spells, at.timers(run.book), run.book.levels(run.key))
 
 
-def _firsts(samples: Iterable[tuple[ReadingRule, Sample]]) -> dict[str, datetime]:
+def _firsts(samples: Iterable[tuple[LimitRule, Sample]]) -> dict[str, datetime]:
     """From when on each rule is judged: what metrics say may reach back differently far."""
     firsts: dict[str, datetime] = {}
     for rule, sample in samples:
@@ -215,7 +215,7 @@ class _Run:
             if self._present is not None:
                 self._begin(self._rule(initial.rule_code), _raised(initial), _began(initial))
 
-    def judge(self, rule: ReadingRule, sample: Sample) -> None:
+    def judge(self, rule: LimitRule, sample: Sample) -> None:
         beside = [other for other in self.at.rules if other is not rule]
         present = self._present
         for judged, outcome in judge_in_steps(self.book, rule, self.at.device, sample, beside):
@@ -248,7 +248,7 @@ class _Run:
     def _present(self) -> Severity | None:
         return self.book.levels(self.key).present
 
-    def _note(self, rule: ReadingRule, outcome: Outcome, before: Severity | None) -> None:
+    def _note(self, rule: LimitRule, outcome: Outcome, before: Severity | None) -> None:
         if isinstance(outcome, Raise):
             self._begin(rule, outcome, outcome.sensed_at)
             if before is None or outcome.severity < before:
@@ -256,7 +256,7 @@ class _Run:
         elif isinstance(outcome, Clear) and self._present is None:
             self._end(outcome.at)
 
-    def _begin(self, rule: ReadingRule | None, raised: Raise, start: datetime) -> None:
+    def _begin(self, rule: LimitRule | None, raised: Raise, start: datetime) -> None:
         spell = self.spells[-1] if self.spells and self.spells[-1].end is None else None
         if spell is None:
             self.spells.append(Spell(start, rule, raised))
@@ -267,7 +267,7 @@ class _Run:
         if self.spells and self.spells[-1].end is None:
             self.spells[-1].end = at
 
-    def _rule(self, code: str) -> ReadingRule | None:
+    def _rule(self, code: str) -> LimitRule | None:
         return next((rule for rule in self.at.rules if rule.code == code), None)
 
 

@@ -15,7 +15,7 @@ from alerts.book import AlarmBook
 from alerts.course import judge_sample
 from alerts.judge import Sample
 from alerts.known import Known
-from alerts.limits import ReadingRule, on_readings
+from alerts.limits import LimitRule, ReadingRule
 from alerts.save import load_book, save
 from alerts.screen import (
     Attention,
@@ -26,13 +26,15 @@ from alerts.screen import (
     screen,
     shown_rows,
     split,
+    wake_up,
 )
+from alerts.wakes import marks_of
 from city.device import WatchedDevice
 from city.event import NewEvent
 from city.moment import EPOCH
 from city.reading import METRICS_BY_ID
 from columns.readings import Rows, pack, unpack
-from db import alarms, evaluation
+from db import alarms, evaluation, window_looks
 from db.evaluation import MAX_ATTEMPTS, Hazard, WaitingBatch
 from db.events import append_events
 from db.pool import Connection, first_line, is_away
@@ -167,12 +169,17 @@ def _evaluate(
     if columns is None or not len(columns):
         evaluation.mark_evaluated(conn, ids, now)
         return Evaluation(batches=len(ids))
-    hits = screen(columns, known.fleet, _attention(conn, district, known), now)
+    attention = _attention(conn, district, known)
+    hits = screen(columns, known.fleet, attention, now)
+    marks = marks_of(wake_up(columns, known.fleet, attention, now), known.marked, now)
+    for one in marks:
+        window_looks.mark(conn, one.rule.code, one.devices, one.due_at(now))
     book = AlarmBook(now)
     judged = judge_hits(conn, book, known, columns, hits)
     events = save(conn, book)
     evaluation.mark_evaluated(conn, ids, now)
     appended = append_events(conn, events)
+    known.marked.note(marks, now)
     return Evaluation(
         batches=len(ids),
         readings=len(columns),
@@ -208,7 +215,8 @@ def _attention(conn: Connection, district: str, known: Known) -> Attention:
     """Which devices have an alarm or a delay, by condition."""
     hazards = [
         Hazard(rule.code, rule.condition, int(rule.levels[0].severity))
-        for rule in on_readings(known.rules.values())
+        for rule in known.rules.values()
+        if isinstance(rule, LimitRule)
     ]
     return {
         found.condition: heed(

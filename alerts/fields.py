@@ -94,6 +94,15 @@ class Fields:
             raise self.wrong(name, value, "must be a time with a zone, 2026-01-01T00:00:00+08:00")
         return found
 
+    def table(self, name: str) -> Fields | None:
+        """A table inside; None where there is none."""
+        value = self._take(name, None)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise self.wrong(name, value, f"must be a [{name}] table")
+        return Fields(value, self._file, f"{name}.")
+
     def tables(self, name: str) -> list[Fields]:
         value = self._take(name, _MISSING)
         if not isinstance(value, list) or not value or not all(isinstance(v, dict) for v in value):
@@ -107,12 +116,18 @@ class Fields:
     def optional_tables(self, name: str) -> list[Fields]:
         return self.tables(name) if name in self._left else []
 
-    def mapping(self, name: str, default: Mapping[str, Any] = _MISSING) -> Mapping[str, Any]:
-        """A table inside this one, as it is."""
-        value = self._take(name, default)
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        """A table of free names; none is an empty one."""
+        value = self._take(name, {})
         if not isinstance(value, dict):
-            raise self.wrong(name, value, f"must be a table, [{name}]")
+            raise self.wrong(name, value, f"must be a table [{self._prefix}{name}]")
         return value
+
+    def optional_table(self, name: str) -> Fields | None:
+        """A table of known fields, if there is one."""
+        if name not in self._left:
+            return None
+        return Fields(self.mapping(name), self._file, f"{self._prefix}{name}.")
 
     def _take(self, name: str, default: Any) -> Any:
         value = self._left.pop(name, default)

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from alerts.backtest import books_of, has_history
 from alerts.book import Page
+from alerts.history_rows import load_history
 from alerts.known import load_rules
 from alerts.levels import levels_of
 from alerts.rules import Rule
-from alerts.watch import KINDS
-from city.errors import InvalidInput
 from db.pool import Connection
 
 # Each is tried if those before took so little that it will be done in time.
@@ -131,17 +131,12 @@ def episodes(
     to: datetime,
 ) -> tuple[list[Episode], list[str]]:
     """What these rules make of the past, and those of them that have none."""
-    found: list[Episode] = []
-    blind: list[str] = []
-    for condition, kind in sorted(about):
-        together = [r for r in rules.values() if (r.condition, r.watch) == (condition, kind)]
-        if not together:
-            continue
-        try:
-            for _, book in KINDS[kind].past(conn, together, from_, to):
-                found += [_episode(page) for page in book.pages]
-        except InvalidInput:
-            blind += [rule.code for rule in together]
+    conditions = {condition for condition, _ in about}
+    together = [rule for rule in rules.values() if rule.condition in conditions]
+    blind = [rule.code for rule in together if not has_history(rule)]
+    seen = [rule for rule in together if has_history(rule)]
+    history = load_history(conn, seen, from_, to)
+    found = [_episode(page) for book in books_of(seen, history) for page in book.pages]
     return sorted(found, key=lambda e: (e.began, e.condition)), blind
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.limits import ReadingRule, baseline_of, is_clear, limit_of, trips, turned_by
+from alerts.limits import LimitRule, baseline_of, is_clear, limit_of, trips, turned_by
 from alerts.reasons import value_reason
 from alerts.rules import Level
 from city.alarm import Reason, Severity
@@ -29,6 +29,7 @@ class Sample:
     received_at: datetime
     value: float
     quality: int = Quality.GOOD
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what else its reason says
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ Outcome = Raise | Ease | Clear | Start | Stop
 
 
 def judge(
-    rule: ReadingRule,
+    rule: LimitRule,
     device_id: int,
     attributes: Mapping[str, Any],
     standing: Standing,
@@ -117,6 +118,8 @@ def judge(
         for level, limit in zip(rule.levels, limits, strict=True)
         if limit is not None and trips(rule.comparison, signal, limit)
     ]
+    if not rule.scope.is_hour(sample.ts):
+        tripped, limits = [], [None] * len(limits)
     yield from _stop_beaten(standing.timers, {level.severity for level, _ in tripped}, sample)
     if sample.quality != Quality.SUSPECT:
         yield from _ease(rule, standing, sample, signal, limits)
@@ -127,7 +130,7 @@ def judge(
 
 
 def fall_due(
-    rule: ReadingRule, standing: Standing, at: datetime, *, device_clock: bool = True
+    rule: LimitRule, standing: Standing, at: datetime, *, device_clock: bool = True
 ) -> Iterator[Outcome]:
     """Timers of the rule that have run out by `at`; the condition held all that time.
 
@@ -145,7 +148,7 @@ def fall_due(
 
 
 def _ease(
-    rule: ReadingRule,
+    rule: LimitRule,
     standing: Standing,
     sample: Sample,
     signal: float,
@@ -182,7 +185,7 @@ def _stop_beaten(
 
 
 def _trip(
-    rule: ReadingRule,
+    rule: LimitRule,
     device_id: int,
     standing: Standing,
     sample: Sample,
@@ -194,7 +197,7 @@ def _trip(
     for level, limit in reversed(tripped):  # the worst first: it covers the milder ones
         if reached is not None and reached <= level.severity:
             continue
-        reason = value_reason(rule, sample.value, limit, sample.ts, baseline)
+        reason = value_reason(rule, sample.value, limit, sample.ts, baseline, sample.facts)
         if not level.on_delay:
             reached = level.severity
             yield Raise(level.severity, reason, sample.ts, sample.received_at)
@@ -206,7 +209,7 @@ def _trip(
 
 
 def _quiet(
-    rule: ReadingRule,
+    rule: LimitRule,
     device_id: int,
     standing: Standing,
     sample: Sample,
@@ -214,8 +217,7 @@ def _quiet(
     limits: Sequence[float | None],
 ) -> Iterator[Outcome]:
     running = standing.timers.get(None)
-    limit = limits[0]
-    if limit is None or not is_clear(rule, signal, limits):
+    if not is_clear(rule, signal, limits):
         yield from _stop_leaving(standing, sample)
         return
     if standing.level is None:
@@ -227,7 +229,7 @@ def _quiet(
     if not rule.off_delay:
         yield Clear(sample.ts)
     elif running is None:
-        reason = value_reason(rule, sample.value, limit, sample.ts)
+        reason = value_reason(rule, sample.value, limits[0] or 0.0, sample.ts)
         yield Start(_timer(rule, device_id, None, rule.off_delay, sample, reason))
     elif running.ripe_at <= sample.ts:
         yield Stop(None)
@@ -242,7 +244,7 @@ def _stop_leaving(standing: Standing, sample: Sample) -> Iterator[Outcome]:
 
 
 def _timer(
-    rule: ReadingRule,
+    rule: LimitRule,
     device_id: int,
     severity: Severity | None,
     delay: timedelta,

@@ -12,6 +12,7 @@ from alerts.limits import ReadingRule, on_readings, others
 from alerts.rule_files import rule_from
 from alerts.rules import Rule
 from alerts.screen import Fleet, build_fleet
+from alerts.wakes import Marked
 from city.device import WatchedDevice
 from db import evaluation, rules
 from db.pool import Connection
@@ -48,6 +49,7 @@ class Known:
     def __init__(self) -> None:
         self.devices: dict[int, WatchedDevice] = {}
         self.fleet: Fleet = build_fleet((), ())
+        self.marked = Marked()
         self._in_force = InForce()
         self._beside: dict[str, list[ReadingRule]] = {}
         self._raising: dict[str, list[ReadingRule]] = {}
@@ -77,7 +79,8 @@ class Known:
                 self.devices, changed = devices, True
             self._read_at = now
         if changed:
-            self.fleet = build_fleet(self.devices.values(), self.rules.values())
+            self.marked = Marked()
+            self.fleet = build_fleet(list(self.devices.values()), list(self.rules.values()))
             self._missing = frozenset()
         self._missing |= self._strangers(device_id)
 

@@ -26,8 +26,8 @@ class Comparison(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadingRule(Rule):
-    """A rule on the values of one metric."""
+class LimitRule(Rule):
+    """A rule on the values of one metric, or on what is made of them (`alerts.watch.window`)."""
 
     metric: Metric
     comparison: Comparison
@@ -42,6 +42,47 @@ class ReadingRule(Rule):
     def is_falling(self) -> bool:
         """Whether a worse level has a lower limit."""
         return self.comparison in (Comparison.AT_OR_BELOW, Comparison.BELOW)
+
+    @property
+    def unit(self) -> str:
+        """Of its limits."""
+        return self.metric.unit
+
+    @property
+    def said(self) -> tuple[str, Mapping[str, Any]]:
+        """The code of its reasons, where that does not follow from the comparison, and what they
+        say of the rule."""
+        return "", {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingRule(LimitRule):
+    """A rule on the values of one metric, judged as they come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowRule(LimitRule):
+    """A rule on what the last values come to (`alerts.watch.window`).
+
+    `wake` is the value of the metric below which no alarm begins (nor above `wake_below`, where
+    there is one); `hold_above` the one down to which a standing alarm stays, whatever the signal
+    says. `look_every` is how long a look may wait."""
+
+    window: timedelta
+    wake: float
+    wake_below: float | None = None
+    hold_above: float | None = None
+    look_every: timedelta = timedelta(seconds=5)
+
+    @property
+    def looks_at(self) -> tuple[int, ...]:
+        """Ids of the metrics that the signal is made of."""
+        return (self.metric.id,)
+
+    @property
+    def wakes_by_day(self) -> bool:
+        """Whether only what is measured by day wakes it."""
+        return False
 
 
 def on_readings(rules: Iterable[Rule]) -> list[ReadingRule]:
@@ -58,11 +99,16 @@ def others(rule: ReadingRule, rules: Iterable[Rule]) -> list[ReadingRule]:
     ]
 
 
-def applies_to(rule: ReadingRule, device: WatchedDevice) -> bool:
-    """Whether a rule is about this device."""
+def is_about(rule: Rule, device: WatchedDevice) -> bool:
+    """Whether the bounds of a rule hold for this device."""
     if rule.kinds and device.kind not in rule.kinds:
         return False
-    if rule.gas and device.gas != rule.gas:
+    return rule.scope.covers(device, rule.category_attribute)
+
+
+def applies_to(rule: LimitRule, device: WatchedDevice) -> bool:
+    """Whether a rule is about this device."""
+    if not is_about(rule, device) or (rule.gas and device.gas != rule.gas):
         return False
     attribute = rule.levels[0].limit_attribute
     return not attribute or as_number(device.attributes.get(attribute)) is not None
@@ -81,7 +127,7 @@ def trips(comparison: Comparison, signal: Any, limit: Any) -> Any:
     return signal > limit
 
 
-def reach_of(rule: ReadingRule) -> tuple[float | None, float | None] | None:
+def reach_of(rule: LimitRule) -> tuple[float | None, float | None] | None:
     """What a value is at least, or at most, that is past a limit of a rule on any device; None:
     where the limits lie depends on the device."""
     limits = [level.limit for level in rule.levels if level.limit is not None]
@@ -97,14 +143,14 @@ def limit_of(level: Level, attributes: Mapping[str, Any]) -> float | None:
     return as_number(attributes.get(level.limit_attribute))
 
 
-def baseline_of(rule: ReadingRule, attributes: Mapping[str, Any]) -> float | None:
+def baseline_of(rule: LimitRule, attributes: Mapping[str, Any]) -> float | None:
     """The device's own zero, for rules that measure a distance from it."""
     if not rule.baseline_attribute:
         return None
     return as_number(attributes.get(rule.baseline_attribute)) or 0.0
 
 
-def turned_by(value: float, baseline: float, rule: ReadingRule) -> float:
+def turned_by(value: float, baseline: float, rule: LimitRule) -> float:
     """Distance from the baseline; angles go the short way round."""
     apart = abs(value - baseline)
     if rule.metric.unit == "°":
@@ -120,7 +166,7 @@ def as_number(value: object) -> float | None:
 
 
 def is_clear(
-    rule: ReadingRule, signal: float, limits: Sequence[float | None], level: int = 0
+    rule: LimitRule, signal: float, limits: Sequence[float | None], level: int = 0
 ) -> bool:
     """Whether a value that does not trip a level is far enough from its limit to leave it.
 
@@ -133,7 +179,12 @@ def is_clear(
     return signal > bound if rule.is_falling else signal < bound
 
 
-def _clear_bound(rule: ReadingRule, limits: Sequence[float | None], level: int) -> float | None:
+def clear_bounds(rule: LimitRule, limits: Sequence[float | None]) -> list[float | None]:
+    """Past which a value leaves each level; None: any that does not trip it."""
+    return [_clear_bound(rule, limits, number) for number in range(len(limits))]
+
+
+def _clear_bound(rule: LimitRule, limits: Sequence[float | None], level: int) -> float | None:
     limit, mildest = limits[level], limits[0]
     if limit is None or mildest is None:
         return None

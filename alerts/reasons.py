@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from alerts.limits import Comparison, ReadingRule, turned_by
+from alerts.limits import Comparison, LimitRule, turned_by
 from city.alarm import Reason
 
 FIELDS = tuple(field.name for field in fields(Reason))
@@ -35,20 +36,27 @@ def from_json(stored: dict[str, Any]) -> Reason:
 
 
 def value_reason(
-    rule: ReadingRule, value: float, limit: float, since: datetime, baseline: float | None = None
+    rule: LimitRule,
+    value: float,
+    limit: float,
+    since: datetime,
+    baseline: float | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> Reason:
-    """Why a value tripped a level of a reading rule."""
+    """Why a value tripped a level of a rule; `known` is what else is to be said of the value."""
+    code, of_rule = rule.said
     facts: dict[str, Any] = {"title_zh": rule.title_zh, "title_en": rule.title_en}
+    facts |= {**of_rule, **(known or {})}
     if baseline is not None:
         facts |= {"baseline": baseline, "deviation": round(turned_by(value, baseline, rule), 3)}
     return Reason(
-        code=CODES[rule.comparison],
+        code=code or CODES[rule.comparison],
         rule=rule.code,
         rule_version=rule.version,
         metric=rule.metric.name,
         value=value,
         limit=limit,
-        unit=rule.metric.unit,
+        unit=rule.unit,
         since=since,
         facts=facts,
     )

@@ -8,10 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from alerts.fields import Fields
+from alerts.help import parse_help
 from alerts.rules import DAY_S, Rule
+from alerts.scope import parse_scope
 from alerts.watch import KINDS
 from city.errors import InvalidInput
+from city.incident import Role
 
+# Who may be told to release a latched alarm.
+RELEASERS = (Role.GAS_ENGINEER, Role.ADMIN, Role.DISPATCHER)
+LATCH_MAX_S = 30 * DAY_S
 # A rule file is some twenty lines; anything larger is not one.
 MAX_TEXT = 20_000
 # How errors name a text that came without a file.
@@ -37,6 +43,7 @@ def rule_from(
     fields = fields or Fields(table, file)
     kind = KINDS[fields.one_of("watch", list(KINDS), default="reading")]
     code = fields.code("code")
+    category_attribute = fields.code("category_attribute", default="")
     common: dict[str, Any] = {
         "code": code,
         "version": version,
@@ -46,15 +53,28 @@ def rule_from(
         "kinds": frozenset(fields.texts("kind")),
         "condition": fields.code("condition", default=code),
         "category": fields.text("category"),
-        "category_attribute": fields.code("category_attribute", default=""),
+        "category_attribute": category_attribute,
         "opens_incident": fields.flag("opens_incident"),
         "source": fields.text("source"),
         "valid_from": fields.time("valid_from"),
+        "scope": parse_scope(fields, category_attribute),
         "off_delay": fields.seconds("off_delay_s", default=0.0, high=DAY_S),
+        "help": parse_help(fields),
+        **_latching(fields),
     }
     rule: Rule = kind.parse(fields, common)
     fields.nothing_left()
     return rule
+
+
+def _latching(fields: Fields) -> dict[str, Any]:
+    """`latch` with the time that the condition has to be gone, and who may release the alarm."""
+    if not fields.flag("latch", default=False):
+        return {}
+    return {
+        "gas_free": fields.seconds("gas_free_s", high=LATCH_MAX_S),
+        "release_role": fields.one_of("release_role", RELEASERS, default=Role.GAS_ENGINEER),
+    }
 
 
 def as_definition(toml_text: str) -> dict[str, Any]:

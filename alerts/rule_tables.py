@@ -10,7 +10,7 @@ A file is TOML; `rules` are the codes that it is about, each `[[test]]` is a day
 
     [[test.device]]
     code = "G-1"
-    kind = "gas"                         # also gas, attributes
+    kind = "gas"                         # also gas, attributes, lon, lat
     readings.ch4_pct_lel = ["20:00 0.5", "20:01 every 60s from 1 to 60", "every 60s 2 x 10"]
 
     [[test.alarm]]                       # all of them, in any order; none: nothing may be raised
@@ -25,23 +25,25 @@ A file is TOML; `rules` are the codes that it is about, each `[[test]]` is a day
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+
+from alerts.backtest import books_of, has_history
 from alerts.book import Page
 from alerts.fields import Fields
-from alerts.judge import Sample
+from alerts.history import History, build_columns
 from alerts.levels import levels_of
-from alerts.limits import ReadingRule, applies_to, on_readings
 from alerts.reasons import from_json
-from alerts.replay import replay_together
 from alerts.rules import SEVERITIES, Rule
 from alerts.series import Point, as_clock, parse_series, parse_time
 from city.alarm import Alarm, AlarmChangeKind, Severity
 from city.device import WatchedDevice
 from city.errors import InvalidInput
+from city.moment import as_microseconds
 from city.reading import METRICS, Metric
 
 # Any day: tables know times of the clock only, and rules of the past are not asked.
@@ -147,8 +149,8 @@ def parse_tables(text: str, file: str, known: Mapping[str, Rule]) -> list[Table]
     for code in codes:
         if code not in known:
             raise top.wrong("rules", code, "is no rule beside this file and none that ships")
-        if not isinstance(known[code], ReadingRule):
-            raise top.wrong("rules", code, f"watches {known[code].watch}, not readings")
+        if not has_history(known[code]):
+            raise top.wrong("rules", code, f"watches {known[code].watch}, which has no history")
     found = [_parse_table(part, file, tuple(codes)) for part in top.tables("test")]
     top.nothing_left()
     return found
@@ -156,8 +158,9 @@ def parse_tables(text: str, file: str, known: Mapping[str, Rule]) -> list[Table]
 
 def run_table(table: Table, known: Mapping[str, Rule]) -> Outcome:
     """Judge the readings of a table by its rules."""
-    rules = on_readings(known[code] for code in table.rules)
-    raised = [alarm for one in table.devices for alarm in _alarms(one, rules, table.until)]
+    rules = {code: known[code] for code in table.rules}
+    books = books_of(list(rules.values()), _history(table))
+    raised = [_told(page, rules) for book in books for page in book.pages]
     left = sorted(raised, key=lambda alarm: alarm.steps[0].at)
     missing = []
     for wanted in table.expected:
@@ -169,40 +172,36 @@ def run_table(table: Table, known: Mapping[str, Rule]) -> Outcome:
     return Outcome(table, missing, left)
 
 
-def _alarms(one: TableDevice, rules: Iterable[ReadingRule], until: timedelta) -> Iterator[Expected]:
-    mine = [rule for rule in rules if applies_to(rule, one.device)]
-    for condition in sorted({rule.condition for rule in mine}):
-        together = [rule for rule in mine if rule.condition == condition]
-        samples = sorted(_samples(one, together), key=lambda item: item[1].ts)
-        by_code = {rule.code: rule for rule in together}
-        for page in replay_together(together, one.device, samples, DAY + until).pages:
-            yield _told(one.device.code, page, by_code)
+def _history(table: Table) -> History:
+    """The readings of all devices, each received as it was measured."""
+    rows: dict[int, list[tuple[int, int, float, int]]] = {}
+    for one in table.devices:
+        for metric, points in one.readings.items():
+            rows.setdefault(metric.id, []).extend(
+                (one.device.id, as_microseconds(DAY + p.at), p.value, int(p.quality))
+                for p in points
+            )
+    columns = {}
+    for metric_id, found in rows.items():
+        device, ts, value, quality = (np.array(part) for part in zip(*found, strict=True))
+        columns[metric_id] = build_columns(device, ts, ts, value.astype(float), quality)
+    devices = {one.device.id: one.device for one in table.devices}
+    return History(devices, columns, DAY + table.until)
 
 
-def _samples(
-    one: TableDevice, rules: Sequence[ReadingRule]
-) -> Iterator[tuple[ReadingRule, Sample]]:
-    for metric, points in one.readings.items():
-        for rule in rules:
-            if rule.metric.id == metric.id:
-                for p in points:
-                    ts = DAY + p.at
-                    yield rule, Sample(ts, ts, p.value, int(p.quality))
-
-
-def _told(device: str, page: Page, rules: Mapping[str, ReadingRule]) -> Expected:
+def _told(page: Page, rules: Mapping[str, Rule]) -> Expected:
     first = page.changes[0].alarm
     told = [first, *(change.alarm for change in page.changes if change.kind in TOLD)]
     cleared = page.alarm.cleared_at
     return Expected(
-        device,
+        page.alarm.condition.partition("/")[2],
         tuple(_step(alarm, rules) for alarm in told),
         None if cleared is None else cleared - DAY,
         first.rule_code,
     )
 
 
-def _step(alarm: Alarm, rules: Mapping[str, ReadingRule]) -> Step:
+def _step(alarm: Alarm, rules: Mapping[str, Rule]) -> Step:
     """A level is told when its on-delay has run out; its reading lies that much before."""
     severity = levels_of(alarm).present or alarm.severity
     since = from_json(alarm.reason).since or alarm.sensed_at
@@ -243,8 +242,9 @@ def _parse_device(part: Fields, number: int) -> TableDevice:
         )
     device = WatchedDevice(
         id=number, code=part.text("code"), district="test", kind=part.text("kind"),
-        gas=part.one_of("gas", GASES, default="") or None, lon=0.0, lat=0.0, unit_grid=None,
-        attributes=dict(part.mapping("attributes", default={})), report_interval_s=300, demo=False,
+        gas=part.one_of("gas", GASES, default="") or None, unit_grid=None,
+        lon=part.number("lon", default=0.0), lat=part.number("lat", default=0.0),
+        attributes=dict(part.mapping("attributes")), report_interval_s=300, demo=False,
         out_of_service_since=None, return_due_at=None,
     )  # fmt: skip
     part.nothing_left()

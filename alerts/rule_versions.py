@@ -187,7 +187,7 @@ def _end(
             holder = after[item.levels.standing[0]]
             book.hand_over(item.alarm.condition, item.levels, holder)
             continue
-        if agreed is None:
+        if agreed is None or item.alarm.latch_s is not None:
             book.withdraw(item.alarm.condition, item.facts)
         else:
             book.act(item.alarm.condition, Input.END, actor, item.facts)
@@ -218,7 +218,7 @@ def _differ(one: Rule, other: Rule) -> bool:
 
 
 def _terms(rule: Rule) -> Rule:
-    return replace(rule, title_zh="", title_en="", source="", version=0, valid_from=EVER)
+    return replace(rule, title_zh="", title_en="", source="", version=0, valid_from=EVER, help=None)
 
 
 def _store(conn: Connection, rule: Rule, text: str, caller_name: str, now: datetime) -> int | None:

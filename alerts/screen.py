@@ -6,8 +6,8 @@ running delay; everything else never becomes a Python object.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,8 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.judge import NEVER_JUDGED
-from alerts.limits import ReadingRule, applies_to, as_number, baseline_of, on_readings, trips
+from alerts.limits import (
+    ReadingRule,
+    WindowRule,
+    applies_to,
+    as_number,
+    baseline_of,
+    on_readings,
+    trips,
+)
 from alerts.rules import Rule
+from alerts.wakes import Wake, awake, build_wakes
 from city.device import WatchedDevice
 from city.moment import as_microseconds
 from city.reading import METRICS, SHOWN_METRICS
@@ -85,6 +94,7 @@ class Fleet:
     away_from_us: Ints  # out of service from here
     away_until_us: Ints
     lenses: Mapping[int, Sequence[Lens]]  # by metric id
+    wakes: Mapping[int, Sequence[Wake]] = field(default_factory=dict)  # by metric id
 
     def has(self, device_id: NDArray[np.int32]) -> Flags:
         """Which of these devices are in the fleet."""
@@ -129,7 +139,7 @@ def by_credible_time(columns: Columns) -> Columns:
     return replace(columns, ts_us=ts_us)
 
 
-def build_fleet(devices: Collection[WatchedDevice], rules: Iterable[Rule]) -> Fleet:
+def build_fleet(devices: Collection[WatchedDevice], rules: Collection[Rule]) -> Fleet:
     """Prepare devices and rules for screening; made anew when either changes."""
     size = max((d.id for d in devices), default=0) + 1
     known = np.zeros(size, dtype=bool)
@@ -148,7 +158,8 @@ def build_fleet(devices: Collection[WatchedDevice], rules: Iterable[Rule]) -> Fl
     lenses: dict[int, list[Lens]] = {}
     for rule in on_readings(rules):
         lenses.setdefault(rule.metric.id, []).append(_lens(rule, devices, size))
-    return Fleet(size, known, districts, district, away_from, away_until, lenses)
+    wakes = build_wakes(devices, rules, size)
+    return Fleet(size, known, districts, district, away_from, away_until, lenses, wakes)
 
 
 def heed(
@@ -197,6 +208,30 @@ def screen(columns: Columns, fleet: Fleet, attention: Attention, now: datetime) 
         if wanted.any():
             hits.append(Hit(lens.rule, rows[wanted]))
     return hits
+
+
+def wake_up(
+    columns: Columns, fleet: Fleet, attention: Attention, now: datetime
+) -> list[tuple[WindowRule, NDArray[np.int32], Ints]]:
+    """Readings that rules over windows have to look at, as (rule, devices, times): values that
+    wake a rule, and any of a device with an alarm or a delay of its condition."""
+    found = []
+    for metric_id, wakes in fleet.wakes.items():
+        rows = np.flatnonzero((columns.metric_id == metric_id) & _usable(columns))
+        if not len(rows):
+            continue
+        device_id, ts_us, value = (
+            columns.device_id[rows], columns.ts_us[rows], columns.value[rows]
+        )  # fmt: skip
+        for wake in wakes:
+            wanted = awake(wake, device_id, ts_us, value)
+            heeded = attention.get(wake.rule.condition)
+            if heeded is not None:
+                wanted |= wake.applies[device_id] & (ts_us <= heeded.until[device_id])
+            if wanted.any():
+                wanted &= serving(device_id, fleet, now)
+                found.append((wake.rule, device_id[wanted], ts_us[wanted]))
+    return [item for item in found if len(item[1])]
 
 
 def serving(device_id: NDArray[np.int32], fleet: Fleet, now: datetime) -> Flags:

@@ -246,6 +246,7 @@ def shipped() -> Shipped:
         calendars=frozenset({calendars.DEFAULT_CODE}),
         parse_rule=parse_sane,
         check_model=check_text,
+        video_types=alert_steps.type_names(),
         registers=shipped_registers(),
     )
 

@@ -11,6 +11,7 @@ import click
 
 from app import logs
 from app.process import stop_on_signal
+from app.rule_verbs import rules
 from app.settings import DEFAULT_DATA_DIR, load_settings, model_folder
 from city.errors import GridwardenError
 from stack.errors import StackError
@@ -28,6 +29,8 @@ class Verbs(click.Group):
             sys.exit(1)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == rules.name:
+            return rules
         found = super().get_command(ctx, cmd_name)
         return found or self._work(ctx).get(cmd_name)
 

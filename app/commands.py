@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
-from alerts import backtest as backtesting
-from alerts import rule_files
+from alerts.help import help_warning, missing_help
+from alerts.rules import Rule
 from app import books as bookkeeping
 from app import doctor as doctoring
 from app.model_commands import model
@@ -128,32 +128,15 @@ def device_import_command(settings: Settings, file: Path, dry_run: bool, datum: 
     sys.exit(1 if report.faults else 0)
 
 
+def warn_of_help(rule: Rule, file: str) -> None:
+    """Name what a rule file lacks that its alarms should say."""
+    if missing_help(rule.help):
+        click.echo(f"warning: {help_warning(rule.code, file)}", err=True)
+
+
 @click.group()
 def rules() -> None:
     """Alarm rules."""
-
-
-@rules.command("backtest")
-@click.argument(
-    "files",
-    nargs=-1,
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-)
-@click.option("--from", "from_text", required=True)
-@click.option("--to", "to_text", default=None)
-@installation
-def rules_backtest(
-    settings: Settings, files: tuple[Path, ...], from_text: str, to_text: str | None
-) -> None:
-    """Say what rules would have raised on stored readings; those of one condition together."""
-    now = datetime.now(UTC)
-    parsed = [rule_files.parse_rule(read_text(file), str(file)) for file in files]
-    with transaction(settings) as conn:
-        found = backtesting.backtest(
-            conn, parsed, parse_time(from_text, "--from", now), parse_time(to_text, "--to", now)
-        )
-    print_json([asdict(item) for item in found])
 
 
 @click.group("ledger")

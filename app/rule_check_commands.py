@@ -14,7 +14,13 @@ from alerts.rule_files import parse_rule
 from alerts.rule_tables import Outcome, as_json
 from alerts.rules import Rule
 from alerts.sanity import Grade, Remark, look_at, worst
-from app.commands import no_installation_needed, print_json, read_text, transaction
+from app.commands import (
+    no_installation_needed,
+    print_json,
+    read_text,
+    transaction,
+    warn_of_help,
+)
 from app.rule_tables import run_path, run_shipped, shipped_rules, summary
 from app.settings import load_settings
 from city.errors import Conflict, InvalidInput, Unavailable
@@ -36,6 +42,7 @@ def check_command(default_dir: Path | None, file: Path, data_dir: Path | None) -
     """Validate a rule file and name what is odd about it; nothing is stored. Beside the rules and
     devices of the installation if one runs, else beside the shipped rules."""
     rule = parse_rule(read_text(file), str(file))
+    warn_of_help(rule, str(file))
     try:
         with transaction(load_settings(data_dir or default_dir)) as conn:
             found = look_beside(conn, rule, datetime.now(UTC))

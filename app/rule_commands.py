@@ -20,7 +20,7 @@ from alerts.trial import remarks as trial_remarks
 from alerts.trial import try_out
 from app import four_eyes
 from app.approval_commands import acting_person, as_option, say_waiting, why_option
-from app.commands import district_of, installation, read_text, transaction
+from app.commands import district_of, installation, read_text, transaction, warn_of_help
 from app.four_eyes import RuleChange
 from app.rule_check_commands import ask_about, look_beside
 from app.settings import Settings
@@ -54,6 +54,7 @@ def apply_command(settings: Settings, file: Path, yes: bool, as_: str, why: str)
     """Put a rule file in force as a new version; alarms that lose their rule are ended. Where a
     city has four eyes, a gas safety rule waits for a second person."""
     text = read_text(file)
+    warn_of_help(parse_rule(text, str(file)), str(file))
     ask_about(look_first(settings, text, file), yes=yes)
     if held := held_back(settings, {str(file): text}, ()):
         ask_for(settings, held, as_, why, yes=yes)

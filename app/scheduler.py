@@ -46,6 +46,7 @@ from db.pool import (
 from dispatch import steps as dispatch_steps
 from ingest import peculiar
 from ingest.sequence_steps import follow_numbers
+from lighting import steps as lighting_steps
 from replay.read_picture import keep_pictures
 
 log = logging.getLogger(__name__)
@@ -202,6 +203,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("forgotten alarms", 1, dispatch_steps.watch_alarms),
     (TIMERS, 1, _tick_alarms),
     ("rows without an event", 2, events.append_waiting),
+    ("case texts", 1, dispatch_steps.write_case_texts),
     ("pictures", 60, keep_pictures),
     (DEADLINES, 1, dispatch_steps.tick_deadlines),
     ("retention", 3600, rollups.drop_old),
@@ -214,4 +216,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("edge nodes", 60, _forget_learned),
     ("clocks", 900, alert_steps.look_at_clocks),
     ("stuck values", 900, alert_steps.look_for_stuck_values),
+    ("lamp commands", 1, lighting_steps.tick_commands),
+    ("lamp programmes", 5, lighting_steps.tick_programmes),
+    ("lit rate", 300, lighting_steps.tick_nights),
 )

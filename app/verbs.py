@@ -12,6 +12,7 @@ from app.commands import WORK_COMMANDS, device, rules
 from app.demo_commands import add_demo_commands
 from app.device_commands import add_device_commands
 from app.feed_commands import feed_group
+from app.lighting_commands import lighting_group
 from app.people_commands import token, user
 from app.permit_commands import permit_group
 from app.register_commands import register_group
@@ -51,6 +52,7 @@ VERBS: dict[str, click.Command] = {
         approval_group,
         city_group,
         feed_group,
+        lighting_group,
         permit_group,
         register_group,
         reject,

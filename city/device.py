@@ -34,6 +34,7 @@ class WatchedDevice:
     demo: bool
     out_of_service_since: datetime | None
     return_due_at: datetime | None
+    model: str = ""
 
     def is_watched(self, now: datetime) -> bool:
         """Out of service is always until a time; after it the device counts again."""

@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from city.errors import InvalidInput
+from city.lighting import LampAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ METRICS: dict[str, Metric] = _metrics(
     (14, "o3_ppm", "ppm", -100, 100_000),
     (15, "no_ppm", "ppm", -100, 100_000),
     (16, "gas_ppm", "ppm", -1000, 1_000_000),  # combustible gas; %LEL only where it is known which
+    (17, "c2h6_ppm", "ppm", -1000, 1_000_000),  # ethane: in pipeline gas, not in biogas
     (20, "tilt_deg", "°", -180, 180),
     (21, "water_level_cm", "cm", -1000, 100_000),
     (22, "cover_open", "0/1", 0, 1),
@@ -248,6 +250,7 @@ class Decoded:
     cached: bool = False  # repeats old values beside new ones: only what changed is news
     # A message that speaks for several devices: one part each, and nothing of its own beside.
     parts: tuple[Decoded, ...] = ()
+    answer: LampAnswer | None = None  # of a lamp, or of the server before it, to a command
 
 
 # Reject reasons: what the quarantine groups by and a person searches for.

@@ -32,7 +32,8 @@ INSERTED = names_of(Alarm, without=frozenset({"id"}))
 CHANGING = (
     "rule_code", "rule_version", "severity", "state", "reason", "cleared_at", "acknowledged_at",
     "acknowledged_by", "ended_at", "shelved_until", "shelved_by", "shelve_reason",
-    "shelved_severity", "announced_at", "levels", "version",
+    "shelved_severity", "announced_at", "levels", "latch_s", "release_role", "releasable_at",
+    "version",
 )  # fmt: skip
 
 
@@ -125,6 +126,34 @@ def list_ended(conn: Connection, device_ids: Sequence[int], *, since: datetime) 
             """,
             (list(device_ids), since),
         ).fetchall()
+
+
+def list_without_cause(conn: Connection, district: str, at_most: int) -> list[Alarm]:
+    """Gas alarms of a district that stand and of which no likely cause was said."""
+    with conn.cursor(row_factory=class_row(Alarm)) as cursor:
+        return cursor.execute(
+            f"""
+            SELECT {COLUMNS} FROM alarm
+            WHERE state IN ('unacknowledged', 'acknowledged') AND district = %s
+              AND condition LIKE 'gas/%%' AND device_id IS NOT NULL
+              AND NOT reason -> 'facts' ? 'likely_cause'
+            ORDER BY id LIMIT %s
+            """,
+            (district, at_most),
+        ).fetchall()
+
+
+def list_districts_without_cause(conn: Connection) -> list[str]:
+    """Districts with such an alarm."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT district FROM alarm
+        WHERE state IN ('unacknowledged', 'acknowledged')
+          AND condition LIKE 'gas/%' AND device_id IS NOT NULL
+          AND NOT reason -> 'facts' ? 'likely_cause'
+        """
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def find_alarm(conn: Connection, alarm_id: int) -> Alarm | None:

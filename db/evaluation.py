@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -189,7 +189,9 @@ def list_attention(conn: Connection, district: str, hazards: Sequence[Hazard]) -
                 GROUP BY device_id, condition
             ), matter AS (
                 SELECT device_id, condition,
-                       CASE WHEN running IS NULL AND state = 'returned_unacknowledged'
+                       CASE WHEN running IS NULL AND state IN
+                                ('returned_unacknowledged', 'latched_unacknowledged',
+                                 'latched_acknowledged')
                             THEN cleared_at END AS until,
                        running = 1 AND is_leaving AND severity = mildest
                        AND state IN ('unacknowledged', 'acknowledged')
@@ -262,12 +264,39 @@ def list_watched_devices(conn: Connection, ids: Sequence[int] | None = None) -> 
         return cursor.execute(
             """
             SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
-                   report_interval_s, demo, out_of_service_since, return_due_at
+                   report_interval_s, demo, out_of_service_since, return_due_at,
+                   model
             FROM device
             WHERE %(ids)s::int[] IS NULL OR id = ANY(%(ids)s)
             """,
             {"ids": None if ids is None else list(ids)},
         ).fetchall()
+
+
+def list_devices_of(conn: Connection, district: str) -> list[WatchedDevice]:
+    """All devices of a district."""
+    with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
+                   report_interval_s, demo, out_of_service_since, return_due_at, model
+            FROM device WHERE district = %s
+            """,
+            (district,),
+        ).fetchall()
+
+
+def list_past_date(conn: Connection, attribute: str, today: date) -> set[int]:
+    """Devices of which an attribute is a day before today."""
+    rows = conn.execute(
+        """
+        SELECT id FROM device
+        WHERE attributes ->> %(name)s ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
+          AND attributes ->> %(name)s < %(today)s
+        """,
+        {"name": attribute, "today": today.isoformat()},
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def find_last_receipt(conn: Connection) -> datetime | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from psycopg.rows import class_row
 
 from columns.readings import CLOCKS_AGREE
@@ -20,6 +23,14 @@ PAGE = 10_000
 LONGEST_GAP = timedelta(days=1)
 # Readings of one metric that are looked at around a late one: two days at one in half a minute.
 AROUND_LIMIT = 5_000
+# Of a binary COPY: signature, flags and length of the extension before the first row, the mark
+# after the last one. Times are microseconds since 2000.
+COPY_HEAD, COPY_TAIL = 19, 2
+YEAR_2000_US = 946_684_800_000_000
+READING_FIELDS = (("device_id", ">i4"), ("ts", ">i8"), ("received", ">i8"), ("value", ">f8"),
+                  ("quality", ">i2"))  # fmt: skip
+# Bytes that become an array at a time.
+COPY_PART = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,37 +65,137 @@ def by_device(
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """Values of a metric that are at least or at most so much."""
+class Extents:
+    """Of one metric, device by device: lowest and highest value, first and last time (microseconds
+    since 1970)."""
 
-    metric_id: int
-    at_least: float | None
-    at_most: float | None
+    device_id: NDArray[np.int32]
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    first_us: NDArray[np.int64]
+    last_us: NDArray[np.int64]
 
 
-def list_reaching(
-    conn: Connection, reaches: Sequence[Reach], from_: datetime, to: datetime
-) -> set[int]:
-    """Devices with a value in one of these ranges in [from_, to): few of a fleet, found without
-    taking the readings out of the database."""
-    rows = conn.execute(
-        """
-        SELECT DISTINCT r.device_id
-        FROM reading r
-        JOIN unnest(%(metrics)s::smallint[], %(least)s::float8[], %(most)s::float8[])
-             AS reach (metric_id, at_least, at_most) ON reach.metric_id = r.metric_id
-        WHERE r.metric_id = ANY(%(metrics)s::smallint[]) AND r.ts >= %(from)s AND r.ts < %(to)s
-          AND (r.value >= reach.at_least OR r.value <= reach.at_most)
-        """,
-        {
-            "metrics": [reach.metric_id for reach in reaches],
-            "least": [reach.at_least for reach in reaches],
-            "most": [reach.at_most for reach in reaches],
-            "from": from_,
-            "to": to,
-        },
-    ).fetchall()
-    return {row[0] for row in rows}
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Readings of one metric as arrays, in no order."""
+
+    device_id: NDArray[np.int32]
+    ts_us: NDArray[np.int64]
+    received_us: NDArray[np.int64]
+    value: NDArray[np.float64]
+    quality: NDArray[np.int16]
+
+
+def list_extents(
+    conn: Connection, metric_ids: Sequence[int], from_: datetime, to: datetime
+) -> dict[int, Extents]:
+    """Between what the values of each device lay in [from_, to), by metric: one pass over all
+    readings, so that those that came near no limit never leave the database."""
+    query = """
+        COPY (SELECT metric_id, device_id, min(value), max(value), min(ts), max(ts) FROM reading
+              WHERE metric_id = ANY(%s::smallint[]) AND ts >= %s AND ts < %s
+              GROUP BY metric_id, device_id ORDER BY metric_id, device_id)
+        TO STDOUT (FORMAT binary)
+    """
+    fields = (("metric_id", ">i2"), ("device_id", ">i4"), ("lowest", ">f8"), ("highest", ">f8"),
+              ("first", ">i8"), ("last", ">i8"))  # fmt: skip
+    parts = _copy(conn, query, (list(metric_ids), from_, to), fields)
+    if not parts:
+        return {}
+    rows = np.concatenate(parts)
+    found = {}
+    for metric_id in np.unique(rows["metric_id"]).tolist():
+        mine = rows[rows["metric_id"] == metric_id]
+        found[metric_id] = Extents(
+            mine["device_id"].astype(np.int32),
+            mine["lowest"].astype(np.float64),
+            mine["highest"].astype(np.float64),
+            mine["first"].astype(np.int64) + YEAR_2000_US,
+            mine["last"].astype(np.int64) + YEAR_2000_US,
+        )
+    return found
+
+
+def copy_readings(
+    conn: Connection,
+    metric_id: int,
+    device_ids: Sequence[int] | None,
+    from_: datetime,
+    to: datetime,
+) -> Rows:
+    """All readings of one metric in [from_, to), or those of `device_ids`."""
+    query = """
+        COPY (SELECT device_id, ts, received_at, value, quality FROM reading
+              WHERE metric_id = %s AND ts >= %s AND ts < %s
+                AND (%s::int[] IS NULL OR device_id = ANY(%s::int[])))
+        TO STDOUT (FORMAT binary)
+    """
+    ids = None if device_ids is None else list(device_ids)
+    return _as_rows(_copy(conn, query, (metric_id, from_, to, ids, ids), READING_FIELDS))
+
+
+def copy_since(
+    conn: Connection, metric_id: int, since: Mapping[int, datetime], to: datetime
+) -> Rows:
+    """The readings of one metric of devices, of each from its moment on and before `to`."""
+    query = """
+        COPY (SELECT found.device_id, found.ts, received_at, value, quality
+              FROM unnest(%s::int[], %s::timestamptz[]) AS wanted (id, since)
+              CROSS JOIN LATERAL (
+                  SELECT device_id, ts, received_at, value, quality FROM reading
+                  WHERE device_id = wanted.id AND metric_id = %s AND ts >= wanted.since
+                    AND ts >= %s AND ts < %s -- the same for all: leaves out old chunks
+              ) found)
+        TO STDOUT (FORMAT binary)
+    """
+    if not since:
+        return _as_rows([])
+    params = (list(since), list(since.values()), metric_id, min(since.values()), to)
+    return _as_rows(_copy(conn, query, params, READING_FIELDS))
+
+
+def _as_rows(parts: Sequence[NDArray[Any]]) -> Rows:
+    def column(name: str, dtype: type[Any]) -> NDArray[Any]:
+        if not parts:
+            return np.zeros(0, dtype)
+        return np.concatenate([part[name].astype(dtype) for part in parts])
+
+    return Rows(
+        column("device_id", np.int32),
+        column("ts", np.int64) + YEAR_2000_US,
+        column("received", np.int64) + YEAR_2000_US,
+        column("value", np.float64),
+        column("quality", np.int16),
+    )
+
+
+def _copy(
+    conn: Connection, query: str, params: Sequence[Any], fields: Sequence[tuple[str, str]]
+) -> list[NDArray[Any]]:
+    """The rows of a binary COPY without nulls: every field has its length before it, so that all
+    rows are equally long and are read as one array."""
+    parts: list[tuple[str, str]] = [("count", ">i2")]
+    for name, kind in fields:
+        parts += [(f"{name}_length", ">i4"), (name, kind)]
+    dtype = np.dtype(parts)
+    found: list[NDArray[Any]] = []
+    waiting = bytearray()
+    is_head = True
+    with conn.cursor() as cursor, cursor.copy(query, params) as copy:
+        for block in copy:
+            waiting += block
+            if is_head and len(waiting) >= COPY_HEAD:
+                del waiting[:COPY_HEAD]
+                is_head = False
+            if not is_head and len(waiting) >= COPY_PART:
+                whole = len(waiting) // dtype.itemsize * dtype.itemsize
+                found.append(np.frombuffer(bytes(waiting[:whole]), dtype))
+                del waiting[:whole]
+    whole = (len(waiting) - COPY_TAIL) // dtype.itemsize * dtype.itemsize
+    if not is_head and whole > 0:
+        found.append(np.frombuffer(bytes(waiting[:whole]), dtype))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

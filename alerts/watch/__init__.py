@@ -7,19 +7,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from alerts.watch.combination import CombinationKind
+from alerts.watch.drift import DriftKind
 from alerts.watch.feed import FeedKind
 from alerts.watch.gateway import GatewayKind
 from alerts.watch.kind import Kind
 from alerts.watch.lamp import LampKind
+from alerts.watch.mean import MeanKind
+from alerts.watch.neighbours import NeighboursKind
 from alerts.watch.reading import ReadingKind
+from alerts.watch.repeat import RepeatKind
+from alerts.watch.rise import RiseKind
+from alerts.watch.schedule import ScheduleKind
+from alerts.watch.service import ServiceKind
 from alerts.watch.silence import SilenceKind
+from alerts.watch.standstill import StandstillKind
 from alerts.watch.video import VideoKind
 
 KINDS: dict[str, Kind[Any, Any]] = {
-    ReadingKind.name: ReadingKind(),
-    FeedKind.name: FeedKind(),
-    GatewayKind.name: GatewayKind(),
-    SilenceKind.name: SilenceKind(),
-    LampKind.name: LampKind(),
-    VideoKind.name: VideoKind(),
-}
+    kind.name: kind
+    for kind in (
+        ReadingKind(), RiseKind(), MeanKind(), NeighboursKind(), RepeatKind(), StandstillKind(),
+        DriftKind(), ScheduleKind(), CombinationKind(), ServiceKind(), FeedKind(), GatewayKind(),
+        SilenceKind(), LampKind(), VideoKind(),
+    )
+}  # fmt: skip

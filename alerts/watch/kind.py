@@ -10,11 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
 from alerts.book import AlarmBook, Finding
 from alerts.fields import Fields
+from alerts.history import History, Series
+from alerts.limits import LimitRule, applies_to
 from alerts.paths import Explained
 from alerts.rules import DAY_S, SEVERITIES, Level, Rule
 from city.alarm import Alarm
@@ -25,9 +27,8 @@ from db.evaluation import ListeningSince
 from db.pool import Connection
 
 R = TypeVar("R", bound=Rule)
+L = TypeVar("L", bound=LimitRule)
 S = TypeVar("S")
-
-Story = tuple[WatchedDevice, AlarmBook]  # a device and the alarms that it would have had
 
 
 @dataclass(slots=True)
@@ -85,11 +86,37 @@ class Kind(ABC, Generic[R, S]):
         kind = alarm.reason.get("facts", {}).get("kind") if device is None else device.kind
         return not rule.kinds or kind is None or kind in rule.kinds
 
+    def metrics(self, rule: R) -> tuple[int, ...]:
+        """Ids of the metrics that its past is told by; none: a rule of this kind has no past."""
+        return ()
+
     def past(
-        self, conn: Connection, rules: Sequence[R], from_: datetime, to: datetime
-    ) -> Iterator[Story]:
-        """The alarms that rules of one condition would have raised on what is stored."""
-        raise InvalidInput("watch", self.name, "only rules on readings have a history")
+        self, rules: Sequence[R], history: History, from_: datetime, to: datetime
+    ) -> Iterator[AlarmBook]:
+        """The alarms that rules of one condition would have raised. Pure."""
+        raise InvalidInput("watch", self.name, "rules of this kind have no history")
+
+    def lead(self, rule: R) -> timedelta:
+        """How far before a moment readings matter to what is judged at it."""
+        return timedelta(0)
+
+
+class LimitKind(Kind[L, S]):
+    """A kind whose rules compare one value a moment with limits; all of them share the fold."""
+
+    @abstractmethod
+    def reaching(self, rule: L, history: History) -> Sequence[int]:
+        """Devices on which the rule can have raised anything. Cheap: whole arrays."""
+
+    @abstractmethod
+    def derive(self, rule: L, device: WatchedDevice, history: History) -> Series:
+        """What the limits are compared with, at every moment at which it was measured. Pure."""
+
+    def metrics(self, rule: L) -> tuple[int, ...]:
+        return (rule.metric.id,)
+
+    def is_about(self, rule: L, alarm: Alarm, device: WatchedDevice | None) -> bool:
+        return device is not None and applies_to(rule, device)
 
 
 def one_level(fields: Fields) -> tuple[Level, ...]:

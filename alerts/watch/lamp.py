@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from heapq import heappop, heappush
 from statistics import fmean
 from typing import Any, ClassVar
 
-from alerts.book import Finding, Place, place_of
+import numpy as np
+
+from alerts import daylight, signals
+from alerts.book import SYSTEM, AlarmBook, Finding, Place, place_of
 from alerts.fields import Fields
+from alerts.history import History, Series, lonlat, merged, moment
 from alerts.judge import Clear, Raise, Start, Stop, Timer
 from alerts.levels import ACTIVE
-from alerts.limits import as_number
+from alerts.lifecycle import Input
+from alerts.limits import as_number, is_about
 from alerts.rules import SEVERITIES, Level, Rule
 from alerts.save import timer_from
 from alerts.watch.kind import Kind, Look, one_level
-from city.alarm import Reason, Severity
+from city.alarm import AlarmState, Reason, Severity
 from city.device import LampRow, WatchedDevice
 from city.place import LonLat
+from city.reading import METRICS
 from city.sun import is_dark
 from db import alarms, evaluation, rule_timers
 from db.pool import Connection
@@ -31,6 +38,7 @@ FRESH_INTERVALS = 3
 # Lamps named in a cabinet's reason; the number of all of them is its value.
 CHILDREN_SHOWN = 200
 CABINET = "lamp-cabinet"
+LAMP_METRICS = ("lamp_on", "power_w", "dim_pct")
 # The sun sets this much later at one edge of a large city than in its middle, at most.
 ACROSS_THE_CITY = timedelta(minutes=5)
 
@@ -124,6 +132,15 @@ class LampKind(Kind[LampRule, Sequence[Street]]):
 
     def conditions(self, rule: LampRule) -> tuple[str, ...]:
         return (rule.condition, CABINET)
+
+    def metrics(self, rule: LampRule) -> tuple[int, ...]:
+        return tuple(METRICS[name].id for name in LAMP_METRICS)
+
+    def past(
+        self, rules: Sequence[LampRule], history: History, from_: datetime, to: datetime
+    ) -> Iterator[AlarmBook]:
+        for rule in rules:
+            yield from lamps_of_the_past(rule, history, to)
 
 
 def _load_street(conn: Connection, rule: LampRule, look: Look) -> Street | None:
@@ -234,11 +251,17 @@ def judge_lamps(
     together |= {c for c in cabinets if cabinet_condition(c) in live}
     for cabinet in sorted(together):
         members = cabinets[cabinet]
-        if cabinet_condition(cabinet) not in live and any(_is_ripe(s, level, now) for s in members):
+        if cabinet_condition(cabinet) not in live and any(
+            _is_ripe(s, level.on_delay, now) for s in members
+        ):
             yield _cabinet_alarm(rule, cabinet, members, now)
     for seen in dark:
         condition = lamp_condition(rule, seen.device)
-        if seen.cabinet in together or condition in live or not _is_ripe(seen, level, now):
+        if (
+            seen.cabinet in together
+            or condition in live
+            or not _is_ripe(seen, _alone(seen, level), now)
+        ):
             continue
         yield _lamp_alarm(rule, level, seen)
 
@@ -271,7 +294,7 @@ def _delay(
         assert seen.received_at is not None
         timer = Timer(
             rule.code, seen.device.id, level.severity, seen.ts, seen.received_at,
-            seen.ts + level.on_delay, lamp_reason(rule, seen),
+            seen.ts + _alone(seen, level), lamp_reason(rule, seen),
         )  # fmt: skip
         yield Finding(Start(timer), rule, place)
     elif seen.state is LampState.LIT:
@@ -283,10 +306,18 @@ def _delay(
         yield Finding(Stop(level.severity), rule, place)
 
 
-def _is_ripe(seen: Seen, level: Level, now: datetime) -> bool:
+def _alone(seen: Seen, level: Level) -> timedelta:
+    """How long a lamp must be dark to be an alarm of its own: until the others of its cabinet have
+    spoken, too, or one outage would be an alarm a lamp and one of the cabinet."""
+    if not seen.cabinet:
+        return level.on_delay
+    return max(level.on_delay, timedelta(seconds=seen.device.report_interval_s))
+
+
+def _is_ripe(seen: Seen, delay: timedelta, now: datetime) -> bool:
     if seen.dark_since is None:
-        return not level.on_delay
-    return seen.dark_since.started_at + level.on_delay <= now
+        return not delay
+    return seen.dark_since.started_at + delay <= now
 
 
 def _lamp_alarm(rule: LampRule, level: Level, seen: Seen) -> Finding:
@@ -345,3 +376,120 @@ def lamp_reason(rule: LampRule, seen: Seen) -> Reason:
         since=seen.ts,
         facts={"shown_zh": seen.shown_zh, "shown_en": seen.shown_en, "cabinet": seen.cabinet},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """From `at` on a lamp is seen like this."""
+
+    at: datetime
+    seen: Seen
+
+
+def lamps_of_the_past(rule: LampRule, history: History, to: datetime) -> Iterator[AlarmBook]:
+    """The alarms of lamps and cabinets, by the judgement of today at every moment at which a lamp
+    is seen otherwise or a delay runs out. One book a cabinet; lamps without one have their own."""
+    cabinets: dict[str, list[Turn]] = {}
+    for device in history.devices.values():
+        if not is_about(rule, device):
+            continue
+        turns = turns_of(rule, device, history)
+        if any(turn.seen.state is LampState.DARK for turn in turns):
+            name = turns[0].seen.cabinet or f"/{device.code}"
+            cabinets.setdefault(name, []).extend(turns)
+    for name in sorted(cabinets):
+        yield _street_of_the_past(rule, sorted(cabinets[name], key=lambda turn: turn.at), to)
+
+
+def turns_of(rule: LampRule, device: WatchedDevice, history: History) -> list[Turn]:
+    """How a lamp was seen, from the first change to the last: as `see_lamp` sees it, as arrays."""
+    on, power, dim = (history.of(device.id, METRICS[n].id) for n in LAMP_METRICS)
+    if not len(on) and not len(power):
+        return []
+    fresh_us = FRESH_INTERVALS * device.report_interval_s * 1_000_000
+    heard = merged([part for part in (on, power) if len(part)])
+    stale = heard[:-1][np.diff(heard) > fresh_us] + fresh_us + 1
+    ts_us = np.union1d(heard, np.append(stale, heard[-1] + fresh_us + 1))
+    lit_by, dark_by = np.zeros(len(ts_us), bool), np.zeros(len(ts_us), bool)
+    rated = as_number(device.attributes.get("rated_power_w")) or 0.0
+    level = signals.last_known(dim.ts_us, dim.value, power.ts_us, 2**62)
+    limit = rule.power_share * rated * np.nan_to_num(level, nan=100.0) / 100
+    for part, lacks in ((on, on.value == 0), (power, power.value < limit)):
+        if part is power and not rated:
+            continue
+        night = daylight.is_night(part.ts_us, lonlat(device), rule.grace)
+        for array, wanted in ((lit_by, ~lacks), (dark_by, lacks & night)):
+            known = signals.last_known(part.ts_us, wanted.astype(float), ts_us, fresh_us)
+            array |= np.nan_to_num(known) > 0
+    switched_off = signals.last_known(on.ts_us, on.value, ts_us, 2**62) == 0
+    code = np.where(dark_by, 2, np.where(lit_by & ~switched_off, 1, 0))
+    changed = np.flatnonzero(np.append(True, code[1:] != code[:-1]))
+    return [
+        _turn(rule, device, int(ts_us[row]), int(code[row]), (on, power, dim)) for row in changed
+    ]
+
+
+def _turn(
+    rule: LampRule, device: WatchedDevice, at_us: int, code: int, parts: Sequence[Series]
+) -> Turn:
+    at = moment(at_us)
+    if code != 2:
+        return Turn(at, Seen(device, LampState.LIT if code else LampState.OFF))
+    newest = [_newest(part, at_us) for part in parts]
+    (on, on_at, on_received), (watts, watts_at, watts_received), (dim, _, _) = newest
+    row = LampRow(
+        device.id, on, on_at, on_received, watts, watts_at, watts_received, dim
+    )  # fmt: skip
+    return Turn(at, see_lamp(rule, device, row, None, at))
+
+
+def _newest(series: Series, at_us: int) -> tuple[float | None, datetime | None, datetime | None]:
+    place = int(np.searchsorted(series.ts_us, at_us, side="right")) - 1
+    if place < 0:
+        return None, None, None
+    received_us = int(max(series.received_us[place], series.ts_us[place]))
+    return float(series.value[place]), moment(int(series.ts_us[place])), moment(received_us)
+
+
+def _street_of_the_past(rule: LampRule, turns: Sequence[Turn], to: datetime) -> AlarmBook:
+    book = AlarmBook(to)
+    lamps: dict[int, Seen] = {}
+    due: list[datetime] = []
+    waiting = list(reversed(turns))
+    while waiting or due:
+        now = min([*(turn.at for turn in waiting[-1:]), *due[:1]])
+        if now > to:
+            break
+        while waiting and waiting[-1].at <= now:
+            seen = waiting.pop().seen
+            before = lamps.get(seen.device.id)
+            since = before.dark_since if before else None
+            lamps[seen.device.id] = replace(seen, dark_since=since)
+        while due and due[0] <= now:
+            heappop(due)
+        book.now = now
+        for found in _look_back(rule, list(lamps.values()), book, now):
+            book.take(found)
+            device_id = found.place.device_id if found.place else None
+            if isinstance(found.outcome, Start) and device_id is not None:
+                timer = found.outcome.timer
+                lamps[device_id] = replace(lamps[device_id], dark_since=timer)
+                for at in (timer.started_at + rule.levels[0].on_delay, timer.due_at):
+                    heappush(due, at)
+            elif isinstance(found.outcome, Stop) and device_id is not None:
+                lamps[device_id] = replace(lamps[device_id], dark_since=None)
+        for page in book.pages:
+            if page.alarm.state not in (AlarmState.ACKNOWLEDGED, AlarmState.NORMAL):
+                book.act(page.alarm.condition, Input.ACKNOWLEDGE, SYSTEM)
+    return book
+
+
+def _look_back(
+    rule: LampRule, lamps: Sequence[Seen], book: AlarmBook, now: datetime
+) -> list[Finding]:
+    standing = [alarm for alarm in book.live_of(rule.code) if alarm.state in ACTIVE]
+    live = {alarm.condition: alarm.raised_at for alarm in standing}
+    waiting = frozenset(s.device.id for s in lamps if s.dark_since is not None)
+    findings = list(judge_lamps(rule, lamps, live, now))
+    street = Street(rule, lamps, live, waiting)
+    return [*findings, *_judge_cabinets(street, findings, now)]

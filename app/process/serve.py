@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts import steps as alert_steps
-from app import city_settings, first_run, four_eyes, rule_desk
+from app import city_settings, first_run, four_eyes, lamps, proposals, rule_desk, shelving
 from app.demo_people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
@@ -86,6 +86,8 @@ def build_ports() -> Ports:
     return Ports(
         incidents=dispatch_steps,
         alarms=alert_steps,
+        shelving=shelving,
+        proposals=proposals,
         registry=registry_steps,
         quarantine=replay,
         people=people_steps,
@@ -94,4 +96,5 @@ def build_ports() -> Ports:
         rules=rule_desk,
         permits=alert_steps,
         first_run=first_run,
+        lighting=lamps,
     )

@@ -104,7 +104,8 @@ def reason_text(t: Texts, reason: Mapping[str, Any] | None) -> str:
     template = t.entries.get(f"reason.{reason['code']}")
     if template is None:
         return title or str(reason["code"])
-    return template.format_map(_Gaps(facts))
+    cause = t.entries.get(f"likely_cause.{facts.get('likely_cause')}", "")
+    return template.format_map(_Gaps(facts)) + cause
 
 
 class _Gaps(dict[str, Any]):

@@ -1,5 +1,5 @@
 -- Changes of rules that are tried on the past before they are put in force, and work permits.
--- depends: 0032_limits_of_a_district
+-- depends: 0036_areas_and_video_review
 
 -- A trial is work of a minute: whoever takes it beats, and one that beats no more is taken again.
 CREATE TABLE rule_trial (

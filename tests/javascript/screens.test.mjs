@@ -246,3 +246,41 @@ test('earlier offences are told with their dates, and not where nobody knows who
   const offences = [{ at: '2026-11-03T01:00:00Z' }, { at: '2026-10-01T01:00:00Z' }];
   assert.deepEqual([gw.offenceText([], true), gw.offenceText(offences, true), gw.offenceText([], false)], ['first', '2: 2026-11-03, 2026-10-01', 'unknown']);
 });
+
+test('a flood is gas by itself, then its causes with what they share', () => {
+  const { gw } = page({ scripts: ['shell/assets/floods.js'], texts: { 'flood.kind_place': '{name}', 'flood.count': '{n} alarms', 'condition.cover': 'Cover' } });
+  gw.deviceName = a => a.device;
+  gw.live = { alarms: new Map([[1, { id: 1, severity: 1, reason: null, category: 'gas', device: 'G-1', announced: NOW, state: 'unacknowledged' }], [9, { id: 9, shelved: true }]]),
+    kpi: { flood: { alone: [1, 9, 77], times: { 1: 4 }, causes_count: 1, causes: [{ kind: 'place', name: 'Haixiu', severity: 2, count: 3, times: 5, newest: NOW, alarms: [2, 3, 4], condition: 'cover' }] } } };
+  const rows = plain(gw.floodRows(gw.flood()));
+  assert.deepEqual(rows.map(r => [r.title, r.note, r.severity, r.times, r.gas]), [['gas', 'G-1', 1, 4, true], ['Haixiu · Cover', '3 alarms', 2, 1, false]]);
+});
+
+test('a measure is over its target or not, and nothing is said of nothing', () => {
+  const { gw } = page({ scripts: ['screens/alarms/measures.js'] });
+  const targets = { per_operator_hour: 6, per_operator_hour_max: 12, per_operator_10min: 1, per_operator_10min_max: 2, full_windows_pct: 1, flood_pct: 1, chattering: 0, stale: 5, standing: 10, high_pct: 5 };
+  const load = { announced: 30, per_operator_hour: 15, per_operator_10min: 2.5, worst_10min: 12, windows: 12, full_windows: 1, flood_s: 600, floods: 1, period_s: 7200 };
+  const m = { targets, load, raised: 20, by_severity: [1, 3, 6, 10], chattering: [], fleeting: 0, stale: 5, standing: 9 };
+  const over = found => gw.measureFigures(found).filter(([, , , good]) => !good).map(([name]) => name);
+  assert.deepEqual(plain(over(m)), ['hour', 'ten', 'full', 'flood', 'stale']);
+  assert.deepEqual(plain(over({ ...m, load: { ...load, announced: 0, per_operator_hour: 0, per_operator_10min: 0, windows: 0, full_windows: 0, flood_s: 0 }, raised: 0, by_severity: [0, 0, 0, 0], stale: 0 })), []);
+  assert.equal(gw.ruleLink('gas-lel', { clear_limit: { now: 10, proposed: 9 } }), '/rules?rule=gas-lel&clear_limit=9');
+});
+
+test('one key is one verdict on a video event', () => {
+  const { gw } = screen('review');
+  const cases = [['y', ['confirmed']], ['Y', ['confirmed']], ['1', ['dismissed', 'nothing_there']], ['6', ['dismissed', 'other']], ['7', null], ['0', null],
+    ['m', ['merged']], ['s', ['skip']], ['u', ['undo']], ['Enter', null], ['x', null]];
+  for (const [key, meant] of cases) assert.deepEqual(plain(gw.reviewKey(key)), meant, key);
+});
+
+test('the event that is shown stays while others come, and what was judged does not come back', () => {
+  const { gw } = screen('review');
+  const item = (id, stay = 1) => ({ event: { camera: 'C', event_id: id, stay } });
+  const ids = (shown, fresh, judged) => plain(gw.reviewQueue(shown, fresh, new Set(judged))).map(i => i.event.event_id + i.event.stay);
+  assert.deepEqual(ids(undefined, [item('a'), item('b')], []), ['a1', 'b1']);
+  assert.deepEqual(ids(item('b'), [item('a'), item('b', 2), item('c')], []), ['b2', 'a1', 'c1']); // as it is now
+  assert.deepEqual(ids(item('z'), [item('a')], []), ['z1', 'a1']);
+  assert.deepEqual(ids(item('a'), [item('a'), item('b')], ['C/a']), ['b1']);
+  assert.deepEqual(ids(undefined, [item('a')], ['C/a']), []);
+});

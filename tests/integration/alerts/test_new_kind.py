@@ -123,7 +123,7 @@ def test_its_fields_are_checked_like_those_of_any_other(town: Engine) -> None:
         parse_rule(TEXT.replace("low_pct = 20", "low_pct = 120"), "my.toml")
     with pytest.raises(InvalidInput, match="intervals"):
         parse_rule(TEXT.replace("low_pct = 20", "low_pct = 20\nintervals = 3"), "my.toml")
-    with pytest.raises(InvalidInput, match="only rules on readings have a history"):
+    with pytest.raises(InvalidInput, match="have no history"):
         backtest(town.conn, parse_rule(TEXT), town.now - timedelta(hours=1), town.now)
 
 

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from alerts.backtest import ANNOUNCED, would_raise
 from alerts.book import AlarmBook
 from alerts.course import Situation, follow, judge_sample, lead_of, run_out, settle
+from alerts.fold import fold, track_of
+from alerts.history import series_of
 from alerts.judge import Sample
 from alerts.late import in_order
 from alerts.levels import ACTIVE
 from alerts.lifecycle import Input
 from alerts.limits import others
-from alerts.replay import replay_together
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from city.alarm import Alarm, AlarmState, Severity
@@ -263,8 +264,11 @@ def test_the_backtest_of_rules_that_share_a_condition_says_what_was_raised(
             acknowledge_if_new(plant)
     end = history[-1].ts + timedelta(hours=1)
     plant.tick(end)
-    book = replay_together(HAZARD_OF_COVER, DEVICE, in_order(HAZARD_OF_COVER, history, []), end)
-    would = [would_raise(page, DEVICE) for page in book.pages]
+    in_time = in_order(HAZARD_OF_COVER, history, [])
+    series = {r.code: [s for other, s in in_time if other is r] for r in HAZARD_OF_COVER}
+    tracks = [track_of(r, DEVICE, series_of(s)) for r in HAZARD_OF_COVER if (s := series[r.code])]
+    book = fold([track for track in tracks if track], DEVICE, end)
+    would = [would_raise(page) for page in book.pages]
     alarms = [page.alarm for page in plant.book.pages]
     assert [w.sensed_at for w in would] == [a.sensed_at for a in alarms]
     assert [w.severity for w in would] == [a.severity.name.lower() for a in alarms]

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alerts.backtest import WouldRaise, would_raise
+from alerts.fold import fold, track_of
+from alerts.history import series_of
 from alerts.judge import Raise, Sample, Standing, Start, Timer, fall_due, judge
-from alerts.replay import replay_together
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from city.alarm import Severity
@@ -37,8 +38,8 @@ def replay(
     rule: Rule, device: WatchedDevice, samples: Iterable[Sample], to: datetime
 ) -> list[WouldRaise]:
     """Alarms of one rule and device over samples in the order of their time."""
-    book = replay_together([rule], device, ((rule, sample) for sample in samples), to)
-    return [would_raise(page, device) for page in book.pages]
+    track = track_of(rule, device, series_of(samples))
+    return [would_raise(page) for page in fold([track] if track else [], device, to).pages]
 
 
 def run(rule: Rule, samples: Iterable[Sample], until_s: float = 1e6) -> list[WouldRaise]:
