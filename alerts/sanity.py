@@ -152,7 +152,7 @@ def look_at_count(rule: str, alarms: int, days: float) -> list[Remark]:
     it is said all the same."""
     if alarms <= NOISY_ALARMS:
         return []
-    facts = {"alarms": alarms, "days": f"{days:g}", "most": NOISY_ALARMS}
+    facts = {"alarms": alarms, "days": f"{days:.2g}", "most": NOISY_ALARMS}
     return [Remark("noisy", Grade.ASK, rule, "", alarms, facts)]
 
 
