@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from alerts.book import AlarmBook
 from alerts.causes import assess_causes
 from alerts.known import InForce
+from alerts.openings import LONGEST_MEMORY
 from alerts.permits import judge_over
 from alerts.returns import judge_returned
 from alerts.rule_versions import withdraw_orphans
@@ -60,7 +61,8 @@ def due_districts(conn: Connection, in_force: InForce, now: datetime) -> list[st
 def look_at_district(conn: Connection, in_force: InForce, district: str, now: datetime) -> int:
     """What is due in a district that the caller has locked."""
     look = Look(AlarmBook(now), in_force.rules, ListeningSince(now, now), district)
-    look.book.permits = permits.list_spans_of_district(conn, district, now, now)
+    look.book.permits = permits.list_spans_of_district(conn, district, now - LONGEST_MEMORY, now)
+    look.book.permits_at = now
     look_with_kinds(conn, in_force, look, city_wide=False)
     judge_returned(conn, look.book, in_force.rules, district, now)
     look.events += judge_over(conn, look.book, in_force.rules, district, now)

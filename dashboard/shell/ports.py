@@ -15,7 +15,6 @@ from typing import Any, Protocol
 from city.approval import Approval
 from city.first_run import FirstRun, Outlook
 from city.lighting import LampPicture, NightOfStreet
-from city.permit import NewPermit
 from city.person import Caller
 from city.requests import (
     ActionRequest,
@@ -34,12 +33,11 @@ from city.requests import (
     TokenRequest,
     UserRequest,
 )
-from city.rule_pages import AppliedTrial, FormAnswer, RuleAnswer, RuleItem, TrialAnswer
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
 from dashboard.shell.alarm_ports import AlarmSteps, ProposalSteps, ShelvingSteps
+from dashboard.shell.rule_ports import PermitSteps, RuleSteps
 from db.lamp_programmes import ProgrammeRow
-from db.permits import PermitRow
 from db.pool import Connection
 from db.rejects import StoredReject
 from db.users import Account, Token
@@ -365,66 +363,6 @@ class ApprovalSteps(Protocol):
     def refuse(
         self, conn: Connection, caller: Caller, number: int, why: str, now: datetime
     ) -> Approval: ...
-
-
-class RuleSteps(Protocol):
-    """`app.rule_desk`: rules looked at, tried on the past and put in force."""
-
-    def list_rules(self, conn: Connection, caller: Caller, now: datetime) -> list[RuleItem]: ...
-
-    def show_rule(
-        self, conn: Connection, caller: Caller, code: str, now: datetime
-    ) -> RuleAnswer: ...
-
-    def read_text(
-        self, conn: Connection, caller: Caller, text: str, put: Mapping[str, Any], now: datetime
-    ) -> FormAnswer: ...
-
-    def start_trial(
-        self,
-        conn: Connection,
-        caller: Caller,
-        put: str,
-        retire: str,
-        version: int | None,
-        now: datetime,
-    ) -> TrialAnswer: ...
-
-    def find_trial(
-        self, conn: Connection, caller: Caller, trial_id: int, now: datetime
-    ) -> TrialAnswer: ...
-
-    def cancel_trial(
-        self, conn: Connection, caller: Caller, trial_id: int, now: datetime
-    ) -> TrialAnswer: ...
-
-    def apply_trial(
-        self,
-        conn: Connection,
-        caller: Caller,
-        trial_id: int,
-        why: str,
-        accept: bool,
-        now: datetime,
-    ) -> AppliedTrial: ...
-
-
-class PermitSteps(Protocol):
-    """`alerts.steps`."""
-
-    def add_permit(
-        self, conn: Connection, caller: Caller, new: NewPermit, now: datetime
-    ) -> PermitRow: ...
-
-    def end_permit(
-        self,
-        conn: Connection,
-        caller: Caller,
-        code: str,
-        version: int | None,
-        why: str,
-        now: datetime,
-    ) -> PermitRow: ...
 
 
 class FirstRunSteps(Protocol):

@@ -209,6 +209,10 @@ test('rules and permits are found by every word, permits by the moment, the long
   const { gw } = screen('rules');
   const rules = [{ code: 'gas-lel', title_zh: '', title_en: 'Gas', condition: 'gas', category: '05-02', metric: 'ch4_pct_lel', watch: 'reading', kinds: ['gas'] }, { code: 'lamp', title_zh: '灯', title_en: '', condition: 'lamp', category: '1', metric: '', watch: 'lamp', kinds: ['light'] }];
   for (const [typed, codes] of [['', ['gas-lel', 'lamp']], ['GAS ch4', ['gas-lel']], ['灯', ['lamp']], ['gas light', []]]) assert.deepEqual(gw.rulesFound(rules, typed).map(rule => rule.code), codes, typed);
+  const proposal = text => gw.ruleProposal(new URLSearchParams(text));
+  assert.equal(proposal('rule=gas-lel'), '');
+  assert.equal(proposal('rule=gas-lel&clear_limit=9&level.on_delay_s=30'), '{"clear_limit":9,"level[0].on_delay_s":30}');
+  assert.equal(proposal('rule=gas-lel&draft=code'), 'code');
   const desk = page({ scripts: ['screens/permits/script.js', 'screens/permits/onmap.js'] }).gw;
   const span = (code, from, until, devices) => ({ code, who: 'crew', why: '', made_by: 'li', devices, from_at: new Date(NOW + from).toISOString(), until_at: new Date(NOW + until).toISOString() });
   const permits = [span('WP-1', -1, 10, ['M-1']), span('WP-2', -1, 20, ['M-1', 'M-2']), span('WP-3', 5, 30, ['M-1']), span('WP-4', -9, 0, ['M-3'])];
