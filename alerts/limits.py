@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -127,13 +128,22 @@ def trips(comparison: Comparison, signal: Any, limit: Any) -> Any:
     return signal > limit
 
 
-def reach_of(rule: LimitRule) -> tuple[float | None, float | None] | None:
-    """What a value is at least, or at most, that is past a limit of a rule on any device; None:
-    where the limits lie depends on the device."""
-    limits = [level.limit for level in rule.levels if level.limit is not None]
-    if len(limits) < len(rule.levels) or rule.comparison is Comparison.DEVIATES_ABOVE:
-        return None
-    return (None, max(limits)) if rule.is_falling else (min(limits), None)
+def reach_of(
+    rule: LimitRule, devices: Iterable[WatchedDevice]
+) -> tuple[float | None, float | None]:
+    """What a value is at least, or at most, that is past a limit of a rule on one of these
+    devices; nobody's value is above infinity, if none has a limit."""
+    lows, highs = [math.inf], [-math.inf]
+    for device in devices:
+        for level in rule.levels:
+            limit = limit_of(level, device.attributes)
+            if limit is not None:
+                baseline = baseline_of(rule, device.attributes) or 0.0
+                lows.append(baseline + limit)
+                highs.append(baseline - limit if rule.baseline_attribute else limit)
+    if rule.baseline_attribute:
+        return min(lows), max(highs)
+    return (None, max(highs)) if rule.is_falling else (min(lows), None)
 
 
 def limit_of(level: Level, attributes: Mapping[str, Any]) -> float | None:

@@ -35,6 +35,7 @@ from city.moment import as_microseconds
 from city.reading import METRICS
 from db import alarms, evaluation, window_looks
 from db.pool import Connection
+from db.readings_past import Reach
 
 W = TypeVar("W", bound=WindowRule)
 
@@ -108,6 +109,9 @@ class WindowKind(LimitKind[W, WindowState]):
             awake |= columns.lowest <= rule.wake_below
         hot = columns.device_ids[awake].tolist()
         return [i for i in hot if i in history.devices and applies_to(rule, history.devices[i])]
+
+    def reaches(self, rule: W, devices: Sequence[WatchedDevice]) -> list[Reach]:
+        return [Reach(metric, rule.wake, rule.wake_below) for metric in rule.looks_at]
 
     def metrics(self, rule: W) -> tuple[int, ...]:
         return rule.looks_at
