@@ -48,6 +48,11 @@ class Mark:
     def due_at(self, now: datetime) -> datetime:
         return now + self.rule.look_every
 
+    def rows(self, now: datetime) -> list[tuple[str, int, datetime, datetime]]:
+        """As `window_look` has it."""
+        due_at = self.due_at(now)
+        return [(self.rule.code, device_id, since, due_at) for device_id, since in self.devices]
+
 
 def build_wakes(
     devices: Collection[WatchedDevice],
