@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.judge import Clear, Ease, Outcome, Raise, Standing, Start, Timer
 from alerts.levels import ACTIVE, Levels, levels_of
 from alerts.levels import as_json as levels_json
-from alerts.lifecycle import TABLE, Input, Move, Refusal, allowed_inputs
+from alerts.lifecycle import HELD, TABLE, Input, Move, Refusal, allowed_inputs
 from alerts.limits import LimitRule
+from alerts.openings import is_opening
 from alerts.reasons import as_json
 from alerts.rules import Rule
 from city.alarm import Alarm, AlarmChangeKind, AlarmState, Inhibition, Severity
 from city.device import WatchedDevice
 from city.errors import Conflict
+from city.permit import Noted, Span, covered
 
 SYSTEM = "system"
 Severities = dict[Severity | None, Timer]
@@ -102,15 +104,27 @@ class Page:
 
 
 class AlarmBook:
-    """Live alarms by condition, running timers by rule and device, and all changes to both."""
+    """Live alarms by condition, running timers by rule and device, and all changes to both.
+
+    `latches` is off where the past is judged: nobody is there who would release an alarm.
+    """
 
     def __init__(
-        self, now: datetime, live: Iterable[Alarm] = (), timers: Iterable[Timer] = ()
+        self,
+        now: datetime,
+        live: Iterable[Alarm] = (),
+        timers: Iterable[Timer] = (),
+        *,
+        latches: bool = True,
     ) -> None:
         self.now = now
+        self._latches = latches
         self.pages: list[Page] = []
         self.started: dict[str, Timer] = {}
         self.stopped: set[str] = set()
+        # Work permits by device, and what would have been an alarm without them, by condition.
+        self.permits: Mapping[int, Sequence[Span]] = {}
+        self.noted: dict[str, Noted] = {}
         self._live: dict[str, Page] = {}
         self._timers: dict[tuple[str, int], Severities] = {}
         self.add(live, timers)
@@ -200,16 +214,20 @@ class AlarmBook:
         condition: str = "",
         camera_event: str | None = None,
         actor: str = SYSTEM,
-    ) -> Alarm:
+    ) -> Alarm | None:
         """Open the alarm of a condition, or let the live one know that the rule stands.
 
-        Told is every rise of the alarm's level; what another rule has raised already is not.
+        Told is every rise of the alarm's level; what another rule has raised already is not. What
+        a work permit covers is noted only; None: no alarm stands.
         """
         condition = condition or condition_of(rule, place.name)
         page = self._live.get(condition)
+        if self._is_permitted(rule, place, outcome, condition):
+            return page.alarm if page else None
         if page is None:
             return self._open(rule, place, outcome, condition, camera_event, actor)
-        own, before = page.levels.of(rule.code), page.levels.present
+        page.alarm, own = self._latch(page.alarm, rule), page.levels.of(rule.code)
+        before = page.levels.present
         if own is not None and own <= outcome.severity:
             return page.alarm
         page.step(rule.code, outcome.sensed_at, outcome.severity)
@@ -218,6 +236,17 @@ class AlarmBook:
         elif members := outcome.reason.facts.get("members"):
             self.note(condition, {"members": members})
         return page.alarm
+
+    def _is_permitted(self, rule: Rule, place: Place, outcome: Raise, condition: str) -> bool:
+        spans = self.permits.get(place.device_id or 0)
+        span = covered(spans, outcome.sensed_at) if spans and is_opening(rule) else None
+        if span is None or place.device_id is None:
+            return False
+        self.noted[condition] = Noted(
+            span, place.device_id, place.district, condition, outcome.sensed_at,
+            as_json(outcome.reason),
+        )  # fmt: skip
+        return True
 
     def note(self, condition: str, facts: Mapping[str, Any]) -> None:
         """Something more is known of a live alarm; told to nobody."""
@@ -275,12 +304,28 @@ class AlarmBook:
         at: datetime,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
+        if page.alarm.latch_s is not None:
+            wanted = Input.LATCH
         move = TABLE[page.alarm.state, wanted]
         if isinstance(move, Move) and move.change is not None:
             changed = replace(page.alarm, state=move.to, cleared_at=at)
             if wanted is Input.WITHDRAW:
                 changed = replace(changed, acknowledged_at=None, acknowledged_by=None)
+            if wanted is Input.LATCH:
+                # By our clock: that of the device proves nothing about how long it is gone.
+                due = self.now + timedelta(seconds=page.alarm.latch_s or 0)
+                changed = replace(changed, releasable_at=due)
+                facts = {**(facts or {}), "releasable_at": due.isoformat()}
             self._record(page, changed, move.change, SYSTEM, facts)
+
+    def _latch(self, alarm: Alarm, rule: Rule) -> Alarm:
+        """Of the rules that hold an alarm the strictest says how it is released, until it is."""
+        if not self._latches or rule.gas_free is None:
+            return alarm
+        wait_s = round(rule.gas_free.total_seconds())
+        if alarm.latch_s is not None and alarm.latch_s >= wait_s:
+            return alarm
+        return replace(alarm, latch_s=wait_s, release_role=rule.release_role)
 
     def act(
         self,
@@ -302,6 +347,19 @@ class AlarmBook:
         changed = replace(alarm, state=move.to, **columns)
         self._record(page, changed, move.change, actor, facts)
         return page.alarm
+
+    def run_out(self, condition: str) -> None:
+        """The shelving of a live alarm is over; one whose condition stands is announced again."""
+        page = self._live[condition]
+        move = TABLE[page.alarm.state, Input.EXPIRE]
+        assert isinstance(move, Move), "time is never refused"
+        assert move.change is not None
+        changed = replace(page.alarm, state=move.to, shelved_until=None)
+        if move.to in ACTIVE:
+            changed = replace(
+                changed, announced_at=self.now, acknowledged_at=None, acknowledged_by=None
+            )
+        self._record(page, changed, move.change, SYSTEM, {"why": "time"})
 
     def start_timer(self, timer: Timer, device_code: str) -> None:
         """Begin an on-delay or off-delay."""
@@ -357,7 +415,7 @@ class AlarmBook:
             announced_at=self.now,
             version=0,
         )
-        page = Page(alarm)
+        page = Page(self._latch(alarm, rule))
         page.step(rule.code, outcome.sensed_at, outcome.severity)
         self.pages.append(page)
         self._live[condition] = page
@@ -381,6 +439,7 @@ class AlarmBook:
             reason=as_json(replace(outcome.reason, facts=facts)),
             announced_at=self.now,
             cleared_at=None,
+            releasable_at=None,
             acknowledged_at=None,
             acknowledged_by=None,
         )
@@ -449,6 +508,7 @@ def refused(alarm: Alarm, problem: str) -> Conflict:
             "version": alarm.version,
             "severity": alarm.severity.value,
             "shelved_until": alarm.shelved_until,
+            **({"releasable_at": alarm.releasable_at} if alarm.state in HELD else {}),
         },
         allowed=allowed_inputs(alarm.state, shelved=alarm.shelved_until is not None),
     )

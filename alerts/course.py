@@ -279,9 +279,8 @@ def settle(book: AlarmBook, at: Situation, course: Course, new: Collection[datet
     told = None
     for spell in course.spells:
         if spell.rule is not None and spell.holds(new) and not _is_covered(spell, known):
-            known.append(
-                book.raise_alarm(spell.rule, place_of(at.device, spell.rule), spell.raised)
-            )
+            raised = book.raise_alarm(spell.rule, place_of(at.device, spell.rule), spell.raised)
+            known += [raised] if raised is not None else []
             told = spell
     last = course.spells[-1] if course.spells else None
     if last is not None and last.end is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from alerts import late
+from alerts import late, permits
 from alerts.book import AlarmBook
 from alerts.course import judge_sample
 from alerts.judge import Sample
@@ -235,11 +235,14 @@ def judge_hits(
     concerned = np.unique(np.concatenate([columns.device_id[hit.rows] for hit in hits])).tolist()
     load_book(conn, book, concerned, known.reading_rules())
     found = list(in_time_order(columns, hits, known.devices))
+    moments = ((rule, device.id, sample.ts) for rule, device, sample in found)
+    book.permits = permits.load_spans(conn, moments, book.now)
     overtaken = late.find_overtaken(conn, known, columns, found)
     for rule, device, sample in found:
         if (device.id, rule.condition) not in overtaken:
             judge_sample(book, rule, device, sample, known.beside(rule))
     late.judge_overtaken(conn, book, known, overtaken, found)
+    permits.judge_again(conn, book.noted.values(), book.now)
     return len(found)
 
 

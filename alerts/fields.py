@@ -94,11 +94,27 @@ class Fields:
             raise self.wrong(name, value, "must be a time with a zone, 2026-01-01T00:00:00+08:00")
         return found
 
+    def table(self, name: str) -> Fields | None:
+        """A table inside; None where there is none."""
+        value = self._take(name, None)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise self.wrong(name, value, f"must be a [{name}] table")
+        return Fields(value, self._file, f"{name}.")
+
     def tables(self, name: str) -> list[Fields]:
         value = self._take(name, _MISSING)
         if not isinstance(value, list) or not value or not all(isinstance(v, dict) for v in value):
             raise self.wrong(name, value, f"must be one or more [[{name}]] tables")
-        return [Fields(v, self._file, f"{name}[{i}].") for i, v in enumerate(value)]
+        return [self.inside(v, f"{self._prefix}{name}[{i}].") for i, v in enumerate(value)]
+
+    def inside(self, table: Mapping[str, Any], prefix: str) -> Fields:
+        """A table inside this one; `prefix` is how errors name its fields."""
+        return Fields(table, self._file, prefix)
+
+    def optional_tables(self, name: str) -> list[Fields]:
+        return self.tables(name) if name in self._left else []
 
     def mapping(self, name: str) -> Mapping[str, Any]:
         """A table of free names; none is an empty one."""

@@ -109,7 +109,7 @@ def fold(tracks: Sequence[Track], device: WatchedDevice, until: datetime) -> Ala
     """The alarms of rules that share a condition, one after the other, with the moments at which
     people would have been told, by the clock of the device. Whoever is told acts at once: an alarm
     that clears is over, and the next one is another."""
-    book = AlarmBook(until)
+    book = AlarmBook(until, latches=False)
     rules = [track.rule for track in tracks]
     end_us = as_microseconds(until)
     while tracks:

@@ -75,8 +75,8 @@ def foresee(
     for period, longer in pairwise([*PERIODS, None]):
         assert period is not None
         began, from_ = seconds(), now - period
-        old, blind = _episodes(conn, before, about, from_, now)
-        new, also_blind = _episodes(conn, after, about, from_, now)
+        old, blind = episodes(conn, before, about, from_, now)
+        new, also_blind = episodes(conn, after, about, from_, now)
         found = compare(old, new, from_, now, sorted({*blind, *also_blind} & changed))
         ended = seconds()
         taken.append((period, ended - began))
@@ -123,7 +123,7 @@ def _same(one: Episode, among: Iterable[Episode]) -> Iterator[Episode]:
     return (o for o in among if o.condition == one.condition and o.meets(one))
 
 
-def _episodes(
+def episodes(
     conn: Connection,
     rules: Mapping[str, Rule],
     about: Collection[tuple[str, str]],

@@ -14,8 +14,9 @@ from alerts.limits import ReadingRule, applies_to
 from alerts.orphans import Kept, Orphan, is_due_still, look_for_orphans
 from alerts.rule_files import as_definition, parse_rule
 from alerts.rules import Rule
+from alerts.sanity import Grade, look_at
 from alerts.save import save, timer_from
-from city.errors import Conflict, NotFound
+from city.errors import Conflict, InvalidInput, NotFound
 from city.event import NewEvent
 from db import alarms, evaluation, returns, rule_timers, rules
 from db.events import append_events
@@ -78,7 +79,7 @@ def write_rules(
     """The same for whoever changes more than rules: the events are theirs to append, last."""
     if not isinstance(toml_texts, Mapping):
         toml_texts = {f"rule file {i}": text for i, text in enumerate(toml_texts, start=1)}
-    parsed = [(parse_rule(text, name), text) for name, text in toml_texts.items()]
+    parsed = [(parse_sane(text, name), text) for name, text in toml_texts.items()]
     alarms.lock_alarms(conn)
     before = load_rules(conn, now)
     events, applied = [], []
@@ -91,6 +92,15 @@ def write_rules(
         return Applied([], [], [])
     orphans, ended = _settle(conn, before, caller_name, now, agreed)
     return Applied(applied, orphans, [*events, *ended])
+
+
+def parse_sane(text: str, file: str) -> Rule:
+    """A rule that can never raise, or never clear, is an error like a misspelt field."""
+    rule = parse_rule(text, file)
+    for remark in look_at(rule):
+        if remark.grade is Grade.ERROR:
+            raise InvalidInput(f"{file}: {remark.field}", remark.value, remark.text("en"))
+    return rule
 
 
 def retire_rule(
@@ -177,7 +187,7 @@ def _end(
             holder = after[item.levels.standing[0]]
             book.hand_over(item.alarm.condition, item.levels, holder)
             continue
-        if agreed is None:
+        if agreed is None or item.alarm.latch_s is not None:
             book.withdraw(item.alarm.condition, item.facts)
         else:
             book.act(item.alarm.condition, Input.END, actor, item.facts)
@@ -208,7 +218,7 @@ def _differ(one: Rule, other: Rule) -> bool:
 
 
 def _terms(rule: Rule) -> Rule:
-    return replace(rule, title_zh="", title_en="", source="", version=0, valid_from=EVER)
+    return replace(rule, title_zh="", title_en="", source="", version=0, valid_from=EVER, help=None)
 
 
 def _store(conn: Connection, rule: Rule, text: str, caller_name: str, now: datetime) -> int | None:

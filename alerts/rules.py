@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from alerts.help import Help
 from alerts.scope import EVERYWHERE, Scope
 from city.alarm import Severity
 
@@ -45,6 +46,11 @@ class Rule:
     valid_from: datetime
     category_attribute: str = ""  # a device may name its own category (type of cover)
     off_delay: timedelta = timedelta(0)
+    # For how long the condition of a latched alarm has to be gone before it may be released, and
+    # by whom; None: alarms of this rule end by themselves.
+    gas_free: timedelta | None = None
+    release_role: str = ""
+    help: Help | None = None  # None: an older file, without one
     scope: Scope = EVERYWHERE  # of the devices of `kinds`, and of the day
     version: int = 0  # 0: not stored yet
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from alerts.book import AlarmBook, Change
+from alerts.book import SYSTEM, AlarmBook, Change
 from alerts.judge import Timer
 from alerts.reasons import as_json, from_json
 from city.alarm import Alarm, Severity
 from city.event import NewEvent
-from db import alarms, rule_timers
+from city.permit import Noted
+from db import alarms, permits, rule_timers
 from db.alarms import ChangeRow
 from db.pool import Connection
 from db.rule_timers import TimerRow
@@ -36,7 +37,27 @@ def save(conn: Connection, book: AlarmBook) -> list[NewEvent]:
     alarms.insert_changes(conn, [ChangeRow(i, c.kind.value, book.now) for i, c in changes])
     rule_timers.delete_timers(conn, sorted(book.stopped))
     rule_timers.save_timers(conn, [timer_row(k, t) for k, t in sorted(book.started.items())])
-    return [as_event(alarm_id, change) for alarm_id, change in changes]
+    noted = permits.save_notes(conn, list(book.noted.values()))
+    events = [as_event(alarm_id, change) for alarm_id, change in changes]
+    return [*events, *(_note_event(note, book) for note in noted)]
+
+
+def _note_event(note: Noted, book: AlarmBook) -> NewEvent:
+    """The log entry of what was first open under a permit."""
+    return NewEvent(
+        at=book.now,
+        district=note.district,
+        kind="permit.opened",
+        subject=f"permit:{note.span.permit}",
+        actor=SYSTEM,
+        payload={
+            "permit": note.span.permit,
+            "condition": note.condition,
+            "device_id": note.device_id,
+            "sensed_at": note.sensed_at.isoformat(),
+            "reason": note.reason,
+        },
+    )
 
 
 def as_event(alarm_id: int, change: Change) -> NewEvent:

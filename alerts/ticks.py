@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from alerts.book import SYSTEM, AlarmBook
+from alerts.book import AlarmBook
 from alerts.causes import assess_causes
 from alerts.known import InForce
-from alerts.lifecycle import Input
+from alerts.permits import judge_over
 from alerts.returns import judge_returned
 from alerts.rule_versions import withdraw_orphans
 from alerts.save import save
 from alerts.watch import KINDS
 from alerts.watch.kind import Look
-from db import alarms, evaluation, window_looks
+from db import alarms, evaluation, permits, window_looks
 from db.evaluation import ListeningSince
 from db.events import append_events
 from db.pool import Connection
@@ -47,7 +47,11 @@ def tick_by_district(conn: Connection, now: datetime) -> Iterator[int]:
 
 def due_districts(conn: Connection, in_force: InForce, now: datetime) -> list[str]:
     """Where a delay, shelving or video event is over, or a device counts again."""
-    found = {*evaluation.list_due_districts(conn, now), *alarms.list_districts_without_cause(conn)}
+    found = {
+        *evaluation.list_due_districts(conn, now),
+        *permits.list_due_districts(conn, now),
+        *alarms.list_districts_without_cause(conn),
+    }
     for kind in KINDS.values():
         found.update(kind.due(conn, in_force.of_kind(kind.name), now))
     return sorted(found)
@@ -56,8 +60,10 @@ def due_districts(conn: Connection, in_force: InForce, now: datetime) -> list[st
 def look_at_district(conn: Connection, in_force: InForce, district: str, now: datetime) -> int:
     """What is due in a district that the caller has locked."""
     look = Look(AlarmBook(now), in_force.rules, ListeningSince(now, now), district)
+    look.book.permits = permits.list_spans_of_district(conn, district, now, now)
     look_with_kinds(conn, in_force, look, city_wide=False)
     judge_returned(conn, look.book, in_force.rules, district, now)
+    look.events += judge_over(conn, look.book, in_force.rules, district, now)
     run_out_shelving(conn, look.book, district, now)
     look.events += assess_causes(conn, look.book, district, now)
     return _save(conn, look)
@@ -93,13 +99,13 @@ def look_with_kinds(conn: Connection, in_force: InForce, look: Look, *, city_wid
 
 
 def run_out_shelving(conn: Connection, book: AlarmBook, district: str, now: datetime) -> None:
-    """Shelving is always for a time; after it the alarm speaks again."""
+    """Shelving is always for a time; after it an alarm that stands is announced again."""
     over = evaluation.list_shelving_over(conn, district, now)
     book.add(alarms.list_live_alarms(conn, conditions=over))
     for condition in over:
         alarm = book.find(condition)
         if alarm is not None and alarm.shelved_until is not None and alarm.shelved_until <= now:
-            book.act(condition, Input.UNSHELVE, SYSTEM, {"why": "time"}, shelved_until=None)
+            book.run_out(condition)
 
 
 def _save(conn: Connection, look: Look) -> int:

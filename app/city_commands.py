@@ -14,10 +14,20 @@ import click
 from alerts import foresight, rule_files
 from alerts import steps as alert_steps
 from alerts.foresight import Foresight
+from alerts.rule_versions import parse_sane
+from alerts.sanity import look_at
 from app import four_eyes
 from app.approval_commands import acting_person, as_option, say_waiting, why_option
-from app.commands import district_of, installation, no_installation_needed, print_json, transaction
+from app.commands import (
+    district_of,
+    installation,
+    no_installation_needed,
+    print_json,
+    read_text,
+    transaction,
+)
 from app.held_back import RULES, HeldBack, find_waiting, rule_texts
+from app.rule_tables import TESTS, run_texts, shipped_rules
 from app.settings import Settings
 from city.errors import Conflict, InvalidInput
 from city.event import NewEvent
@@ -65,7 +75,17 @@ def city_check(folders: Sequence[Path]) -> None:
             "registers": city.registers,
         }  # fmt: skip
         counted = ", ".join(f"{len(found)} {name}" for name, found in parts.items())
+        say_oddities(city)
         click.echo(f"{city.district.code} {city.district.name_zh}: no fault. {counted}")
+
+
+def say_oddities(city: City) -> None:
+    """What is odd about a city's own rules, beside each other and the shipped ones."""
+    own = [rule_files.parse_rule(text, code) for code, text in city.rules.items()]
+    others = {**shipped_rules(), **{rule.code: rule for rule in own}}.values()
+    for rule in own:
+        for remark in look_at(rule, others):
+            click.echo(str(remark), err=True)
 
 
 @city_group.command("plan")
@@ -159,7 +179,10 @@ def judged(folders: Sequence[Path]) -> list[City]:
     1."""
     known, cities, faults = shipped(), {}, []
     for folder in folders:
-        city, found = judge_folder(read_files(folder), known)
+        files = read_files(folder)
+        city, found = judge_folder(files, known)
+        if city is not None:
+            found = [*found, *table_faults(folder, city)]
         of = f"{folder.name}/" if len(folders) > 1 else ""
         faults += [replace(fault, file=f"{of}{fault.file}") for fault in found]
         if city is None:
@@ -170,6 +193,24 @@ def judged(folders: Sequence[Path]) -> list[City]:
         cities[code] = city
     refuse(faults)
     return list(cities.values())
+
+
+def table_faults(folder: Path, city: City) -> list[Fault]:
+    """What the tables beside a city's rules expect and the rules do not do."""
+    found = []
+    for file in sorted((folder / RULES / TESTS).glob("*.toml")):
+        name = file.relative_to(folder).as_posix()
+        try:
+            outcomes = run_texts({name: read_text(file)}, rule_texts(city.rules))
+        except InvalidInput as error:
+            field = error.field.removeprefix(name).removeprefix(": ")
+            found.append(Fault(name, None, field, str(error.value), error.problem))
+            continue
+        for outcome in outcomes:
+            said = "; ".join(line.strip() for line in outcome.as_lines()[1:])
+            if not outcome.ok:
+                found.append(Fault(name, None, "test", outcome.table.name, f"fails: {said}"))
+    return found
 
 
 def refuse(faults: Sequence[Fault]) -> None:
@@ -203,8 +244,9 @@ def shipped() -> Shipped:
         stage_limits=limits,
         rules={rule.code: rule.category for rule in rules},
         calendars=frozenset({calendars.DEFAULT_CODE}),
-        parse_rule=rule_files.parse_rule,
+        parse_rule=parse_sane,
         check_model=check_text,
+        video_types=alert_steps.type_names(),
         registers=shipped_registers(),
     )
 

@@ -36,8 +36,8 @@ def show(conn: Connection, caller: Caller, part: str) -> Sheet:
     return steps.show(conn, caller.district, part)
 
 
-def write_file(conn: Connection, caller: Caller, part: str, *, excel: bool) -> bytes:
-    return steps.write_file(conn, caller.district, part, excel=excel)
+def write_file(conn: Connection, caller: Caller, part: str, kind: str) -> bytes:
+    return steps.write_file(conn, caller.district, part, kind)
 
 
 def plan_file(conn: Connection, caller: Caller, part: str, content: bytes) -> SheetPlan:

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from alerts import rule_files
+from alerts.help import help_warning, missing_help
+from alerts.rules import Rule
 from app import books as bookkeeping
 from app import doctor as doctoring
 from app.model_commands import model
@@ -127,18 +128,15 @@ def device_import_command(settings: Settings, file: Path, dry_run: bool, datum: 
     sys.exit(1 if report.faults else 0)
 
 
+def warn_of_help(rule: Rule, file: str) -> None:
+    """Name what a rule file lacks that its alarms should say."""
+    if missing_help(rule.help):
+        click.echo(f"warning: {help_warning(rule.code, file)}", err=True)
+
+
 @click.group()
 def rules() -> None:
     """Alarm rules."""
-
-
-@rules.command("check")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@no_installation_needed
-def rules_check(file: Path) -> None:
-    """Validate a rule file; nothing is stored."""
-    rule = rule_files.parse_rule(read_text(file))
-    click.echo(f"{file}: rule {rule.code} is valid")
 
 
 @click.group("ledger")

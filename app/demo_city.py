@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import cities
 from app.city_commands import read_files, shipped
 from app.settings import DEMO_DISTRICT
-from db import districts, seeds, squads
+from db import districts, registers, seeds, squads
 from db.events import append_waiting
 from db.pool import Connection
 from db.users import draw_password
@@ -29,9 +30,9 @@ def read_demo_city() -> City:
     return city
 
 
-def found_demo(conn: Connection, now: datetime) -> None:
+def found_demo(conn: Connection, now: datetime, today: datetime) -> None:
     """The district, where there is none yet, then the devices that are missing; what people have
-    changed stays. The caller commits."""
+    changed stays. `now` is when it begins, `today` what time it is. The caller commits."""
     if districts.find_district(conn, DEMO_DISTRICT) is None:
         city = read_demo_city()
         apply_city(
@@ -39,5 +40,9 @@ def found_demo(conn: Connection, now: datetime) -> None:
             put_rules=lambda _conn, _actor, _texts, _now: (),  # it has none of its own
         )  # fmt: skip
         squads.mark_demo(conn, sorted(city.squads))
+        day = today.astimezone(ZoneInfo(city.district.timezone)).date()
+        for code, part in city.registers.items():
+            days = part.register.every_days
+            registers.mark_demo(conn, DEMO_DISTRICT, code, day, days)
         append_waiting(conn, now)
     seeds.seed_demo(conn, now)

@@ -1,4 +1,5 @@
-"""What waits for a second pair of eyes: changes of the gas safety rules, and switching that off.
+"""What waits for a second pair of eyes: changes of the gas safety rules, switching that off, and
+orders to many lamps by day (`app.lamps`).
 
 Rules are the installation's: they wait as soon as one district has `four_eyes`, in the caller's
 district if it is one of these.
@@ -19,6 +20,7 @@ from alerts.orphans import Orphan
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from alerts.steps import write_retirement, write_rules
+from app import lamps, shelving
 from city.approval import Approval, NewApproval, may_decide
 from city.errors import Conflict, Forbidden
 from city.event import NewEvent
@@ -271,13 +273,19 @@ def _put(conn: Connection, approval: Approval, caller: Caller, now: datetime) ->
         )
     return [
         NewEvent(e.at, e.district, e.kind, e.subject, e.actor,
-                 {**e.payload, "asked_by": approval.asked_by})
+                 {**e.payload, "asked_by": approval.asked_by, **_reason(e, approval)})
         for e in events
     ]  # fmt: skip
 
 
+def _reason(event: NewEvent, approval: Approval) -> dict[str, str]:
+    return {"why": approval.why} if event.kind.startswith("rule.") else {}
+
+
 KINDS: Mapping[str, ApprovalKind] = {
     GAS_RULES: ApprovalKind(ROLES, alarms.lock_alarms, _before, _moved, _put),
+    **shelving.KINDS,
+    **lamps.KINDS,
 }
 
 
@@ -287,8 +295,10 @@ KINDS: Mapping[str, ApprovalKind] = {
 def list_approvals(
     conn: Connection, caller: Caller, *, below: int | None = None, limit: int = 100
 ) -> Sequence[Approval]:
-    """Newest first."""
-    return approvals.list_approvals(conn, caller.district, below=below, limit=limit)
+    """Newest first. A dispatcher sees what dispatchers decide."""
+    own = [name for name, kind in KINDS.items() if caller.role in kind.roles]
+    kinds = own if caller.role is Role.DISPATCHER else None
+    return approvals.list_approvals(conn, caller.district, below=below, limit=limit, kinds=kinds)
 
 
 def may_approve(approval: Approval, caller: Caller) -> bool:

@@ -4,6 +4,7 @@ is gas safety waits for a second person where a city has four eyes."""
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,14 +13,20 @@ from pathlib import Path
 import click
 
 from alerts.orphans import Orphan
+from alerts.rule_files import parse_rule
+from alerts.sanity import Grade, Remark, worst
 from alerts.steps import put_in_force, retire_rule
+from alerts.trial import remarks as trial_remarks
+from alerts.trial import try_out
 from app import four_eyes
 from app.approval_commands import acting_person, as_option, say_waiting, why_option
-from app.commands import district_of, installation, read_text, transaction
+from app.commands import district_of, installation, read_text, transaction, warn_of_help
 from app.four_eyes import RuleChange
+from app.rule_check_commands import ask_about, look_beside
 from app.settings import Settings
 from city.alarm import Alarm
 from city.errors import Conflict
+from db import rules as rule_rows
 from db.events import append_events
 from db.pool import Connection
 
@@ -27,6 +34,8 @@ from db.pool import Connection
 Change = Callable[[Connection, Sequence[int]], tuple[Sequence[str], Sequence[Orphan]]]
 # Every alarm is agreed to where a change is only tried out.
 EVERY = range(sys.maxsize)
+# So long a person waits at a prompt to hear whether a rule would have been too loud.
+TRY_S = 10.0
 
 
 def add_rule_commands(rules: click.Group) -> None:
@@ -37,7 +46,7 @@ def add_rule_commands(rules: click.Group) -> None:
 
 @click.command("apply")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--yes", is_flag=True, help="End gas alarms that lose their rule without asking.")
+@click.option("--yes", is_flag=True, help="Ask nothing: end gas alarms too, take odd rules.")
 @as_option
 @why_option
 @installation
@@ -45,6 +54,8 @@ def apply_command(settings: Settings, file: Path, yes: bool, as_: str, why: str)
     """Put a rule file in force as a new version; alarms that lose their rule are ended. Where a
     city has four eyes, a gas safety rule waits for a second person."""
     text = read_text(file)
+    warn_of_help(parse_rule(text, str(file)), str(file))
+    ask_about(look_first(settings, text, file), yes=yes)
     if held := held_back(settings, {str(file): text}, ()):
         ask_for(settings, held, as_, why, yes=yes)
         return
@@ -98,6 +109,21 @@ def name_ends(orphans: Sequence[Orphan], *, yes: bool) -> None:
     gas = sum(orphan.gas for orphan in orphans)
     if gas and not yes:
         ask(gas)
+
+
+def look_first(settings: Settings, text: str, file: Path) -> list[Remark]:
+    """What is odd about a rule, and whether it would have been too loud, as far back as can be
+    tried in a few seconds. Nothing where its text is in force already."""
+    rule, now = parse_rule(text, str(file)), datetime.now(UTC)
+    with transaction(settings) as conn:
+        newest = rule_rows.find_newest(conn, rule.code)
+        if newest is not None and newest.source == text and not newest.retired:
+            return []
+        found = look_beside(conn, rule, now)
+        if worst(found) is not Grade.ERROR:
+            tried = try_out(conn, [rule], (), now, time.monotonic, budget_s=TRY_S)
+            found += trial_remarks(tried, [rule])
+    return found
 
 
 def held_back(

@@ -14,6 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from alerts import steps as alert_steps
 from app.settings import Settings
+from app.trial_starter import TrialStarter
 from city.stage import DEADLINES, TIMERS, Stage
 from db import (
     beats,
@@ -28,6 +29,7 @@ from db import (
     reject_counts,
     repeated_messages,
     rollups,
+    rule_trials,
     sequences,
     users,
 )
@@ -44,6 +46,7 @@ from db.pool import (
 from dispatch import steps as dispatch_steps
 from ingest import peculiar
 from ingest.sequence_steps import follow_numbers
+from lighting import steps as lighting_steps
 from replay.read_picture import keep_pictures
 
 log = logging.getLogger(__name__)
@@ -59,6 +62,8 @@ KEEP_ANSWERS = timedelta(days=2)
 
 ROLL_UPS = "roll-ups"
 ROLL_UPS_S = 20
+TRIALS = "rule trials"
+TRIALS_S = 1
 
 Job = Callable[[Connection, datetime], object]
 
@@ -110,6 +115,8 @@ def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event
     scheduler.add_job(
         refresh_roll_ups, "interval", (settings.database_url,), seconds=ROLL_UPS_S, id=ROLL_UPS
     )
+    trials = TrialStarter(settings.database_url)
+    scheduler.add_job(start_trials, "interval", (trials,), seconds=TRIALS_S, id=TRIALS)
     scheduler.start()
     try:
         while not stop.wait(STANDBY_S):
@@ -117,6 +124,7 @@ def _tick_until_lost(settings: Settings, lock: Connection, stop: threading.Event
             lock.commit()
     finally:
         scheduler.shutdown(wait=True)
+        trials.close()
         pool.close()
         redis.close()
 
@@ -146,6 +154,12 @@ def refresh_roll_ups(database_url: str) -> None:
         rollups.refresh(conn, datetime.now(UTC))
 
 
+def start_trials(trials: TrialStarter) -> None:
+    """Changes of rules that somebody wants tried: each is a process of its own."""
+    with _reported(TRIALS):
+        trials.tick()
+
+
 @contextmanager
 def _reported(name: str) -> Iterator[None]:
     """A failing job is logged and ticks again next time."""
@@ -173,6 +187,7 @@ def _forget(conn: Connection, now: datetime) -> None:
     idempotency.forget_answers(conn, now - KEEP_ANSWERS)
     sequences.forget(conn, now)
     broker_counts.forget(conn, now)
+    rule_trials.forget(conn, now)
 
 
 def _forget_messages(conn: Connection, now: datetime) -> None:
@@ -188,6 +203,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("forgotten alarms", 1, dispatch_steps.watch_alarms),
     (TIMERS, 1, _tick_alarms),
     ("rows without an event", 2, events.append_waiting),
+    ("case texts", 1, dispatch_steps.write_case_texts),
     ("pictures", 60, keep_pictures),
     (DEADLINES, 1, dispatch_steps.tick_deadlines),
     ("retention", 3600, rollups.drop_old),
@@ -200,4 +216,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("edge nodes", 60, _forget_learned),
     ("clocks", 900, alert_steps.look_at_clocks),
     ("stuck values", 900, alert_steps.look_for_stuck_values),
+    ("lamp commands", 1, lighting_steps.tick_commands),
+    ("lamp programmes", 5, lighting_steps.tick_programmes),
+    ("lit rate", 300, lighting_steps.tick_nights),
 )

@@ -39,6 +39,7 @@ class Settings:
     mqtt_shared: bool = False
     http_url: str = ""
     data_dir: Path = DEFAULT_DATA_DIR
+    snapshot_hosts: str = ""  # who may be asked for pictures besides the cameras themselves
     demo_logins_file: str = ""  # what the sign-in page of a demonstration offers
 
 
@@ -64,6 +65,7 @@ def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ
         mqtt_shared=_switch(environ, "GRIDWARDEN_MQTT_SHARED"),
         http_url=found.get("http", ""),
         data_dir=folder,
+        snapshot_hosts=environ.get("GRIDWARDEN_SNAPSHOT_HOSTS", ""),
         demo_logins_file=environ.get("GRIDWARDEN_DEMO_LOGINS_FILE", ""),
     )
 

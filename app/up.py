@@ -102,7 +102,7 @@ def prepare_database(url: str, *, demo: bool | None, demo_days: int = 0) -> bool
     database is as old as the past that it is to get. Safe to repeat. Answers whether there is a
     demo; None: unless it was removed."""
     migrate(url)
-    now = datetime.now(UTC)
+    today = now = datetime.now(UTC)
     with connect(url, application="gridwarden seed") as conn:
         demo = not was_removed(conn) if demo is None else demo
         if demo:
@@ -110,7 +110,7 @@ def prepare_database(url: str, *, demo: bool | None, demo_days: int = 0) -> bool
         seeds.seed_reference(conn, now)
         feeds.seed_feeds(conn, shipped_feeds())
         if demo:
-            found_demo(conn, now)
+            found_demo(conn, now, today)
         alert_steps.apply_rules(conn, "system", alert_steps.default_rules(), now)
         conn.commit()
     return demo

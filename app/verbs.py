@@ -12,10 +12,14 @@ from app.commands import WORK_COMMANDS, device, rules
 from app.demo_commands import add_demo_commands
 from app.device_commands import add_device_commands
 from app.feed_commands import feed_group
+from app.lighting_commands import lighting_group
 from app.people_commands import token, user
+from app.permit_commands import permit_group
 from app.register_commands import register_group
 from app.reject_commands import reject
+from app.rule_check_commands import add_rule_check_commands
 from app.rule_commands import add_rule_commands
+from app.rule_trials import trial_command
 from app.settings import load_settings
 from app.setup_commands import setup_code
 from app.sparkplug_commands import sparkplug_group
@@ -38,6 +42,8 @@ def migrate(data_dir: Path | None, own_data_dir: Path | None, demo: bool) -> Non
 add_demo_commands(city_group)
 add_device_commands(device)
 add_rule_commands(rules)
+add_rule_check_commands(rules)
+rules.add_command(trial_command)
 VERBS: dict[str, click.Command] = {
     str(verb.name): verb
     for verb in (
@@ -46,6 +52,8 @@ VERBS: dict[str, click.Command] = {
         approval_group,
         city_group,
         feed_group,
+        lighting_group,
+        permit_group,
         register_group,
         reject,
         setup_code,

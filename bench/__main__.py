@@ -16,7 +16,17 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("formats", "sequences", "ingest", "engine", "alarm_path", "push", "histories")
 # Minutes to a quarter of an hour each: only when asked for.
-LONG = ("alarms", "broker_restart", "city_folder", "history", "ingest_soak", "picture")
+LONG = (
+    "alarms",
+    "broker_restart",
+    "case_search",
+    "city_folder",
+    "history",
+    "ingest_soak",
+    "lamps",
+    "picture",
+    "review",
+)
 
 
 def main(arguments: list[str]) -> int:

@@ -23,6 +23,9 @@ class AlarmState(StrEnum):
     UNACKNOWLEDGED = "unacknowledged"
     ACKNOWLEDGED = "acknowledged"
     RETURNED = "returned_unacknowledged"  # condition gone, nobody has looked yet
+    # Condition gone, but the alarm is held until somebody who may releases it.
+    LATCHED_UNACKNOWLEDGED = "latched_unacknowledged"
+    LATCHED = "latched_acknowledged"
     NORMAL = "normal"  # over: condition gone and acknowledged
 
 
@@ -35,6 +38,7 @@ class AlarmChangeKind(StrEnum):
     SHELVED = "shelved"
     UNSHELVED = "unshelved"
     RESET = "reset"
+    LATCHED = "latched"  # the condition is gone, and the alarm waits for its release
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,11 @@ class Alarm:
     shelved_severity: Severity | None = None  # how bad it was when it was muted
     announced_at: datetime | None = None  # raised, became worse or came back
     levels: dict[str, Any] = field(default_factory=dict)  # see `alerts.levels`
+    # For how long the condition has to be gone before `release_role` may release it; None: the
+    # alarm does not latch.
+    latch_s: int | None = None
+    release_role: str | None = None
+    releasable_at: datetime | None = None  # while it is latched
     version: int = 1
 
     def __post_init__(self) -> None:
@@ -92,6 +101,14 @@ class Alarm:
         object.__setattr__(self, "state", AlarmState(self.state))
         if self.shelved_severity is not None:
             object.__setattr__(self, "shelved_severity", Severity(self.shelved_severity))
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAlarm:
+    """An alarm as somebody saw it who does something about it."""
+
+    id: int
+    version: int
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ class FirstRun:
     """The answers of the set-up page. Files are bytes as they came, empty where one was asked
     for and did not come, None where none was; `grid` makes cells of 100 m, unless `cells` has the
     city's own. `corners` (a line each, `lon, lat`) take the place of a boundary file, `official`
-    names that of a file of divisions."""
+    names that of a file of divisions; `levels` are those of that file, from the top, where it has
+    more than district, street and community."""
 
     code: str
     name_zh: str
@@ -28,6 +29,7 @@ class FirstRun:
     corners: str = ""
     official: bool = False
     cells: bytes | None = None
+    levels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -214,7 +214,26 @@ class SimilarIncident:
     distance_m: float
 
 
-@dataclass(frozen=True)
+class DoubtCode(StrEnum):
+    """Why a file may not show this case as it is now."""
+
+    SAME_FILE = "same_file"  # another case has the very same file
+    TAKEN_BEFORE = "taken_before"  # long before the case, or before somebody was sent
+    TAKEN_LATER = "taken_later"  # after it was handed in: the camera's clock is wrong
+    ELSEWHERE = "elsewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A doubt about a file, and its measure."""
+
+    code: DoubtCode
+    minutes: int | None = None  # before the case or the dispatch; after the receipt
+    metres: int | None = None  # away from the case
+    cases: list[str] = field(default_factory=list)  # numbers of those that hold it, too
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """A stored file without its content."""
 
@@ -230,3 +249,5 @@ class Evidence:
     lat: float | None
     uploaded_by: str
     uploaded_at: datetime
+    has_shown: bool = False  # a picture that any browser shows is kept beside it
+    doubts: tuple[Doubt, ...] = ()

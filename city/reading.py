@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from city.errors import InvalidInput
+from city.lighting import LampAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +250,7 @@ class Decoded:
     cached: bool = False  # repeats old values beside new ones: only what changed is news
     # A message that speaks for several devices: one part each, and nothing of its own beside.
     parts: tuple[Decoded, ...] = ()
+    answer: LampAnswer | None = None  # of a lamp, or of the server before it, to a command
 
 
 # Reject reasons: what the quarantine groups by and a person searches for.

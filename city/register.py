@@ -17,6 +17,8 @@ INSPECTORS = (
     Role.ADMIN, Role.DISPATCHER, Role.SQUAD_LEADER, Role.CHECKER, Role.GAS_ENGINEER,
 )  # fmt: skip
 READERS = (*INSPECTORS, Role.LEADER)
+# Who puts entries in, changes them and takes them out, and says for others that they are related.
+KEEPERS = (Role.ADMIN, Role.DISPATCHER)
 
 
 class FieldType(StrEnum):
@@ -226,3 +228,14 @@ class StoredDraw:
     population: list[Any]  # [code of an entry, weight]
     inspectors: list[str]
     result: list[Any]  # [code of an entry, [name of an inspector]]
+    recused: list[Any]  # the same, of those who were not drawn for it
+
+
+@dataclass(frozen=True, slots=True)
+class Recusal:
+    """Somebody who does not inspect an entry because they are related to it, and who said so."""
+
+    person: str
+    why: str
+    declared_by: str
+    declared_at: datetime

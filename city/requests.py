@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from city import alarm
 from city.incident import Action, Source
 
 
@@ -75,12 +76,35 @@ class ShelveRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class AcknowledgeRequest:
+    """Acknowledge several alarms at once; red gas is never among them."""
+
+    alarms: list[alarm.SeenAlarm]
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewRequest:
-    """A person's verdict on a video event."""
+    """A person's verdict on a video event.
+
+    `reason` says why it is dismissed, `into` what it is merged into: `incident:ID` or
+    `video:CAMERA/EVENT`. With `take_back_s` the verdict holds that many seconds later, and can be
+    taken back until then.
+    """
 
     # The words are described; the review itself refuses others and says which ones it takes.
-    verdict: str = field(metadata={"words": ("confirmed", "dismissed")})
+    verdict: str = field(metadata={"words": ("confirmed", "dismissed", "merged")})
     note: str = ""
+    reason: str = ""
+    into: str = ""
+    take_back_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NextEventsRequest:
+    """The next `count` events to judge (1 to 10); those in `skip` (CAMERA/EVENT) come last."""
+
+    count: int = 2
+    skip: list[str] = field(default_factory=list)
 
 
 # The registry
@@ -119,6 +143,61 @@ class ReplaceRequest:
     format: str | None = None
     model: str | None = None
     version: int | None = None
+
+
+# Rules and work permits
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTextRequest:
+    """A rule as text, and values to be put into it by the names of the form's fields."""
+
+    text: str
+    put: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTrialRequest:
+    """A text to be tried on the past, or the code of a rule to be taken out of force. `seen` is the
+    newest version that the person looked at, None of a new rule."""
+
+    text: str = ""
+    retire: str = ""
+    seen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleApplyRequest:
+    """Why, and whether what is odd about the rule is agreed to."""
+
+    why: str
+    accept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PermitRequest:
+    """Who works where from when to when. The place is exactly one of `devices`, a circle, a
+    `polygon` of corners [lon, lat] and the code of a `street`; without `code` it gets a number."""
+
+    who: str
+    why: str
+    until: datetime
+    code: str = ""
+    begin: datetime | None = None  # None: now
+    devices: list[str] = field(default_factory=list)
+    lon: float | None = None
+    lat: float | None = None
+    radius_m: float | None = None
+    polygon: list[list[float]] = field(default_factory=list)
+    street: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PermitEndRequest:
+    """Why a permit ends before its time."""
+
+    why: str
+    version: int
 
 
 # Quarantined messages
@@ -207,6 +286,43 @@ class SettingsApplyRequest:
     why: str
 
 
+# Registers that are kept on a page
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRequest:
+    """A new entry of a register: the `cells` of a row of its data file by their column."""
+
+    cells: dict[str, str]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryChangeRequest:
+    """Other `cells` of the entry of this `version`."""
+
+    version: int
+    cells: dict[str, str]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetireEntryRequest:
+    """The entry of this `version` is to be taken out of its register."""
+
+    version: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecusalRequest:
+    """`person` is related to an entry and does not inspect it; `related` false: not any more."""
+
+    person: str
+    why: str
+    related: bool = True
+
+
 # Four eyes
 
 
@@ -257,3 +373,67 @@ class OffenceRequest:
     written. Sent as a body, for addresses are written down by many."""
 
     party: str
+
+
+# Lighting
+
+
+@dataclass(frozen=True, slots=True)
+class LampOrderRequest:
+    """Set lamps to a `level` in per cent, 0 is off. `target` is lamp, cabinet or street with its
+    `code`, or lamps with a list of codes. From `until` on each lamp follows its own programme, if
+    it can keep a time."""
+
+    target: str = field(metadata={"words": ("lamp", "lamps", "cabinet", "street")})
+    level: int
+    why: str
+    code: str = ""
+    lamps: list[str] = field(default_factory=list)
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LampCancelRequest:
+    """Why what is not answered yet is called off."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeRequest:
+    """A lighting programme as its next version; `version` is the one it is made from, 0 of a new
+    one. `steps` are {"at": "sunset-10" or "23:30", "level": 0 to 100, "days": every, workday or
+    rest}."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    steps: list[dict[str, Any]]
+    why: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeRetireRequest:
+    """Why a programme is taken out of force, and which version of it."""
+
+    why: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssignRequest:
+    """Let the lamps of a `target` (lamp, cabinet, street, district) follow a `programme`; an empty
+    one ends that."""
+
+    target: str = field(metadata={"words": ("lamp", "cabinet", "street", "district")})
+    programme: str
+    why: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NightRequest:
+    """Why the lit rate of a night is computed anew."""
+
+    why: str

@@ -36,7 +36,8 @@ class SheetRow:
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """A part as it is now. `digest` is of its file, `seq` the newest event of the log then: a
-    change that is meant for this sheet names both. `key` is the column that names a row."""
+    change that is meant for this sheet names both. `key` is the column that names a row;
+    `by_file`: it is only sent as a whole, not row by row."""
 
     name: str
     key: str
@@ -46,6 +47,8 @@ class Sheet:
     seq: int
     editable: bool
     removable: bool
+    addable: bool = True
+    by_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)

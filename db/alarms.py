@@ -32,7 +32,8 @@ INSERTED = names_of(Alarm, without=frozenset({"id"}))
 CHANGING = (
     "rule_code", "rule_version", "severity", "state", "reason", "cleared_at", "acknowledged_at",
     "acknowledged_by", "ended_at", "shelved_until", "shelved_by", "shelve_reason",
-    "shelved_severity", "announced_at", "levels", "version",
+    "shelved_severity", "announced_at", "levels", "latch_s", "release_role", "releasable_at",
+    "version",
 )  # fmt: skip
 
 

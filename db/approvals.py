@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from psycopg.rows import class_row
@@ -70,9 +71,14 @@ def lock_approval(conn: Connection, district: str, number: int) -> Approval | No
 
 
 def list_approvals(
-    conn: Connection, district: str, *, below: int | None, limit: int
+    conn: Connection,
+    district: str,
+    *,
+    below: int | None,
+    limit: int,
+    kinds: Sequence[str] | None = None,
 ) -> list[Approval]:
-    """Requests of a district, newest first, with numbers below `below`."""
+    """Requests of a district, newest first, with numbers below `below`; `kinds`: of these alone."""
     with conn.cursor(row_factory=class_row(Approval)) as cursor:
         return cursor.execute(
             """
@@ -80,9 +86,15 @@ def list_approvals(
                    why, expires_at, state, decided_by, decided_at, decided_why
             FROM approval
             WHERE district = %(district)s AND (%(below)s::bigint IS NULL OR id < %(below)s)
+              AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))
             ORDER BY id DESC LIMIT %(limit)s
             """,
-            {"district": district, "below": below, "limit": limit},
+            {
+                "district": district,
+                "below": below,
+                "limit": limit,
+                "kinds": None if kinds is None else list(kinds),
+            },
         ).fetchall()
 
 

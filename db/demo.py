@@ -33,7 +33,8 @@ BOOKS = (
 )  # fmt: skip
 # What belongs to a device, besides readings; to a case; to a squad.
 OF_DEVICE = (
-    "rule_timer", "device_clock", "device_fault", "device_gateway", "device_identity",
+    "work_permit_note", "work_permit_device", "rule_timer", "device_clock", "device_fault",
+    "device_gateway", "device_identity",
     "device_latest", "device_link", "device_return",
 )  # fmt: skip
 OF_CASE = ("evidence", "incident_alarm", "deadline", "pause", "assignment")
@@ -46,9 +47,11 @@ OF_SQUAD = ("squad_position", "squad_shift", "squad_duty_grid", "squad_roster")
 # What names its district itself, in the order in which nothing refers to what has gone.
 OF_DISTRICT = (
     "register_inspection", "register_draw", "register_entry", "register_definition", "approval",
+    "work_permit", "rule_trial",
     "incident", "alarm_inhibition", "alarm", "video_event", "device", "device_model",
-    "pipe_section", "feed", "gateway", "api_token", "app_user", "squad", "unit_grid", "duty_grid",
-    "division", "incident_category", "stage_limit", "picture_checkpoint", "setting",
+    "pipe_section", "area", "video_limit", "feed", "gateway", "api_token", "app_user", "squad",
+    "unit_grid", "duty_grid", "division", "incident_category", "stage_limit",
+    "picture_checkpoint", "operator_hour", "setting",
 )  # fmt: skip
 READINGS = ("reading", "reading_1m", "reading_1h")
 # Rows that stay, with what `put_row_aside` needs to tell them again to a log that begins anew.
@@ -115,7 +118,7 @@ def list_hanging(conn: Connection, district: str, people: Sequence[str]) -> list
         "tokens": "SELECT name FROM api_token WHERE district = %(d)s AND revoked_at IS NULL"
         " ORDER BY 1",
         "register entries": "SELECT code FROM register_entry WHERE district = %(d)s"
-        " AND retired_at IS NULL ORDER BY 1",
+        " AND retired_at IS NULL AND NOT demo ORDER BY 1",
         "device models": "SELECT name FROM device_model WHERE district = %(d)s ORDER BY 1",
         "gas pipes": "SELECT code FROM pipe_section WHERE district = %(d)s ORDER BY 1",
         "feeds": "SELECT name FROM feed WHERE district = %(d)s AND retired_at IS NULL ORDER BY 1",

@@ -95,6 +95,21 @@ def find_cells(conn: Connection, places: Sequence[tuple[float, float]]) -> list[
     return cells
 
 
+def place_devices(conn: Connection, district: str) -> None:
+    """Devices of a district that lie in no cell get the one that is there now."""
+    conn.execute(
+        """
+        UPDATE device SET unit_grid = grid.code, street = grid.street, community = grid.community
+        FROM unit_grid AS grid
+        WHERE device.district = %(district)s AND device.unit_grid IS NULL
+          AND grid.district = %(district)s
+          AND device.lon >= grid.west AND device.lon < grid.east
+          AND device.lat >= grid.south AND device.lat < grid.north
+        """,
+        {"district": district},
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class NewDevice:
     """A device to register."""

@@ -189,7 +189,9 @@ def list_attention(conn: Connection, district: str, hazards: Sequence[Hazard]) -
                 GROUP BY device_id, condition
             ), matter AS (
                 SELECT device_id, condition,
-                       CASE WHEN running IS NULL AND state = 'returned_unacknowledged'
+                       CASE WHEN running IS NULL AND state IN
+                                ('returned_unacknowledged', 'latched_unacknowledged',
+                                 'latched_acknowledged')
                             THEN cleared_at END AS until,
                        running = 1 AND is_leaving AND severity = mildest
                        AND state IN ('unacknowledged', 'acknowledged')

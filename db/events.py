@@ -135,6 +135,15 @@ def list_newest(
         ).fetchall()
 
 
+def list_actors(conn: Connection, subject: str, kinds: Sequence[str], since: datetime) -> set[str]:
+    """Who did something of these kinds to a subject, not before `since`."""
+    rows = conn.execute(
+        "SELECT DISTINCT actor FROM event WHERE subject = %s AND kind = ANY(%s) AND at >= %s",
+        (subject, list(kinds), since),
+    )
+    return {row[0] for row in rows}
+
+
 def list_changes(conn: Connection, *, after: int, until: int, limit: int) -> list[Event]:
     """Events in (`after`, `until`] that carry rows, with them: all that a picture is made of."""
     with conn.cursor(row_factory=class_row(Event)) as cursor:

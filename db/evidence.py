@@ -25,6 +25,7 @@ class NewEvidence:
     lat: float | None
     uploaded_by: str
     uploaded_at: datetime
+    shown: bytes | None = None  # an upright JPEG
 
 
 def insert_evidence(conn: Connection, new: NewEvidence) -> tuple[int, bool]:
@@ -32,10 +33,10 @@ def insert_evidence(conn: Connection, new: NewEvidence) -> tuple[int, bool]:
     row = conn.execute(
         """
         INSERT INTO evidence (incident_id, stage, filename, media_type, size_bytes, sha256,
-                              content, taken_at, lon, lat, uploaded_by, uploaded_at)
+                              content, taken_at, lon, lat, uploaded_by, uploaded_at, shown)
         VALUES (%(incident_id)s, %(stage)s, %(filename)s, %(media_type)s, %(size_bytes)s,
                 %(sha256)s, %(content)s, %(taken_at)s, %(lon)s, %(lat)s, %(uploaded_by)s,
-                %(uploaded_at)s)
+                %(uploaded_at)s, %(shown)s)
         ON CONFLICT (incident_id, stage, sha256) DO NOTHING
         RETURNING id
         """,
@@ -58,11 +59,26 @@ def list_evidence(conn: Connection, incident_id: int) -> list[Evidence]:
         return cursor.execute(
             """
             SELECT id, incident_id, stage, filename, media_type, size_bytes, sha256, taken_at,
-                   lon, lat, uploaded_by, uploaded_at
+                   lon, lat, uploaded_by, uploaded_at, shown IS NOT NULL AS has_shown
             FROM evidence WHERE incident_id = %s ORDER BY id
             """,
             (incident_id,),
         ).fetchall()
+
+
+def list_also_in(conn: Connection, incident_id: int) -> dict[int, list[str]]:
+    """Of each file of an incident that others hold, too: their numbers, by id of the file."""
+    rows = conn.execute(
+        """
+        SELECT own.id, array_agg(DISTINCT i.number ORDER BY i.number)
+        FROM evidence own
+        JOIN evidence e ON e.sha256 = own.sha256 AND e.incident_id <> own.incident_id
+        JOIN incident i ON i.id = e.incident_id
+        WHERE own.incident_id = %s GROUP BY own.id
+        """,
+        (incident_id,),
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def list_uses_elsewhere(conn: Connection, incident_id: int, sha256: bytes) -> list[str]:
@@ -85,6 +101,7 @@ class StoredFile:
     media_type: str
     sha256: bytes
     content: bytes
+    shown: bytes | None
 
 
 def find_content(conn: Connection, evidence_id: int) -> StoredFile:
@@ -92,7 +109,7 @@ def find_content(conn: Connection, evidence_id: int) -> StoredFile:
     with conn.cursor(row_factory=class_row(StoredFile)) as cursor:
         row = cursor.execute(
             """
-            SELECT e.incident_id, i.district, e.filename, e.media_type, e.sha256, e.content
+            SELECT e.incident_id, i.district, e.filename, e.media_type, e.sha256, e.content, e.shown
             FROM evidence e JOIN incident i ON i.id = e.incident_id WHERE e.id = %s
             """,
             (evidence_id,),

@@ -136,6 +136,15 @@ def list_cells(conn: Connection, district: str) -> list[CellRow]:
         ).fetchall()
 
 
+def count_cells(conn: Connection, district: str) -> dict[str, int]:
+    """Numbers of cells by community."""
+    rows = conn.execute(
+        "SELECT community, count(*)::int FROM unit_grid WHERE district = %s GROUP BY community",
+        (district,),
+    )
+    return dict(rows.fetchall())
+
+
 def delete_cells(conn: Connection, codes: Sequence[str]) -> None:
     """Cells in which no device stands."""
     conn.execute("DELETE FROM unit_grid WHERE code = ANY(%s)", (list(codes),))

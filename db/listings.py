@@ -17,6 +17,7 @@ from db.inhibitions import list_inhibitions_of
 from db.pool import Connection
 from db.quality import ShownFault, list_clocks, list_shown_faults
 from db.row_columns import select_list
+from db.video_events import END_AFTER
 
 DEVICE_FILTERS: dict[str, type] = {
     "kind": str, "model": str, "format": str, "external_id": str, "gas": str, "street": str,
@@ -24,10 +25,12 @@ DEVICE_FILTERS: dict[str, type] = {
 }  # fmt: skip
 ALARM_FILTERS: dict[str, type] = {
     "state": str, "severity": int, "category": str, "rule": str, "device": str,
-    "unit_grid": str, "incident_id": int, "live": bool, "demo": bool,
+    "unit_grid": str, "incident_id": int, "live": bool, "demo": bool, "condition": str,
+    "kind": str, "street": str, "shelved": bool, "q": str,
 }  # fmt: skip
 VIDEO_FILTERS: dict[str, type] = {
     "review": str, "type": str, "category": str, "camera": str, "phase": str,
+    "standing": str, "held_why": str,
 }  # fmt: skip
 
 
@@ -238,6 +241,14 @@ class ListedAlarm:
     unit_grid: str | None
     incident_id: int | None
     inhibited_by: str | None  # condition of the alarm that explains this one
+    device_name: str | None
+    kind: str | None  # of the device
+    street: str | None
+    street_name: str | None
+    latch_s: int | None  # its condition has to be gone so long before it may be released
+    release_role: str | None
+    releasable_at: datetime | None  # while it is latched
+    help: dict[str, Any] | None  # of its rule
     demo: bool
     version: int
 
@@ -246,6 +257,8 @@ ALARM_COLUMNS = select_list(
     ListedAlarm, "a",
     rule="a.rule_code", device="device.code", incident_id="link.incident_id",
     inhibited_by="CASE WHEN a.state <> 'normal' THEN muted.by_condition END",
+    device_name="device.name", kind="device.kind", street="street.code",
+    street_name="street.name", help="rule.definition -> 'help'",
 )  # fmt: skip
 
 
@@ -267,7 +280,21 @@ def list_alarms(
             LEFT JOIN alarm_inhibition muted ON muted.condition = a.condition
             LEFT JOIN device ON device.id = a.device_id
             LEFT JOIN incident_alarm link ON link.alarm_id = a.id
+            LEFT JOIN rule ON rule.code = a.rule_code AND rule.version = a.rule_version
+            LEFT JOIN unit_grid cell ON cell.code = a.unit_grid
+            LEFT JOIN division street ON street.code = coalesce(cell.street, device.street)
             WHERE a.district = %(district)s
+              AND (%(condition)s::text IS NULL
+                   OR %(condition)s IN (a.condition, split_part(a.condition, '/', 1)))
+              AND (%(kind)s::text IS NULL OR device.kind = %(kind)s)
+              AND (%(street)s::text IS NULL OR street.code = %(street)s)
+              AND (%(shelved)s::boolean IS NULL
+                   OR (a.shelved_until IS NOT NULL AND a.state <> 'normal') = %(shelved)s)
+              AND (%(q)s::text IS NULL OR strpos(lower(concat_ws(
+                      ' ', a.condition, a.rule_code, device.name, street.name,
+                      a.reason -> 'facts' ->> 'title_zh',
+                      a.reason -> 'facts' ->> 'title_en')),
+                  lower(%(q)s)) > 0)
               AND (%(id)s::bigint IS NULL OR a.id = %(id)s)
               AND (%(before)s::bigint IS NULL OR a.id < %(before)s)
               AND (%(since)s::timestamptz IS NULL OR a.raised_at >= %(since)s)
@@ -327,13 +354,31 @@ class ListedVideoEvent:
     reviewed_by: str | None
     reviewed_at: datetime | None
     review_note: str | None
+    dismiss_reason: str
+    merged_into: str
+    standing: str
+    held_why: str
+    held_area: str
+    seen_until: datetime
+    stay_s: int
+    snapshot_state: str
+    snapshot_problem: str
+    district: str
     demo: bool
 
 
+# The camera's last sign of it, and how long it was seen: as `alerts.video.standing.stay_of`.
+SEEN_UNTIL = f"greatest(v.end_due_at - interval '{END_AFTER.seconds} s', v.start_at)"
+STAY_S = f"""round(extract(epoch FROM greatest(
+    CASE WHEN v.end_at IS NOT NULL THEN least(v.end_at, {SEEN_UNTIL})
+         WHEN v.phase = 'new' THEN least(now(), v.end_due_at) ELSE {SEEN_UNTIL} END - v.start_at,
+    interval '0')))::int"""
 VIDEO_COLUMNS = select_list(
     ListedVideoEvent, "v",
     camera="d.code", camera_name="d.name", category_zh="c.name_zh", category_en="c.name_en",
     lon="d.lon", lat="d.lat", unit_grid="d.unit_grid", demo="d.demo",
+    seen_until=SEEN_UNTIL, stay_s=STAY_S,
+    snapshot_state="coalesce(p.state, '')", snapshot_problem="coalesce(p.problem, '')",
 )  # fmt: skip
 
 
@@ -359,6 +404,7 @@ def list_video_events(
                 WHERE code = v.category AND valid_to IS NULL AND district IN ('', v.district)
                 ORDER BY district DESC LIMIT 1
             ) AS c ON true
+            LEFT JOIN video_snapshot p ON p.camera_id = v.camera_id AND p.event_id = v.event_id
             WHERE v.district = %(district)s
               AND (%(camera_id)s::int IS NULL OR v.camera_id = %(camera_id)s)
               AND (%(event_id)s::text IS NULL OR v.event_id = %(event_id)s)
@@ -367,6 +413,8 @@ def list_video_events(
               AND (%(category)s::text IS NULL OR v.category = %(category)s)
               AND (%(camera)s::text IS NULL OR d.code = %(camera)s)
               AND (%(phase)s::text IS NULL OR v.phase = %(phase)s)
+              AND (%(standing)s::text IS NULL OR v.standing = %(standing)s)
+              AND (%(held_why)s::text IS NULL OR v.held_why = %(held_why)s)
               AND (%(since)s::timestamptz IS NULL OR v.start_at >= %(since)s)
               AND (%(before_start)s::timestamptz IS NULL
                    OR (v.start_at, v.camera_id, v.event_id)

@@ -92,6 +92,10 @@ def transaction(pool: Pool) -> Iterator[Connection]:
         raise Unavailable(f"database: {first_line(error)}") from error
 
 
+# Whatever the database says no with.
+DatabaseError = psycopg.Error
+
+
 def is_away(error: BaseException) -> bool:
     """True where the same work may succeed later, whatever it is: the connection is gone, the
     server starts, stops, is full or read-only, or another transaction was in the way. Other

@@ -22,15 +22,16 @@ def insert_draw(conn: Connection, district: str, made: StoredDraw) -> int:
         "why": made.why, "seed": made.seed, "algorithm": made.algorithm, "wanted": made.wanted,
         "each": made.each, "population": Jsonb(made.population),
         "inspectors": Jsonb(made.inspectors), "result": Jsonb(made.result),
+        "recused": Jsonb(made.recused),
     }  # fmt: skip
     row = conn.execute(
         """
         INSERT INTO register_draw (
             district, register, at, actor, why, seed, algorithm, wanted, each, population,
-            inspectors, result)
+            inspectors, result, recused)
         VALUES (
             %(district)s, %(register)s, %(at)s, %(actor)s, %(why)s, %(seed)s, %(algorithm)s,
-            %(wanted)s, %(each)s, %(population)s, %(inspectors)s, %(result)s)
+            %(wanted)s, %(each)s, %(population)s, %(inspectors)s, %(result)s, %(recused)s)
         RETURNING id
         """,
         values,

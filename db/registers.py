@@ -66,6 +66,37 @@ def list_entries(conn: Connection, district: str, register: str) -> list[Registe
         ).fetchall()
 
 
+def list_labels(
+    conn: Connection, district: str, register: str, after: str, limit: int
+) -> list[tuple[str, str]]:
+    """Code and short code of entries after a code, in the order of their codes."""
+    return conn.execute(
+        """
+        SELECT code, short FROM register_entry
+        WHERE district = %s AND register = %s AND retired_at IS NULL AND code > %s
+        ORDER BY code LIMIT %s
+        """,
+        (district, register, after, limit),
+    ).fetchall()
+
+
+def mark_demo(conn: Connection, district: str, register: str, today: date, every_days: int) -> None:
+    """What is in a register now came with a demonstration, and its first inspections are spread
+    over the interval, the first of them a few days ago."""
+    conn.execute(
+        """
+        UPDATE register_entry e SET demo = true, due_on = CASE WHEN %(every)s > 0
+            THEN %(today)s::date - 3 + (n.number * %(every)s / n.of)::int END
+        FROM (
+            SELECT id, row_number() OVER (ORDER BY md5(code)) - 1 AS number, count(*) OVER () AS of
+            FROM register_entry WHERE district = %(district)s AND register = %(register)s
+        ) AS n
+        WHERE n.id = e.id
+        """,
+        {"district": district, "register": register, "today": today, "every": every_days},
+    )
+
+
 def used_registers(conn: Connection, district: str) -> list[str]:
     """Codes of registers that have entries."""
     rows = conn.execute(

@@ -26,11 +26,11 @@ class SettingsEvent:
 
 
 def list_settings_events(
-    conn: Connection, district: str, subject: str, tables: Sequence[str]
+    conn: Connection, district: str, subjects: Sequence[str], tables: Sequence[str]
 ) -> list[SettingsEvent]:
-    """All events of a district, and of none, whose subject is of this kind and that carry rows of
+    """All events of a district, and of none, whose subject is of these kinds and that carry rows of
     these tables, oldest first; also those that put rows into the log which had no event. Migration
-    0031 has the index for these subjects."""
+    0038 has the index for these subjects."""
     with conn.cursor(row_factory=class_row(SettingsEvent)) as cursor:
         return cursor.execute(
             """
@@ -41,12 +41,13 @@ def list_settings_events(
                 SELECT jsonb_agg(one) AS rows FROM jsonb_array_elements(e.rows) AS one
                 WHERE one ->> 'table' = ANY(%(tables)s)
             ) AS r
-            WHERE split_part(e.subject, ':', 1) IN (%(subject)s, 'log')
+            WHERE split_part(e.subject, ':', 1) = ANY(%(subjects)s)
               AND split_part(e.subject, ':', 1) IN (
                   'user', 'squad', 'category', 'stage_limit', 'division', 'rule', 'calendar', 'log',
-                  'roster', 'feed')
+                  'roster', 'feed', 'area', 'video_limit', 'duty_grid', 'model', 'district',
+                  'setting')
               AND e.rows IS NOT NULL AND e.district IN ('', %(district)s) AND r.rows IS NOT NULL
             ORDER BY e.seq
             """,
-            {"district": district, "subject": subject, "tables": list(tables)},
+            {"district": district, "subjects": [*subjects, "log"], "tables": list(tables)},
         ).fetchall()

@@ -10,8 +10,9 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from city.reading import EventPhase, occurrence_id
-from city.video import ReportedEvent
+from city.video import ReportedEvent, inline_picture
 from db.pool import Connection
+from db.video_snapshots import hand_over
 
 # An event whose camera never says `end` is over this long after its last sign of life. Cameras
 # that repeat themselves do so every few seconds to a minute; a restart of one takes minutes.
@@ -128,10 +129,10 @@ def _upsert(conn: Connection, report: ReportedEvent) -> VideoChange:
         """
         INSERT INTO video_event AS known
             (camera_id, event_id, district, type, phase, start_at, end_at, end_due_at, confidence,
-             bbox, snapshot, model, model_version, attributes, received_at)
+             bbox, snapshot, model, model_version, attributes, received_at, look_at)
         VALUES (%(camera_id)s, %(event_id)s, %(district)s, %(type)s, %(phase)s, %(start_at)s,
                 %(end_at)s, %(end_due_at)s, %(confidence)s, %(bbox)s, %(snapshot)s, %(model)s,
-                %(model_version)s, %(attributes)s, %(received_at)s)
+                %(model_version)s, %(attributes)s, %(received_at)s, %(received_at)s)
         ON CONFLICT (camera_id, event_id) DO UPDATE
         SET type = CASE WHEN excluded.phase = 'new' OR excluded.type = ''
                         THEN coalesce(nullif(known.type, ''), excluded.type)
@@ -147,7 +148,9 @@ def _upsert(conn: Connection, report: ReportedEvent) -> VideoChange:
             snapshot = coalesce(nullif(known.snapshot, ''), excluded.snapshot),
             model = coalesce(nullif(known.model, ''), excluded.model),
             model_version = coalesce(nullif(known.model_version, ''), excluded.model_version),
-            attributes = known.attributes || excluded.attributes
+            attributes = known.attributes || excluded.attributes,
+            look_at = CASE WHEN known.review = 'pending' THEN excluded.look_at
+                           ELSE known.look_at END
         WHERE excluded.phase <> 'new' AND known.end_at IS NULL
               AND (excluded.phase = 'end'
                    OR excluded.end_due_at >= known.end_due_at + %(extend)s
@@ -159,7 +162,19 @@ def _upsert(conn: Connection, report: ReportedEvent) -> VideoChange:
         """,
         _row(report),
     ).fetchone()
+    if row is not None and report.event.snapshot:
+        _hand_over_picture(conn, report)
     return VideoChange(row is not None, bool(row and row[0]), report.event.event_id)
+
+
+def _hand_over_picture(conn: Connection, report: ReportedEvent) -> None:
+    """To whoever takes pictures; what lies on this server is there."""
+    event, content = report.event, inline_picture(report.event.snapshot)
+    if content is not None or event.snapshot.startswith(("http://", "https://")):
+        hand_over(
+            conn, report.camera_id, event.event_id, report.district,
+            "" if content else event.snapshot, content, report.received_at,
+        )  # fmt: skip
 
 
 def _row(report: ReportedEvent) -> dict[str, Any]:
@@ -176,7 +191,7 @@ def _row(report: ReportedEvent) -> dict[str, Any]:
         "end_due_at": seen_at + END_AFTER,
         "confidence": event.confidence,
         "bbox": Jsonb(event.bbox) if event.bbox is not None else None,
-        "snapshot": event.snapshot,
+        "snapshot": "" if event.snapshot.startswith("data:") else event.snapshot,
         "model": event.model,
         "model_version": event.model_version,
         "attributes": Jsonb(event.attributes),

@@ -53,17 +53,22 @@ def mark_reviewed(
     note: str,
     reviewed_by: str,
     now: datetime,
+    reason: str = "",
+    into: str = "",
 ) -> None:
     """Keep what a person decided; the measure of a camera's precision is made of these."""
     conn.execute(
         """
         UPDATE video_event
         SET review = %s, category = coalesce(%s, category), review_note = %s, reviewed_by = %s,
-            reviewed_at = %s
+            reviewed_at = %s, dismiss_reason = %s, merged_into = %s, look_at = NULL
         WHERE camera_id = %s AND event_id = %s
         """,
-        (verdict, category, note, reviewed_by, now, event.camera_id, event.event_id),
-    )
+        (
+            verdict, category, note, reviewed_by, now, reason, into, event.camera_id,
+            event.event_id,
+        ),
+    )  # fmt: skip
 
 
 def end_overdue(conn: Connection, district: str, now: datetime) -> list[EndedEvent]:
@@ -72,13 +77,14 @@ def end_overdue(conn: Connection, district: str, now: datetime) -> list[EndedEve
         return cursor.execute(
             """
             UPDATE video_event v
-            SET phase = 'end', end_at = v.end_due_at
+            SET phase = 'end', end_at = v.end_due_at,
+                look_at = CASE WHEN v.review = 'pending' THEN %s ELSE v.look_at END
             FROM device d
             WHERE d.id = v.camera_id AND v.phase <> 'end' AND v.end_due_at <= %s
               AND v.district = %s
             RETURNING d.code AS camera, v.event_id, v.district
             """,
-            (now, district),
+            (now, now, district),
         ).fetchall()
 
 

@@ -46,6 +46,8 @@ class Facts:
     target_needs_release: bool = False
     new_category: Category | None = None  # the category named in a split
     last_squad: str | None = None  # who was sent last
+    # Who acted for the squad, or handed in a photo of the work, since it was sent.
+    hands: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,9 @@ def _other_person(
         return Refusal("other_person", "nobody checks their own work: you handled this incident")
     if caller.squad is not None and caller.squad == incident.squad:
         return Refusal("other_person", f"squad {caller.squad} handled this incident")
+    if caller.name in facts.hands:
+        problem = "nobody checks their own work: you acted for the squad, or handed in its photo"
+        return Refusal("other_person", problem)
     return None
 
 

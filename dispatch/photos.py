@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import cache
 from typing import Any
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from city.errors import InvalidInput
 from city.place import LonLat
 
 MAX_BYTES = 10 * 1024 * 1024
+# A minute of a phone's film in 720 lines.
+MAX_FILM_BYTES = 20 * 1024 * 1024
 # Larger pictures are refused before they are decoded (40 megapixels is a large phone camera).
 MAX_PIXELS = 50_000_000
 PDF = "application/pdf"
-IMAGES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+MP4 = "video/mp4"
+HEIC = "image/heic"
+IMAGES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "HEIF": HEIC}
+# What phones call the same thing.
+SAME_TYPES = {"image/heif": HEIC, "image/heic-sequence": HEIC, "image/jpg": "image/jpeg"}
+# Longer sides of a picture that is made for browsers.
+SHOWN_PIXELS = 2560
+# Brands of a file of boxes that is a film; HEIC is a file of boxes, too.
+FILM_BRANDS = frozenset({b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +37,15 @@ class FileFacts:
     media_type: str
     taken_at: datetime | None = None
     taken_from: LonLat | None = None
+    shown: bytes | None = None  # an upright JPEG, where few browsers show the file itself
 
 
 def inspect_file(content: bytes, media_type: str, zone: tzinfo) -> FileFacts:
     """Check that the content is what it says it is and read its EXIF time and place."""
     if not content:
         raise InvalidInput("file", 0, "is empty")
+    if is_film(content):
+        return _inspect_film(content, media_type)
     if len(content) > MAX_BYTES:
         raise InvalidInput("file", len(content), f"is larger than {MAX_BYTES} bytes")
     if content.startswith(b"%PDF-"):
@@ -40,6 +55,7 @@ def inspect_file(content: bytes, media_type: str, zone: tzinfo) -> FileFacts:
 
 
 def _inspect_image(content: bytes, media_type: str, zone: tzinfo) -> FileFacts:
+    _know_heif()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -50,9 +66,15 @@ def _inspect_image(content: bytes, media_type: str, zone: tzinfo) -> FileFacts:
                 image.draft("RGB", (64, 64))  # a JPEG is decoded small, but to its end
                 image.load()
                 exif = image.getexif()
-                return FileFacts(found, _taken_at(exif, zone), _taken_from(exif))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
-        problem = "must be an undamaged JPEG, PNG or WebP image or a PDF"
+                shown = _upright_jpeg(image) if found == HEIC else None
+                return FileFacts(found, _taken_at(exif, zone), _taken_from(exif), shown)
+    except (
+        UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, EOFError,
+        ValueError,
+    ) as error:  # fmt: skip
+        if isinstance(error, InvalidInput):
+            raise
+        problem = "must be an undamaged JPEG, PNG, WebP or HEIC image, an MP4 film or a PDF"
         raise InvalidInput("file", media_type, problem) from error
 
 
@@ -65,7 +87,7 @@ def _verified_type(content: bytes) -> str:
 
 
 def _same_type(found: str, said: str) -> None:
-    if said and said != found:
+    if said and SAME_TYPES.get(said, said) != found:
         raise InvalidInput("media_type", said, f"the file is {found}")
 
 
@@ -99,3 +121,53 @@ def _degrees(parts: Any, reference: str, negative: str) -> float:
     degrees, minutes, seconds = (float(part) for part in parts)
     value = degrees + minutes / 60 + seconds / 3600
     return -value if str(reference).strip().upper() == negative else value
+
+
+@cache
+def _know_heif() -> None:
+    """What phones of one make take; its library is loaded with the first picture."""
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener(thumbnails=False)
+
+
+def _upright_jpeg(image: Image.Image) -> bytes:
+    """The picture without its EXIF: time and place stay with the file."""
+    upright = ImageOps.exif_transpose(image).convert("RGB")
+    upright.thumbnail((SHOWN_PIXELS, SHOWN_PIXELS))
+    upright.info.clear()
+    out = io.BytesIO()
+    upright.save(out, "JPEG", quality=85)
+    return out.getvalue()
+
+
+def is_film(content: bytes) -> bool:
+    """Whether it says of itself that it is MP4."""
+    return content[4:8] == b"ftyp" and content[8:12] in FILM_BRANDS
+
+
+def _inspect_film(content: bytes, media_type: str) -> FileFacts:
+    """Its boxes must be whole, and one must say what is in it. What a camera writes of time and
+    place is not read: few do, and most of those in UTC without saying so."""
+    if len(content) > MAX_FILM_BYTES:
+        raise InvalidInput("file", len(content), f"is larger than {MAX_FILM_BYTES} bytes")
+    names = list(_boxes(content))
+    if not {b"moov", b"mdat"} <= set(names):
+        raise InvalidInput("file", media_type, "is an MP4 film that breaks off")
+    _same_type(MP4, media_type)
+    return FileFacts(MP4)
+
+
+def _boxes(content: bytes) -> Iterator[bytes]:
+    """Names of the outermost boxes of ISO/IEC 14496-12, as long as they are whole."""
+    at = 0
+    while at + 8 <= len(content):
+        size, name, head = int.from_bytes(content[at : at + 4]), content[at + 4 : at + 8], 8
+        if size == 1:
+            size, head = int.from_bytes(content[at + 8 : at + 16]), 16
+        elif size == 0:  # to the end of the file
+            size = len(content) - at
+        if size < head or at + size > len(content):
+            return
+        yield name
+        at += size

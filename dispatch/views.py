@@ -110,7 +110,7 @@ class IncidentView:
             "pauses": [_plain(asdict(p)) for p in self.pauses],
             "gas": _plain(asdict(self.gas)) if self.gas.needed else None,
             "alarms": [_plain(asdict(a)) for a in self.alarms],
-            "evidence": [{**_plain(asdict(e)), "sha256": e.sha256.hex()} for e in self.evidence],
+            "evidence": [_file(e) for e in self.evidence],
             "similar": [_plain(asdict(s)) for s in self.similar],
             "timeline": [
                 {
@@ -132,6 +132,14 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {k: rfc3339(v) if isinstance(v, datetime) else v for k, v in row.items()}
+
+
+def _file(file: Evidence) -> dict[str, Any]:
+    doubts = [
+        {name: value for name, value in asdict(doubt).items() if value not in (None, [])}
+        for doubt in file.doubts
+    ]
+    return {**_plain(asdict(file)), "sha256": file.sha256.hex(), "doubts": doubts}
 
 
 def _names(listed: ListedIncident) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from city.clock import ClockKind
 from city.errors import InvalidInput
 from city.incident import Role
 from city.place import Division
+from founding.area_file import judge_areas, judge_limits
 from founding.city_file import CITY_FILE, GRID_FILE
 from founding.feeds_file import judge_feeds
 from founding.folder import (
@@ -118,6 +119,12 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         feeds=None if draft.feeds is None else judge_feeds(draft.feeds, district.code, faults),
         models=_models(draft, shipped, faults),
         pipes=_pipes(draft, district, faults),
+        areas=None
+        if draft.areas is None
+        else judge_areas(draft.areas, area, shipped.video_types, faults),
+        video_limits=None
+        if draft.video_limits is None
+        else judge_limits(draft.video_limits, shipped.video_types, faults),
         rosters=rosters,
         registers=registers,
     )

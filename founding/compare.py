@@ -18,7 +18,8 @@ ADDED, CHANGED, RETIRED = "added", "changed", "retired"
 # In this order changes are told.
 WHATS = (
     "district", "calendar", "division", "duty_grid", "unit_grid", "squad", "category",
-    "stage_limit", "person", "roster", "rule", "feed", "model", "pipe", "register",
+    "stage_limit", "person", "roster", "rule", "feed", "model", "pipe", "area",
+    "video_limit", "register",
     "register_entry",
 )  # fmt: skip
 # What is not in the folder and stays all the same: people who were added by others, the rules
@@ -26,6 +27,8 @@ WHATS = (
 KEPT = frozenset({"person", "rule", "stage_limit", "calendar", "district", "register"})
 # Told by their number: a grid has tens of thousands.
 COUNTED = frozenset({"unit_grid", "duty_grid", "pipe"})
+# Of these the log has one event for all, and no row.
+TOLD_AT_ONCE = COUNTED - {"duty_grid"}
 # Told by their number, register by register; their codes are register/code.
 ENTRY = "register_entry"
 CELL = "cell"
@@ -80,6 +83,8 @@ def tables_of(city: City) -> Tables:
         **_if_told("feed", city.feeds),
         **_if_told("model", city.models),
         **_if_told("pipe", city.pipes),
+        **_if_told("area", city.areas),
+        **_if_told("video_limit", city.video_limits),
         "register": {
             c: {"text": part.text} for c, part in city.registers.items() if part.text is not None
         },

@@ -15,6 +15,7 @@ from city.clock import Limit, LimitUnit
 from city.place import LonLat
 from city.roster import Duty, days_text
 from city.squad import Shift
+from founding.area_file import AREAS, VIDEO, VIDEO_COLUMNS, limit_cells, write_areas
 from founding.city_file import CITY_FILE, GRID_FILE
 from founding.feeds_file import FEEDS, write_feeds
 from founding.folder import (
@@ -103,12 +104,24 @@ def write_folder(city: City) -> dict[str, bytes]:
     files |= write_models(city.models or {})
     if city.pipes:
         files[PIPES] = write_pipes(city.pipes)
+    files |= _areas(city)
     for code, part in city.registers.items():
         if part.text is not None:
             files[definition_file(code)] = part.text
         if part.entries is not None:
             files[data_file(code)] = _entries(part)
     return {name: text.encode() for name, text in files.items()}
+
+
+def _areas(city: City) -> dict[str, str]:
+    """Areas, and what video events need."""
+    files = {}
+    if city.areas:
+        files[AREAS] = write_areas(city.areas)
+    if city.video_limits:
+        rows = (limit_cells(limit) for _, limit in sorted(city.video_limits.items()))
+        files[VIDEO] = csv_text(VIDEO_COLUMNS[1], rows)
+    return files
 
 
 def _entries(part: RegisterPart) -> str:

@@ -1,4 +1,5 @@
-"""What a city hears by and has in the ground is written: feeds, device models, gas pipes."""
+"""What a city hears by, has in the ground and means by places is written: feeds, device models, gas
+pipes, areas, limits of video events."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from city.feed import Feed
-from db import device_models, feeds, pipes
+from db import areas, device_models, feeds, pipes
 from db.device_models import OwnModel
 from db.pipes import PipeRow
 from db.pool import Connection
@@ -39,10 +40,11 @@ def read_pipes(conn: Connection, district: str) -> dict[str, PipeSection]:
 
 
 def write_field(conn: Connection, city: City, changes: Sequence[Change], now: datetime) -> None:
-    """Write what differs of feeds, models and pipes."""
+    """Write what differs of feeds, models, pipes, areas and video limits."""
     _write_feeds(conn, city.feeds or {}, changes, now)
     _write_models(conn, city, changes)
     _write_pipes(conn, city, changes)
+    _write_areas(conn, city, changes)
 
 
 def _write_feeds(
@@ -74,6 +76,22 @@ def _write_pipes(conn: Connection, city: City, changes: Sequence[Change]) -> Non
         pipes.delete_pipes(conn, district, gone)
     if new := codes(changes, "pipe", ADDED, CHANGED):
         pipes.save_pipes(conn, district, (_pipe_row(wanted[code]) for code in new))
+
+
+def _write_areas(conn: Connection, city: City, changes: Sequence[Change]) -> None:
+    """What they say of video events holds for those that nobody has judged, too."""
+    district = city.district.code
+    wanted, limits = city.areas or {}, city.video_limits or {}
+    if gone := codes(changes, "area", RETIRED):
+        areas.delete_areas(conn, district, gone)
+    if new := codes(changes, "area", ADDED, CHANGED):
+        areas.save_areas(conn, district, (wanted[code] for code in new))
+    if gone := codes(changes, "video_limit", RETIRED):
+        areas.delete_limits(conn, district, gone)
+    if new := codes(changes, "video_limit", ADDED, CHANGED):
+        areas.save_limits(conn, district, (limits[entry] for entry in new))
+    if any(change.what in ("area", "video_limit") for change in changes):
+        areas.judge_again(conn, district)
 
 
 def _pipe_row(s: PipeSection) -> PipeRow:

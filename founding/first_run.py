@@ -66,6 +66,7 @@ def _city_file(answers: FirstRun, names: Names) -> bytes:
         "timezone": answers.timezone,
         "languages": list(answers.languages),
         "datum": answers.datum,
+        **({"levels": list(answers.levels)} if answers.levels else {}),
     }
     # A string or list of strings of JSON is one of TOML, too.
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()]

@@ -18,6 +18,7 @@ from city.limits import parse_limit
 from city.place import Division, LonLat
 from city.roster import Duty
 from city.squad import Shift
+from founding.area_file import AREAS, VIDEO, VIDEO_COLUMNS, read_areas, video_limit
 from founding.boundary import read_boundary, read_outlines
 from founding.city_file import CITY_FILE, GRID_FILE, GridOrder, read_city_file, read_grid_file
 from founding.datums import box_of
@@ -48,7 +49,7 @@ CALENDAR = re.compile(r"calendar-(\d{4})\.csv")
 RULE = re.compile(r"rules/[^/]+\.toml")
 KNOWN = (
     CITY_FILE, GRID_FILE, BOUNDARY, OUTLINES, DIVISIONS, DUTY_GRIDS, SQUADS, PEOPLE, ROSTER,
-    CATEGORIES, LIMITS, FEEDS, PIPES,
+    CATEGORIES, LIMITS, FEEDS, PIPES, AREAS, VIDEO,
 )  # fmt: skip
 NEEDED = (CITY_FILE, BOUNDARY)
 # A file of another name with such an end was meant to be one of ours.
@@ -123,6 +124,10 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         feeds=read_feeds(files[FEEDS], faults) if FEEDS in files else None,
         models=read_models(files, faults),
         pipes=read_pipes(files[PIPES], datums.of(PIPES), faults) if PIPES in files else None,
+        areas=read_areas(files[AREAS], datums.of(AREAS), faults) if AREAS in files else None,
+        video_limits=_table(files, VIDEO, video_limit, VIDEO_COLUMNS, faults)
+        if VIDEO in files
+        else None,
         register_files={n: files[n] for n in files if REGISTER.fullmatch(n)},
     )
     _name_strangers(files, order, faults)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from city.settings import FieldChange, HistoryItem
+from founding.area_file import place_text
 
 # Rows of a thing by table and key.
 Rows = dict[tuple[str, str], Mapping[str, Any]]
@@ -21,25 +22,38 @@ HIDDEN = frozenset(
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where the past of a part stands: the subjects of its events, and for each table the column
-    that names the thing a row belongs to."""
+    that names the thing a row belongs to. `only`: no other fields are of this part."""
 
-    subject: str
+    subjects: tuple[str, ...]
     tables: Mapping[str, str]
+    only: tuple[str, ...] = ()
 
 
+SETTING = "setting"
 # By the part; calendars are told day by day.
 SOURCES: Mapping[str, Source] = {
-    "people": Source("user", {"app_user": "name"}),
+    "people": Source(("user",), {"app_user": "name"}),
     "squads": Source(
-        "squad", {"squad": "code", "squad_shift": "squad", "squad_duty_grid": "squad"}
+        ("squad",), {"squad": "code", "squad_shift": "squad", "squad_duty_grid": "squad"}
     ),
-    "categories": Source("category", {"incident_category": "code"}),
-    "limits": Source("stage_limit", {"stage_limit": "clock"}),
-    "divisions": Source("division", {"division": "code"}),
-    "feeds": Source("feed", {"feed": "name"}),
-    "rosters": Source("roster", {"squad_roster": "squad"}),
-    "rules": Source("rule", {"rule": "code"}),
-    "calendar": Source("calendar", {"work_calendar_day": "code"}),
+    "categories": Source(("category",), {"incident_category": "code"}),
+    "limits": Source(("stage_limit",), {"stage_limit": "clock"}),
+    "divisions": Source(("division",), {"division": "code"}),
+    "feeds": Source(("feed",), {"feed": "name"}),
+    "rosters": Source(("roster",), {"squad_roster": "squad"}),
+    "rules": Source(("rule",), {"rule": "code"}),
+    "duty-grids": Source(("duty_grid",), {"duty_grid": "code", "duty_grid_division": "duty_grid"}),
+    "unit-grid": Source(("unit_grid",), {}),  # the log has numbers of cells, and no row
+    "models": Source(("model",), {"device_model": "name"}),
+    "city": Source(
+        ("district", "setting"),
+        {"district": "code", SETTING: "district"},
+        ("name_zh", "name_en", "timezone", "calendar", "languages", "levels", "four_eyes"),
+    ),
+    "boundary": Source(("district",), {"district": "code"}, ("outline",)),
+    "calendar": Source(("calendar",), {"work_calendar_day": "code"}),
+    "areas": Source(("area",), {"area": "code"}),
+    "video": Source(("video_limit",), {"video_limit": "entry"}),
 }
 LOG = "log"
 
@@ -79,6 +93,7 @@ def read_history(source: Source, told: Iterable[Told], year: int | None) -> list
             before, after = _values(source, now.get(code, {})), _values(source, rows)
             now[code] = rows
             fields = [f for f in _differences(before, after) if year is None or _is_of(f, year)]
+            fields = [f for f in fields if not source.only or f.name in source.only]
             if fields and (known or not event.subject.startswith(f"{LOG}:")):
                 found.append(_item(event, code, fields))
     return found[::-1]
@@ -102,12 +117,14 @@ def _values(source: Source, rows: Rows) -> dict[str, str]:
         if table == "work_calendar_day":
             days = (row for row in mine if row["version"] == newest)
             values |= {str(row["day"]): _text(row["working"]) for row in days}
-        elif table.startswith("squad_"):
+        elif table == SETTING:
+            values |= {str(row["key"]): _text(row["value"]) for row in mine}
+        elif table.startswith("squad_") or table == "duty_grid_division":
             values[table] = "; ".join(sorted(_parts(row, owner) for row in mine))
         else:
             current = (row for row in mine if row.get("version", 0) == newest)
             for row in current:
-                values |= {n: _text(v) for n, v in row.items() if n not in HIDDEN}
+                values |= {_named(n): _text(v) for n, v in row.items() if n not in HIDDEN}
     return values
 
 
@@ -120,13 +137,23 @@ def _parts(row: Mapping[str, Any], owner: str) -> str:
     return " ".join(_text(value) for name, value in sorted(row.items()) if name != owner)
 
 
+def _named(column: str) -> str:
+    """As the table of the part calls it."""
+    return "place" if column == "geometry" else column
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, dict) and "coordinates" in value:
+        found = value["coordinates"]
+        return place_text([[found]] if value.get("type") == "Point" else found)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
         return ",".join(map(_text, value))
+    if isinstance(value, dict):
+        return json.dumps(value)
     return str(value)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from typing import Any, Generic, Protocol, TypeVar
 
+from city.area import Area
 from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
 from city.feed import Feed
@@ -14,6 +15,7 @@ from city.place import Division, LonLat
 from city.register import Register, RegisterEntry
 from city.roster import Duty
 from city.squad import Shift
+from city.video import VideoLimit
 from founding.datums import Datums
 
 T = TypeVar("T")
@@ -216,6 +218,8 @@ class Draft:
     feeds: tuple[Entry[Feed], ...] | None = None
     models: Mapping[str, ModelPart] | None = None
     pipes: tuple[Entry[PipeSection], ...] | None = None
+    areas: tuple[Entry[Area], ...] | None = None
+    video_limits: tuple[Entry[VideoLimit], ...] | None = None
     # Files of registers, which are read once the definitions that ship are known.
     register_files: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -231,7 +235,8 @@ class StageLimit:
 class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
     database alone. `rules` are the texts of its own rules, `rosters` the duties of the squads that
-    have a roster. Of rosters, feeds, models and pipes None says that they stay as they are."""
+    have a roster. Of rosters, feeds, models, pipes, areas and video limits None says that they
+    stay as they are."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -246,6 +251,8 @@ class City:
     feeds: Mapping[str, Feed] | None = None  # the shipped ones among them
     models: Mapping[str, ModelPart] | None = None
     pipes: Mapping[str, PipeSection] | None = None
+    areas: Mapping[str, Area] | None = None
+    video_limits: Mapping[str, VideoLimit] | None = None
     rosters: Mapping[str, tuple[Duty, ...]] | None = None
     registers: Mapping[str, RegisterPart] = field(default_factory=dict)
 
@@ -280,4 +287,5 @@ class Shipped:
     calendars: frozenset[str]
     parse_rule: ParseRule
     check_model: CheckModel
+    video_types: Sequence[str] = ()
     registers: Mapping[str, Register] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from datetime import date
 from city.clock import DEFAULT_WINDOWS, WorkCalendar
 from city.errors import NotFound
 from db import (
+    areas,
     calendars,
     categories,
     districts,
@@ -84,23 +85,23 @@ def read_city(
     every_year: bool = False,
     cells: bool = True,
     with_registers: bool = False,
+    entries_of: Collection[str] = (),
 ) -> City:
     """The whole city, to be written out: of the rules those that are its own, of the calendar the
     years that are not as shipped, or every one. Without `cells` it has none, and neither models nor
-    pipes; its registers only where they are asked for."""
+    pipes; its registers only where they are asked for, all or some."""
     row = districts.find_district(conn, code)
     if row is None:
         raise NotFound("district", code)
     city = _city(conn, _district(conn, row), with_cells=cells)
     own = {rule.code for rule in rules.list_texts(conn) if rule.applied_by != SHIPPED}
     calendar = calendars.find_calendar(conn, city.district.calendar)
+    wanted = registers.used_registers(conn, code) if with_registers else entries_of
     return replace(
         city,
         rules={c: text for c, text in city.rules.items() if c in own},
         calendar=CalendarPart(calendar.code, _years(calendar, every_year), calendar.windows),
-        registers=_registers(conn, code, registers.used_registers(conn, code))
-        if with_registers
-        else {},
+        registers=_registers(conn, code, wanted) if wanted or with_registers else {},
     )
 
 
@@ -187,6 +188,8 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         feeds=read_feeds(conn, code),
         models=read_models(conn, code) if with_cells else None,
         pipes=read_pipes(conn, code) if with_cells else None,
+        areas={area.code: area for area in areas.list_areas(conn, code)},
+        video_limits={limit.entry: limit for limit in areas.list_limits(conn, code)},
         rosters=rosters.list_rosters(conn, code),
     )
 

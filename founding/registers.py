@@ -19,7 +19,7 @@ from founding.datums import Datums, shape_of
 from founding.parts import Entry, Fault, RegisterPart
 from founding.sheets import Line, read_lines
 from registers.definition import read_definition
-from registers.entries import columns_of, placed, read_entry
+from registers.entries import columns_of, placed, read_entry, why_outside
 
 FILE = re.compile(r"registers/([^/]+)\.(toml|csv)")
 
@@ -169,7 +169,7 @@ def _check_entries(
         if f.register in entries
     }
     for row in rows:
-        column, problem = _why_outside(register.place, row.value, area)
+        column, problem = why_outside(register.place, row.value, area)
         if problem:
             place = f"{row.value.lon:g}, {row.value.lat:g}"
             reading.faults.append(Fault(name, row.row, column, place, problem))
@@ -178,19 +178,6 @@ def _check_entries(
             if code and f.code in known and code not in known[f.code]:
                 problem = f"is no entry of {data_file(f.register)}"
                 reading.faults.append(Fault(name, row.row, f.code, code, problem))
-
-
-def _why_outside(kind: PlaceKind, entry: RegisterEntry, area: Any) -> tuple[str, str]:
-    """A point must lie in the district, a line or an area must touch it."""
-    if entry.geometry is None or entry.lon is None or entry.lat is None:
-        return "", ""
-    if kind is not PlaceKind.POINT:
-        touches = area.intersects(shape(dict(entry.geometry)))
-        return "geometry", "" if touches else "lies outside the boundary"
-    if area.covers(shapely.Point(entry.lon, entry.lat)):
-        return "", ""
-    swapped = area.covers(shapely.Point(entry.lat, entry.lon))
-    return "lon, lat", "are swapped" if swapped else "lie outside the boundary"
 
 
 def open_relations(registers: Mapping[str, RegisterPart]) -> dict[str, dict[str, tuple[str, str]]]:

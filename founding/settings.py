@@ -24,15 +24,19 @@ from city.settings import (
     missing_year,
 )
 from city.text_files import decode
-from db import calendars, deadlines
+from db import calendars, deadlines, grids
 from db.events import last_seq
 from db.pool import Connection
 from db.settings_history import list_settings_events
+from founding.area_file import AREAS
 from founding.check import judge_folder
+from founding.city_file import CITY_FILE
 from founding.compare import Change, as_changes
 from founding.excel import write_workbook
 from founding.export import csv_text, write_folder
+from founding.field_steps import read_models
 from founding.folder import DIVISIONS, PEOPLE, ROSTER
+from founding.forms import GRID, MODELS, asks_for_cells, code_of, grid_content
 from founding.ground import cells_without_duty_grid
 from founding.history import SOURCES, Told, read_history
 from founding.parts import City, Fault, Shipped
@@ -45,15 +49,19 @@ from founding.tables import (
     beside,
     calendar_name,
     digest_of,
+    register_of,
+    register_table,
     table_of,
     with_row,
     without_row,
     year_of,
 )
+from registers.steps import find_register
 
 SOURCE = "settings"
 WHY_MAX = 2_000
 HISTORY_MAX = 200
+CSV, GEOJSON = "csv", "geojson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +102,16 @@ def show(conn: Connection, district: str, name: str) -> Sheet:
     if name == RULES:
         columns, rows = rule_rows(conn)
         return Sheet(RULES, RULES_KEY, columns, rows, "", seq, editable=False, removable=False)
-    table = table_of(name)
+    table = _table(conn, district, name)
     present = _present(conn, district, table, cells=False)
     if table.file == DIVISIONS:
         table = replace(table, choices={"level": present.city.district.levels})
     return _sheet(table, present.content, seq)
+
+
+def _table(conn: Connection, district: str, name: str) -> Table:
+    code = register_of(name)
+    return table_of(name) if code is None else register_table(find_register(conn, district, code))
 
 
 def _sheet(table: Table, content: bytes, seq: int) -> Sheet:
@@ -111,25 +124,41 @@ def _sheet(table: Table, content: bytes, seq: int) -> Sheet:
         seq=seq,
         editable=True,
         removable=table.removable,
+        addable=table.addable,
+        by_file=table.by_file,
     )
 
 
 def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> Present:
     """A calendar of a year that nobody has entered is one without a row. The files hold no cells:
     a city has tens of thousands, and they stay as they are."""
-    city = read_city(conn, district, every_year=True, cells=cells)
-    files = write_folder(replace(city, cells={}, models=None, pipes=None))
-    return Present(city, files, files.get(table.file, table.empty()))
+    register = register_of(table.name)
+    kept = () if register is None else (register,)
+    city = read_city(conn, district, every_year=True, cells=cells, entries_of=kept)
+    models = read_models(conn, district) if table.file == MODELS else None
+    files = write_folder(replace(city, cells={}, models=models, pipes=None))
+    content = table.gather(files)
+    if table.file == GRID:
+        content = grid_content(_cells_of(city, grids.count_cells(conn, district)))
+    return Present(city, files, content)
 
 
-def write_file(conn: Connection, district: str, name: str, *, excel: bool) -> bytes:
-    """The table of a part, as CSV or as a workbook."""
-    table = table_of(name)
+def _cells_of(city: City, counts: Mapping[str, int]) -> dict[str, tuple[str, int]]:
+    return {c: (city.divisions[c].name, counts.get(c, 0)) for c in city.communities}
+
+
+def write_file(conn: Connection, district: str, name: str, kind: str) -> bytes:
+    """The table of a part: as `csv`, as a workbook (`xlsx`), or areas as they are (`geojson`)."""
+    table = _table(conn, district, name)
     content = _present(conn, district, table, cells=False).content
+    if kind == GEOJSON:
+        if table.file != AREAS:
+            raise InvalidInput("format", kind, f"is no form of {name}")
+        return content
     names = [column.name for column in table.columns(content)]
     rows = [[row.values.get(n, "") for n in names] for row in table.rows(content)]
-    if not excel:
-        return csv_text(names, rows).encode() if table.is_toml else content
+    if kind == CSV:
+        return content if table.is_csv else csv_text(names, rows).encode()
     return write_workbook(table.name, names, rows)
 
 
@@ -144,9 +173,9 @@ def plan(
 ) -> SheetPlan:
     """What an edit would do. `seen` are digest and number of the event of the sheet that it was
     made on; None: whatever it is now. Raises `Conflict` where that has changed."""
-    table = table_of(name)
+    table = _table(conn, district, name)
     seq = last_seq(conn)
-    present = _present(conn, district, table, cells=table.file == DIVISIONS)
+    present = _present(conn, district, table, cells=table.cells)
     if seen is not None:
         _refuse_stale(conn, district, table, present.content, seen)
     content = _edited(table, present.content, edit)
@@ -163,7 +192,7 @@ def plan(
     if city is None:
         return planned
     made = plan_city(conn, city, only=table.writes)
-    stands = [*made.obstacles, *_own_role(present.city, city, actor)]
+    stands = [*made.obstacles, *_refused(present.city, city, actor)]
     return replace(
         planned,
         changes=as_changes(made.changes),
@@ -174,7 +203,7 @@ def plan(
 
 def _edited(table: Table, present: bytes, edit: Edit) -> bytes:
     if edit.content is not None:
-        return table.as_file(edit.content)
+        return table.taken(present, edit.content)
     if edit.put is not None:
         return with_row(table, present, edit.key, edit.put)
     return without_row(table, present, edit.remove)
@@ -183,13 +212,19 @@ def _edited(table: Table, present: bytes, edit: Edit) -> bytes:
 def _judge(
     present: Present, table: Table, content: bytes, shipped: Shipped
 ) -> tuple[City | None, list[Fault]]:
-    files = {**present.files, table.file: content}
+    own = present.city.district.code
+    if table.file == CITY_FILE and (code := code_of(content)) != own:
+        return None, [Fault(CITY_FILE, None, "code", code, f"is not {own}: the code stays")]
+    files = table.put_into(present.files, content)
     city, faults = judge_folder(files, shipped)
     if city is None and table.file != ROSTER and _is_of_old(present, faults, shipped):
         del files[ROSTER]
         city, faults = judge_folder(files, shipped)
     if city is not None:
-        city = replace(city, cells=present.city.cells)
+        if table.file == MODELS and city.models is None:
+            city = replace(city, models={})  # the last one was taken out
+        if table.file != GRID or not asks_for_cells(content):
+            city = replace(city, cells=present.city.cells)
         faults = list(_groundless(city))
     return (None if faults else city), faults
 
@@ -237,16 +272,17 @@ def apply(
     why = why.strip()
     if not why or len(why) > WHY_MAX:
         raise InvalidInput("why", why[:80], f"must have 1 to {WHY_MAX} characters")
-    table = table_of(name)
-    present = _present(conn, district, table, cells=table.file == DIVISIONS)
+    table = _table(conn, district, name)
+    present = _present(conn, district, table, cells=table.cells)
     _refuse_stale(conn, district, table, present.content, seen)
     city, faults = _judge(present, table, content, shipped)
     if city is None:
         first = faults[0]
         raise InvalidInput("content", first.value, str(first))
 
-    for fault in _own_role(present.city, city, actor):
-        raise Conflict(f"nothing was changed: {fault}", current={"refused": "own_account"})
+    for fault in _refused(present.city, city, actor):
+        refused = "own_account" if fault.field == "role" else fault.field
+        raise Conflict(f"nothing was changed: {fault}", current={"refused": refused})
 
     def look_again() -> None:
         there = _present(conn, district, table, cells=False)
@@ -289,8 +325,12 @@ def _as_dicts(fields: Sequence[FieldChange]) -> list[dict[str, str]]:
     return [{"name": f.name, "before": f.before, "after": f.after} for f in fields]
 
 
-def _own_role(before: City, after: City, actor: str) -> Iterator[Fault]:
-    """As on the page of people: nobody gives their own role away."""
+def _refused(before: City, after: City, actor: str) -> Iterator[Fault]:
+    """As on the page of people: nobody gives their own role away. And nobody switches off alone
+    that two have to agree."""
+    if before.district.four_eyes and not after.district.four_eyes:
+        problem = "takes a second person: `gridwarden city apply` asks for one"
+        yield Fault(CITY_FILE, None, "four_eyes", "false", problem)
     old, new = before.people.get(actor), after.people.get(actor)
     if old and new and (old.role, old.squad) != (new.role, new.squad):
         yield Fault(PEOPLE, None, "role", actor, "is your own; another administrator can")
@@ -322,10 +362,12 @@ def _effects(
 def history(conn: Connection, district: str, name: str, code: str) -> list[HistoryItem]:
     """The newest changes of a part, or of one row of it; newest first."""
     year = year_of(name)
+    if register_of(name) is not None:
+        return []  # told entry by entry, on the page of registers
     if name not in SOURCES:
         table_of(name)
     source = SOURCES["calendar" if year is not None else name]
-    events = list_settings_events(conn, district, source.subject, list(source.tables))
+    events = list_settings_events(conn, district, source.subjects, list(source.tables))
     told = (Told(e.seq, e.at, e.actor, e.kind, e.subject, e.why, e.rows) for e in events)
     found = read_history(source, told, year)
     if code and year is not None:

@@ -15,6 +15,7 @@ from city.squad import Squad
 from db import (
     calendars,
     categories,
+    devices,
     districts,
     feeds,
     grids,
@@ -30,9 +31,9 @@ from db.registers import EntryRow
 from founding.compare import (
     ADDED,
     CHANGED,
-    COUNTED,
     ENTRY,
     RETIRED,
+    TOLD_AT_ONCE,
     WHATS,
     Change,
     codes,
@@ -252,6 +253,7 @@ def _write_ground(conn: Connection, city: City, changes: Sequence[Change]) -> No
     if new:
         rows = ((_cell_row(city.cells[c]), finder.grid_of(city.cells[c].division)) for c in new)
         grids.copy_cells(conn, district, rows, SOURCE)
+        devices.place_devices(conn, district)
     if any(change.what in ("duty_grid", "unit_grid") for change in changes):
         kept = [cell for code, cell in city.cells.items() if code not in new]
         grids.place_cells(conn, [(c.code, _below(c), finder.grid_of(c.division)) for c in kept])
@@ -400,11 +402,11 @@ def _entry_row(district: str, part: RegisterPart, code: str) -> EntryRow:
 def _events(
     city: City, changes: Sequence[Change], actor: str, now: datetime, told: Mapping[str, str]
 ) -> Iterator[NewEvent]:
-    """One event a change, which takes the rows about its subject with it; of cells and duty grids
-    one for all. Rules are told by whoever puts them in force."""
+    """One event a change, which takes the rows about its subject with it; of cells and pipes one
+    for all. Rules are told by whoever puts them in force."""
     district = city.district.code
     for change in changes:
-        if change.what in COUNTED or change.what in ("rule", ENTRY):
+        if change.what in TOLD_AT_ONCE or change.what in ("rule", ENTRY):
             continue
         subject = SUBJECTS.get(change.what, change.what)
         payload: dict[str, Any] = dict(told)
@@ -420,7 +422,7 @@ def _events(
             actor=actor,
             payload=payload,
         )
-    for what in sorted(COUNTED):
+    for what in sorted(TOLD_AT_ONCE):
         mine = [change.how for change in changes if change.what == what]
         if mine:
             counts = {how: mine.count(how) for how in (ADDED, CHANGED, RETIRED)}

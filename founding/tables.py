@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from city.clock import ClockKind
 from city.datum import Datum
 from city.errors import InvalidInput, NotFound
+from city.register import Register
 from city.settings import Column, SheetRow
-from founding.export import csv_text
-from founding.feeds_file import (
-    FEED_COLUMNS,
-    FEEDS,
-    NO,
-    YES,
-    as_file,
-    entry_rows,
-    with_entries,
+from founding.area_file import (
+    AREA_COLUMNS,
+    AREAS,
+    KINDS,
+    VIDEO,
+    VIDEO_COLUMNS,
 )
+from founding.city_file import CITY_FILE
+from founding.compare import ENTRY
+from founding.export import csv_text
+from founding.feeds_file import FEED_COLUMNS, FEEDS, NO, YES
 from founding.folder import (
+    BOUNDARY,
     CALENDAR,
     CATEGORIES,
     CATEGORY_COLUMNS,
@@ -29,6 +32,8 @@ from founding.folder import (
     DAY_COLUMNS,
     DIVISION_COLUMNS,
     DIVISIONS,
+    DUTY_GRID_COLUMNS,
+    DUTY_GRIDS,
     LIMIT_COLUMNS,
     LIMITS,
     PEOPLE,
@@ -40,18 +45,30 @@ from founding.folder import (
     SQUADS,
     Columns,
 )
+from founding.forms import (
+    BOUNDARY_COLUMNS,
+    CITY_COLUMNS,
+    CSV,
+    FORMS,
+    GRID,
+    GRID_COLUMNS,
+    MODEL_COLUMNS,
+    MODELS,
+    Form,
+)
 from founding.parts import DEFAULT_LEVELS
-from founding.rosters import entry_name
-from founding.sheets import read_lines
+from founding.registers import data_file
+from registers.entries import columns_of
 from wire import FORMATS
 
-CALENDAR_PREFIX = "calendar-"
+CALENDAR_PREFIX, REGISTER_PREFIX = "calendar-", "register-"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`removable`: what is not in the file any more is taken out of force. `writes` is what of a
-    city its file can change, in the words of `founding.compare`."""
+    """`removable`: what is not in the table any more is taken out of force; `addable`: rows can be
+    added; `by_file`: it is only ever sent as a whole. `writes` is what of a city it can change, in
+    the words of `founding.compare`. `cells`: whether that concerns the cells of the unit grid."""
 
     name: str
     file: str
@@ -61,57 +78,69 @@ class Table:
     removable: bool
     choices: Mapping[str, Sequence[str]]
     writes: frozenset[str]
+    addable: bool = True
+    by_file: bool = False
 
     @property
-    def is_toml(self) -> bool:
-        """A row is an entry of the file, not a line of it."""
-        return self.file == FEEDS
+    def form(self) -> Form:
+        return FORMS.get(self.file, CSV)
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether the content is a table as it stands."""
+        return self.file not in (FEEDS, CITY_FILE, BOUNDARY, AREAS)
+
+    @property
+    def cells(self) -> bool:
+        return bool(self.writes & {"division", "duty_grid", "unit_grid"})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.needed, *self.optional)
 
     def columns(self, content: bytes) -> list[Column]:
         """Those of the file as it is written out, in its order."""
-        if self.is_toml:
-            names = (*self.needed, *self.optional)
-            return [Column(n, n in self.needed, self.choices.get(n, ())) for n in names]
-        header = content.decode("utf-8-sig").partition("\n")[0].split(",")
+        header = self.form.header(content, self.names)
         return [Column(n, n in self.needed, self.choices.get(n, ())) for n in header]
 
     def rows(self, content: bytes) -> list[SheetRow]:
         """Every row that can be told apart, right or wrong."""
-        if self.is_toml:
-            names = (*self.needed, *self.optional)
-            return [
-                SheetRow(line.row, {name: line.values.get(name, "") for name in names})
-                for line in entry_rows(content)
-            ]
-        lines = read_lines(self.file, content, self.needed, self.optional, [])
-        return [SheetRow(line.row, self._named(line.values)) for line in lines]
-
-    def _named(self, values: Mapping[str, str]) -> Mapping[str, str]:
-        """A duty is named by its squad, day and hour where nobody has named it."""
-        if self.file != ROSTER or values.get(self.key):
-            return values
-        squad, day, start = (values.get(name, "") for name in ("squad", "day", "from"))
-        return {**values, self.key: entry_name(squad, day, start)}
+        return self.form.rows(self.file, content, self.names)
 
     def empty(self) -> bytes:
         """The file without a row: a calendar in which every day is as the week has it."""
-        names = self.needed if CALENDAR.fullmatch(self.file) else (*self.needed, *self.optional)
+        names = self.needed if CALENDAR.fullmatch(self.file) else self.names
         return csv_text(names, ()).encode()
 
-    def written(self, names: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
-        """The file with these rows."""
-        return with_entries(names, rows) if self.is_toml else csv_text(names, rows).encode()
+    def written(self, before: bytes, names: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+        """The content with these rows."""
+        return self.form.written(before, names, rows)
 
-    def as_file(self, content: bytes) -> bytes:
-        """What somebody uploads, a table whatever the file is, as the file."""
-        return as_file(content) if self.is_toml else content
+    def taken(self, before: bytes, upload: bytes) -> bytes:
+        """What somebody uploads, a table whatever the file is, as the content."""
+        return self.form.taken(before, upload, self.names)
+
+    def gather(self, files: Mapping[str, bytes]) -> bytes:
+        """The content out of the files of a folder."""
+        found = self.form.gather(self.file, files)
+        return self.empty() if found is None else found
+
+    def put_into(self, files: Mapping[str, bytes], content: bytes) -> dict[str, bytes]:
+        """The files of the folder with this content in the place of what they had of it."""
+        return self.form.put_into(self.file, files, content)
 
 
 # By the name of a part: its file, the column that names a row, its columns, whether a row can be
 # removed, and the words that a column takes.
 _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]]] = {
-    "people": (PEOPLE, "name", PEOPLE_COLUMNS, False, {"role": ROLES}),
+    "city": (CITY_FILE, "code", CITY_COLUMNS, False, {"four_eyes": ("true", "false")}),
+    "boundary": (BOUNDARY, "file", BOUNDARY_COLUMNS, False, {}),
+    "divisions": (DIVISIONS, "code", DIVISION_COLUMNS, True, {"level": DEFAULT_LEVELS}),
+    "duty-grids": (DUTY_GRIDS, "code", DUTY_GRID_COLUMNS, True, {}),
+    "unit-grid": (GRID, "code", GRID_COLUMNS, False, {}),
     "squads": (SQUADS, "code", SQUAD_COLUMNS, True, {}),
+    "rosters": (ROSTER, "entry", ROSTER_COLUMNS, True, {}),
+    "people": (PEOPLE, "name", PEOPLE_COLUMNS, False, {"role": ROLES}),
     "categories": (
         CATEGORIES, "code", (CATEGORY_COLUMNS, CATEGORY_OPTIONAL), True,
         {"class": ("component", "event"), "severity": ("1", "2", "3", "4")},
@@ -121,12 +150,13 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
         LIMITS, "clock", LIMIT_COLUMNS, False,
         {"clock": [clock for clock in CLOCKS if clock != ClockKind.HANDLE]},
     ),
-    "divisions": (DIVISIONS, "code", DIVISION_COLUMNS, True, {"level": DEFAULT_LEVELS}),
     "feeds": (
         FEEDS, "name", FEED_COLUMNS, True,
         {"enabled": (YES[0], NO[0]), "datum": tuple(Datum), "format": tuple(sorted(FORMATS))},
     ),
-    "rosters": (ROSTER, "entry", ROSTER_COLUMNS, True, {}),
+    "models": (MODELS, "name", MODEL_COLUMNS, True, {}),
+    "areas": (AREAS, "code", AREA_COLUMNS, True, {"kind": KINDS}),
+    "video": (VIDEO, "entry", VIDEO_COLUMNS, True, {}),
 }  # fmt: skip
 NAMES = tuple(_TABLES)
 _WRITES: Mapping[str, frozenset[str]] = {
@@ -135,17 +165,33 @@ _WRITES: Mapping[str, frozenset[str]] = {
     "categories": frozenset({"category"}),
     "limits": frozenset({"stage_limit", "category"}),  # uploaded, with those of handling
     "divisions": frozenset({"division", "duty_grid"}),
+    # A squad that answers for communities answers for the duty grids that come in their place.
+    "duty-grids": frozenset({"duty_grid", "squad"}),
+    "city": frozenset({"district", "calendar"}),
+    "boundary": frozenset({"district"}),
+    "unit-grid": frozenset({"unit_grid"}),
+    "models": frozenset({"model"}),
     "feeds": frozenset({"feed"}),
+    "areas": frozenset({"area"}),
+    "video": frozenset({"video_limit"}),
     "rosters": frozenset({"roster"}),
 }
 CALENDAR_WRITES = frozenset({"calendar"})
+# One row each, which is there always.
+_SINGLE = ("city", "boundary")
+# Tens of thousands of cells.
+_BY_FILE = ("unit-grid",)
 
 
 def table_of(name: str) -> Table:
     """The table of a part; a calendar is a part for each year, as `calendar-2027`."""
     if name in _TABLES:
         file, key, (needed, optional), removable, choices = _TABLES[name]
-        return Table(name, file, key, needed, optional, removable, choices, _WRITES[name])
+        by_file = name in _BY_FILE
+        addable = name not in _SINGLE and not by_file
+        return Table(
+            name, file, key, needed, optional, removable, choices, _WRITES[name], addable, by_file
+        )
     file = f"{name}.csv"
     if not CALENDAR.fullmatch(file):
         raise NotFound("part of the settings", name)
@@ -154,13 +200,30 @@ def table_of(name: str) -> Table:
     return Table(name, file, "date", needed, optional, True, choices, CALENDAR_WRITES)
 
 
+def register_of(name: str) -> str | None:
+    """The register whose entries a part is."""
+    return name.removeprefix(REGISTER_PREFIX) if name.startswith(REGISTER_PREFIX) else None
+
+
+def register_table(register: Register) -> Table:
+    """The entries of a register, sent as a whole: one by one they are kept on their own page."""
+    needed, optional = columns_of(register)
+    choices = {f.code: [c.code for c in f.choices] for f in register.fields if f.choices}
+    states = {"state": [state.code for state in register.states]}
+    return Table(
+        f"{REGISTER_PREFIX}{register.code}", data_file(register.code), "code", needed, optional,
+        True, {**choices, **states}, frozenset({ENTRY}), addable=False, by_file=True,
+    )  # fmt: skip
+
+
 def beside(table: Table, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Those of these files that can change what the file of a table can."""
-    names = {t.file for t in map(table_of, NAMES) if t.writes & table.writes}
+    others = [t for t in map(table_of, NAMES) if t.writes & table.writes]
+    days = "calendar" in table.writes
     return {
         name: content
         for name, content in files.items()
-        if name in names or (table.writes is CALENDAR_WRITES and CALENDAR.fullmatch(name))
+        if any(t.form.owns(t.file, name) for t in others) or (days and CALENDAR.fullmatch(name))
     }
 
 
@@ -191,7 +254,7 @@ def with_row(table: Table, content: bytes, key: str, values: Mapping[str, str]) 
         rows.append(new)
     else:
         rows[_place(table, content, key)] = new
-    return table.written(names, rows)
+    return table.written(content, names, rows)
 
 
 def without_row(table: Table, content: bytes, key: str) -> bytes:
@@ -201,7 +264,7 @@ def without_row(table: Table, content: bytes, key: str) -> bytes:
     names = [column.name for column in table.columns(content)]
     rows = [_cells(names, row.values) for row in table.rows(content)]
     del rows[_place(table, content, key)]
-    return table.written(names, rows)
+    return table.written(content, names, rows)
 
 
 def _cells(names: Sequence[str], values: Mapping[str, str]) -> list[str]:

@@ -18,6 +18,7 @@ from city.device import DeviceLink, RegisteredDevice, Stranger
 from city.errors import InvalidInput
 from city.gateway import Heard
 from city.ledger import LedgerEntry
+from city.lighting import HeardAnswer
 from city.moment import EPOCH, as_microseconds
 from city.reading import (
     METRICS,
@@ -92,6 +93,7 @@ class Batch:
     row_untimed: NDArray[np.int32]  # which of these each row belongs to; -1: none
     strangers: list[Stranger]
     heard: list[Heard]  # signs of gateways
+    answers: list[HeardAnswer]  # of lamps, to commands
     numbers: Numbers  # that the senders gave their messages
     number_names: list[str]
 
@@ -147,7 +149,7 @@ def identities(decoded: Iterable[Decoded]) -> Iterator[tuple[str, str]]:
     """(format, identity) of every device that the messages speak of."""
     for message in decoded:
         for part in message.parts or (message,):
-            if part.message_class not in _WITHOUT_DEVICE:
+            if part.message_class not in _WITHOUT_DEVICE or part.answer is not None:
                 yield part.format, part.device
 
 
@@ -197,6 +199,7 @@ def build_batch(
         row_untimed=row_untimed[kept],
         strangers=list(draft.strangers.values()),
         heard=draft.heard,
+        answers=draft.answers,
         numbers=draft.numbers.numbers(plain and plain.numbers),
         number_names=draft.numbers.names(),
     )
@@ -249,6 +252,7 @@ class _Draft:
         self.row_untimed: list[int] = []
         self.strangers: Strangers = {}
         self.heard: list[Heard] = []
+        self.answers: list[HeardAnswer] = []
         self.numbers = NumbersDraft()
 
     def add(self, number: int, message: Message, decoded: Decoded) -> Content:
@@ -298,6 +302,8 @@ class _Draft:
                 for event in events
             ]  # fmt: skip
             self.links += [(number, _link(device, status)) for status in found.statuses]
+            if decoded.answer is not None and not message.retain:
+                self.answers.append(HeardAnswer(device.id, decoded.answer, message.received_at))
             if decoded.cached:
                 self.cached.add(number)
                 # Repeated values are no news, but a sign of life, unless the broker repeats them.

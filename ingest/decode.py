@@ -264,7 +264,7 @@ def _event_json(event: VideoEvent) -> dict[str, Any]:
         "end": None if event.end_at is None else _time_json(event.end_at),
         "confidence": event.confidence,
         "bbox": None if event.bbox is None else list(event.bbox),
-        "snapshot": event.snapshot,
+        "snapshot": event.snapshot[:2048],
         "model": event.model,
         "version": event.model_version,
         "attributes": event.attributes,

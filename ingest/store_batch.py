@@ -25,6 +25,7 @@ from db import (
     discovery,
     feeds,
     gateways,
+    lamp_commands,
     ledger,
     readings,
     rejects,
@@ -199,6 +200,7 @@ def _store_parts(conn: Connection, batch: Batch, fresh: Mask, now: datetime) -> 
     discovery.note_strangers(conn, batch.strangers)
     gateways.note_gateways(conn, batch.heard)
     sequences.insert_numbers(conn, batch.numbers, batch.number_names)
+    lamp_commands.insert_answers(conn, batch.answers)
     changed = {number for number, link in batch.links if link.device_id in links}
     changed |= {number for number, place in batch.places if place.squad in places}
     videos = list(zip(batch.videos, changes, strict=True))

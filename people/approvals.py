@@ -44,6 +44,7 @@ class ApprovalKind:
     before: Callable[[Connection, str, Mapping[str, Any], datetime], Mapping[str, Any]]
     moved: Callable[[Connection, Approval], Sequence[Mapping[str, Any]]]
     put: Callable[[Connection, Approval, Caller, datetime], Sequence[NewEvent]]
+    askers: Collection[Role] = ()  # where others may ask than decide
 
 
 Kinds = Mapping[str, ApprovalKind]
@@ -63,7 +64,8 @@ def ask(
 ) -> Asked:
     """Store what this person asks for; nothing of it is done. The events are the caller's to
     append, last. Where the very same waits already, that is the answer."""
-    why = check_ask(kinds[new.kind].roles, caller, why)
+    kind = kinds[new.kind]
+    why = check_ask(kind.askers or kind.roles, caller, why)
     events = _expire(conn, caller.district, now)
     number = approvals.insert_approval(
         conn, caller.district, new, caller.name, why, now, now + EXPIRES_AFTER

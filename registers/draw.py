@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Context, Decimal
 
 from city.errors import InvalidInput
@@ -20,6 +20,8 @@ WEIGHT_DEFAULT = 1
 SEED_MAX = 200
 _CONTEXT = Context(prec=28)
 _STEPS = Decimal(2**128)
+
+NOBODY: Mapping[str, Collection[str]] = {}
 
 Weighted = tuple[str, int]
 
@@ -32,10 +34,16 @@ def weight_of(register: Register, entry: RegisterEntry | StoredEntry) -> int:
 
 
 def draw(
-    seed: str, population: Iterable[Weighted], inspectors: Sequence[str], wanted: int, each: int
+    seed: str,
+    population: Iterable[Weighted],
+    inspectors: Sequence[str],
+    wanted: int,
+    each: int,
+    recused: Mapping[str, Collection[str]] = NOBODY,
 ) -> list[Assignment]:
     """`wanted` entries, each with `each` different inspectors; everybody gets as many as anybody,
-    give or take one. The order in which population and inspectors come changes nothing."""
+    give or take one, where nobody is `recused` from an entry (回避). The order in which population
+    and inspectors come changes nothing."""
     people = sorted(set(inspectors))
     candidates = [(code, weight) for code, weight in population if weight > 0]
     if not 1 <= len(seed) <= SEED_MAX:
@@ -46,9 +54,16 @@ def draw(
         raise InvalidInput("each", each, f"must be from 1 to the {len(people)} inspectors")
     keyed = sorted((_key(seed, code, weight), code) for code, weight in candidates)
     dealt = sorted(people, key=lambda name: _digest(seed, "inspector", name))
+    given = dict.fromkeys(dealt, 0)
     found = []
-    for n, (_, code) in enumerate(keyed[:wanted]):
-        who = tuple(dealt[(n * each + k) % len(dealt)] for k in range(each))
+    for _, code in keyed[:wanted]:
+        able = [name for name in dealt if name not in recused.get(code, ())]
+        if len(able) < each:
+            raise InvalidInput("each", each, f"is more than the {len(able)} who may inspect {code}")
+        # Stable: of those who have as few, the one who was dealt first.
+        who = tuple(sorted(able, key=given.__getitem__)[:each])
+        for name in who:
+            given[name] += 1
         found.append(Assignment(code, who))
     return found
 
@@ -63,7 +78,14 @@ def _digest(*parts: str) -> bytes:
     return hashlib.sha256("\x1f".join(parts).encode()).digest()
 
 
-def digest_of(population: Sequence[Sequence[object]], inspectors: Sequence[str]) -> str:
+def digest_of(
+    population: Sequence[Sequence[object]],
+    inspectors: Sequence[str],
+    recused: Sequence[Sequence[object]] = (),
+) -> str:
     """Of all that a draw is made from beside its seed; it stands in the event log."""
-    text = json.dumps([list(map(list, population)), list(inspectors)], ensure_ascii=False)
+    made_from = [list(map(list, population)), list(inspectors)]
+    if recused:
+        made_from.append(list(map(list, recused)))
+    text = json.dumps(made_from, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

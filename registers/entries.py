@@ -185,6 +185,19 @@ def _plain(value: Any) -> dict[str, Any]:
     return plain
 
 
+def why_outside(kind: PlaceKind, entry: RegisterEntry, area: Any) -> tuple[str, str]:
+    """A point must lie in the district, a line or an area must touch it."""
+    if entry.geometry is None or entry.lon is None or entry.lat is None:
+        return "", ""
+    if kind is not PlaceKind.POINT:
+        touches = area.intersects(shape(dict(entry.geometry)))
+        return "geometry", "" if touches else "lies outside the boundary"
+    if area.covers(shapely.Point(entry.lon, entry.lat)):
+        return "", ""
+    swapped = area.covers(shapely.Point(entry.lat, entry.lon))
+    return "lon, lat", "are swapped" if swapped else "lie outside the boundary"
+
+
 def entry_cells(register: Register, entry: RegisterEntry) -> dict[str, str]:
     """The cells that `read_entry` makes the same entry of."""
     cells = {"code": entry.code, "state": entry.state, **entry.fields, **entry.personal}

@@ -13,6 +13,7 @@ from city.incident import Role, Source
 from city.person import Caller
 from city.register import (
     INSPECTORS,
+    KEEPERS,
     Coverage,
     Offence,
     Register,
@@ -20,7 +21,14 @@ from city.register import (
     StoredEntry,
 )
 from city.requests import DrawRequest, InspectionRequest, ReportRequest
-from db import places, register_draws, register_inspections, registers, users
+from db import (
+    places,
+    register_draws,
+    register_inspections,
+    register_recusals,
+    registers,
+    users,
+)
 from db.events import append_events, list_newest
 from db.pool import Connection
 from registers.draw import ALGORITHM, digest_of, draw, weight_of
@@ -33,7 +41,7 @@ from registers.shipped import known_registers
 Report = Callable[[Connection, Caller, ReportRequest, datetime], int]
 # Whose work inspections are; who is named for a draw may be anybody of the district.
 DRAWN_ROLES = frozenset({Role.CHECKER, Role.SQUAD_LEADER})
-DRAWERS = (Role.ADMIN, Role.DISPATCHER)
+DRAWERS = KEEPERS
 WHY_MAX = 2_000
 STRAYED = "register_entry.strayed"
 DRAWN = "register.drawn"
@@ -211,7 +219,10 @@ def make_draw(
         (e.code, weight_of(register, e)) for e in entries if e.state in register.inspected_states
     ]
     inspectors = _inspectors(conn, caller.district, request.inspectors)
-    result = draw(request.seed, population, inspectors, request.objects, request.each)
+    recused = register_recusals.list_recused(conn, caller.district, code, inspectors)
+    result = draw(
+        request.seed, population, inspectors, request.objects, request.each, recused
+    )  # fmt: skip
     made = StoredDraw(
         id=0,
         register=code,
@@ -225,12 +236,14 @@ def make_draw(
         population=[list(one) for one in population],
         inspectors=inspectors,
         result=[[one.entry, list(one.inspectors)] for one in result],
+        recused=[[entry, names] for entry, names in recused.items()],
     )
     draw_id = register_draws.insert_draw(conn, caller.district, made)
     payload = {
         "draw": draw_id, "seed": made.seed, "algorithm": ALGORITHM, "objects": made.wanted,
         "each": made.each, "of": len(population), "why": made.why,
-        "population_sha256": digest_of(made.population, made.inspectors), "result": made.result,
+        "population_sha256": digest_of(made.population, made.inspectors, made.recused),
+        "result": made.result, "recused": made.recused,
     }  # fmt: skip
     append_events(conn, [_event(caller, now, "drawn", f"register:{code}", payload)])
     return register_draws.find_draw(conn, caller.district, draw_id)
@@ -260,12 +273,13 @@ def verify_draw(conn: Connection, district: str, draw_id: int) -> Verified:
         return Verified(draw_id, False, f"was drawn by {made.algorithm}, this is {ALGORITHM}")
     if told is None:
         return Verified(draw_id, False, "has no event in the log")
-    if told["population_sha256"] != digest_of(made.population, made.inspectors):
+    if told["population_sha256"] != digest_of(made.population, made.inspectors, made.recused):
         return Verified(draw_id, False, "was drawn from other entries or inspectors")
     if (told["seed"], told["objects"], told["each"]) != (made.seed, made.wanted, made.each):
         return Verified(draw_id, False, "was drawn with another seed or other numbers")
     population = [(str(code), int(weight)) for code, weight in made.population]
-    again = draw(made.seed, population, made.inspectors, made.wanted, made.each)
+    recused = {str(entry): names for entry, names in made.recused}
+    again = draw(made.seed, population, made.inspectors, made.wanted, made.each, recused)
     result = [[one.entry, list(one.inspectors)] for one in again]
     if result != made.result or result != told["result"]:
         return Verified(draw_id, False, "gives another result")

@@ -55,6 +55,7 @@ class Observation:
     update_every: timedelta = timedelta(seconds=30)
     confidence: float = 0.78
     bbox: tuple[float, float, float, float] = (0.42, 0.51, 0.16, 0.24)
+    seen_before: timedelta = timedelta(0)  # by a camera that tells of it only now
 
     @property
     def ends_at(self) -> datetime:

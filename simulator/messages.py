@@ -45,6 +45,7 @@ class Sighting:
     end_at: datetime | None
     confidence: float
     bbox: tuple[float, float, float, float]  # x, y, w, h, each 0 to 1
+    picture: bytes = b""  # a JPEG, sent with the message
 
 
 def telemetry(device: SimulatedDevice, values: Values, at: datetime) -> Message:
@@ -58,6 +59,11 @@ def camera_status(device: SimulatedDevice, at: datetime) -> Message:
         return Message(at, f"frigate/{device.external_id}/status/detect", b"online", retain=True)
     topic = f"city/v1/{device.district}/camera/{device.code}/status"
     return Message(at, topic, _json({"ts": _rfc3339(at), "online": True}), retain=True)
+
+
+def takes_picture(device: SimulatedDevice) -> bool:
+    """Whether a message of this camera's format has room for a picture."""
+    return device.format == "native"
 
 
 def video(device: SimulatedDevice, seen: Sighting, at: datetime) -> Message:
@@ -148,7 +154,7 @@ def _things_stack(device: SimulatedDevice, values: Values, at: datetime) -> Mess
 
 
 def _native_video(device: SimulatedDevice, seen: Sighting, at: datetime) -> Message:
-    body = {
+    body: dict[str, Any] = {
         "id": seen.event_id,
         "type": seen.type,
         "phase": seen.phase,
@@ -159,6 +165,8 @@ def _native_video(device: SimulatedDevice, seen: Sighting, at: datetime) -> Mess
         "model": "demo-street",
         "version": "1",
     }
+    if seen.picture:
+        body["snapshot"] = f"data:image/jpeg;base64,{base64.b64encode(seen.picture).decode()}"
     return Message(at, f"city/v1/{device.district}/video/{device.code}/event", _json(body))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from city.errors import InvalidInput, Unavailable
@@ -19,6 +19,7 @@ from db.pool import connect_when_ready, open_pool, transaction
 from db.seeds import simulated
 from db.seeds.squads import read_squads
 from simulator.cast import Cast
+from simulator.lamps import COMMANDS, LampOrders
 from simulator.messages import Message
 from simulator.play import play
 from simulator.scenarios import DEFAULT, SCENARIOS
@@ -63,7 +64,10 @@ def run(settings: SimulatorSettings, stop: threading.Event) -> None:
             log.info("playing %s with %d devices", name, len(cast.devices))
             destinations = _follow_dispatch(settings.database_url, stop)
             start = datetime.now(UTC)
-            _perform(client, play(cast, SCENARIOS[name], settings.seed, start, destinations), stop)
+            orders = LampOrders(cast, settings.seed)
+            _take_orders(client, orders)
+            acts = play(cast, SCENARIOS[name], settings.seed, start, destinations, orders)
+            _perform(client, acts, stop)
     finally:
         client.disconnect()
         client.loop_stop()
@@ -100,6 +104,21 @@ def _follow_dispatch(database_url: str, stop: threading.Event) -> dict[str, LonL
     if database_url:
         threading.Thread(target=follow, name="dispatch", daemon=True).start()
     return destinations
+
+
+def _take_orders(client: Client, orders: LampOrders) -> None:
+    """Let lamps answer what they are told, also after the broker was away."""
+
+    def obey(_: Client, __: object, message: MQTTMessage) -> None:
+        for answer in orders.obey(message.topic, bytes(message.payload), datetime.now(UTC)):
+            client.publish(answer.topic, answer.payload, qos=1)
+
+    def subscribe(*_: object) -> None:
+        client.subscribe(COMMANDS, qos=1)
+
+    client.message_callback_add(COMMANDS, obey)
+    client.on_connect = subscribe
+    subscribe()
 
 
 def _perform(client: Client, messages: Iterator[Message], stop: threading.Event) -> None:

@@ -16,7 +16,14 @@ KINDS = frozenset({"gas", "manhole", "light", "camera", "any"})
 # Characters of a codec; the longest that vendors publish have about 60 thousand.
 CODEC_LIMIT = 512 * 1024
 EVERYTHING = "*"
-_MODEL_KEYS = frozenset({"title", "kind", "interval_s", "time_field", "ignore", "field", "classes"})
+_MODEL_KEYS = frozenset(
+    {"title", "kind", "interval_s", "time_field", "ignore", "field", "classes", "command"}
+)
+_COMMAND_KEYS = frozenset({"f_port", "bytes"})
+# The level of a lamp in the bytes of a command: one byte, 0 to 100.
+_LEVEL = "{level}"
+# Bytes of a frame that any region takes at its slowest.
+_FRAME_MAX = 11
 _FIELD_KEYS = frozenset(
     {"names", "metric", "unit", "scale", "offset", "values", "low", "high", "sentinels"}
     | {"wrap_deg", "combine", "invert", "unless", "suspect_if"}
@@ -48,6 +55,17 @@ class FieldRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandFrame:
+    """The downlink that sets a lamp's level: a port and bytes, one of which may be the level."""
+
+    f_port: int
+    parts: tuple[int | None, ...]  # None: the level
+
+    def frame(self, level: int) -> bytes:
+        return bytes(level if part is None else part for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceModel:
     """A device model as the registry names it."""
 
@@ -61,6 +79,7 @@ class DeviceModel:
     classes: Mapping[str, str] = field(default_factory=dict)
     codec: str = ""  # JavaScript text
     conditional: bool = False  # some rule asks what another value says
+    command: CommandFrame | None = None  # how a lamp of this model is commanded by radio
 
     def rule(self, name: str) -> FieldRule | None:
         return self.rules.get(name.lower())
@@ -102,6 +121,7 @@ def parse_model(name: str, text: str, codec: str = "") -> DeviceModel:
         classes=_classes(table, where),
         codec=codec,
         conditional=any(rule.unless or rule.suspect_if for rule in rules.values()),
+        command=_command(table, where),
     )
 
 
@@ -243,3 +263,27 @@ def _classes(table: Mapping[str, Any], where: str) -> dict[str, str]:
     if not all(isinstance(value, str) and value for value in classes.values()):
         raise InvalidInput(f"{where}: classes", classes, "must map class names to event types")
     return {name.lower(): value for name, value in classes.items()}
+
+
+def _command(table: Mapping[str, Any], model: str) -> CommandFrame | None:
+    if "command" not in table:
+        return None
+    where = f"{model}: command"
+    entry = _typed(table, "command", dict, model)
+    _only_known_keys(entry, _COMMAND_KEYS, where)
+    port = _typed(entry, "f_port", int, where)
+    if isinstance(port, bool) or not 1 <= port <= 223:
+        raise InvalidInput(f"{where}.f_port", port, "must be a port for applications, 1 to 223")
+    text = _typed(entry, "bytes", str, where)
+    parts: list[int | None] = []
+    for word in text.split():
+        if word == _LEVEL:
+            parts.append(None)
+        elif len(word) == 2 and all(sign in "0123456789abcdefABCDEF" for sign in word):
+            parts.append(int(word, 16))
+        else:
+            raise InvalidInput(f"{where}.bytes", word, f"must be two hex digits or {_LEVEL}")
+    if None not in parts or len(parts) > _FRAME_MAX:
+        problem = f"must be at most {_FRAME_MAX} bytes, one of them {_LEVEL}"
+        raise InvalidInput(f"{where}.bytes", text, problem)
+    return CommandFrame(port, tuple(parts))

@@ -11,6 +11,7 @@ from city.errors import GridwardenError
 from city.gateway import Carrier
 from city.reading import REASON_TOO_LARGE, Decoded, MessageClass, Reject
 from city.sequence import MessageNumber
+from wire.command import Commanding
 
 # Bytes. The largest real message seen (a LoRaWAN frame heard by seven gateways, a review of
 # many detections) is below 20 KiB; base64 pictures of 100 KiB still pass. Beyond that a
@@ -83,6 +84,7 @@ class Format:
     kind_of_topic: Callable[[str], str | None] | None = None  # None: the topic does not say
     gas: GasTopics | None = None
     by_code: bool = False  # devices are known by their code in the registry
+    commanding: Commanding | None = None  # of lamps
     # Of feeds that an installation adds (`wire.feeds`): the first levels of `subscriptions` that
     # such a feed calls otherwise; whether the parser finds its way behind a prefix of any depth;
     # and which identities are unique within one feed only.

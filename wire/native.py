@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from city.datum import Datum, parse_datum, to_wgs84
 from city.errors import InvalidInput
+from city.lighting import LampAnswer, LampCommand
 from city.place import LonLat
 from city.reading import (
     METRICS,
@@ -30,7 +32,9 @@ from city.reading import (
     TimeSource,
     VideoEvent,
 )
+from city.video import INLINE_MAX, inline_picture
 from wire.body import as_number, as_text, identity, kind_of, parse_object, shown
+from wire.command import Commanding, Downlink, as_json, below_feed, is_dimmable
 from wire.fast import build_decoded, build_reading
 from wire.format import Format, GasTopics, Numbering, Refused, fits_object, guarded
 from wire.numbering import number_at
@@ -268,11 +272,38 @@ def _position(
 def _command(
     district: str, kind: str, device: str, body: dict[str, Any], received_at: datetime
 ) -> Decoded:
-    """Our own command, or a lamp's answer to it: neither is a measurement."""
+    """Our own command, as the broker gives it back: no measurement."""
     link: dict[str, Any] = {"district": district, "kind": kind}
     link["command"] = identity(body.get("id"), "id")
     link.update({key: body[key] for key in ("ok", "level") if isinstance(body.get(key), int)})
     return Decoded(NAME, MessageClass.OTHER, device, link=link)
+
+
+def _command_ack(
+    district: str, kind: str, device: str, body: dict[str, Any], received_at: datetime
+) -> Decoded:
+    """A lamp's answer to a command."""
+    decoded = _command(district, kind, device, body, received_at)
+    ok = body.get("ok")
+    if not isinstance(ok, bool):
+        raise Refused(REASON_FIELD, f"ok: must be true or false (got {shown(ok)})")
+    said = as_text(body.get("error"))
+    answer = LampAnswer(decoded.link["command"], ok, as_number(body.get("level")), said)
+    return replace(decoded, answer=answer)
+
+
+# A lamp answers as soon as it has switched.
+ANSWERS_S = 20.0
+
+
+def _encode(command: LampCommand) -> Downlink:
+    lamp = command.lamp
+    is_dimmable(command)
+    body: dict[str, Any] = {"id": command.token, "level": command.level}
+    if command.until is not None:
+        body["until"] = command.until.isoformat().replace("+00:00", "Z")
+    topic = f"{PREFIX}{lamp.district}/light/{lamp.code}/command"
+    return Downlink(below_feed(lamp, topic), as_json(body))
 
 
 _READERS: dict[tuple[str, str], _Reader] = {
@@ -281,7 +312,7 @@ _READERS: dict[tuple[str, str], _Reader] = {
     ("video", "event"): _video_event,
     ("squad", "position"): _position,
     ("light", "command"): _command,
-    ("light", "command/ack"): _command,
+    ("light", "command/ack"): _command_ack,
 }
 
 
@@ -334,9 +365,15 @@ def _box(
 
 
 def _link(body: Mapping[str, Any], field: str, rejects: list[Reject]) -> str:
-    """A web address or a path; other schemes never reach a screen."""
+    """A web address, a path, or a picture itself; other schemes never reach a screen."""
     value = body.get(field)
     if value is None or value == "":
+        return ""
+    if isinstance(value, str) and value.startswith("data:"):
+        if inline_picture(value) is not None:
+            return value
+        problem = f"must be data:image/…;base64,… of at most {INLINE_MAX} characters"
+        rejects.append(_optional_refusal(field, problem, value[:64]))
         return ""
     text = value if isinstance(value, str) and len(value) <= 2048 else ""
     if text.isprintable() and text.startswith(("http://", "https://", "/")):
@@ -396,4 +433,5 @@ NATIVE = Format(
     NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse),
     numbering=Numbering(number_at("seq")), kind_of_topic=_kind_of_topic,
     gas=GasTopics(GAS_FILTER, is_gas_topic), by_code=True,
+    commanding=Commanding(_encode, ANSWERS_S, acknowledges=True),
 )  # fmt: skip

@@ -103,9 +103,9 @@ class ServiceKind(Kind[ServiceRule, ServiceState]):
                     continue
                 raised = judge_date(rule, day)
                 if raised.sensed_at <= to:
-                    book = AlarmBook(raised.sensed_at)
-                    alarm = book.raise_alarm(rule, place_of(device, rule), raised)
-                    book.act(alarm.condition, Input.ACKNOWLEDGE, SYSTEM)
+                    book, place = AlarmBook(raised.sensed_at), place_of(device, rule)
+                    book.raise_alarm(rule, place, raised)
+                    book.act(condition_of(rule, place.name), Input.ACKNOWLEDGE, SYSTEM)
                     yield book
 
 

@@ -1,4 +1,4 @@
-"""`gridwarden engine`: readings to alarms, alarms to incidents."""
+"""`gridwarden engine`: readings to alarms, alarms to incidents; pictures of video events."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 
 from alerts import worker as alert_worker
+from alerts.video import worker as snapshot_worker
+from alerts.video.fetch import parse_hosts
 from app.settings import Settings
 from dispatch import worker as dispatch_worker
 
@@ -14,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
-    """Alarm evaluation and incident opening, a thread each; the end of one ends both."""
+    """Alarm evaluation, incident opening and pictures, a thread each; the end of one ends all."""
     _run_together(
         stop,
         alerts=lambda: alert_worker.run(
@@ -26,6 +28,14 @@ def run(settings: Settings, stop: threading.Event) -> None:
         dispatch=lambda: dispatch_worker.run(
             dispatch_worker.DispatchSettings(
                 database_url=settings.database_url, redis_url=settings.redis_url
+            ),
+            stop,
+        ),
+        snapshots=lambda: snapshot_worker.run(
+            snapshot_worker.SnapshotSettings(
+                database_url=settings.database_url,
+                redis_url=settings.redis_url,
+                hosts=parse_hosts(settings.snapshot_hosts),
             ),
             stop,
         ),

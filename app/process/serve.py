@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts import steps as alert_steps
-from app import city_settings, first_run, four_eyes
+from app import city_settings, first_run, four_eyes, lamps, proposals, rule_desk, shelving
 from app.demo_people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
@@ -86,10 +86,15 @@ def build_ports() -> Ports:
     return Ports(
         incidents=dispatch_steps,
         alarms=alert_steps,
+        shelving=shelving,
+        proposals=proposals,
         registry=registry_steps,
         quarantine=replay,
         people=people_steps,
         settings=city_settings,
         approvals=four_eyes,
+        rules=rule_desk,
+        permits=alert_steps,
         first_run=first_run,
+        lighting=lamps,
     )

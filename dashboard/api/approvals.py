@@ -21,8 +21,9 @@ from dashboard.shell.plain_json import as_plain
 from dashboard.shell.ports import ApprovalSteps
 from db.pool import Connection, transaction
 
-READERS = (*ADMINISTRATORS, Role.GAS_ENGINEER, Role.LEADER)
-DECIDERS = (*ADMINISTRATORS, Role.GAS_ENGINEER)
+READERS = (*ADMINISTRATORS, Role.DISPATCHER, Role.GAS_ENGINEER, Role.LEADER)
+# Of all kinds together; each kind says who decides it.
+DECIDERS = (*ADMINISTRATORS, Role.DISPATCHER, Role.GAS_ENGINEER)
 
 approvals = Blueprint("approvals", __name__)
 

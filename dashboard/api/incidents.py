@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
@@ -11,11 +12,10 @@ from city.incident import FINAL_STATES, IncidentState
 from city.requests import ActionRequest, ReportRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
 from dashboard.api.bodies import check_text
-from dashboard.api.params import cursor_key, page, read_args, read_list_query
+from dashboard.api.params import cursor_key, page, parse_filter, read_args, read_list_query
 from dashboard.screens.detail import load
 from dashboard.shell.auth import current_caller
 from dashboard.shell.parts import parts
-from dashboard.shell.plain_json import as_plain
 from dashboard.shell.who_sees_what import may_see_photo
 from db import evidence as evidence_rows
 from db import incidents as incident_rows
@@ -23,10 +23,10 @@ from db.pool import transaction
 
 FILTERS: dict[str, type] = {
     "state": str, "open": bool, "squad": str, "category": str, "family": str, "device": str,
-    "severity": int,
+    "severity": int, "q": str,
 }  # fmt: skip
 # Only these are shown inside the browser; everything else is a download.
-SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "video/mp4"})
 
 incidents = Blueprint("incidents", __name__)
 
@@ -37,17 +37,29 @@ def list_incidents() -> Response:
     key = cursor_key(query, int)
     wanted = dict(query.filters)
     states = _states(wanted.pop("state", None), wanted.pop("open", None))
-    with transaction(parts().pool) as conn:
-        rows = incident_rows.list_incidents(
-            conn,
-            current_caller().district,
-            states=states,
-            since=query.since,
-            before_id=key[0] if key else None,
-            limit=query.limit + 1,
-            **wanted,
-        )
+    search = wanted.pop("q", None)
+    before_id = key[0] if key else None
+    if search is not None:
+        _alone("q", {**wanted, **({"since": query.since} if query.since else {})})
+        rows = load.search(current_caller(), search, states, before_id, query.limit + 1)
+    else:
+        with transaction(parts().pool) as conn:
+            rows = incident_rows.list_incidents(
+                conn,
+                current_caller().district,
+                states=states,
+                since=query.since,
+                before_id=before_id,
+                limit=query.limit + 1,
+                **wanted,
+            )
     return json_answer(page(rows, query.limit, lambda row: [row.id]))
+
+
+def _alone(name: str, others: Mapping[str, object]) -> None:
+    """A search goes with the states alone: what else there is would be words of it."""
+    for other, value in others.items():
+        raise InvalidInput(other, value, f"does not go with {name}; state and open do")
 
 
 def _states(state: str | None, is_open: bool | None) -> list[str] | None:
@@ -115,29 +127,30 @@ def add_evidence(incident_id: int) -> Response:
 @incidents.get("/incidents/<int:incident_id>/evidence")
 def list_evidence(incident_id: int) -> Response:
     read_args(())
-    number = known_id("incident", incident_id)
-    with transaction(parts().pool) as conn:
-        incident_rows.find(conn, number, current_caller().district)
-        rows = evidence_rows.list_evidence(conn, number)
-    items = [{**as_plain(row), "sha256": row.sha256.hex()} for row in rows]
-    return json_answer({"items": items, "next": None})
+    facts = load.incident_facts(current_caller(), known_id("incident", incident_id))
+    return json_answer({"items": facts["evidence"], "next": None})
 
 
 @incidents.get("/incidents/<int:incident_id>/evidence/<int:evidence_id>")
 def get_evidence(incident_id: int, evidence_id: int) -> Response:
-    """The file itself; never run by the browser, whatever it says it is."""
+    """The file itself, or with `shown` a picture that any browser shows; never run by the browser,
+    whatever it says it is."""
+    args = read_args(("shown",))
+    wants_shown = bool(parse_filter("shown", args.get("shown", "false"), bool))
     with transaction(parts().pool) as conn:
         stored = evidence_rows.find_content(conn, known_id("evidence", evidence_id))
     if stored.incident_id != incident_id or not may_see_photo(current_caller(), stored.district):
         raise NotFound("evidence", evidence_id)
-    shown = stored.media_type in SHOWN_TYPES
-    response = Response(
-        stored.content, content_type=stored.media_type if shown else "application/octet-stream"
-    )
+    content, media_type = stored.content, stored.media_type
+    if wants_shown and stored.shown is not None:
+        content, media_type = stored.shown, "image/jpeg"
+    shown = media_type in SHOWN_TYPES
+    response = Response(content, content_type=media_type if shown else "application/octet-stream")
     how = "inline" if shown else "attachment"
     response.headers["Content-Disposition"] = f"{how}; filename*=UTF-8''{quote(stored.filename)}"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
-    response.headers["ETag"] = f'"{stored.sha256.hex()}"'
-    response.make_conditional(request)
+    response.headers["ETag"] = f'"{stored.sha256.hex()}{"-shown" if wants_shown else ""}"'
+    # A film is asked for in parts.
+    response.make_conditional(request, accept_ranges=True, complete_length=len(content))
     return response

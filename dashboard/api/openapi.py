@@ -10,23 +10,41 @@ import msgspec
 from flask import Blueprint, Response
 
 from city.incident import ListedIncident
-from city.register import Offence
+from city.lighting import NightOfStreet
+from city.register import Offence, Recusal
 from city.requests import (
+    AcknowledgeRequest,
     ActionRequest,
     ApprovalApproveRequest,
     ApprovalRefuseRequest,
     ApproveRequest,
+    AssignRequest,
     DrawRequest,
+    EntryChangeRequest,
+    EntryRequest,
     InspectionRequest,
+    LampCancelRequest,
+    LampOrderRequest,
+    NextEventsRequest,
+    NightRequest,
     OffenceRequest,
     OutOfServiceRequest,
     PasswordRequest,
+    PermitEndRequest,
+    PermitRequest,
+    ProgrammeRequest,
+    ProgrammeRetireRequest,
+    RecusalRequest,
     ReplaceRequest,
     ReplayGroupRequest,
     ReplayRequest,
     ReportRequest,
+    RetireEntryRequest,
     ReviewRequest,
     RoleRequest,
+    RuleApplyRequest,
+    RuleTextRequest,
+    RuleTrialRequest,
     SettingsApplyRequest,
     SettingsPlanRequest,
     ShelveRequest,
@@ -34,12 +52,15 @@ from city.requests import (
     UserRequest,
     VersionRequest,
 )
+from city.rule_pages import AppliedTrial, FormAnswer, RuleAnswer, RuleItem, TrialAnswer
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
-from dashboard.api import incidents, ingest, people, registry, settings, squads
+from dashboard.api import incidents, ingest, people, permits, registry, settings, squads
+from dashboard.api.alarms import WaitingAnswer
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.shapes import (
     ApprovalItem,
+    AreaItem,
     CategoryItem,
     DeviceAnswer,
     EventItem,
@@ -47,14 +68,21 @@ from dashboard.api.shapes import (
     IdentityItem,
     ImportAnswer,
     IncidentAnswer,
+    LampOrderAnswer,
     LedgerAnswer,
+    NextEventsAnswer,
+    PrecisionItem,
     Problem,
+    ProposalItem,
     RecommendationItem,
     RejectItem,
     ReplayAnswer,
 )
 from dashboard.api.squads import SquadItem
+from dashboard.screens.alarms.load import MeasuresAnswer
 from dashboard.screens.kpi.key_figures import KpiAnswer
+from dashboard.screens.kpi.trend import TrendAnswer
+from dashboard.screens.lighting import load as lighting
 from dashboard.screens.operations.load import OperationsAnswer
 from dashboard.screens.quarantine.load import RejectReplayAnswer
 from dashboard.screens.registers import load as registers
@@ -99,6 +127,7 @@ class Operation:
     status: str = "200"
     upload: tuple[str, ...] = ()  # fields of a form; `file` is the file itself
     answer_types: tuple[str, ...] = ("application/json",)
+    also: dict[str, type] = field(default_factory=dict)  # other answers, by status
 
 
 def _text(description: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
@@ -184,12 +213,24 @@ OPERATIONS = (
     Operation("get", "/alarms", "Alarms with rule, reason and IEC 62682 state",
               listings.ListedAlarm, listed=True,
               query={**PAGING, **_filters(listings.ALARM_FILTERS)}),
+    Operation("get", "/alarms/measures",
+              "Measures of alarm management over a period: rate, floods, bad actors",
+              MeasuresAnswer, query=PERIOD),
+    Operation("get", "/alarms/proposals",
+              "What would make a rule quieter, with the alarms it would have gained and lost",
+              ProposalItem, listed=True,
+              query={"rule": _text("code of the rule", required=True),
+                     "device": _text("only alarms of this device"), **PERIOD}),
+    Operation("post", "/alarms/acknowledge",
+              "Acknowledge several alarms, all or none; red gas is never among them",
+              listings.ListedAlarm, listed=True, body=AcknowledgeRequest),
     Operation("get", "/alarms/{id}", "One alarm", listings.ListedAlarm),
     *(Operation("post", f"/alarms/{{id}}/{verb}", f"{verb.capitalize()} an alarm",
                 listings.ListedAlarm, body=VersionRequest)
       for verb in ("acknowledge", "unshelve", "reset")),
-    Operation("post", "/alarms/{id}/shelve", "Mute an alarm until a time, with a reason",
-              listings.ListedAlarm, body=ShelveRequest),
+    Operation("post", "/alarms/{id}/shelve", "Mute an alarm until a time, with a reason; "
+              "of red gas this is asked for and answered 202 with the request (`approval`)",
+              listings.ListedAlarm, body=ShelveRequest, also={"202": WaitingAnswer}),
     Operation("get", "/incidents", "Incidents, newest first", ListedIncident, listed=True,
               query={**PAGING, **_filters(incidents.FILTERS)}),
     Operation("post", "/incidents", "Report a matter", IncidentAnswer, body=ReportRequest,
@@ -205,10 +246,14 @@ OPERATIONS = (
     Operation("post", "/incidents/{id}/evidence", "Hand in a photo or document", IncidentAnswer,
               status="201", upload=("stage", "file")),
     Operation("get", "/incidents/{id}/evidence/{evidence_id}", "The file itself",
-              answer_types=("image/jpeg", "image/png", "application/octet-stream")),
+              query={"shown": {"description": "a picture that any browser shows, if one is kept",
+                               "schema": {"type": "boolean", "default": False}}},
+              answer_types=("image/jpeg", "image/png", "video/mp4", "application/octet-stream")),
     Operation("get", "/squads", "Squads with position, duty and load", SquadItem, listed=True,
               query={**PAGING, **_filters(squads.SQUAD_FILTERS)}),
     Operation("get", "/categories", "Categories a person may choose", CategoryItem, listed=True),
+    Operation("get", "/kpi/trend", "The last 400 days by week, and when and where cases come up",
+              TrendAnswer),
     Operation("get", "/kpi", "Key figures with the counts behind every ratio", KpiAnswer,
               query={**PERIOD, "by": _text("grouping", enum=list(GROUPINGS))}),
     Operation("get", "/events", "The event log from a cursor; as an event stream it follows it",
@@ -239,8 +284,23 @@ OPERATIONS = (
     Operation("get", "/video-events", "What cameras reported", listings.ListedVideoEvent,
               listed=True, query={**PAGING, **_filters(listings.VIDEO_FILTERS)}),
     Operation("post", "/video-events/{camera}/{event_id}/review",
-              "Confirm or dismiss what a camera reported", listings.ListedVideoEvent,
+              "Confirm, dismiss or merge what a camera reported", listings.ListedVideoEvent,
               body=ReviewRequest),
+    Operation("post", "/video-events/{camera}/{event_id}/take-back",
+              "Take one's verdict back that does not hold yet", listings.ListedVideoEvent),
+    Operation("post", "/video-events/{camera}/{event_id}/queue",
+              "Have a person judge what was held back", listings.ListedVideoEvent),
+    Operation("get", "/video-events/{camera}/{event_id}/snapshot", "The picture that is kept",
+              answer_types=("image/jpeg", "image/png", "image/webp")),
+    Operation("post", "/video-review/next", "The next events to judge, the caller's for a while",
+              NextEventsAnswer, body=NextEventsRequest),
+    Operation("post", "/video-review/leave", "Give back what one only looked at"),
+    Operation("get", "/video-review/precision",
+              "How often cameras were right, by class", PrecisionItem, listed=True),
+    Operation("get", "/areas", "Areas of the city, or those around a place", AreaItem,
+              listed=True,
+              query={"lon": _text("longitude, WGS-84"), "lat": _text("latitude, WGS-84"),
+                     "at": _moment("when; now if nothing is said")}),
     Operation("get", "/users", "Everybody who may sign in or once might", users.Account,
               listed=True),
     Operation("post", "/users", "Somebody new; the key of a repeated request is not kept",
@@ -266,11 +326,32 @@ OPERATIONS = (
               ApprovalItem, body=ApprovalApproveRequest),
     Operation("post", "/approvals/{id}/refuse", "Say no, or take back what one asked for",
               ApprovalItem, body=ApprovalRefuseRequest),
+    Operation("get", "/rules", "Alarm rules with what they hold and raised", RuleItem, listed=True),
+    Operation("get", "/rules/{code}", "One rule with all its versions", RuleAnswer),
+    Operation("post", "/rules/form", "A rule's text as a form; nothing is written", FormAnswer,
+              body=RuleTextRequest),
+    Operation("post", "/rule-trials", "Have a change of a rule tried on the last 30 days",
+              TrialAnswer, body=RuleTrialRequest, status="201"),
+    Operation("get", "/rule-trials/{id}", "How far a trial is, and what it found", TrialAnswer),
+    Operation("post", "/rule-trials/{id}/cancel", "Nobody waits for it", TrialAnswer),
+    Operation("post", "/rule-trials/{id}/apply",
+              "Put in force what was tried; gas safety may wait for a second person", AppliedTrial,
+              body=RuleApplyRequest),
+    Operation("get", "/permits", "Work permits, newest first", permits.PermitItem, listed=True,
+              query={**PAGING, "state": _text("those not over", enum=list(permits.STATES)),
+                     "device": _text("only about this device")}),
+    Operation("get", "/permits/{code}", "One work permit", permits.PermitItem),
+    Operation("post", "/permits", "Covers of a place may be open for a time", permits.PermitItem,
+              body=PermitRequest, status="201"),
+    Operation("post", "/permits/{code}/end",
+              "End it early; covers open in a minute are alarms", permits.PermitItem,
+              body=PermitEndRequest),
     Operation("get", "/settings", "The parts of the city folder that are tables", PartItem,
               listed=True),
     Operation("get", "/settings/{part}", "A table as it is now", Sheet),
     Operation("get", "/settings/{part}/file", "A table as a file",
-              query={"format": _text("kind of file", enum=["csv", "xlsx"], default="csv")},
+              query={"format": _text("kind of file; geojson of areas", enum=list(settings.FORMATS),
+                                     default="csv")},
               answer_types=tuple(settings.FORMATS.values())),
     Operation("get", "/settings/{part}/history", "Who changed a table when, why and from what",
               HistoryItem, listed=True, query={"code": _text("only this row")}),
@@ -281,6 +362,39 @@ OPERATIONS = (
               upload=("file",)),
     Operation("post", "/settings/{part}/apply", "Put the content of a plan in force, or nothing",
               AppliedSheet, body=SettingsApplyRequest),
+    Operation("get", "/lighting", "Lamps now, by street and cabinet", lighting.LightingAnswer),
+    Operation("get", "/lighting/lamps", "The lamps of a cabinet or street", lighting.LampItem,
+              listed=True, query={"cabinet": _text("code of a cabinet"),
+                                  "street": _text("code of a street (a division)")}),
+    Operation("get", "/lighting/commands", "Orders to lamps, newest first",
+              lighting.LampOrderItem, listed=True,
+              query={**LIMIT, **CURSOR,
+                     "state": _text("only orders with a command that stands so",
+                                    enum=["open", "lost", "queued", "sent", "acknowledged",
+                                          "failed", "timed_out", "cancelled"])}),
+    Operation("post", "/lighting/commands",
+              "Set lamps to a level; many of them by day wait for a second person",
+              LampOrderAnswer, body=LampOrderRequest, status="201"),
+    Operation("get", "/lighting/commands/{id}", "One order with the command to each lamp",
+              lighting.LampOrderDetail),
+    Operation("post", "/lighting/commands/{id}/cancel", "Call off what is not answered yet",
+              lighting.LampOrderDetail, body=LampCancelRequest),
+    Operation("get", "/lighting/programmes", "Programmes in force, with who follows them",
+              lighting.ProgrammeItem, listed=True),
+    Operation("post", "/lighting/programmes", "Put a programme in force as its next version",
+              lighting.ProgrammeItem, body=ProgrammeRequest, status="201"),
+    Operation("post", "/lighting/programmes/{code}/retire",
+              "Take a programme that nothing follows out of force", lighting.ProgrammeItem,
+              body=ProgrammeRetireRequest),
+    Operation("post", "/lighting/assignments", "Let lamps follow a programme, or none",
+              lighting.AssignedItem, body=AssignRequest),
+    Operation("get", "/lighting/nights", "Lit checks and lamp-hours lost, night and street",
+              NightOfStreet, listed=True,
+              query={"from": _text("first night", format="date"),
+                     "to": _text("last night", format="date")}),
+    Operation("post", "/lighting/nights/{night}/computation",
+              "Compute a night anew from the readings that there are", NightOfStreet, listed=True,
+              body=NightRequest),
     Operation("get", "/registers", "The lists the city keeps, with their coverage",
               registers.RegisterItem, listed=True),
     Operation("get", "/registers/{code}", "One register: its definition and counts",
@@ -290,6 +404,11 @@ OPERATIONS = (
               query={**LIMIT, **CURSOR, "q": _text("only with all these words"),
                      "state": _text("only in this state"),
                      "due": _text("only what is due", enum=["due", "overdue"])}),
+    Operation("post", "/registers/{code}/entries", "A new entry", registers.EntryItem,
+              body=EntryRequest, status="201"),
+    Operation("get", "/registers/{code}/labels", "QR labels on sheets of A4, to be printed",
+              query={"after": _text("code of the last label that was printed")},
+              answer_types=("text/html",)),
     Operation("get", "/registers/{code}/draws", "Random draws, newest first", registers.DrawItem,
               listed=True),
     Operation("post", "/registers/{code}/draws", "Draw entries and who inspects them",
@@ -300,6 +419,13 @@ OPERATIONS = (
               registers.EntryAnswer),
     Operation("get", "/register-entries/{short}/label", "The QR label of an entry",
               answer_types=("image/svg+xml",)),
+    Operation("post", "/register-entries/{short}/change", "Other values of an entry",
+              registers.EntryItem, body=EntryChangeRequest),
+    Operation("post", "/register-entries/{short}/retire", "Take an entry out of its register",
+              registers.EntryItem, body=RetireEntryRequest),
+    Operation("post", "/register-entries/{short}/recusals",
+              "Somebody is related to an entry and is not drawn for it, or not any more",
+              Recusal, listed=True, body=RecusalRequest),
     Operation("post", "/register-entries/{short}/inspections",
               "Inspect an entry; a failed inspection becomes an incident",
               registers.InspectionAnswer, body=InspectionRequest, status="201"),
@@ -318,6 +444,7 @@ def get_openapi() -> Response:
 def build_document() -> dict[str, Any]:
     """The whole description."""
     types = {op.answer for op in OPERATIONS}
+    types |= {kind for op in OPERATIONS for kind in op.also.values()}
     types |= {body_of(op.body) for op in OPERATIONS if op.body is not None}
     known = sorted(
         (kind for kind in types | {Problem} if kind is not None),
@@ -355,6 +482,13 @@ def _operation(op: Operation) -> dict[str, Any]:
             op.status: {
                 "description": "Done",
                 "content": {kind: _content(op, kind) for kind in op.answer_types},
+            },
+            **{
+                status: {
+                    "description": "Waits for a second person",
+                    "content": {"application/json": {"schema": _ref(kind)}},
+                }
+                for status, kind in op.also.items()
             },
             **{
                 status: {

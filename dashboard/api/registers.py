@@ -9,13 +9,21 @@ from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from city.errors import InvalidInput
-from city.register import INSPECTORS, READERS
-from city.requests import DrawRequest, InspectionRequest, OffenceRequest
+from city.register import INSPECTORS, KEEPERS, READERS
+from city.requests import (
+    DrawRequest,
+    EntryChangeRequest,
+    EntryRequest,
+    InspectionRequest,
+    OffenceRequest,
+    RecusalRequest,
+    RetireEntryRequest,
+)
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
 from dashboard.api.bodies import check_text
 from dashboard.api.params import check_choice, cursor_key, page, read_args, read_list_query
 from dashboard.screens.registers import load
-from dashboard.screens.registers.label import label_svg
+from dashboard.screens.registers.label import ON_A_SHEET, label_sheets, label_svg
 from dashboard.shell.auth import current_caller, requires
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
@@ -24,6 +32,10 @@ from db.registers import NEVER
 from registers import steps
 
 ENTRY_FILTERS: dict[str, type] = {"q": str, "state": str, "due": str}
+# A permitted route has thousands of points.
+ENTRY_MAX_BYTES = 1_000_000
+# A code takes some milliseconds.
+SHEETS_MAX = 20
 DUE_WORDS = (load.DUE, load.OVERDUE)
 
 registers = Blueprint("registers", __name__)
@@ -123,6 +135,63 @@ def get_label(short: str) -> Response:
     response = Response(label, content_type="image/svg+xml")
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
+
+
+@registers.get("/registers/<code>/labels")
+@requires(*READERS)
+def list_labels(code: str) -> Response:
+    """Labels of entries as sheets of A4, 24 each, to be printed; `after` is the code of the last
+    one that was printed."""
+    args = read_args(("after",))
+    name, after = check_text("code", code), check_text("after", args.get("after", ""))
+    register, found = load.find_labels(current_caller(), name, after, SHEETS_MAX * ON_A_SHEET + 1)
+    page_of, rest = found[: SHEETS_MAX * ON_A_SHEET], found[SHEETS_MAX * ON_A_SHEET :]
+    last = page_of[-1][0] if rest else ""
+    response = Response(
+        label_sheets(register, page_of, f"{request.host_url}r/", last), content_type="text/html"
+    )
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; sandbox allow-modals allow-top-navigation"
+    )
+    return response
+
+
+@registers.post("/registers/<code>/entries")
+@requires(*KEEPERS)
+def add_entry(code: str) -> Response:
+    wanted, name = read_body(EntryRequest, ENTRY_MAX_BYTES), check_text("code", code)
+    _check_cells(wanted)
+    return stored_answer(load.add_entry(current_caller(), name, wanted, read_once()))
+
+
+@registers.post("/register-entries/<short>/change")
+@requires(*KEEPERS)
+def change_entry(short: str) -> Response:
+    wanted, name = read_body(EntryChangeRequest, ENTRY_MAX_BYTES), check_text("short", short)
+    _check_cells(wanted)
+    return stored_answer(load.change_entry(current_caller(), name, wanted, read_once()))
+
+
+@registers.post("/register-entries/<short>/retire")
+@requires(*KEEPERS)
+def retire_entry(short: str) -> Response:
+    wanted, name = read_body(RetireEntryRequest), check_text("short", short)
+    check_text("why", wanted.why)
+    return stored_answer(load.retire_entry(current_caller(), name, wanted, read_once()))
+
+
+@registers.post("/register-entries/<short>/recusals")
+@requires(*INSPECTORS)
+def recuse(short: str) -> Response:
+    wanted, name = read_body(RecusalRequest), check_text("short", short)
+    check_text("person", wanted.person + wanted.why)
+    return stored_answer(load.recuse(current_caller(), name, wanted, read_once()))
+
+
+def _check_cells(wanted: EntryRequest | EntryChangeRequest) -> None:
+    for name, value in wanted.cells.items():
+        check_text("cells", name + value)
+    check_text("why", wanted.why)
 
 
 @registers.post("/register-entries/<short>/inspections")

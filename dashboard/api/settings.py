@@ -23,12 +23,13 @@ from db.pool import Connection, transaction
 
 READERS = (*ADMINISTRATORS, Role.GAS_ENGINEER, Role.LEADER)
 # Whose names and telephone numbers nobody else needs.
-FOR_ADMINISTRATORS = ("people", "rosters")
-# A district of thousands of people or divisions.
-FILE_MAX_BYTES = 4_000_000
+FOR_ADMINISTRATORS, OF_REGISTERS = ("people", "rosters"), "register-"
+# A district of 100,000 cells of the unit grid.
+FILE_MAX_BYTES = 12_000_000
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "geojson": "application/geo+json",  # of areas
 }
 
 settings = Blueprint("settings", __name__)
@@ -58,7 +59,7 @@ def download(part: str) -> Response:
     check_choice(args, "format", tuple(FORMATS))
     kind, name = args["format"], _readable(part)
     with transaction(parts().pool) as conn:
-        content = _steps().write_file(conn, current_caller(), name, excel=kind == "xlsx")
+        content = _steps().write_file(conn, current_caller(), name, kind)
     response = Response(content, content_type=FORMATS[kind])
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
     return response
@@ -77,7 +78,7 @@ def list_history(part: str) -> Response:
 @settings.post("/settings/<part>/plan")
 @requires(*ADMINISTRATORS)
 def plan(part: str) -> Response:
-    asked = read_body(SettingsPlanRequest)
+    asked = read_body(SettingsPlanRequest, FILE_MAX_BYTES)
     name = check_text("part", part)
     if (asked.put is None) == (not asked.remove):
         raise InvalidInput("put", None, "is one of put and remove")
@@ -128,7 +129,9 @@ def _steps() -> SettingsSteps:
 
 
 def _may_read(name: str) -> bool:
-    return current_caller().role in ADMINISTRATORS or name not in FOR_ADMINISTRATORS
+    return current_caller().role in ADMINISTRATORS or not (
+        name in FOR_ADMINISTRATORS or name.startswith(OF_REGISTERS)
+    )
 
 
 def _readable(part: str) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
 from city.approval import ApprovalState
 from city.clock import CountedDay
-from city.incident import Action, IncidentState, SimilarIncident, Source
+from city.incident import Action, DoubtCode, IncidentState, SimilarIncident, Source
 from db.ledger import Imbalance, LedgerLine
-from db.listings import ListedAlarm, ListedDevice
+from db.listings import ListedAlarm, ListedDevice, ListedVideoEvent
 
 
 class Problem(msgspec.Struct, kw_only=True):
@@ -81,6 +81,18 @@ class EvidenceItem(msgspec.Struct, kw_only=True):
     lat: float | None
     uploaded_by: str
     uploaded_at: datetime
+    has_shown: bool
+    doubts: list[DoubtItem]
+
+
+class DoubtItem(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Why a file may not show this case as it is now, with its measure: minutes before the case
+    or the dispatch, or after the receipt; metres away; numbers of the cases that hold it, too."""
+
+    code: DoubtCode
+    minutes: int | None = None
+    metres: int | None = None
+    cases: list[str] = []
 
 
 class TimelineItem(msgspec.Struct, kw_only=True):
@@ -193,6 +205,20 @@ class RecommendationItem(msgspec.Struct, kw_only=True):
     phone: str
 
 
+class ProposalItem(msgspec.Struct, kw_only=True):
+    """A change of a rule that was tried: `kind` is deadband, off_delay, on_delay or limit;
+    `fields` has the values of now and those proposed, `told` counts announcements."""
+
+    kind: str
+    fields: dict[str, dict[str, Any]]
+    alarms_before: int
+    alarms_after: int
+    told_before: int
+    told_after: int
+    gained: list[dict[str, Any]]
+    lost: list[dict[str, Any]]
+
+
 class ApprovalItem(msgspec.Struct, kw_only=True):
     """What one person asked for. `digest` names `change` (what would be done) and `before` (what
     it was made on); `shown` has rules before and after and the alarms gained and lost."""
@@ -215,6 +241,15 @@ class ApprovalItem(msgspec.Struct, kw_only=True):
     decided_why: str
     may_approve: bool
     may_refuse: bool
+
+
+class LampOrderAnswer(msgspec.Struct, kw_only=True):
+    """The number of the order, or of the approval that waits for a second person instead."""
+
+    order: int | None
+    approval: int | None
+    lamps: int
+    cancelled: int
 
 
 class EventItem(msgspec.Struct, kw_only=True):
@@ -349,3 +384,88 @@ class LedgerAnswer(msgspec.Struct, kw_only=True):
     totals: list[LedgerTotal]
     imbalances: list[Imbalance]
     next: str | None
+
+
+class PrecisionItem(msgspec.Struct, kw_only=True):
+    """How often a camera was right about a class in people's verdicts of 90 days. `lower` is the
+    lower end of Wilson's interval of 95 %; `neither` are verdicts that say nothing of it."""
+
+    camera: str
+    camera_name: str
+    type: str
+    right: int
+    wrong: int
+    neither: int
+    judged: int
+    ratio: float | None
+    lower: float
+    reasons: dict[str, int]
+
+
+class AreaItem(msgspec.Struct, kw_only=True):
+    """An area of the city; `geometry` is a GeoJSON Point or Polygon in WGS-84."""
+
+    code: str
+    kind: str
+    name_zh: str
+    name_en: str
+    geometry: dict[str, Any]
+    radius_m: float | None
+    classes: list[str]
+    hours: str
+    valid_from: date | None
+    valid_until: date | None
+    note: str
+
+
+class SimilarItem(msgspec.Struct, kw_only=True):
+    """What may be the same thing; `subject` is what a merge names in `into`."""
+
+    subject: str
+    number: str
+    camera: str
+    start_at: datetime
+    distance_m: int
+    open: bool
+
+
+class AreaAround(msgspec.Struct, kw_only=True):
+    """An area that an event lies in; `permits`: its class, at that time."""
+
+    code: str
+    kind: str
+    name_zh: str
+    name_en: str
+    permits: bool
+    note: str
+
+
+class ReviewItem(msgspec.Struct, kw_only=True):
+    """An event with all that a verdict needs."""
+
+    event: ListedVideoEvent
+    title_zh: str
+    title_en: str
+    severity: int | None
+    min_confidence: float | None
+    min_stay_s: int | None
+    similar: list[SimilarItem]
+    areas: list[AreaAround]
+
+
+class ReviewCounts(msgspec.Struct, kw_only=True):
+    """Events that nobody has judged; `held` by reason, of the last seven days."""
+
+    review: int
+    stay: int
+    others: int
+    held: dict[str, int]
+    oldest: datetime | None
+
+
+class NextEventsAnswer(msgspec.Struct, kw_only=True):
+    """The caller's own until `until`."""
+
+    items: list[ReviewItem]
+    until: datetime
+    counts: ReviewCounts

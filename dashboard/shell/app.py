@@ -13,15 +13,21 @@ from dash.development.base_component import Component
 
 from city.person import Caller
 from city.reading import METRICS
+from dashboard.screens.alarms import page as alarms
 from dashboard.screens.approvals import page as approvals
+from dashboard.screens.cases import page as cases
 from dashboard.screens.console import page as console
 from dashboard.screens.devices import page as devices
 from dashboard.screens.kpi import page as kpi
+from dashboard.screens.lighting import page as lighting
 from dashboard.screens.manual import page as manual
 from dashboard.screens.operations import page as operations
 from dashboard.screens.people import page as people
+from dashboard.screens.permits import page as permits
 from dashboard.screens.quarantine import page as quarantine
 from dashboard.screens.registers import page as registers
+from dashboard.screens.review import page as review
+from dashboard.screens.rules import page as rules
 from dashboard.screens.settings import page as settings
 from dashboard.screens.squad import page as squad
 from dashboard.screens.wall import page as wall
@@ -34,11 +40,14 @@ from db.categories import list_in_force
 from db.pool import transaction
 
 LAYOUTS: dict[str, Callable[[View], Component]] = {
-    "wall": wall.layout, "console": console.layout, "squad": squad.layout, "kpi": kpi.layout,
+    "wall": wall.layout, "console": console.layout, "alarms": alarms.layout,
+    "squad": squad.layout, "kpi": kpi.layout,
     "devices": devices.layout, "operations": operations.layout,
     "quarantine": quarantine.layout, "people": people.layout, "manual": manual.layout,
     **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},
-    "settings": settings.layout, "approvals": approvals.layout, "registers": registers.layout,
+    "settings": settings.layout, "approvals": approvals.layout, "cases": cases.layout,
+    "registers": registers.layout, "lighting": lighting.layout, "review": review.layout,
+    "rules": rules.layout, "permits": permits.layout,
 }  # fmt: skip
 
 INDEX = """<!DOCTYPE html>

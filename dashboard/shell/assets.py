@@ -33,7 +33,9 @@ def published() -> dict[str, Path]:
     found = {path.name: path for path in SHARED.iterdir() if path.suffix in TYPES}
     for path in SCREENS.glob("*/*"):
         if path.suffix in TYPES:
-            found[path.parent.name + OWN.get(path.name, f"-{path.name}")] = path
+            name = path.parent.name + OWN.get(path.name, f"-{path.name}")
+            assert name not in found, f"{path} and {found[name]} have one name"
+            found[name] = path
     return dict(sorted(found.items()))
 
 

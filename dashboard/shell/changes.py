@@ -15,7 +15,7 @@ from db.idempotency import StoredAnswer, claim_key, store_answer
 from db.live import publish_event_seq, wake
 from db.pool import Connection, transaction
 
-CREATED, OK = 201, 200
+CREATED, OK, ACCEPTED = 201, 200, 202
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Once:
     request_sha256: bytes
 
 
-# What is done with an open connection at a time; its result is the answer.
+# What is done with an open connection at a time; its result is the answer, or what of it is told
+# where only the work knows with which status.
 Work = Callable[[Connection, datetime], Any]
 
 
@@ -39,7 +40,10 @@ def change(
     with transaction(found.pool) as conn:
         if once and (known := claim_key(conn, caller.name, once.key, once.request_sha256, now)):
             return known
-        answer = StoredAnswer(status, as_plain(work(conn, now)))
+        result = work(conn, now)
+        answer = (
+            result if isinstance(result, StoredAnswer) else StoredAnswer(status, as_plain(result))
+        )
         if once:
             store_answer(conn, caller.name, once.key, answer)
         seq = last_seq(conn)

@@ -18,22 +18,45 @@ from dashboard.shell.auth import current_caller
 from dashboard.shell.components import extra
 from dashboard.shell.i18n import CHINESE, LANGUAGES, Texts, texts
 
-# Which screens a role may open; the first one is its home.
+# Where each role starts.
+HOMES: dict[Role, str] = {
+    Role.ADMIN: "console",
+    Role.DISPATCHER: "console",
+    Role.GAS_ENGINEER: "console",
+    Role.CHECKER: "console",
+    Role.SQUAD_LEADER: "squad",
+    Role.LEADER: "kpi",
+    Role.VIEWER: "wall",
+}
+_A, _D, _G, _C = Role.ADMIN, Role.DISPATCHER, Role.GAS_ENGINEER, Role.CHECKER
+_S, _L, _V = Role.SQUAD_LEADER, Role.LEADER, Role.VIEWER
+# Every screen and who may open it, in the order of the navigation.
+SCREENS: dict[str, tuple[Role, ...]] = {
+    "console": (_A, _D, _G, _C, _L),
+    "alarms": (_A, _D, _G, _L),
+    "wall": (_A, _D, _G, _C, _S, _L, _V),
+    "review": (_A, _D, _C),
+    "squad": (_A, _S),
+    "cases": (_A, _D, _G, _C, _L),
+    "kpi": (_A, _D, _L, _V),
+    "lighting": (_A, _D, _L, _V),
+    "permits": (_A, _D, _G, _C, _S, _L),
+    "rules": (_A, _D, _G, _L),
+    "registers": (_A, _D, _G, _C, _S, _L),
+    "devices": (_A, _D, _G),
+    "operations": (_A, _D, _G),
+    "quarantine": (_A, _D, _G),
+    "people": (_A,),
+    "settings": (_A, _G, _L),
+    "approvals": (_A, _D, _G),
+}
+# So many of them stand in the header, the others behind a word: more would not fit a desk.
+AT_HAND = 6
+# The own one first, then as above.
 SCREENS_OF_ROLE: dict[Role, tuple[str, ...]] = {
-    Role.ADMIN: (
-        "console", "wall", "squad", "kpi", "registers", "devices", "operations", "quarantine",
-        "people", "settings", "approvals",
-    ),
-    Role.DISPATCHER: ("console", "wall", "kpi", "registers", "devices", "operations", "quarantine"),
-    Role.GAS_ENGINEER: (
-        "console", "wall", "registers", "devices", "operations", "quarantine", "settings",
-        "approvals",
-    ),
-    Role.CHECKER: ("console", "wall", "registers"),
-    Role.SQUAD_LEADER: ("squad", "wall", "registers"),
-    Role.LEADER: ("kpi", "wall", "console", "registers", "settings"),
-    Role.VIEWER: ("wall", "kpi"),
-}  # fmt: skip
+    role: (home, *(name for name, roles in SCREENS.items() if role in roles and name != home))
+    for role, home in HOMES.items()
+}
 
 # Open to everybody who is signed in.
 MANUAL = "manual"
@@ -72,7 +95,7 @@ def request_view(tile_url: str = "") -> View:
 
 def home_of(role: Role) -> str:
     """Where a person of this role starts."""
-    return "/" + SCREENS_OF_ROLE.get(role, ("wall",))[0]
+    return "/" + HOMES.get(role, "wall")
 
 
 def may_open(role: Role, screen: str) -> bool:
@@ -135,12 +158,30 @@ def render_title(t: Texts, screen: str, *beside: Component) -> Component:
 
 
 def render_navigation(view: View, screen: str) -> Component:
-    """Links to the screens this person may open."""
-    links = []
-    for name in SCREENS_OF_ROLE.get(view.caller.role, ()):
-        current = extra({"aria-current": "page"} if name == screen else {})
-        links.append(html.A(view.t(f"nav.{name}"), href=f"/{name}", **current))
+    """Links to the screens this person may open: the first ones, then the rest behind a word."""
+    names = SCREENS_OF_ROLE.get(view.caller.role, ())
+    at_hand, others = names[:AT_HAND], names[AT_HAND:]
+    if len(others) == 1:  # the word would take as much room
+        at_hand, others = names, ()
+    links = [render_screen_link(view, name, screen) for name in at_hand]
+    if screen in others:
+        links.append(render_screen_link(view, screen, screen))
+    if others:
+        links.append(
+            html.Details(
+                [
+                    html.Summary(view.t("nav.more")),
+                    html.Div([render_screen_link(view, name, screen) for name in others]),
+                ],
+                className="gw-nav-more",
+            )
+        )
     return html.Nav(links, className="gw-nav", **extra({"aria-label": view.t("nav.label")}))
+
+
+def render_screen_link(view: View, name: str, screen: str) -> Component:
+    current = extra({"aria-current": "page"} if name == screen else {})
+    return html.A(view.t(f"nav.{name}"), href=f"/{name}", **current)
 
 
 def render_link(t: Texts) -> Component:

@@ -61,6 +61,7 @@ KPI_DATES = "kpi-dates"
 KPI_DATES_BOX = "kpi-dates-box"
 KPI_BY = "kpi-by"
 KPI_BODY = "kpi-body"
+KPI_TREND = "kpi-trend"
 
 # Operations
 OPERATIONS_BODY = "operations-body"
@@ -104,8 +105,36 @@ PEOPLE_TICK = "people-tick"  # store: changes when the lists should be read agai
 SETTINGS_PARTS = "settings-parts"  # filled in the browser
 SETTINGS_BODY = "settings-body"  # filled in the browser
 
+# Alarms
+ALARMS_BODY = "alarms-body"  # filled in the browser
+ALARMS_DETAIL = "alarms-detail"
+ALARMS_FLOOD = "alarms-flood"
+CONSOLE_FLOOD = "console-flood"
+SILENCE = "silence"
+
 # Approvals
 APPROVALS_BODY = "approvals-body"  # filled in the browser
+
+# Cases
+CASES_QUERY = "cases-query"
+CASES_NOTE = "cases-note"
+CASES_LIST = "cases-list"
+CASES_MORE = "cases-more"
+# Lighting: filled in the browser
+LIGHTING_TOOLS = "lighting-tools"
+LIGHTING_NOW = "lighting-now"
+LIGHTING_ORDERS = "lighting-orders"
+LIGHTING_NIGHTS = "lighting-nights"
+LIGHTING_PROGRAMMES = "lighting-programmes"
+# Review
+REVIEW_PICTURE = "review-picture"  # these are filled in the browser
+REVIEW_FACTS = "review-facts"
+REVIEW_BUTTONS = "review-buttons"
+REVIEW_MORE = "review-more"
+# Rules and work permits
+RULES_BODY = "rules-body"  # filled in the browser
+PERMITS_BODY = "permits-body"  # filled in the browser
+
 # Registers
 REGISTERS_BODY = "registers-body"  # filled in the browser
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from dashboard.screens.citymap.city_map import CityMap
 from dashboard.screens.citymap.device_dots import DeviceBoard, WallDevice
 from dashboard.screens.citymap.geometry import centre_of
 from dashboard.shell.fan_out import Audience
+from dashboard.shell.floods import FloodWatch
 from dashboard.shell.packing import Packed, Packer
 from dashboard.shell.pulse import Pulse
 from dashboard.shell.snapshot import (
@@ -74,6 +75,8 @@ SETTLE_S = 2.0
 LAMPS_WARM = timedelta(minutes=25)
 # Metric, value, its time and when the device was heard, of one that has never said anything.
 NOTHING_YET = (None, None, None, None)
+# What is below the live layer is others after these; `live.js` asks for it then.
+MAP_KINDS = frozenset({"district.changed", "unit_grid.changed", "pipe.changed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +92,16 @@ class Wall:
     """Follows the event log and the device frames of one district for all viewers of a process."""
 
     def __init__(
-        self, pool: Pool, redis: Redis, district: wall_rows.District, pulse: Pulse
+        self,
+        pool: Pool,
+        redis: Redis,
+        district: wall_rows.District,
+        pulse: Pulse,
+        operators: Callable[[str], Collection[str]] = lambda district: (),
     ) -> None:
         self._pool = pool
+        self._operators = operators  # who of a district has a screen open here
+        self._flood = FloodWatch(district.code)
         self._pulse = pulse
         self._redis = redis
         self._district = district
@@ -234,6 +244,8 @@ class Wall:
         return len(events) == PAGE
 
     def _tell(self, touched: Touched, now: datetime) -> None:
+        if not MAP_KINDS.isdisjoint(touched.kinds):
+            self.map.forget()
         frame = tell(self._screen, touched, now)
         self._queue_devices(self._board.set_severities(self._screen.severities(now), _ms(now)))
         self._refresh_kpi(now)
@@ -316,6 +328,7 @@ class Wall:
         with transaction(self._pool) as conn:
             today = self._read_today(conn, now)
             places = squad_positions.list_newest(conn, self._district.code)
+            self._look_for_flood(conn, now)
         with self._lock:
             self._today, self._screen.places = today, places
             moved = take_squads(self._screen, now)
@@ -344,6 +357,8 @@ class Wall:
             newest = wall_rows.list_newest(conn, code)
             self._screen.places = squad_positions.list_newest(conn, code)
             self._today = self._read_today(conn, now)
+            self._screen.picture = picture
+            self._look_for_flood(conn, now)
         with self._lock:
             show(self._screen, picture, now)
             self._board.set_severities(self._screen.severities(now), _ms(now))
@@ -368,6 +383,11 @@ class Wall:
         self._screen.kpi = kpi_json(
             head, self._today, Counted(reporting, total, lit, said), len(self._screen.alarms)
         )
+        self._screen.kpi["flood"] = self._flood.as_json(self._screen.picture, now)
+
+    def _look_for_flood(self, conn: Connection, now: datetime) -> None:
+        here = self._operators(self._district.code)
+        self._flood.look(conn, self._screen.picture, here, now)
 
     def _midnight(self, now: datetime) -> datetime:
         local = now.astimezone(self._zone)

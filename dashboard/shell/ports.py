@@ -9,26 +9,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from city.alarm import Alarm
 from city.approval import Approval
 from city.first_run import FirstRun, Outlook
+from city.lighting import LampPicture, NightOfStreet
+from city.permit import NewPermit
 from city.person import Caller
 from city.requests import (
     ActionRequest,
     ApproveRequest,
+    AssignRequest,
+    LampCancelRequest,
+    LampOrderRequest,
+    NightRequest,
     OutOfServiceRequest,
     PasswordRequest,
+    ProgrammeRequest,
+    ProgrammeRetireRequest,
     ReplaceRequest,
     ReportRequest,
     RoleRequest,
     TokenRequest,
     UserRequest,
 )
+from city.rule_pages import AppliedTrial, FormAnswer, RuleAnswer, RuleItem, TrialAnswer
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
+from db.lamp_programmes import ProgrammeRow
+from db.permits import PermitRow
 from db.pool import Connection
 from db.rejects import StoredReject
 from db.users import Account, Token
@@ -76,23 +87,48 @@ class IncidentSteps(Protocol):
         now: datetime,
     ) -> int: ...
 
+    def find_cases(
+        self,
+        conn: Connection,
+        district: str,
+        query: str,
+        *,
+        states: Sequence[str] | None,
+        before_id: int | None,
+        limit: int,
+    ) -> list[int]: ...
+
+
+class MeasuredPrecision(Protocol):
+    """How often a camera's algorithm was right."""
+
+    @property
+    def camera(self) -> str: ...
+    @property
+    def camera_name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def right(self) -> int: ...
+    @property
+    def wrong(self) -> int: ...
+    @property
+    def neither(self) -> int: ...
+    @property
+    def reasons(self) -> Mapping[str, int]: ...
+    @property
+    def judged(self) -> int: ...
+    @property
+    def ratio(self) -> float | None: ...
+    @property
+    def lower(self) -> float: ...
+
 
 class AlarmSteps(Protocol):
     """`alerts.steps`."""
 
     def acknowledge(
         self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
-    ) -> Alarm: ...
-
-    def shelve(
-        self,
-        conn: Connection,
-        caller: Caller,
-        alarm_id: int,
-        version: int,
-        until: datetime,
-        reason: str,
-        now: datetime,
     ) -> Alarm: ...
 
     def unshelve(
@@ -103,6 +139,10 @@ class AlarmSteps(Protocol):
         self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
     ) -> Alarm: ...
 
+    def acknowledge_together(
+        self, conn: Connection, caller: Caller, wanted: Mapping[int, int], now: datetime
+    ) -> Sequence[Alarm]: ...
+
     def review_video_event(
         self,
         conn: Connection,
@@ -112,7 +152,69 @@ class AlarmSteps(Protocol):
         verdict: str,
         note: str,
         now: datetime,
+        *,
+        reason: str = "",
+        into: str = "",
+        take_back_s: int = 0,
     ) -> Alarm | None: ...
+
+    def next_events(
+        self,
+        conn: Connection,
+        caller: Caller,
+        count: int,
+        not_these: Sequence[tuple[str, str]],
+        now: datetime,
+    ) -> dict[str, Any]: ...
+
+    def take_back(
+        self, conn: Connection, caller: Caller, camera_id: int, event_id: str, now: datetime
+    ) -> None: ...
+
+    def show_held(
+        self, conn: Connection, caller: Caller, camera_id: int, event_id: str, now: datetime
+    ) -> None: ...
+
+    def leave(self, conn: Connection, caller: Caller) -> None: ...
+
+    def precision(
+        self, conn: Connection, district: str, now: datetime
+    ) -> Sequence[MeasuredPrecision]: ...
+
+    def picture_for(
+        self, conn: Connection, caller: Caller, camera_id: int, event_id: str, now: datetime
+    ) -> tuple[bytes, str] | None: ...
+
+    def type_names(self) -> Sequence[str]: ...
+
+
+class ShelvingSteps(Protocol):
+    """`app.shelving`: a red gas alarm is only asked for."""
+
+    def shelve(
+        self,
+        conn: Connection,
+        caller: Caller,
+        alarm_id: int,
+        version: int,
+        until: datetime,
+        reason: str,
+        now: datetime,
+    ) -> Alarm | Approval: ...
+
+
+class ProposalSteps(Protocol):
+    """`app.proposals`: what would make a rule that alarms too often quieter. Writes nothing."""
+
+    def propose(
+        self,
+        conn: Connection,
+        caller: Caller,
+        rule: str,
+        device: str,
+        from_: datetime,
+        to: datetime,
+    ) -> Sequence[Any]: ...
 
 
 class RowFault(Protocol):
@@ -322,7 +424,7 @@ class SettingsSteps(Protocol):
 
     def show(self, conn: Connection, caller: Caller, part: str) -> Sheet: ...
 
-    def write_file(self, conn: Connection, caller: Caller, part: str, *, excel: bool) -> bytes: ...
+    def write_file(self, conn: Connection, caller: Caller, part: str, kind: str) -> bytes: ...
 
     def plan_file(
         self, conn: Connection, caller: Caller, part: str, content: bytes
@@ -383,6 +485,66 @@ class ApprovalSteps(Protocol):
     ) -> Approval: ...
 
 
+class RuleSteps(Protocol):
+    """`app.rule_desk`: rules looked at, tried on the past and put in force."""
+
+    def list_rules(self, conn: Connection, caller: Caller, now: datetime) -> list[RuleItem]: ...
+
+    def show_rule(
+        self, conn: Connection, caller: Caller, code: str, now: datetime
+    ) -> RuleAnswer: ...
+
+    def read_text(
+        self, conn: Connection, caller: Caller, text: str, put: Mapping[str, Any], now: datetime
+    ) -> FormAnswer: ...
+
+    def start_trial(
+        self,
+        conn: Connection,
+        caller: Caller,
+        put: str,
+        retire: str,
+        version: int | None,
+        now: datetime,
+    ) -> TrialAnswer: ...
+
+    def find_trial(
+        self, conn: Connection, caller: Caller, trial_id: int, now: datetime
+    ) -> TrialAnswer: ...
+
+    def cancel_trial(
+        self, conn: Connection, caller: Caller, trial_id: int, now: datetime
+    ) -> TrialAnswer: ...
+
+    def apply_trial(
+        self,
+        conn: Connection,
+        caller: Caller,
+        trial_id: int,
+        why: str,
+        accept: bool,
+        now: datetime,
+    ) -> AppliedTrial: ...
+
+
+class PermitSteps(Protocol):
+    """`alerts.steps`."""
+
+    def add_permit(
+        self, conn: Connection, caller: Caller, new: NewPermit, now: datetime
+    ) -> PermitRow: ...
+
+    def end_permit(
+        self,
+        conn: Connection,
+        caller: Caller,
+        code: str,
+        version: int | None,
+        why: str,
+        now: datetime,
+    ) -> PermitRow: ...
+
+
 class FirstRunSteps(Protocol):
     """`app.first_run`: founding the first city in the browser. Only `found` and `dismiss_tour`
     write."""
@@ -400,15 +562,67 @@ class FirstRunSteps(Protocol):
     def dismiss_tour(self, conn: Connection, caller: Caller, now: datetime) -> None: ...
 
 
+class LampOrder(Protocol):
+    """What became of an order: given, or waiting for the second person."""
+
+    @property
+    def order(self) -> int | None: ...
+    @property
+    def approval(self) -> int | None: ...
+    @property
+    def lamps(self) -> int: ...
+    @property
+    def cancelled(self) -> int: ...
+
+
+class LightingSteps(Protocol):
+    """`app.lamps`."""
+
+    def order(
+        self, conn: Connection, caller: Caller, request: LampOrderRequest, now: datetime
+    ) -> LampOrder: ...
+
+    def cancel(
+        self, conn: Connection, caller: Caller, order_id: int, request: LampCancelRequest,
+        now: datetime,
+    ) -> int: ...  # fmt: skip
+
+    def save_programme(
+        self, conn: Connection, caller: Caller, request: ProgrammeRequest, now: datetime
+    ) -> ProgrammeRow: ...
+
+    def retire_programme(
+        self, conn: Connection, caller: Caller, code: str, request: ProgrammeRetireRequest,
+        now: datetime,
+    ) -> ProgrammeRow: ...  # fmt: skip
+
+    def assign(
+        self, conn: Connection, caller: Caller, request: AssignRequest, now: datetime
+    ) -> None: ...
+
+    def recompute(
+        self, conn: Connection, caller: Caller, night: date, request: NightRequest, now: datetime
+    ) -> list[NightOfStreet]: ...
+
+    def build_picture(self, conn: Connection, district: str, now: datetime) -> LampPicture: ...
+
+    def last_night(self, conn: Connection, district: str, now: datetime) -> date: ...
+
+
 @dataclass(frozen=True)
 class Ports:
     """The steps of the sibling packages."""
 
     incidents: IncidentSteps
     alarms: AlarmSteps
+    shelving: ShelvingSteps
+    proposals: ProposalSteps
     registry: RegistrySteps
     quarantine: QuarantineSteps
     people: PeopleSteps
     settings: SettingsSteps
     approvals: ApprovalSteps
+    rules: RuleSteps
+    permits: PermitSteps
     first_run: FirstRunSteps
+    lighting: LightingSteps

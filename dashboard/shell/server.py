@@ -17,11 +17,14 @@ from dashboard.api.health import LiveCollector, count_requests, health
 from dashboard.api.incidents import incidents
 from dashboard.api.ingest import ingest
 from dashboard.api.kpi import kpi
+from dashboard.api.lighting import lighting
 from dashboard.api.live import live
 from dashboard.api.openapi import openapi
 from dashboard.api.people import people
+from dashboard.api.permits import permits
 from dashboard.api.registers import labels, registers
 from dashboard.api.registry import registry
+from dashboard.api.rules import rules
 from dashboard.api.settings import settings
 from dashboard.api.squads import squads
 from dashboard.api.video import video
@@ -74,14 +77,15 @@ def create_server(
         server.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
             server.wsgi_app, trusted_proxies
         )
-    walls = Walls(pool, redis)
+    places = places or Places(DEFAULT_STREAMS)
+    walls = Walls(pool, redis, places.operators)
     found = Parts(
         pool=pool,
         redis=redis,
         ports=ports,
         walls=walls,
         gate=Gate(pool, secret_key, ports.people, walls.doubt_all),
-        places=places or Places(DEFAULT_STREAMS),
+        places=places,
         uploads=Places(UPLOADS, per_person=UPLOADS_PER_PERSON, per_address=UPLOADS, kept=0),
         demo_logins=tuple(demo_logins),
         data_dir=data_dir,
@@ -98,7 +102,8 @@ def create_server(
     tour.add_tour(server)
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),
-        *(video, events, registry, registers, gateways, people, settings, approvals, openapi),
+        *(video, events, registry, registers, gateways, people, settings, approvals),
+        *(lighting, rules, permits, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health, labels):

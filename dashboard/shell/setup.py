@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -36,6 +37,7 @@ from db.rate_limit import Attempts
 
 FILES = ("boundary", "divisions", "cells")
 DATUMS = tuple(datum.value for datum in Datum)
+LEVEL_SEPARATOR = re.compile(r"[;,；，、\s]+")
 # Which step of the page makes which file of the folder.
 STEPS = {
     "city.toml": 1, "boundary.geojson": 2, "divisions.csv": 3, "grid.toml": 4, "grid.csv": 4,
@@ -131,6 +133,7 @@ def _read_answers() -> FirstRun:
         corners=_sent("corners"),
         official=_sent("names") == "official",
         cells=_wanted_file("cells", _sent("grid") == "own"),
+        levels=tuple(filter(None, LEVEL_SEPARATOR.split(_sent("levels")))),
     )
 
 

@@ -20,9 +20,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "step3": "3 区划", "names_official": "官方名称（街道、社区和村，截至 2023 年 6 月）",
         "names_file": "自己的文件", "names_later": "以后再做",
         "official_note": "按区划代码取国家统计局最后一次公布的名称和编码。其中没有位置：要生成网格"
-        "，请改用带 lon,lat 的文件，或以后在“设置”中补上。",
+        "，请改用带 lon,lat 的文件，或以后在“设置 · 单元网格”中补上。",
         "divisions": "divisions.csv",
         "divisions_note": "列：code,name,level,parent，可加 lon,lat,datum。",
+        "levels": "层级（只在多于区、街道、社区时填写，如 district;street;community;block）",
         "step4": "4 单元网格", "grid": "生成 100 米网格（需要带位置的社区）",
         "grid_own": "自己的网格文件", "grid_later": "以后再做",
         "cells": "网格表（CSV）", "cells_note": "列：code,west,south,east,north，可加 division。"
@@ -64,9 +65,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "names_file": "A file of your own", "names_later": "Later",
         "official_note": "Names and codes for the division code above, as the National Bureau of "
         "Statistics published them last. They say nothing of places: for a unit grid, send a file "
-        "with lon,lat, or add these on the page of settings afterwards.",
+        "with lon,lat, or add these under Settings, Unit grid, afterwards.",
         "divisions": "divisions.csv",
         "divisions_note": "Columns: code,name,level,parent, as needed lon,lat,datum.",
+        "levels": "Levels (only where there are more, like district;street;community;block)",
         "step4": "4 Unit grid", "grid": "Make cells of 100 m (needs communities with places)",
         "grid_own": "A grid file of your own", "grid_later": "Later",
         "cells": "Table of cells (CSV)", "cells_note": "Columns: code,west,south,east,north, as "

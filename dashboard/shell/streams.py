@@ -46,15 +46,18 @@ class Visitor:
     address: str
     acts: bool  # works on incidents
     screen: bool  # a browser with a session; else a script with a token
+    desk: str = ""  # the district whose alarms a dispatcher looks at
 
 
 def this_visitor() -> Visitor:
     """Whoever makes this request; only behind the guard."""
+    screen = isinstance(g.key, SessionKey)
     return Visitor(
         g.caller.name,
         subscriber_of(request.remote_addr or ""),
         g.caller.role in ACTING,
-        isinstance(g.key, SessionKey),
+        screen,
+        g.caller.district if screen and g.caller.role is Role.DISPATCHER else "",
     )
 
 
@@ -76,6 +79,7 @@ class Places:
         self._lock = threading.Lock()
         self._people: Counter[str] = Counter()
         self._addresses: Counter[str] = Counter()
+        self._desks: Counter[tuple[str, str]] = Counter()  # by district and name
         self.taken = 0
 
     def take(self, visitor: Visitor) -> None:
@@ -96,6 +100,15 @@ class Places:
             self.taken += 1
             self._people[visitor.name] += 1
             self._addresses[visitor.address] += 1
+            if visitor.desk:
+                self._desks[visitor.desk, visitor.name] += 1
+
+    def operators(self, district: str) -> list[str]:
+        """Dispatchers of a district who have a screen open in this process."""
+        with self._lock:
+            return sorted(
+                name for (where, name), n in self._desks.items() if where == district and n
+            )
 
     def give_back(self, visitor: Visitor) -> None:
         with self._lock:
@@ -107,6 +120,8 @@ class Places:
                 counts[key] -= 1
                 if counts[key] <= 0:
                     del counts[key]
+            if visitor.desk:
+                self._desks[visitor.desk, visitor.name] -= 1
 
 
 class _Body:

@@ -75,7 +75,7 @@ def plan_steps(found: FirstSteps, year: int | None) -> list[Step]:
     part = "/settings?part="
     return [
         Step("second_factor", f"/second-factor?next={PATH}", found.second_factor),
-        Step("unit_grid", f"{part}divisions", found.unit_grid),
+        Step("unit_grid", f"{part}unit-grid", found.unit_grid),
         Step("devices", "/devices", found.devices),
         Step("heard", "/operations", found.heard),
         Step("squads", f"{part}squads", found.squads),

@@ -15,7 +15,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "second_factor": "启用双重验证",
         "second_factor_note": "密码泄露时，别人仍无法以您的身份登录。",
         "unit_grid": "单元网格",
-        "unit_grid_note": "先为社区填写经纬度，再用城市文件夹生成（gridwarden city apply）。",
+        "unit_grid_note": "上传自己的网格，或为每个社区填写经纬度由系统生成。",
         "devices": "登记设备",
         "devices_note": "导入设备表，或批准已自行上报的设备。",
         "heard": "收到数据",
@@ -42,8 +42,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "second_factor": "Set a second factor",
         "second_factor_note": "Whoever learns your password cannot sign in with it alone.",
         "unit_grid": "Unit grid",
-        "unit_grid_note": "Give communities a longitude and latitude, then make it with a city "
-        "folder (gridwarden city apply).",
+        "unit_grid_note": "Upload your own cells, or give each community a longitude and latitude "
+        "and have them made.",
         "devices": "Register devices",
         "devices_note": "Import a table, or approve devices that report already.",
         "heard": "Hear readings",

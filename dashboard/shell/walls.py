@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Collection
 
 from city.errors import NotFound
 from dashboard.shell.live import Wall
@@ -15,7 +16,13 @@ from db.walls import find_district
 class Walls:
     """Finds the wall of a district."""
 
-    def __init__(self, pool: Pool, redis: Redis) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        redis: Redis,
+        operators: Callable[[str], Collection[str]] = lambda district: (),
+    ) -> None:
+        self._operators = operators
         self._pool = pool
         self._redis = redis
         self.pulse = Pulse(pool)
@@ -32,7 +39,7 @@ class Walls:
                     found = find_district(conn, district)
                 if found is None or self._stopped:
                     raise NotFound("district", district)
-                wall = Wall(self._pool, self._redis, found, self.pulse)
+                wall = Wall(self._pool, self._redis, found, self.pulse, self._operators)
                 wall.start()
                 self._walls[district] = wall
             return wall

@@ -8,16 +8,19 @@ from dispatch.steps.acting import act
 from dispatch.steps.alarms import take_alarm_change
 from dispatch.steps.evidence import add_evidence
 from dispatch.steps.reporting import report
+from dispatch.steps.searching import find_cases, write_case_texts
 from dispatch.steps.ticking import tick_deadlines, watch_alarms
 from dispatch.steps.viewing import rank_squads, view
 
 __all__ = [
     "act",
     "add_evidence",
+    "find_cases",
     "rank_squads",
     "report",
     "take_alarm_change",
     "tick_deadlines",
     "view",
     "watch_alarms",
+    "write_case_texts",
 ]

@@ -23,6 +23,7 @@ from db import (
     places,
     squads,
 )
+from db.events import list_actors
 from db.pool import Connection
 from dispatch.clocks import Terms
 from dispatch.gas import GasStanding, Watched, judge_gas
@@ -30,6 +31,9 @@ from dispatch.guard import Facts
 
 # Photos that count only for the round of handling in which they were handed in.
 ROUND_STAGES = frozenset({"photo_after", "check_photo"})
+# What is done for a squad, by it or by whoever it tells.
+WORK_EVENTS = ("incident.acknowledged", "incident.arrived", "incident.handled")
+SYSTEM = "system"
 # Fallback where a device has no reporting interval (cameras).
 DEFAULT_INTERVAL = timedelta(minutes=5)
 
@@ -62,6 +66,7 @@ def load(
         local_now=now.astimezone(zone),
         twin=_twin(conn, incident),
         last_squad=assignments.last_squad_sent(conn, incident.id),
+        hands=_hands(conn, incident),
     )
     if request is not None:
         facts = _with_named(conn, incident, request, facts)
@@ -114,6 +119,19 @@ def _stages_of_this_round(conn: Connection, incident: Incident) -> frozenset[str
         for stored in evidence.list_evidence(conn, incident.id)
         if stored.stage not in ROUND_STAGES or since is None or stored.uploaded_at >= since
     )
+
+
+def _hands(conn: Connection, incident: Incident) -> frozenset[str]:
+    """Who had a hand in this round of handling; whoever sent the squad had none."""
+    if incident.handled_at is None or incident.dispatched_at is None:
+        return frozenset()
+    acted = list_actors(conn, incident.subject, WORK_EVENTS, incident.dispatched_at)
+    showed = {
+        stored.uploaded_by
+        for stored in evidence.list_evidence(conn, incident.id)
+        if stored.stage == "photo_after" and stored.uploaded_at >= incident.dispatched_at
+    }
+    return frozenset(acted | showed) - {SYSTEM}
 
 
 def _twin(conn: Connection, incident: Incident) -> int | None:

@@ -14,6 +14,7 @@ from db import calendars, categories, evidence, incidents, openings, places, squ
 from db.events import list_events
 from db.pool import Connection
 from dispatch import sla
+from dispatch.doubts import with_doubts
 from dispatch.guard import Facts, Refusal, is_own, judge
 from dispatch.machine import TABLE, actions_of, target
 from dispatch.recommend import rank
@@ -38,7 +39,11 @@ def view(conn: Connection, caller: Caller, incident_id: int, now: datetime) -> I
         pauses=tuple(loaded.facts.pauses),
         gas=loaded.facts.gas,
         alarms=tuple(loaded.alarms),
-        evidence=tuple(evidence.list_evidence(conn, incident.id)),
+        evidence=with_doubts(
+            incident,
+            evidence.list_evidence(conn, incident.id),
+            evidence.list_also_in(conn, incident.id),
+        ),
         similar=tuple(openings.list_similar(conn, incident.id)),
         timeline=tuple(list_events(conn, subject=incident.subject, limit=TIMELINE)),
         now=now,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from simulator import weather
+from simulator import episodes, weather
 from simulator.cast import Cast
+from simulator.messages import takes_picture
 from simulator.scenarios import single
 from simulator.scenarios.happening import Happening
 
@@ -17,6 +19,11 @@ FIRST_LEAK_S, FIRST_SIGHTING_S, FIRST_COVER_S = 45, 60, 90
 # About six alarms an hour is what one operator handles well (domain.md 7.1).
 ALARM_EVERY = timedelta(minutes=10)
 SIGHTING_EVERY = timedelta(minutes=6)
+# What cameras have seen already when the visitor comes, so that there is something to review.
+STANDING_SIGHTINGS, STANDING_FOR = 10, timedelta(minutes=9)
+STANDING_EVERY_S = 2.5
+# Of these some are too unsure for anybody to be asked.
+UNSURE, UNSURE_EVERY = 0.21, 5
 # Happenings keep no beat: each comes up to this much later than its turn.
 LATENESS_S = 150
 # One round of troubles; the fifth and sixth depend on the hour and the weather.
@@ -32,6 +39,7 @@ def city_day(cast: Cast, start: datetime, rng: random.Random) -> Iterator[Happen
         _opening(cast, start, _dice(rng)),
         _troubles(cast, start, _dice(rng)),
         _sightings(cast, start, _dice(rng)),
+        _standing(cast, start, _dice(rng)),
     )
     return heapq.merge(*strands, key=lambda happening: happening.starts_at)
 
@@ -74,6 +82,20 @@ def _sightings(cast: Cast, start: datetime, rng: random.Random) -> Iterator[Happ
         happening = single.sighting(cast, at, rng)
         if happening is not None:
             yield happening
+
+
+def _standing(cast: Cast, start: datetime, rng: random.Random) -> Iterator[Happening]:
+    """Sightings that began before the start, one after the other."""
+    number = 0
+    for _ in range(10 * STANDING_SIGHTINGS):
+        at = start + timedelta(seconds=FIRST_COVER_S + 1 + number * STANDING_EVERY_S)
+        seen = single.sighting(cast, at, rng)
+        if number == STANDING_SIGHTINGS or not isinstance(seen, episodes.Observation):
+            return
+        if takes_picture(cast.by_code[seen.camera]):
+            number += 1
+            confidence = UNSURE if number % UNSURE_EVERY == 0 else seen.confidence
+            yield replace(seen, seen_before=STANDING_FOR, confidence=confidence)
 
 
 def _lamps_due(cast: Cast, at: datetime) -> bool:

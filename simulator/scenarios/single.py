@@ -108,7 +108,7 @@ def sighting(cast: Cast, at: datetime, rng: random.Random) -> Happening | None:
         confidence=round(rng.uniform(0.55, 0.93), 2),
         bbox=(
             round(rng.uniform(0.1, 0.6), 3),
-            round(rng.uniform(0.2, 0.6), 3),
+            round(rng.uniform(0.42, 0.6), 3),
             round(rng.uniform(0.08, 0.3), 3),
             round(rng.uniform(0.1, 0.35), 3),
         ),

@@ -15,11 +15,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
     "cities", "city", "columns", "wire", "db", "replay", "registers", "ingest", "registry",
-    "alerts", "dispatch", "people", "founding", "dashboard", "simulator", "stack", "app",
+    "alerts", "dispatch", "people", "founding", "lighting", "dashboard", "simulator", "stack",
+    "app",
 )  # fmt: skip
 # The shells: loops, servers and processes. Everything else is told what time it is.
 CLOCK_READERS = {
-    "alerts/worker.py", "dispatch/worker.py", "ingest/worker.py", "ingest/inbox.py",
+    "alerts/worker.py", "alerts/video/worker.py", "dispatch/worker.py", "ingest/worker.py",
+    "ingest/inbox.py",
     "ingest/lease.py", "ingest/mqtt/lane.py", "ingest/mqtt/visit.py",
     "ingest/mqtt/counters.py",
     "dashboard/shell/gate.py", "dashboard/shell/live.py", "dashboard/shell/changes.py",
@@ -29,9 +31,11 @@ CLOCK_READERS = {
     "app/approval_commands.py", "app/city_commands.py", "app/commands.py",
     "app/demo_commands.py", "app/demo_people.py", "app/device_commands.py", "app/doctor.py",
     "app/feed_commands.py",
-    "app/model_commands.py", "app/people_commands.py", "app/process/serve.py",
+    "app/lighting_commands.py", "app/model_commands.py", "app/people_commands.py",
+    "app/process/serve.py",
     "app/register_commands.py", "app/reject_commands.py", "app/restart_test.py",
-    "app/rule_commands.py", "app/scheduler.py", "app/setup_commands.py",
+    "app/permit_commands.py", "app/rule_check_commands.py", "app/rule_commands.py",
+    "app/rule_trials.py", "app/scheduler.py", "app/trial_starter.py", "app/setup_commands.py",
     "app/sparkplug_commands.py", "app/up.py",
 }  # fmt: skip
 SHELLS = re.compile(r"dashboard/api/|dashboard/screens/\w+/(?:page|load)\.py")

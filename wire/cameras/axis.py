@@ -26,6 +26,7 @@ from city.reading import (
     TimeSource,
     VideoEvent,
 )
+from city.video import inline_picture
 from wire.body import as_dict, as_finite, as_list, as_text, identity, kind_of, parse_object, shown
 from wire.cameras.video import (
     LIST_LIMIT,
@@ -230,9 +231,17 @@ def _track(body: Mapping[str, Any], device: str, received_at: datetime) -> Decod
     })  # fmt: skip
     event = VideoEvent(
         device, identity(body.get("id"), "id"), label, EventPhase.END, start_at, end_at,
-        confidence=share(best.get("score")), bbox=_box(body), model=NAME, attributes=attributes,
+        confidence=share(best.get("score")), bbox=_box(body), snapshot=_picture(body), model=NAME,
+        attributes=attributes,
     )  # fmt: skip
     return one_report(NAME, event, "track", time_from, rejects)
+
+
+def _picture(body: Mapping[str, Any]) -> str:
+    """The crop of the object that a track may carry."""
+    data = as_dict(body.get("image")).get("data")
+    found = f"data:image/jpeg;base64,{data}" if isinstance(data, str) else ""
+    return found if inline_picture(found) is not None else ""
 
 
 def _box(body: Mapping[str, Any]) -> Box | None:

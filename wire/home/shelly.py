@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from city.lighting import Lamp, LampCommand
 from city.reading import (
     REASON_FIELD,
     REASON_TOPIC,
@@ -34,6 +35,16 @@ from wire.body import (
     identity,
     parse_object,
     shown,
+)
+from wire.command import (
+    CannotCommand,
+    Commanding,
+    Downlink,
+    as_json,
+    below_feed,
+    channel_of,
+    identity_of,
+    is_dimmable,
 )
 from wire.format import Format, Refused, about, fits_object, guarded
 from wire.times import time_or_none
@@ -421,7 +432,57 @@ def _fits(body: Mapping[str, Any]) -> bool:
     return _is_status(body) or _is_gen1_status(body) or "ison" in body
 
 
+# ---- commands -----------------------------------------------------------------------------
+
+# The new state is published as soon as the output has changed.
+ANSWERS_S = 15.0
+# Whom a device of generation 2 sends its answer to: nobody listens, its state says the same.
+SOURCE = "gridwarden"
+_GEN2_NAME = re.compile(r"shelly(plus|pro|wall|[a-z0-9]*g[34]-)", re.IGNORECASE)
+_GEN1_NAME = re.compile(r"shelly[a-z0-9]+-[0-9A-Fa-f]{6,12}")
+
+
+def _generation(lamp: Lamp, name: str) -> int:
+    said = lamp.attributes.get("generation")
+    if said is None and _GEN2_NAME.match(name):
+        return 2
+    if said is None and _GEN1_NAME.fullmatch(name):
+        return 1
+    if said not in (1, 2):
+        raise CannotCommand(
+            f"lamp {lamp.code}: its name does not tell the generation of the Shelly;"
+            f" attribute generation must be 1 or 2: {said!r}",
+            "attribute", "generation",
+        )  # fmt: skip
+    return int(said)
+
+
+def _encode(command: LampCommand) -> Downlink:
+    """Generation 1: `light/N/set`, or `relay/N/command` of a switch. Generation 2: `Light.Set` or
+    `Switch.Set` to `PREFIX/rpc`."""
+    lamp, on = command.lamp, command.level > 0
+    name, channel, dimmable = identity_of(lamp), channel_of(lamp), is_dimmable(command)
+    if _generation(lamp, name) == 1:
+        device = below_feed(lamp, f"{GEN1_ROOT}/{name}")
+        if not dimmable:
+            return Downlink(f"{device}/relay/{channel}/command", b"on" if on else b"off")
+        body: dict[str, Any] = {"turn": "on" if on else "off"}
+        return Downlink(
+            f"{device}/light/{channel}/set",
+            as_json(body | ({"brightness": command.level} if on else {})),
+        )
+    params: dict[str, Any] = {"id": channel, "on": on}
+    if dimmable and on:
+        params["brightness"] = command.level
+    call = {
+        "id": command.id, "src": SOURCE, "method": "Light.Set" if dimmable else "Switch.Set",
+        "params": params,
+    }  # fmt: skip
+    return Downlink(below_feed(lamp, f"{name}/rpc"), as_json(call))
+
+
 SHELLY = Format(
     NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse),
     any_prefix=True, is_local=lambda identity: not _HARDWARE.fullmatch(identity),
+    commanding=Commanding(_encode, ANSWERS_S),
 )  # fmt: skip

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from city.gateway import ZIGBEE_BRIDGE, Carrier
+from city.lighting import LampCommand
 from city.reading import (
     REASON_FIELD,
     REASON_TOPIC,
@@ -25,6 +26,15 @@ from city.reading import (
     TimeSource,
 )
 from wire.body import as_dict, as_finite, as_list, as_text, identity, parse_object, shown
+from wire.command import (
+    CannotCommand,
+    Commanding,
+    Downlink,
+    below_feed,
+    channel_of,
+    identity_of,
+    is_dimmable,
+)
 from wire.format import Format, Refused, about, always_local, fits_object, guarded
 from wire.times import is_local_time, time_or_none
 from wire.topics import own_levels, plain_text
@@ -322,7 +332,33 @@ def _carriers(decoded: Decoded) -> Iterator[Carrier]:
         yield Carrier(NAME, decoded.link["via"], ZIGBEE_BRIDGE)
 
 
+# The device answers a command at once (`stat/…/RESULT`).
+ANSWERS_S = 15.0
+# The order of topics that the firmware ships with; another one is the attribute `full_topic`.
+FULL_TOPIC = "%prefix%/%topic%/"
+
+
+def _encode(command: LampCommand) -> Downlink:
+    """`Power<x>` of a relay, `Dimmer` of a light: from 1 on that switches it on as well, 0 off
+    ("Commands" of the documentation)."""
+    lamp = command.lamp
+    channel = channel_of(lamp)
+    number = "" if not channel else str(channel + 1)
+    if is_dimmable(command):
+        word, body = f"Dimmer{number}", str(command.level)
+    else:
+        word, body = f"POWER{number}", "ON" if command.level else "OFF"
+    order = lamp.attributes.get("full_topic", FULL_TOPIC)
+    if not isinstance(order, str) or "%prefix%" not in order or "%topic%" not in order:
+        raise CannotCommand(
+            f"lamp {lamp.code}: attribute full_topic must hold %prefix% and %topic%: {order!r}",
+            "attribute", "full_topic",
+        )  # fmt: skip
+    path = order.replace("%prefix%", "cmnd").replace("%topic%", identity_of(lamp)).rstrip("/")
+    return Downlink(below_feed(lamp, f"{path}/{word}"), body.encode())
+
+
 TASMOTA = Format(
     NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse), carriers=_carriers,
-    any_prefix=True, is_local=always_local,
+    any_prefix=True, is_local=always_local, commanding=Commanding(_encode, ANSWERS_S),
 )  # fmt: skip

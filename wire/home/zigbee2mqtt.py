@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from city.gateway import ZIGBEE_BRIDGE
+from city.lighting import LampCommand
 from city.reading import (
     REASON_FIELD,
     Decoded,
@@ -25,6 +26,7 @@ from city.reading import (
 )
 from wire.body import IDENTITY_LIMIT, as_dict, as_finite, as_text, identity, parse_object, shown
 from wire.carriers import by_program
+from wire.command import Commanding, Downlink, as_json, identity_of, is_dimmable
 from wire.format import Format, Refused, fits_object, guarded
 from wire.home.zigbee2mqtt_definitions import Definition
 from wire.home.zigbee2mqtt_meaning import meant
@@ -230,8 +232,24 @@ def _lacks(decoded: Decoded) -> str:
     return "no bridge/devices is known here, which says what these values are"
 
 
+# A mesh of lamps may be slow; the bridge publishes the new state when a lamp has confirmed it.
+ANSWERS_S = 30.0
+# Zigbee's level of a light ("brightness") at 100 per cent.
+BRIGHTNESS_MAX = 254
+
+
+def _encode(command: LampCommand) -> Downlink:
+    """`FRIENDLY_NAME/set` ("MQTT topics and messages" and the pages of lights)."""
+    body: dict[str, Any] = {"state": "ON" if command.level else "OFF"}
+    if is_dimmable(command) and command.level:
+        body["brightness"] = round(command.level * BRIGHTNESS_MAX / 100)
+    base = command.lamp.base or NAME
+    return Downlink(f"{base}/{identity_of(command.lamp)}/set", as_json(body))
+
+
 ZIGBEE2MQTT = Format(
     NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), _parse_any_size,
     carriers=by_program(ZIGBEE_BRIDGE), needs="definitions", lacks=_lacks, base=NAME,
     is_local=lambda identity: not is_address(identity),
+    commanding=Commanding(_encode, ANSWERS_S),
 )  # fmt: skip

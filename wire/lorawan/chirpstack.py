@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from city.lighting import LampAnswer, LampCommand
 from city.reading import (
     REASON_RANGE,
     Decoded,
@@ -27,6 +29,7 @@ from wire.body import (
     parse_object,
     shown,
 )
+from wire.command import Commanding, Downlink, as_json, below_feed, frame_of, needed_attribute
 from wire.format import Format, about, fits_object, guarded
 from wire.lorawan.lorawan import (
     battery_reading,
@@ -151,7 +154,11 @@ def _other(event: str, device: str, body: dict[str, Any], received_at: datetime)
     said = body.get("deduplicationId") or as_dict(body.get("context")).get("deduplication_id")
     if as_text(said):  # of a log: which frame it is about
         link["deduplication"] = as_text(said)
-    return Decoded(NAME, MessageClass.OTHER, device, link=link)
+    answer = None
+    if event == "ack" and body.get("acknowledged") is True:
+        # Not acknowledged is left out, as all that is false: the command is sent again in time.
+        answer = LampAnswer(as_text(body.get("queueItemId")), ok=True)
+    return Decoded(NAME, MessageClass.OTHER, device, link=link, answer=answer)
 
 
 _Reader = Callable[[str, str, dict[str, Any], datetime], Decoded]
@@ -232,7 +239,23 @@ def _fits(body: Mapping[str, Any]) -> bool:
     )
 
 
+def _encode(command: LampCommand) -> Downlink:
+    """`DownlinkCommand` of version 4: its id is that of the queue's item, which the event `ack`
+    names; while an item waits in the queue the same id is not taken a second time."""
+    lamp = command.lamp
+    port, frame = frame_of(command)
+    application = needed_attribute(lamp, "application_id")
+    eui = eui_text(lamp.external_id)
+    body = {
+        "id": command.token, "devEui": eui, "confirmed": True, "fPort": port,
+        "data": base64.b64encode(frame).decode(),
+    }  # fmt: skip
+    topic = f"application/{application}/device/{eui}/command/down"
+    return Downlink(below_feed(lamp, topic), as_json(body))
+
+
 CHIRPSTACK = Format(
     NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse),
     carriers=by_server_and_gateways, numbering=FRAME_COUNTERS,
+    commanding=Commanding(_encode, None, acknowledges=True),
 )  # fmt: skip

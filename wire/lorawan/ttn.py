@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from city.lighting import LampAnswer, LampCommand
 from city.reading import (
     METRICS,
     REASON_FIELD,
@@ -27,6 +29,7 @@ from wire.body import (
     parse_object,
     shown,
 )
+from wire.command import Commanding, Downlink, as_json, below_feed, frame_of, needed_attribute
 from wire.format import Format, Refused, about, fits_object, guarded
 from wire.lorawan.lorawan import (
     decoded_object,
@@ -103,7 +106,40 @@ def _other(event: str, device: str, body: Mapping[str, Any]) -> Decoded:
     error = as_text(as_dict(content.get("error")).get("name"))
     if error:
         link["error"] = error
-    return Decoded(NAME, MessageClass.OTHER, device, link=link)
+    answer = _answer(event, body, content, error)
+    return Decoded(NAME, MessageClass.OTHER, device, link=link, answer=answer)
+
+
+# What our downlinks are known by in the messages about them.
+MARK = "gridwarden:lamp:"
+
+
+def _answer(
+    event: str, body: Mapping[str, Any], content: Mapping[str, Any], error: str
+) -> LampAnswer | None:
+    """The device has the frame, or it could not be sent. A frame that was not acknowledged
+    (`downlink_nack`) stays in the server's queue."""
+    if event not in ("downlink_ack", "downlink_failed"):
+        return None
+    inner = as_dict(content.get("downlink")) or content
+    ids = [*as_list(inner.get("correlation_ids")), *as_list(body.get("correlation_ids"))]
+    ours = (as_text(said) for said in ids[: 2 * CORRELATION_LIMIT])
+    token = next((said.removeprefix(MARK) for said in ours if said.startswith(MARK)), "")
+    return LampAnswer(token, event == "downlink_ack", detail=error) if token else None
+
+
+def _encode(command: LampCommand) -> Downlink:
+    """A confirmed downlink, pushed behind what others have in the device's queue."""
+    lamp = command.lamp
+    port, frame = frame_of(command)
+    application = needed_attribute(lamp, "application_id")
+    device = needed_attribute(lamp, "device_id")
+    downlink = {
+        "f_port": port, "frm_payload": base64.b64encode(frame).decode(), "priority": "NORMAL",
+        "confirmed": True, "correlation_ids": [MARK + command.token],
+    }  # fmt: skip
+    topic = f"v3/{application}/devices/{device}/down/push"
+    return Downlink(below_feed(lamp, topic), as_json({"downlinks": [downlink]}))
 
 
 def _message(body: dict[str, Any]) -> dict[str, Any]:
@@ -254,4 +290,5 @@ def _fits(body: Mapping[str, Any]) -> bool:
 TTN = Format(
     NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse),
     carriers=by_server_and_gateways, numbering=FRAME_COUNTERS,
+    commanding=Commanding(_encode, None, acknowledges=True),
 )  # fmt: skip

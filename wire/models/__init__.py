@@ -32,6 +32,10 @@ own (`use_own_models`); one of the same name as ours takes its place. Keys of th
     [classes]                       # cameras: the vendor's class of object -> event type
     car = "vehicle"
 
+    [command]                       # lamps on LoRaWAN: the downlink that sets their level
+    f_port = 60
+    bytes = "01 FE {level}"         # hex; {level} is one byte, 0 to 100 per cent
+
 A codec whose first line is `// use: NAME` stands on `shared/NAME.js`, which is run before it: what
 several of ours share. Any other codec is run as its vendor publishes it.
 

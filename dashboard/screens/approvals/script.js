@@ -59,8 +59,12 @@
 
   function title(item) {
     const names = item.shown.rules.map(rule => `${gw.page.lang === 'en' ? rule.title_en : rule.title_zh} (${rule.code})`);
+    if (item.shown.order) names.push(orderText(item.shown.order));
+    if (item.shown.shelve) names.push(`${gw.t('approvals.shelve')} · ${gw.reason(item.shown.shelve.why) || item.shown.shelve.condition}`);
     return [...names, ...(item.shown.switch_off ? [gw.t('approvals.switch_off')] : [])].join(' · ');
   }
+
+  const orderText = order => gw.t('approvals.lamps', { target: gw.t('lighting.' + (order.target === 'lamps' ? 'several_lamps' : order.target)), code: order.code, level: order.level, n: gw.number(order.lamps) });
 
   function buttons(item) {
     const found = [];
@@ -75,6 +79,8 @@
 
   function change(shown) {
     return [
+      ...(shown.order ? [gw.el('p', 'gw-approvals-warning', gw.t('approvals.lamps_by_day', { n: gw.number(shown.order.lamps) }))] : []),
+      ...(shown.shelve ? [gw.el('p', 'gw-approvals-warning', gw.t('approvals.shelve_what', { condition: shown.shelve.condition, severity: gw.word('severity', shown.shelve.severity), since: when(shown.shelve.since), until: when(shown.shelve.until) }))] : []),
       ...(shown.switch_off ? [gw.el('p', 'gw-approvals-warning', gw.t('approvals.switch_off'))] : []),
       ...shown.rules.flatMap(rule => [
         gw.el('h4', '', `${gw.t('approvals.rule')} ${rule.code}${rule.before ? '' : ' · ' + gw.t('approvals.rule_new')}${rule.after ? '' : ' · ' + gw.t('approvals.rule_retired')}`),

@@ -48,6 +48,10 @@ class CityMap:
                 self._read_at = time.monotonic()
             return self._document
 
+    def forget(self) -> None:
+        """Something of it was changed: whoever asks next gets it as it is now."""
+        self._read_at = float("-inf")
+
     def _read(self, conn: Connection) -> dict[str, Any]:
         code = self._district.code
         return map_json(

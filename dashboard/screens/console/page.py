@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from city.errors import Forbidden, NotFound
 from city.incident import Role
 from city.person import ADMINISTRATORS
+from dashboard.screens.alarms import page as alarms
 from dashboard.screens.console import load, video
 from dashboard.screens.detail.load import incident as read_incident
 from dashboard.screens.detail.load import recommendations
@@ -55,9 +56,9 @@ def layout(view: View) -> Component:
 def render_tools(view: View) -> list[Component]:
     """What an administrator has still to do; report a matter; help with the keys."""
     t = view.t
-    tools = [key_button(t("report.button"), "r", "report")]
+    tools = [key_button(t("report.button"), "r", "report"), alarms.render_silence(t)]
     if view.caller.role not in REPORTERS:
-        tools = []
+        tools = [alarms.render_silence(t)]
     if view.caller.role in ADMINISTRATORS:
         tools = [*render_nudges(view), *tools]
     return [*tools, key_button(t("keys.button"), "?", "keys")]
@@ -87,6 +88,7 @@ def render_left(view: View) -> Component:
     t = view.t
     return html.Section(
         [
+            html.Section(id=ids.CONSOLE_FLOOD, className="gw-flood", hidden=True),
             html.Div(
                 [
                     tab(t("queue.title"), ids.QUEUE_COUNT, "queue", True),

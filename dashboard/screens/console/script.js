@@ -174,8 +174,11 @@
     gw.showOnMap();
     gw.showStatus();
     whenGrid(startGrid);
-    gw.live.on('snapshot', () => { fill(); gw.showCritical(); videos(); if (gw.selected) refresh(); });
-    gw.live.on('change', c => { update(c); gw.showCritical(); });
+    const flood = () => gw.showFlood($('console-flood'), 8);
+    gw.showSound();
+    gw.every(5000, flood); // a flood ends without an event
+    gw.live.on('snapshot', () => { fill(); flood(); gw.showCritical(); videos(); if (gw.selected) refresh(); });
+    gw.live.on('change', c => { update(c); flood(); gw.showCritical(); });
     gw.every(1000, () => gw.tickDue());
     gw.map.on('pick', hit => {
       if (gw.picking) return;

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from city.incident import ListedIncident
 from city.person import Caller
 from city.requests import ActionRequest, ReportRequest
 from dashboard.api.incident_json import incident_answer
@@ -12,7 +14,7 @@ from dashboard.shell import who_sees_what
 from dashboard.shell.changes import CREATED, Once, change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
-from db import listings
+from db import incidents, listings
 from db.idempotency import StoredAnswer
 from db.pool import Connection, transaction
 
@@ -47,6 +49,17 @@ def facts_of(conn: Connection, caller: Caller, incident_id: int, now: datetime) 
     )
     answer = incident_answer(as_plain(view.as_dict()), as_plain(alarms))
     return who_sees_what.incident_for(answer, caller)
+
+
+def search(
+    caller: Caller, query: str, states: Sequence[str] | None, before_id: int | None, limit: int
+) -> list[ListedIncident]:
+    """Cases that a search finds, newest first."""
+    with transaction(parts().pool) as conn:
+        ids = parts().ports.incidents.find_cases(
+            conn, caller.district, query, states=states, before_id=before_id, limit=limit
+        )
+        return incidents.list_incidents(conn, caller.district, ids=ids, limit=limit) if ids else []
 
 
 def recommendations(caller: Caller, incident_id: int) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from city.alarm import AlarmState
+from city.alarm import AlarmState, Severity
 from city.incident import FINAL_STATES, Action, IncidentState, Role
 from dashboard.api.alarms import MAY_CHANGE
 from dashboard.screens.operations.gateways_load import gateway_of
@@ -24,12 +24,13 @@ from dashboard.shell.components import (
     render_timeline,
 )
 from dashboard.shell.i18n import Texts
-from dashboard.shell.i18n.times import day_and_clock
+from dashboard.shell.i18n.times import day_and_clock, duration
 
 # Squads offered with a key; the rest stand in the assign dialog.
 OFFERED_SQUADS = 5
 # Who may reset an alarm of gas; the alarm step itself has the last word.
 GAS_RESET = frozenset({Role.ADMIN, Role.GAS_ENGINEER})
+HELD = (AlarmState.LATCHED_UNACKNOWLEDGED, AlarmState.LATCHED)
 STANDING = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
 # Codes of the alarms that explain the silence of devices.
 GATEWAY_REASONS = frozenset({"gateway_silent", "gateway_offline", "server_silent"})
@@ -209,6 +210,7 @@ def render_alarm(t: Texts, alarm: Mapping[str, Any], role: Role) -> Component:
                         ),
                         *render_explanation(t, alarm),
                         *render_shelving(t, alarm),
+                        *render_latch(t, alarm),
                     ]
                 ),
                 *render_acknowledge(t, alarm),
@@ -216,6 +218,7 @@ def render_alarm(t: Texts, alarm: Mapping[str, Any], role: Role) -> Component:
             className="gw-alarm-line",
         ),
         *render_alarm_verbs(t, alarm, role),
+        render_help(t, alarm.get("help")),
     ]
     if alarm.get("device") and reason.get("metric"):
         limit = reason.get("limit")
@@ -252,8 +255,30 @@ def render_shelving(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
     return [html.Small(t("alarm.shelved_until", who=who, until=until, why=why))]
 
 
+def render_latch(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
+    """From when on a latched alarm may be released, and by whom."""
+    if not alarm.get("releasable_at"):
+        return []
+    who = t.word("role", alarm.get("release_role") or "")
+    at = day_and_clock(alarm["releasable_at"])
+    return [html.Small(t("alarms.releasable_from", at=at, who=who))]
+
+
+def render_help(t: Texts, text: Mapping[str, Any] | None, *, is_open: bool = True) -> Component:
+    """What to do about an alarm, as its rule says it; that it says nothing, if so."""
+    if not text:
+        return html.P(t("help.none"), className="gw-panel-note")
+    rows: list[Component] = []
+    for part in ("action", "cause", "consequence"):
+        rows += [html.Dt(t(f"help.{part}")), html.Dd(t.pick(text, part))]
+    summary = html.Summary(t("help.minutes", n=text["minutes"]))
+    return html.Details([summary, html.Dl(rows)], className="gw-help-text", open=is_open)
+
+
 def alarm_verbs(alarm: Mapping[str, Any], role: Role) -> list[str]:
     """What this person may do about an alarm whose sensor is wrong, beside acknowledging it."""
+    if role in MAY_CHANGE and alarm["state"] in HELD:
+        return ["reset"] if role.value == alarm.get("release_role") else []
     if role not in MAY_CHANGE or alarm["state"] not in STANDING:
         return []
     verbs = ["unshelve" if alarm.get("shelved_until") else "shelve"]
@@ -263,10 +288,16 @@ def alarm_verbs(alarm: Mapping[str, Any], role: Role) -> list[str]:
     return verbs
 
 
+def is_red_gas(alarm: Mapping[str, Any]) -> bool:
+    """Whether it takes a second person to mute it; the step itself has the last word."""
+    return alarm["severity"] == Severity.RED and str(alarm["condition"]).startswith("gas/")
+
+
 def render_alarm_verbs(t: Texts, alarm: Mapping[str, Any], role: Role) -> list[Component]:
+    held = alarm["state"] in HELD
     buttons = [
         html.Button(
-            t(f"alarm.{verb}"),
+            t("alarm.release" if held else f"alarm.{verb}"),
             type="button",
             className="gw-button",
             **extra(
@@ -274,6 +305,7 @@ def render_alarm_verbs(t: Texts, alarm: Mapping[str, Any], role: Role) -> list[C
                     "data-alarm-verb": verb,
                     "data-of": str(alarm["id"]),
                     "data-version": str(alarm["version"]),
+                    **({"data-two": "yes"} if verb == "shelve" and is_red_gas(alarm) else {}),
                 }
             ),
         )
@@ -289,7 +321,7 @@ def rule_text(t: Texts, reason: Mapping[str, Any]) -> str:
 
 def render_acknowledge(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
     """A button while nobody has looked at the alarm."""
-    if alarm["state"] not in ("unacknowledged", "returned_unacknowledged"):
+    if not str(alarm["state"]).endswith("unacknowledged"):
         return []
     return [
         html.Button(
@@ -405,16 +437,46 @@ def render_evidence(t: Texts, incident: Mapping[str, Any]) -> Component:
         label = t.word("evidence", item["stage"])
         url = f"/api/v1/incidents/{incident['id']}/evidence/{item['id']}"
         when = day_and_clock(item.get("taken_at") or item["uploaded_at"])
-        picture = html.Img(src=url, alt=label)
+        shown = f"{url}?shown=true" if item["has_shown"] else url
         figures.append(
             html.Figure(
                 [
-                    html.A(picture, href=url, target="_blank", rel="noopener"),
-                    html.Figcaption([label, html.Small(f"{when} {item['uploaded_by']}")]),
+                    render_file(item["media_type"], shown, label),
+                    html.Figcaption(
+                        [
+                            label,
+                            html.Small(f"{when} {item['uploaded_by']}"),
+                            *(
+                                html.Strong(doubt_text(t, doubt), className="gw-doubt")
+                                for doubt in item["doubts"]
+                            ),
+                        ]
+                    ),
                 ]
             )
         )
     return html.Div(figures, className="gw-photos") if figures else render_empty(t("detail.none"))
+
+
+def render_file(media_type: str, url: str, label: str) -> Component:
+    """A picture that opens, a film that plays where it stands, or the name of a document."""
+    if media_type == "video/mp4":
+        return html.Video(
+            src=url, controls=True, preload="metadata", **extra({"aria-label": label})
+        )
+    inside = html.Img(src=url, alt=label) if media_type.startswith("image/") else label
+    return html.A(inside, href=url, target="_blank", rel="noopener")
+
+
+def doubt_text(t: Texts, doubt: Mapping[str, Any]) -> str:
+    """Why a file may not show this case as it is now."""
+    minutes = doubt.get("minutes") or 0
+    return t(
+        f"doubt.{doubt['code']}",
+        span=duration(t, minutes * 60),
+        metres=number_text(doubt.get("metres")),
+        cases="、".join(doubt.get("cases") or []),
+    )
 
 
 def render_photo_buttons(t: Texts, stages: Sequence[str]) -> list[Component]:

@@ -211,7 +211,7 @@
   const signal = way => [...(way.rssi_dbm === null ? [] : [`RSSI\u00a0${Math.round(way.rssi_dbm)}\u00a0dBm`]), ...(way.snr_db === null ? [] : [`SNR\u00a0${way.snr_db.toFixed(1)}\u00a0dB`])];
 
   async function showHistory(row) {
-    const [device, answer] = await Promise.all([gw.send('GET', path(row.device)), gw.send('GET', path(row.device) + '/identities')]);
+    const [device, answer, permits] = await Promise.all([gw.send('GET', path(row.device)), gw.send('GET', path(row.device) + '/identities'), gw.permitsOfDevice(row.device)]);
     const failed = [device, answer].find(one => !one.ok);
     if (failed) { gw.notice(await problem(failed), 'bad'); return; }
     const lines = answer.body.items.map(item => gw.el('span', 'gw-history-line', [
@@ -220,7 +220,7 @@
       gw.el('span', '', `${gw.date(Date.parse(item.from))} – ${item.to ? gw.date(Date.parse(item.to)) : gw.t('devices.history_present')}`),
       ...(item.reason ? [gw.el('span', '', `${item.reason} · ${item.replaced_by}`)] : []),
     ]));
-    gw.dialog({ title: gw.t('devices.history_title', { code: row.device }), note: gw.el('span', 'gw-history', [...valueParts(device.body), ...gatewayParts(device.body), part(gw.t('devices.hardware')), ...lines]), fields: [],
+    gw.dialog({ title: gw.t('devices.history_title', { code: row.device }), note: gw.el('span', 'gw-history', [...valueParts(device.body), ...permits, ...gatewayParts(device.body), part(gw.t('devices.hardware')), ...lines]), fields: [],
       button: gw.t('close_dialog'), plain: true, submit: async () => '' });
   }
 

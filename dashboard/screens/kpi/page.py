@@ -13,11 +13,13 @@ from dash.development.base_component import Component
 
 from dashboard.screens.kpi.figures import chart_config, ratio_figure, times_figure
 from dashboard.screens.kpi.load import kpi
+from dashboard.screens.kpi.trend import find_trend, hours_figure, streets_figure, trend_figure
 from dashboard.shell import frame, ids
 from dashboard.shell.components import extra, ratio_text, render_empty
 from dashboard.shell.frame import View
 from dashboard.shell.i18n import Texts
 from dashboard.shell.i18n.times import TIMEZONE, duration
+from dashboard.shell.plain_json import as_plain
 
 PERIODS = ("today", "days7", "days30", "days90", "dates")
 GROUPINGS = ("street", "squad", "category")
@@ -45,6 +47,7 @@ def layout(view: View) -> Component:
                     dcc.Loading(
                         html.Div(id=ids.KPI_BODY), type="dot", color="var(--accent)", delay_show=400
                     ),
+                    html.Div(id=ids.KPI_TREND),
                 ],
                 id="main",
                 className="gw-kpi-page gw-can-age",
@@ -220,6 +223,27 @@ def render_row(
     return html.Tr([html.Th(name, scope="row"), *cells], className=class_name)
 
 
+def render_trend(t: Texts, trend: Mapping[str, Any], theme: str) -> Component:
+    """The last 400 days, whatever period is chosen above; nothing where there was no case."""
+    if not trend["weeks"]:
+        return html.Div()
+    figure = trend_figure(t, trend["weeks"], theme)
+    return html.Div(
+        [
+            render_chart(t, t("kpi.trend"), figure),
+            html.Div(
+                [
+                    render_chart(t, t("kpi.heat_hours"), hours_figure(t, trend["hours"], theme)),
+                    render_chart(
+                        t, t("kpi.heat_streets"), streets_figure(t, trend["streets"], theme)
+                    ),
+                ],
+                className="gw-kpi-charts",
+            ),
+        ]
+    )
+
+
 def register(app: Dash) -> None:
     """Callbacks of the KPI board."""
 
@@ -237,3 +261,9 @@ def register(app: Dash) -> None:
         view = frame.request_view()
         start, end = period_of(period, dates, datetime.now(UTC))
         return render_figures(view.t, kpi(view.caller, start, end, by), view.theme)
+
+    @app.callback(Output(ids.KPI_TREND, "children"), Input(ids.KPI_TREND, "id"))
+    def show_trend(_id: str) -> Component:
+        view = frame.request_view()
+        found = as_plain(find_trend(view.caller, datetime.now(UTC)))
+        return render_trend(view.t, found, view.theme)

@@ -11,21 +11,37 @@ from city.errors import InvalidInput
 from city.person import Caller
 from city.register import (
     INSPECTORS,
+    KEEPERS,
     Coverage,
     Offence,
+    Recusal,
     Register,
     StoredDraw,
     StoredEntry,
     StoredInspection,
 )
-from city.requests import DrawRequest, InspectionRequest
+from city.requests import (
+    DrawRequest,
+    EntryChangeRequest,
+    EntryRequest,
+    InspectionRequest,
+    RecusalRequest,
+    RetireEntryRequest,
+)
 from dashboard.shell.changes import CREATED, Once, change
 from dashboard.shell.parts import parts
-from db import categories, incidents, register_draws, register_inspections, registers
+from db import (
+    categories,
+    incidents,
+    register_draws,
+    register_inspections,
+    register_recusals,
+    registers,
+)
 from db.events import list_newest
 from db.idempotency import StoredAnswer
 from db.pool import Connection, transaction
-from registers import steps
+from registers import keeping, steps
 from registers.entries import normal_party, title_of
 from registers.masking import mask, may_see_personal
 
@@ -55,6 +71,7 @@ class RegisterAnswer:
     category_en: str
     may_draw: bool
     may_inspect: bool
+    may_keep: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,7 @@ class EntryChange:
     actor: str
     kind: str
     fields: list[str]
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +127,8 @@ class EntryAnswer:
     history: list[EntryChange]
     offences: list[Offence] | None
     may_inspect: bool
+    may_keep: bool
+    recusals: list[Recusal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +161,7 @@ class DrawItem:
     each: int
     inspectors: list[str]
     result: list[Any]
+    recused: list[Any]
 
 
 def list_registers(caller: Caller) -> list[RegisterItem]:
@@ -167,8 +188,9 @@ def find_register(caller: Caller, code: str) -> RegisterAnswer:
         }
     zh, en = names.get(register.category, (register.category, register.category))
     return RegisterAnswer(
-        register, coverage, zh, en, caller.role in steps.DRAWERS, caller.role in INSPECTORS
-    )
+        register, coverage, zh, en, caller.role in steps.DRAWERS, caller.role in INSPECTORS,
+        caller.role in KEEPERS,
+    )  # fmt: skip
 
 
 def page_entries(
@@ -236,6 +258,8 @@ def find_entry(caller: Caller, short: str) -> EntryAnswer:
             history=_history(conn, row),
             offences=_offences(conn, caller, register, row) if may_inspect else None,
             may_inspect=may_inspect and row.retired_at is None and bool(register.items),
+            may_keep=caller.role in KEEPERS and row.retired_at is None,
+            recusals=register_recusals.list_recusals(conn, row.id) if may_inspect else [],
         )
 
 
@@ -261,7 +285,8 @@ def _offences(
 def _history(conn: Connection, row: StoredEntry) -> list[EntryChange]:
     """The newest first."""
     events = list_newest(conn, f"register_entry:{row.id}", limit=HISTORY_MAX)
-    return [EntryChange(e.at, e.actor, e.kind, list(e.payload.get("fields", ()))) for e in events]
+    return [EntryChange(e.at, e.actor, e.kind, list(e.payload.get("fields", ())),
+                        str(e.payload.get("why", ""))) for e in events]  # fmt: skip
 
 
 def inspect(
@@ -283,6 +308,53 @@ def inspect(
     return change(caller, work, once=once, status=CREATED)
 
 
+def add_entry(caller: Caller, code: str, request: EntryRequest, once: Once | None) -> StoredAnswer:
+    def work(conn: Connection, now: datetime) -> EntryItem:
+        return _item(conn, caller, keeping.add_entry(conn, caller, code, request, now))
+
+    return change(caller, work, once=once, status=CREATED)
+
+
+def change_entry(
+    caller: Caller, short: str, request: EntryChangeRequest, once: Once | None
+) -> StoredAnswer:
+    def work(conn: Connection, now: datetime) -> EntryItem:
+        return _item(conn, caller, keeping.change_entry(conn, caller, short, request, now))
+
+    return change(caller, work, once=once)
+
+
+def retire_entry(
+    caller: Caller, short: str, request: RetireEntryRequest, once: Once | None
+) -> StoredAnswer:
+    def work(conn: Connection, now: datetime) -> EntryItem:
+        return _item(conn, caller, keeping.retire_entry(conn, caller, short, request, now))
+
+    return change(caller, work, once=once)
+
+
+def recuse(caller: Caller, short: str, request: RecusalRequest, once: Once | None) -> StoredAnswer:
+    def work(conn: Connection, now: datetime) -> dict[str, list[Recusal] | None]:
+        keeping.recuse(conn, caller, short, request, now)
+        entry = registers.find_entry(conn, caller.district, short)
+        return {"items": register_recusals.list_recusals(conn, entry.id), "next": None}
+
+    return change(caller, work, once=once)
+
+
+def _item(conn: Connection, caller: Caller, row: StoredEntry) -> EntryItem:
+    return entry_item(caller, steps.find_register(conn, caller.district, row.register), row)
+
+
+def find_labels(
+    caller: Caller, code: str, after: str, limit: int
+) -> tuple[Register, list[tuple[str, str]]]:
+    """Code and short code of entries in the order of their codes, for a sheet of labels."""
+    with transaction(parts().pool) as conn:
+        register = steps.find_register(conn, caller.district, code)
+        return register, registers.list_labels(conn, caller.district, code, after, limit)
+
+
 def make_draw(caller: Caller, code: str, request: DrawRequest, once: Once | None) -> StoredAnswer:
     return change(
         caller,
@@ -301,5 +373,5 @@ def list_draws(caller: Caller, code: str) -> Sequence[DrawItem]:
 def draw_item(made: StoredDraw) -> DrawItem:
     return DrawItem(
         made.id, made.register, made.at, made.actor, made.why, made.seed, made.algorithm,
-        made.wanted, len(made.population), made.each, made.inspectors, made.result,
+        made.wanted, len(made.population), made.each, made.inspectors, made.result, made.recused,
     )  # fmt: skip

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 from dash import html
 from dash.development.base_component import Component
 
 from dashboard.shell import frame, ids
+from dashboard.shell.components import extra
 from dashboard.shell.frame import View
+from dashboard.shell.judgements import fault_words
 
 
 def layout(view: View) -> Component:
@@ -22,6 +26,7 @@ def layout(view: View) -> Component:
                 ],
                 id="main",
                 className="gw-board gw-registers",
+                **extra({"data-faults": json.dumps(fault_words(view.t), ensure_ascii=False)}),
             ),
         ],
         "gw-board-screen",

@@ -105,9 +105,14 @@
     const filters = gw.el('div', 'gw-register-find', [search,
       choose(t('state'), [['', t('any_state')], ...register.states.map(s => [s.code, name(s)])], v => { asked.state = v; }),
       choose(t('due'), [['', t('any_due')], ['due', t('only_due')], ['overdue', t('only_overdue')]], v => { asked.due = v; })]);
+    const code_ = encodeURIComponent(register.code);
+    const tools = gw.el('div', 'gw-register-tools', [
+      ...(found.may_keep ? [button(t('add'), () => keep(register, null), 'primary')] : []),
+      gw.el('a', 'gw-button', t('labels'), { href: `${REGISTERS}/${code_}/labels`, target: '_blank' }),
+      ...(document.querySelector('a[href="/settings"]') && found.may_keep ? [gw.el('a', 'gw-button', t('file'), { href: '/settings?part=register-' + code_ })] : [])]);
     const draws = gw.el('div');
     showDraws(register, draws, found.may_draw);
-    return [gw.el('div', 'gw-register-head', head), figures(found.coverage, register.every_days), gw.el('section', 'gw-panel', [filters, body]), draws];
+    return [gw.el('div', 'gw-register-head', head), figures(found.coverage, register.every_days), gw.el('section', 'gw-panel', [tools, filters, body]), draws];
   }
 
   async function entries(register, body, asked, cursor) {
@@ -161,6 +166,7 @@
     const summary = `${gw.dayAndClock(Date.parse(item.at))} · ${item.actor} · ${item.why}`;
     return gw.el('details', 'gw-register-draw', [gw.el('summary', '', summary),
       gw.el('p', '', t('draw_made', { objects: item.objects, of: item.population, seed: item.seed })),
+      ...item.recused.map(([entry, people]) => gw.el('p', '', t('recused_from', { entry, people: people.join(', ') }))),
       gw.el('ol', '', item.result.map(([entry, people]) => gw.el('li', '', `${entry}: ${people.join(', ')}`))), gw.el('p', '', [verify, said])]);
   }
   function askDraw(register, then) {
@@ -190,6 +196,7 @@
     if (inspecting && found.may_inspect) return [head, form(found)];
     const tools = gw.el('div', 'gw-register-tools', [
       ...(found.may_inspect ? [button(t('inspect'), () => go(toEntry(short) + '&inspect=1'), 'primary')] : []),
+      ...(found.may_keep ? [button(gw.t('settings.edit'), () => keep(register, entry, found.geometry)), button(t('retire'), () => retire(found))] : []),
       gw.el('a', 'gw-button', t('label'), { href: `${ENTRIES}/${encodeURIComponent(short)}/label`, target: '_blank' })]);
     const dates = gw.el('dl', 'gw-register-fields', [pair(t('due_on'), due(entry)), pair(t('inspected_on'), inspected(entry))]);
     const fields = gw.el('dl', 'gw-register-fields', register.fields.map(f => pair(name(f), fieldContent(found, f))));
@@ -197,7 +204,8 @@
     if (found.offences && register.party) nodes.push(offenceLine(found, found.offences.length || !known(found) ? gw.offenceText(found.offences, known(found)) : t('no_offence')));
     if (register.promises.length) nodes.push(panel(t('promises'), [gw.el('ul', 'gw-register-lines', register.promises.map(p => gw.el('li', '', name(p))))]));
     nodes.push(panel(t('fields'), [fields]), panel(t('inspections'), inspections(found)));
-    if (found.history.length) nodes.push(panel(t('history'), [gw.el('ul', 'gw-register-lines', found.history.map(change))]));
+    if (found.may_inspect || found.recusals.length) nodes.push(recusals(found));
+    if (found.history.length) nodes.push(panel(t('history'), [gw.el('ul', 'gw-register-lines', found.history.map(item => change(register, item)))]));
     return nodes;
   }
   const pair = (title, content) => gw.el('div', '', [gw.el('dt', '', title), gw.el('dd', '', content)]);
@@ -221,9 +229,64 @@
       return gw.el('li', i.passed ? '' : 'bad', [gw.el('b', '', facts.join(' · ')), ...[failed, i.note].filter(Boolean).map(text => gw.el('span', '', text))]);
     }))];
   }
-  function change(item) {
-    const names = item.fields.length ? ` (${item.fields.join(', ')})` : '';
-    return gw.el('li', '', `${gw.dayAndClock(Date.parse(item.at))} · ${item.actor} · ${gw.word('event', item.kind)}${names}`);
+  function change(register, item) {
+    const names = item.fields.length ? ` (${item.fields.map(code => fieldName(register, code)).join(', ')})` : '';
+    return gw.el('li', '', `${gw.dayAndClock(Date.parse(item.at))} · ${item.actor} · ${gw.word('event', item.kind)}${names}${item.why ? ' · ' + item.why : ''}`);
+  }
+
+  // An entry is kept: put in, changed, taken out; who is related to it
+
+  const WHY = { name: 'why', type: 'long', required: true };
+  const why = () => ({ ...WHY, label: t('why') });
+  const PREFIX = 'cell_'; // fields of a register may be called as those of the dialog
+  function cellsOf(register, entry, geometry) {
+    const input = (code, label, more) => ({ name: PREFIX + code, label, type: 'text', value: '', ...more });
+    const places = { point: ['lon', 'lat'], line: ['geometry'], area: ['geometry'] }[register.place] || [];
+    const at = entry ? { lon: entry.lon ?? '', lat: entry.lat ?? '', geometry: geometry ? JSON.stringify(geometry) : '' } : {};
+    return [
+      ...(entry ? [] : [input('code', t('code'), { required: true })]),
+      input('state', t('state'), { type: 'select', options: register.states.map(s => [s.code, name(s)]), value: entry ? entry.state : '' }),
+      ...register.fields.map(f => input(f.code, name(f), { required: f.required, value: entry ? entry.values[f.code] || '' : '', hint: hintOf(f),
+        ...(f.choices.length ? { type: 'select', options: [['', '–'], ...f.choices.map(c => [c.code, name(c)])] } : {}) })),
+      ...places.map(p => input(p, gw.t('settings.column_' + p), { value: String(at[p] ?? ''), ...(p === 'geometry' ? { type: 'long', most: 500000, rows: 5, hint: t('geometry_hint') } : {}) })),
+    ];
+  }
+  const hintOf = f => (f.type === 'date' ? gw.t('settings.hint_date') : f.type === 'relation' ? t('relation_hint', { register: f.register }) : f.personal ? t('personal_hint') : undefined);
+  function keep(register, entry, geometry) {
+    const key = gw.newKey();
+    gw.dialog({ title: entry ? `${gw.t('settings.edit')} · ${entry.title}` : `${t('add')} · ${name(register)}`, button: gw.t('settings.put_in_force'), fields: [...cellsOf(register, entry, geometry), why()],
+      submit: async values => {
+        const cells = Object.fromEntries(Object.entries(values).filter(([n]) => n.startsWith(PREFIX)).map(([n, v]) => [n.slice(PREFIX.length), String(v || '')]));
+        const path = entry ? `${ENTRIES}/${encodeURIComponent(entry.short)}/change` : `${REGISTERS}/${encodeURIComponent(register.code)}/entries`;
+        return kept(await gw.send('POST', path, { cells, why: values.why, ...(entry ? { version: entry.version } : {}) }, key), register);
+      } });
+  }
+  function retire({ entry, register }) {
+    const key = gw.newKey();
+    gw.dialog({ title: `${t('retire')} · ${entry.title}`, note: t('retire_note'), fields: [why()],
+      submit: async values => kept(await gw.send('POST', `${ENTRIES}/${encodeURIComponent(entry.short)}/retire`, { version: entry.version, why: values.why }, key), register) });
+  }
+  /* A fault names its field as the register calls it. */
+  async function kept(answer, register) {
+    if (answer.ok) { await go(toEntry(answer.body.short)); return ''; }
+    if (answer.status === 409) { route(); return t('stale'); }
+    const { field = '', problem } = answer.body || {};
+    if (answer.status !== 422 || !field.startsWith('cells.')) return gw.problem(answer);
+    const names = field.slice(6).split(', ').map(code => fieldName(register, code)).join(', ');
+    return `${names}: ${gw.settingsFault(problem || '', JSON.parse($('main').dataset.faults))}`;
+  }
+  function fieldName(register, code) {
+    const found = register.fields.find(f => f.code === code);
+    return found ? name(found) : { code: t('code'), state: t('state') }[code] || gw.page.texts['settings.column_' + code] || code;
+  }
+  function recusals(found) {
+    const me = gw.page.user.name, path = `${ENTRIES}/${encodeURIComponent(found.entry.short)}/recusals`;
+    const send = async body => { const answer = await gw.send('POST', path, body, gw.newKey()); if (!answer.ok) return gw.problem(answer); await route(); return ''; };
+    const declare = () => gw.dialog({ title: t('recuse'), note: t('recuse_note'), fields: [
+      { name: 'person', label: t('recuse_who'), type: 'text', required: true, value: me }, why()], submit: values => send({ person: values.person, why: values.why, related: true }) });
+    const lines = found.recusals.map(r => gw.el('li', '', [gw.el('b', '', r.person), gw.el('span', '', `${r.why} · ${r.declared_by} · ${gw.dayAndClock(Date.parse(r.declared_at))}`),
+      ...(found.may_keep || r.person === me ? [button(t('recusal_over'), async () => { const said = await send({ person: r.person, why: '', related: false }); if (said) gw.notice(said, 'bad'); })] : [])]));
+    return panel(t('recusals'), [lines.length ? gw.el('ul', 'gw-register-lines', lines) : gw.el('p', 'gw-empty', t('no_recusals'))], found.may_inspect ? [button(t('recuse'), declare)] : []);
   }
 
   // An inspection

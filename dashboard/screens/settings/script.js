@@ -4,13 +4,15 @@
   'use strict';
   const gw = window.gw;
   const API = '/api/v1/settings';
-  const LONG = 60, SUMMARY = 26, SHOWN = 500; // characters of a field that gets more room and of its first line, rows drawn at once
+  const LONG = 60, SUMMARY = 26, SHOWN = 500, FILE_MAX = 4000000; // characters of a field that gets more room and of its first line, rows drawn at once
+  const TEXTS = ['text', 'codec', 'geometry']; // columns that hold a whole file
   const NAMED_BY_ITSELF = 'entry'; // the column of a duty that says which one it is
   const view = { parts: [], sheet: null, search: '', plan: null, history: null, open: null };
   const $ = id => document.getElementById(id);
   const may = () => $('main').dataset.mayChange === 'yes';
-  const part = name => { const year = /^calendar-(\d+)$/.exec(name); return year ? gw.t('settings.part_calendar', { year: year[1] }) : gw.word('settings.part', name); };
-  const fileOf = name => (name === 'rosters' ? 'roster.csv' : name + '.csv');
+  const part = name => { const year = /^calendar-(\d+)$/.exec(name); return year ? gw.t('settings.part_calendar', { year: year[1] }) : name.startsWith('register-') ? `${gw.t('nav.registers')} · ${name.slice(9)}` : gw.word('settings.part', name); };
+  const FILES = { rosters: 'roster.csv', areas: 'areas.geojson', feeds: 'feeds.toml', city: 'city.toml', boundary: 'boundary.geojson', 'unit-grid': 'grid.csv' };
+  const fileOf = name => FILES[name] || (name.startsWith('register-') ? `registers/${name.slice(9)}.csv` : name + '.csv');
   const column = name => gw.page.texts['settings.column_' + name] || gw.word('settings.column', name);
   const button = (text, press, kind) => { const e = gw.el('button', 'gw-button ' + (kind || ''), text, { type: 'button' }); e.onclick = () => gw.once(e, press); return e; };
 
@@ -121,12 +123,14 @@
   function tools(sheet) {
     const found = [];
     if (sheet.editable && may()) {
-      if (!isFull(sheet)) found.push(button(gw.t('settings.add'), () => edit(sheet, null), 'primary'));
+      if (sheet.addable && !isFull(sheet)) found.push(button(gw.t('settings.add'), () => edit(sheet, null), 'primary'));
       found.push(button(gw.t('settings.upload'), () => pick(sheet)));
     }
-    if (sheet.editable) for (const format of ['csv', 'xlsx'])
+    if (sheet.name === 'rules' && document.querySelector('a[href="/rules"]')) found.push(gw.el('a', 'gw-button primary', gw.t('settings.to_rules'), { href: '/rules' }));
+    if (sheet.name.startsWith('register-')) found.push(gw.el('a', 'gw-button', gw.t('nav.registers'), { href: '/registers?register=' + sheet.name.slice(9) }));
+    if (sheet.editable) for (const format of ['csv', 'xlsx', ...(sheet.name === 'areas' ? ['geojson'] : [])])
       found.push(gw.el('a', 'gw-button', gw.t('settings.as_' + format), { href: `${API}/${sheet.name}/file?format=${format}`, download: `${sheet.name}.${format}` }));
-    found.push(button(gw.t('settings.history'), () => look('')));
+    if (!sheet.by_file) found.push(button(gw.t('settings.history'), () => look('')));
     return found;
   }
 
@@ -155,6 +159,7 @@
 
   function steps(sheet, row) {
     const key = row.values[sheet.key], found = [];
+    if (sheet.by_file) return found;
     if (sheet.editable && may()) {
       found.push(button(gw.t('settings.edit'), () => edit(sheet, row)));
       if (sheet.removable) found.push(button(gw.t('settings.remove'), () => ask(sheet, { remove: key })));
@@ -168,6 +173,7 @@
   function field(sheet, c, row) {
     const value = row ? row.values[c.name] || '' : '';
     const same = { name: c.name, label: column(c.name), required: c.needed, value, hint: gw.page.texts['settings.hint_' + c.name] };
+    if (TEXTS.includes(c.name)) return { ...same, type: 'long', most: FILE_MAX, rows: 12 };
     if (!c.choices.length) return { ...same, type: value.length > LONG ? 'long' : 'text' };
     return { ...same, type: 'select', options: [...(c.needed && value ? [] : [['', '–']]), ...c.choices.map(word => [word, gw.settingsWord(c.name, word)])] };
   }
@@ -208,7 +214,7 @@
   }
 
   function pick(sheet) {
-    const input = gw.el('input', '', null, { type: 'file', accept: '.csv,.xlsx', hidden: '' });
+    const input = gw.el('input', '', null, { type: 'file', accept: '.csv,.xlsx' + (['boundary', 'areas'].includes(sheet.name) ? ',.geojson,.json' : ''), hidden: '' });
     document.body.append(input);
     input.onchange = async () => {
       const answer = await gw.upload(`${API}/${sheet.name}/upload`, { file: input.files[0] });

@@ -12,6 +12,7 @@ from dashboard.screens.detail.page import (
     closing_text,
     place_text,
     render_evidence,
+    render_help,
     render_photo_buttons,
 )
 from dashboard.screens.squad.load import my_tasks
@@ -147,6 +148,11 @@ def render_task(t: Texts, task: Mapping[str, Any]) -> Component:
         [
             render_task_head(t, task),
             *[html.P(text, className="gw-task-reason") for text in alarms[:2] if text],
+            *[
+                render_help(t, alarm["help"], is_open=False)
+                for alarm in task["alarms"][:1]
+                if alarm.get("help")
+            ],
             *([html.P(task["description"])] if task.get("description") else []),
             render_way(t, task),
             html.P(

@@ -11,7 +11,10 @@
     setTimeout(() => { asked = false; draw(); }, 200);
   }
 
-  function draw() { incidents(); alarms(); gw.showCritical(); gw.showKpi(); }
+  function draw() {
+    document.documentElement.dataset.flood = gw.flood() ? 'yes' : 'no'; // first: it says how much room there is
+    incidents(); alarms(); gw.showCritical(); gw.showKpi();
+  }
 
   const severity = s => gw.el('span', 'gw-sev', gw.word('severity_mark', s), { 'data-severity': s, title: gw.word('severity', s) });
 
@@ -49,12 +52,25 @@
     }
   }
 
+  /* In a flood: gas by itself on top, then the causes; what has no room is counted. */
+  function flood(found) {
+    const host = $('wall-alarms'), rows = gw.floodRows(found), lineRem = 2.5;
+    const fit = gw.fitting(rows.length, host, lineRem, lineRem);
+    gw.setText($('wall-alarm-count'), gw.t('flood.short', { n: found.announced, operators: found.operators }));
+    host.replaceChildren(...rows.slice(0, fit).map(r => gw.el('li', 'gw-row gw-alarm' + (r.gas ? ' gw-flood-gas' : ''), [severity(r.severity), gw.el('time', '', gw.clock(r.at)),
+      gw.el('div', 'gw-row-main', gw.el('div', 'gw-row-title', [r.title, gw.el('small', '', r.note), ...gw.timesMark(r.times)])), gw.el('span', 'gw-row-note', r.state ? gw.word('alarm_state', r.state) : '')])),
+    ...(rows.length > fit ? [gw.el('li', 'gw-more', gw.t('flood.more', { n: rows.length - fit + found.causes_count - found.causes.length }))] : []));
+  }
+
   function alarms() {
+    const found = gw.flood();
+    gw.setText($('wall-alarms').previousElementSibling.firstChild, gw.t(found ? 'flood.name' : 'wall.alarms'));
+    if (found) { flood(found); return; }
     const host = $('wall-alarms'), all = [...gw.live.alarms.values()].filter(a => !a.shelved).sort((a, b) => b.announced - a.announced);
     gw.setText($('wall-alarm-count'), gw.live.ready ? String(all.length) : '');
     const rows = all.slice(0, rowsOf(host, 2.5)).map(a => gw.el('li', 'gw-row gw-alarm', [severity(a.severity),
       gw.el('time', '', gw.clock(a.announced)),
-      gw.el('div', 'gw-row-main', gw.el('div', 'gw-row-title', [gw.reason(a.reason) || a.category, gw.el('small', '', gw.deviceName(a))])),
+      gw.el('div', 'gw-row-main', gw.el('div', 'gw-row-title', [gw.reason(a.reason) || a.category, gw.el('small', '', gw.deviceName(a)), ...gw.timesMark(gw.timesOf(a))])),
       gw.el('span', 'gw-row-note', gw.word('alarm_state', a.state))]));
     if (!all.length && gw.live.ready) rows.push(gw.el('li', 'gw-empty', gw.t(gw.isOld('readings') || gw.isOld('alarms') ? 'fault.unknown' : 'wall.no_alarms')));
     host.replaceChildren(...rows);
@@ -68,6 +84,7 @@
     gw.live.on('faults', soon);
     gw.live.on('devices', f => gw.latency.take(f));
     gw.every(1000, tick);
+    gw.every(5000, soon); // a flood ends without an event
     gw.every(2000, () => gw.showLatency($('latency')));
     addEventListener('resize', soon);
     gw.live.start();

@@ -44,13 +44,13 @@
 
   function control(f) {
     const named = { name: f.name, 'aria-required': f.required ? 'true' : 'false' };
-    if (f.type === 'long') return gw.el('textarea', 'gw-input', f.value || '', { ...named, rows: 3, maxlength: 2000 });
+    if (f.type === 'long') return gw.el('textarea', 'gw-input', f.value || '', { ...named, rows: f.rows || 3, maxlength: f.most || 2000 });
     if (f.type === 'select') {
       const e = gw.el('select', 'gw-input', f.options.map(([value, text]) => gw.el('option', '', text, { value })), named);
       if (f.value) e.value = f.value;
       return e;
     }
-    if (f.type === 'photo') return gw.el('input', 'gw-input', null, { ...named, type: 'file', accept: 'image/*', capture: 'environment' });
+    if (f.type === 'photo') return gw.el('input', 'gw-input', null, { ...named, type: 'file', accept: 'image/*,.heic,.heif,video/mp4' });
     const type = { when: 'datetime-local', number: 'number', password: 'password' }[f.type] || 'text';
     const e = gw.el('input', 'gw-input', null, { ...named, type, ...(type === 'number' ? { step: 'any' } : { maxlength: 300 }), ...(type === 'password' ? { autocomplete: 'new-password' } : {}) });
     if (f.value !== undefined) e.value = f.value;

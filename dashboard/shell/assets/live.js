@@ -65,6 +65,14 @@
     if (again) { again = false; load(); }
   }
 
+  /* The outline, the cells or the pipes are others: a wall hangs for months without a reload. */
+  const MAP_KINDS = ['district.changed', 'unit_grid.changed', 'pipe.changed'];
+  async function anotherMap() {
+    try { live.map = await getJson('/live/map'); } catch { live.map = null; load(); return; } // asked for with the next picture
+    tell('map', live.map);
+    tell('snapshot', live);
+  }
+
   function take(s) {
     clockSample(s.now);
     live.rev = s.rev; live.demo = s.demo; live.at = gw.now(); live.ready = true;
@@ -101,6 +109,7 @@
     live.at = gw.now();
     if (f.t === 'dev') { for (const d of f.d) live.devices.set(d[0], d); tell('devices', f); }
     if (f.t === 'ev' && f.rev > live.rev) event(f);
+    if (f.t === 'now' && (f.kpi || f.squads)) beside(f); // what changes without an event
   }
   function event(f) {
     live.rev = f.rev;
@@ -108,8 +117,12 @@
     for (const id of f.gone || []) live.incidents.delete(id);
     for (const a of f.alarms || []) live.alarms.set(a.id, a);
     for (const id of f.alarms_gone || []) live.alarms.delete(id);
+    beside(f);
+  }
+  function beside(f) {
     for (const q of f.squads || []) live.squads.set(q[0], q);
     if (f.kpi) live.kpi = f.kpi;
+    if ((f.kinds || []).some(kind => MAP_KINDS.includes(kind))) anotherMap();
     tell('change', { kinds: f.kinds || [], incidents: f.incidents || [], gone: f.gone || [],
       alarms: f.alarms || [], alarmsGone: f.alarms_gone || [], squads: f.squads || [], kpi: f.kpi });
   }

@@ -94,9 +94,10 @@
     gw.setProp('kpi-devices-note', gw.t('kpi.devices_note', { total: gw.number(k.devices.total), alarms: k.alarms_live, lit: gw.percent(k.lit) }));
   };
 
+  gw.names = new Map(); // by code, on screens without a map
   gw.deviceName = function (alarm) {
     const k = gw.map.deviceIndex.get(alarm.device_id);
-    return gw.placeName((k !== undefined && gw.map.devices[k].name) || alarm.device || '');
+    return gw.placeName((k !== undefined && gw.map.devices[k].name) || gw.names.get(alarm.device) || alarm.device || '');
   };
 
   /* A red alarm that nobody has acknowledged takes the top of the map until somebody has. */

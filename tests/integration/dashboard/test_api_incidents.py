@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,6 +12,8 @@ import pytest
 from PIL import Image
 
 from city.incident import Role
+from dispatch.steps import write_case_texts
+from tests.integration.dashboard.conftest import Site
 
 REPORT = {
     "category": "0101",
@@ -294,4 +297,22 @@ def test_the_list_is_paged_filtered_and_strict(site) -> None:
             ("limit=1&limit=2", "limit"),
             ("squad=%00", "squad"),
         ):
+            assert_problem(client.get(f"/api/v1/incidents?{query}"), 422, field=field)
+
+
+def test_cases_are_searched_page_by_page_with_the_states_alone(site: Site) -> None:
+    with site.client() as client:
+        ids = [reported(client, description=f"海龟 {n} 号在人行道上")["id"] for n in range(3)]
+        with site.pool.connection() as conn:
+            write_case_texts(conn, datetime.now(UTC))
+        first = client.get("/api/v1/incidents", params={"q": "haigui", "limit": 2}).json()
+        assert [item["id"] for item in first["items"]] == ids[:0:-1]
+        more = {"q": "haigui", "limit": 2, "cursor": first["next"]}
+        rest = client.get("/api/v1/incidents", params=more).json()
+        assert [item["id"] for item in rest["items"]] == ids[:1]
+        assert rest["next"] is None
+        for state, found in (("open=true", 3), ("open=false", 0), ("state=reported", 3)):
+            items = client.get(f"/api/v1/incidents?q=海龟&{state}").json()["items"]
+            assert len(items) == found, state
+        for query, field in (("q=", "q"), ("q=x", "q"), ("q=海龟&squad=SQ-1", "squad")):
             assert_problem(client.get(f"/api/v1/incidents?{query}"), 422, field=field)

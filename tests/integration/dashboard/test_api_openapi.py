@@ -112,9 +112,9 @@ def test_what_can_be_wrong_with_a_body_is_described(document) -> None:
         assert described == ({"400", "413", "415"} if "post" in item else set()), path
 
 
-def test_a_verdict_is_one_of_two_words(document) -> None:
+def test_a_verdict_is_one_of_three_words(document) -> None:
     verdict = document["components"]["schemas"]["ReviewBody"]["properties"]["verdict"]
-    assert set(verdict["enum"]) == {"confirmed", "dismissed"}
+    assert set(verdict["enum"]) == {"confirmed", "dismissed", "merged"}
 
 
 def check(body: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:

@@ -49,6 +49,7 @@ def shops(site: Site) -> None:
         short = short_code(DISTRICT, "shopfronts", entry.code)
         rows.append(EntryRow(entry, short, party_of(SHOPS, entry), due_of(SHOPS, entry)))
     with connect(site.database_url) as conn:
+        conn.execute("DELETE FROM register_entry")  # those of the demonstration
         save_entries(conn, DISTRICT, "shopfronts", rows, datetime.now(UTC))
 
 
@@ -227,3 +228,86 @@ def test_answers_fit_their_description(site: Site) -> None:
         answers = document["paths"][described]["get"]["responses"]["200"]["content"]
         schema = answers["application/json"]["schema"]
         jsonschema.validate(get(site, path), {**schema, "components": document["components"]})
+
+
+def post(site: Site, path: str, body: dict[str, Any], role: Role = Role.DISPATCHER) -> Any:
+    with site.client(role) as client:
+        return client.post(API + path, json=body)
+
+
+def test_an_entry_is_kept_on_its_page_with_who_and_why(site: Site) -> None:
+    cells = {"code": "S-9", "name": "九号店", "owner": "赵九", "lon": "110.36", "lat": "20.0"}
+    path = "/registers/shopfronts/entries"
+    new = {"cells": cells, "why": "opened"}
+    assert post(site, path, new, Role.CHECKER).status_code == 403
+    for wrong, field in (
+        ({"lon": "1", "lat": "1"}, "cells.lon, lat"), ({"credit": "Z"}, "cells.credit"),
+        ({"phone": "none"}, "cells.phone"), ({"colour": "red"}, "cells.colour"),
+        ({"code": "S-1"}, "cells.code"), ({"name": ""}, "cells.name"),
+    ):  # fmt: skip
+        refused = post(site, path, {**new, "cells": {**cells, **wrong}})
+        assert (refused.status_code, refused.json()["field"]) == (422, field)
+    assert post(site, path, {**new, "why": " "}).json()["field"] == "why"
+    made = post(site, path, new)
+    assert made.status_code == 201, made.text
+    entry = made.json()
+    one = f"/register-entries/{entry['short']}"
+    other = {"version": entry["version"], "cells": {**cells, "owner": "钱十"}, "why": "sold"}
+    changed = post(site, f"{one}/change", other).json()
+    assert changed["values"]["owner"] == "钱十"
+    assert post(site, f"{one}/change", other).status_code == 409
+    gone = {"version": changed["version"], "why": "closed"}
+    assert post(site, f"{one}/retire", gone).json()["retired"]
+    told = get(site, one)["history"]
+    kinds = [(item["kind"].partition(".")[2], item["why"], item["fields"]) for item in told]
+    assert kinds[:2] == [("retired", "closed", []), ("changed", "sold", ["owner"])]
+    assert kinds[2][:2] == ("added", "opened")
+    rows = site.sql("SELECT payload::text FROM event WHERE kind LIKE 'register_entry.%%'")
+    assert not [text for (text,) in rows if "赵九" in text or "钱十" in text]
+
+
+def test_who_is_related_to_an_entry_is_not_drawn_for_it(site: Site) -> None:
+    one = f"/register-entries/{SHORT}"
+    me = {"person": Role.DISPATCHER.value, "why": "my brother's shop"}
+    assert post(site, f"{one}/recusals", {**me, "person": "nobody"}).json()["field"] == "person"
+    assert post(site, f"{one}/recusals", me, Role.CHECKER).status_code == 403
+    (recusal,) = post(site, f"{one}/recusals", me).json()["items"]
+    assert (recusal["person"], recusal["why"]) == (me["person"], me["why"])
+    asked = {"objects": 3, "each": 1, "seed": "7", "why": "monthly",
+             "inspectors": [Role.DISPATCHER.value, Role.VIEWER.value]}  # fmt: skip
+    drawn = post(site, "/registers/shopfronts/draws", asked).json()
+    assert drawn["recused"] == [["S-1", ["dispatcher"]]]
+    assert dict(drawn["result"])["S-1"] == ["viewer"]
+    again = get(site, f"/register-draws/{drawn['id']}/verification")
+    assert again["same"], again
+    both = post(site, "/registers/shopfronts/draws", {**asked, "each": 2})
+    assert (both.status_code, both.json()["field"]) == (422, "each")
+    assert post(site, f"{one}/recusals", {**me, "related": False}).json()["items"] == []
+
+
+def test_labels_come_by_the_sheet_and_say_nothing_personal(site: Site) -> None:
+    with site.client(Role.CHECKER) as client:
+        page = client.get(f"{API}/registers/shopfronts/labels")
+        rest = client.get(f"{API}/registers/shopfronts/labels?after=S-2")
+    assert (page.text.count("<article>"), page.text.count("<section>")) == (3, 1)
+    assert (rest.text.count("<article>"), "S-3" in rest.text) == (1, True)
+    assert "王小明" not in page.text
+    assert "script" not in page.text
+
+
+def test_a_whole_list_is_planned_and_put_in_force_as_a_part_of_the_settings(site: Site) -> None:
+    part = f"{API}/settings/register-shopfronts"
+    with site.client(Role.LEADER) as client:
+        assert client.get(part).status_code == 403
+    with site.client(Role.ADMIN) as client:
+        file = client.get(f"{part}/file").content
+        same = client.post(f"{part}/upload", files={"file": ("t", file)}).json()
+        assert same["changes"] == same["faults"] == []
+        more = file.decode().rstrip() + "\n" + file.decode().splitlines()[1].replace("S-1", "S-77")
+        plan = client.post(f"{part}/upload", files={"file": ("t", more.encode())}).json()
+        assert [(c["what"], c["how"], c["count"]) for c in plan["changes"]] == [
+            ("register_entry", "added", 1)
+        ]
+        body = {name: plan[name] for name in ("content", "digest", "seq")} | {"why": "the list"}
+        assert client.post(f"{part}/apply", json=body).status_code == 200
+    assert get(site, "/registers/shopfronts/entries?q=S-77")["items"]

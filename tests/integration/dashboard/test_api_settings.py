@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -14,8 +15,10 @@ from openpyxl import Workbook, load_workbook
 
 from city.incident import Role
 from dashboard.api.openapi import OPERATIONS
-from db.districts import lock_districts
-from db.users import PEOPLE
+from db.districts import lock_districts, save_setting
+from db.pool import connect
+from db.users import PEOPLE, add_user
+from tests.integration.dashboard.conftest import DISTRICT
 from tests.integration.ingest.workers import wait_until
 
 API = "/api/v1/settings"
@@ -307,3 +310,82 @@ def test_what_others_change_of_other_parts_meanwhile_stays(site, admin: httpx.Cl
     named = "SELECT DISTINCT name_en FROM incident_category WHERE code = %s"
     assert site.sql(named, (code,)) == [("Anew",)]
     assert get(admin, "squads")["rows"][0]["values"]["phone"] == "0898-2222"
+
+
+def change(client: httpx.Client, part: str, **edit: Any) -> dict[str, Any]:
+    made = planned(client, get(client, part), **edit)
+    assert made["faults"] == made["obstacles"] == [], made
+    answer = apply(client, made)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_the_city_itself_its_grids_and_its_models_are_parts_with_a_history(admin, site) -> None:
+    city = get(admin, "city")
+    assert (city["addable"], city["removable"], len(city["rows"])) == (False, False, 1)
+    row = city["rows"][0]["values"]
+    wrong = {"windows": "8 to 12", "levels": "street", "four_eyes": "maybe"}
+    faulty = planned(admin, city, key=row["code"], put={**row, **wrong})["faults"]
+    assert {fault["field"] for fault in faulty} >= {"windows", "levels", "four_eyes"}
+    other = planned(admin, city, key=row["code"], put={**row, "code": "110101"})
+    assert [fault["field"] for fault in other["faults"]] == ["code"]
+    levels = "district;street;community;block"
+    change(admin, "city", key=row["code"], put={**row, "levels": levels, "name_en": "Qiong"})
+    told = get(admin, "city", "/history")["items"][0]
+    fields = {f["name"]: (f["before"], f["after"]) for f in told["fields"]}
+    assert fields["levels"] == ("district,street,community", levels.replace(";", ","))
+    assert fields["name_en"][1] == "Qiong"
+    levels_of = next(c for c in get(admin, "divisions")["columns"] if c["name"] == "level")
+    assert "block" in levels_of["choices"]
+
+    streets = [r["values"] for r in get(admin, "divisions")["rows"]]
+    names = [r["code"] for r in streets if r["level"] == "street"]
+    rows = "".join(f"G-{code},Grid {code},{code}\n" for code in names)
+    made = upload(admin, "duty-grids", f"code,name,divisions\n{rows}".encode())
+    assert apply(admin, made).status_code == 200
+    assert {"G-" + code for code in names} <= {
+        code for (code,) in site.sql("SELECT DISTINCT duty_grid FROM unit_grid")
+    }
+    grid = get(admin, "duty-grids")["rows"][0]["values"]
+    change(admin, "duty-grids", key=grid["code"], put={**grid, "name": "Other"})
+    (changed, *_) = get(admin, "duty-grids", f"/history?code={grid['code']}")["items"]
+    assert (changed["why"], changed["fields"]) == (
+        WHY, [{"name": "name", "before": grid["name"], "after": "Other"}],
+    )  # fmt: skip
+
+    text = 'title = "T"\nkind = "gas"\ninterval_s = 60\n\n[[field]]\nnames = ["l"]\n'
+    good = text + 'metric = "ch4_pct_lel"\nunit = "%LEL"\n'
+    (fault,) = planned(admin, get(admin, "models"), put={"name": "m", "text": text})["faults"]
+    assert fault["file"] == "models/m.toml"
+    change(admin, "models", put={"name": "m", "text": good, "codec": ""})
+    newer = good.replace('"T"', '"T2"')
+    change(admin, "models", key="m", put={"name": "m", "text": newer, "codec": ""})
+    told = get(admin, "models", "/history?code=m")["items"][0]
+    assert [(f["before"], f["after"]) for f in told["fields"]] == [(good, newer)]
+    change(admin, "models", remove="m")
+    assert get(admin, "models")["rows"] == []
+
+
+def test_nobody_switches_four_eyes_off_alone(admin, site) -> None:
+    with connect(site.database_url) as conn:
+        save_setting(conn, DISTRICT, "four_eyes", True, datetime.now(UTC))
+        for name in ("one", "two"):
+            add_user(conn, name, "a long password", Role.GAS_ENGINEER, DISTRICT, datetime.now(UTC))
+    row = get(admin, "city")["rows"][0]["values"]
+    off = planned(admin, get(admin, "city"), key=row["code"], put={**row, "four_eyes": "false"})
+    assert [o["field"] for o in off["obstacles"]] == ["four_eyes"]
+    assert apply(admin, off).status_code == 409
+
+
+def test_an_outline_is_sent_as_geojson_and_cells_are_made_of_points(admin, site) -> None:
+    outline = get(admin, "boundary")["rows"][0]["values"]["geometry"]
+    faulty = upload(admin, "boundary", b'{"type": "Point", "coordinates": [1, 2]}')["faults"]
+    assert [fault["file"] for fault in faulty] == ["boundary.geojson"]
+    assert upload(admin, "boundary", outline.encode())["changes"] == []
+    grid = get(admin, "unit-grid")
+    assert grid["by_file"]
+    assert sum(int(row["values"]["cells"]) for row in grid["rows"]) > 100
+    some = "".join(f"{row['values']['code']},110.35,20.0\n" for row in grid["rows"])
+    made = upload(admin, "unit-grid", f"code,lon,lat\n{some}".encode())
+    assert made["faults"] or made["obstacles"], made["changes"]

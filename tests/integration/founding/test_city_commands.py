@@ -149,7 +149,7 @@ def test_everything_is_in_the_log_with_who_did_it(
     assert {event.actor for event in events} == {"cli"}
     kinds = {event.kind for event in events}
     assert kinds == {
-        "district.added", "calendar.added", "division.added", "duty_grid.changed",
+        "district.added", "calendar.added", "division.added", "duty_grid.added",
         "unit_grid.changed", "squad.added", "category.changed", "stage_limit.changed",
         "user.added", "rule.applied",
     }  # fmt: skip

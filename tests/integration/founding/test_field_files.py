@@ -98,7 +98,7 @@ def change_in_settings(conn: Connection) -> None:
     bind_and_move(conn)
     (item, *_) = settings.history(conn, DISTRICT, "feeds", "east")
     assert (item.actor, item.why) == ("zhao", "a new gateway")
-    assert settings.write_file(conn, DISTRICT, "feeds", excel=True)[:2] == b"PK"
+    assert settings.write_file(conn, DISTRICT, "feeds", "xlsx")[:2] == b"PK"
 
 
 def bind_and_move(conn: Connection) -> None:

@@ -9,10 +9,12 @@ import pytest
 from alerts.lifecycle import TABLE, Input, Move, Refusal, allowed_inputs
 from city.alarm import AlarmChangeKind, AlarmState
 
-U, A, R, N = (
+U, A, R, LU, LA, N = (
     AlarmState.UNACKNOWLEDGED,
     AlarmState.ACKNOWLEDGED,
     AlarmState.RETURNED,
+    AlarmState.LATCHED_UNACKNOWLEDGED,
+    AlarmState.LATCHED,
     AlarmState.NORMAL,
 )
 C = AlarmChangeKind
@@ -56,6 +58,31 @@ EXPECTED = [
     (R, Input.SHELVE, R, C.SHELVED),
     (R, Input.UNSHELVE, R, C.UNSHELVED),
     (R, Input.RESET, N, C.RESET),
+    (N, Input.LATCH, N, None),
+    (U, Input.LATCH, LU, C.LATCHED),
+    (A, Input.LATCH, LA, C.LATCHED),
+    (R, Input.LATCH, R, None),
+    (N, Input.EXPIRE, N, None),
+    (U, Input.EXPIRE, U, C.UNSHELVED),
+    (A, Input.EXPIRE, U, C.UNSHELVED),
+    (R, Input.EXPIRE, R, C.UNSHELVED),
+    *(
+        row
+        for held, acknowledged in ((LU, (LA, C.ACKNOWLEDGED)), (LA, (REFUSED, None)))
+        for row in (
+            (held, Input.RAISE, U, C.RETRIPPED),
+            (held, Input.ESCALATE, U, C.ESCALATED),
+            (held, Input.CLEAR, held, None),
+            (held, Input.LATCH, held, None),
+            (held, Input.WITHDRAW, held, None),
+            (held, Input.EXPIRE, held, C.UNSHELVED),
+            (held, Input.ACKNOWLEDGE, *acknowledged),
+            (held, Input.SHELVE, held, C.SHELVED),
+            (held, Input.UNSHELVE, held, C.UNSHELVED),
+            (held, Input.RESET, N, C.RESET),
+            (held, Input.END, REFUSED, None),
+        )
+    ),
 ]
 
 
@@ -78,7 +105,11 @@ def test_the_table_knows_every_pair_and_the_test_too() -> None:
 
 def test_an_alarm_is_over_only_when_its_condition_is_gone_and_somebody_looked() -> None:
     ways = {pair for pair, move in TABLE.items() if isinstance(move, Move) and move.to is N}
-    assert ways - {(N, Input.CLEAR), (N, Input.WITHDRAW)} == {
+    stays = {(N, i) for i in (Input.CLEAR, Input.WITHDRAW, Input.LATCH, Input.EXPIRE)}
+    assert ways - stays == {
+        # A latched alarm goes by its release alone.
+        (LU, Input.RESET),
+        (LA, Input.RESET),
         (A, Input.CLEAR),
         (A, Input.RESET),
         (R, Input.ACKNOWLEDGE),
@@ -89,7 +120,7 @@ def test_an_alarm_is_over_only_when_its_condition_is_gone_and_somebody_looked() 
 
 
 def test_rules_are_never_refused() -> None:
-    by_rule = (Input.RAISE, Input.ESCALATE, Input.CLEAR)
+    by_rule = (Input.RAISE, Input.ESCALATE, Input.CLEAR, Input.LATCH, Input.WITHDRAW, Input.EXPIRE)
     assert all(isinstance(TABLE[pair], Move) for pair in product(AlarmState, by_rule))
 
 
@@ -98,4 +129,6 @@ def test_a_person_is_offered_what_the_table_allows() -> None:
     assert allowed_inputs(U, shelved=True) == ["acknowledge", "unshelve"]
     assert allowed_inputs(A, shelved=False) == ["shelve", "reset"]
     assert allowed_inputs(R, shelved=False) == ["acknowledge", "shelve", "reset"]
+    assert allowed_inputs(LU, shelved=False) == ["acknowledge", "shelve", "reset"]
+    assert allowed_inputs(LA, shelved=False) == ["shelve", "reset"]
     assert allowed_inputs(N, shelved=False) == []

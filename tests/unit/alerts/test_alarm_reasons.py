@@ -9,9 +9,10 @@ import pytest
 from alerts.reasons import CODES, as_json, from_json, value_reason
 from alerts.rule_files import parse_rule
 from alerts.sentences import all_sentences, sentence
+from alerts.video.types import video_types
+from alerts.video.verdicts import judge_confirmed, type_of
 from alerts.watch.feed import feed_place, judge_feed
 from alerts.watch.silence import judge_silence
-from alerts.watch.video import judge_confirmed, type_of, video_types
 from city.alarm import Reason, Severity
 from city.device import WatchedDevice
 from city.errors import InvalidInput

@@ -11,7 +11,9 @@ from city.first_run import FirstRun
 from city.settings import SheetChange, SheetFault
 from dashboard.shell.i18n import CHINESE, ENGLISH, texts
 from dashboard.shell.judgements import say_changes, say_fault, say_problem
+from founding.feeds_file import judge_feeds, read_feeds
 from founding.first_run import judge_answers
+from founding.parts import Fault
 from tests.unit.founding.conftest import SAMPLE
 
 SQUARE = "112.5,30.2\n112.53,30.2\n112.53,30.23\n112.5,30.23"
@@ -117,3 +119,35 @@ def test_many_changes_of_a_kind_are_told_by_their_number() -> None:
         "人员 lin: 新增",
         "中队 a: 更改 (电话)",
     ]
+
+
+FEEDS = [
+    "x = 1",
+    "feed = 1",
+    "[[feed]]",
+    '[[feed]]\nname = "a b"\nformat = "ttn"\ntopic = "x"',
+    '[[feed]]\nname = "native"\ntopic = "x"\nformat = "ttn"',
+    '[[feed]]\nname = "a"\nformat = "nothing"\ntopic = "x"\ninterval_s = 0\nenabled = "maybe"',
+    '[[feed]]\nname = "a"\nformat = "ttn"\ntopic = "x"\nshape = "round"\ndatum = "mars"',
+    '[[feed]]\nname = "a"\nformat = "ttn"\ntopic = ["x"]',
+    '[[feed]]\nname = "a"\nformat = "ttn"\ntopic = "x"\n[[feed]]\nname = "a"\nformat = "ttn"',
+    '[[feed]]\nname = "a"\nformat = "ttn"\ntopic = "x"\n[[feed]]\nname = "b"\nformat = "ttn"\n'
+    'topic = "x/#"',
+    "[[feed]",
+    *(
+        f'[[feed]]\nname = "a"\nformat = "zigbee2mqtt"\ntopic = "{topic}"'
+        for topic in ("", "x/", "+/x", "gridwarden/x", "x/#/y", "x/a+", "$share/a/b", "x" * 999)
+    ),
+]
+
+
+@pytest.mark.parametrize("text", FEEDS)
+def test_what_is_wrong_with_a_feed_is_said_in_chinese(text: str) -> None:
+    faults: list[Fault] = []
+    entries = read_feeds(text.encode(), faults)
+    judge_feeds(entries, "991201", faults)
+    assert faults, text
+    for fault in faults:
+        said = say_problem(texts(CHINESE), fault.problem)
+        assert said != fault.problem, fault
+        assert "{" not in said

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alerts.watch.video import video_types
+from alerts.video.types import video_types
 from city.clock import ClockKind, Limit, LimitUnit
 from city.errors import InvalidInput
 from db.seeds import grid

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import ExifTags, Image
+from pillow_heif import register_heif_opener
 
 from city.errors import InvalidInput
-from dispatch.photos import MAX_BYTES, inspect_file
+from dispatch.photos import MAX_BYTES, MAX_FILM_BYTES, inspect_file
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -85,3 +89,44 @@ def test_a_decompression_bomb_is_refused_undecoded() -> None:
     assert len(out.getvalue()) < 100_000
     with pytest.raises(InvalidInput, match="pixels"):
         inspect_file(out.getvalue(), "image/png", SHANGHAI)
+
+
+def box(name: bytes, body: bytes = b"") -> bytes:
+    return (8 + len(body)).to_bytes(4) + name + body
+
+
+FILM = box(b"ftyp", b"isom\0\0\0\0") + box(b"mdat", bytes(500)) + box(b"moov", bytes(90))
+
+
+def test_a_phones_heic_is_taken_with_time_and_place_and_a_picture_for_browsers() -> None:
+    register_heif_opener()
+    for said in ("image/heic", "image/heif", ""):
+        facts = inspect_file(picture("HEIF", gps=True, size=64), said, SHANGHAI)
+        assert facts.media_type == "image/heic"
+        assert facts.taken_at == datetime(2026, 7, 15, 4, 30, tzinfo=UTC)
+        assert facts.taken_from is not None
+        assert facts.shown is not None
+        with Image.open(io.BytesIO(facts.shown)) as shown:
+            assert (shown.format, shown.size) == ("JPEG", (64, 64))
+            assert not shown.getexif()
+    assert inspect_file(picture(), "image/jpeg", SHANGHAI).shown is None
+
+
+def test_a_film_is_taken_up_to_its_size_and_only_whole() -> None:
+    assert inspect_file(FILM, "video/mp4", SHANGHAI).media_type == "video/mp4"
+    for content, said, problem in (
+        (FILM[:-1], "video/mp4", "breaks off"),
+        (box(b"ftyp", b"isom\0\0\0\0") + box(b"mdat", bytes(50)), "video/mp4", "breaks off"),
+        (FILM, "image/jpeg", "the file is video/mp4"),
+        (FILM + box(b"free", bytes(MAX_FILM_BYTES)), "video/mp4", f"larger than {MAX_FILM_BYTES}"),
+        (picture("HEIF", size=64)[:-100], "image/heic", "undamaged"),
+    ):
+        with pytest.raises(InvalidInput, match=problem):
+            inspect_file(content, said, SHANGHAI)
+
+
+@given(st.binary(max_size=200), st.integers(0, 200))
+def test_no_film_of_odd_boxes_does_harm(noise: bytes, at: int) -> None:
+    content = FILM[:at] + noise + FILM[at:]
+    with contextlib.suppress(InvalidInput):
+        assert inspect_file(content, "video/mp4", SHANGHAI).media_type == "video/mp4"

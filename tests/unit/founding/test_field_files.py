@@ -207,8 +207,8 @@ def test_feeds_are_a_table_of_the_settings() -> None:
 
 def test_an_uploaded_table_becomes_the_file() -> None:
     table = table_of("feeds")
-    content = table.as_file(b"name,format,topic,interval_s\neast,ttn,east,60\n")
+    content = table.taken(b"", b"name,format,topic,interval_s\neast,ttn,east,60\n")
     assert b'topic = "east"' in content
     assert b"interval_s = 60" in content
-    assert table.as_file(NORTH) == NORTH
-    assert table.as_file(b"name,x\n1,2\n") == b"name,x\n1,2\n"
+    assert table.taken(b"", NORTH) == NORTH
+    assert table.taken(b"", b"name,x\n1,2\n") == b"name,x\n1,2\n"

@@ -128,13 +128,14 @@ def test_a_frame_without_objects_ends_the_scene_or_says_nothing() -> None:
     assert parse({"frame": frame}).events[0].phase is EventPhase.END
 
 
-def test_a_complete_track_is_an_event_that_ended_without_its_picture() -> None:
+def test_a_complete_track_is_an_event_that_ended_with_its_picture_aside() -> None:
     decoded = parse(fixture("track.json"), "feed/axis/CAM1")
     event = decoded.events[0]
     assert (event.type, event.phase, event.confidence) == ("Truck", EventPhase.END, 0.9)
     assert (event.end_at or NOW) - event.start_at == timedelta(seconds=6.5)
     assert event.bbox == pytest.approx((0.2, 0.1, 0.4, 0.4))
-    assert len(repr(decoded)) < 3_000
+    assert event.snapshot.startswith("data:image/jpeg;base64,/9j/")
+    assert len(repr(event.attributes)) < 2_000
 
 
 def test_a_track_that_ends_before_it_begins_is_refused_in_that_alone() -> None:

@@ -16,7 +16,7 @@
     const { of, version } = button.dataset;
     const answer = await gw.send('POST', `/api/v1/alarms/${of}/${verb}`, { version: Number(version), ...values }, key);
     if (!answer.ok) return gw.problem(answer);
-    gw.notice(gw.t('alarm.changed'));
+    gw.notice(answer.status === 202 ? gw.t('alarm.asked', { id: answer.body.approval }) : gw.t('alarm.changed'));
     if (gw.actionDone) gw.actionDone();
     return '';
   }
@@ -26,7 +26,8 @@
     if (!button) return;
     const verb = button.dataset.alarmVerb, key = gw.newKey();
     const fields = verb === 'shelve' ? [{ name: 'until', type: 'when', required: true, value: inAnHour() }, { name: 'reason', type: 'long', required: true }] : [];
-    gw.dialog({ title: gw.t('alarm.' + verb), note: NOTES[verb] && gw.t(NOTES[verb]), fields,
+    const note = NOTES[verb] && gw.t(NOTES[verb]) + (button.dataset.two ? ' ' + gw.t('alarm.two_note') : '');
+    gw.dialog({ title: gw.t('alarm.' + verb), note, fields,
       submit: values => change(button, verb, key, values) });
   });
 })();

@@ -1,0 +1,1 @@
+"""Alarms: what stands, what is muted, what is out of service, and how good the alarms are."""

@@ -1,0 +1,1 @@
+"""Finding cases, open and closed ones, by anything that is said of them."""

@@ -1,0 +1,1 @@
+"""Lighting: lamps now, commands, programmes, nights."""

@@ -1,0 +1,1 @@
+"""Video events, one after the other, for a person's verdict."""

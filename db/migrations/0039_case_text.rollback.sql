@@ -1,0 +1,2 @@
+DROP TABLE incident_text_progress;
+DROP TABLE incident_text;

@@ -1,0 +1,57 @@
+"""Whether a lamp should be lit at a moment: by its programme, else by the sun, unless a person has
+switched it off since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from city.place import LonLat
+from city.sun import is_dark
+from db.lamp_programmes import FollowingLamp
+from lighting.programmes import Followed
+
+# When a lamp was switched off by a person, and until when that was meant.
+Off = tuple[datetime, datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """`level` is the programme's, None where the sun decides; `since` is when its step began."""
+
+    programme: str
+    level: int | None
+    lit: bool
+    since: datetime | None
+
+
+class DueLamps:
+    """What lamps should do at some moments; those of one programme and place share the answer."""
+
+    def __init__(self, followed: Followed, off: Mapping[int, Sequence[Off]]) -> None:
+        self._followed, self._off = followed, off
+        self._known: dict[tuple[str, float, float, datetime], Due] = {}
+
+    def of(self, lamp: FollowingLamp, at: datetime) -> Due:
+        """What the programme or the sun says."""
+        programme = self._followed.programme_of(lamp)
+        code = programme.code if programme else ""
+        key = (code, round(lamp.lon, 2), round(lamp.lat, 2), at)
+        if key not in self._known:
+            step = self._followed.step_of(lamp, at)
+            lit = is_dark(at, LonLat(lamp.lon, lamp.lat)) if step is None else step.level > 0
+            self._known[key] = Due(
+                code, step.level if step else None, lit, step.at if step else None
+            )
+        return self._known[key]
+
+    def is_due(self, lamp: FollowingLamp, at: datetime) -> bool:
+        """Whether it should be lit: not if a person switched it off after the last step."""
+        due = self.of(lamp, at)
+        return due.lit and not any(
+            begun <= at
+            and (until is None or until > at)
+            and (due.since is None or begun > due.since)
+            for begun, until in self._off.get(lamp.id, ())
+        )
