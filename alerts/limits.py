@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 from alerts.rules import Level, Rule
+from alerts.scope import EVERYWHERE
 from city.device import WatchedDevice
 from city.reading import Metric
 
@@ -113,6 +114,23 @@ def applies_to(rule: LimitRule, device: WatchedDevice) -> bool:
         return False
     attribute = rule.levels[0].limit_attribute
     return not attribute or as_number(device.attributes.get(attribute)) is not None
+
+
+class About:
+    """Which of the devices rules are about; rules with the same bounds are asked once."""
+
+    def __init__(self, devices: Collection[WatchedDevice]) -> None:
+        self._devices = devices
+        self._known: dict[Any, list[WatchedDevice]] = {}
+
+    def of(self, rule: LimitRule) -> list[WatchedDevice]:
+        """Those of one rule."""
+        if rule.scope is not EVERYWHERE:
+            return [device for device in self._devices if applies_to(rule, device)]
+        key = (rule.kinds, rule.gas, rule.levels[0].limit_attribute)
+        if key not in self._known:
+            self._known[key] = [d for d in self._devices if applies_to(rule, d)]
+        return self._known[key]
 
 
 def trips(comparison: Comparison, signal: Any, limit: Any) -> Any:
