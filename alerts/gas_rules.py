@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from alerts.limits import ReadingRule
+from alerts.limits import LimitRule
 from alerts.rules import Rule
 
 GAS_DETECTOR = "gas"
@@ -17,5 +17,5 @@ GAS_METRICS = frozenset({
 
 def is_gas_rule(rule: Rule, gas_categories: Collection[str]) -> bool:
     """By what it measures, by the devices it is about, or by the cases that it opens."""
-    measured = rule.metric.name if isinstance(rule, ReadingRule) else ""
+    measured = rule.metric.name if isinstance(rule, LimitRule) else ""
     return measured in GAS_METRICS or GAS_DETECTOR in rule.kinds or rule.category in gas_categories

@@ -6,8 +6,8 @@ The shorter ones tell at once what is wrong, and how long the longer ones will t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -15,8 +15,11 @@ from typing import Any
 from alerts import foresight
 from alerts.foresight import Episode, Foresight, compare, will_take
 from alerts.known import load_rules
+from alerts.openings import is_opening
 from alerts.rules import Rule
 from alerts.sanity import NOISY_ALARMS, NOISY_DAYS, Remark, look_at_count
+from city.permit import Span, covered
+from db import permits
 from db.pool import Connection
 
 PERIODS = (timedelta(days=1), timedelta(days=7), timedelta(days=NOISY_DAYS))
@@ -71,9 +74,9 @@ def try_out(
     for period, longer in pairwise([*PERIODS, None]):
         assert period is not None
         start, from_ = seconds(), now - period
-        old, blind = foresight.episodes(conn, before, about, from_, now)
+        old, blind = _judged(conn, before, about, from_, now)
         tell(Progress(_share(seconds() - began, taken, period, half=True), None))
-        new, also_blind = foresight.episodes(conn, after, about, from_, now)
+        new, also_blind = _judged(conn, after, about, from_, now)
         differs = compare(old, new, from_, now, sorted({*blind, *also_blind} & changed))
         found = _summed(differs, old, new)
         taken.append((period, seconds() - start))
@@ -86,6 +89,36 @@ def try_out(
         ):
             break
     return found
+
+
+def _judged(
+    conn: Connection,
+    rules: Mapping[str, Rule],
+    about: Collection[tuple[str, str]],
+    from_: datetime,
+    to: datetime,
+) -> tuple[list[Episode], list[str]]:
+    """The alarms of the past, less what work permits made notes of."""
+    found, blind = foresight.episodes(conn, rules, about, from_, to)
+    opening = {code for code, rule in rules.items() if is_opening(rule)}
+    if any(one.rule in opening for one in found):
+        spans = permits.list_spans_by_code(conn, from_, to)
+        found = [one for each in found for one in less_permitted(each, opening, spans)]
+    return found, blind
+
+
+def less_permitted(
+    one: Episode, opening: Collection[str], spans: Mapping[str, Sequence[Span]]
+) -> Iterator[Episode]:
+    """Nothing of an alarm that a permit covered to its end; what lasted longer began with its
+    end. Pure."""
+    span = None
+    if one.rule in opening:
+        span = covered(spans.get(one.condition.partition("/")[2], ()), one.began)
+    if span is None:
+        yield one
+    elif one.ended is None or one.ended > span.over_at:
+        yield replace(one, began=span.over_at)
 
 
 def concerned(

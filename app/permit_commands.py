@@ -96,6 +96,7 @@ def permit_import(settings: Settings, file: Path) -> None:
     with spaces between), lon with lat and radius_m, polygon, or street."""
     made, known, faults, now = 0, 0, [], datetime.now(UTC)
     with transaction(settings) as conn:
+        _caller(conn, settings)  # begins the transaction: those of the rows are within it
         for number, row in read_rows(read_text(file)):
             try:
                 with conn.transaction():

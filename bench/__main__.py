@@ -14,9 +14,19 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-NAMES = ("formats", "sequences", "ingest", "engine", "alarm_path", "push")
+NAMES = ("formats", "sequences", "ingest", "engine", "alarm_path", "push", "histories")
 # Minutes to a quarter of an hour each: only when asked for.
-LONG = ("broker_restart", "case_search", "city_folder", "history", "ingest_soak", "picture")
+LONG = (
+    "alarms",
+    "broker_restart",
+    "case_search",
+    "city_folder",
+    "history",
+    "ingest_soak",
+    "lamps",
+    "picture",
+    "review",
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -67,7 +77,7 @@ def _options(name: str, asked: argparse.Namespace) -> dict[str, Any]:
         options["seconds"] = asked.seconds
     if name == "ingest":
         options["with_node_red"] = asked.node_red
-    if name in ("ingest", "engine", "picture"):
+    if name in ("alarms", "ingest", "engine", "picture"):
         options["against"] = asked.against
     return options
 

@@ -147,7 +147,10 @@ OF_INCIDENT_COLUMNS = select_list(
     IncidentAlarm, "a",
     device_code="device.code", report_interval_s="device.report_interval_s",
     metric_id="metric.id", comparison="rule.definition ->> 'comparison'",
-    clear_limit="(rule.definition ->> 'clear_limit')::float8", clearing="alarm_is_clearing(a)",
+    # Of a rule over a window the clear limit is on its signal; on values it is what holds it.
+    clear_limit="coalesce(rule.definition ->> 'hold_above',"
+    " rule.definition ->> 'clear_limit')::float8",
+    clearing="alarm_is_clearing(a)",
 )  # fmt: skip
 
 

@@ -232,6 +232,25 @@ def list_spans_of_district(
     return list_spans(conn, [i for (i,) in ids], from_, to) if ids else {}
 
 
+def list_spans_by_code(
+    conn: Connection, from_: datetime, to: datetime
+) -> Mapping[str, Sequence[Span]]:
+    """When permits counted, as far as that touches [from_, to], by the codes of their devices."""
+    found: dict[str, list[Span]] = defaultdict(list)
+    rows = conn.execute(
+        """
+        SELECT d.code, p.id, p.code, p.from_at, p.until_at + %(grace)s
+        FROM work_permit p JOIN work_permit_device w ON w.permit_id = p.id
+        JOIN device d ON d.id = w.device_id
+        WHERE p.from_at <= %(to)s AND p.until_at + %(grace)s > %(from)s
+        """,
+        {"from": from_, "to": to, "grace": GRACE},
+    )
+    for device, permit_id, code, from_at, over_at in rows:
+        found[device].append(Span(permit_id, code, from_at, over_at))
+    return found
+
+
 def save_notes(conn: Connection, noted: Sequence[Noted]) -> list[Noted]:
     """Store what was open under permits; answers with what nobody had been told of."""
     new = []

@@ -115,6 +115,7 @@ class StoredSnapshot:
     district: str
     type: str
     review: str
+    start_at: datetime
     media_type: str
     sha256: bytes
     content: bytes
@@ -124,8 +125,8 @@ class StoredSnapshot:
 
 
 _STORED = """
-    SELECT s.camera_id, d.code AS camera, s.event_id, s.district, v.type, v.review, s.media_type,
-           s.sha256, s.content, s.blurred, v.bbox, v.attributes
+    SELECT s.camera_id, d.code AS camera, s.event_id, s.district, v.type, v.review, v.start_at,
+           s.media_type,           s.sha256, s.content, s.blurred, v.bbox, v.attributes
     FROM video_snapshot s JOIN device d ON d.id = s.camera_id
     JOIN video_event v ON v.camera_id = s.camera_id AND v.event_id = s.event_id
 """

@@ -107,6 +107,8 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, list):
         return ";".join(map(_text, value))
+    if isinstance(value, float):
+        return f"{value:g}"
     return str(value).strip()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from city.errors import Conflict, Forbidden, InvalidInput, NotFound
@@ -24,10 +24,11 @@ from city.lighting import (
 )
 from city.message import NewMessage
 from city.person import Caller
-from db import lamp_commands, outbox
+from db import feeds, lamp_commands, outbox
 from db.events import append_events
 from db.lamp_commands import Ended, NewOrder, TargetLamp
 from db.pool import Connection
+from lighting.address import addressed, bases_of
 from lighting.judge import (
     End,
     Ignored,
@@ -101,7 +102,8 @@ def order(
     assert found is not None, "only steps of programmes are asked for once"
     ordered, events = found
     if target.kind is TargetKind.LAMP:
-        _check_can(lamp_commands.list_open_of_order(conn, caller.district, ordered.order_id))
+        given = lamp_commands.list_open_of_order(conn, caller.district, ordered.order_id)
+        _check_can(_with_topics(conn, given))
     return ordered, events
 
 
@@ -215,7 +217,7 @@ def _judge_states(conn: Connection, now: datetime) -> list[NewEvent]:
 def _send_due(conn: Connection, now: datetime) -> list[NewEvent]:
     over: list[tuple[LampCommand, End]] = []
     sending: list[tuple[LampCommand, Send]] = []
-    for command in lamp_commands.claim_due(conn, now, SENT_AT_ONCE):
+    for command in _with_topics(conn, lamp_commands.claim_due(conn, now, SENT_AT_ONCE)):
         verdict = next_sending(command, now)
         if isinstance(verdict, End):
             over.append((command, verdict))
@@ -252,12 +254,18 @@ def _write(conn: Connection, over: Iterable[tuple[LampCommand, End]], now: datet
 def _call_off(conn: Connection, commands: Sequence[LampCommand]) -> None:
     """Take back what of these is not published yet."""
     topics = []
-    for command in commands:
+    for command in _with_topics(conn, commands):
         try:
             topics.append(encode(command).topic)
         except CannotCommand:  # nothing of it was ever sent
             continue
     outbox.withdraw(conn, topics)
+
+
+def _with_topics(conn: Connection, commands: Sequence[LampCommand]) -> list[LampCommand]:
+    """The same with the levels that their lamps' topics begin with."""
+    bases = bases_of(feeds.list_feeds(conn)) if commands else {}
+    return [replace(command, lamp=addressed(command.lamp, bases)) for command in commands]
 
 
 def _events(

@@ -6,17 +6,17 @@ person can take are shown by what they have in common, so that nothing is hidden
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from heapq import merge
 
 # A flood begins with more, and ends with fewer, alarms than this in the window, for each operator.
 STARTS_ABOVE = 10
 ENDS_BELOW = 5
 WINDOW = timedelta(minutes=10)
 HOUR = timedelta(hours=1)
+TICK = timedelta.resolution
 # Gas that stands alone on top of a flood, whatever else there is: red and orange.
 ALONE_UP_TO = 2
 # So many alarms have something in common; a single one is its own cause.
@@ -72,21 +72,27 @@ def flood_spans(
 ) -> list[tuple[datetime, datetime | None]]:
     """When there was a flood, up to `to`; the end None: it goes on. `times` are announcements in
     order; before the first of them there is none."""
-    told = [at for at in times if at <= to]
-    gone = (at + WINDOW for at in told)
-    steps = merge(((at, 1) for at in told), ((at, -1) for at in gone), key=lambda step: step[0])
     spans: list[tuple[datetime, datetime | None]] = []
-    count, since = 0, None
-    for at, step in steps:
+    window: deque[datetime] = deque()
+    since: datetime | None = None
+
+    def leave(before: datetime) -> None:
+        nonlocal since
+        while window and window[0] + WINDOW < before:
+            gone_at = window.popleft() + WINDOW
+            if since is not None and len(window) < ENDS_BELOW * max(1, operators(gone_at)):
+                spans.append((since, gone_at))
+                since = None
+
+    for at in times:
         if at > to:
             break
-        count += step
-        people = max(1, operators(at))
-        if since is None and count > STARTS_ABOVE * people:
-            since = at
-        elif since is not None and step < 0 and count < ENDS_BELOW * people:
-            spans.append((since, at))
-            since = None
+        leave(at)  # what comes at the very moment at which another one leaves is counted with it
+        window.append(at)
+        leave(at + TICK)
+        if since is None and len(window) > STARTS_ABOVE:
+            since = at if len(window) > STARTS_ABOVE * max(1, operators(at)) else None
+    leave(to + TICK)
     return [*spans, (since, None)] if since is not None else spans
 
 

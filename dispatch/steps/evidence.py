@@ -6,10 +6,11 @@ import hashlib
 from datetime import datetime
 
 from city.errors import Conflict, Forbidden, InvalidInput
+from city.event import NewEvent
 from city.incident import Incident, Role
-from city.person import Caller
+from city.person import Caller, system_caller
 from city.place import distance_m
-from db import evidence, incidents, places
+from db import evidence, incidents, places, video_snapshots
 from db.events import append_events
 from db.evidence import NewEvidence
 from db.pool import Connection
@@ -46,6 +47,28 @@ def add_evidence(
         told = evidence_told(incident, caller, new, evidence_id, metres, elsewhere)
         append_events(conn, [told])
     return evidence_id
+
+
+def add_picture(conn: Connection, incident: Incident, now: datetime) -> list[NewEvent]:
+    """The picture of the video event that a case was opened for becomes its first evidence, with
+    the time of the event; nothing where there is none yet. Answers what is to be told."""
+    kind, _, named = (incident.condition or "").partition("/")
+    event_id = named.partition("/")[2]
+    if kind != "video" or incident.device_id is None:
+        return []
+    found = video_snapshots.find_stored(conn, incident.district, incident.device_id, event_id)
+    if found is None:
+        return []
+    suffix = found.media_type.rpartition("/")[2]
+    caller = system_caller(incident.district)
+    facts = FileFacts(found.media_type, found.start_at)
+    filename = f"{found.camera}.{suffix}"
+    new = _row(incident, caller, PHOTO_BEFORE, filename, found.content, facts, now)
+    evidence_id, is_new = evidence.insert_evidence(conn, new)
+    if not is_new:
+        return []
+    elsewhere = evidence.list_uses_elsewhere(conn, incident.id, new.sha256)
+    return [evidence_told(incident, caller, new, evidence_id, None, elsewhere)]
 
 
 def _check(incident: Incident, caller: Caller, stage: str) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from simulator import episodes, weather
 from simulator.cast import Cast
+from simulator.messages import takes_picture
 from simulator.scenarios import single
 from simulator.scenarios.happening import Happening
 
@@ -21,6 +22,8 @@ SIGHTING_EVERY = timedelta(minutes=6)
 # What cameras have seen already when the visitor comes, so that there is something to review.
 STANDING_SIGHTINGS, STANDING_FOR = 10, timedelta(minutes=9)
 STANDING_EVERY_S = 2.5
+# Of these some are too unsure for anybody to be asked.
+UNSURE, UNSURE_EVERY = 0.21, 5
 # Happenings keep no beat: each comes up to this much later than its turn.
 LATENESS_S = 150
 # One round of troubles; the fifth and sixth depend on the hour and the weather.
@@ -83,11 +86,16 @@ def _sightings(cast: Cast, start: datetime, rng: random.Random) -> Iterator[Happ
 
 def _standing(cast: Cast, start: datetime, rng: random.Random) -> Iterator[Happening]:
     """Sightings that began before the start, one after the other."""
-    for number in range(STANDING_SIGHTINGS):
+    number = 0
+    for _ in range(10 * STANDING_SIGHTINGS):
         at = start + timedelta(seconds=FIRST_COVER_S + 1 + number * STANDING_EVERY_S)
-        happening = single.sighting(cast, at, rng)
-        if isinstance(happening, episodes.Observation):
-            yield replace(happening, seen_before=STANDING_FOR)
+        seen = single.sighting(cast, at, rng)
+        if number == STANDING_SIGHTINGS or not isinstance(seen, episodes.Observation):
+            return
+        if takes_picture(cast.by_code[seen.camera]):
+            number += 1
+            confidence = UNSURE if number % UNSURE_EVERY == 0 else seen.confidence
+            yield replace(seen, seen_before=STANDING_FOR, confidence=confidence)
 
 
 def _lamps_due(cast: Cast, at: datetime) -> bool:

@@ -199,3 +199,13 @@ test('milliseconds are shown as a person reads them', () => {
   const cases = [[null, '–'], [-3, '0 ms'], [999.4, '999 ms'], [1500, '1.50 s'], [12345, '12.3 s'], [120000, '2 min']];
   for (const [ms, text] of cases) assert.equal(gw.millis(ms), text, String(ms));
 });
+
+test('what changes without an event reaches the screens, and a mere clock does not', async () => {
+  const { live, say } = await phone();
+  const told = [];
+  live.on('change', c => told.push(c));
+  say({ t: 'now', now: NOW });
+  say({ t: 'now', now: NOW, kpi: { open: 3, flood: { since: NOW } }, squads: [['SQ-1', '', '']] });
+  assert.equal(told.length, 1);
+  assert.deepEqual([live.kpi.open, live.squads.has('SQ-1'), live.rev], [3, true, 10]);
+});

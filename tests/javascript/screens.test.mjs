@@ -205,6 +205,26 @@ test('an approval shows what goes and what comes, and a little around it', () =>
   for (const [old, now, said] of cases) assert.equal(signs(old, now), said);
 });
 
+test('rules and permits are found by every word, permits by the moment, the longest beside a device', () => {
+  const { gw } = screen('rules');
+  const rules = [{ code: 'gas-lel', title_zh: '', title_en: 'Gas', condition: 'gas', category: '05-02', metric: 'ch4_pct_lel', watch: 'reading', kinds: ['gas'] }, { code: 'lamp', title_zh: '灯', title_en: '', condition: 'lamp', category: '1', metric: '', watch: 'lamp', kinds: ['light'] }];
+  for (const [typed, codes] of [['', ['gas-lel', 'lamp']], ['GAS ch4', ['gas-lel']], ['灯', ['lamp']], ['gas light', []]]) assert.deepEqual(gw.rulesFound(rules, typed).map(rule => rule.code), codes, typed);
+  const desk = page({ scripts: ['screens/permits/script.js', 'screens/permits/onmap.js'] }).gw;
+  const span = (code, from, until, devices) => ({ code, who: 'crew', why: '', made_by: 'li', devices, from_at: new Date(NOW + from).toISOString(), until_at: new Date(NOW + until).toISOString() });
+  const permits = [span('WP-1', -1, 10, ['M-1']), span('WP-2', -1, 20, ['M-1', 'M-2']), span('WP-3', 5, 30, ['M-1']), span('WP-4', -9, 0, ['M-3'])];
+  assert.deepEqual(permits.map(item => desk.permitState(item, NOW)), ['open', 'open', 'planned', 'over']);
+  assert.deepEqual(plain([...desk.permitsByDevice(permits, NOW)].map(([code, item]) => [code, item.code])), [['M-1', 'WP-2'], ['M-2', 'WP-2']]);
+  assert.deepEqual(desk.permitsFound(permits, 'crew m-2').map(item => item.code), ['WP-2']);
+});
+
+test('the fields of a permit become what the API takes', () => {
+  const { gw } = screen('permits');
+  assert.deepEqual(plain(gw.permitBody({ who: 'a', devices: 'M-1, M-2；M-3' })), { body: { who: 'a', devices: ['M-1', 'M-2', 'M-3'] } });
+  assert.deepEqual(plain(gw.permitBody({ circle: '110.3，20 80' })), { body: { lon: 110.3, lat: 20, radius_m: 80 } });
+  assert.deepEqual(plain(gw.permitBody({ polygon: '1 2; 3 4；5 6;' })), { body: { polygon: [[1, 2], [3, 4], [5, 6]] } });
+  for (const [fields, problem] of [[{ circle: '110 20' }, 'permits.bad_circle'], [{ polygon: '1 2; 3' }, 'permits.bad_polygon']]) assert.equal(gw.permitBody(fields).problem, problem);
+});
+
 test('an inspection counts as the server does', () => {
   const { gw } = screen('registers');
   const items = [{ code: 'a', score: 25 }, { code: 'b', score: 25 }, { code: 'c', score: 20 }, { code: 'd', score: 15 }, { code: 'e', score: 15, critical: true }];
@@ -225,4 +245,42 @@ test('earlier offences are told with their dates, and not where nobody knows who
   const { gw } = screen('registers', { texts: { 'registers.first_offence': 'first', 'registers.earlier_offences': '{n}: {dates}', 'registers.no_party': 'unknown' } });
   const offences = [{ at: '2026-11-03T01:00:00Z' }, { at: '2026-10-01T01:00:00Z' }];
   assert.deepEqual([gw.offenceText([], true), gw.offenceText(offences, true), gw.offenceText([], false)], ['first', '2: 2026-11-03, 2026-10-01', 'unknown']);
+});
+
+test('a flood is gas by itself, then its causes with what they share', () => {
+  const { gw } = page({ scripts: ['shell/assets/floods.js'], texts: { 'flood.kind_place': '{name}', 'flood.count': '{n} alarms', 'condition.cover': 'Cover' } });
+  gw.deviceName = a => a.device;
+  gw.live = { alarms: new Map([[1, { id: 1, severity: 1, reason: null, category: 'gas', device: 'G-1', announced: NOW, state: 'unacknowledged' }], [9, { id: 9, shelved: true }]]),
+    kpi: { flood: { alone: [1, 9, 77], times: { 1: 4 }, causes_count: 1, causes: [{ kind: 'place', name: 'Haixiu', severity: 2, count: 3, times: 5, newest: NOW, alarms: [2, 3, 4], condition: 'cover' }] } } };
+  const rows = plain(gw.floodRows(gw.flood()));
+  assert.deepEqual(rows.map(r => [r.title, r.note, r.severity, r.times, r.gas]), [['gas', 'G-1', 1, 4, true], ['Haixiu · Cover', '3 alarms', 2, 1, false]]);
+});
+
+test('a measure is over its target or not, and nothing is said of nothing', () => {
+  const { gw } = page({ scripts: ['screens/alarms/measures.js'] });
+  const targets = { per_operator_hour: 6, per_operator_hour_max: 12, per_operator_10min: 1, per_operator_10min_max: 2, full_windows_pct: 1, flood_pct: 1, chattering: 0, stale: 5, standing: 10, high_pct: 5 };
+  const load = { announced: 30, per_operator_hour: 15, per_operator_10min: 2.5, worst_10min: 12, windows: 12, full_windows: 1, flood_s: 600, floods: 1, period_s: 7200 };
+  const m = { targets, load, raised: 20, by_severity: [1, 3, 6, 10], chattering: [], fleeting: 0, stale: 5, standing: 9 };
+  const over = found => gw.measureFigures(found).filter(([, , , good]) => !good).map(([name]) => name);
+  assert.deepEqual(plain(over(m)), ['hour', 'ten', 'full', 'flood', 'stale']);
+  assert.deepEqual(plain(over({ ...m, load: { ...load, announced: 0, per_operator_hour: 0, per_operator_10min: 0, windows: 0, full_windows: 0, flood_s: 0 }, raised: 0, by_severity: [0, 0, 0, 0], stale: 0 })), []);
+  assert.equal(gw.ruleLink('gas-lel', { clear_limit: { now: 10, proposed: 9 } }), '/rules?rule=gas-lel&clear_limit=9');
+});
+
+test('one key is one verdict on a video event', () => {
+  const { gw } = screen('review');
+  const cases = [['y', ['confirmed']], ['Y', ['confirmed']], ['1', ['dismissed', 'nothing_there']], ['6', ['dismissed', 'other']], ['7', null], ['0', null],
+    ['m', ['merged']], ['s', ['skip']], ['u', ['undo']], ['Enter', null], ['x', null]];
+  for (const [key, meant] of cases) assert.deepEqual(plain(gw.reviewKey(key)), meant, key);
+});
+
+test('the event that is shown stays while others come, and what was judged does not come back', () => {
+  const { gw } = screen('review');
+  const item = (id, stay = 1) => ({ event: { camera: 'C', event_id: id, stay } });
+  const ids = (shown, fresh, judged) => plain(gw.reviewQueue(shown, fresh, new Set(judged))).map(i => i.event.event_id + i.event.stay);
+  assert.deepEqual(ids(undefined, [item('a'), item('b')], []), ['a1', 'b1']);
+  assert.deepEqual(ids(item('b'), [item('a'), item('b', 2), item('c')], []), ['b2', 'a1', 'c1']); // as it is now
+  assert.deepEqual(ids(item('z'), [item('a')], []), ['z1', 'a1']);
+  assert.deepEqual(ids(item('a'), [item('a'), item('b')], ['C/a']), ['b1']);
+  assert.deepEqual(ids(undefined, [item('a')], ['C/a']), []);
 });

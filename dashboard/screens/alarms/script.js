@@ -257,7 +257,7 @@
     const body = await read('/api/v1/devices?out_of_service=true&limit=1000');
     if (!body) return;
     register([t('col_device'), t('col_kind'), t('col_who'), t('col_why'), t('col_since'), t('col_until')], body.items.map(d => gw.el('tr', '', [
-      gw.el('th', '', gw.el('a', '', gw.placeName(d.name) || d.code, { href: '/devices?q=' + encodeURIComponent(d.code) })), gw.el('td', '', gw.word('kind', d.kind)), gw.el('td', '', d.out_of_service_by || ''),
+      gw.el('th', '', gw.el('a', '', gw.placeName(d.name) || d.code, { href: '/devices?device=' + encodeURIComponent(d.code) })), gw.el('td', '', gw.word('kind', d.kind)), gw.el('td', '', d.out_of_service_by || ''),
       gw.el('td', 'gw-wrap', d.out_of_service_reason), gw.el('td', '', when(d.out_of_service_since)), gw.el('td', '', d.return_due_at ? when(d.return_due_at) : t('open_end'))])), t('none_out'));
   }
   async function showSuppressed() {

@@ -25,13 +25,17 @@ def layout(view: View) -> Component:
                     frame.render_title(t, "cases"),
                     html.Div(
                         [
-                            dcc.Input(
-                                id=ids.CASES_QUERY,
-                                type="search",
-                                placeholder=t("cases.placeholder"),
-                                className="gw-input",
-                                autoFocus=True,
-                                **extra({"aria-label": t("cases.field")}),
+                            html.Label(
+                                [
+                                    html.Span(t("cases.field"), className="gw-unseen"),
+                                    dcc.Input(
+                                        id=ids.CASES_QUERY,
+                                        type="search",
+                                        placeholder=t("cases.placeholder"),
+                                        className="gw-input",
+                                        autoFocus=True,
+                                    ),
+                                ]
                             ),
                             html.Div(
                                 [render_filter(view, name) for name in FILTERS],

@@ -18,10 +18,13 @@ REVIEW_PAGE = 200
 
 
 def pending_video(caller: Caller) -> list[dict[str, Any]]:
-    """Video events nobody has judged yet, newest first."""
+    """Video events that a person should see and nobody has judged, newest first."""
     with transaction(parts().pool) as conn:
         rows = list_video_events(
-            conn, caller.district, filters={"review": "pending"}, limit=REVIEW_PAGE
+            conn,
+            caller.district,
+            filters={"review": "pending", "standing": "review"},
+            limit=REVIEW_PAGE,
         )
     plain: list[dict[str, Any]] = as_plain(rows)
     return plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from dash import html
 from dash.development.base_component import Component
@@ -37,7 +37,7 @@ def render_event(t: Texts, event: Mapping[str, Any], *, keys: bool) -> Component
     ]
     return html.Li(
         [
-            *render_snapshot(t, str(event.get("snapshot") or "")),
+            *render_snapshot(t, snapshot_address(event)),
             html.Div(
                 [
                     html.Strong(t.pick(event, "category") or t.word("video_type", event["type"])),
@@ -70,6 +70,14 @@ def render_place(t: Texts, event: Mapping[str, Any]) -> Component:
     """Shows the camera's place on the map."""
     place = {"data-show-lon": str(event["lon"]), "data-show-lat": str(event["lat"])}
     return html.Button(t("video.show"), type="button", className="gw-button", **extra(place))
+
+
+def snapshot_address(event: Mapping[str, Any]) -> str:
+    """Of the picture that is kept here, else what the camera said."""
+    if event.get("snapshot_state") == "stored":
+        name = f"{quote(event['camera'], safe='')}/{quote(event['event_id'], safe='')}"
+        return f"/api/v1/video-events/{name}/snapshot"
+    return str(event.get("snapshot") or "")
 
 
 def render_snapshot(t: Texts, url: str) -> list[Component]:

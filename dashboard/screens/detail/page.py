@@ -8,7 +8,7 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from city.alarm import AlarmState
+from city.alarm import AlarmState, Severity
 from city.incident import FINAL_STATES, Action, IncidentState, Role
 from dashboard.api.alarms import MAY_CHANGE
 from dashboard.screens.operations.gateways_load import gateway_of
@@ -288,6 +288,11 @@ def alarm_verbs(alarm: Mapping[str, Any], role: Role) -> list[str]:
     return verbs
 
 
+def is_red_gas(alarm: Mapping[str, Any]) -> bool:
+    """Whether it takes a second person to mute it; the step itself has the last word."""
+    return alarm["severity"] == Severity.RED and str(alarm["condition"]).startswith("gas/")
+
+
 def render_alarm_verbs(t: Texts, alarm: Mapping[str, Any], role: Role) -> list[Component]:
     held = alarm["state"] in HELD
     buttons = [
@@ -300,6 +305,7 @@ def render_alarm_verbs(t: Texts, alarm: Mapping[str, Any], role: Role) -> list[C
                     "data-alarm-verb": verb,
                     "data-of": str(alarm["id"]),
                     "data-version": str(alarm["version"]),
+                    **({"data-two": "yes"} if verb == "shelve" and is_red_gas(alarm) else {}),
                 }
             ),
         )

@@ -122,11 +122,15 @@
     given.sent = gw.send('POST', path(item.event) + '/review', body, gw.newKey());
     const answer = await given.sent;
     if (answer.ok) { load(); return; }
-    judged.delete(name(item));
     if (view.last === given) view.last = null;
     const current = (answer.body && answer.body.current) || {};
     const who = current.claimed_by || current.reviewed_by;
     gw.notice(who ? gw.t('review.somebody_else', { who }) : await gw.problem(answer), 'bad');
+    if (!who) { // it is still this reviewer's to judge
+      judged.delete(name(item));
+      view.items = [item, ...view.items.filter(other => name(other) !== name(item))];
+      draw();
+    }
     load();
   }
 
@@ -239,7 +243,7 @@
 
   // The buttons
 
-  function key(text, letter, press, kind, more) {
+  function keyed(text, letter, press, kind, more) {
     const e = gw.el('button', 'gw-button ' + (kind || ''), [gw.el('span', '', text), gw.el('kbd', '', letter)], { type: 'button', 'aria-keyshortcuts': letter, ...(more || {}) });
     e.onclick = press;
     return e;
@@ -250,15 +254,15 @@
     clearTimeout(ticking);
     const left = view.last ? Math.ceil((view.last.until - Date.now()) / 1000) : 0;
     if (left > 0) ticking = setTimeout(() => drawButtons(view.items[0]), 1000);
-    const undoable = left > 0 ? [key(gw.t('review.undo', { what: gw.word('review.said', view.last.body.verdict), s: left }), 'U', () => undo(), 'gw-review-undo')] : [];
+    const undoable = left > 0 ? [keyed(gw.t('review.undo', { what: gw.word('review.said', view.last.body.verdict), s: left }), 'U', () => undo(), 'gw-review-undo')] : [];
     if (!item) { $('review-buttons').replaceChildren(...undoable); return; }
-    const reasons = REASONS.map((reason, n) => key(gw.word('review.reason', reason), String(n + 1), () => act('dismissed', reason), '', { 'data-reason': reason }));
+    const reasons = REASONS.map((reason, n) => keyed(gw.word('review.reason', reason), String(n + 1), () => act('dismissed', reason), '', { 'data-reason': reason }));
     $('review-buttons').replaceChildren(
-      key(gw.t('review.confirm'), 'Y', () => act('confirmed'), 'primary', { 'data-verdict': 'confirmed' }),
-      gw.el('div', 'gw-review-reasons', reasons, { role: 'group', 'aria-label': gw.t('review.dismiss') }),
+      keyed(gw.t('review.confirm'), 'Y', () => act('confirmed'), 'primary', { 'data-verdict': 'confirmed' }),
+      gw.el('div', 'gw-review-reasons', [gw.el('small', '', gw.t('review.dismiss')), ...reasons], { role: 'group', 'aria-label': gw.t('review.dismiss') }),
       gw.el('div', 'gw-review-rest', [
-        key(gw.t('review.merge'), 'M', () => act('merged'), '', item.similar.length ? {} : { disabled: '' }),
-        key(gw.t('review.skip'), 'S', () => act('skip'), ''),
+        keyed(gw.t('review.merge'), 'M', () => act('merged'), '', item.similar.length ? {} : { disabled: '' }),
+        keyed(gw.t('review.skip'), 'S', () => act('skip'), ''),
         ...undoable,
       ]));
   }

@@ -12,21 +12,32 @@
     button: (text, press, kind) => { const e = gw.el('button', 'gw-button ' + (kind || ''), text, { type: 'button' }); e.onclick = () => gw.once(e, press); return e; },
   });
   const button = desk.button;
+  const SOON_MS = 400, LATER_MS = 5000; // figures of alarms may be a little old
 
   gw.screens.rules = async function () {
     gw.showStatus();
     gw.live.start();
-    gw.live.on('change', news => { if (!view.busy && news.kinds.some(kind => /^(rule|approval|alarm)\./.test(kind))) refresh(); });
+    gw.live.on('change', news => {
+      if (news.kinds.some(kind => /^(rule|approval)\./.test(kind))) refresh(SOON_MS);
+      else if (news.kinds.some(kind => kind.startsWith('alarm.'))) refresh(LATER_MS);
+    });
     addEventListener('popstate', () => { if (gw.started === 'rules') open(); });
     await open();
   };
 
-  let waiting = 0;
-  function refresh() { clearTimeout(waiting); waiting = setTimeout(open, 400); }
+  /* Once for many changes, and never under the hands of somebody who edits. */
+  let waiting = 0, due = 0;
+  function refresh(ms) {
+    if (waiting && due <= Date.now() + ms) return;
+    clearTimeout(waiting);
+    due = Date.now() + ms;
+    waiting = setTimeout(() => { waiting = 0; if (!view.busy) open(); }, ms);
+  }
 
   desk.go = function (query) { history.pushState(null, '', '/rules' + query); view.busy = false; return open(); };
 
   async function open() {
+    view.busy = false;
     const asked = new URLSearchParams(location.search), code = asked.get('rule') || '';
     view.code = code;
     if (asked.has('new')) return desk.edit(null, TEMPLATE);

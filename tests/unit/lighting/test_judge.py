@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from city.errors import InvalidInput
+from city.feed import Feed
 from city.lighting import CommandState, Lamp, LampAnswer, LampCommand, TargetKind, target_of
+from lighting.address import addressed, bases_of
 from lighting.judge import (
     ATTEMPTS_MAX,
     End,
@@ -133,3 +135,32 @@ def test_a_target_names_what_it_means() -> None:
         with pytest.raises(InvalidInput) as refused:
             target_of(kind, code, lamps)
         assert refused.value.field == field
+
+
+NORTH = [
+    Feed("north", "zigbee2mqtt", "z2m_north"),
+    Feed("houses", "tasmota", "city7"),
+    Feed("zigbee2mqtt", "zigbee2mqtt", "", shipped=True),
+]
+
+
+@pytest.mark.parametrize(
+    ("format_name", "identity", "bound", "topic"),
+    [
+        ("zigbee2mqtt", "lamp1", "", "zigbee2mqtt/lamp1/set"),
+        ("zigbee2mqtt", "lamp1", "zigbee2mqtt", "zigbee2mqtt/lamp1/set"),
+        ("zigbee2mqtt", "lamp1", "z2m_north", "z2m_north/lamp1/set"),
+        ("zigbee2mqtt", "z2m_north/lamp1", "", "z2m_north/lamp1/set"),
+        ("tasmota", "lamp1", "tasmota", "cmnd/lamp1/Dimmer"),
+        ("tasmota", "lamp1", "city7", "city7/cmnd/lamp1/Dimmer"),
+        ("tasmota", "city7/lamp1", "", "city7/cmnd/lamp1/Dimmer"),
+        ("native", "", "native", "city/v1/460107/light/LT-1/command"),
+    ],
+)
+def test_a_lamp_of_an_added_feed_is_commanded_below_its_levels(
+    format_name: str, identity: str, bound: str, topic: str
+) -> None:
+    lamp = Lamp("LT-1", "460107", format_name, "", identity, {}, bound)
+    verdict = next_sending(replace(COMMAND, lamp=addressed(lamp, bases_of(NORTH))), NOW)
+    assert isinstance(verdict, Send)
+    assert verdict.downlink.topic == topic
