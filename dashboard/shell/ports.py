@@ -38,6 +38,7 @@ from city.requests import (
 from city.rule_pages import AppliedTrial, FormAnswer, RuleAnswer, RuleItem, TrialAnswer
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
+from dashboard.shell.video_ports import VideoSteps
 from db.lamp_programmes import ProgrammeRow
 from db.permits import PermitRow
 from db.pool import Connection
@@ -99,32 +100,7 @@ class IncidentSteps(Protocol):
     ) -> list[int]: ...
 
 
-class MeasuredPrecision(Protocol):
-    """How often a camera's algorithm was right."""
-
-    @property
-    def camera(self) -> str: ...
-    @property
-    def camera_name(self) -> str: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def right(self) -> int: ...
-    @property
-    def wrong(self) -> int: ...
-    @property
-    def neither(self) -> int: ...
-    @property
-    def reasons(self) -> Mapping[str, int]: ...
-    @property
-    def judged(self) -> int: ...
-    @property
-    def ratio(self) -> float | None: ...
-    @property
-    def lower(self) -> float: ...
-
-
-class AlarmSteps(Protocol):
+class AlarmSteps(VideoSteps, Protocol):
     """`alerts.steps`."""
 
     def acknowledge(
@@ -142,50 +118,6 @@ class AlarmSteps(Protocol):
     def acknowledge_together(
         self, conn: Connection, caller: Caller, wanted: Mapping[int, int], now: datetime
     ) -> Sequence[Alarm]: ...
-
-    def review_video_event(
-        self,
-        conn: Connection,
-        caller: Caller,
-        camera_id: int,
-        event_id: str,
-        verdict: str,
-        note: str,
-        now: datetime,
-        *,
-        reason: str = "",
-        into: str = "",
-        take_back_s: int = 0,
-    ) -> Alarm | None: ...
-
-    def next_events(
-        self,
-        conn: Connection,
-        caller: Caller,
-        count: int,
-        not_these: Sequence[tuple[str, str]],
-        now: datetime,
-    ) -> dict[str, Any]: ...
-
-    def take_back(
-        self, conn: Connection, caller: Caller, camera_id: int, event_id: str, now: datetime
-    ) -> None: ...
-
-    def show_held(
-        self, conn: Connection, caller: Caller, camera_id: int, event_id: str, now: datetime
-    ) -> None: ...
-
-    def leave(self, conn: Connection, caller: Caller) -> None: ...
-
-    def precision(
-        self, conn: Connection, district: str, now: datetime
-    ) -> Sequence[MeasuredPrecision]: ...
-
-    def picture_for(
-        self, conn: Connection, caller: Caller, camera_id: int, event_id: str, now: datetime
-    ) -> tuple[bytes, str] | None: ...
-
-    def type_names(self) -> Sequence[str]: ...
 
 
 class ShelvingSteps(Protocol):
