@@ -17,7 +17,7 @@ from alerts.levels import ACTIVE, Levels, levels_of
 from alerts.levels import as_json as levels_json
 from alerts.lifecycle import HELD, TABLE, Input, Move, Refusal, allowed_inputs
 from alerts.limits import LimitRule
-from alerts.openings import is_opening
+from alerts.openings import is_opening, memory_of
 from alerts.reasons import as_json
 from alerts.rules import Rule
 from city.alarm import Alarm, AlarmChangeKind, AlarmState, Inhibition, Severity
@@ -125,6 +125,8 @@ class AlarmBook:
         # Work permits by device, and what would have been an alarm without them, by condition.
         self.permits: Mapping[int, Sequence[Span]] = {}
         self.noted: dict[str, Noted] = {}
+        # A reading is covered by when it was sensed, what is seen at a look by the time of it.
+        self.permits_at: datetime | None = None
         self._live: dict[str, Page] = {}
         self._timers: dict[tuple[str, int], Severities] = {}
         self.add(live, timers)
@@ -226,8 +228,10 @@ class AlarmBook:
             return page.alarm if page else None
         if page is None:
             return self._open(rule, place, outcome, condition, camera_event, actor)
-        page.alarm, own = self._latch(page.alarm, rule), page.levels.of(rule.code)
-        before = page.levels.present
+        latched = self._latch(page.alarm, rule)
+        if latched is not page.alarm:
+            page.alarm, page.touched = latched, True
+        own, before = page.levels.of(rule.code), page.levels.present
         if own is not None and own <= outcome.severity:
             return page.alarm
         page.step(rule.code, outcome.sensed_at, outcome.severity)
@@ -239,7 +243,8 @@ class AlarmBook:
 
     def _is_permitted(self, rule: Rule, place: Place, outcome: Raise, condition: str) -> bool:
         spans = self.permits.get(place.device_id or 0)
-        span = covered(spans, outcome.sensed_at) if spans and is_opening(rule) else None
+        at = self.permits_at or outcome.sensed_at
+        span = covered(spans, at, memory_of(rule)) if spans and is_opening(rule) else None
         if span is None or place.device_id is None:
             return False
         self.noted[condition] = Noted(
@@ -424,7 +429,7 @@ class AlarmBook:
 
     def _announce(self, page: Page, rule: Rule, outcome: Raise, actor: str) -> None:
         """The condition came back or became worse: it is new to everybody."""
-        alarm = page.alarm
+        alarm = self._latch(page.alarm, rule)
         worse = outcome.severity < alarm.severity
         move = TABLE[alarm.state, Input.ESCALATE if worse else Input.RAISE]
         assert isinstance(move, Move), "rules are never refused"

@@ -101,7 +101,7 @@ class Fields:
             return None
         if not isinstance(value, dict):
             raise self.wrong(name, value, f"must be a [{name}] table")
-        return Fields(value, self._file, f"{name}.")
+        return self.inside(value, f"{self._prefix}{name}.")
 
     def tables(self, name: str) -> list[Fields]:
         value = self._take(name, _MISSING)
@@ -127,7 +127,7 @@ class Fields:
         """A table of known fields, if there is one."""
         if name not in self._left:
             return None
-        return Fields(self.mapping(name), self._file, f"{self._prefix}{name}.")
+        return self.inside(self.mapping(name), f"{self._prefix}{name}.")
 
     def _take(self, name: str, default: Any) -> Any:
         value = self._left.pop(name, default)

@@ -20,7 +20,8 @@ from alerts.rules import Rule
 from city.errors import InvalidInput
 
 _HEADER = re.compile(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?\s*(?:#.*)?")
-_PATH = re.compile(r"(?:([\w-]+)\[(\d+)\]\.)?([\w-]+)")
+# `level[0].limit`, `help.minutes`, `code`
+_PATH = re.compile(r"(?:([\w-]+)(?:\[(\d+)\])?\.)?([\w-]+)")
 _PART = re.compile(r"([\w-]+)\[(\d+)\]")
 _NOTHING: Any = object()
 
@@ -178,12 +179,19 @@ def change_text(text: str, changes: Mapping[str, Any]) -> str:
 
 def write_text(table: Mapping[str, Any]) -> str:
     """A table as a file, without comments: where a change cannot be fitted into the old one."""
-    lines = [f"{name} = {_toml(v)}" for name, v in table.items() if not _is_tables(v)]
+    plain = {n: v for n, v in table.items() if not (_is_tables(v) or isinstance(v, dict))}
+    lines = _entries(plain)
     for name, value in table.items():
         if _is_tables(value):
             for part in value:
-                lines += ["", f"[[{name}]]", *(f"{n} = {_toml(v)}" for n, v in part.items())]
+                lines += ["", f"[[{name}]]", *_entries(part)]
+        elif isinstance(value, dict):
+            lines += ["", f"[{name}]", *_entries(value)]
     return "\n".join(lines) + "\n"
+
+
+def _entries(table: Mapping[str, Any]) -> list[str]:
+    return [f"{name} = {_toml(value)}" for name, value in table.items()]
 
 
 def _flat(table: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
@@ -192,6 +200,9 @@ def _flat(table: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
             for number, part in enumerate(value):
                 for inner, inner_value in part.items():
                     yield f"{name}[{number}].{inner}", _plain(inner_value)
+        elif isinstance(value, dict):
+            for inner, inner_value in value.items():
+                yield f"{name}.{inner}", _plain(inner_value)
         else:
             yield name, _plain(value)
 
@@ -226,7 +237,11 @@ def _changed_table(table: dict[str, Any], name: str, value: Any) -> dict[str, An
         raise InvalidInput("field", name, "is not the name of a field")
     of, number_, key = found.groups()
     into = table
-    if of is not None:
+    if of is not None and number_ is None:
+        into = table.setdefault(of, {})
+        if not isinstance(into, dict):
+            raise InvalidInput("field", name, "is no part of this rule")
+    elif of is not None:
         parts = table.get(of)
         if not _is_tables(parts) or int(number_) >= len(table[of]):
             raise InvalidInput("field", name, "is no part of this rule")

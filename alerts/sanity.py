@@ -11,8 +11,18 @@ from enum import StrEnum
 from typing import Any
 
 from alerts.gas_rules import GAS_METRICS
-from alerts.limits import Comparison, ReadingRule, applies_to, is_clear, on_readings, trips
+from alerts.limits import (
+    Comparison,
+    LimitRule,
+    ReadingRule,
+    applies_to,
+    is_about,
+    is_clear,
+    on_readings,
+    trips,
+)
 from alerts.rules import Level, Rule
+from alerts.scope import EVERYWHERE
 from city.alarm import Severity
 from city.device import WatchedDevice
 from city.reading import Metric
@@ -124,10 +134,11 @@ def look_at(
     """Everything odd about a rule beside those in force. `devices` are all that are registered;
     None: nobody knows them here."""
     found: list[Remark] = []
+    if isinstance(rule, LimitRule):
+        found += _unmeasured(rule)
     if isinstance(rule, ReadingRule):
         found += _never_raises(rule)
         found += _never_clears(rule)
-        found += _unmeasured(rule)
         for other in on_readings(in_force):
             if other.code != rule.code and _same_hazard(rule, other):
                 found += _contradictions(rule, other)
@@ -141,7 +152,7 @@ def look_at_count(rule: str, alarms: int, days: float) -> list[Remark]:
     it is said all the same."""
     if alarms <= NOISY_ALARMS:
         return []
-    facts = {"alarms": alarms, "days": f"{days:g}", "most": NOISY_ALARMS}
+    facts = {"alarms": alarms, "days": f"{days:.2g}", "most": NOISY_ALARMS}
     return [Remark("noisy", Grade.ASK, rule, "", alarms, facts)]
 
 
@@ -152,13 +163,11 @@ def worst(remarks: Iterable[Remark]) -> Grade | None:
 
 
 def _needs_devices(rule: Rule) -> bool:
-    return isinstance(rule, ReadingRule) or rule.watch in OF_DEVICES
+    return isinstance(rule, LimitRule) or rule.watch in OF_DEVICES
 
 
 def _about(rule: Rule, device: WatchedDevice) -> bool:
-    if isinstance(rule, ReadingRule):
-        return applies_to(rule, device)
-    return not rule.kinds or device.kind in rule.kinds
+    return applies_to(rule, device) if isinstance(rule, LimitRule) else is_about(rule, device)
 
 
 def _never_raises(rule: ReadingRule) -> Iterator[Remark]:
@@ -206,7 +215,7 @@ def _range(metric: Metric) -> dict[str, Any]:
     return {"metric": metric.name, "unit": metric.unit, "low": low, "high": float(metric.high)}
 
 
-def _unmeasured(rule: ReadingRule) -> Iterator[Remark]:
+def _unmeasured(rule: LimitRule) -> Iterator[Remark]:
     able = _MEASURED_BY.get(rule.metric.name)
     if able is None or not rule.kinds or rule.kinds & able:
         return
@@ -224,6 +233,7 @@ def _same_hazard(rule: ReadingRule, other: ReadingRule) -> bool:
         and (other.comparison == rule.comparison or other.comparison not in limits)
         and not (rule.kinds and other.kinds and not rule.kinds & other.kinds)
         and not (rule.gas and other.gas and rule.gas != other.gas)
+        and (rule.scope == other.scope or EVERYWHERE in (rule.scope, other.scope))
     )
 
 

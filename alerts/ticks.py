@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from alerts.book import AlarmBook
 from alerts.causes import assess_causes
 from alerts.known import InForce
+from alerts.openings import LONGEST_MEMORY
 from alerts.permits import judge_over
 from alerts.returns import judge_returned
 from alerts.rule_versions import withdraw_orphans
 from alerts.save import save
 from alerts.watch import KINDS
 from alerts.watch.kind import Look
-from db import alarms, evaluation, permits
+from db import alarms, evaluation, permits, window_looks
 from db.evaluation import ListeningSince
 from db.events import append_events
 from db.pool import Connection
@@ -60,7 +61,8 @@ def due_districts(conn: Connection, in_force: InForce, now: datetime) -> list[st
 def look_at_district(conn: Connection, in_force: InForce, district: str, now: datetime) -> int:
     """What is due in a district that the caller has locked."""
     look = Look(AlarmBook(now), in_force.rules, ListeningSince(now, now), district)
-    look.book.permits = permits.list_spans_of_district(conn, district, now, now)
+    look.book.permits = permits.list_spans_of_district(conn, district, now - LONGEST_MEMORY, now)
+    look.book.permits_at = now
     look_with_kinds(conn, in_force, look, city_wide=False)
     judge_returned(conn, look.book, in_force.rules, district, now)
     look.events += judge_over(conn, look.book, in_force.rules, district, now)
@@ -78,6 +80,7 @@ def look_around(conn: Connection, in_force: InForce, now: datetime) -> int:
         return 0
     look = Look(AlarmBook(now), in_force.rules, listening)
     withdraw_orphans(conn, look.book, in_force.rules, now)
+    window_looks.forget_others(conn, list(in_force.rules), now)
     look_with_kinds(conn, in_force, look, city_wide=True)
     return _save(conn, look)
 

@@ -23,6 +23,8 @@ from db import permits
 from db.pool import Connection
 
 PERIODS = (timedelta(days=1), timedelta(days=7), timedelta(days=NOISY_DAYS))
+# Where somebody waits at a prompt, to know how long a day would take.
+FIRST_LOOK = timedelta(hours=1)
 # Devices that are named with their counts; the rest is a number.
 DEVICES_MAX = 200
 
@@ -71,7 +73,8 @@ def try_out(
     changed = {*(rule.code for rule in put), *retired}
     about = concerned(changed, before.values(), after.values())
     began, taken = seconds(), [(timedelta(0), 0.0)]
-    for period, longer in pairwise([*PERIODS, None]):
+    first = () if budget_s is None else (FIRST_LOOK,)
+    for period, longer in pairwise([*first, *PERIODS, None]):
         assert period is not None
         start, from_ = seconds(), now - period
         old, blind = _judged(conn, before, about, from_, now)

@@ -83,9 +83,6 @@ class Span:
     from_at: datetime
     over_at: datetime
 
-    def holds(self, at: datetime) -> bool:
-        return self.from_at <= at < self.over_at
-
 
 @dataclass(frozen=True, slots=True)
 class Noted:
@@ -99,10 +96,10 @@ class Noted:
     reason: dict[str, Any]
 
 
-def covered(spans: Iterable[Span], sensed_at: datetime) -> Span | None:
-    """The permit under which something was sensed, the one that lasts longest if there are
-    several."""
-    holding = [span for span in spans if span.holds(sensed_at)]
+def covered(spans: Iterable[Span], at: datetime, memory: timedelta = timedelta(0)) -> Span | None:
+    """The permit under which something is so, the one that lasts longest if there are several.
+    `memory` is how far back it looks: so long after a permit it still sees what was then."""
+    holding = [span for span in spans if span.from_at <= at < span.over_at + memory]
     return max(holding, key=lambda span: span.over_at, default=None)
 
 

@@ -21,7 +21,7 @@ from dashboard.shell.auth import current_caller, requires
 from dashboard.shell.changes import CREATED, change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
-from dashboard.shell.ports import PermitSteps
+from dashboard.shell.rule_ports import PermitSteps
 from db import permits as stored
 from db.permits import PermitRow
 from db.pool import Connection, transaction

@@ -18,7 +18,7 @@ from dashboard.shell.auth import current_caller, requires
 from dashboard.shell.changes import CREATED, change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
-from dashboard.shell.ports import RuleSteps
+from dashboard.shell.rule_ports import RuleSteps
 from db.pool import Connection, transaction
 
 READERS = (*ADMINISTRATORS, Role.GAS_ENGINEER, Role.LEADER, Role.DISPATCHER)

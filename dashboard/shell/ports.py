@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
-from city.alarm import Alarm
 from city.approval import Approval
 from city.first_run import FirstRun, Outlook
 from city.lighting import LampPicture, NightOfStreet
-from city.permit import NewPermit
 from city.person import Caller
 from city.requests import (
     ActionRequest,
@@ -35,12 +33,11 @@ from city.requests import (
     TokenRequest,
     UserRequest,
 )
-from city.rule_pages import AppliedTrial, FormAnswer, RuleAnswer, RuleItem, TrialAnswer
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
-from dashboard.shell.video_ports import VideoSteps
+from dashboard.shell.alarm_ports import AlarmSteps, ProposalSteps, ShelvingSteps
+from dashboard.shell.rule_ports import PermitSteps, RuleSteps
 from db.lamp_programmes import ProgrammeRow
-from db.permits import PermitRow
 from db.pool import Connection
 from db.rejects import StoredReject
 from db.users import Account, Token
@@ -98,55 +95,6 @@ class IncidentSteps(Protocol):
         before_id: int | None,
         limit: int,
     ) -> list[int]: ...
-
-
-class AlarmSteps(VideoSteps, Protocol):
-    """`alerts.steps`."""
-
-    def acknowledge(
-        self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
-    ) -> Alarm: ...
-
-    def unshelve(
-        self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
-    ) -> Alarm: ...
-
-    def reset(
-        self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
-    ) -> Alarm: ...
-
-    def acknowledge_together(
-        self, conn: Connection, caller: Caller, wanted: Mapping[int, int], now: datetime
-    ) -> Sequence[Alarm]: ...
-
-
-class ShelvingSteps(Protocol):
-    """`app.shelving`: a red gas alarm is only asked for."""
-
-    def shelve(
-        self,
-        conn: Connection,
-        caller: Caller,
-        alarm_id: int,
-        version: int,
-        until: datetime,
-        reason: str,
-        now: datetime,
-    ) -> Alarm | Approval: ...
-
-
-class ProposalSteps(Protocol):
-    """`app.proposals`: what would make a rule that alarms too often quieter. Writes nothing."""
-
-    def propose(
-        self,
-        conn: Connection,
-        caller: Caller,
-        rule: str,
-        device: str,
-        from_: datetime,
-        to: datetime,
-    ) -> Sequence[Any]: ...
 
 
 class RowFault(Protocol):
@@ -415,66 +363,6 @@ class ApprovalSteps(Protocol):
     def refuse(
         self, conn: Connection, caller: Caller, number: int, why: str, now: datetime
     ) -> Approval: ...
-
-
-class RuleSteps(Protocol):
-    """`app.rule_desk`: rules looked at, tried on the past and put in force."""
-
-    def list_rules(self, conn: Connection, caller: Caller, now: datetime) -> list[RuleItem]: ...
-
-    def show_rule(
-        self, conn: Connection, caller: Caller, code: str, now: datetime
-    ) -> RuleAnswer: ...
-
-    def read_text(
-        self, conn: Connection, caller: Caller, text: str, put: Mapping[str, Any], now: datetime
-    ) -> FormAnswer: ...
-
-    def start_trial(
-        self,
-        conn: Connection,
-        caller: Caller,
-        put: str,
-        retire: str,
-        version: int | None,
-        now: datetime,
-    ) -> TrialAnswer: ...
-
-    def find_trial(
-        self, conn: Connection, caller: Caller, trial_id: int, now: datetime
-    ) -> TrialAnswer: ...
-
-    def cancel_trial(
-        self, conn: Connection, caller: Caller, trial_id: int, now: datetime
-    ) -> TrialAnswer: ...
-
-    def apply_trial(
-        self,
-        conn: Connection,
-        caller: Caller,
-        trial_id: int,
-        why: str,
-        accept: bool,
-        now: datetime,
-    ) -> AppliedTrial: ...
-
-
-class PermitSteps(Protocol):
-    """`alerts.steps`."""
-
-    def add_permit(
-        self, conn: Connection, caller: Caller, new: NewPermit, now: datetime
-    ) -> PermitRow: ...
-
-    def end_permit(
-        self,
-        conn: Connection,
-        caller: Caller,
-        code: str,
-        version: int | None,
-        why: str,
-        now: datetime,
-    ) -> PermitRow: ...
 
 
 class FirstRunSteps(Protocol):

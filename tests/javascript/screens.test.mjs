@@ -209,6 +209,10 @@ test('rules and permits are found by every word, permits by the moment, the long
   const { gw } = screen('rules');
   const rules = [{ code: 'gas-lel', title_zh: '', title_en: 'Gas', condition: 'gas', category: '05-02', metric: 'ch4_pct_lel', watch: 'reading', kinds: ['gas'] }, { code: 'lamp', title_zh: '灯', title_en: '', condition: 'lamp', category: '1', metric: '', watch: 'lamp', kinds: ['light'] }];
   for (const [typed, codes] of [['', ['gas-lel', 'lamp']], ['GAS ch4', ['gas-lel']], ['灯', ['lamp']], ['gas light', []]]) assert.deepEqual(gw.rulesFound(rules, typed).map(rule => rule.code), codes, typed);
+  const proposal = text => gw.ruleProposal(new URLSearchParams(text));
+  assert.equal(proposal('rule=gas-lel'), '');
+  assert.equal(proposal('rule=gas-lel&clear_limit=9&level.on_delay_s=30'), '{"clear_limit":9,"level[0].on_delay_s":30}');
+  assert.equal(proposal('rule=gas-lel&draft=code'), 'code');
   const desk = page({ scripts: ['screens/permits/script.js', 'screens/permits/onmap.js'] }).gw;
   const span = (code, from, until, devices) => ({ code, who: 'crew', why: '', made_by: 'li', devices, from_at: new Date(NOW + from).toISOString(), until_at: new Date(NOW + until).toISOString() });
   const permits = [span('WP-1', -1, 10, ['M-1']), span('WP-2', -1, 20, ['M-1', 'M-2']), span('WP-3', 5, 30, ['M-1']), span('WP-4', -9, 0, ['M-3'])];
@@ -283,4 +287,24 @@ test('the event that is shown stays while others come, and what was judged does 
   assert.deepEqual(ids(item('z'), [item('a')], []), ['z1', 'a1']);
   assert.deepEqual(ids(item('a'), [item('a'), item('b')], ['C/a']), ['b1']);
   assert.deepEqual(ids(undefined, [item('a')], ['C/a']), []);
+});
+
+test('a programme is a line from noon to noon, and its steps are what a person wrote', () => {
+  const { gw } = screen('lighting');
+  const steps = gw.parseSteps('sunset-10 100\n\n 23:30  60 workday \nsunrise+10 0\n25:00 bright');
+  assert.deepEqual(plain(steps), [{ at: 'sunset-10', level: 100 }, { at: '23:30', level: 60, days: 'workday' }, { at: 'sunrise+10', level: 0 }, { at: '25:00', level: 'bright' }]);
+  // Sunset at 18:00, sunrise at 06:00: 350, 690 and 1090 minutes after noon.
+  assert.deepEqual(plain(gw.dimCurve(steps.slice(0, 3), 1080, 360)), [[0, 0], [350, 0], [350, 100], [690, 100], [690, 60], [1090, 60], [1090, 0], [1440, 0]]);
+  assert.deepEqual(plain(gw.dimCurve([], 1080, 360)), []);
+});
+
+test('a lit rate of nothing is none, and what is unknown is in neither number', () => {
+  const { gw } = screen('lighting', { texts: { 'value.none': '—' } });
+  assert.equal(gw.litRate({ lit: 9, dark: 1, unknown: 90 }), '90.0%');
+  assert.equal(gw.litRate({ lit: 0, dark: 0, unknown: 10 }), '—');
+  const nights = [['a', { lit: 99, dark: 1 }], ['b', { lit: 0, dark: 0 }], ['c', { lit: 84, dark: 16 }]];
+  const found = plain(gw.litTrend(nights));
+  assert.deepEqual(found.rates.map(([night, rate]) => [night, rate]), [['a', 99], ['b', null], ['c', 84]]);
+  assert.equal(found.low, 80);
+  assert.equal(gw.litTrend(nights.slice(0, 2)).low, 90);
 });

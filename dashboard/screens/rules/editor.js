@@ -8,6 +8,7 @@
     ['what', ['code', 'title_zh', 'title_en', 'condition', 'category', 'category_attribute', 'opens_incident']],
     ['scope', ['watch', 'kind', 'metric', 'comparison', 'gas', 'baseline_attribute']],
     ['clearing', ['off_delay_s', 'clear_limit', 'clear_share', 'clear_needs_reading', 'max_age_s']],
+    ['help', ['help.minutes', 'help.cause_zh', 'help.cause_en', 'help.consequence_zh', 'help.consequence_en', 'help.action_zh', 'help.action_en']],
     ['source', ['source', 'valid_from']],
   ];
   const OF_LEVEL = ['severity', 'limit', 'limit_attribute', 'on_delay_s', 'clear_limit'];

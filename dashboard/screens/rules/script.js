@@ -45,11 +45,19 @@
     const rule = await get('/rules/' + encodeURIComponent(code));
     if (view.code !== code) return; // somebody has gone on meanwhile
     view.rule = rule;
-    if (rule && asked.has('draft') && desk.may()) return desk.edit(rule, await drafted(rule, asked.get('draft')));
+    const proposed = gw.ruleProposal(asked);
+    if (rule && proposed && desk.may()) return desk.edit(rule, await drafted(rule, proposed));
     return draw();
   }
 
-  /* A proposal is a whole text, or values by their fields: {"clear_limit": 9, "off_delay_s": 600}. */
+  /* A proposal is a whole text, or values by their fields: `draft={"clear_limit": 9}`, or each as a
+     word of the address, `&clear_limit=9`; `level.limit` is that of the mildest level. */
+  gw.ruleProposal = function (asked) {
+    if (asked.has('draft')) return asked.get('draft');
+    const put = {};
+    for (const [name, text] of asked) if (name !== 'rule') put[name.replace(/^level\./, 'level[0].')] = text !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
+    return Object.keys(put).length ? JSON.stringify(put) : '';
+  };
   async function drafted(rule, draft) {
     const text = rule.versions[0].text;
     if (!draft.trim().startsWith('{')) return draft;

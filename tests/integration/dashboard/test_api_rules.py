@@ -237,6 +237,38 @@ def test_a_trial_whose_process_dies_is_done_again_and_one_that_is_cancelled_ends
     assert apply(admin, other).json()["current"]["state"] == "cancelled"
 
 
+def test_permits_are_made_listed_and_ended_by_the_desk(admin, site) -> None:
+    opened(site, "M-PERMIT", 1, 9003)
+    until = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+    body = {"code": "A/1", "who": "crew", "why": "cleaning", "until": until}
+    made = admin.post(f"{API}/permits", json={**body, "devices": ["M-PERMIT"]})
+    assert (made.status_code, made.json()["state"]) == (201, "open")
+    for wrong, field in (
+        ({"devices": ["M-PERMIT"]}, "code"),
+        ({"code": "A/2"}, "place"),
+        ({"code": "A/2", "devices": ["M-PERMIT"], "until": "2020-01-01T00:00:00Z"}, "until"),
+        ({"code": "A/2", "lon": 110.3, "lat": 20.0, "radius_m": -1}, "radius_m"),
+        ({"code": "A/2", "polygon": [[1, 2]]}, "polygon"),
+    ):
+        refused = admin.post(f"{API}/permits", json={**body, **wrong})
+        assert (refused.status_code, refused.json()["field"]) == (422, field)
+    planned = {**body, "code": "", "begin": until, "lon": 110.3, "lat": 20.0, "radius_m": 50}
+    planned["until"] = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+    assert admin.post(f"{API}/permits", json=planned).json()["state"] == "planned"
+    with site.client(Role.SQUAD_LEADER) as crew:
+        (item,) = crew.get(f"{API}/permits?device=M-PERMIT&state=open&limit=1").json()["items"][:1]
+        assert item["devices"] == ["M-PERMIT"]
+        assert crew.post(f"{API}/permits", json=body).status_code == 403
+    end = f"{API}/permits/A/1/end"
+    assert admin.post(end, json={"why": "done", "version": 9}).status_code == 409
+    ended = admin.post(end, json={"why": "done", "version": made.json()["version"]}).json()
+    assert (ended["state"], ended["ended_why"]) == ("over", "done")
+    assert admin.get(f"{API}/permits/A/1").json()["due_at"] is not None
+    assert admin.post(end, json={"why": "done", "version": 2}).status_code == 409
+    assert admin.get(f"{API}/permits?state=shut").status_code == 422
+    assert admin.get(f"{API}/permits/A/9").status_code == 404
+
+
 def test_gas_waits_for_a_second_person_with_what_the_trial_found(admin, site) -> None:
     text = text_of("gas-lel").replace("limit = 20.0", "limit = 22.0")
     li, wang = (Caller(name, Role.GAS_ENGINEER, DISTRICT) for name in ("li", "wang"))

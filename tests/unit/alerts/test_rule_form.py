@@ -46,6 +46,17 @@ def test_a_value_is_put_into_its_line_and_comments_stay() -> None:
     assert other_lines(GAS, gone) == (["on_delay_s = 0"], [])
 
 
+def test_a_table_inside_is_part_of_the_form() -> None:
+    changed = change_text(GAS, {"help.minutes": 7})
+    assert other_lines(GAS, changed)[1] == ["minutes = 7"]
+    without = GAS[: GAS.index("[help]")]
+    added = change_text(without, {"help.minutes": 7})
+    assert tomllib.loads(added) == {**tomllib.loads(without), "help": {"minutes": 7}}
+    fault = read_form(added).fault
+    assert fault is not None
+    assert fault.field == "help.cause_zh"
+
+
 def test_levels_come_and_go() -> None:
     one = change_text(GAS, {"level[1]": None})
     assert len(tomllib.loads(one)["level"]) == 1
@@ -77,7 +88,9 @@ def test_a_fault_names_field_and_value(changes: dict[str, Any], field: str, valu
     assert (fault.field, fault.value) == (field, value)
 
 
-@pytest.mark.parametrize("name", ["level[7].limit", "level[3]", "a b", "level[0].x.y", "code[0].x"])
+@pytest.mark.parametrize(
+    "name", ["level[7].limit", "level[3]", "a b", "level[0].x.y", "code[0].x", "code.x"]
+)
 def test_what_is_no_field_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput):
         change_text(GAS, {name: {"severity": "red"} if name.endswith("]") else 1})

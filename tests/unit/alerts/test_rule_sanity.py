@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
+from alerts.openings import is_opening, memory_of
 from alerts.rule_files import parse_rule
 from alerts.sanity import Grade, look_at, look_at_count, worst
 from city.device import WatchedDevice
@@ -62,6 +63,15 @@ def test_the_shipped_rules_are_not_odd_beside_each_other() -> None:
 )
 def test_oddities(file: str, changes: str, expected: str) -> None:
     assert named(file, changes) == [expected]
+
+
+def test_permits_cover_rules_on_covers_and_nothing_else() -> None:
+    covers = [rule for rule in SHIPPED if is_opening(rule)]
+    assert {rule.condition for rule in covers} == {"cover"}
+    assert {"manhole-open", "manhole-tilt", "manhole-shifted"} == {rule.code for rule in covers}
+    memory = {rule.code: memory_of(rule) for rule in covers}
+    assert memory["manhole-open"] == timedelta(0)
+    assert memory["manhole-shifted"] == timedelta(hours=2)
 
 
 def test_a_scope_without_devices_is_noted_only_where_devices_are_known() -> None:

@@ -64,7 +64,7 @@ def test_a_difference_is_said_from_both_sides() -> None:
     ("before", "after", "message"),
     [
         ('"gas-lel"', '"gas-nel"', "t: rules: is no rule beside this file"),
-        ('"gas-lel"', '"gas-silent"', "t: rules: watches silence, not readings"),
+        ('"gas-lel"', '"gas-silent"', "t: rules: watches silence, which has no history"),
         ("ch4_pct_lel", "ch4", "t: test[0].device[0].readings: is not a canonical metric"),
         ("20:00 25", "20:00 much", "t: test[0].device[0].readings.ch4_pct_lel: 'much' is not"),
         ('device = "G-1"', 'device = "G-2"', "t: test[0].alarm[0].device: must be one of G-1"),

@@ -88,4 +88,5 @@ def test_of_several_permits_the_longest_covers() -> None:
     other = Span(2, "WP-2", NOW, NOW + 2 * HOUR)
     assert covered([one, other], NOW) == other
     assert covered([one], NOW + HOUR) is None
+    assert covered([one], NOW + HOUR, timedelta(minutes=5)) == one  # a window that still sees it
     assert covered([one], NOW - timedelta(seconds=1)) is None

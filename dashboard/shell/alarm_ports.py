@@ -1,4 +1,4 @@
-"""What the screens may do to video events; `dashboard.shell.ports` hands it in with the alarms."""
+"""What the screens may do to alarms; the application hands it in (`dashboard.shell.ports`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from city.alarm import Alarm
+from city.approval import Approval
 from city.person import Caller
 from db.pool import Connection
 
@@ -36,8 +37,24 @@ class MeasuredPrecision(Protocol):
     def lower(self) -> float: ...
 
 
-class VideoSteps(Protocol):
+class AlarmSteps(Protocol):
     """`alerts.steps`."""
+
+    def acknowledge(
+        self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
+    ) -> Alarm: ...
+
+    def unshelve(
+        self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
+    ) -> Alarm: ...
+
+    def reset(
+        self, conn: Connection, caller: Caller, alarm_id: int, version: int, now: datetime
+    ) -> Alarm: ...
+
+    def acknowledge_together(
+        self, conn: Connection, caller: Caller, wanted: Mapping[int, int], now: datetime
+    ) -> Sequence[Alarm]: ...
 
     def review_video_event(
         self,
@@ -82,3 +99,32 @@ class VideoSteps(Protocol):
     ) -> tuple[bytes, str] | None: ...
 
     def type_names(self) -> Sequence[str]: ...
+
+
+class ShelvingSteps(Protocol):
+    """`app.shelving`: a red gas alarm is only asked for."""
+
+    def shelve(
+        self,
+        conn: Connection,
+        caller: Caller,
+        alarm_id: int,
+        version: int,
+        until: datetime,
+        reason: str,
+        now: datetime,
+    ) -> Alarm | Approval: ...
+
+
+class ProposalSteps(Protocol):
+    """`app.proposals`: what would make a rule that alarms too often quieter. Writes nothing."""
+
+    def propose(
+        self,
+        conn: Connection,
+        caller: Caller,
+        rule: str,
+        device: str,
+        from_: datetime,
+        to: datetime,
+    ) -> Sequence[Any]: ...
