@@ -228,8 +228,10 @@ class AlarmBook:
             return page.alarm if page else None
         if page is None:
             return self._open(rule, place, outcome, condition, camera_event, actor)
-        page.alarm, own = self._latch(page.alarm, rule), page.levels.of(rule.code)
-        before = page.levels.present
+        latched = self._latch(page.alarm, rule)
+        if latched is not page.alarm:
+            page.alarm, page.touched = latched, True
+        own, before = page.levels.of(rule.code), page.levels.present
         if own is not None and own <= outcome.severity:
             return page.alarm
         page.step(rule.code, outcome.sensed_at, outcome.severity)
@@ -427,7 +429,7 @@ class AlarmBook:
 
     def _announce(self, page: Page, rule: Rule, outcome: Raise, actor: str) -> None:
         """The condition came back or became worse: it is new to everybody."""
-        alarm = page.alarm
+        alarm = self._latch(page.alarm, rule)
         worse = outcome.severity < alarm.severity
         move = TABLE[alarm.state, Input.ESCALATE if worse else Input.RAISE]
         assert isinstance(move, Move), "rules are never refused"

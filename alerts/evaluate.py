@@ -172,8 +172,7 @@ def _evaluate(
     attention = _attention(conn, district, known)
     hits = screen(columns, known.fleet, attention, now)
     marks = marks_of(wake_up(columns, known.fleet, attention, now), known.marked, now)
-    for one in marks:
-        window_looks.mark(conn, one.rule.code, one.devices, one.due_at(now))
+    window_looks.mark(conn, [row for one in marks for row in one.rows(now)])
     book = AlarmBook(now)
     judged = judge_hits(conn, book, known, columns, hits)
     events = save(conn, book)

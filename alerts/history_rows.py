@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-
-import numpy as np
 
 from alerts.history import History, MetricColumns, build_columns
 from alerts.limits import LimitRule, is_about
@@ -14,70 +13,61 @@ from alerts.rules import Rule
 from alerts.surroundings import pipes_of
 from alerts.watch import KINDS
 from alerts.watch.kind import LimitKind
+from city.device import WatchedDevice
 from db import evaluation, readings_past
 from db.pool import Connection
-from db.readings_past import Extents
+from db.readings_past import Reach
 
 
 def load_history(conn: Connection, rules: Sequence[Rule], from_: datetime, to: datetime) -> History:
     """What these rules need of the readings in [from_, to)."""
     devices = {device.id: device for device in evaluation.list_watched_devices(conn)}
-    beside = pipes_of(conn, devices.values())
-    metrics = sorted({metric for rule in rules for metric in KINDS[rule.watch].metrics(rule)})
-    extents = readings_past.list_extents(conn, metrics, from_, to)
-    outline = History(devices, {m: _as_columns(e) for m, e in extents.items()}, to, beside)
-    wanted = _wanted(rules, outline)
+    wanted = _wanted(conn, rules, devices, from_, to)
     columns = {
-        metric: _load(conn, metric, ids, outline.columns[metric], from_, to)
-        for metric, ids in wanted.items()
-        if metric in outline.columns and ids
+        metric: _load(conn, metric, ids, from_, to) for metric, ids in sorted(wanted.items()) if ids
     }
-    return History(devices, columns, to, beside)
+    return History(devices, columns, to, pipes_of(conn, devices.values()))
 
 
-def _wanted(rules: Iterable[Rule], outline: History) -> Mapping[int, set[int]]:
-    """Devices by metric of which the readings can matter, judged by their extremes."""
-    wanted: dict[int, set[int]] = defaultdict(set)
+def _wanted(
+    conn: Connection,
+    rules: Sequence[Rule],
+    devices: Mapping[int, WatchedDevice],
+    from_: datetime,
+    to: datetime,
+) -> dict[int, set[int]]:
+    """Devices by metric of which the readings can matter: those with a value in the reach of a
+    rule, and all that a rule is about of which any value can."""
+    reaches: dict[str, Sequence[Reach]] = {}
+    about = {rule.code: {d.id for d in devices.values() if is_about(rule, d)} for rule in rules}
     for rule in rules:
         kind = KINDS[rule.watch]
         if isinstance(rule, LimitRule) and isinstance(kind, LimitKind):
-            ids = set(kind.reaching(rule, outline))
-        else:
-            ids = {d.id for d in outline.devices.values() if is_about(rule, d)}
-        for metric in kind.metrics(rule):
+            mine = [devices[device_id] for device_id in about[rule.code]]
+            found = kind.reaches(rule, mine)
+            if all(_is_bound(reach) for reach in found):
+                reaches[rule.code] = found
+    asked = [reach for mine in reaches.values() for reach in mine]
+    known = readings_past.list_reaching(conn, asked, from_, to)
+    wanted: dict[int, set[int]] = defaultdict(set)
+    for rule in rules:
+        ids = about[rule.code]
+        if rule.code in reaches:
+            metrics = {reach.metric_id for reach in reaches[rule.code]}
+            ids = ids & {device for metric, device in known if metric in metrics}
+        for metric in KINDS[rule.watch].metrics(rule):
             wanted[metric] |= ids
     return wanted
 
 
-def _as_columns(extents: Extents) -> MetricColumns:
-    """Extremes as if they were two readings a device: the lowest first, the highest last."""
-    count = len(extents.device_id)
-    starts = np.arange(0, 2 * count + 1, 2)
-
-    def both(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return np.stack([one, other], axis=1).ravel()
-
-    ts_us = both(extents.first_us, extents.last_us)
-    value = both(extents.lowest, extents.highest)
-    return MetricColumns(
-        extents.device_id.astype(np.int64),
-        starts,
-        ts_us,
-        ts_us,
-        value,
-        np.zeros(2 * count, np.int8),
-    )
+def _is_bound(reach: Reach) -> bool:
+    """Whether it leaves anybody out."""
+    given = reach.at_least is not None or reach.at_most is not None
+    return given and reach.at_least != -math.inf and reach.at_most != math.inf
 
 
 def _load(
-    conn: Connection,
-    metric: int,
-    ids: set[int],
-    known: MetricColumns,
-    from_: datetime,
-    to: datetime,
+    conn: Connection, metric: int, ids: set[int], from_: datetime, to: datetime
 ) -> MetricColumns:
-    present = sorted(ids.intersection(known.device_ids.tolist()))
-    everybody = len(present) == len(known.device_ids)
-    rows = readings_past.copy_readings(conn, metric, None if everybody else present, from_, to)
+    rows = readings_past.copy_readings(conn, metric, sorted(ids), from_, to)
     return build_columns(rows.device_id, rows.ts_us, rows.received_us, rows.value, rows.quality)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 from alerts.rules import Level, Rule
+from alerts.scope import EVERYWHERE
 from city.device import WatchedDevice
 from city.reading import Metric
 
@@ -114,6 +116,23 @@ def applies_to(rule: LimitRule, device: WatchedDevice) -> bool:
     return not attribute or as_number(device.attributes.get(attribute)) is not None
 
 
+class About:
+    """Which of the devices rules are about; rules with the same bounds are asked once."""
+
+    def __init__(self, devices: Collection[WatchedDevice]) -> None:
+        self._devices = devices
+        self._known: dict[Any, list[WatchedDevice]] = {}
+
+    def of(self, rule: LimitRule) -> list[WatchedDevice]:
+        """Those of one rule."""
+        if rule.scope is not EVERYWHERE:
+            return [device for device in self._devices if applies_to(rule, device)]
+        key = (rule.kinds, rule.gas, rule.levels[0].limit_attribute)
+        if key not in self._known:
+            self._known[key] = [d for d in self._devices if applies_to(rule, d)]
+        return self._known[key]
+
+
 def trips(comparison: Comparison, signal: Any, limit: Any) -> Any:
     """Whether a value, or an array of values, is past the limit."""
     if comparison is Comparison.AT_OR_ABOVE:
@@ -127,13 +146,22 @@ def trips(comparison: Comparison, signal: Any, limit: Any) -> Any:
     return signal > limit
 
 
-def reach_of(rule: LimitRule) -> tuple[float | None, float | None] | None:
-    """What a value is at least, or at most, that is past a limit of a rule on any device; None:
-    where the limits lie depends on the device."""
-    limits = [level.limit for level in rule.levels if level.limit is not None]
-    if len(limits) < len(rule.levels) or rule.comparison is Comparison.DEVIATES_ABOVE:
-        return None
-    return (None, max(limits)) if rule.is_falling else (min(limits), None)
+def reach_of(
+    rule: LimitRule, devices: Iterable[WatchedDevice]
+) -> tuple[float | None, float | None]:
+    """What a value is at least, or at most, that is past a limit of a rule on one of these
+    devices; nobody's value is above infinity, if none has a limit."""
+    lows, highs = [math.inf], [-math.inf]
+    for device in devices:
+        for level in rule.levels:
+            limit = limit_of(level, device.attributes)
+            if limit is not None:
+                baseline = baseline_of(rule, device.attributes) or 0.0
+                lows.append(baseline + limit)
+                highs.append(baseline - limit if rule.baseline_attribute else limit)
+    if rule.baseline_attribute:
+        return min(lows), max(highs)
+    return (None, max(highs)) if rule.is_falling else (min(lows), None)
 
 
 def limit_of(level: Level, attributes: Mapping[str, Any]) -> float | None:

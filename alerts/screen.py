@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from alerts.judge import NEVER_JUDGED
 from alerts.limits import (
+    About,
     ReadingRule,
     WindowRule,
-    applies_to,
     as_number,
     baseline_of,
     on_readings,
@@ -155,10 +155,11 @@ def build_fleet(devices: Collection[WatchedDevice], rules: Collection[Rule]) -> 
             away_from[device.id] = as_microseconds(device.out_of_service_since)
         if device.return_due_at is not None:
             away_until[device.id] = as_microseconds(device.return_due_at)
+    about = About(devices)
     lenses: dict[int, list[Lens]] = {}
     for rule in on_readings(rules):
-        lenses.setdefault(rule.metric.id, []).append(_lens(rule, devices, size))
-    wakes = build_wakes(devices, rules, size)
+        lenses.setdefault(rule.metric.id, []).append(_lens(rule, about, size))
+    wakes = build_wakes(about, rules, size)
     return Fleet(size, known, districts, district, away_from, away_until, lenses, wakes)
 
 
@@ -298,19 +299,18 @@ def _clear(part: Columns, lens: Lens, signal: Floats) -> Flags:
     return clear
 
 
-def _lens(rule: ReadingRule, devices: Collection[WatchedDevice], size: int) -> Lens:
+def _lens(rule: ReadingRule, about: About, size: int) -> Lens:
+    mine = about.of(rule)
+    ids = [device.id for device in mine]
     applies = np.zeros(size, dtype=bool)
-    attribute = rule.levels[0].limit_attribute
+    applies[ids] = True
     limits = np.full(size, np.nan)
-    baselines = np.zeros(size) if rule.baseline_attribute else None
-    for device in devices:
-        if not applies_to(rule, device):
-            continue
-        applies[device.id] = True
-        if attribute:
-            limits[device.id] = as_number(device.attributes.get(attribute))
-        if baselines is not None:
-            baselines[device.id] = baseline_of(rule, device.attributes)
+    if attribute := rule.levels[0].limit_attribute:
+        limits[ids] = [as_number(device.attributes.get(attribute)) for device in mine]
+    baselines = None
+    if rule.baseline_attribute:
+        baselines = np.zeros(size)
+        baselines[ids] = [baseline_of(rule, device.attributes) for device in mine]
     fixed = rule.levels[0].limit
     limit = limits if fixed is None else fixed
     clear = rule.clear_limit if rule.clear_share is None else rule.clear_share * limit

@@ -17,6 +17,7 @@ from alerts.rule_versions import (
     write_rules,
 )
 from alerts.ticks import tick_by_district
+from alerts.video.foresight import foresee_standings
 from alerts.video.review import (
     leave,
     next_events,
@@ -38,6 +39,7 @@ __all__ = [
     "default_rules",
     "end_permit",
     "evaluate_waiting",
+    "foresee_standings",
     "leave",
     "look_at_clocks",
     "look_for_stuck_values",

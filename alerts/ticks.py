@@ -19,7 +19,7 @@ from alerts.rule_versions import withdraw_orphans
 from alerts.save import save
 from alerts.watch import KINDS
 from alerts.watch.kind import Look
-from db import alarms, evaluation, permits
+from db import alarms, evaluation, permits, window_looks
 from db.evaluation import ListeningSince
 from db.events import append_events
 from db.pool import Connection
@@ -80,6 +80,7 @@ def look_around(conn: Connection, in_force: InForce, now: datetime) -> int:
         return 0
     look = Look(AlarmBook(now), in_force.rules, listening)
     withdraw_orphans(conn, look.book, in_force.rules, now)
+    window_looks.forget_others(conn, list(in_force.rules), now)
     look_with_kinds(conn, in_force, look, city_wide=True)
     return _save(conn, look)
 

@@ -6,7 +6,7 @@ the tick of the district looks at those.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from alerts import daylight
 from alerts.history import moment
-from alerts.limits import WindowRule, applies_to
+from alerts.limits import About, WindowRule
 from alerts.rules import Rule
-from city.device import WatchedDevice
 from city.moment import as_microseconds
 from city.place import LonLat
 
@@ -48,9 +47,14 @@ class Mark:
     def due_at(self, now: datetime) -> datetime:
         return now + self.rule.look_every
 
+    def rows(self, now: datetime) -> list[tuple[str, int, datetime, datetime]]:
+        """As `window_look` has it."""
+        due_at = self.due_at(now)
+        return [(self.rule.code, device_id, since, due_at) for device_id, since in self.devices]
+
 
 def build_wakes(
-    devices: Collection[WatchedDevice],
+    about: About,
     rules: Iterable[Rule],
     size: int,
 ) -> dict[int, list[Wake]]:
@@ -59,7 +63,7 @@ def build_wakes(
     for rule in rules:
         if not isinstance(rule, WindowRule):
             continue
-        mine = [device for device in devices if applies_to(rule, device)]
+        mine = about.of(rule)
         if not mine:
             continue
         applies = np.zeros(size, bool)

@@ -106,7 +106,7 @@ def _ask(
     }  # fmt: skip
     told = {
         "target": target.kind.value, "code": target.code, "level": request.level,
-        "lamps": len(lamps),
+        "lamps": len(lamps), "name": lamp_commands.name_of(conn, target),
     }  # fmt: skip
     what = f"{target.kind.value} {target.code}: {request.level} %, {len(lamps)} lamps by day"
     shown = {"rules": [], "switch_off": False, "ends": [], "alarms": None, "order": told}

@@ -21,6 +21,7 @@ from db import (
     broker_counts,
     events,
     idempotency,
+    lamp_commands,
     leadership,
     ledger,
     live,
@@ -59,6 +60,8 @@ FOLD_AFTER = timedelta(hours=1)
 # Longer than any session cookie lives; longer than anybody repeats a request.
 KEEP_SIGN_OUTS = timedelta(days=31)
 KEEP_ANSWERS = timedelta(days=2)
+# Steps of lighting programmes: some commands a day for every lamp of a city.
+KEEP_LAMP_STEPS = timedelta(days=90)
 
 ROLL_UPS = "roll-ups"
 ROLL_UPS_S = 20
@@ -187,6 +190,7 @@ def _forget(conn: Connection, now: datetime) -> None:
     idempotency.forget_answers(conn, now - KEEP_ANSWERS)
     sequences.forget(conn, now)
     broker_counts.forget(conn, now)
+    lamp_commands.forget_steps(conn, now - KEEP_LAMP_STEPS)
     rule_trials.forget(conn, now)
 
 

@@ -243,7 +243,9 @@ def _live(root: Path, seconds: float, *, windows: bool) -> dict[str, Any]:
         conn = stacked.enter_context(psycopg.connect(servers.postgres, autocommit=True))
         ids = add_devices(conn, DEVICES)
         gas = [i for n, i in enumerate(ids, start=1) if n % 3 == 0]
-        engine, _ = _start(root, ENGINE, servers.postgres, stacked)
+        engine, ready = _start(root, ENGINE, servers.postgres, stacked)
+        store(conn, _rows(ids, gas, 1000, 0, np.random.default_rng(8)))
+        ready.readline()  # it knows rules and devices
         _start(root, TICKS, servers.postgres, stacked)
         figures: dict[str, Any] = {"rules": RULES, "devices": len(ids)}
         for rate in RATES:

@@ -75,7 +75,9 @@ class SheetChange:
 
 @dataclass(frozen=True, slots=True)
 class LimitEffect:
-    """What another limit does to open cases of all districts. `keep` have a clock that runs (or
+    """What another limit does to open cases of all districts, or other areas and thresholds
+    (`video`) to the events of the last days: `code` is their number, `get` would be held back,
+    `keep` shown. `keep` have a clock that runs (or
     will run) with the limit they have; `get` have not started this clock and get the new one."""
 
     what: str

@@ -7,11 +7,14 @@ import binascii
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
 from city.reading import VideoEvent
 
 # A picture that comes with the message itself.
 _INLINE = re.compile(r"data:image/[a-z+.-]{1,20};base64,")
+# In the address of a recorder's pictures.
+EVENT_ID = "{event_id}"
 INLINE_MAX = 2_000_000  # characters; a picture of 1.5 MB
 
 
@@ -63,7 +66,8 @@ class ReviewedEvent:
 @dataclass(frozen=True, slots=True)
 class LookedEvent:
     """A video event that nobody has judged, and what decides whether a person has to.
-    `seen_until` is the camera's last sign of it."""
+    `seen_until` is the camera's last sign of it, `snapshot_url` where its pictures are, with
+    `{event_id}` for the event."""
 
     camera_id: int
     camera: str
@@ -79,6 +83,14 @@ class LookedEvent:
     standing: str
     held_why: str
     held_area: str
+    snapshot_url: str = ""
+
+    @property
+    def picture_at(self) -> str:
+        """The address of this event's picture; empty where the camera's row says none."""
+        if EVENT_ID not in self.snapshot_url:
+            return ""
+        return self.snapshot_url.replace(EVENT_ID, quote(self.event_id, safe=""))
 
 
 @dataclass(frozen=True, slots=True)

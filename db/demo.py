@@ -35,9 +35,9 @@ BOOKS = (
 OF_DEVICE = (
     "work_permit_note", "work_permit_device", "rule_timer", "device_clock", "device_fault",
     "device_gateway", "device_identity",
-    "device_latest", "device_link", "device_return",
+    "device_latest", "device_link", "device_return", "lamp_answer",
 )  # fmt: skip
-OF_CASE = ("evidence", "incident_alarm", "deadline", "pause", "assignment")
+OF_CASE = ("evidence", "incident_text", "incident_alarm", "deadline", "pause", "assignment")
 # Large, and full of references to each other: emptied in one go where the log is emptied too.
 CASES = (
     *OF_CASE, "incident_similar", "register_inspection", "incident", "alarm_change",
@@ -46,6 +46,7 @@ CASES = (
 OF_SQUAD = ("squad_position", "squad_shift", "squad_duty_grid", "squad_roster")
 # What names its district itself, in the order in which nothing refers to what has gone.
 OF_DISTRICT = (
+    "lamp_command", "lamp_order", "lamp_assignment", "lamp_step_due", "lamp_programme", "lit_night",
     "register_inspection", "register_draw", "register_entry", "register_definition", "approval",
     "work_permit", "rule_trial",
     "incident", "alarm_inhibition", "alarm", "video_event", "device", "device_model",
@@ -121,6 +122,8 @@ def list_hanging(conn: Connection, district: str, people: Sequence[str]) -> list
         " AND retired_at IS NULL AND NOT demo ORDER BY 1",
         "device models": "SELECT name FROM device_model WHERE district = %(d)s ORDER BY 1",
         "gas pipes": "SELECT code FROM pipe_section WHERE district = %(d)s ORDER BY 1",
+        "lighting programmes": "SELECT DISTINCT code FROM lamp_programme WHERE district = %(d)s"
+        " AND actor <> ALL(%(people)s) ORDER BY 1",
         "feeds": "SELECT name FROM feed WHERE district = %(d)s AND retired_at IS NULL ORDER BY 1",
     }
     hanging = []

@@ -117,6 +117,14 @@ def list_target(conn: Connection, district: str, target: Target) -> list[TargetL
         ).fetchall()
 
 
+def name_of(conn: Connection, target: Target) -> str:
+    """What people call a street; other targets go by their code."""
+    if target.kind is not TargetKind.STREET:
+        return target.code
+    row = conn.execute("SELECT name FROM division WHERE code = %s", (target.code,)).fetchone()
+    return target.code if row is None else str(row[0])
+
+
 # Orders and commands
 
 
@@ -324,6 +332,20 @@ def list_said_states(conn: Connection, limit: int) -> list[SaidState]:
             """,
             (_LAMP_ON, _DIM, limit),
         ).fetchall()
+
+
+def forget_steps(conn: Connection, before: datetime) -> int:
+    """Forget what programmes asked for long ago; what people asked for stays. How many orders."""
+    conn.execute(
+        """
+        DELETE FROM lamp_command WHERE order_id IN (
+            SELECT id FROM lamp_order WHERE programme <> '' AND ordered_at < %s)
+        """,
+        (before,),
+    )
+    return conn.execute(
+        "DELETE FROM lamp_order WHERE programme <> '' AND ordered_at < %s", (before,)
+    ).rowcount
 
 
 # What is shown

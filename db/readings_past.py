@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from psycopg.rows import class_row
+from psycopg.sql import SQL, Literal
 
 from columns.readings import CLOCKS_AGREE
 from db.pool import Connection
@@ -65,15 +66,12 @@ def by_device(
 
 
 @dataclass(frozen=True, slots=True)
-class Extents:
-    """Of one metric, device by device: lowest and highest value, first and last time (microseconds
-    since 1970)."""
+class Reach:
+    """Values of a metric that are at least so much, or at most; None: no bound on that side."""
 
-    device_id: NDArray[np.int32]
-    lowest: NDArray[np.float64]
-    highest: NDArray[np.float64]
-    first_us: NDArray[np.int64]
-    last_us: NDArray[np.int64]
+    metric_id: int
+    at_least: float | None = None
+    at_most: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,34 +85,30 @@ class Rows:
     quality: NDArray[np.int16]
 
 
-def list_extents(
-    conn: Connection, metric_ids: Sequence[int], from_: datetime, to: datetime
-) -> dict[int, Extents]:
-    """Between what the values of each device lay in [from_, to), by metric: one pass over all
-    readings, so that those that came near no limit never leave the database."""
-    query = """
-        COPY (SELECT metric_id, device_id, min(value), max(value), min(ts), max(ts) FROM reading
-              WHERE metric_id = ANY(%s::smallint[]) AND ts >= %s AND ts < %s
-              GROUP BY metric_id, device_id ORDER BY metric_id, device_id)
-        TO STDOUT (FORMAT binary)
-    """
-    fields = (("metric_id", ">i2"), ("device_id", ">i4"), ("lowest", ">f8"), ("highest", ">f8"),
-              ("first", ">i8"), ("last", ">i8"))  # fmt: skip
-    parts = _copy(conn, query, (list(metric_ids), from_, to), fields)
-    if not parts:
-        return {}
-    rows = np.concatenate(parts)
-    found = {}
-    for metric_id in np.unique(rows["metric_id"]).tolist():
-        mine = rows[rows["metric_id"] == metric_id]
-        found[metric_id] = Extents(
-            mine["device_id"].astype(np.int32),
-            mine["lowest"].astype(np.float64),
-            mine["highest"].astype(np.float64),
-            mine["first"].astype(np.int64) + YEAR_2000_US,
-            mine["last"].astype(np.int64) + YEAR_2000_US,
-        )
-    return found
+def list_reaching(
+    conn: Connection, reaches: Sequence[Reach], from_: datetime, to: datetime
+) -> set[tuple[int, int]]:
+    """(metric, device) of which a value is in one of these ranges in [from_, to): few of a fleet.
+    One pass over all readings, so that those of the others never leave the database."""
+    asked = [
+        (reach.metric_id, sign, bound)
+        for reach in set(reaches)
+        for sign, bound in ((">=", reach.at_least), ("<=", reach.at_most))
+        if bound is not None
+    ]
+    if not asked:
+        return set()
+    # Written out: the planner filters by constants several times as fast as by a join with them.
+    ranges = SQL(" OR ").join(
+        SQL("metric_id = {} AND value {} {}").format(Literal(metric), SQL(sign), Literal(bound))
+        for metric, sign, bound in sorted(asked)
+    )
+    rows = conn.execute(
+        SQL(
+            "SELECT DISTINCT metric_id, device_id FROM reading WHERE ts >= {} AND ts < {} AND ({})"
+        ).format(Literal(from_), Literal(to), ranges)
+    ).fetchall()
+    return {(row[0], row[1]) for row in rows}
 
 
 def copy_readings(

@@ -162,7 +162,7 @@ def _upsert(conn: Connection, report: ReportedEvent) -> VideoChange:
         """,
         _row(report),
     ).fetchone()
-    if row is not None and report.event.snapshot:
+    if report.event.snapshot:
         _hand_over_picture(conn, report)
     return VideoChange(row is not None, bool(row and row[0]), report.event.event_id)
 

@@ -11,15 +11,23 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from city.video import LookedEvent, Near
+from db.listings import SEEN_UNTIL
 from db.pool import Connection
-from db.video_events import END_AFTER
 
 # So many are judged in one transaction.
 LOOKED_MAX = 500
 # Metres of a degree of latitude, for the box in which similar events are looked for.
 DEGREE_M = 111_000.0
 NEAR_MAX = 50
+RECENT_MAX = 20_000
 OVER = ("closed", "rejected", "cancelled", "merged")
+
+_LOOKED = f"""
+    SELECT v.camera_id, d.code AS camera, v.event_id, v.type, v.phase, v.start_at,
+           v.end_at, {SEEN_UNTIL} AS seen_until,
+           v.confidence, d.lon, d.lat, v.standing, v.held_why, v.held_area,
+           coalesce(d.attributes ->> 'snapshot_url', '') AS snapshot_url
+"""
 
 
 def list_districts_to_look(conn: Connection, now: datetime) -> list[str]:
@@ -40,17 +48,34 @@ def list_to_look(conn: Connection, district: str, now: datetime) -> list[LookedE
     """Events to judge, locked until the commit; those that ingest holds come next time."""
     with conn.cursor(row_factory=class_row(LookedEvent)) as cursor:
         return cursor.execute(
-            """
-            SELECT v.camera_id, d.code AS camera, v.event_id, v.type, v.phase, v.start_at,
-                   v.end_at, greatest(v.end_due_at - %(after)s, v.start_at) AS seen_until,
-                   v.confidence, d.lon, d.lat, v.standing, v.held_why, v.held_area
+            f"""
+            {_LOOKED}
             FROM video_event v JOIN device d ON d.id = v.camera_id
             WHERE v.district = %(district)s AND v.look_at <= %(now)s
             ORDER BY v.look_at LIMIT %(limit)s
             FOR UPDATE OF v SKIP LOCKED
             """,
-            {"district": district, "now": now, "after": END_AFTER, "limit": LOOKED_MAX},
+            {"district": district, "now": now, "limit": LOOKED_MAX},
         ).fetchall()
+
+
+def list_recent(
+    conn: Connection, district: str, back: timedelta
+) -> tuple[list[LookedEvent], datetime]:
+    """The newest events of the last time, judged or not, and what time it is."""
+    row = conn.execute("SELECT now()").fetchone()
+    assert row is not None
+    with conn.cursor(row_factory=class_row(LookedEvent)) as cursor:
+        found = cursor.execute(
+            f"""
+            {_LOOKED}
+            FROM video_event v JOIN device d ON d.id = v.camera_id
+            WHERE v.district = %(district)s AND v.start_at >= %(since)s
+            ORDER BY v.start_at DESC LIMIT %(limit)s
+            """,
+            {"district": district, "since": row[0] - back, "limit": RECENT_MAX},
+        ).fetchall()
+    return found, row[0]
 
 
 # (camera id, event id, standing, why, area, priority, look_at)
@@ -98,9 +123,11 @@ def claim_events(
     `not_these`, by camera and event, come last."""
     conn.execute(
         """
-        DELETE FROM video_claim c USING video_event v
-        WHERE v.camera_id = c.camera_id AND v.event_id = c.event_id AND v.district = %s
-          AND c.until < %s AND c.verdict IS NULL
+        DELETE FROM video_claim WHERE (camera_id, event_id) IN (
+            SELECT c.camera_id, c.event_id
+            FROM video_claim c JOIN video_event v USING (camera_id, event_id)
+            WHERE v.district = %s AND c.until < %s AND c.verdict IS NULL
+            FOR UPDATE OF c SKIP LOCKED)
         """,
         (district, now),
     )

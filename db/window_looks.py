@@ -10,8 +10,8 @@ from psycopg.rows import class_row
 
 from db.pool import Connection
 
-# Looked at in one transaction; the rest is due in the next one.
-AT_ONCE = 2_000
+# Looked at in one transaction, which holds the lock of the district; the rest is due in the next.
+AT_ONCE = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +23,22 @@ class Look:
     since: datetime
 
 
-def mark(
-    conn: Connection, rule_code: str, marks: Sequence[tuple[int, datetime]], due_at: datetime
-) -> None:
-    """Ask for a look at devices, each with the time of its oldest new reading; one that is asked
-    for already stays due when it was."""
+def mark(conn: Connection, marks: Sequence[tuple[str, int, datetime, datetime]]) -> None:
+    """Ask for looks: (rule, device, time of its oldest new reading, when it is due). One that is
+    asked for already stays due when it was."""
+    if not marks:
+        return
+    rules, devices, since, due = zip(*sorted(marks), strict=True)
     conn.execute(
         """
-        INSERT INTO window_look (device_id, rule_code, since, due_at)
-        SELECT device_id, %(rule)s, since, %(due)s
-        FROM unnest(%(devices)s::int[], %(since)s::timestamptz[]) AS mark (device_id, since)
-        ORDER BY device_id
+        INSERT INTO window_look (rule_code, device_id, since, due_at)
+        SELECT * FROM unnest(%s::text[], %s::int[], %s::timestamptz[], %s::timestamptz[])
         ON CONFLICT (device_id, rule_code) DO UPDATE
-        SET since = excluded.since, due_at = least(window_look.due_at, excluded.due_at)
+        SET since = least(window_look.since, excluded.since),
+            due_at = least(window_look.due_at, excluded.due_at)
         WHERE excluded.since < window_look.since OR excluded.due_at < window_look.due_at
         """,
-        {
-            "rule": rule_code,
-            "due": due_at,
-            "devices": [device_id for device_id, _ in marks],
-            "since": [since for _, since in marks],
-        },
+        (list(rules), list(devices), list(since), list(due)),
     )
 
 

@@ -32,6 +32,7 @@ class DueLamps:
     def __init__(self, followed: Followed, off: Mapping[int, Sequence[Off]]) -> None:
         self._followed, self._off = followed, off
         self._known: dict[tuple[str, float, float, datetime], Due] = {}
+        self._at_checks: dict[tuple[str, float, float], list[bool]] = {}
 
     def of(self, lamp: FollowingLamp, at: datetime) -> Due:
         """What the programme or the sun says."""
@@ -55,3 +56,14 @@ class DueLamps:
             and (due.since is None or begun > due.since)
             for begun, until in self._off.get(lamp.id, ())
         )
+
+    def at_checks(self, lamp: FollowingLamp, checks: Sequence[datetime]) -> list[bool]:
+        """The same for all checks of one night. A lamp that nobody switched off is due when the
+        others of its programme and place are."""
+        if lamp.id in self._off:
+            return [self.is_due(lamp, at) for at in checks]
+        programme = self._followed.programme_of(lamp)
+        key = (programme.code if programme else "", round(lamp.lon, 2), round(lamp.lat, 2))
+        if key not in self._at_checks:
+            self._at_checks[key] = [self.is_due(lamp, at) for at in checks]
+        return self._at_checks[key]

@@ -122,7 +122,7 @@ def judge_night(
     for lamp in lamps:
         mine = {slot: Said(**values) for slot, values in said[lamp.id].items()}
         counts = count_checks(
-            mine, [due.is_due(following[lamp.id], at) for at in checks], kept - 1,
+            mine, due.at_checks(following[lamp.id], checks), kept - 1,
             slots_kept(lamp.report_interval_s), lamp.rated_power_w,
         )  # fmt: skip
         streets[lamp.street].append((lamp, counts))

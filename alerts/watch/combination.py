@@ -17,6 +17,7 @@ from alerts.rules import DAY_S
 from alerts.watch.window import WindowKind, checked, latest_receipt, window_fields
 from city.device import WatchedDevice
 from city.reading import METRICS, Metric
+from db.readings_past import Reach
 
 HOLD_TOGETHER = "hold_together"
 COMPARISONS = [c.value for c in Comparison if c is not Comparison.DEVIATES_ABOVE]
@@ -92,6 +93,15 @@ class CombinationKind(WindowKind[CombinationRule]):
             i for i, parts in sorted(count.items())
             if parts >= least and i in history.devices and applies_to(rule, history.devices[i])
         ]  # fmt: skip
+
+    def reaches(self, rule: CombinationRule, devices: Sequence[WatchedDevice]) -> list[Reach]:
+        falling = (Comparison.BELOW, Comparison.AT_OR_BELOW)
+        return [
+            Reach(part.metric.id, None, part.limit)
+            if part.comparison in falling
+            else Reach(part.metric.id, part.limit, None)
+            for part in rule.parts
+        ]
 
     def derive(self, rule: CombinationRule, device: WatchedDevice, history: History) -> Series:
         series = {m: history.of(device.id, m) for m in rule.looks_at}

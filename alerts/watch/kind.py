@@ -25,6 +25,7 @@ from city.errors import InvalidInput
 from city.event import NewEvent
 from db.evaluation import ListeningSince
 from db.pool import Connection
+from db.readings_past import Reach
 
 R = TypeVar("R", bound=Rule)
 L = TypeVar("L", bound=LimitRule)
@@ -107,6 +108,10 @@ class LimitKind(Kind[L, S]):
     @abstractmethod
     def reaching(self, rule: L, history: History) -> Sequence[int]:
         """Devices on which the rule can have raised anything. Cheap: whole arrays."""
+
+    @abstractmethod
+    def reaches(self, rule: L, devices: Sequence[WatchedDevice]) -> list[Reach]:
+        """Values without which the rule raises nothing on any of these devices."""
 
     @abstractmethod
     def derive(self, rule: L, device: WatchedDevice, history: History) -> Series:

@@ -14,7 +14,7 @@ from alerts.book import Finding
 from alerts.fields import Fields
 from alerts.fold import reaching
 from alerts.history import History, Series
-from alerts.limits import DEFAULT_MAX_AGE_S, Comparison, ReadingRule
+from alerts.limits import DEFAULT_MAX_AGE_S, Comparison, ReadingRule, reach_of
 from alerts.rules import DAY_S
 from alerts.watch.delays import Delays, due_districts, judge_delays, load_delays
 from alerts.watch.kind import LimitKind, Look
@@ -22,6 +22,7 @@ from alerts.watch.limit_fields import check_clearing, parse_levels
 from city.device import WatchedDevice
 from city.reading import METRICS
 from db.pool import Connection
+from db.readings_past import Reach
 
 
 class ReadingKind(LimitKind[ReadingRule, Delays]):
@@ -84,6 +85,9 @@ class ReadingKind(LimitKind[ReadingRule, Delays]):
 
     def reaching(self, rule: ReadingRule, history: History) -> list[int]:
         return reaching(rule, history)
+
+    def reaches(self, rule: ReadingRule, devices: Sequence[WatchedDevice]) -> list[Reach]:
+        return [Reach(rule.metric.id, *reach_of(rule, devices))]
 
     def derive(self, rule: ReadingRule, device: WatchedDevice, history: History) -> Series:
         return history.of(device.id, rule.metric.id)

@@ -39,6 +39,7 @@ from city.event import NewEvent
 from city.video import LookedEvent, ReviewedEvent, VideoLimit
 from db import alarms, areas, places, video_queue, video_reviews
 from db.pool import Connection
+from db.video_snapshots import hand_over
 
 # Fewer verdicts say nothing that a rule may act on.
 VERDICTS_AT_LEAST = 20
@@ -187,6 +188,11 @@ class VideoKind(Kind[VideoRule, VideoState]):
                 event.camera_id, event.event_id, found.standing, found.why, found.area,
                 found.priority, found.look_at,
             ))  # fmt: skip
+            if found.standing == REVIEW and event.picture_at:
+                hand_over(
+                    conn, event.camera_id, event.event_id, look.district, event.picture_at, None,
+                    look.now,
+                )  # fmt: skip
             before = (event.standing, event.held_why, event.held_area)
             is_news = before != (found.standing, found.why, found.area)
             if is_news and found.standing in (HELD, REVIEW):

@@ -17,11 +17,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from alerts.book import AlarmBook, Finding
+from alerts.book import AlarmBook, Finding, condition_of
 from alerts.course import Situation, follow, lead_of, settle
 from alerts.fields import Fields
 from alerts.history import Floats, History, Ints, Series
 from alerts.judge import Sample
+from alerts.levels import levels_of
 from alerts.limits import Comparison, WindowRule, applies_to
 from alerts.rules import DAY_S
 from alerts.save import load_book
@@ -35,6 +36,7 @@ from city.moment import as_microseconds
 from city.reading import METRICS
 from db import alarms, evaluation, window_looks
 from db.pool import Connection
+from db.readings_past import Reach
 
 W = TypeVar("W", bound=WindowRule)
 
@@ -109,6 +111,9 @@ class WindowKind(LimitKind[W, WindowState]):
         hot = columns.device_ids[awake].tolist()
         return [i for i in hot if i in history.devices and applies_to(rule, history.devices[i])]
 
+    def reaches(self, rule: W, devices: Sequence[WatchedDevice]) -> list[Reach]:
+        return [Reach(metric, rule.wake, rule.wake_below) for metric in rule.looks_at]
+
     def metrics(self, rule: W) -> tuple[int, ...]:
         return rule.looks_at
 
@@ -170,6 +175,8 @@ class WindowKind(LimitKind[W, WindowState]):
         samples: list[tuple[WindowRule, Sample]] = []
         for rule in matter.rules:
             series = self.derive(rule, device, history)
+            if _is_quiet(book, rule, device, series, ended):
+                continue
             begin = matter.since - lead_of([rule])
             place = int(np.searchsorted(series.ts_us, as_microseconds(begin)))
             fresh_us = rule.max_age // timedelta(microseconds=1)
@@ -232,6 +239,25 @@ class WindowKind(LimitKind[W, WindowState]):
         """The marked devices; kinds that look around need those of their district."""
         found = evaluation.list_watched_devices(conn, sorted(marked))
         return {device.id: device for device in found if device.district == district}
+
+
+def _is_quiet(
+    book: AlarmBook,
+    rule: WindowRule,
+    device: WatchedDevice,
+    series: Series,
+    ended: Mapping[str, Sequence[Alarm]],
+) -> bool:
+    """Whether nothing begins and nothing is there that could change: what most looks find."""
+    standing = book.standing(rule, device)
+    if standing.level is not None or standing.timers:
+        return False
+    key = condition_of(rule, device.code)
+    past = [*ended.get(key, ()), *([alarm] if (alarm := book.find(key)) else ())]
+    if any(rule.code in levels_of(alarm).steps for alarm in past):
+        return False
+    limit = rule.levels[0].limit
+    return limit is None or not (series.value >= limit).any()
 
 
 def latest_receipt(ts_us: Ints, parts: Iterable[Series]) -> Ints:

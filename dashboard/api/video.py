@@ -22,11 +22,11 @@ from dashboard.api.params import (
     read_list_query,
 )
 from dashboard.api.shapes import AreaItem, PrecisionItem
+from dashboard.shell.alarm_ports import AlarmSteps
 from dashboard.shell.auth import current_caller, requires
 from dashboard.shell.changes import change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
-from dashboard.shell.ports import AlarmSteps
 from db import areas, listings, places
 from db.listings import ListedVideoEvent
 from db.pool import Connection, transaction

@@ -9,6 +9,7 @@ from flask import current_app
 from prometheus_client import CollectorRegistry
 
 from dashboard.shell.gate import Gate
+from dashboard.shell.looks import Looks
 from dashboard.shell.ports import Ports
 from dashboard.shell.streams import Places
 from dashboard.shell.walls import Walls
@@ -42,6 +43,7 @@ class Parts:
     demo_logins: tuple[DemoLogin, ...] = ()
     data_dir: Path = ROOT_FOLDER  # whose disk is watched
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    looks: Looks = field(default_factory=Looks)
 
 
 def parts() -> Parts:

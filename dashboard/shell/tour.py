@@ -80,7 +80,7 @@ def plan_steps(found: FirstSteps, year: int | None) -> list[Step]:
         Step("heard", "/operations", found.heard),
         Step("squads", f"{part}squads", found.squads),
         Step("people", "/people", found.people),
-        Step("rules", f"{part}rules", found.rules),
+        Step("rules", "/rules", found.rules),
         Step("calendar", f"{part}calendar-{year}" if year else "/settings", year is None),
     ]
 

@@ -25,7 +25,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "people": "添加人员",
         "people_note": "处置人与核查人不能是同一人，因此至少需要两人。",
         "rules": "检查报警规则",
-        "rules_note": "内置规则已生效；请核对限值，自己的规则用 gridwarden rules apply 应用。",
+        "rules_note": "内置规则已生效；请核对限值，修改前先用历史数据试算。",
         "calendar": "下一年的工作日历",
         "calendar_note": "时限按工作时间计算；国务院公布后请填入。",
     },
@@ -53,8 +53,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "people": "Add people",
         "people_note": "Who handles a case never checks it, so it takes two at least.",
         "rules": "Look at the alarm rules",
-        "rules_note": "The shipped ones are in force; check their limits, and put your own in "
-        "force with gridwarden rules apply.",
+        "rules_note": "The shipped ones are in force; check their limits, and try a change on "
+        "the past before it is put in force.",
         "calendar": "Working days of next year",
         "calendar_note": "Time limits count working time; enter them once they are published.",
     },

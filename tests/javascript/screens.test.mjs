@@ -288,3 +288,23 @@ test('the event that is shown stays while others come, and what was judged does 
   assert.deepEqual(ids(item('a'), [item('a'), item('b')], ['C/a']), ['b1']);
   assert.deepEqual(ids(undefined, [item('a')], ['C/a']), []);
 });
+
+test('a programme is a line from noon to noon, and its steps are what a person wrote', () => {
+  const { gw } = screen('lighting');
+  const steps = gw.parseSteps('sunset-10 100\n\n 23:30  60 workday \nsunrise+10 0\n25:00 bright');
+  assert.deepEqual(plain(steps), [{ at: 'sunset-10', level: 100 }, { at: '23:30', level: 60, days: 'workday' }, { at: 'sunrise+10', level: 0 }, { at: '25:00', level: 'bright' }]);
+  // Sunset at 18:00, sunrise at 06:00: 350, 690 and 1090 minutes after noon.
+  assert.deepEqual(plain(gw.dimCurve(steps.slice(0, 3), 1080, 360)), [[0, 0], [350, 0], [350, 100], [690, 100], [690, 60], [1090, 60], [1090, 0], [1440, 0]]);
+  assert.deepEqual(plain(gw.dimCurve([], 1080, 360)), []);
+});
+
+test('a lit rate of nothing is none, and what is unknown is in neither number', () => {
+  const { gw } = screen('lighting', { texts: { 'value.none': '—' } });
+  assert.equal(gw.litRate({ lit: 9, dark: 1, unknown: 90 }), '90.0%');
+  assert.equal(gw.litRate({ lit: 0, dark: 0, unknown: 10 }), '—');
+  const nights = [['a', { lit: 99, dark: 1 }], ['b', { lit: 0, dark: 0 }], ['c', { lit: 84, dark: 16 }]];
+  const found = plain(gw.litTrend(nights));
+  assert.deepEqual(found.rates.map(([night, rate]) => [night, rate]), [['a', 99], ['b', null], ['c', 84]]);
+  assert.equal(found.low, 80);
+  assert.equal(gw.litTrend(nights.slice(0, 2)).low, 90);
+});

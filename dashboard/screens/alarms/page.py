@@ -5,16 +5,14 @@ from __future__ import annotations
 from dash import html
 from dash.development.base_component import Component
 
-from city.incident import Role
 from dashboard.api.alarms import MAY_CHANGE
+from dashboard.screens.devices.load import CHANGERS
 from dashboard.shell import frame, ids
 from dashboard.shell.components import extra
 from dashboard.shell.frame import View
 from dashboard.shell.i18n import Texts
 
 TABS = ("live", "shelved", "out", "suppressed", "measures")
-# Who may take a device out of service; the step decides again.
-MAY_TAKE_OUT = frozenset({Role.ADMIN, Role.DISPATCHER})
 
 
 def layout(view: View) -> Component:
@@ -52,7 +50,7 @@ def layout(view: View) -> Component:
                 **extra(
                     {
                         "data-may-change": "yes" if view.caller.role in MAY_CHANGE else "no",
-                        "data-may-take-out": "yes" if view.caller.role in MAY_TAKE_OUT else "no",
+                        "data-may-take-out": "yes" if view.caller.role in CHANGERS else "no",
                     }
                 ),
                 **frame.aging("alarms"),

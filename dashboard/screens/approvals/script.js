@@ -64,7 +64,7 @@
     return [...names, ...(item.shown.switch_off ? [gw.t('approvals.switch_off')] : [])].join(' · ');
   }
 
-  const orderText = order => gw.t('approvals.lamps', { target: gw.t('lighting.' + (order.target === 'lamps' ? 'several_lamps' : order.target)), code: order.code, level: order.level, n: gw.number(order.lamps) });
+  const orderText = order => gw.t('approvals.lamps', { target: gw.t('lighting.' + (order.target === 'lamps' ? 'several_lamps' : order.target)), code: order.name, level: order.level, n: gw.number(order.lamps) });
 
   function buttons(item) {
     const found = [];

@@ -37,7 +37,7 @@
   /* Standing before returned, gas first, then the newest: red alarms that nobody has acknowledged.
      Shelved ones are left out; one whose cause is gone stays named, but only a standing one pulses. */
   gw.critical = () => [...gw.live.alarms.values()]
-    .filter(a => a.severity === 1 && !a.shelved && (a.state === 'unacknowledged' || a.state === 'returned_unacknowledged'))
+    .filter(a => a.severity === 1 && !a.shelved && a.state.endsWith('unacknowledged'))
     .sort((a, b) => stands(b) - stands(a) || gw.isGas(b) - gw.isGas(a) || b.raised - a.raised);
 
   function pulses() {

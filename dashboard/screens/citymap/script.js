@@ -264,8 +264,11 @@
       let e = host.children[k];
       if (!e) { e = gw.el('div', 'gw-pulse', [gw.el('i'), gw.el('i'), gw.el('b')]); host.append(e); }
       e.dataset.severity = p.severity;
-      e.style.transform = `translate(${this.X(p.x)}px,${this.Y(p.y)}px)`;
-      gw.setText(e.lastChild, p.text || '');
+      const x = this.X(p.x), label = e.lastChild;
+      e.style.transform = `translate(${x}px,${this.Y(p.y)}px)`;
+      if (label.textContent !== (p.text || '')) { gw.setText(label, p.text || ''); e.half = label.offsetWidth / 2 || 0; }
+      const width = (host.parentNode && host.parentNode.clientWidth) || Infinity; // the words stay on the map
+      label.style.marginLeft = `${x < e.half ? e.half - Math.max(x, 0) : Math.min(0, width - e.half - x)}px`;
     });
   };
 

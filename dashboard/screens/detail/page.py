@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from city.alarm import AlarmState, Severity
 from city.incident import FINAL_STATES, Action, IncidentState, Role
 from dashboard.api.alarms import MAY_CHANGE
+from dashboard.screens.devices.load import CHANGERS
 from dashboard.screens.operations.gateways_load import gateway_of
 from dashboard.shell.components import (
     extra,
@@ -295,7 +296,7 @@ def is_red_gas(alarm: Mapping[str, Any]) -> bool:
 
 def render_alarm_verbs(t: Texts, alarm: Mapping[str, Any], role: Role) -> list[Component]:
     held = alarm["state"] in HELD
-    buttons = [
+    buttons: list[Component] = [
         html.Button(
             t("alarm.release" if held else f"alarm.{verb}"),
             type="button",
@@ -311,6 +312,9 @@ def render_alarm_verbs(t: Texts, alarm: Mapping[str, Any], role: Role) -> list[C
         )
         for verb in alarm_verbs(alarm, role)
     ]
+    if role in CHANGERS and alarm.get("device"):
+        link = f"/devices?device={alarm['device']}"
+        buttons.append(html.A(t("alarms.take_out"), href=link, className="gw-button"))
     return [html.Div(buttons, className="gw-actions gw-section-tools")] if buttons else []
 
 

@@ -146,8 +146,11 @@ def steps() -> LightingSteps:
 
 
 def read_lighting(caller: Caller) -> LightingAnswer:
-    with transaction(parts().pool) as conn:
-        picture = steps().build_picture(conn, caller.district, datetime.now(UTC))
+    def read() -> LampPicture:
+        with transaction(parts().pool) as conn:
+            return steps().build_picture(conn, caller.district, datetime.now(UTC))
+
+    picture = parts().looks.recent(f"lighting {caller.district}", read)
     return LightingAnswer(picture, caller.role in COMMANDERS)
 
 

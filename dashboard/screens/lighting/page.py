@@ -25,7 +25,7 @@ def layout(view: View) -> Component:
                     html.Div(id=ids.LIGHTING_PROGRAMMES),
                 ],
                 id="main",
-                className="gw-board gw-lighting",
+                className="gw-board gw-can-age gw-lighting",
             ),
         ],
         "gw-board-screen",

@@ -24,12 +24,13 @@
 
   const state = { picture: null, may: false, chosen: null, onlyLost: false, opened: new Set(), allCabinets: false };
   let soon = 0;
-  const detailHost = gw.el('div'); // stays when the rest is drawn anew
+  let detailHost = null; // stays when the rest is drawn anew
 
   /* Lit checks of those that are known: what is unknown stands beside, never inside. */
   gw.litRate = counts => gw.percent({ num: counts.lit, den: counts.lit + counts.dark });
 
   gw.screens.lighting = async function () {
+    detailHost = gw.el('div');
     gw.showStatus();
     gw.live.start();
     gw.live.on('change', news => {

@@ -46,10 +46,15 @@ MORE = {
 }
 # Put in force one after the other: what a table names is there before it.
 PARTS = {
-    "duty-grids": "duty-grids.csv", "squads": "squads.csv", "people": "people.csv",
-    "rosters": "roster.csv", "limits": "limits.csv", "calendar-2027": "calendar-2027.csv",
-    "feeds": "feeds.toml", "register-shopfronts": "registers/shopfronts.csv",
-}  # fmt: skip
+    "duty-grids": "duty-grids.csv",
+    "squads": "squads.csv",
+    "people": "people.csv",
+    "rosters": "roster.csv",
+    "limits": "limits.csv",
+    "calendar-2027": "calendar-2027.csv",
+    "feeds": "feeds.toml",
+    "register-shopfronts": "registers/shopfronts.csv",
+}
 # What an alarm is called that does not stand any more.
 OVER = ("returned_unacknowledged", "normal")
 CITY = {"calendar": "XZ", "windows": "08:30-12:00; 14:00-17:30", "name_zh": "星洲区（虚构）"}

@@ -118,8 +118,10 @@ def test_red_gas_is_shelved_by_two_people_and_never_by_one(red: Engine) -> None:
     four_eyes.approve(red.conn, ye, asked.id, asked.digest, "seen on site", red.now)
     (muted,) = red.alarms()
     assert (muted.shelved_until, muted.shelved_by, muted.shelve_reason) == (
-        until, "lin, ye", "works",
-    )  # fmt: skip
+        until,
+        "lin, ye",
+        "works",
+    )
     told = list_events(red.conn, after=red.first_seq)[-1]
     assert (told.kind, told.payload["approval"]) == ("alarm.shelved", asked.id)
 
@@ -211,8 +213,14 @@ def test_the_measures_count_what_was_announced(engine: Engine, person: People) -
     )
     row = engine.conn.execute("SELECT max(id) FROM alarm").fetchone()
     assert row is not None
-    for seconds, kind in ((0, "raised"), (5, "cleared"), (10, "retripped"), (15, "cleared"),
-                          (20, "retripped"), (45, "retripped")):  # fmt: skip
+    for seconds, kind in (
+        (0, "raised"),
+        (5, "cleared"),
+        (10, "retripped"),
+        (15, "cleared"),
+        (20, "retripped"),
+        (45, "retripped"),
+    ):
         engine.conn.execute(
             "INSERT INTO alarm_change (alarm_id, kind, at) VALUES (%s, %s, %s)",
             (row[0], kind, began + timedelta(seconds=seconds)),
@@ -229,8 +237,9 @@ def test_the_measures_count_what_was_announced(engine: Engine, person: People) -
     assert (load.announced, load.worst_10min, load.floods) == (5, 5, 0)
     top, chattering = alarm_measures.list_bad_actors(engine.conn, DISTRICT, began, to)
     assert [(a.condition, a.announced, a.device) for a in top] == [
-        ("cover/M-1", 4, "M-1"), ("cover/M-2", 1, "M-2"),
-    ]  # fmt: skip
+        ("cover/M-1", 4, "M-1"),
+        ("cover/M-2", 1, "M-2"),
+    ]
     # Announced at 0, 10, 20, 45: from the third on each is within a minute of the last but one.
     # Six changes within five minutes once.
     assert [(a.condition, a.spots) for a in chattering] == [("cover/M-1", 3)]

@@ -139,6 +139,17 @@ def test_what_needs_no_person_is_held_with_its_reason_and_can_be_called_up(engin
     assert dict(rows(engine, "event_id, standing"))["f"] == "review"
 
 
+def test_a_recorder_is_asked_for_the_picture_of_what_a_person_should_see(engine: Engine) -> None:
+    url = "http://nvr.lan:5000/api/events/{event_id}/snapshot.jpg"
+    engine.device("CAM-9", "camera", snapshot_url=url)
+    seen(engine, "17.5-a/b", camera="CAM-9")
+    seen(engine, "car", camera="CAM-9", kind="car")
+    tick(engine.conn, engine.now)
+    found = engine.conn.execute("SELECT event_id, url, host, state FROM video_snapshot").fetchall()
+    there = "http://nvr.lan:5000/api/events/17.5-a%2Fb/snapshot.jpg"
+    assert found == [("17.5-a/b", there, "nvr.lan:5000", "waiting")]
+
+
 def test_an_area_that_is_gone_lets_go_of_what_it_held(engine: Engine) -> None:
     market = Area(
         "M-1",

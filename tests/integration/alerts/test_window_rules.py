@@ -26,7 +26,7 @@ from tests.integration.alerts.engine_city import DISTRICT, Engine
 from tests.integration.alerts.ticking import tick
 
 DESK = Caller("a dispatcher", Role.DISPATCHER, DISTRICT)
-HOURS = 9.0
+HOURS = 8.5
 
 
 def town(seed: int, conditions: Conditions) -> Maker:
@@ -144,7 +144,7 @@ def test_a_day_as_it_runs_gives_the_alarms_of_its_backtest(
     conditions_told = {"gas", "day_burn"}
     maker = town(seed, conditions)
     install(engine, maker)
-    play(engine, maker.made.readings, timedelta(minutes=10), random.Random(seed))
+    play(engine, maker.made.readings, timedelta(minutes=15), random.Random(seed))
     found = look_back(engine, conditions_told)
     stored = of_rules(engine, conditions_told)
     assert [item[:2] for item in would(found)] == [item[:2] for item in stored]
@@ -166,6 +166,8 @@ def test_a_leak_is_told_by_its_rise_before_it_reaches_the_limit(engine: Engine) 
     (alarm,) = engine.alarms()
     assert (alarm.rule_code, alarm.severity) == ("gas-rise", Severity.ORANGE)
     assert alarm.reason["code"] == "rose_within"
+    assert alarm.reason["facts"]["likely_cause"] == "pipeline"
+    assert "alarm.assessed" in engine.events()
     assert _first(maker.made.readings, 20.0) is None
 
 

@@ -124,3 +124,28 @@ def test_a_rule_is_retired_by_name(gridwarden: Command, db: Connection, narrowed
     assert state(db)[0] == "normal"
     unknown = gridwarden("retire", "no-such-rule")
     assert (unknown.exit_code, "no rule in force 'no-such-rule'" in unknown.output) == (1, True)
+
+
+def test_a_rule_file_of_before_is_checked_and_applied_with_a_warning_that_names_what_it_lacks(
+    gridwarden: Command, db: Connection, tmp_path: Path
+) -> None:
+    whole = default_rules()["manhole-open.toml"]
+    file = tmp_path / "manhole-open.toml"
+    file.write_text(whole[: whole.index("[help]")], encoding="utf-8")
+    for verb in ("check", "apply"):
+        said = gridwarden(verb, str(file))
+        assert said.exit_code == 0, said.output
+        assert "warning" in said.output
+        for name in ("help.cause_zh", "help.consequence_en", "help.action_en", "help.minutes"):
+            assert name in said.output, verb
+    file.write_text(whole.replace('cause_en = "', 'reason = "'), encoding="utf-8")
+    refused = gridwarden("check", str(file))
+    assert refused.exit_code == 1
+    assert "help.cause_en" in refused.output
+    file.write_text(whole, encoding="utf-8")
+    assert "warning" not in gridwarden("apply", str(file)).output
+    row = db.execute(
+        "SELECT definition -> 'help' ->> 'minutes' FROM rule WHERE code = 'manhole-open' "
+        "ORDER BY version DESC LIMIT 1"
+    ).fetchone()
+    assert row == ("15",)

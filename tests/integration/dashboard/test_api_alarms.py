@@ -41,8 +41,13 @@ def raise_alarm(site, condition: str, rule: str, severity: int, kind: str, **mor
     """An alarm of the rule's newest version, at a device of its own on the first cell."""
     values = {"state": "unacknowledged", "cleared_at": None, "latch_s": None} | more
     code = condition.partition("/")[2]
-    reason = {"code": "value_equals_limit", "rule": rule, "rule_version": 1, "metric": "",
-              "facts": {"title_zh": "标题", "title_en": "Something wrong"}}  # fmt: skip
+    reason = {
+        "code": "value_equals_limit",
+        "rule": rule,
+        "rule_version": 1,
+        "metric": "",
+        "facts": {"title_zh": "标题", "title_en": "Something wrong"},
+    }
     return site.sql(
         """
         WITH cell AS (SELECT * FROM unit_grid WHERE district = '460107' ORDER BY code LIMIT 1),
@@ -59,9 +64,16 @@ def raise_alarm(site, condition: str, rule: str, severity: int, kind: str, **mor
                %(reason)s, now(), now(), now(), lon, lat, unit_grid, %(cleared_at)s, %(latch_s)s
         FROM thing RETURNING id
         """,
-        {"code": code, "kind": kind, "condition": condition, "rule": rule, "severity": severity,
-         "reason": Jsonb(reason), **values},
-    )[0][0]  # fmt: skip
+        {
+            "code": code,
+            "kind": kind,
+            "condition": condition,
+            "rule": rule,
+            "severity": severity,
+            "reason": Jsonb(reason),
+            **values,
+        },
+    )[0][0]
 
 
 def test_alarms_are_found_by_condition_street_kind_and_text_and_say_what_to_do(site, city) -> None:
@@ -97,8 +109,9 @@ def test_several_are_acknowledged_together_and_red_gas_is_named(site, city, anna
     assert_problem(anna.post(f"{API}/acknowledge", json={"alarms": []}), 422, "alarms")
     done = anna.post(f"{API}/acknowledge", json={"alarms": wanted}).json()["items"]
     assert [(a["id"], a["state"], a["acknowledged_by"]) for a in done] == [
-        (one, "acknowledged", "anna"), (two, "acknowledged", "anna"),
-    ]  # fmt: skip
+        (one, "acknowledged", "anna"),
+        (two, "acknowledged", "anna"),
+    ]
     with site.client(Role.VIEWER) as client:
         assert_problem(client.post(f"{API}/acknowledge", json={"alarms": wanted}), 403)
 

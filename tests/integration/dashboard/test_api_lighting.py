@@ -114,7 +114,7 @@ def test_many_lamps_by_day_take_a_second_person(site, by_day, ding, deng) -> Non
     number = asked["approval"]
     shown = deng.get(f"/api/v1/approvals/{number}").json()
     assert shown["shown"]["order"] == {
-        "target": "street", "code": "460107001", "level": 0, "lamps": 278,
+        "target": "street", "code": "460107001", "level": 0, "lamps": 278, "name": "国兴街道",
     }  # fmt: skip
     assert (shown["may_approve"], shown["asked_by"]) == (True, "ding")
     digest = shown["digest"]

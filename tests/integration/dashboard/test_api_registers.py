@@ -241,10 +241,13 @@ def test_an_entry_is_kept_on_its_page_with_who_and_why(site: Site) -> None:
     new = {"cells": cells, "why": "opened"}
     assert post(site, path, new, Role.CHECKER).status_code == 403
     for wrong, field in (
-        ({"lon": "1", "lat": "1"}, "cells.lon, lat"), ({"credit": "Z"}, "cells.credit"),
-        ({"phone": "none"}, "cells.phone"), ({"colour": "red"}, "cells.colour"),
-        ({"code": "S-1"}, "cells.code"), ({"name": ""}, "cells.name"),
-    ):  # fmt: skip
+        ({"lon": "1", "lat": "1"}, "cells.lon, lat"),
+        ({"credit": "Z"}, "cells.credit"),
+        ({"phone": "none"}, "cells.phone"),
+        ({"colour": "red"}, "cells.colour"),
+        ({"code": "S-1"}, "cells.code"),
+        ({"name": ""}, "cells.name"),
+    ):
         refused = post(site, path, {**new, "cells": {**cells, **wrong}})
         assert (refused.status_code, refused.json()["field"]) == (422, field)
     assert post(site, path, {**new, "why": " "}).json()["field"] == "why"
@@ -273,8 +276,13 @@ def test_who_is_related_to_an_entry_is_not_drawn_for_it(site: Site) -> None:
     assert post(site, f"{one}/recusals", me, Role.CHECKER).status_code == 403
     (recusal,) = post(site, f"{one}/recusals", me).json()["items"]
     assert (recusal["person"], recusal["why"]) == (me["person"], me["why"])
-    asked = {"objects": 3, "each": 1, "seed": "7", "why": "monthly",
-             "inspectors": [Role.DISPATCHER.value, Role.VIEWER.value]}  # fmt: skip
+    asked = {
+        "objects": 3,
+        "each": 1,
+        "seed": "7",
+        "why": "monthly",
+        "inspectors": [Role.DISPATCHER.value, Role.VIEWER.value],
+    }
     drawn = post(site, "/registers/shopfronts/draws", asked).json()
     assert drawn["recused"] == [["S-1", ["dispatcher"]]]
     assert dict(drawn["result"])["S-1"] == ["viewer"]

@@ -350,9 +350,8 @@ def test_the_city_itself_its_grids_and_its_models_are_parts_with_a_history(admin
     grid = get(admin, "duty-grids")["rows"][0]["values"]
     change(admin, "duty-grids", key=grid["code"], put={**grid, "name": "Other"})
     (changed, *_) = get(admin, "duty-grids", f"/history?code={grid['code']}")["items"]
-    assert (changed["why"], changed["fields"]) == (
-        WHY, [{"name": "name", "before": grid["name"], "after": "Other"}],
-    )  # fmt: skip
+    assert changed["why"] == WHY
+    assert changed["fields"] == [{"name": "name", "before": grid["name"], "after": "Other"}]
 
     text = 'title = "T"\nkind = "gas"\ninterval_s = 60\n\n[[field]]\nnames = ["l"]\n'
     good = text + 'metric = "ch4_pct_lel"\nunit = "%LEL"\n'

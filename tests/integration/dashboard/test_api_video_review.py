@@ -177,6 +177,13 @@ def test_an_area_is_set_on_the_page_and_keeps_its_class_from_review(cameras: Sit
         assert [(c["what"], c["code"], c["how"]) for c in plan["changes"]] == [
             ("area", "NEW-1", "added"),
         ]
+        (effect,) = plan["effects"]  # of the hawkers seen, the one on its own corner
+        assert (effect["what"], effect["code"], effect["get"], effect["keep"]) == (
+            "video",
+            "2",
+            1,
+            0,
+        )
         body = {"content": plan["content"], "why": "the street office asked", **seen}
         ok(admin.post(f"{AREAS}/apply", json=body))
         see(cameras, "CAM-A", "three")

@@ -82,8 +82,13 @@ class Streets:
         return done.order_id
 
     def tick(self) -> None:
+        """Once. No time runs out by itself, however slow the machine: `run_out` says when."""
         with connect(self.database_url) as conn:
             steps.tick_commands(conn, datetime.now(UTC))
+            conn.execute(
+                "UPDATE lamp_command SET due_at = now() + interval '1 hour'"
+                " WHERE state = 'sent' AND due_at > now()"
+            )
 
     def run_out(self, order_id: int) -> None:
         """The time in which an answer was waited for is over."""
@@ -108,7 +113,7 @@ class Streets:
         )
         return {code: (state, detail, attempts) for code, state, detail, attempts in rows}
 
-    def until(self, done: Callable[[], bool], timeout_s: float = 20) -> None:
+    def until(self, done: Callable[[], bool], timeout_s: float = 60) -> None:
         """Tick as the scheduler does until it is done."""
         end = time.monotonic() + timeout_s
         while not done():

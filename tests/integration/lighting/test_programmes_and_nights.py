@@ -14,7 +14,7 @@ from city.lighting import Target, TargetKind
 from city.person import Caller
 from city.place import LonLat
 from city.reading import METRICS
-from db import lamp_programmes
+from db import demo, lamp_commands, lamp_programmes
 from db.events import append_events
 from db.pool import Connection, connect
 from lighting import steps
@@ -121,6 +121,8 @@ def test_the_narrower_assignment_counts_and_each_step_is_asked_for_once(db: Conn
     assert steps.tick_programmes(db, noon) == 4
     assert [level for _, _, level, _ in orders(db)].count(0) == 4
     assert next_due(db) > noon
+    assert lamp_commands.forget_steps(db, noon) == 4  # those of the evening
+    assert [level for _, _, level, _ in orders(db)] == [0, 0, 0, 0]
 
 
 def test_two_schedulers_and_a_rolled_back_one_ask_for_a_step_once(database_url: str) -> None:
@@ -146,6 +148,12 @@ def test_two_schedulers_and_a_rolled_back_one_ask_for_a_step_once(database_url: 
     with connect(database_url) as conn:
         assert orders(conn) == [("district", "", 100, 1900)]
         assert conn.execute("SELECT count(*) FROM lamp_command").fetchone() == (1900,)
+        # All of it goes with a demonstration, but for programmes that others have made.
+        (hanging,) = [h for h in demo.list_hanging(conn, DISTRICT, []) if "programmes" in h.what]
+        assert str(hanging) == "1 lighting programmes (main)"
+        removed = demo.remove(conn, DISTRICT, NOW, alone=False, told=True)
+        assert (removed["lamp_command"], removed["lamp_programme"]) == (1900, 1)
+        conn.rollback()
 
 
 @pytest.fixture

@@ -26,10 +26,20 @@ from db.rules import default_texts
 
 T0 = datetime(2026, 5, 1, 8, tzinfo=UTC)
 DEVICE = WatchedDevice(
-    id=3, code="GAS-3", district="460107", kind="gas", gas="methane", lon=110.4, lat=19.8,
-    unit_grid=None, attributes={}, report_interval_s=120, demo=False,
-    out_of_service_since=None, return_due_at=None,
-)  # fmt: skip
+    id=3,
+    code="GAS-3",
+    district="460107",
+    kind="gas",
+    gas="methane",
+    lon=110.4,
+    lat=19.8,
+    unit_grid=None,
+    attributes={},
+    report_interval_s=120,
+    demo=False,
+    out_of_service_since=None,
+    return_due_at=None,
+)
 SHIPPED = default_texts()["gas-lel.toml"]
 LATCH = 'latch = true\ngas_free_s = 600\nrelease_role = "gas_engineer"\n'
 LATCHING = parse_rule(SHIPPED.replace("[[level]]", LATCH + "\n[[level]]", 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts import daylight, signals
-from alerts.backtest import judge_history
+from alerts.backtest import books_of, judge_history
+from alerts.book import SYSTEM, AlarmBook, Page
 from alerts.cause import likely_cause
 from alerts.history import History, build_columns
+from alerts.lifecycle import Input
 from alerts.rule_files import parse_rule
 from alerts.scope import Scope
+from alerts.watch.rise import RiseKind
+from alerts.watch.window import Matter
+from city.alarm import AlarmState, Severity
 from city.device import WatchedDevice
 from city.errors import InvalidInput
 from city.moment import as_microseconds
@@ -218,3 +224,69 @@ def test_evidence_names_a_leak_or_the_sewer_and_ethane_settles_it() -> None:
     known = likely_cause(well, history([well], ethane), T0 + 68 * HOUR)
     assert ("ethane", 3.0) in [(e.code, e.weight) for e in known.evidence]
     assert known.weight > breathing.weight
+
+
+LEVELS = st.sampled_from([0.4, 0.4, 0.5, 3.0, 7.0, 9.0, 12.0, 12.0, 14.0, 25.0])
+
+
+def look_by_look(
+    batches: Sequence[Sequence[tuple[timedelta, float]]], restarts: Sequence[bool]
+) -> AlarmBook:
+    """What looks come to that each know what arrived so far; the process may be another each time,
+    and whoever is told acknowledges."""
+    kind, rule = RiseKind(), shipped("gas-rise")
+    known: list[tuple[int, str, timedelta, float]] = []
+    book = AlarmBook(T0)
+    over: list[Page] = []
+    for batch, restart in zip(batches, restarts, strict=True):
+        known += [(1, "ch4_pct_lel", at, value) for at, value in batch]
+        if restart:
+            over += [p for p in book.pages if p.alarm.state is AlarmState.NORMAL]
+            live = [p.alarm for p in book.pages if p.alarm.state is not AlarmState.NORMAL]
+            timers = list(book.standing(rule, GAS).timers.values())
+            book = AlarmBook(T0, live, timers)
+        book.now = T0 + max(at for _, _, at, _ in known)
+        ended = [p.alarm for p in (*over, *book.pages) if p.alarm.state is AlarmState.NORMAL]
+        since = T0 + min(at for at, _ in batch)
+        matter = Matter(GAS, [rule], since)
+        kind.look_at(book, matter, history([GAS], known), {f"gas/{GAS.code}": ended})
+        alarm = book.find(f"gas/{GAS.code}")
+        if alarm is not None and alarm.state is not AlarmState.ACKNOWLEDGED:
+            book.act(alarm.condition, Input.ACKNOWLEDGE, SYSTEM)
+    book.pages[:0] = over
+    return book
+
+
+def told(pages: Sequence[Page]) -> list[tuple[Severity, datetime | None]]:
+    return [(p.alarm.severity, p.alarm.cleared_at) for p in pages]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(LEVELS, st.booleans()), min_size=6, max_size=50))
+def test_looks_with_restarts_come_to_what_the_whole_history_does(
+    steps: list[tuple[float, bool]],
+) -> None:
+    rows = [(timedelta(minutes=5 * n), value) for n, (value, _) in enumerate(steps)]
+    rules = [shipped("gas-rise")]
+    whole = history([GAS], [(1, "ch4_pct_lel", at, value) for at, value in rows])
+    expected = [page for book in books_of(rules, whole) for page in book.pages]
+    live = look_by_look([[row] for row in rows], [restart for _, restart in steps])
+    assert told(live.pages) == told(expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(LEVELS, min_size=6, max_size=40), st.integers(0, 10**6))
+def test_no_order_of_arrival_and_no_restart_loses_a_gas_alarm(
+    values: list[float], seed: int
+) -> None:
+    chance = random.Random(seed)
+    rows = [(timedelta(minutes=5 * n), value) for n, value in enumerate(values)]
+    whole = history([GAS], [(1, "ch4_pct_lel", at, v) for at, v in rows])
+    pages = [p for book in books_of([shipped("gas-rise")], whole) for p in book.pages]
+    late = sorted(rows, key=lambda row: row[0] + timedelta(minutes=chance.choice((0, 0, 0, 25))))
+    batches = [late[n : n + 3] for n in range(0, len(late), 3)]
+    live = look_by_look(batches, [chance.random() < 0.3 for _ in batches])
+    worst = min((p.alarm.severity for p in pages), default=None)
+    if worst is not None:
+        assert min(p.alarm.severity for p in live.pages) <= worst
+    assert bool(live.live_of("gas-rise")) or not any(p.alarm.cleared_at is None for p in pages)

@@ -57,19 +57,26 @@ def test_the_measures_of_an_hour_counted_by_hand() -> None:
 
 def alarm(number: int, **more: object) -> FloodAlarm:
     values: dict[str, object] = {
-        "severity": 3, "gas": False, "announced_at": T0 + timedelta(seconds=number),
+        "severity": 3,
+        "gas": False,
+        "announced_at": T0 + timedelta(seconds=number),
         "condition": "silent",
-    }  # fmt: skip
+    }
     return FloodAlarm(id=number, **(values | more))  # type: ignore[arg-type]
 
 
 def test_red_and_orange_gas_stands_by_itself_on_top_of_the_causes() -> None:
     shared = {"gateway": "GW-1", "place": "Haixiu"}
     alarms = [
-        alarm(1, **shared), alarm(2, **shared), alarm(3, place="Haixiu"), alarm(4, place="Haixiu"),
-        alarm(5, gas=True, severity=2, **shared), alarm(6, gas=True, severity=1, **shared),
-        alarm(7, gas=True, severity=3, **shared), alarm(8, condition="cover", times=9, severity=2),
-    ]  # fmt: skip
+        alarm(1, **shared),
+        alarm(2, **shared),
+        alarm(3, place="Haixiu"),
+        alarm(4, place="Haixiu"),
+        alarm(5, gas=True, severity=2, **shared),
+        alarm(6, gas=True, severity=1, **shared),
+        alarm(7, gas=True, severity=3, **shared),
+        alarm(8, condition="cover", times=9, severity=2),
+    ]
     found = top_causes(alarms)
     assert found.alone == (6, 5)
     assert [(c.kind, c.name, c.alarms, c.times) for c in found.causes] == [
