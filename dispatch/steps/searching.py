@@ -7,6 +7,7 @@ from datetime import datetime
 
 from db import case_search
 from db.case_search import CaseRow, Progress, Wanted
+from db.events import last_seq
 from db.pool import Connection
 from dispatch.case_text import case_text, read_query
 
@@ -21,7 +22,9 @@ def write_case_texts(conn: Connection, now: datetime) -> int:
     progress = case_search.lock_progress(conn)
     if progress is None:
         return 0
-    touched, seq = case_search.list_touched(conn, progress.seq, EVENTS_AT_ONCE)
+    # A log that is shorter than what was followed of it has begun anew: the demonstration went.
+    after = progress.seq if progress.seq <= last_seq(conn) else 0
+    touched, seq = case_search.list_touched(conn, after, EVENTS_AT_ONCE)
     older = case_search.list_before(conn, progress.below, CASES_AT_ONCE)
     ids = sorted({*touched, *older})
     if seq != progress.seq or older:

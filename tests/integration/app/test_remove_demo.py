@@ -45,6 +45,7 @@ STAY = {
     "rollup_state",
     "access_change",
     "feed",
+    "incident_text_progress",
     "ingest_revision",
     "ingest_total_state",
     "reading_1m",

@@ -90,6 +90,12 @@ def test_cases_from_before_the_log_was_followed_come_by_themselves(town: City) -
     assert steps.write_case_texts(town.conn, town.now) == 0
 
 
+def test_a_log_that_begins_anew_is_followed_from_its_beginning(town: City) -> None:
+    found = report(town, "新来的案子")
+    town.conn.execute("UPDATE incident_text_progress SET seq = 1000000")
+    assert find(town, "新来的") == [found]
+
+
 def test_two_at_once_write_once(town: City, database_url: str) -> None:
     report(town, "占道")
     town.conn.commit()
