@@ -9,6 +9,7 @@ from typing import Any
 
 from alerts.watch.combination import CombinationKind
 from alerts.watch.drift import DriftKind
+from alerts.watch.due_dates import ServiceKind
 from alerts.watch.feed import FeedKind
 from alerts.watch.gateway import GatewayKind
 from alerts.watch.kind import Kind
@@ -19,7 +20,6 @@ from alerts.watch.reading import ReadingKind
 from alerts.watch.repeat import RepeatKind
 from alerts.watch.rise import RiseKind
 from alerts.watch.schedule import ScheduleKind
-from alerts.watch.service import ServiceKind
 from alerts.watch.silence import SilenceKind
 from alerts.watch.standstill import StandstillKind
 from alerts.watch.video import VideoKind

@@ -28,7 +28,8 @@ CLOCK_READERS = {
     "dashboard/shell/second_factor.py", "dashboard/shell/setup.py", "dashboard/shell/tour.py",
     "simulator/publish.py",
     # Of `app` those that run a command or a process; the rest is told.
-    "app/approval_commands.py", "app/city_commands.py", "app/commands.py",
+    "app/approval_commands.py", "app/backtest_command.py", "app/city_commands.py",
+    "app/commands.py",
     "app/demo_commands.py", "app/demo_people.py", "app/device_commands.py", "app/doctor.py",
     "app/feed_commands.py",
     "app/lighting_commands.py", "app/model_commands.py", "app/people_commands.py",

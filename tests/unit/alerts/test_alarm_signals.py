@@ -35,10 +35,21 @@ from db.rules import default_texts
 T0 = datetime(2026, 5, 1, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 GAS = WatchedDevice(
-    id=1, code="G-1", district="460107", kind="gas", gas="methane", lon=110.4, lat=19.8,
-    unit_grid=None, attributes={}, report_interval_s=300, demo=False,
-    out_of_service_since=None, return_due_at=None, model="m-1",
-)  # fmt: skip
+    id=1,
+    code="G-1",
+    district="460107",
+    kind="gas",
+    gas="methane",
+    lon=110.4,
+    lat=19.8,
+    unit_grid=None,
+    attributes={},
+    report_interval_s=300,
+    demo=False,
+    out_of_service_since=None,
+    return_due_at=None,
+    model="m-1",
+)
 LAMP = replace(GAS, id=2, code="L-1", kind="light", gas=None, attributes={"rated_power_w": 100})
 
 
@@ -156,8 +167,9 @@ limit = 2
 """
     minute = timedelta(minutes=1)
     readings = [(1, "ch4_pct_lel", 5 * n * minute, 8.0 if n > 2 else 0) for n in range(12)]
-    readings += [(1, "temperature_c", (5 * n + 1) * minute, 80.0 if n in (6, 7) else 20)
-                 for n in range(12)]  # fmt: skip
+    readings += [
+        (1, "temperature_c", (5 * n + 1) * minute, 80.0 if n in (6, 7) else 20) for n in range(12)
+    ]
     (found,) = judge_history([parse_rule(text)], history([GAS], readings))
     assert (found.raised_at, found.cleared_at) == (T0 + 31 * minute, T0 + 41 * minute)
     assert judge_history([parse_rule(text)], history([GAS], readings[:12])) == []
@@ -213,10 +225,14 @@ def test_evidence_names_a_leak_or_the_sewer_and_ethane_settles_it() -> None:
     assert likely_cause(GAS, history([GAS], steep), at).tag == "pipeline"
     well = replace(GAS, kind="manhole")
     wave = [
-        (1, "ch4_pct_lel", n * timedelta(minutes=15),
-         25 * max(0.0, float(np.cos(2 * np.pi * (n / 4 - 20) / 24))))
+        (
+            1,
+            "ch4_pct_lel",
+            n * timedelta(minutes=15),
+            25 * max(0.0, float(np.cos(2 * np.pi * (n / 4 - 20) / 24))),
+        )
         for n in range(4 * 68)
-    ]  # fmt: skip
+    ]
     breathing = likely_cause(well, history([well], wave), T0 + 68 * HOUR)
     assert breathing.tag == "biogas"
     assert {e.code for e in breathing.evidence} >= {"in_a_well", "as_on_other_days"}

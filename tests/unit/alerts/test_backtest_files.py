@@ -40,10 +40,20 @@ from simulator.histories import Conditions, Made
 
 T0 = datetime(2026, 5, 1, 8, tzinfo=UTC)
 DEVICE = WatchedDevice(
-    id=1, code="G-1", district="460107", kind="gas", gas="methane", lon=110.4, lat=19.8,
-    unit_grid=None, attributes={"tilt_baseline_deg": 2.0}, report_interval_s=60, demo=False,
-    out_of_service_since=None, return_due_at=None,
-)  # fmt: skip
+    id=1,
+    code="G-1",
+    district="460107",
+    kind="gas",
+    gas="methane",
+    lon=110.4,
+    lat=19.8,
+    unit_grid=None,
+    attributes={"tilt_baseline_deg": 2.0},
+    report_interval_s=60,
+    demo=False,
+    out_of_service_since=None,
+    return_due_at=None,
+)
 DEVICES = "code,kind,lon,lat,gas,report_interval_s,attributes\n"
 READINGS = "ts,received_at,device,metric,value\n"
 AT = "2026-05-01T08:00:00+08:00"
@@ -208,8 +218,12 @@ def test_the_shipped_rules_tell_every_matter_of_a_made_set_and_nothing_else(
     made_files: tuple[Path, Made],
 ) -> None:
     folder, made = made_files
-    options = ["--readings", str(folder / "readings.csv.gz"), "--devices",
-               str(folder / "devices.csv")]  # fmt: skip
+    options = [
+        "--readings",
+        str(folder / "readings.csv.gz"),
+        "--devices",
+        str(folder / "devices.csv"),
+    ]
     rules = [str(Path("db/seeds/rules") / name) for name in default_texts()]
     rules = [name for name in rules if 'kind = "network_server"' not in Path(name).read_text()]
     asked = [n for n in rules if not any(w in n for w in ("silent", "video"))]
@@ -239,8 +253,12 @@ def test_against_another_rule_names_what_only_one_of_them_raises(
     stricter = tmp_path / "gas-lel.toml"
     text = default_texts()["gas-lel.toml"]
     stricter.write_text(text.replace("limit = 20.0", "limit = 45.0"))
-    files = ["--readings", str(folder / "readings.csv.gz"), "--devices",
-             str(folder / "devices.csv")]  # fmt: skip
+    files = [
+        "--readings",
+        str(folder / "readings.csv.gz"),
+        "--devices",
+        str(folder / "devices.csv"),
+    ]
     asked = ["rules", "backtest", "db/seeds/rules/gas-lel.toml", "--against", str(stricter), *files]
     done = CliRunner().invoke(cli, asked)
     assert done.exit_code == 0, done.output
@@ -254,9 +272,20 @@ def test_alarms_that_stood_at_one_time_are_the_same_alarm() -> None:
     def alarm(device: str, hour: int, members: tuple[str, ...] = ()) -> WouldRaise:
         at = T0 + timedelta(hours=hour)
         return WouldRaise(
-            device, "r", "orange", at, at + timedelta(hours=2), {}, "", "", [], "gas", 1, at,
+            device,
+            "r",
+            "orange",
+            at,
+            at + timedelta(hours=2),
+            {},
+            "",
+            "",
+            [],
+            "gas",
+            1,
+            at,
             members,
-        )  # fmt: skip
+        )
 
     found = compare([alarm("A", 0), alarm("B", 9)], [alarm("C", 1, ("A", "C")), alarm("B", 0)])
     assert [a.device for a in found.gained] == ["B"]
