@@ -9,7 +9,7 @@ from typing import Any
 
 from alerts.watch.combination import CombinationKind
 from alerts.watch.drift import DriftKind
-from alerts.watch.due_dates import ServiceKind
+from alerts.watch.due_date import ServiceKind
 from alerts.watch.feed import FeedKind
 from alerts.watch.gateway import GatewayKind
 from alerts.watch.kind import Kind

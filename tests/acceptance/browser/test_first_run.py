@@ -118,6 +118,7 @@ def test_a_browser_makes_the_city_that_its_folder_makes_and_a_reading_is_closed_
             file = b"code,kind,name,lon,lat,gas\nGAS-1,gas,Gas 1,112.5142,30.2041,methane\n"
             imported = admin.post("/devices/import", files={"file": ("d.csv", file)})
             assert imported.status_code == 200, imported.text
+            an_open_wall_takes_another_outline(person, admin)
         close_a_case(http, tmp_path / "data", passwords)
         sign_out_and_in(person, recovery)
         assert not person.faults
@@ -198,6 +199,18 @@ def exported(data_dir: Path) -> Mapping[str, bytes]:
     """What `gridwarden city export` writes."""
     with connect(json.loads((data_dir / "endpoints.json").read_text())["postgres"]) as conn:
         return write_folder(read_city(conn, "991201", with_registers=True))
+
+
+def an_open_wall_takes_another_outline(person: Person, admin: httpx.Client) -> None:
+    """The same ground with one more corner, which no wall has been told yet."""
+    outline = json.loads(admin.get("/settings/boundary").json()["rows"][0]["values"]["geometry"])
+    ring = outline["coordinates"][0]
+    middle = [(a + b) / 2 for a, b in zip(ring[0], ring[1], strict=True)]
+    outline["coordinates"][0] = [ring[0], middle, *ring[1:]]
+    shown = "gw.live.map.district.outline.coordinates[0].length"
+    assert person.page.evaluate(shown) == len(ring)
+    put_in_force(admin, "boundary", json.dumps(outline).encode())
+    person.until(lambda: person.page.evaluate(shown) == len(ring) + 1, 15)
 
 
 def put_rule_in_force(admin: httpx.Client, text: str) -> None:

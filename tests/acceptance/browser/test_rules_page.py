@@ -67,7 +67,7 @@ def test_a_gas_rule_is_tried_and_put_in_force_by_two_people(
     author, second = sign_in("admin", lang="en"), sign_in("engineer", lang="en", phone=True)
     author.open("/rules")
     author.until_text("[data-rule=gas-lel]", "gas safety")
-    author.page.fill("input[type=search]", "gas lel")
+    author.page.fill("input[type=search]", "gas-lel")
     author.until(lambda: author.page.locator("[data-rule]").count() == 1)
     start_editing(author, "gas-lel")
     # The form changes the text, comments stay; the text changes the form.

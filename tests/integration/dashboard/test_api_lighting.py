@@ -114,8 +114,12 @@ def test_many_lamps_by_day_take_a_second_person(site, by_day, ding, deng) -> Non
     number = asked["approval"]
     shown = deng.get(f"/api/v1/approvals/{number}").json()
     assert shown["shown"]["order"] == {
-        "target": "street", "code": "460107001", "level": 0, "lamps": 278, "name": "国兴街道",
-    }  # fmt: skip
+        "target": "street",
+        "code": "460107001",
+        "level": 0,
+        "lamps": 278,
+        "name": "国兴街道",
+    }
     assert (shown["may_approve"], shown["asked_by"]) == (True, "ding")
     digest = shown["digest"]
     assert decide(ding, number, "approve", digest=digest, why="mine").status_code == 403
@@ -142,8 +146,12 @@ def test_many_lamps_by_day_take_a_second_person(site, by_day, ding, deng) -> Non
 def test_programmes_by_form_and_their_versions(site) -> None:
     with site.client(Role.ADMIN) as script:
         body = {
-            "code": "main", "name_zh": "主干道", "name_en": "Main", "steps": STEPS, "why": "new",
-        }  # fmt: skip
+            "code": "main",
+            "name_zh": "主干道",
+            "name_en": "Main",
+            "steps": STEPS,
+            "why": "new",
+        }
         made = script.post(f"{API}/programmes", json=body | {"version": 0})
         assert (made.status_code, made.headers["ETag"]) == (201, '"1"')
         stale = script.post(f"{API}/programmes", json=body | {"version": 0})

@@ -14,9 +14,14 @@ from tests.integration.dispatch.town import DISPATCHER, DISTRICT, City
 
 def report(town: City, text: str, title: str = "", reporter: str = "") -> int:
     request = ReportRequest(
-        source=Source.HOTLINE, category="05-02", description=text, title=title,
-        reporter=reporter, lon=110.36, lat=20.0,
-    )  # fmt: skip
+        source=Source.HOTLINE,
+        category="05-02",
+        description=text,
+        title=title,
+        reporter=reporter,
+        lon=110.36,
+        lat=20.0,
+    )
     return steps.report(town.conn, DISPATCHER, request, town.now)
 
 

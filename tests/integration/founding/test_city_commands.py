@@ -56,16 +56,30 @@ def change(folder: Path, file: str, old: str, new: str) -> None:
 def everything(conn: Connection) -> list[object]:
     """What a city that is put in force may touch."""
     tables = (
-        "district", "division", "duty_grid", "duty_grid_division", "unit_grid", "squad",
+        "district",
+        "division",
+        "duty_grid",
+        "duty_grid_division",
+        "unit_grid",
+        "squad",
         "squad_shift",
-        "squad_duty_grid", "squad_position", "incident_category", "stage_limit", "work_calendar",
-        "work_calendar_day", "app_user", "rule", "setting", "event",
-    )  # fmt: skip
+        "squad_duty_grid",
+        "squad_position",
+        "incident_category",
+        "stage_limit",
+        "work_calendar",
+        "work_calendar_day",
+        "app_user",
+        "rule",
+        "setting",
+        "event",
+    )
     return [
-        conn.execute(f"SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {name} t")
-        .fetchone()
+        conn.execute(
+            f"SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {name} t"
+        ).fetchone()
         for name in tables
-    ]  # fmt: skip
+    ]
 
 
 def register_device(conn: Connection, at: LonLat) -> None:
@@ -149,10 +163,17 @@ def test_everything_is_in_the_log_with_who_did_it(
     assert {event.actor for event in events} == {"cli"}
     kinds = {event.kind for event in events}
     assert kinds == {
-        "district.added", "calendar.added", "division.added", "duty_grid.added",
-        "unit_grid.changed", "squad.added", "category.changed", "stage_limit.changed",
-        "user.added", "rule.applied",
-    }  # fmt: skip
+        "district.added",
+        "calendar.added",
+        "division.added",
+        "duty_grid.added",
+        "unit_grid.changed",
+        "squad.added",
+        "category.changed",
+        "stage_limit.changed",
+        "user.added",
+        "rule.applied",
+    }
     cells = next(event for event in events if event.kind == "unit_grid.changed")
     assert cells.payload["added"] == 360
     assert verify_chain(bare).broken_at is None
@@ -192,9 +213,13 @@ def test_what_fails_half_way_leaves_nothing(
     before = everything(bare)
     with pytest.raises(KeyboardInterrupt), connect(new_installation) as conn:
         apply_city(
-            conn, *judged([folder]), "cli", datetime.now(UTC), put_rules=killed,
+            conn,
+            *judged([folder]),
+            "cli",
+            datetime.now(UTC),
+            put_rules=killed,
             new_password=users.draw_password,
-        )  # fmt: skip
+        )
     assert everything(bare) == before
 
 
@@ -208,9 +233,13 @@ def test_a_server_process_that_dies_leaves_nothing(
     before = everything(bare)
     with pytest.raises((psycopg.Error, Unavailable)), connect(new_installation) as conn:
         apply_city(
-            conn, *judged([folder]), "cli", datetime.now(UTC), put_rules=cut,
+            conn,
+            *judged([folder]),
+            "cli",
+            datetime.now(UTC),
+            put_rules=cut,
             new_password=users.draw_password,
-        )  # fmt: skip
+        )
     assert everything(bare) == before
 
 
@@ -223,8 +252,10 @@ def test_a_command_that_is_killed_leaves_nothing(
         holder.execute("LOCK TABLE event IN ACCESS EXCLUSIVE MODE")
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "city", "apply", str(folder)],
-            env=os.environ.copy(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            env=os.environ.copy(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         try:
             backend = wait_for(lambda: waiting_for_the_log(bare))
         finally:
@@ -271,9 +302,13 @@ def test_two_applications_at_once_are_one(
     def apply() -> int:
         with connect(new_installation) as conn:
             done = apply_city(
-                conn, city, "cli", datetime.now(UTC), put_rules=put_rules,
+                conn,
+                city,
+                "cli",
+                datetime.now(UTC),
+                put_rules=put_rules,
                 new_password=users.draw_password,
-            )  # fmt: skip
+            )
         return len(done.changes)
 
     with ThreadPoolExecutor(2) as pool:
@@ -516,9 +551,13 @@ def test_a_city_never_ends_a_gas_alarm(
     (folder / "rules" / "gas-lel.toml").write_text(changed, encoding="utf-8")
     with pytest.raises(Conflict), connect(new_installation) as conn:
         apply_city(
-            conn, *judged([folder]), "cli", datetime.now(UTC), put_rules=refuse,
+            conn,
+            *judged([folder]),
+            "cli",
+            datetime.now(UTC),
+            put_rules=refuse,
             new_password=users.draw_password,
-        )  # fmt: skip
+        )
     assert everything(bare) == before
 
 

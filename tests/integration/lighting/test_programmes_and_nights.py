@@ -88,8 +88,13 @@ def test_versions_assignments_and_who_may(db: Connection) -> None:
         "SELECT kind FROM event WHERE subject = 'lamp_programme:main' ORDER BY seq"
     ).fetchall()
     assert [kind.partition(".")[2] for (kind,) in told] == [
-        "saved", "saved", "assigned", "unassigned", "retired", "saved",
-    ]  # fmt: skip
+        "saved",
+        "saved",
+        "assigned",
+        "unassigned",
+        "retired",
+        "saved",
+    ]
     unsaid = db.execute(
         "SELECT count(*) FROM event WHERE kind = 'row.changed' AND subject LIKE 'lamp%'"
     ).fetchone()

@@ -10,17 +10,42 @@ from dispatch.doubts import doubts_of
 
 OPENED = datetime(2026, 7, 15, 1, 0, tzinfo=UTC)
 CASE = Incident(
-    id=1, number="1", district="460107", condition=None, category="0101", category_version=1,
-    source=Source.PATROL, state=IncidentState.HANDLED, severity=3, title_zh="", title_en="",
-    description="", lon=110.36, lat=20.0, unit_grid=None, street=None, community=None,
-    device_id=None, opened_at=OPENED, reported_by="wang",
+    id=1,
+    number="1",
+    district="460107",
+    condition=None,
+    category="0101",
+    category_version=1,
+    source=Source.PATROL,
+    state=IncidentState.HANDLED,
+    severity=3,
+    title_zh="",
+    title_en="",
+    description="",
+    lon=110.36,
+    lat=20.0,
+    unit_grid=None,
+    street=None,
+    community=None,
+    device_id=None,
+    opened_at=OPENED,
+    reported_by="wang",
     dispatched_at=OPENED + timedelta(hours=1),
-)  # fmt: skip
+)
 AFTER = Evidence(
-    id=1, incident_id=1, stage="photo_after", filename="a.jpg", media_type="image/jpeg",
-    size_bytes=1, sha256=b"", taken_at=OPENED + timedelta(hours=2), lon=110.3601, lat=20.0,
-    uploaded_by="chen", uploaded_at=OPENED + timedelta(hours=2, minutes=1),
-)  # fmt: skip
+    id=1,
+    incident_id=1,
+    stage="photo_after",
+    filename="a.jpg",
+    media_type="image/jpeg",
+    size_bytes=1,
+    sha256=b"",
+    taken_at=OPENED + timedelta(hours=2),
+    lon=110.3601,
+    lat=20.0,
+    uploaded_by="chen",
+    uploaded_at=OPENED + timedelta(hours=2, minutes=1),
+)
 
 
 def test_a_photo_that_fits_its_case_is_not_doubted() -> None:

@@ -23,9 +23,12 @@ NAS = {"application_id": "6d2f1c9e", "device_id": "lcu-1"}
 
 
 def command(
-    format_name: str, level: int, identity: str = "", attributes: dict[str, Any] | None = None,
+    format_name: str,
+    level: int,
+    identity: str = "",
+    attributes: dict[str, Any] | None = None,
     **lamp: Any,
-) -> LampCommand:  # fmt: skip
+) -> LampCommand:
     known = Lamp("LT-1", "460107", format_name, "", identity, attributes or {})
     return LampCommand(
         42, 3, 11, TOKEN, level, None, CommandState.QUEUED, 0, None, 600, replace(known, **lamp)
