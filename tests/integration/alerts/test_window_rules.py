@@ -56,9 +56,13 @@ def install(engine: Engine, maker: Maker) -> None:
     for one in maker.made.devices:
         gas = "methane" if one.kind != "light" else None
         engine.device(
-            one.code, one.kind, interval_s=one.interval_s, gas=gas, at=(one.lon, one.lat),
+            one.code,
+            one.kind,
+            interval_s=one.interval_s,
+            gas=gas,
+            at=(one.lon, one.lat),
             **one.attributes,
-        )  # fmt: skip
+        )
 
 
 def arrive(engine: Engine, readings: Sequence[MadeReading]) -> None:
@@ -75,9 +79,13 @@ def arrive(engine: Engine, readings: Sequence[MadeReading]) -> None:
         )
     for place, r in enumerate(readings):
         rows[place] = (
-            engine.ids[r.device], METRICS[r.metric].id, 0, as_microseconds(r.ts),
-            as_microseconds(r.received_at), r.value,
-        )  # fmt: skip
+            engine.ids[r.device],
+            METRICS[r.metric].id,
+            0,
+            as_microseconds(r.ts),
+            as_microseconds(r.received_at),
+            r.value,
+        )
     engine.store_payload(pack(rows))
 
 
