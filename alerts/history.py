@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -122,6 +122,9 @@ class History:
     columns: Mapping[int, MetricColumns]
     until: datetime
     pipes: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    # The level that lamps were to have by their programme: of a device at moments, None: it has no
+    # programme.
+    lamp_levels: Callable[[int, Ints], Floats | None] | None = None
     made: dict[Any, Any] = field(default_factory=dict)  # what several rules ask for, made once
 
     def of(self, device_id: int, metric_id: int) -> Series:

@@ -26,7 +26,11 @@ def load_history(conn: Connection, rules: Sequence[Rule], from_: datetime, to: d
     columns = {
         metric: _load(conn, metric, ids, from_, to) for metric, ids in sorted(wanted.items()) if ids
     }
-    return History(devices, columns, to, pipes_of(conn, devices.values()))
+    history = History(devices, columns, to, pipes_of(conn, devices.values()))
+    for kind in {rule.watch: KINDS[rule.watch] for rule in rules}.values():
+        if isinstance(kind, LimitKind):
+            history = kind.prepared(conn, history, from_)
+    return history
 
 
 def _wanted(

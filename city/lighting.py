@@ -195,3 +195,15 @@ class LampPicture:
     total: LampGroup
     streets: list[LampGroup]
     cabinets: list[LampGroup]
+
+
+@dataclass(frozen=True, slots=True)
+class FollowingLamp:
+    """A lamp in service with all by which it may be assigned to a programme."""
+
+    id: int
+    code: str
+    cabinet: str
+    street: str
+    lon: float
+    lat: float

@@ -8,7 +8,10 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from city.lighting import LIGHT
+from city.lamp_due import Followed
+from city.lamp_programme import parse_programme
+from city.lighting import LIGHT, FollowingLamp
+from db import calendars
 from db.pool import Connection
 
 
@@ -55,18 +58,6 @@ class DueStep:
     step_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class FollowingLamp:
-    """A lamp in service with all by which it may be assigned to a programme."""
-
-    id: int
-    code: str
-    cabinet: str
-    street: str
-    lon: float
-    lat: float
-
-
 def list_programmes(conn: Connection, district: str) -> list[ProgrammeRow]:
     """The newest version of each that is not retired, by code."""
     return [row for row in _newest(conn, district, None) if not row.retired]
@@ -88,6 +79,15 @@ def _newest(conn: Connection, district: str, code: str | None) -> list[Programme
             """,
             {"district": district, "code": code},
         ).fetchall()
+
+
+def load_followed(conn: Connection, district: str) -> Followed:
+    """What the lamps of a district should do."""
+    programmes = {row.code: parse_programme(row.source) for row in list_programmes(conn, district)}
+    assigned = {
+        (row.target_kind, row.target): row.programme for row in list_assignments(conn, district)
+    }
+    return Followed(programmes, assigned, calendars.calendar_of(conn, district))
 
 
 def lock_programmes(conn: Connection, district: str) -> None:
@@ -162,17 +162,21 @@ def delete_assignment(conn: Connection, district: str, target_kind: str, target:
     return None if row is None else str(row[0])
 
 
-def list_following_lamps(conn: Connection, district: str) -> list[FollowingLamp]:
-    """Every lamp in service of the district."""
+def list_following_lamps(
+    conn: Connection, district: str, ids: Sequence[int] | None = None
+) -> list[FollowingLamp]:
+    """Every lamp in service of the district, or those of these devices."""
     with conn.cursor(row_factory=class_row(FollowingLamp)) as cursor:
         return cursor.execute(
             """
             SELECT id, code, coalesce(attributes ->> 'cabinet', '') AS cabinet,
                    coalesce(street, '') AS street, lon, lat
-            FROM device WHERE kind = %s AND district = %s AND out_of_service_since IS NULL
+            FROM device
+            WHERE kind = %(kind)s AND district = %(district)s AND out_of_service_since IS NULL
+              AND (%(ids)s::int[] IS NULL OR id = ANY(%(ids)s))
             ORDER BY code
             """,
-            (LIGHT, district),
+            {"kind": LIGHT, "district": district, "ids": None if ids is None else list(ids)},
         ).fetchall()
 
 

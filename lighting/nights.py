@@ -9,16 +9,16 @@ from zoneinfo import ZoneInfo
 
 from city.errors import Forbidden, InvalidInput
 from city.event import NewEvent
+from city.lamp_due import DueLamps
 from city.lamp_programme import night_around
-from city.lighting import COMMANDERS, NightOfStreet
+from city.lighting import COMMANDERS, FollowingLamp, NightOfStreet
 from city.person import Caller
 from city.place import LonLat
 from db import calendars, lamp_programmes, lamp_states
 from db.events import append_events
-from db.lamp_programmes import FollowingLamp
+from db.lamp_programmes import load_followed
 from db.lamp_states import LampNow
 from db.pool import Connection
-from lighting.due import DueLamps
 from lighting.lit_rate import (
     CHECK_EVERY,
     Counts,
@@ -27,7 +27,6 @@ from lighting.lit_rate import (
     count_checks,
     slots_kept,
 )
-from lighting.programmes import load_followed
 
 SYSTEM = "system"
 # Readings that were kept back by a gateway have come by then.

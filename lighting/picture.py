@@ -7,17 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from city.lamp_due import DueLamps
 from city.lamp_programme import night_around
-from city.lighting import LampGroup, LampPicture, TargetKind
+from city.lighting import FollowingLamp, LampGroup, LampPicture, TargetKind
 from city.place import LonLat
 from city.sun import is_dark
 from db import lamp_states
-from db.lamp_programmes import FollowingLamp
+from db.lamp_programmes import load_followed
 from db.lamp_states import LampNow
 from db.pool import Connection
-from lighting.due import DueLamps
 from lighting.lit_rate import FRESH_INTERVALS, LampState, Said, state_of
-from lighting.programmes import load_followed
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,86 +7,31 @@ has now.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from city.clock import WorkCalendar
 from city.errors import Conflict, Forbidden, InvalidInput, NotFound
 from city.event import NewEvent
+from city.lamp_due import ORDER_OF_KINDS, Followed, Key, keys_of
 from city.lamp_programme import (
     Programme,
-    StepAt,
-    last_step,
     next_step,
-    parse_programme,
     programme_level,
     programme_toml,
 )
-from city.lighting import COMMANDERS, Target, TargetKind, check_why
+from city.lighting import COMMANDERS, FollowingLamp, Target, TargetKind, check_why
 from city.person import Caller
-from city.place import LonLat
-from db import calendars, lamp_commands, lamp_programmes
+from db import lamp_commands, lamp_programmes
 from db.events import append_events
 from db.lamp_commands import NewOrder, TargetLamp
-from db.lamp_programmes import Assignment, DueStep, FollowingLamp, ProgrammeRow
+from db.lamp_programmes import Assignment, DueStep, ProgrammeRow, load_followed
 from db.pool import Connection
 from lighting.commands import put_order
 
 SYSTEM = "system"
 # Assignments whose step falls due are followed in so many at once.
 STEPS_AT_ONCE = 20
-# The narrower one counts.
-ORDER_OF_KINDS = (TargetKind.LAMP, TargetKind.CABINET, TargetKind.STREET, TargetKind.DISTRICT)
-
-Key = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """What the lamps of a district should do: programmes by code, and which of them each lamp
-    follows through which assignment."""
-
-    programmes: Mapping[str, Programme]
-    assigned: Mapping[Key, str]
-    calendar: WorkCalendar
-
-    def key_of(self, lamp: FollowingLamp) -> Key | None:
-        """The assignment by which a lamp has its programme."""
-        return next((key for key in _keys(lamp) if key in self.assigned), None)
-
-    def programme_of(self, lamp: FollowingLamp) -> Programme | None:
-        key = self.key_of(lamp)
-        return None if key is None else self.programmes.get(self.assigned[key])
-
-    def step_of(self, lamp: FollowingLamp, at: datetime) -> StepAt | None:
-        """The step of its programme that this lamp is in; None: it follows none."""
-        programme = self.programme_of(lamp)
-        if programme is None:
-            return None
-        return last_step(programme, LonLat(lamp.lon, lamp.lat), at, self.calendar)
-
-
-def _keys(lamp: FollowingLamp) -> list[Key]:
-    names = (lamp.code, lamp.cabinet, lamp.street, "")
-    return [
-        (kind.value, name)
-        for kind, name in zip(ORDER_OF_KINDS, names, strict=True)
-        if name or kind is TargetKind.DISTRICT
-    ]
-
-
-def load_followed(conn: Connection, district: str) -> Followed:
-    programmes = {
-        row.code: parse_programme(row.source)
-        for row in lamp_programmes.list_programmes(conn, district)
-    }
-    assigned = {
-        (row.target_kind, row.target): row.programme
-        for row in lamp_programmes.list_assignments(conn, district)
-    }
-    return Followed(programmes, assigned, calendars.calendar_of(conn, district))
 
 
 def save_programme(
@@ -243,7 +188,7 @@ def _schedule(
     known = lamps or lamp_programmes.list_following_lamps(conn, step.district)
     # Lamps that follow a narrower assignment are where these are, too.
     mine = [
-        TargetLamp(lamp.id, lamp.code, lamp.lon, lamp.lat) for lamp in known if key in _keys(lamp)
+        TargetLamp(lamp.id, lamp.code, lamp.lon, lamp.lat) for lamp in known if key in keys_of(lamp)
     ]
     coming = (
         next_step(programme, lamp_commands.middle_of(mine), now, followed.calendar)

@@ -105,6 +105,10 @@ class Kind(ABC, Generic[R, S]):
 class LimitKind(Kind[L, S]):
     """A kind whose rules compare one value a moment with limits; all of them share the fold."""
 
+    def prepared(self, conn: Connection, history: History, begin: datetime) -> History:
+        """The history from `begin` on with what else of the database the kind looks at."""
+        return history
+
     @abstractmethod
     def reaching(self, rule: L, history: History) -> Sequence[int]:
         """Devices on which the rule can have raised anything. Cheap: whole arrays."""

@@ -17,6 +17,7 @@ from alerts.book import SYSTEM, AlarmBook, Finding, Place, place_of
 from alerts.fields import Fields
 from alerts.history import History, Series, lonlat, merged, moment
 from alerts.judge import Clear, Raise, Start, Stop, Timer
+from alerts.lamp_orders import NO_ORDERS, LampOrders, load_lamp_orders
 from alerts.levels import ACTIVE
 from alerts.lifecycle import Input
 from alerts.limits import as_number, is_about
@@ -166,9 +167,25 @@ def _load_street(conn: Connection, rule: LampRule, look: Look) -> Street | None:
         for row in rows
         if devices[row.device_id].is_watched(now)
     ]
+    lamps = as_ordered(lamps, _orders_of_dark(conn, lamps, now))
     standing = [alarm for alarm in look.book.live_of(rule.code) if alarm.state in ACTIVE]
     raised = {alarm.condition: alarm.raised_at for alarm in standing}
     return Street(rule, lamps, raised, frozenset(timers))
+
+
+def _orders_of_dark(conn: Connection, lamps: Sequence[Seen], now: datetime) -> LampOrders:
+    dark = [seen.device for seen in lamps if seen.state is LampState.DARK]
+    return load_lamp_orders(conn, dark, now, now) if dark else NO_ORDERS
+
+
+def as_ordered(lamps: Sequence[Seen], orders: LampOrders) -> list[Seen]:
+    """A lamp that is dark because it was told to be is as it should be. Pure."""
+    return [
+        replace(seen, state=LampState.OFF)
+        if seen.state is LampState.DARK and seen.ts and orders.is_off(seen.device.id, seen.ts)
+        else seen
+        for seen in lamps
+    ]
 
 
 def _judge_cabinets(

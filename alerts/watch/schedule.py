@@ -1,27 +1,30 @@
 """A lamp that does not do what its programme says: lit by day, dimmed otherwise, under its power.
 
-What it should do is its programme (attribute `programme`: steps of ["HH:MM", level], each until
-the next one), else by the sun: off while it is up, on while it is down. Dark lamps at night, and
+What it should do is its programme (of the city's lighting programmes, else the attribute
+`programme`: steps of ["HH:MM", level], each until the next one), else by the sun: off while it is
+up, on while it is down. Dark lamps at night, and
 whole cabinets, are `alerts.watch.lamp`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import numpy as np
 
 from alerts import daylight, signals
 from alerts.fields import Fields
-from alerts.history import NOTHING, Flags, Floats, History, Ints, Series, lonlat, merged
+from alerts.history import NOTHING, Floats, History, Ints, Series, lonlat, merged
+from alerts.lamp_orders import load_lamp_orders
 from alerts.limits import WindowRule, as_number
 from alerts.scope import WALL_CLOCK
 from alerts.watch.window import WindowKind, checked, latest_receipt, window_fields
 from city.device import WatchedDevice
 from city.reading import METRICS
+from db.pool import Connection
 
 DAY_BURN, DIM_MISMATCH, UNDER_POWER = "day_burn", "dim_mismatch", "under_power"
 # A value older than this many reporting intervals says nothing about the lamp now.
@@ -94,6 +97,10 @@ class ScheduleKind(WindowKind[ScheduleRule]):
             found |= set(super().reaching(other, history))
         return sorted(found)
 
+    def prepared(self, conn: Connection, history: History, begin: datetime) -> History:
+        orders = load_lamp_orders(conn, history.devices.values(), begin, history.until)
+        return replace(history, lamp_levels=orders.levels)
+
     def derive(self, rule: ScheduleRule, device: WatchedDevice, history: History) -> Series:
         parts = {metric: history.of(device.id, metric) for metric in (LAMP_ON, POWER, DIM)}
         ts_us = merged([parts[metric] for metric in rule.looks_at if len(parts[metric])])
@@ -104,36 +111,48 @@ class ScheduleKind(WindowKind[ScheduleRule]):
             metric: signals.last_known(part.ts_us, part.value, ts_us, fresh_us)
             for metric, part in parts.items()
         }
-        signal = _SIGNALS[rule.fault](rule, device, ts_us, now)
+        wanted = _wanted(rule, device, ts_us, history)
+        signal = _SIGNALS[rule.fault](rule, device, ts_us, now, wanted)
         received = latest_receipt(ts_us, parts.values())
         quality = np.zeros(len(ts_us), np.int8)
         return Series(ts_us, received, signal.round(1), quality)
 
 
 def _day_burn(
-    rule: ScheduleRule, device: WatchedDevice, ts_us: Ints, now: Mapping[int, Floats]
+    rule: ScheduleRule,
+    device: WatchedDevice,
+    ts_us: Ints,
+    now: Mapping[int, Floats],
+    wanted: Floats | None,
 ) -> Floats:
     """Share of its rated power, 100 % where it only says that it is on; 0 where it may be lit."""
     rated = as_number(device.attributes.get("rated_power_w"))
     share = np.nan_to_num(now[POWER]) / rated * 100 if rated else np.zeros(len(ts_us))
     says_on = np.nan_to_num(now[LAMP_ON]) > 0
     lit = np.where(says_on & (share < 1), 100.0, share)
-    return np.where(_should_be_off(rule, device, ts_us), np.clip(lit, 0, None), 0.0)
+    off = daylight.is_day(ts_us, lonlat(device), rule.grace) if wanted is None else wanted == 0
+    return np.where(off, np.clip(lit, 0, None), 0.0)
 
 
 def _dim_mismatch(
-    rule: ScheduleRule, device: WatchedDevice, ts_us: Ints, now: Mapping[int, Floats]
+    rule: ScheduleRule,
+    device: WatchedDevice,
+    ts_us: Ints,
+    now: Mapping[int, Floats],
+    wanted: Floats | None,
 ) -> Floats:
-    steps = programme_of(device)
-    if steps is None:
+    if wanted is None:
         return np.full(len(ts_us), np.nan)
-    wanted = _steady_level(steps, ts_us, rule.grace)
     level = np.where(np.nan_to_num(now[LAMP_ON], nan=1.0) == 0, 0.0, now[DIM])
     return np.abs(level - wanted)
 
 
 def _under_power(
-    rule: ScheduleRule, device: WatchedDevice, ts_us: Ints, now: Mapping[int, Floats]
+    rule: ScheduleRule,
+    device: WatchedDevice,
+    ts_us: Ints,
+    now: Mapping[int, Floats],
+    wanted: Floats | None,
 ) -> Floats:
     """How much of the power is missing that it should draw at its level; NaN while it is off: that
     it should be on is another rule's."""
@@ -202,16 +221,24 @@ def _level_at(steps: Sequence[tuple[int, float]], ts_us: Ints) -> Floats:
     return found
 
 
-def _steady_level(steps: Sequence[tuple[int, float]], ts_us: Ints, grace: timedelta) -> Floats:
-    """The level of the programme; NaN within `grace` of a step."""
-    shift = grace // timedelta(microseconds=1)
-    now, before, after = (_level_at(steps, ts_us + apart) for apart in (0, -shift, shift))
-    return np.where((now == before) & (now == after), now, np.nan)
-
-
-def _should_be_off(rule: ScheduleRule, device: WatchedDevice, ts_us: Ints) -> Flags:
+def _wanted(
+    rule: ScheduleRule, device: WatchedDevice, ts_us: Ints, history: History
+) -> Floats | None:
+    """The level that its programme wants; NaN within the grace of a step, None: the sun alone
+    says."""
+    ordered = history.lamp_levels
+    if ordered is not None and ordered(device.id, ts_us) is not None:
+        return _steady(lambda moments: ordered(device.id, moments), ts_us, rule.grace)
     steps = programme_of(device)
-    if steps is None:
-        return daylight.is_day(ts_us, lonlat(device), rule.grace)
-    off: Flags = _steady_level(steps, ts_us, rule.grace) == 0
-    return off
+    return None if steps is None else _steady(lambda m: _level_at(steps, m), ts_us, rule.grace)
+
+
+def _steady(
+    level_at: Callable[[Ints], Floats | None], ts_us: Ints, grace: timedelta
+) -> Floats | None:
+    """The level where it is the same `grace` before and after, else NaN."""
+    shift = grace // timedelta(microseconds=1)
+    now, before, after = (level_at(ts_us + apart) for apart in (0, -shift, shift))
+    if now is None or before is None or after is None:
+        return None
+    return np.where((now == before) & (now == after), now, np.nan)

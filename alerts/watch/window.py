@@ -231,7 +231,8 @@ class WindowKind(LimitKind[W, WindowState]):
                         spans[metric][one.id] = min(begin, spans[metric].get(one.id, begin))
         columns = load_around(conn, spans, look.now)
         matters = [Matter(known[i], rules, at) for (i, _), (rules, at) in moments.items()]
-        return matters, replace(history, columns=columns)
+        begin = min((at for mine in spans.values() for at in mine.values()), default=look.now)
+        return matters, self.prepared(conn, replace(history, columns=columns), begin)
 
     def _list_devices(
         self, conn: Connection, rules: Iterable[W], marked: Iterable[int], district: str

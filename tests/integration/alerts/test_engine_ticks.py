@@ -11,6 +11,7 @@ from alerts.steps import apply_rules, default_rules
 from city.alarm import AlarmState, Severity
 from city.place import LonLat
 from city.sun import is_dark
+from db.lamp_programmes import Assignment, put_assignment
 from db.pool import Connection
 from tests.integration.alerts.engine_city import Engine
 from tests.integration.alerts.ticking import tick
@@ -134,6 +135,41 @@ def test_a_dark_lamp_at_night_is_an_alarm_after_five_minutes(night: Engine) -> N
     listen(night, 10)
     assert night.alarms()[0].state is AlarmState.RETURNED
     assert night.count("rule_timer") == 0
+
+
+def test_a_lamp_that_was_told_to_be_off_is_not_dark(night: Engine) -> None:
+    """By a person, or by its programme; the third is dark for no reason."""
+    codes = [code for n in range(3) for code in lamps(night, 1, cabinet=f"CAB-{n}")]
+    night.conn.execute(
+        """
+        WITH o AS (
+            INSERT INTO lamp_order (district, target_kind, target, level, actor, why, lamps,
+                                    ordered_at)
+            VALUES ('460107', 'lamp', %(code)s, 0, 'ding', 'a parade', 1, %(at)s) RETURNING id
+        )
+        INSERT INTO lamp_command (order_id, district, device_id, level, state, queued_at, ended_at)
+        SELECT o.id, '460107', d.id, 0, 'acknowledged', %(at)s, %(at)s
+        FROM o, device d WHERE d.code = %(code)s
+        """,
+        {"code": codes[0], "at": night.now - timedelta(minutes=20)},
+    )
+    night.conn.execute(
+        """
+        INSERT INTO lamp_programme (district, code, version, source, retired, actor, why,
+                                    valid_from)
+        VALUES ('460107', 'off', 1, %s, false, 'ding', 'a test', %s)
+        """,
+        (
+            'code = "off"\nname_zh = "关"\nname_en = "Off"\n[[step]]\nat = "12:00"\nlevel = 0\n',
+            night.now - timedelta(days=2),
+        ),
+    )
+    put_assignment(night.conn, "460107", Assignment("lamp", codes[1], "off"), "ding", night.now)
+    report(night, codes, 0, 0)
+    listen(night, 290)
+    report(night, codes, 0, 0)
+    listen(night, 340)
+    assert [alarm.condition for alarm in night.alarms()] == [f"lamp/{codes[2]}"]
 
 
 def test_two_hundred_lamps_of_one_cabinet_are_one_alarm_with_children(night: Engine) -> None:

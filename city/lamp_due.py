@@ -1,5 +1,5 @@
 """Whether a lamp should be lit at a moment: by its programme, else by the sun, unless a person has
-switched it off since."""
+switched it off since. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,52 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from city.clock import WorkCalendar
+from city.lamp_programme import Programme, StepAt, last_step
+from city.lighting import FollowingLamp, TargetKind
 from city.place import LonLat
 from city.sun import is_dark
-from db.lamp_programmes import FollowingLamp
-from lighting.programmes import Followed
 
+# The narrower one counts.
+ORDER_OF_KINDS = (TargetKind.LAMP, TargetKind.CABINET, TargetKind.STREET, TargetKind.DISTRICT)
+
+Key = tuple[str, str]
 # When a lamp was switched off by a person, and until when that was meant.
 Off = tuple[datetime, datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What the lamps of a district should do: programmes by code, and which of them each lamp
+    follows through which assignment."""
+
+    programmes: Mapping[str, Programme]
+    assigned: Mapping[Key, str]
+    calendar: WorkCalendar
+
+    def key_of(self, lamp: FollowingLamp) -> Key | None:
+        """The assignment by which a lamp has its programme."""
+        return next((key for key in keys_of(lamp) if key in self.assigned), None)
+
+    def programme_of(self, lamp: FollowingLamp) -> Programme | None:
+        key = self.key_of(lamp)
+        return None if key is None else self.programmes.get(self.assigned[key])
+
+    def step_of(self, lamp: FollowingLamp, at: datetime) -> StepAt | None:
+        """The step of its programme that this lamp is in; None: it follows none."""
+        programme = self.programme_of(lamp)
+        if programme is None:
+            return None
+        return last_step(programme, LonLat(lamp.lon, lamp.lat), at, self.calendar)
+
+
+def keys_of(lamp: FollowingLamp) -> list[Key]:
+    names = (lamp.code, lamp.cabinet, lamp.street, "")
+    return [
+        (kind.value, name)
+        for kind, name in zip(ORDER_OF_KINDS, names, strict=True)
+        if name or kind is TargetKind.DISTRICT
+    ]
 
 
 @dataclass(frozen=True, slots=True)
