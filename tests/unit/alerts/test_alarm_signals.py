@@ -215,6 +215,11 @@ def test_a_lamp_is_judged_by_its_programme_and_its_dim_curve() -> None:
         "dimming"
     ]
     assert judge_history([dim], lamp([(1, 40, 40)] * 9, plan)) == []
+    # A programme of the city counts more than what the registry says of the lamp.
+    ordered = replace(lamp([(1, 99, 100)] * 9, plan), lamp_levels=lambda _, ts: ts * 0.0 + 100)
+    assert judge_history([dim, burn], ordered) == []
+    told_off = replace(lamp([(1, 99, 100)] * 9), lamp_levels=lambda _, ts: ts * 0.0)
+    assert {a.condition for a in judge_history([dim, burn], told_off)} == {"dimming", "day_burn"}
 
 
 def test_evidence_names_a_leak_or_the_sewer_and_ethane_settles_it() -> None:
