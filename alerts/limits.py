@@ -81,6 +81,11 @@ class WindowRule(LimitRule):
         """Ids of the metrics that the signal is made of."""
         return (self.metric.id,)
 
+    def band_of(self, metric_id: int, device: WatchedDevice) -> tuple[float, float] | None:
+        """Values of a metric of this device that wake it, both ends among them; None: those that
+        `wake` and `wake_below` say."""
+        return None
+
     @property
     def wakes_by_day(self) -> bool:
         """Whether only what is measured by day wakes it."""

@@ -17,6 +17,7 @@ from alerts import daylight
 from alerts.history import moment
 from alerts.limits import About, WindowRule
 from alerts.rules import Rule
+from city.device import WatchedDevice
 from city.moment import as_microseconds
 from city.place import LonLat
 
@@ -30,11 +31,14 @@ FOREVER = np.iinfo(np.int64).max
 @dataclass(frozen=True, slots=True)
 class Wake:
     """One rule over all devices, indexed by device id: which values of a metric wake it. `by_day`
-    is the middle of its devices where only values measured by day do."""
+    is the middle of its devices where only values measured by day do; `low` and `high` are the
+    ends of the bands of rules that have one for each device."""
 
     rule: WindowRule
     applies: Flags
     by_day: LonLat | None = None
+    low: Floats | None = None
+    high: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +78,30 @@ def build_wakes(
                                                              strict=True))  # fmt: skip
             middle = LonLat(lon, lat)
         for metric in rule.looks_at:
-            wakes.setdefault(metric, []).append(Wake(rule, applies, middle))
+            low, high = _bands(rule, metric, mine, size)
+            wakes.setdefault(metric, []).append(Wake(rule, applies, middle, low, high))
     return wakes
+
+
+def _bands(
+    rule: WindowRule, metric: int, devices: Iterable[WatchedDevice], size: int
+) -> tuple[Floats | None, Floats | None]:
+    bands = [(device.id, rule.band_of(metric, device)) for device in devices]
+    if any(band is None for _, band in bands):
+        return None, None
+    low, high = np.full(size, np.inf), np.full(size, -np.inf)
+    for device_id, band in bands:
+        if band is not None:
+            low[device_id], high[device_id] = band
+    return low, high
 
 
 def awake(wake: Wake, device_id: NDArray[np.int32], ts_us: Ints, value: Floats) -> Flags:
     """Which of these values of one metric wake the rule."""
     found: Flags = value >= wake.rule.wake
-    if wake.rule.wake_below is not None:
+    if wake.low is not None and wake.high is not None:
+        found = (wake.low[device_id] <= value) & (value <= wake.high[device_id])
+    elif wake.rule.wake_below is not None:
         found |= value <= wake.rule.wake_below
     found &= wake.applies[device_id]
     if wake.by_day is not None and found.any():

@@ -49,6 +49,16 @@ class ScheduleRule(WindowRule):
             UNDER_POWER: (POWER, DIM, LAMP_ON),
         }[self.fault]
 
+    def band_of(self, metric_id: int, device: WatchedDevice) -> tuple[float, float] | None:
+        """A lamp that draws what it should at full level is no matter of missing power, and its
+        power is told with the rest of what it says."""
+        if self.fault != UNDER_POWER:
+            return None
+        rated = as_number(device.attributes.get("rated_power_w"))
+        if metric_id != POWER or not rated:
+            return np.inf, -np.inf
+        return np.nextafter(0, 1), rated * (1 - min(self.clear_limit or 0.0, 100.0) / 100)
+
     @property
     def wakes_by_day(self) -> bool:
         return self.fault == DAY_BURN
@@ -161,7 +171,8 @@ def _under_power(
         return np.full(len(ts_us), np.nan)
     level = np.nan_to_num(now[DIM], nan=100.0)
     should = rated * power_share(device, level)
-    off = (np.nan_to_num(now[LAMP_ON], nan=1.0) == 0) | (level <= 0)
+    # Without any power it is dark, which is another rule's as well.
+    off = (np.nan_to_num(now[LAMP_ON], nan=1.0) == 0) | (level <= 0) | (now[POWER] <= 0)
     missing = np.where(should > 0, (1 - now[POWER] / np.where(should > 0, should, 1)) * 100, 0.0)
     return np.where(off, np.nan, np.clip(missing, 0, None))
 
