@@ -198,7 +198,7 @@
     const e = item.event, percent = e.confidence === null ? '–' : Math.round(100 * e.confidence) + '%';
     host.replaceChildren(
       gw.el('div', 'gw-review-what', [
-        ...(item.severity ? [gw.el('span', 'gw-sev', gw.word('severity_short', String(item.severity)) === String(item.severity) ? String(item.severity) : gw.word('severity_short', String(item.severity)), { 'data-severity': item.severity, title: gw.word('severity', String(item.severity)) })] : []),
+        ...(item.severity ? [gw.el('span', 'gw-sev', gw.word('severity_mark', item.severity), { 'data-severity': item.severity, title: gw.word('severity', String(item.severity)) })] : []),
         gw.el('h3', '', gw.pick(item, 'title')),
         gw.el('span', 'gw-review-left', gw.t('review.left', { n: gw.number(view.counts ? view.counts.review : 0) })),
       ]),

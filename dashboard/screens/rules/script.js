@@ -115,7 +115,7 @@
       const link = gw.el('a', '', gw.pick(item, 'title'), { href: '/rules?rule=' + encodeURIComponent(item.code) });
       link.onclick = event => { if (event.metaKey || event.ctrlKey) return; event.preventDefault(); desk.go('?rule=' + encodeURIComponent(item.code)); };
       const cells = {
-        scope: [scope(item)], condition: [item.condition], levels: [levels(item)], version: [`${item.version}`, gw.el('small', '', state(item))],
+        scope: [scope(item)], condition: [gw.word('condition', item.condition)], levels: [levels(item)], version: [`${item.version}`, gw.el('small', '', state(item))],
         live: [gw.number(item.live)], lately: [gw.number(item.lately)],
       };
       return gw.el('tr', '', [
@@ -150,7 +150,7 @@
     }
     steps.push(button(gw.t('rules.all'), () => desk.go('')));
     const facts = [
-      ['rules.column_scope', scope(item) || gw.t('rules.everything')], ['rules.column_condition', item.condition + (answer.beside.length ? ` (${gw.t('rules.beside')} ${answer.beside.join(', ')})` : '')],
+      ['rules.column_scope', scope(item) || gw.t('rules.everything')], ['rules.column_condition', gw.word('condition', item.condition) + (answer.beside.length ? ` (${gw.t('rules.beside')} ${answer.beside.join(', ')})` : '')],
       ['rules.category', item.category], ['rules.column_version', `${item.version} · ${gw.t('rules.state_' + item.state)} · ${gw.t('rules.from', { time: when(item.valid_from) })}`],
       ['rules.column_live', gw.number(item.live)], ['rules.column_lately', gw.number(item.lately)],
     ];
