@@ -20,7 +20,7 @@ from founding.area_file import AREAS, VIDEO, area_rows, as_area_file, video_limi
 from founding.city_file import CITY_FILE, GRID_FILE
 from founding.export import csv_text
 from founding.feeds_file import FEEDS, as_file, entry_rows, with_entries
-from founding.folder import BOUNDARY, DIVISIONS, DUTY_GRIDS, ROSTER
+from founding.folder import BOUNDARY, DIVISIONS, DUTY_GRIDS, ROSTER, SQUADS
 from founding.own_models import FOLDER, is_model_file
 from founding.rosters import entry_name
 from founding.sheets import Line, read_lines
@@ -121,6 +121,46 @@ class DutyGridForm(CsvForm):
         found = decode(content)
         lines = [line for line in found[0].splitlines() if line.strip()] if found else ["", ""]
         return {file: content} if len(lines) > 1 else {}
+
+    def put_into(self, file: str, files: Mapping[str, bytes], content: bytes) -> dict[str, bytes]:
+        """A squad that answers for a part of a new duty grid answers for the whole of it."""
+        put = super().put_into(file, files, content)
+        squads = _table_of(put.get(SQUADS, b""), _header_of(put.get(SQUADS, b"")) or ("code",))
+        if not squads:
+            return put
+        names = _header_of(put[SQUADS])
+        if "grids" not in names:
+            return put
+        at = names.index("grids")
+        around = _grids_around(put)
+        for row in squads:
+            wanted = [name for name in _SEPARATORS.split(row[at]) if name]
+            row[at] = ";".join(dict.fromkeys(around.get(name, name) for name in wanted))
+        return {**put, SQUADS: csv_text(names, squads).encode()}
+
+
+def _header_of(content: bytes) -> list[str]:
+    found = decode(content)
+    return found[0].partition("\n")[0].strip("\r").split(",") if found else []
+
+
+def _grids_around(files: Mapping[str, bytes]) -> dict[str, str]:
+    """The duty grid that a division lies in, where it is no whole one, by the division."""
+    divisions = _table_of(files.get(DIVISIONS, b""), ("code", "parent")) or []
+    parents = {row[0]: row[1] for row in divisions}
+    grids = _table_of(files.get(DUTY_GRIDS, b""), ("code", "divisions")) or []
+    parts = {code: [p for p in _SEPARATORS.split(given) if p] for code, given in grids}
+    named = {part: code for code, given in parts.items() for part in given}
+    around: dict[str, str] = {}
+    for code in parents:
+        above, seen = code, set[str]()
+        while above in parents and above not in named and above not in seen:
+            seen.add(above)
+            above = parents[above]
+        grid = named.get(above)
+        if grid is not None and (above != code or len(parts[grid]) > 1):
+            around[code] = grid
+    return around
 
 
 class FeedsForm(CsvForm):

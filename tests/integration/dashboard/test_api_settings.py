@@ -343,10 +343,15 @@ def test_the_city_itself_its_grids_and_its_models_are_parts_with_a_history(admin
     names = [r["code"] for r in streets if r["level"] == "street"]
     rows = "".join(f"G-{code},Grid {code},{code}\n" for code in names)
     made = upload(admin, "duty-grids", f"code,name,divisions\n{rows}".encode())
-    assert apply(admin, made).status_code == 200
-    assert {"G-" + code for code in names} <= {
-        code for (code,) in site.sql("SELECT DISTINCT duty_grid FROM unit_grid")
-    }
+    answer = apply(admin, made)
+    assert answer.status_code == 200, answer.text
+    cells = site.sql("SELECT DISTINCT duty_grid, 'G-' || street FROM unit_grid")
+    assert len(cells) > 1
+    assert all(grid == of_street for grid, of_street in cells)
+    # Squads answered for communities of a street, and answer for the street now.
+    answering = {grid for (grid,) in site.sql("SELECT DISTINCT duty_grid FROM squad_duty_grid")}
+    assert answering
+    assert answering <= {"G-" + code for code in names}
     grid = get(admin, "duty-grids")["rows"][0]["values"]
     change(admin, "duty-grids", key=grid["code"], put={**grid, "name": "Other"})
     (changed, *_) = get(admin, "duty-grids", f"/history?code={grid['code']}")["items"]
