@@ -61,17 +61,22 @@ def find_present(
     calendar: str,
     *,
     cells: bool = True,
+    models: bool = True,
     entries_of: Collection[str] = (),
 ) -> Present:
-    """What the city of a folder is compared with; with no cells where nobody asks for them, and
-    with the entries of the registers that are named."""
+    """What the city of a folder is compared with; with no cells or models where nobody asks for
+    them, and with the entries of the registers that are named."""
     try:
         found = calendars.find_calendar(conn, calendar)
     except NotFound:
         found = None
     row = districts.find_district(conn, district)
     city = _city(conn, _district(conn, row) if row else _nobody(district), with_cells=cells)
-    city = replace(city, registers=_registers(conn, district, entries_of))
+    city = replace(
+        city,
+        models=read_models(conn, district) if models else None,
+        registers=_registers(conn, district, entries_of),
+    )
     tables = dict(tables_of(city))
     if row is None:
         del tables["district"]

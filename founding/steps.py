@@ -95,7 +95,7 @@ def plan_city(conn: Connection, city: City, *, only: Collection[str] = WHATS) ->
     nothing."""
     cells = "unit_grid" in only
     present = find_present(
-        conn, city.district.code, city.district.calendar, cells=cells,
+        conn, city.district.code, city.district.calendar, cells=cells, models="model" in only,
         entries_of=[code for code, part in city.registers.items() if part.entries is not None],
     )  # fmt: skip
     changes = compare(tables_of(city), present.tables)

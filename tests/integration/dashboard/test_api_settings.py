@@ -152,7 +152,7 @@ def test_a_workbook_as_a_spreadsheet_saves_it_is_read(admin) -> None:
     out = io.BytesIO()
     book.save(out)
     made = upload(admin, "squads", out.getvalue())
-    assert made["faults"] == []
+    assert made["faults"] == [], made["faults"]
     assert made["rows"][0]["values"]["phone"] == "8985551"
     assert made["rows"][0]["values"]["lon"] == "110"
     other = Workbook()
@@ -314,7 +314,7 @@ def test_what_others_change_of_other_parts_meanwhile_stays(site, admin: httpx.Cl
 
 def change(client: httpx.Client, part: str, **edit: Any) -> dict[str, Any]:
     made = planned(client, get(client, part), **edit)
-    assert made["faults"] == made["obstacles"] == [], made
+    assert made["faults"] == made["obstacles"] == [], (made["faults"], made["obstacles"])
     answer = apply(client, made)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
