@@ -42,7 +42,9 @@
     const fresh = c.incidents.filter(i => !shown.has(i.id)), known = c.incidents.filter(i => shown.has(i.id));
     const gone = c.gone.filter(id => shown.delete(id));
     for (const i of fresh) shown.add(i.id);
-    api.applyTransactionAsync({ add: fresh.map(row), update: known.map(row), remove: gone.map(id => ({ id: String(id) })) });
+    // Whoever opened a case by its address may have been faster than its row.
+    const came = () => { if (gw.selected && fresh.some(i => i.id === gw.selected)) mark(gw.selected); };
+    api.applyTransactionAsync({ add: fresh.map(row), update: known.map(row), remove: gone.map(id => ({ id: String(id) })) }, came);
     counts();
     if (gw.selected && (c.incidents.some(i => i.id === gw.selected) || c.gone.includes(gw.selected))) refresh();
     if (c.kinds.some(k => k.startsWith('video.'))) videos();

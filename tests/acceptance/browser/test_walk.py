@@ -117,7 +117,6 @@ def cases_on(screen: Person) -> dict[str, int]:
 def open_case(person: Person, incident: int) -> None:
     """By its address: with many cases open its row may be far down the queue."""
     person.page.evaluate("id => { location.hash = '#' + id; }", incident)
-    person.page.wait_for_selector(f"#queue .ag-row-selected[row-id='{incident}']")
     person.page.wait_for_selector(f"#detail [data-incident='{incident}']")
 
 
