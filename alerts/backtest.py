@@ -64,11 +64,6 @@ def has_history(rule: Rule) -> bool:
     return bool(KINDS[rule.watch].metrics(rule))
 
 
-def metrics_of(rules: Iterable[Rule]) -> list[int]:
-    """Ids of the metrics that these rules are about."""
-    return sorted({metric for rule in rules for metric in KINDS[rule.watch].metrics(rule)})
-
-
 def judge_history(
     rules: Sequence[Rule], history: History, *, only: Iterable[str] | None = None
 ) -> list[WouldRaise]:

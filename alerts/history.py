@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -15,7 +15,6 @@ from alerts.judge import NEVER_JUDGED, Sample
 from city.device import WatchedDevice
 from city.moment import EPOCH, MICROSECOND, as_microseconds
 from city.place import LonLat
-from city.reading import Quality
 from columns.readings import credible_us
 
 Ints = NDArray[np.int64]
@@ -209,13 +208,3 @@ def _is_sorted(device_id: NDArray[Any], ts_us: Ints) -> bool:
 def merged(parts: Sequence[Series]) -> Ints:
     """The moments of several series, each once."""
     return np.unique(np.concatenate([part.ts_us for part in parts])) if parts else NOTHING.ts_us
-
-
-def is_sure(series: Series) -> Flags:
-    """Which values the device itself does not doubt."""
-    sure: Flags = series.quality != Quality.SUSPECT
-    return sure
-
-
-def devices_of(history: History, ids: Iterable[int]) -> Iterator[WatchedDevice]:
-    return (history.devices[i] for i in ids if i in history.devices)

@@ -53,11 +53,6 @@ def lowest_within(ts_us: Ints, value: Floats, window_us: int) -> Floats:
     return found
 
 
-def highest_within(ts_us: Ints, value: Floats, window_us: int) -> Floats:
-    """The highest value from `window_us` before each moment up to it."""
-    return -lowest_within(ts_us, -value, window_us)
-
-
 def rise(ts_us: Ints, value: Floats, window_us: int) -> Floats:
     """By how much the last values are above the lowest of the window before them.
 
