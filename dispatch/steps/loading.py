@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from city.alarm import IncidentAlarm
 from city.category import Category
 from city.clock import ClockKind, Pause
-from city.incident import Action, Incident
+from city.incident import Action, Evidence, Incident
 from city.requests import ActionRequest
 from db import (
     alarm_changes,
@@ -55,18 +55,19 @@ def load(
     alarms = alarm_changes.list_alarms_of(conn, incident.id)
     pauses = deadlines.list_pauses(conn, incident.id)
     zone = places.zone_of(conn, incident.district)
+    files = evidence.list_evidence(conn, incident.id)
     facts = Facts(
         category=category,
         deadlines=deadlines.list_deadlines(conn, incident.id),
         pauses=pauses,
-        evidence=_stages_of_this_round(conn, incident),
+        evidence=_stages_of_this_round(files, incident),
         gas=load_gas(conn, incident, category, alarms, now),
         standing=[alarm for alarm in alarms if alarm.condition_stands],
         loud=[alarm for alarm in alarms if alarm.is_loud(now)],
         local_now=now.astimezone(zone),
         twin=_twin(conn, incident),
         last_squad=assignments.last_squad_sent(conn, incident.id),
-        hands=_hands(conn, incident),
+        hands=_hands(conn, files, incident),
     )
     if request is not None:
         facts = _with_named(conn, incident, request, facts)
@@ -111,24 +112,24 @@ def _with_named(
     return facts
 
 
-def _stages_of_this_round(conn: Connection, incident: Incident) -> frozenset[str]:
+def _stages_of_this_round(files: Sequence[Evidence], incident: Incident) -> frozenset[str]:
     """Stages with a file; a photo of the work before a rework does not show the rework."""
     since = incident.dispatched_at
     return frozenset(
         stored.stage
-        for stored in evidence.list_evidence(conn, incident.id)
+        for stored in files
         if stored.stage not in ROUND_STAGES or since is None or stored.uploaded_at >= since
     )
 
 
-def _hands(conn: Connection, incident: Incident) -> frozenset[str]:
+def _hands(conn: Connection, files: Sequence[Evidence], incident: Incident) -> frozenset[str]:
     """Who had a hand in this round of handling; whoever sent the squad had none."""
     if incident.handled_at is None or incident.dispatched_at is None:
         return frozenset()
     acted = list_actors(conn, incident.subject, WORK_EVENTS, incident.dispatched_at)
     showed = {
         stored.uploaded_by
-        for stored in evidence.list_evidence(conn, incident.id)
+        for stored in files
         if stored.stage == "photo_after" and stored.uploaded_at >= incident.dispatched_at
     }
     return frozenset(acted | showed) - {SYSTEM}
