@@ -5,13 +5,10 @@ from __future__ import annotations
 from dash import html
 from dash.development.base_component import Component
 
-from city.incident import Role
-from city.person import ADMINISTRATORS
+from dashboard.api.permits import MAKERS
 from dashboard.shell import frame, ids
 from dashboard.shell.components import extra
 from dashboard.shell.frame import View
-
-MAKERS = (*ADMINISTRATORS, Role.DISPATCHER, Role.GAS_ENGINEER)
 
 
 def layout(view: View) -> Component:

@@ -7,14 +7,12 @@ import json
 from dash import html
 from dash.development.base_component import Component
 
-from city.incident import Role
-from city.person import ADMINISTRATORS
+from dashboard.api.rules import EDITORS
 from dashboard.shell import frame, ids
 from dashboard.shell.components import extra
 from dashboard.shell.frame import View
 from dashboard.shell.i18n import ENGLISH, Texts, texts
 
-EDITORS = (*ADMINISTRATORS, Role.GAS_ENGINEER)
 FAULTS = "rules.fault_"
 
 
