@@ -188,7 +188,12 @@ def test_the_view_lists_what_this_caller_can_do_and_how_every_clock_stands(town:
     shown = steps.view(town.conn, DISPATCHER, incident_id, town.later(minutes=5)).as_dict()
     assert json.loads(json.dumps(shown)) == shown
     actions = {a["action"]: a for a in shown["actions"]}
-    assert actions["dispatch"] == {"action": "dispatch", "to": "dispatched", "needs": ["squad"]}
+    assert actions["dispatch"] == {
+        "action": "dispatch",
+        "to": "dispatched",
+        "needs": ["squad"],
+        "duty_chief": False,
+    }
     assert set(actions) == {"dispatch", "merge", "split", "cancel", "comment"}
     clock = shown["clocks"][0]
     assert (clock["clock"], clock["standing"], clock["remaining_minutes"]) == (
