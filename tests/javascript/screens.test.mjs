@@ -110,6 +110,10 @@ test('a conflict names what stands in the way', async () => {
   const alarms = [{ device: 'GAS-1' }, { condition: 'feed/x' }];
   assert.equal(await gw.problem({ status: 409, body: { current: { refused: 'alarm_stands', state: 'handled', alarms } } }), 'alarms stand: GAS-1; feed/x (handled)');
   assert.equal(gw.refusal({ refused: 'unheard_of' }), 'unheard_of');
+  Object.assign(gw.page.texts, { 'refusal.alarm_latched': '{alarms}', 'role.admin': 'admin', 'role.gas_engineer': 'engineer',
+    'alarm.named_latched': '{device} by {who}', 'alarm.named_latched_from': '{device} by {who} from {at}' });
+  const latched = [{ device: 'GAS-1' }, { device: 'GAS-2', release_role: 'admin', releasable_at: '2026-11-22T02:00:00+00:00' }];
+  assert.equal(gw.refusal({ refused: 'alarm_latched', alarms: latched }), 'GAS-1 by engineer; GAS-2 by admin from 11-22 10:00');
   assert.equal(await gw.problem({ status: 409, body: { current: { state: 'handled' } } }), 'now handled');
 });
 
