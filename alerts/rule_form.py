@@ -95,6 +95,10 @@ class _Asking(Fields):
         self.note(name, "texts", [])
         return super().texts(name)
 
+    def texts_of(self, name: str, allowed: Sequence[str]) -> list[str]:
+        self.note(name, "texts", [], allowed)
+        return super().texts_of(name, allowed)
+
     def code(self, name: str, *args: Any, **named: Any) -> str:
         self.note(name, "code", _default(args, named))
         return super().code(name, *args, **named)
@@ -272,7 +276,9 @@ def _edit(text: str, name: str, value: Any) -> str | None:
     lines = text.split("\n")
     first, end = _section(lines, of, int(number or 0))
     if first is None:
-        return None
+        if number is not None or value is None:
+            return None
+        return f"{text.rstrip()}\n\n[{of}]\n{key} = {_toml(value)}\n"
     at = next((i for i in range(first, end) if re.match(rf"\s*{re.escape(key)}\s*=", lines[i])), -1)
     if at < 0:
         if value is None:

@@ -258,17 +258,31 @@ def postpone_batch(conn: Connection, batch_id: int, not_before: datetime) -> Non
     )
 
 
+# An area counts on the days it is valid, whatever its hours: those are for video events.
+WATCHED = """
+    SELECT id, code, device.district, kind, gas, lon, lat, unit_grid, attributes,
+           report_interval_s, demo, out_of_service_since, return_due_at, model,
+           coalesce(place.areas, '{}') AS areas
+    FROM device
+    LEFT JOIN (
+        SELECT lies.device_id, jsonb_object_agg(area.code, area.kind) AS areas
+        FROM device_area lies
+        JOIN area ON area.district = lies.district AND area.code = lies.area
+        JOIN district ON district.code = area.district
+        WHERE (%(ids)s::int[] IS NULL OR lies.device_id = ANY(%(ids)s))
+          AND (now() AT TIME ZONE district.timezone)::date
+              BETWEEN coalesce(area.valid_from, '-infinity')
+                  AND coalesce(area.valid_until, 'infinity')
+        GROUP BY lies.device_id
+    ) AS place ON place.device_id = device.id
+"""
+
+
 def list_watched_devices(conn: Connection, ids: Sequence[int] | None = None) -> list[WatchedDevice]:
     """All devices, or those of `ids`."""
     with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
-                   report_interval_s, demo, out_of_service_since, return_due_at,
-                   model
-            FROM device
-            WHERE %(ids)s::int[] IS NULL OR id = ANY(%(ids)s)
-            """,
+            f"{WATCHED} WHERE %(ids)s::int[] IS NULL OR id = ANY(%(ids)s)",
             {"ids": None if ids is None else list(ids)},
         ).fetchall()
 
@@ -277,12 +291,8 @@ def list_devices_of(conn: Connection, district: str) -> list[WatchedDevice]:
     """All devices of a district."""
     with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
-                   report_interval_s, demo, out_of_service_since, return_due_at, model
-            FROM device WHERE district = %s
-            """,
-            (district,),
+            f"{WATCHED} WHERE device.district = %(district)s",
+            {"ids": None, "district": district},
         ).fetchall()
 
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from alerts.book import AlarmBook, Finding
 from alerts.fields import Fields
 from alerts.history import History, Series
-from alerts.limits import LimitRule, applies_to
+from alerts.limits import LimitRule, applies_to, is_about
 from alerts.paths import Explained
 from alerts.rules import DAY_S, SEVERITIES, Level, Rule
 from city.alarm import Alarm
@@ -84,7 +84,9 @@ class Kind(ABC, Generic[R, S]):
 
     def is_about(self, rule: R, alarm: Alarm, device: WatchedDevice | None) -> bool:
         """Whether a rule can ever end an alarm of one of its conditions."""
-        kind = alarm.reason.get("facts", {}).get("kind") if device is None else device.kind
+        if device is not None:
+            return is_about(rule, device)
+        kind = alarm.reason.get("facts", {}).get("kind")
         return not rule.kinds or kind is None or kind in rule.kinds
 
     def metrics(self, rule: R) -> tuple[int, ...]:
@@ -126,6 +128,14 @@ class LimitKind(Kind[L, S]):
 
     def is_about(self, rule: L, alarm: Alarm, device: WatchedDevice | None) -> bool:
         return device is not None and applies_to(rule, device)
+
+
+def refuse_areas(fields: Fields, rule: Rule) -> None:
+    """For kinds whose alarms are not of a device: an area would leave out nobody, or everybody."""
+    for name, given in (("area", rule.scope.areas), ("area_kind", rule.scope.area_kinds)):
+        if given:
+            problem = f"rules that watch {rule.watch} are about no device that stands in an area"
+            raise fields.wrong(f"scope.{name}", ", ".join(sorted(given)), problem)
 
 
 def one_level(fields: Fields) -> tuple[Level, ...]:

@@ -162,11 +162,13 @@ def _load_street(conn: Connection, rule: LampRule, look: Look) -> Street | None:
         conn, sorted(rule.kinds), rule.power_share, dark=night, watched=watched
     )
     devices = {d.id: d for d in evaluation.list_watched_devices(conn, [r.device_id for r in rows])}
-    lamps = [
-        see_lamp(rule, devices[row.device_id], row, timers.get(row.device_id), now)
-        for row in rows
-        if devices[row.device_id].is_watched(now)
-    ]
+    lamps = []
+    for row in rows:
+        device, since = devices[row.device_id], timers.get(row.device_id)
+        if device.is_watched(now) and is_about(rule, device):
+            lamps.append(see_lamp(rule, device, row, since, now))
+        elif device.is_watched(now) and since is not None:  # it has left the bounds of the rule
+            lamps.append(Seen(device, LampState.OFF, dark_since=since))
     lamps = as_ordered(lamps, _orders_of_dark(conn, lamps, now))
     standing = [alarm for alarm in look.book.live_of(rule.code) if alarm.state in ACTIVE]
     raised = {alarm.condition: alarm.raised_at for alarm in standing}

@@ -11,6 +11,7 @@ import pytest
 
 from alerts.foresight import Episode
 from alerts.rule_form import as_json, change_text, read_form, write_text
+from alerts.scope import EVERYWHERE
 from alerts.trial import less_permitted
 from city.errors import InvalidInput
 from city.permit import Span
@@ -55,6 +56,28 @@ def test_a_table_inside_is_part_of_the_form() -> None:
     fault = read_form(added).fault
     assert fault is not None
     assert fault.field == "help.cause_zh"
+
+
+def test_bounds_are_part_of_the_form_of_a_rule_that_has_none() -> None:
+    asked = {field.name: field for field in read_form(GAS).fields}
+    assert {name for name in asked if name.startswith("scope.")} == {
+        "scope.model", "scope.device", "scope.category", "scope.area", "scope.area_kind",
+        "scope.hours",
+    }  # fmt: skip
+    assert asked["scope.area_kind"].choices == ("stalls", "hazard", "important")
+    changed = change_text(GAS, {"scope.area_kind": ["hazard"], "scope.area": ["HZ-1"]})
+    gone, came = other_lines(GAS, changed)
+    assert gone == []
+    assert [line for line in came if line] == [
+        "[scope]", 'area_kind = ["hazard"]', 'area = ["HZ-1"]',
+    ]  # fmt: skip
+    rule = read_form(changed).rule
+    assert rule is not None
+    assert (rule.scope.areas, rule.scope.area_kinds) == ({"HZ-1"}, {"hazard"})
+    empty = change_text(changed, {"scope.area_kind": None, "scope.area": None})
+    again = read_form(empty).rule
+    assert again is not None
+    assert again.scope is EVERYWHERE
 
 
 def test_levels_come_and_go() -> None:

@@ -268,7 +268,8 @@ def test_an_action_that_waits_for_alarms_names_each_of_them(t: Texts, expected: 
 @pytest.mark.parametrize(
     ("t", "expected"),
     [
-        (ZH, "须先解除：GAS-1（{why}），须由燃气工程师解除; cover/MH-2（{why}），{at} 起由派遣员解除"),
+        (ZH, "须先解除：GAS-1（{why}），须由燃气工程师解除; "
+             "cover/MH-2（{why}），{at} 起由派遣员解除"),
         (EN, "released first: GAS-1 ({why}), by a Gas engineer; cover/MH-2 ({why}), "
              "by a Dispatcher from {at} on"),
     ],
