@@ -84,6 +84,8 @@ class RegisteredDevice:
     external_id: str | None
     attributes: dict[str, Any]
     timezone: str
+    lon: float | None = None
+    lat: float | None = None
 
     def __post_init__(self) -> None:
         """The same few words stand in every row of a city: they are kept once."""

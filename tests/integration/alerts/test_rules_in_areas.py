@@ -24,12 +24,15 @@ from tests.integration.alerts.ticking import tick
 LON, LAT = 110.35, 20.0
 TANKS = Area("HZ-1", AreaKind.HAZARD, "储罐", "Tanks", centre=(LON, LAT), radius_m=300)
 SCHOOL = Area(
-    "IP-1", AreaKind.IMPORTANT, "学校", "School",
+    "IP-1",
+    AreaKind.IMPORTANT,
+    "学校",
+    "School",
     rings=(
         ((LON, LAT), (LON + 0.01, LAT), (LON + 0.01, LAT + 0.01), (LON, LAT + 0.01)),
         ((LON + 0.002, LAT + 0.002), (LON + 0.004, LAT + 0.002), (LON + 0.003, LAT + 0.004)),
     ),
-)  # fmt: skip
+)
 INSIDE, OUTSIDE = (LON, LAT), (LON + 0.05, LAT)
 
 

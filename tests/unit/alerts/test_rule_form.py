@@ -61,16 +61,22 @@ def test_a_table_inside_is_part_of_the_form() -> None:
 def test_bounds_are_part_of_the_form_of_a_rule_that_has_none() -> None:
     asked = {field.name: field for field in read_form(GAS).fields}
     assert {name for name in asked if name.startswith("scope.")} == {
-        "scope.model", "scope.device", "scope.category", "scope.area", "scope.area_kind",
+        "scope.model",
+        "scope.device",
+        "scope.category",
+        "scope.area",
+        "scope.area_kind",
         "scope.hours",
-    }  # fmt: skip
+    }
     assert asked["scope.area_kind"].choices == ("stalls", "hazard", "important")
     changed = change_text(GAS, {"scope.area_kind": ["hazard"], "scope.area": ["HZ-1"]})
     gone, came = other_lines(GAS, changed)
     assert gone == []
     assert [line for line in came if line] == [
-        "[scope]", 'area_kind = ["hazard"]', 'area = ["HZ-1"]',
-    ]  # fmt: skip
+        "[scope]",
+        'area_kind = ["hazard"]',
+        'area = ["HZ-1"]',
+    ]
     rule = read_form(changed).rule
     assert rule is not None
     assert (rule.scope.areas, rule.scope.area_kinds) == ({"HZ-1"}, {"hazard"})

@@ -268,22 +268,38 @@ def test_an_action_that_waits_for_alarms_names_each_of_them(t: Texts, expected: 
 @pytest.mark.parametrize(
     ("t", "expected"),
     [
-        (ZH, "须先解除：GAS-1（{why}），须由燃气工程师解除; "
-             "cover/MH-2（{why}），{at} 起由派遣员解除"),
-        (EN, "released first: GAS-1 ({why}), by a Gas engineer; cover/MH-2 ({why}), "
-             "by a Dispatcher from {at} on"),
+        (
+            ZH,
+            "须先解除：GAS-1（{why}），须由燃气工程师解除; "
+            "cover/MH-2（{why}），{at} 起由派遣员解除",
+        ),
+        (
+            EN,
+            "released first: GAS-1 ({why}), by a Gas engineer; cover/MH-2 ({why}), "
+            "by a Dispatcher from {at} on",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_action_that_waits_for_a_release_says_who_gives_it_and_when(
     t: Texts, expected: str
 ) -> None:
     at = "2026-11-22T02:00:00+00:00"
     alarms = [
-        {"device": "GAS-1", "condition": "", "reason": GAS_REASON,
-         "release_role": None, "releasable_at": None},
-        {"device": None, "condition": "cover/MH-2", "reason": GAS_REASON,
-         "release_role": "dispatcher", "releasable_at": at},
-    ]  # fmt: skip
+        {
+            "device": "GAS-1",
+            "condition": "",
+            "reason": GAS_REASON,
+            "release_role": None,
+            "releasable_at": None,
+        },
+        {
+            "device": None,
+            "condition": "cover/MH-2",
+            "reason": GAS_REASON,
+            "release_role": "dispatcher",
+            "releasable_at": at,
+        },
+    ]
     waits = [
         {
             "action": "close",
