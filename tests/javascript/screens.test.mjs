@@ -273,6 +273,11 @@ test('a measure is over its target or not, and nothing is said of nothing', () =
   assert.deepEqual(plain(over(m)), ['hour', 'ten', 'full', 'flood', 'stale']);
   assert.deepEqual(plain(over({ ...m, load: { ...load, announced: 0, per_operator_hour: 0, per_operator_10min: 0, windows: 0, full_windows: 0, flood_s: 0 }, raised: 0, by_severity: [0, 0, 0, 0], stale: 0 })), []);
   assert.equal(gw.ruleLink('gas-lel', { clear_limit: { now: 10, proposed: 9 } }), '/rules?rule=gas-lel&clear_limit=9');
+  Object.assign(gw.page.texts, { 'measures.operators_since': 'since {at}', 'measures.operators_never': 'never' });
+  gw.el = (tag, name, text) => text;
+  const period = { from: '2026-11-22T00:00:00Z', to: '2026-11-23T00:00:00Z' };
+  const note = since => plain(gw.operatorsNote({ ...period, operators_since: since }));
+  assert.deepEqual(['2026-11-21T00:00:00Z', '2026-11-22T02:00:00Z', '2026-11-24T00:00:00Z', null].map(note), [[], ['since 11-22 10:00'], ['never'], ['never']]);
 });
 
 test('one key is one verdict on a video event', () => {
