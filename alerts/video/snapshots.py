@@ -56,7 +56,7 @@ def keep(
     video_snapshots.store(
         conn, waiting.camera_id, waiting.event_id, media_type=picture.media_type,
         width=picture.width, height=picture.height, sha256=digest, content=content, now=now,
-        forget_at=now + timedelta(days=days) if days else None,
+        forget_at=now + timedelta(days=days) if days else None, number=waiting.number,
     )  # fmt: skip
     facts = {"sha256": digest.hex(), "bytes": len(content), "host": waiting.host}
     _tell(conn, waiting, "video.snapshot_stored", facts, now)
@@ -68,7 +68,13 @@ def miss(conn: Connection, waiting: WaitingSnapshot, error: NotFetched, now: dat
     again_at = None if over else now + AGAIN_AFTER[waiting.attempts - 1]
     state = "refused" if error.refused else "failed" if over else "waiting"
     video_snapshots.give_up(
-        conn, waiting.camera_id, waiting.event_id, state, error.problem[:500], again_at
+        conn,
+        waiting.camera_id,
+        waiting.event_id,
+        state,
+        error.problem[:500],
+        again_at,
+        waiting.number,
     )
     if over:
         _tell(conn, waiting, f"video.snapshot_{state}", {"problem": error.problem[:500]}, now)
@@ -86,7 +92,7 @@ def forget_old(conn: Connection, now: datetime) -> int:
         blurs = then == "blur" or one.review == "confirmed"
         content = blur(one.content, regions_of(one.attributes)) if blurs else None
         video_snapshots.forget(
-            conn, one.camera_id, one.event_id, content, "image/jpeg" if blurs else ""
+            conn, one.camera_id, one.event_id, content, "image/jpeg" if blurs else "", one.number
         )
         facts: dict[str, object] = {"sha256": one.sha256.hex()}
         if content is not None:

@@ -1,3 +1,9 @@
+DROP TABLE video_case;
+DELETE FROM video_snapshot WHERE number > 0;
+ALTER TABLE video_snapshot
+    DROP CONSTRAINT video_snapshot_pkey,
+    DROP number,
+    ADD PRIMARY KEY (camera_id, event_id);
 DROP TRIGGER area_has_changed ON area;
 DROP FUNCTION area_has_changed;
 DROP TRIGGER device_has_moved ON device;

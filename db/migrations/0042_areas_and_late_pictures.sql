@@ -1,4 +1,5 @@
--- Which areas a device stands in, kept true by whatever changes a device or an area.
+-- Which areas a device stands in, kept true by whatever changes a device or an area; and pictures
+-- that come when the case of their event is open already.
 -- depends: 0040_pictures_for_browsers
 
 CREATE TABLE device_area (
@@ -82,3 +83,26 @@ INSERT INTO device_area (device_id, district, area)
 SELECT found.device_id, here.district, found.area
 FROM (SELECT DISTINCT district FROM area) AS here,
      list_devices_in_areas(here.district, NULL, NULL) AS found;
+
+-- Later pictures of an event beside its first; these are for its case alone.
+ALTER TABLE video_snapshot
+    ADD number smallint NOT NULL DEFAULT 0,
+    DROP CONSTRAINT video_snapshot_pkey,
+    ADD PRIMARY KEY (camera_id, event_id, number);
+
+-- The case that a video event has opened, and which pictures it has, by their hashes.
+CREATE TABLE video_case (
+    camera_id   int NOT NULL,
+    event_id    text NOT NULL,
+    incident_id bigint NOT NULL REFERENCES incident ON DELETE CASCADE,
+    taken       bytea[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (camera_id, event_id),
+    FOREIGN KEY (camera_id, event_id) REFERENCES video_event ON DELETE CASCADE
+);
+INSERT INTO video_case (camera_id, event_id, incident_id, taken)
+SELECT v.camera_id, v.event_id, i.id,
+       ARRAY(SELECT sha256 FROM evidence WHERE incident_id = i.id)
+FROM incident i
+JOIN device d ON d.id = i.device_id
+JOIN video_event v ON v.camera_id = d.id AND i.condition = 'video/' || d.code || '/' || v.event_id
+WHERE i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged');
