@@ -249,8 +249,9 @@ def _mend(table: dict[str, Any], name: str, known: FormField | None, tried: int)
         return None  # the parts do not go together
     if known is None or not known.required:
         return None if into.pop(key, _NOTHING) is _NOTHING else True
-    # Of severities the mildest goes with most others.
-    stand_ins = known.choices[::-1] if known.kind == "choice" else _STAND_INS.get(known.kind, ())
+    stand_ins = known.choices if known.kind == "choice" else _STAND_INS.get(known.kind, ())
+    if key == "severity":  # the mildest goes with most others
+        stand_ins = stand_ins[::-1]
     if tried >= len(stand_ins):
         return None
     into[key] = stand_ins[tried]

@@ -369,10 +369,12 @@ def list_lamps(
     kinds: Sequence[str],
     power_share: float,
     *,
-    dark: bool,
+    dark: bool = False,
+    lit: bool = False,
     watched: Sequence[int],
 ) -> list[LampRow]:
-    """Lamps whose newest values say dark (when asked for), and the watched ones whatever."""
+    """Lamps whose newest values say dark, or lit (when asked for), and the watched ones whatever;
+    `power_share` is of the power that they should draw, lit of their rated power."""
     with conn.cursor(row_factory=class_row(LampRow)) as cursor:
         return cursor.execute(
             """
@@ -394,6 +396,11 @@ def list_lamps(
                        lamp.value = 0
                        OR power.value < %(share)s * coalesce(dim.value, 100) / 100
                           * CASE WHEN jsonb_typeof(d.attributes -> 'rated_power_w') = 'number'
+                                 THEN (d.attributes ->> 'rated_power_w')::float8 END))
+                   OR (%(lit)s AND (
+                       lamp.value > 0
+                       OR power.value >= %(share)s
+                          * CASE WHEN jsonb_typeof(d.attributes -> 'rated_power_w') = 'number'
                                  THEN (d.attributes ->> 'rated_power_w')::float8 END)))
             ORDER BY d.id
             """,
@@ -401,6 +408,7 @@ def list_lamps(
                 "kinds": list(kinds),
                 "share": power_share,
                 "dark": dark,
+                "lit": lit,
                 "watched": list(watched),
                 **{name: METRICS[name].id for name in ("lamp_on", "power_w", "dim_pct")},
             },

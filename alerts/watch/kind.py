@@ -99,6 +99,10 @@ class Kind(ABC, Generic[R, S]):
         """The alarms that rules of one condition would have raised. Pure."""
         raise InvalidInput("watch", self.name, "rules of this kind have no history")
 
+    def prepared(self, conn: Connection, history: History, begin: datetime) -> History:
+        """The history from `begin` on with what else of the database the kind looks at."""
+        return history
+
     def lead(self, rule: R) -> timedelta:
         """How far before a moment readings matter to what is judged at it."""
         return timedelta(0)
@@ -106,10 +110,6 @@ class Kind(ABC, Generic[R, S]):
 
 class LimitKind(Kind[L, S]):
     """A kind whose rules compare one value a moment with limits; all of them share the fold."""
-
-    def prepared(self, conn: Connection, history: History, begin: datetime) -> History:
-        """The history from `begin` on with what else of the database the kind looks at."""
-        return history
 
     @abstractmethod
     def reaching(self, rule: L, history: History) -> Sequence[int]:
