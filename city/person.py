@@ -8,6 +8,8 @@ from city.incident import Role
 
 # Who decides who may come in.
 ADMINISTRATORS = (Role.ADMIN,)
+# Who is duty chief (值班长): lets a case be returned, postponed, suspended; publishes key figures.
+DUTY_CHIEFS = (Role.LEADER, Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)
