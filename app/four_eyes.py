@@ -296,10 +296,13 @@ KINDS: Mapping[str, ApprovalKind] = {
 def list_approvals(
     conn: Connection, caller: Caller, *, below: int | None = None, limit: int = 100
 ) -> Sequence[Approval]:
-    """Newest first. A dispatcher sees what dispatchers decide, and what is asked for cases."""
+    """Newest first. A dispatcher sees what dispatchers decide, what is asked for cases, and what
+    they asked for themselves."""
     own = [name for name, kind in KINDS.items() if caller.role in kind.roles]
     kinds = [*own, case_requests.CASE_STEP] if caller.role is Role.DISPATCHER else None
-    return approvals.list_approvals(conn, caller.district, below=below, limit=limit, kinds=kinds)
+    return approvals.list_approvals(
+        conn, caller.district, below=below, limit=limit, kinds=kinds, or_asked_by=caller.name
+    )
 
 
 def may_approve(approval: Approval, caller: Caller) -> bool:

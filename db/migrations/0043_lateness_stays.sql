@@ -1,6 +1,6 @@
 -- Whose attempt a clock is, merges that can be taken back, and what the event log says of cases as
 -- facts that never change, from which the key figures are counted.
--- depends: 0040_pictures_for_browsers
+-- depends: 0042_areas_and_late_pictures
 
 -- The attempt of the handling clock that this squad was sent on.
 ALTER TABLE assignment ADD attempt int;

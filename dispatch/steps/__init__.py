@@ -6,7 +6,7 @@ event log last.
 
 from dispatch.steps.acting import act, act_approved, waits_for_duty_chief
 from dispatch.steps.alarms import take_alarm_change
-from dispatch.steps.evidence import add_evidence
+from dispatch.steps.evidence import add_evidence, take_late_picture
 from dispatch.steps.publishing import publish, publish_due, restate
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
@@ -24,6 +24,7 @@ __all__ = [
     "report",
     "restate",
     "take_alarm_change",
+    "take_late_picture",
     "tick_deadlines",
     "view",
     "waits_for_duty_chief",
