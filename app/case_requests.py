@@ -19,6 +19,7 @@ from db import approvals, deadlines, incidents, users
 from db.events import append_events, list_events
 from db.pool import Connection
 from dispatch import steps as dispatch_steps
+from dispatch.machine import OF_DUTY_CHIEF
 from people import approvals as steps
 from people.approvals import ApprovalKind
 
@@ -31,6 +32,9 @@ def act(
 ) -> Approval | None:
     """Do one action on one incident; what a duty chief has to let happen is only asked for, and
     the request is the answer."""
+    if request.action not in OF_DUTY_CHIEF:
+        dispatch_steps.act(conn, caller, incident_id, request, now)
+        return None
     lock_requests(conn)
     incident = dispatch_steps.waits_for_duty_chief(conn, caller, incident_id, request, now)
     if incident is None:
