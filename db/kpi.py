@@ -8,7 +8,9 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from city.errors import InvalidInput
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
 
 GROUPINGS = ("district", "street", "squad", "category")
 
@@ -56,9 +58,10 @@ class KpiRow:
 
 
 def list_kpi(
-    conn: Connection, district: str, start: datetime, end: datetime, by: str
+    conn: Connection, scope: Scope, start: datetime, end: datetime, by: str
 ) -> list[KpiRow]:
-    """Figures of [start, end) by "district", "street", "squad" or "category", one row a group.
+    """Figures of a scope in [start, end), one row a group by "district", "street", "squad" or
+    "category".
 
     A case counts where something of it happened in the period. Cancelled, rejected and merged
     cases count as opened only.
@@ -67,7 +70,7 @@ def list_kpi(
         raise InvalidInput("by", by, "must be one of " + ", ".join(GROUPINGS))
     with conn.cursor(row_factory=class_row(KpiRow)) as cursor:
         return cursor.execute(
-            """
+            f"""
             WITH judged AS (
                 SELECT i.*,
                        CASE %(by)s WHEN 'street' THEN coalesce(i.street, '')
@@ -112,7 +115,7 @@ def list_kpi(
                     FROM incident_alarm link JOIN alarm a ON a.id = link.alarm_id
                     WHERE link.incident_id = i.id
                 ) alarmed ON true
-                WHERE i.district = %(district)s AND i.opened_at < %(end)s
+                WHERE i.district = %(district)s AND {inside("i")} AND i.opened_at < %(end)s
                   AND (i.opened_at >= %(start)s OR i.closed_at >= %(start)s
                        OR i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged'))
             ), times AS (
@@ -187,7 +190,13 @@ def list_kpi(
                   + dispatch_to_handled_count > 0
             ORDER BY g.key
             """,
-            {"district": district, "start": start, "end": end, "by": by},
+            {
+                "district": scope.district,
+                "within": scope.codes,
+                "start": start,
+                "end": end,
+                "by": by,
+            },
         ).fetchall()
 
 

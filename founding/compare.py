@@ -123,12 +123,18 @@ def compare(wanted: Tables, present: Tables) -> list[Change]:
                 changes.append(Change(what, code, ADDED))
             elif code in ours:
                 names = dict.fromkeys((*ours[code], *theirs[code]))
-                fields = [n for n in names if ours[code].get(n) != theirs[code].get(n)]
+                fields = [n for n in names if _differs(what, n, ours[code], theirs[code])]
                 if fields:
                     changes.append(Change(what, code, CHANGED, tuple(fields)))
             elif what not in KEPT:
                 changes.append(Change(what, code, RETIRED))
     return changes
+
+
+def _differs(what: str, name: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    if what == "person" and name == "divisions" and ours.get(name) is None:
+        return False
+    return ours.get(name) != theirs.get(name)
 
 
 def counts_of(changes: Sequence[Change]) -> list[tuple[str, str, int]]:

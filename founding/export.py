@@ -65,9 +65,15 @@ def write_folder(city: City) -> dict[str, bytes]:
             (_squad(city, squad) for _, squad in sorted(city.squads.items())),
         ),
         PEOPLE: csv_text(
-            ("name", "role", "squad", "display_name"),
+            ("name", "role", "squad", "display_name", "divisions"),
             (
-                [p.name, p.role, p.squad or "", p.display_name]
+                [
+                    p.name,
+                    p.role,
+                    p.squad or "",
+                    p.display_name,
+                    ";".join(sorted(p.divisions or ())),
+                ]
                 for _, p in sorted(city.people.items())
             ),
         ),

@@ -141,7 +141,7 @@ SQUAD_COLUMNS: Columns = (
     ("code", "name_zh", "name_en", "kind", "skills"),
     ("phone", "grids", "shifts", "lon", "lat", "datum"),
 )
-PEOPLE_COLUMNS: Columns = (("name", "role"), ("squad", "display_name"))
+PEOPLE_COLUMNS: Columns = (("name", "role"), ("squad", "display_name", "divisions"))
 # `entry` names a row on the page of settings; what stands in it is not read.
 ROSTER_COLUMNS: Columns = (("squad", "day", "from", "to", "person"), ("phone", "entry"))
 LIMIT_COLUMNS: Columns = (("clock", "limit"), ("category", "source"))
@@ -280,7 +280,10 @@ def _person(line: Line) -> Person:
     if name and not NAME.fullmatch(name):
         line.fault("name", "must have 1 to 64 characters without space, colon or slash")
     role = line.one_of("role", ROLES)
-    return Person(name, role, line.text("squad") or None, line.text("display_name"))
+    # A folder from before there was this column opens nothing that somebody has closed.
+    divisions = frozenset(line.words("divisions")) if "divisions" in line.values else None
+    squad, called = line.text("squad") or None, line.text("display_name")
+    return Person(name, role, squad, called, divisions)
 
 
 def read_roster(

@@ -129,10 +129,14 @@ class SquadPart:
 
 @dataclass(frozen=True, slots=True)
 class Person:
+    """`divisions` bound what they see and may act on, none at all mean the whole district; None
+    says nothing of it."""
+
     name: str
     role: str
     squad: str | None
     display_name: str
+    divisions: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

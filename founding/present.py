@@ -182,7 +182,10 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         duty_grids=_duty_grids(conn, code) or default_duty_grids(divisions),
         cells={cell.code: cell for cell in cells},
         squads=_squads(conn, code),
-        people={a.name: Person(a.name, a.role.value, a.squad, a.display_name) for a in accounts},
+        people={
+            a.name: Person(a.name, a.role.value, a.squad, a.display_name, frozenset(a.divisions))
+            for a in accounts
+        },
         categories={c.code: replace(c, version=0) for c in categories.list_in_force(conn, code)},
         stage_limits={
             clock: StageLimit(clock, limit, source)

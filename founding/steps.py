@@ -63,6 +63,8 @@ SOURCE = "city folder"
 TOLD = {"from": SOURCE}
 # What the subject of an event is called where the thing itself is called otherwise.
 SUBJECTS = {"person": "user"}
+# What of a person is told as whoever changes people one by one tells it.
+ROLE_FIELDS = frozenset({"role", "squad", "divisions"})
 # What every district shares: events about it belong to none.
 SHARED = frozenset({"calendar", "model"})
 
@@ -352,10 +354,12 @@ def _write_people(
             users.add_hashed_user(
                 conn, person.name, passwords[person.name].digest, person.role,
                 city.district.code, now, squad=person.squad, display_name=person.display_name,
+                divisions=sorted(person.divisions or ()),
             )  # fmt: skip
             continue
-        if {"role", "squad"} & set(change.fields):
-            users.set_role(conn, person.name, person.role, person.squad)
+        if ROLE_FIELDS & {*change.fields}:
+            bounds = None if person.divisions is None else sorted(person.divisions)
+            users.set_role(conn, person.name, person.role, person.squad, city.district.code, bounds)
         if "display_name" in change.fields:
             users.set_display_name(conn, person.name, person.display_name)
 
@@ -467,11 +471,15 @@ def _entry_events(
 
 def _how(change: Change) -> str:
     """As whoever changes people one by one tells it."""
-    if change.what == "person" and {"role", "squad"} & set(change.fields):
+    if change.what == "person" and ROLE_FIELDS & {*change.fields}:
         return "role_changed"
     return change.how
 
 
 def _person_facts(person: Person) -> dict[str, Any]:
     facts: dict[str, Any] = {"role": person.role}
-    return facts | ({"squad": person.squad} if person.squad else {})
+    if person.squad:
+        facts["squad"] = person.squad
+    if person.divisions:
+        facts["divisions"] = sorted(person.divisions)
+    return facts

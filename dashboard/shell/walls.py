@@ -1,4 +1,4 @@
-"""The walls of a process: one follower a district, started when somebody first looks."""
+"""The walls of a process: one follower a scope, started when somebody first looks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection
 
 from city.errors import NotFound
+from city.scope import Scope
 from dashboard.shell.live import Wall
 from dashboard.shell.pulse import Pulse
 from db.live import Redis
@@ -14,7 +15,7 @@ from db.walls import find_district
 
 
 class Walls:
-    """Finds the wall of a district."""
+    """Finds the wall of a scope."""
 
     def __init__(
         self,
@@ -26,22 +27,24 @@ class Walls:
         self._pool = pool
         self._redis = redis
         self.pulse = Pulse(pool)
-        self._walls: dict[str, Wall] = {}
+        self._walls: dict[Scope, Wall] = {}
         self._lock = threading.Lock()
         self._stopped = False
 
-    def of(self, district: str) -> Wall:
-        """The running wall of a district; raises `NotFound` or `Unavailable`."""
+    def of(self, scope: Scope) -> Wall:
+        """The running wall of a scope; raises `NotFound` or `Unavailable`."""
         with self._lock:
-            wall = self._walls.get(district)
+            wall = self._walls.get(scope)
             if wall is None:
                 with transaction(self._pool) as conn:
-                    found = find_district(conn, district)
+                    found = find_district(conn, scope.district)
                 if found is None or self._stopped:
-                    raise NotFound("district", district)
-                wall = Wall(self._pool, self._redis, found, self.pulse, self._operators)
+                    raise NotFound("district", scope.district)
+                wall = Wall(
+                    self._pool, self._redis, found, self.pulse, self._operators, scope.within
+                )
                 wall.start()
-                self._walls[district] = wall
+                self._walls[scope] = wall
             return wall
 
     def all(self) -> list[Wall]:

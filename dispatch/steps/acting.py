@@ -14,6 +14,7 @@ from city.requests import ActionRequest
 from db import alarm_changes, assignments, deadlines, incidents, places, squads
 from db.events import append_events
 from db.pool import Connection
+from db.scopes import refuse_outside
 from dispatch.changes import changed, end_of_pause, move_clocks, target_of
 from dispatch.clocks import ClockChanges
 from dispatch.guard import admit
@@ -33,6 +34,8 @@ def act(
     locked = {i.id: i for i in incidents.lock(conn, wanted, caller.district)}
     if incident_id not in locked:
         raise NotFound("incident", incident_id)
+    for incident in locked.values():
+        refuse_outside(conn, caller.scope, incident)
     append_events(conn, perform(conn, caller, locked[incident_id], request, now))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from city.scope import Scope, Within
 from dashboard.screens.citymap.geometry import bounds_of
 from dashboard.shell.packing import Packed, pack
 from db import walls as wall_rows
@@ -28,11 +29,15 @@ class MapDocument:
 
 
 class CityMap:
-    """The map of one district; built when first asked for and when it or its devices change."""
+    """The map of one district, or of a part of it; built when first asked for and when it or its
+    devices change."""
 
-    def __init__(self, pool: Pool, district: wall_rows.District) -> None:
+    def __init__(
+        self, pool: Pool, district: wall_rows.District, within: Within | None = None
+    ) -> None:
         self._pool = pool
         self._district = district
+        self._scope = Scope(district.code, within)
         self._lock = threading.Lock()
         self._document: MapDocument | None = None
         self._read_at = 0.0
@@ -56,8 +61,8 @@ class CityMap:
         code = self._district.code
         return map_json(
             wall_rows.find_district(conn, code) or self._district,
-            cells=wall_rows.map_cells(conn, code),
-            devices=wall_rows.map_devices(conn, code),
+            cells=wall_rows.map_cells(conn, self._scope),
+            devices=wall_rows.map_devices(conn, self._scope),
             names=wall_rows.community_names(conn, code),
             streets=streets() if wall_rows.has_demo_rows(conn, code) else None,
             pipes=list_pipes(conn, code),

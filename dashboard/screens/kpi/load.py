@@ -20,9 +20,7 @@ def kpi(caller: Caller, from_: datetime, to: datetime, by: str) -> dict[str, Any
     """Key figures of [from_, to): one entry a group and one for all of them together."""
     key_figures.check_span(from_, to, KPI_SPAN)
     with transaction(parts().pool) as conn:
-        groups = list_kpi(conn, caller.district, from_, to, by)
-        total = (
-            groups if by == "district" else list_kpi(conn, caller.district, from_, to, "district")
-        )
+        groups = list_kpi(conn, caller.scope, from_, to, by)
+        total = groups if by == "district" else list_kpi(conn, caller.scope, from_, to, "district")
     body: dict[str, Any] = as_plain(key_figures.build_figures(groups, total, from_, to, by))
     return body

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from city.scope import Scope
 from db import kpi
 from db.events import append_waiting
 from replay import shown
@@ -89,7 +90,7 @@ def closed_incident(db, number: str, *, late: bool, opened: datetime = DAY, **co
 
 
 def figures(db, by: str = "district") -> dict[str, kpi.KpiRow]:
-    return {row.key: row for row in kpi.list_kpi(db, DISTRICT, DAY, END, by)}
+    return {row.key: row for row in kpi.list_kpi(db, Scope(DISTRICT), DAY, END, by)}
 
 
 def test_rates_are_counted_as_the_field_counts_them(db) -> None:

@@ -1,0 +1,16 @@
+-- People and tokens may be bounded to divisions below the district.
+-- depends: 0040_pictures_for_browsers
+
+-- Codes of divisions; none at all: the whole district.
+ALTER TABLE app_user ADD divisions text[] NOT NULL DEFAULT '{}';
+ALTER TABLE api_token ADD divisions text[] NOT NULL DEFAULT '{}';
+
+-- Whether what is in this cell lies in one of these divisions, which are named with all below them.
+-- The lowest division counts; where the cell is none of the grid, what the row itself says.
+CREATE FUNCTION lies_within(cell text, community text, street text, divisions text[])
+    RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT coalesce(
+        coalesce((SELECT coalesce(u.division, u.community) FROM unit_grid u WHERE u.code = $1),
+                 $2, $3) = ANY($4),
+        false)
+$$;
