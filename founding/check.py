@@ -120,6 +120,7 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         feeds=None if draft.feeds is None else judge_feeds(draft.feeds, district.code, faults),
         models=_models(draft, shipped, faults),
         pipes=_pipes(draft, district, faults),
+        outlines=draft.outlines or None,
         areas=None
         if draft.areas is None
         else judge_areas(draft.areas, area, shipped.video_types, faults),
@@ -128,6 +129,7 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         else judge_limits(draft.video_limits, shipped.video_types, faults),
         rosters=rosters,
         registers=registers,
+        programmes=draft.programmes,
     )
 
 

@@ -38,6 +38,8 @@ from founding.parts import (
     SquadPart,
 )
 from founding.pipes import PIPES, read_pipes
+from founding.programmes import FILE as PROGRAMME
+from founding.programmes import read_programmes
 from founding.registers import FILE as REGISTER
 from founding.sheets import Line, read_lines
 
@@ -121,6 +123,7 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         limits=_table(files, LIMITS, _limit, LIMIT_COLUMNS, faults),
         years=_years(files, faults),
         rules=_rules(files, faults),
+        programmes=read_programmes(files, faults),
         feeds=read_feeds(files[FEEDS], faults) if FEEDS in files else None,
         models=read_models(files, faults),
         pipes=read_pipes(files[PIPES], datums.of(PIPES), faults) if PIPES in files else None,
@@ -438,7 +441,7 @@ def _rules(files: Mapping[str, bytes], faults: list[Fault]) -> dict[str, str]:
 
 def _name_strangers(files: Mapping[str, bytes], order: GridOrder, faults: list[Fault]) -> None:
     for name in sorted(files):
-        patterns = (CALENDAR, RULE, REGISTER)
+        patterns = (CALENDAR, RULE, REGISTER, PROGRAMME)
         listed = name in (*KNOWN, order.file) or is_model_file(name)
         known = listed or any(p.fullmatch(name) for p in patterns)
         if name.lower().endswith(OURS) and not known:

@@ -75,6 +75,10 @@ NewPassword = Callable[[], users.Password]
 PutRules = Callable[[Connection, str, Mapping[str, str], datetime], Sequence[NewEvent]]
 
 
+# The same of lighting programmes: (connection, district, actor, texts, now).
+PutProgrammes = Callable[[Connection, str, str, Sequence[str], datetime], Sequence[NewEvent]]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What would be written, and what stands in the way of it."""
@@ -98,6 +102,7 @@ def plan_city(conn: Connection, city: City, *, only: Collection[str] = WHATS) ->
     cells = "unit_grid" in only
     present = find_present(
         conn, city.district.code, city.district.calendar, cells=cells, models="model" in only,
+        pipes="pipe" in only,
         entries_of=[code for code, part in city.registers.items() if part.entries is not None],
     )  # fmt: skip
     changes = compare(tables_of(city), present.tables)
@@ -144,6 +149,7 @@ def apply_cities(
     put_rules: PutRules,
     new_password: NewPassword,
     look_again: Callable[[], None] = lambda: None,
+    put_programmes: PutProgrammes | None = None,
 ) -> list[Applied]:
     """Write what differs of several districts and tell it in the event log. The caller commits.
 
@@ -154,7 +160,9 @@ def apply_cities(
     passwords = _passwords(conn, cities, new_password)
     _lock(conn)
     look_again()
-    return _put_in_force(conn, cities, actor, now, passwords, put_rules, TOLD, WHATS)
+    return _put_in_force(
+        conn, cities, actor, now, passwords, put_rules, TOLD, WHATS, put_programmes
+    )
 
 
 def _lock(conn: Connection) -> None:
@@ -172,6 +180,7 @@ def _put_in_force(
     put_rules: PutRules,
     told: Mapping[str, str],
     only: Collection[str],
+    put_programmes: PutProgrammes | None = None,
 ) -> list[Applied]:
     done: list[Applied] = []
     events: list[NewEvent] = []
@@ -182,6 +191,10 @@ def _put_in_force(
             texts[f"rules/{code}.toml"] = city.rules[code]
         events += _events(city, changes, actor, now, told)
         events += _entry_events(conn, city, changes, actor, now, told)
+        if lit := codes(changes, "lamp_programme", ADDED, CHANGED):
+            assert put_programmes is not None, "whoever puts programmes in force says how"
+            mine = [city.programmes[code] for code in lit]
+            events += put_programmes(conn, city.district.code, actor, mine, now)
         new = codes(changes, "person", ADDED)
         done.append(Applied(changes, {name: passwords[name].text for name in new}))
     of_rules = put_rules(conn, actor, texts, now)
@@ -246,6 +259,9 @@ def _write_ground(conn: Connection, city: City, changes: Sequence[Change]) -> No
     district = city.district.code
     found = [city.divisions[c] for c in codes(changes, "division", ADDED, CHANGED)]
     grids.save_divisions(conn, district, found, SOURCE)
+    grids.delete_outlines(conn, codes(changes, "division_outline", RETIRED))
+    drawn = codes(changes, "division_outline", ADDED, CHANGED)
+    grids.save_outlines(conn, {code: (city.outlines or {})[code] for code in drawn})
     _write_duty_grids(conn, city, changes)
     gone = moved_cells(changes)
     if gone:
@@ -407,10 +423,10 @@ def _events(
     city: City, changes: Sequence[Change], actor: str, now: datetime, told: Mapping[str, str]
 ) -> Iterator[NewEvent]:
     """One event a change, which takes the rows about its subject with it; of cells and pipes one
-    for all. Rules are told by whoever puts them in force."""
+    for all. Rules and lighting programmes are told by whoever puts them in force."""
     district = city.district.code
     for change in changes:
-        if change.what in TOLD_AT_ONCE or change.what in ("rule", ENTRY):
+        if change.what in TOLD_AT_ONCE or change.what in ("rule", "lamp_programme", ENTRY):
             continue
         subject = SUBJECTS.get(change.what, change.what)
         payload: dict[str, Any] = dict(told)

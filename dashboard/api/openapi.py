@@ -350,7 +350,7 @@ OPERATIONS = (
               listed=True),
     Operation("get", "/settings/{part}", "A table as it is now", Sheet),
     Operation("get", "/settings/{part}/file", "A table as a file",
-              query={"format": _text("kind of file; geojson of areas", enum=list(settings.FORMATS),
+              query={"format": _text("kind of file; geojson of what lies on the map", enum=list(settings.FORMATS),
                                      default="csv")},
               answer_types=tuple(settings.FORMATS.values())),
     Operation("get", "/settings/{part}/history", "Who changed a table when, why and from what",

@@ -43,6 +43,7 @@ class Street:
     word: str
     street: str
     community: str
+    cell: str
     lon: float
     lat: float
     incident: dict[str, Any]
@@ -64,7 +65,7 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town(site) -> Iterator[Town]:
+def town(site) -> Town:
     with site.pool.connection() as conn:
         apply_rules(conn, "system", default_rules(), NOW)
     places = site.sql(
@@ -83,7 +84,7 @@ def town(site) -> Iterator[Town]:
             )
         append_waiting(conn, NOW)
         write_case_texts(conn, NOW)
-    yield Town(site, here, yonder, tokens)
+    return Town(site, here, yonder, tokens)
 
 
 def settle(site, word: str, place: tuple[Any, ...]) -> Street:
@@ -130,7 +131,7 @@ def settle(site, word: str, place: tuple[Any, ...]) -> Street:
         address = f"/api/v1/incidents/{incident['id']}/evidence"
         kept = client.post(address, data={"stage": "photo_before"}, files=files).json()
     return Street(
-        word, street, community, lon, lat, incident, kept["evidence_id"], alarm, device[0][0]
+        word, street, community, cell, lon, lat, incident, kept["evidence_id"], alarm, device[0][0]
     )
 
 
@@ -141,21 +142,21 @@ def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
         "alarm_id": street.alarm, "verb": "acknowledge", "camera": f"{street.word}-CAM",
         "event_id": f"{street.word}-EVENT", "name": "dispatcher", "part": "people", "night":
         "2026-01-01", "short": "x", "id": 1, "draw_id": 1, "reject_id": 1, "discovered_id": 1,
-        "path": "console",
+        "path": "console", "code": f"{street.word}-1",
     }  # fmt: skip
+    queries = {
+        "devices.get_readings": "?metric=battery_pct",
+        "devices.list_devices": f"?unit_grid={street.cell}",
+        "kpi.get_kpi": "?by=category",
+    }
     for rule in town.site.server.url_map.iter_rules():
         if rule.rule.startswith(("/assets/", "/_dash-component-suites/", "/_favicon")):
             continue
-        values = {**named, "code": f"{street.word}-1"}
-        address = re.sub(r"<(?:[^<>:]*:)?([a-z_]+)>", lambda m: str(values[m[1]]), rule.rule)
+        address = re.sub(r"<(?:[^<>:]*:)?([a-z_]+)>", lambda m: str(named[m[1]]), rule.rule)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            yield rule.endpoint, method, address + QUERIES.get(rule.endpoint, "")
+            yield rule.endpoint, method, address + queries.get(rule.endpoint, "")
 
 
-QUERIES = {
-    "devices.get_readings": "?metric=battery_pct", "devices.list_devices": "?limit=1000",
-    "kpi.get_kpi": "?by=category",
-}  # fmt: skip
 OPEN_TO_ALL = ("sign_in", "setup", "health.", "openapi.")
 
 
@@ -311,8 +312,8 @@ def test_a_screen_of_a_street_is_pushed_what_happens_there_alone(town: Town) -> 
             stream.next("now")
             with site.client(Role.DISPATCHER) as whole:
                 for street in (town.yonder, town.here):
-                    report = {"category": "0101", "lon": street.lon, "lat": street.lat,
-                              "description": f"{street.word} again", "source": "patrol"}  # fmt: skip
+                    report = {"category": "0101", "lon": street.lon, "lat": street.lat}
+                    report |= {"description": f"{street.word} again", "source": "patrol"}
                     whole.post("/api/v1/incidents", json=report)
             frames = []
             while not frames or not frames[-1]["incidents"]:

@@ -1,4 +1,4 @@
--- People and tokens may be bounded to divisions below the district.
+-- People and tokens may be bounded to divisions below the district, and divisions have outlines.
 -- depends: 0040_pictures_for_browsers
 
 -- Codes of divisions; none at all: the whole district.
@@ -14,3 +14,9 @@ CREATE FUNCTION lies_within(cell text, community text, street text, divisions te
                  $2, $3) = ANY($4),
         false)
 $$;
+
+-- Outlines of divisions, GeoJSON in WGS-84. The log has how many were changed, and no row.
+CREATE TABLE division_outline (
+    division    text PRIMARY KEY REFERENCES division ON DELETE CASCADE,
+    outline     jsonb NOT NULL
+);
