@@ -141,7 +141,7 @@ def community_names(conn: Connection, district: str) -> dict[str, str]:
 
 
 def map_stamp(conn: Connection, district: str) -> str:
-    """Changes whenever the district, its devices, its pipes or the cells of the map do."""
+    """Changes whenever the district, its devices, pipes, areas or the cells of the map do."""
     row = conn.execute(
         """
         SELECT (SELECT coalesce(md5(string_agg(concat_ws(' ', id, code, kind, lon, lat, unit_grid,
@@ -150,6 +150,8 @@ def map_stamp(conn: Connection, district: str) -> str:
                (SELECT count(*) FROM unit_grid WHERE district = %(d)s) || '-' ||
                (SELECT coalesce(md5(string_agg(md5(p::text), '' ORDER BY code)), '')
                 FROM pipe_section AS p WHERE district = %(d)s) || '-' ||
+               (SELECT coalesce(md5(string_agg(md5(a::text), '' ORDER BY code)), '')
+                FROM area AS a WHERE district = %(d)s) || '-' ||
                (SELECT md5(concat_ws(' ', name_zh, name_en, timezone, outline))
                 FROM district WHERE code = %(d)s)
         """,

@@ -308,12 +308,29 @@ def render_legend(t: Texts) -> Component:
         ("dot", "ok", "map.legend_ok"),
         ("hollow", "silent", "map.legend_silent"),
     ]
-    return html.Div(
+    marks = html.Div(
         [
             html.Span([html.I(className=shape, style={"--swatch": f"var(--{colour})"}), t(key)])
             for shape, colour, key in entries
         ],
-        className="gw-legend",
         role="img",
         **extra({"aria-label": t("map.legend")}),
+    )
+    return html.Div([marks, render_layers(t)], className="gw-legend")
+
+
+def render_layers(t: Texts) -> Component:
+    """Layers of the map that can be switched; the browser remembers how."""
+    return html.Div(
+        [
+            html.Button(
+                t(f"map.layer_{name}"),
+                type="button",
+                **extra({"data-map-layer": name, "aria-pressed": "true"}),
+            )
+            for name in ("areas", "lamps")
+        ],
+        className="gw-layers",
+        role="group",
+        **extra({"aria-label": t("map.layers")}),
     )

@@ -79,7 +79,12 @@ LAMPS_WARM = timedelta(minutes=25)
 NOTHING_YET = (None, None, None, None)
 # What is below the live layer is others after these; `live.js` asks for it then.
 CELLS_CHANGED = "unit_grid.changed"
-MAP_KINDS = frozenset({"district.changed", CELLS_CHANGED, "pipe.changed"})
+MAP_KINDS = frozenset(
+    {
+        "district.changed", CELLS_CHANGED, "pipe.changed", "area.added", "area.changed",
+        "area.retired",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
