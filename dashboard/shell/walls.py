@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection
 
 from city.errors import NotFound
@@ -12,6 +13,9 @@ from dashboard.shell.pulse import Pulse
 from db.live import Redis
 from db.pool import Pool, transaction
 from db.walls import find_district
+
+# A part of a district is followed for so long after somebody asked for it last.
+IDLE_S = 600.0
 
 
 class Walls:
@@ -28,14 +32,17 @@ class Walls:
         self._redis = redis
         self.pulse = Pulse(pool)
         self._walls: dict[Scope, Wall] = {}
+        self._asked: dict[Scope, float] = {}
         self._lock = threading.Lock()
         self._stopped = False
 
     def of(self, scope: Scope) -> Wall:
         """The running wall of a scope; raises `NotFound` or `Unavailable`."""
         with self._lock:
-            wall = self._walls.get(scope)
+            wall, now = self._walls.get(scope), time.monotonic()
+            self._asked[scope] = now
             if wall is None:
+                self._let_go(now)
                 with transaction(self._pool) as conn:
                     found = find_district(conn, scope.district)
                 if found is None or self._stopped:
@@ -46,6 +53,14 @@ class Walls:
                 wall.start()
                 self._walls[scope] = wall
             return wall
+
+    def _let_go(self, now: float) -> None:
+        """Stop walls of parts at which nobody looks any more: bounds come and go."""
+        for scope, wall in list(self._walls.items()):
+            idle = now - self._asked[scope] > IDLE_S and not len(wall.audience)
+            if scope.within is not None and idle:
+                del self._walls[scope], self._asked[scope]
+                wall.stop_soon()
 
     def all(self) -> list[Wall]:
         return list(self._walls.values())

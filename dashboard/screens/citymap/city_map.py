@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
 import time
@@ -46,6 +47,8 @@ class CityMap:
         self._pool = pool
         self._district = district
         self._scope = Scope(district.code, within)
+        # A browser that has the map of somebody else is not told that it is still right.
+        self._mark = "" if within is None else f"-{digest_of(self._scope.codes or [])}"
         self._lock = threading.Lock()
         self._document: MapDocument | None = None
         self._read_at = 0.0
@@ -55,7 +58,7 @@ class CityMap:
         with self._lock:
             if self._document is None or time.monotonic() - self._read_at > MAP_S:
                 with transaction(self._pool) as conn:
-                    stamp = wall_rows.map_stamp(conn, self._district.code)
+                    stamp = wall_rows.map_stamp(conn, self._district.code) + self._mark
                     if self._document is None or self._document.etag != stamp:
                         self._document = MapDocument(stamp, pack(self._read(conn)))
                 self._read_at = time.monotonic()
@@ -79,6 +82,11 @@ class CityMap:
             pipes=list_pipes(conn, code),
             areas=areas,
         )
+
+
+def digest_of(codes: Sequence[str]) -> str:
+    """Short, and another one for other divisions."""
+    return hashlib.sha256(";".join(codes).encode()).hexdigest()[:16]
 
 
 def map_json(

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from alerts.steps import apply_rules, default_rules
 from city.incident import Role
+from city.scope import Scope, Within
 from dashboard.shell.bounded import (
     CALLBACKS,
     OPEN_CALLBACKS,
@@ -300,7 +301,13 @@ def test_a_screen_of_a_street_is_pushed_what_happens_there_alone(town: Town) -> 
         assert [row["id"] for row in shown["incidents"]] == [town.here.incident["id"]]
         assert [row["id"] for row in shown["alarms"]] == [town.here.alarm]
         assert shown["kpi"]["open"] == 1
-        city_map = client.get("/live/map").json()
+        drawn = client.get("/live/map")
+        with site.client(Role.VIEWER) as whole:
+            etag = whole.get("/live/map").headers["ETag"]
+        assert client.get("/live/map", headers={"If-None-Match": etag}).status_code == 200
+        again = client.get("/live/map", headers={"If-None-Match": drawn.headers["ETag"]})
+        assert again.status_code == 304
+        city_map = drawn.json()
         assert {f"{HERE}-1", f"{HERE}-CAM"} <= {row[1] for row in city_map["devices"]}
         assert town.yonder.device not in {row[0] for row in city_map["devices"]}
         ((cells,),) = site.sql(
@@ -348,6 +355,23 @@ def test_a_division_of_any_level_bounds_and_another_one_is_refused(town: Town) -
     with httpx.Client(base_url=site.url, headers=headers, timeout=20) as client:
         devices = client.get("/api/v1/devices", params={"limit": 1000}).json()["items"]
         assert {device["community"] for device in devices} == {town.here.community}
+
+
+def test_a_part_that_nobody_looks_at_is_followed_no_more(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walls = town.site.parts.walls
+    whole = walls.of(Scope(DISTRICT))
+    street, community = (
+        walls.of(Scope(DISTRICT, Within((code,), frozenset({code}))))
+        for code in (town.here.street, town.here.community)
+    )
+    assert not street.stopping
+    monkeypatch.setattr("dashboard.shell.walls.IDLE_S", -1.0)
+    last = walls.of(Scope(DISTRICT, Within(("x",), frozenset({"x"}))))
+    assert (street.stopping, community.stopping) == (True, True)
+    assert (whole.stopping, last.stopping) == (False, False)
+    assert walls.all()[-1] is last
 
 
 def test_a_division_that_is_gone_opens_nothing(town: Town) -> None:
