@@ -1,5 +1,5 @@
 -- People and tokens may be bounded to divisions below the district, and divisions have outlines.
--- depends: 0040_pictures_for_browsers
+-- depends: 0042_areas_and_late_pictures
 
 -- Codes of divisions; none at all: the whole district.
 ALTER TABLE app_user ADD divisions text[] NOT NULL DEFAULT '{}';
