@@ -324,4 +324,4 @@ def person(conn: Connection, name: str, password: str, district: str) -> Caller:
     found = users.verify(conn, name, password)
     if found is None or found.district != district:
         raise Forbidden(f"{name} is nobody of district {district}, or the password is another")
-    return found.caller
+    return users.caller_of(conn, found)

@@ -250,15 +250,18 @@ class UserRequest:
     role: str
     squad: str | None = None
     display_name: str = ""
+    divisions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RoleRequest:
-    """Another role, and the squad of a squad leader."""
+    """Another role, the squad of a squad leader, and the divisions that somebody is bounded to;
+    without `divisions` these stay, none at all mean the whole district."""
 
     role: str
     squad: str | None = None
     version: int | None = None
+    divisions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +279,7 @@ class TokenRequest:
     name: str
     role: str
     squad: str | None = None
+    divisions: tuple[str, ...] = ()
 
 
 # Settings

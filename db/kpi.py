@@ -8,7 +8,9 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from city.errors import InvalidInput
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
 
 GROUPINGS = ("district", "street", "squad", "category")
 
@@ -62,9 +64,10 @@ class KpiRow:
 
 
 def list_kpi(
-    conn: Connection, district: str, start: datetime, end: datetime, by: str
+    conn: Connection, scope: Scope, start: datetime, end: datetime, by: str
 ) -> list[KpiRow]:
-    """Figures of [start, end) by "district", "street", "squad" or "category", one row a group.
+    """Figures of a scope in [start, end), one row a group by "district", "street", "squad" or
+    "category".
 
     They are counted from what the log said in the period: what happens later changes none of
     them, and a clock that is due later is not missed yet. What a case did as a whole counts for
@@ -74,11 +77,12 @@ def list_kpi(
         raise InvalidInput("by", by, "must be one of " + ", ".join(GROUPINGS))
     with conn.cursor(row_factory=class_row(KpiRow)) as cursor:
         return cursor.execute(
-            """
+            f"""
             WITH said AS (
                 SELECT f.*, i.street, i.category FROM case_fact f
                 JOIN incident i ON i.id = f.incident_id
-                WHERE f.district = %(district)s AND f.at >= %(start)s AND f.at < %(end)s
+                WHERE f.district = %(district)s AND {inside("i")}
+                  AND f.at >= %(start)s AND f.at < %(end)s
             ), ran_out AS (
                 SELECT f.* FROM said f
                 WHERE f.kind = 'ran_out' AND NOT EXISTS (
@@ -192,7 +196,13 @@ def list_kpi(
                   + acknowledge_to_arrive_count + dispatch_to_handled_count > 0
             ORDER BY g.key
             """,
-            {"district": district, "start": start, "end": end, "by": by},
+            {
+                "district": scope.district,
+                "within": scope.codes,
+                "start": start,
+                "end": end,
+                "by": by,
+            },
         ).fetchall()
 
 

@@ -7,7 +7,9 @@ from datetime import date, datetime
 
 from psycopg.rows import class_row
 
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
 
 # Longest span of one question: 400 days of a demonstration, and the week around them.
 SPAN_DAYS = 407
@@ -39,16 +41,17 @@ class HeatRow:
 
 
 def list_weeks(
-    conn: Connection, district: str, start: datetime, end: datetime, zone: str
+    conn: Connection, scope: Scope, start: datetime, end: datetime, zone: str
 ) -> list[WeekRow]:
     """Every week in which something happened in [start, end), oldest first."""
     with conn.cursor(row_factory=class_row(WeekRow)) as cursor:
         return cursor.execute(
-            """
+            f"""
             WITH said AS (
                 SELECT f.*, date_trunc('week', f.at AT TIME ZONE %(zone)s) AS week
                 FROM case_fact f JOIN incident i ON i.id = f.incident_id
-                WHERE f.district = %(district)s AND f.at >= %(start)s AND f.at < %(end)s
+                WHERE f.district = %(district)s AND {inside("i")}
+                  AND f.at >= %(start)s AND f.at < %(end)s
             ), told AS (
                 SELECT week, 0 AS opened, 1 AS due, 1 AS handled, late::int AS overdue
                 FROM said WHERE kind = 'handled'
@@ -67,29 +70,42 @@ def list_weeks(
                    sum(handled)::int AS handled, sum(overdue)::int AS overdue
             FROM told GROUP BY week ORDER BY week
             """,
-            {"district": district, "start": start, "end": end, "zone": zone},
+            {
+                "district": scope.district,
+                "within": scope.codes,
+                "start": start,
+                "end": end,
+                "zone": zone,
+            },
         ).fetchall()
 
 
 def list_heat(
-    conn: Connection, district: str, start: datetime, end: datetime, zone: str
+    conn: Connection, scope: Scope, start: datetime, end: datetime, zone: str
 ) -> list[HeatRow]:
     """Cases opened in [start, end) by street, weekday and hour."""
     with conn.cursor(row_factory=class_row(HeatRow)) as cursor:
         return cursor.execute(
-            """
+            f"""
             SELECT g.street, coalesce(d.name, '') AS name, g.weekday, g.hour, g.opened
             FROM (
                 SELECT coalesce(street, '') AS street,
                        extract(isodow FROM opened_at AT TIME ZONE %(zone)s)::int AS weekday,
                        extract(hour FROM opened_at AT TIME ZONE %(zone)s)::int AS hour,
                        count(*)::int AS opened
-                FROM incident
-                WHERE district = %(district)s AND opened_at >= %(start)s AND opened_at < %(end)s
+                FROM incident i
+                WHERE district = %(district)s AND {inside("i")}
+                  AND opened_at >= %(start)s AND opened_at < %(end)s
                 GROUP BY 1, 2, 3
             ) AS g
             LEFT JOIN division d ON d.code = g.street
             ORDER BY g.street, g.weekday, g.hour
             """,
-            {"district": district, "start": start, "end": end, "zone": zone},
+            {
+                "district": scope.district,
+                "within": scope.codes,
+                "start": start,
+                "end": end,
+                "zone": zone,
+            },
         ).fetchall()

@@ -33,6 +33,7 @@ from city.requests import (
     TokenRequest,
     UserRequest,
 )
+from city.scope import Scope
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
 from dashboard.shell.alarm_ports import AlarmSteps, ProposalSteps, ShelvingSteps
@@ -86,7 +87,7 @@ class IncidentSteps(Protocol):
     def find_cases(
         self,
         conn: Connection,
-        district: str,
+        scope: Scope,
         query: str,
         *,
         states: Sequence[str] | None,

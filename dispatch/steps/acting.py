@@ -14,6 +14,7 @@ from city.requests import ActionRequest
 from db import alarm_changes, assignments, deadlines, incidents, places, squads
 from db.events import append_events
 from db.pool import Connection
+from db.scopes import refuse_outside
 from dispatch.changes import changed, end_of_pause, move_clocks, target_of
 from dispatch.clocks import ClockChanges
 from dispatch.guard import admit, admit_asking, needs_duty_chief
@@ -46,6 +47,8 @@ def lock(conn: Connection, caller: Caller, incident_id: int, request: ActionRequ
     locked = {i.id: i for i in incidents.lock(conn, wanted, caller.district)}
     if incident_id not in locked:
         raise NotFound("incident", incident_id)
+    for incident in locked.values():
+        refuse_outside(conn, caller.scope, incident)
     return locked[incident_id]
 
 

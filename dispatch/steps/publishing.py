@@ -10,6 +10,7 @@ from city.event import NewEvent
 from city.incident import Role
 from city.period import Period, last_ended, parse_period
 from city.person import DUTY_CHIEFS, Caller, system_caller
+from city.scope import Scope
 from db import districts, kpi_publications, places
 from db.events import append_events
 from db.kpi import GROUPINGS, list_kpi
@@ -116,7 +117,7 @@ def _whole(edition: Edition) -> dict[str, Any]:
 
 def _figures(conn: Connection, district: str, period: Period) -> dict[str, list[dict[str, Any]]]:
     return figures_json(
-        {by: list_kpi(conn, district, period.start, period.end, by) for by in GROUPINGS}
+        {by: list_kpi(conn, Scope(district), period.start, period.end, by) for by in GROUPINGS}
     )
 
 

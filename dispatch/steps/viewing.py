@@ -10,6 +10,7 @@ from typing import Any
 from city.clock import Deadline, WorkCalendar
 from city.incident import Incident, IncidentState
 from city.person import Caller
+from city.scope import Scope
 from city.squad import Recommendation
 from db import (
     approvals,
@@ -24,6 +25,7 @@ from db import (
 )
 from db.events import list_events
 from db.pool import Connection
+from db.scopes import refuse_outside
 from dispatch import sla
 from dispatch.attempts import Attempt, list_attempts
 from dispatch.doubts import with_doubts
@@ -38,10 +40,11 @@ TIMELINE = 500
 
 
 def view(conn: Connection, caller: Caller, incident_id: int, now: datetime) -> IncidentView:
-    """One incident of the caller's district."""
+    """One incident of the caller's scope."""
     incident = incidents.find(conn, incident_id, caller.district)
+    refuse_outside(conn, caller.scope, incident)
     loaded = load(conn, incident, now)
-    listed = incidents.list_incidents(conn, incident.district, ids=[incident.id])[0]
+    listed = incidents.list_incidents(conn, Scope(incident.district), ids=[incident.id])[0]
     return IncidentView(
         incident=incident,
         listed=listed,

@@ -42,7 +42,7 @@ def facts_of(conn: Connection, caller: Caller, incident_id: int, now: datetime) 
     view = parts().ports.incidents.view(conn, caller, incident_id, now)
     alarms = listings.list_alarms(
         conn,
-        caller.district,
+        caller.scope,
         filters={"incident_id": incident_id},
         since=None,
         before=None,
@@ -58,9 +58,9 @@ def search(
     """Cases that a search finds, newest first."""
     with transaction(parts().pool) as conn:
         ids = parts().ports.incidents.find_cases(
-            conn, caller.district, query, states=states, before_id=before_id, limit=limit
+            conn, caller.scope, query, states=states, before_id=before_id, limit=limit
         )
-        return incidents.list_incidents(conn, caller.district, ids=ids, limit=limit) if ids else []
+        return incidents.list_incidents(conn, caller.scope, ids=ids, limit=limit) if ids else []
 
 
 def recommendations(caller: Caller, incident_id: int) -> list[dict[str, Any]]:

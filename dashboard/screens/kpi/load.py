@@ -30,16 +30,18 @@ def kpi(
     if by not in GROUPINGS:
         raise InvalidInput("by", by, "must be one of " + ", ".join(GROUPINGS))
     with transaction(parts().pool) as conn:
-        editions = kpi_publications.list_editions_of(conn, caller.district, from_, to)
+        # What was published is of the whole district.
+        bounded = caller.scope.within is not None
+        editions = (
+            [] if bounded else kpi_publications.list_editions_of(conn, caller.district, from_, to)
+        )
         shown = _edition(editions, edition)
         if shown is not None:
             groups, total = shown.rows(by), shown.rows("district")
         else:
-            groups = list_kpi(conn, caller.district, from_, to, by)
+            groups = list_kpi(conn, caller.scope, from_, to, by)
             total = (
-                groups
-                if by == "district"
-                else list_kpi(conn, caller.district, from_, to, "district")
+                groups if by == "district" else list_kpi(conn, caller.scope, from_, to, "district")
             )
     found = key_figures.build_figures(groups, total, from_, to, by, shown, editions)
     body: dict[str, Any] = as_plain(found)
@@ -56,7 +58,9 @@ def _edition(editions: list[Edition], wanted: int | None) -> Edition | None:
 
 
 def publications(caller: Caller) -> list[dict[str, Any]]:
-    """Every edition of every published period, newest period first."""
+    """Every edition of every published period, newest period first; they are of whole districts."""
+    if caller.scope.within is not None:
+        return []
     with transaction(parts().pool) as conn:
         found = kpi_publications.list_editions(conn, caller.district)
     items: list[dict[str, Any]] = as_plain([key_figures.edition_item(e) for e in found])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from city.event import NewEvent
+from city.scope import Scope
 from db import kpi
 from db.events import append_events, append_waiting
 from replay import shown
@@ -91,7 +92,7 @@ def closed_incident(db, number: str, *, late: bool, squad: str = "", **columns: 
 
 
 def figures(db, by: str = "district", end: datetime = END) -> dict[str, kpi.KpiRow]:
-    return {row.key: row for row in kpi.list_kpi(db, DISTRICT, DAY, end, by)}
+    return {row.key: row for row in kpi.list_kpi(db, Scope(DISTRICT), DAY, end, by)}
 
 
 def test_rates_are_counted_as_the_field_counts_them(db) -> None:
@@ -134,7 +135,7 @@ def test_each_attempt_counts_for_itself(db) -> None:
 def test_an_attempt_that_ran_out_yesterday_and_ends_today_counts_on_both_days(db) -> None:
     case = Told(db, "two days", DAY - HOUR).sent(DAY - HOUR).ran_out(DAY - HOUR / 2)
     case.handled(DAY + HOUR, late=True)
-    (before,) = kpi.list_kpi(db, DISTRICT, DAY - 5 * HOUR, DAY, "district")
+    (before,) = kpi.list_kpi(db, Scope(DISTRICT), DAY - 5 * HOUR, DAY, "district")
     assert (before.due_to_handle, before.handled) == (1, 0)
     row = figures(db)[DISTRICT]
     assert (row.due_to_handle, row.handled, row.handled_in_time) == (1, 1, 0)

@@ -34,6 +34,7 @@ from city.errors import GridwardenError
 from city.incident import FINAL_STATES, Action, Incident, IncidentState, Role
 from city.person import Caller
 from city.requests import ActionRequest, ReportRequest
+from city.scope import Scope
 from db import alarms, assignments, calendars, deadlines, incidents, rule_timers
 from db.events import append_events, verify_chain
 from db.kpi import list_kpi
@@ -126,11 +127,11 @@ class Cases(RuleBasedStateMachine):
         """The figures counted again from the log alone, of all that happened here."""
         end = self.town.now + timedelta(seconds=1)
         begin = START - timedelta(days=1)
-        rows = list_kpi(self.conn, DISTRICT, begin, end, "district")
+        rows = list_kpi(self.conn, Scope(DISTRICT), begin, end, "district")
         shown, said = rows[0] if rows else None, figures_of_log(self.conn)
         assert same(shown, said), f"{shown}\n{said}"
         for by in ("squad", "category", "street"):
-            groups = list_kpi(self.conn, DISTRICT, begin, end, by)
+            groups = list_kpi(self.conn, Scope(DISTRICT), begin, end, by)
             for name in SUMMED:
                 total = getattr(rows[0], name) if rows else 0
                 assert sum(getattr(row, name) for row in groups) == total, f"{name} by {by}"

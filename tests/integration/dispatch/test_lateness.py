@@ -12,6 +12,7 @@ from city.errors import Conflict, Forbidden
 from city.event import NewEvent
 from city.incident import Action, IncidentState, Role
 from city.requests import ActionRequest
+from city.scope import Scope
 from db import deadlines, kpi
 from db.events import append_events
 from dispatch import steps
@@ -25,7 +26,7 @@ DAY_AFTER = START + timedelta(days=1)
 
 
 def board(town: City, by: str, end: datetime | None = None) -> dict[str, kpi.KpiRow]:
-    rows = kpi.list_kpi(town.conn, DISTRICT, START - HOUR, end or town.now + HOUR, by)
+    rows = kpi.list_kpi(town.conn, Scope(DISTRICT), START - HOUR, end or town.now + HOUR, by)
     return {row.key: row for row in rows}
 
 
