@@ -13,8 +13,7 @@ from city.errors import Conflict, Forbidden
 from city.event import NewEvent
 from city.incident import Action, IncidentState, Role
 from city.requests import ActionRequest
-from city.scope import Within
-from city.scope import Scope
+from city.scope import Scope, Within
 from db import deadlines, kpi
 from db.events import append_events
 from dispatch import steps
