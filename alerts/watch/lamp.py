@@ -41,7 +41,7 @@ from city.device import LampRow, WatchedDevice
 from city.place import LonLat
 from city.reading import METRICS
 from city.sun import is_dark
-from db import alarms, evaluation, rule_timers
+from db import alarms, evaluation, lamp_programmes, rule_timers
 from db.pool import Connection
 
 LAMP_DARK, LAMPS_DARK = "lamp_dark", "lamps_dark_in_cabinet"
@@ -51,6 +51,8 @@ CHILDREN_SHOWN = 200
 LAMP_METRICS = ("lamp_on", "power_w", "dim_pct")
 # The sun sets this much later at one edge of a large city than in its middle, at most.
 ACROSS_THE_CITY = timedelta(minutes=5)
+# By night all lamps are lit: whether one should be is asked when it has just said so.
+JUST_SAID = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,18 @@ class LampKind(Kind[LampRule, Sequence[Street]]):
             **common,
         )
 
+    def read_ahead(
+        self, conn: Connection, rules: Sequence[LampRule], now: datetime
+    ) -> dict[tuple[str, int], list[Seen] | None]:
+        return {(rule.code, rule.version): _see_lamps(conn, rule, now) for rule in rules}
+
     def load(self, conn: Connection, rules: Sequence[LampRule], look: Look) -> list[Street]:
-        found = [_load_street(conn, rule, look) for rule in rules]
+        ahead = look.ahead.get(self.name) or self.read_ahead(conn, rules, look.now)
+        found = [
+            _load_street(conn, rule, ahead[rule.code, rule.version], look)
+            for rule in rules
+            if (rule.code, rule.version) in ahead  # a newer one waits for the next look
+        ]
         return [street for street in found if street is not None]
 
     def judge(
@@ -129,53 +141,68 @@ class LampKind(Kind[LampRule, Sequence[Street]]):
             yield from lamps_of_the_past(rule, history, to)
 
 
-def _load_street(conn: Connection, rule: LampRule, look: Look) -> Street | None:
-    """None: it is day, and nothing is left of the night."""
-    now = look.now
-    timers = {
-        row.device_id: timer_from(row) for row in rule_timers.list_timers_of_rule(conn, rule.code)
-    }
-    live = alarms.list_live_alarms(conn, rule_codes=[rule.code])
-    watched = sorted(timers.keys() | {a.device_id for a in live if a.device_id is not None})
-    centre = evaluation.find_centre(conn)
-    dark, lit = _looked_for(rule, centre, now)
-    if not (dark or lit or watched):
+def _see_lamps(conn: Connection, rule: LampRule, now: datetime) -> list[Seen] | None:
+    """The lamps that look faulty, when they are looked for, and those that the rule is concerned
+    with already; without since when they are. None: nothing is looked for, and nothing is left."""
+    timers = rule_timers.list_timers_of_rule(conn, rule.code)
+    waiting = {row.device_id for row in timers}
+    concerned = waiting | alarms.list_devices_in_alarm(conn, rule.code)
+    dark, lit_since = _looked_for(conn, rule, now)
+    if not (dark or lit_since or concerned):
         return None
-    look.book.add(live, timers.values())
     rows = evaluation.list_lamps(
-        conn, sorted(rule.kinds), rule.power_share, dark=dark, lit=lit, watched=watched
-    )
+        conn, sorted(rule.kinds), rule.power_share,
+        dark=dark, lit_since=lit_since, watched=sorted(concerned),
+    )  # fmt: skip
     devices = {d.id: d for d in evaluation.list_watched_devices(conn, [r.device_id for r in rows])}
     orders = NO_ORDERS
     if rule.fault is LampFault.DAY_BURN:
         orders = load_lamp_orders(conn, devices.values(), now, now)
     known = History(devices, {}, now, lamp_levels=orders.levels, lamp_held_on=orders.held_on)
+    see = see_lamp if rule.fault is LampFault.DARK else partial(see_burning, history=known)
     lamps = []
     for row in rows:
-        device, since = devices[row.device_id], timers.get(row.device_id)
+        device = devices[row.device_id]
         if device.is_watched(now) and is_about(rule, device):
-            see = see_lamp if rule.fault is LampFault.DARK else partial(see_burning, history=known)
-            lamps.append(see(rule, device, row, since, now))
-        elif device.is_watched(now) and since is not None:  # it has left the bounds of the rule
-            lamps.append(Seen(device, LampState.OFF, dark_since=since))
+            lamps.append(see(rule, device, row, None, now))
+        elif device.is_watched(now) and device.id in waiting:  # left the bounds of the rule
+            lamps.append(Seen(device, LampState.OFF))
     if rule.fault is LampFault.DARK:
         lamps = as_ordered(lamps, _orders_of_dark(conn, lamps, now))
+    return lamps
+
+
+def _load_street(
+    conn: Connection, rule: LampRule, lamps: Sequence[Seen] | None, look: Look
+) -> Street | None:
+    """With what stands of the rule now."""
+    if lamps is None:
+        return None
+    timers = {
+        row.device_id: timer_from(row) for row in rule_timers.list_timers_of_rule(conn, rule.code)
+    }
+    look.book.add(alarms.list_live_alarms(conn, rule_codes=[rule.code]), timers.values())
+    seen = [replace(one, dark_since=timers.get(one.device.id)) for one in lamps]
     standing = [alarm for alarm in look.book.live_of(rule.code) if alarm.state in ACTIVE]
     raised = {alarm.condition: alarm.raised_at for alarm in standing}
-    return Street(rule, lamps, raised, frozenset(timers))
+    return Street(rule, seen, raised, frozenset(timers))
 
 
 def _looked_for(
-    rule: LampRule, centre: tuple[str, float, float] | None, now: datetime
-) -> tuple[bool, bool]:
-    """Whether dark lamps are looked for, and lit ones: at an edge of the city it may be time."""
+    conn: Connection, rule: LampRule, now: datetime
+) -> tuple[bool, datetime | None]:
+    """Whether dark lamps are looked for, and since when lit ones have said so that are: at an edge
+    of the city it may be time."""
+    centre = evaluation.find_centre(conn)
     if centre is None:
-        return False, False
+        return False, None
     middle = LonLat(centre[1], centre[2])
     if rule.fault is LampFault.DARK:
-        return is_dark(now, middle, max(rule.grace - ACROSS_THE_CITY, timedelta(0))), False
-    # A lamp with a programme may have to be dark at night as well.
-    return False, True
+        return is_dark(now, middle, max(rule.grace - ACROSS_THE_CITY, timedelta(0))), None
+    # By night a lamp may have to be dark by its programme only.
+    if is_dark(now, middle, ACROSS_THE_CITY) and not lamp_programmes.is_any_followed(conn):
+        return False, None
+    return False, now - JUST_SAID
 
 
 def _orders_of_dark(conn: Connection, lamps: Sequence[Seen], now: datetime) -> LampOrders:

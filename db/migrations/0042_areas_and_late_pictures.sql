@@ -1,6 +1,6 @@
 -- Which areas a device stands in, kept true by whatever changes a device or an area; and pictures
 -- that come when the case of their event is open already.
--- depends: 0040_pictures_for_browsers
+-- depends: 0051_device_place
 
 CREATE TABLE device_area (
     device_id   int NOT NULL REFERENCES device ON DELETE CASCADE,

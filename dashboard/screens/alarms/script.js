@@ -196,9 +196,9 @@
   /* What waits for a second person is decided, and taken back, on the page of approvals. */
   async function asksToShelve(a, host, key) {
     const answer = await gw.send('GET', '/api/v1/approvals?limit=100');
-    const asked = answer.ok && answer.body.items.find(item => item.state === 'waiting' && item.shown.shelve && item.shown.shelve.alarm === a.id);
-    if (!asked || detail !== key || host.hidden) return;
-    host.querySelector('dl').after(gw.el('p', 'gw-panel-note', gw.el('a', '', t('shelving_waits', { who: asked.asked_by, at: when(asked.asked_at), id: asked.id }), { href: '/approvals' })));
+    const waiting = answer.ok && answer.body.items.find(item => item.state === 'waiting' && item.shown.shelve && item.shown.shelve.alarm === a.id);
+    if (!waiting || detail !== key || host.hidden) return;
+    host.querySelector('dl').after(gw.el('p', 'gw-panel-note', gw.el('a', '', t('shelving_waits', { who: waiting.asked_by, at: when(waiting.asked_at), id: waiting.id }), { href: '/approvals' })));
   }
   function facts(a) {
     return [
