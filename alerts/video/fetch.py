@@ -107,10 +107,11 @@ def fetch(
     `login_of` says with what a host (and port; whether the address named it) is answered that asks
     for a password: nothing is sent before it asks."""
     hosts, until = tuple(allowed), time.monotonic() + timeout_s
-    own = _place(urlsplit(url)) if url.isprintable() else None
+    own: tuple[str, int] | None = None
     for _ in range(REDIRECTS_MAX + 1):
         parts, host = _allowed(url, hosts)
-        place = _place(parts)
+        place = (_plain_name(str(parts.hostname)), parts.port or PORTS[parts.scheme])
+        own = own or place
         answer = _ask(parts, host, until)
         if isinstance(answer, Challenge):
             login = login_of(*place, place == own)
@@ -153,13 +154,6 @@ def _answered(
     if isinstance(answer, Challenge):
         raise NotFetched(f"{name} does not accept the user and password for it", refused=True)
     return answer
-
-
-def _place(parts: SplitResult) -> tuple[str, int]:
-    try:
-        return _plain_name(parts.hostname or ""), parts.port or PORTS.get(parts.scheme, 0)
-    except ValueError:
-        return "", 0
 
 
 def _allowed(url: str, hosts: Iterable[Host]) -> tuple[SplitResult, Host]:
