@@ -9,6 +9,8 @@ from city.scope import Scope, Within
 
 # Who decides who may come in.
 ADMINISTRATORS = (Role.ADMIN,)
+# Who is duty chief (值班长): lets a case be returned, postponed, suspended; publishes key figures.
+DUTY_CHIEFS = (Role.LEADER, Role.ADMIN)
 # They answer for the whole district.
 UNBOUNDED = frozenset({Role.ADMIN})
 

@@ -22,6 +22,23 @@ class VersionRequest:
     version: int
 
 
+# Key figures
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """Freeze the figures of a `period` that is over: 2026-07, 2026-Q3 or 2026."""
+
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestateRequest:
+    """Why the figures of a published period are published anew."""
+
+    why: str
+
+
 # Incidents
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 from flask import Blueprint, Response
 
 from city.alarm import AlarmState
@@ -22,6 +21,7 @@ from dashboard.api.params import (
     read_args,
     read_list_query,
 )
+from dashboard.api.shapes import WaitingAnswer
 from dashboard.screens.alarms import load
 from dashboard.shell.auth import current_caller, requires
 from dashboard.shell.changes import ACCEPTED, Work, change
@@ -36,24 +36,6 @@ from db.pool import Connection, transaction
 MAY_CHANGE = (Role.ADMIN, Role.DISPATCHER, Role.GAS_ENGINEER)
 
 alarms = Blueprint("alarms", __name__)
-
-
-class WaitingAnswer(msgspec.Struct, kw_only=True):
-    """What was asked for and waits for a second person; nothing of it is done."""
-
-    waiting: bool
-    approval: int
-    what: str
-    digest: str
-    asked_by: str
-    expires_at: datetime
-
-    @classmethod
-    def of(cls, asked: Approval) -> WaitingAnswer:
-        return cls(
-            waiting=True, approval=asked.id, what=asked.what, digest=asked.digest,
-            asked_by=asked.asked_by, expires_at=asked.expires_at,
-        )  # fmt: skip
 
 
 @alarms.get("/alarms")

@@ -49,7 +49,7 @@ SCREENS: dict[str, tuple[Role, ...]] = {
     "quarantine": (_A, _D, _G),
     "people": (_A,),
     "settings": (_A, _G, _L),
-    "approvals": (_A, _D, _G),
+    "approvals": (_A, _D, _G, _L),
 }
 # So many of them stand in the header, the others behind a word: more would not fit a desk.
 AT_HAND = 6

@@ -1,5 +1,5 @@
 -- People and tokens may be bounded to divisions below the district, and divisions have outlines.
--- depends: 0042_areas_and_late_pictures
+-- depends: 0044_published_figures
 
 -- Codes of divisions; none at all: the whole district.
 ALTER TABLE app_user ADD divisions text[] NOT NULL DEFAULT '{}';
