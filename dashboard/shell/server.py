@@ -19,6 +19,7 @@ from dashboard.api.ingest import ingest
 from dashboard.api.kpi import kpi
 from dashboard.api.lighting import lighting
 from dashboard.api.live import live
+from dashboard.api.lone_work import lone_work
 from dashboard.api.openapi import openapi
 from dashboard.api.people import people
 from dashboard.api.permits import permits
@@ -103,7 +104,7 @@ def create_server(
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),
         *(video, events, registry, registers, gateways, people, settings, approvals),
-        *(lighting, rules, permits, openapi),
+        *(lighting, rules, permits, lone_work, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health, labels):

@@ -4,21 +4,37 @@ Lock order everywhere: hand-over row, opening lock, incident rows by id, the res
 event log last.
 """
 
+from dispatch.machine import field_steps
 from dispatch.steps.acting import act
 from dispatch.steps.alarms import take_alarm_change
 from dispatch.steps.evidence import add_evidence
+from dispatch.steps.lone_work import (
+    acknowledge_call,
+    begin_check_in,
+    call_for_help,
+    end_check_in,
+    say_fine,
+    tick_check_ins,
+)
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
 from dispatch.steps.ticking import tick_deadlines, watch_alarms
 from dispatch.steps.viewing import rank_squads, view
 
 __all__ = [
+    "acknowledge_call",
     "act",
     "add_evidence",
+    "begin_check_in",
+    "call_for_help",
+    "end_check_in",
+    "field_steps",
     "find_cases",
     "rank_squads",
     "report",
+    "say_fine",
     "take_alarm_change",
+    "tick_check_ins",
     "tick_deadlines",
     "view",
     "watch_alarms",

@@ -12,7 +12,7 @@
   const live = (gw.live = {
     state: 'connecting', at: 0, ready: false, rev: 0, map: null, demo: false,
     devices: new Map(), incidents: new Map(), alarms: new Map(), squads: new Map(),
-    kpi: null, latency: null,
+    kpi: null, latency: null, calls: [],
     faults: [], // what the server says does not go on: {code, since, old}
     heard: performance.now(), // the last word from the server, by a clock that nobody sets
   });
@@ -80,7 +80,7 @@
     live.incidents = new Map(s.incidents.map(i => [i.id, i]));
     live.alarms = new Map(s.alarms.map(a => [a.id, a]));
     live.squads = new Map(s.squads.map(q => [q[0], q]));
-    live.kpi = s.kpi; live.latency = s.latency;
+    live.calls = s.calls; live.kpi = s.kpi; live.latency = s.latency;
     live.heard = performance.now();
     takeFaults(s.faults);
     tell('snapshot', live);
@@ -117,6 +117,7 @@
     for (const id of f.gone || []) live.incidents.delete(id);
     for (const a of f.alarms || []) live.alarms.set(a.id, a);
     for (const id of f.alarms_gone || []) live.alarms.delete(id);
+    if (f.calls) live.calls = f.calls;
     beside(f);
   }
   function beside(f) {
