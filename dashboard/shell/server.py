@@ -29,6 +29,7 @@ from dashboard.api.rules import rules
 from dashboard.api.settings import settings
 from dashboard.api.squads import squads
 from dashboard.api.video import video
+from dashboard.screens.squad.page import add_phone
 from dashboard.shell import app as screens
 from dashboard.shell import auth, second_factor, setup, sign_in, tour
 from dashboard.shell.gate import Gate
@@ -101,6 +102,7 @@ def create_server(
     second_factor.add_second_factor(server, redis)
     setup.add_setup(server, redis)
     tour.add_tour(server)
+    add_phone(server)
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),
         *(video, events, registry, registers, gateways, people, settings, approvals),

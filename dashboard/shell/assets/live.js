@@ -48,12 +48,22 @@
     return answer.json();
   }
 
+  /* A phone has its map only when somebody looks at it. */
+  let mapWanted = false;
+  live.takeMap = m => { live.map = m; tell('map', m); };
+  live.wantMap = async function () {
+    mapWanted = true;
+    if (live.map) return;
+    try { live.takeMap(await getJson('/live/map')); } catch { return; } // with the next picture
+    if (live.ready) tell('snapshot', live);
+  };
+
   async function load() {
     if (loading) { again = true; return; }
     loading = true;
     clearTimeout(retryTimer);
     try {
-      if (!live.map) { live.map = await getJson('/live/map'); tell('map', live.map); }
+      if (!live.map && (mapWanted || !gw.page.map_scripts)) live.takeMap(await getJson('/live/map'));
       take(await getJson('/live/snapshot'));
       setLink(stream);
       if (stream === 'lost') retryTimer = setTimeout(load, 5000); // no stream: poll until it is back
@@ -68,6 +78,7 @@
   /* The outline, the cells or the pipes are others: a wall hangs for months without a reload. */
   const MAP_KINDS = ['district.changed', 'unit_grid.changed', 'pipe.changed'];
   async function anotherMap() {
+    if (!live.map) return;
     try { live.map = await getJson('/live/map'); } catch { live.map = null; load(); return; } // asked for with the next picture
     tell('map', live.map);
     tell('snapshot', live);
