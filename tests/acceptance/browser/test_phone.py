@@ -120,7 +120,7 @@ def test_what_is_done_without_signal_survives_a_killed_page_and_is_sent_once_in_
     phone.page.reload(wait_until="domcontentloaded")
     state_on(phone, case, "已签收")
     card(phone, case).locator("[data-action=arrive]").tap()
-    state_on(phone, case, "现场")
+    state_on(phone, case, "到达现场")
     card(phone, case).locator("[data-action=handle]").tap()
     dialog = phone.page.locator("dialog[open]")
     taken = "2026:11:29 10:00:00"
@@ -197,7 +197,7 @@ def test_a_case_that_was_taken_away_meanwhile_is_a_choice_in_words(
     act(installation, kept["id"], "comment", note="住户已疏散")  # another version, the same state
     phone.context.set_offline(False)
     wait_for(lambda: now_of(installation, kept["id"])["state"] == "acknowledged", 20)
-    phone.until_text(".gw-unsent.asks", "现为“已作废”", 20)
+    phone.until_text(".gw-unsent.asks", "现为“作废”", 20)
     phone.until_text("#phone-bar", "请决定")
     phone.page.locator(".gw-unsent.asks [data-decide=drop]").tap()
     phone.until(lambda: phone.page.locator(".gw-unsent.asks").count() == 0)
