@@ -582,4 +582,7 @@ def _headers(op: Operation) -> list[dict[str, Any]]:
     if op.body is not None and VERSION_FIELD in body_of(op.body).__struct_fields__:
         match = _text("the version the change is meant for, instead of `version`")
         found.append({"name": "If-Match", "in": "header", **match})
+    if op.body is not None and "acted_at" in body_of(op.body).__struct_fields__:
+        clock = _moment("what the clock of `acted_at` says at the sending; without it: now")
+        found.append({"name": "Sent-At", "in": "header", **clock})
     return found

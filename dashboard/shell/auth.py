@@ -139,7 +139,7 @@ def guard() -> Any:
         return None
     header = request.headers.get("Authorization", "")
     if header:
-        _guard_token(header)
+        _check_sender(_guard_token(header))
         _take_upload_place()
         return _refuse_unknown_path()
     key = SessionKey.of(session)
@@ -190,12 +190,13 @@ def _clear_cookies() -> None:
         g.clear_csrf = True
 
 
-def _guard_token(header: str) -> None:
+def _guard_token(header: str) -> Caller:
     scheme, _, token = header.partition(" ")
     caller = parts().gate.caller(token.strip()) if scheme.lower() == "bearer" else None
     if caller is None:
         raise Unauthenticated("this token is not known or was revoked")
     g.caller, g.key = caller, token.strip()
+    return caller
 
 
 def _refuse_unknown_path() -> None:

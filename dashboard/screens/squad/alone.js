@@ -3,6 +3,7 @@
   'use strict';
   const gw = window.gw;
   const HOLD_MS = 2000, MINUTES = [5, 10, 15, 30, 60];
+  const $ = id => document.getElementById(id);
   let row = null; // the running check-in as the server last said
 
   const left = () => (row && row.due_at ? Date.parse(row.due_at) - gw.now() : null);
@@ -20,7 +21,7 @@
   }
 
   function draw() {
-    const host = document.getElementById('alone');
+    const host = $('alone');
     if (!row) {
       host.dataset.state = 'off';
       host.replaceChildren(gw.el('button', 'gw-button', gw.t('phone.alone_begin'), { type: 'button', 'data-alone': 'begin' }));
@@ -35,7 +36,7 @@
     const e = document.querySelector('#alone output'), ms = left();
     if (!e) return;
     gw.setText(e, words());
-    document.getElementById('alone').dataset.due = ms !== null && ms < 60000 ? 'soon' : 'later';
+    $('alone').dataset.due = ms !== null && ms < 60000 ? 'soon' : 'later';
   }
 
   gw.takeCheckIn = function (found) { row = found; draw(); };
@@ -60,7 +61,7 @@
   /* Held for two seconds; the phone shows and says nothing of it. */
   function duress(button) {
     let timer = 0, called = false;
-    const open = () => document.querySelector('.gw-task:not(.done)');
+    const onSite = () => (gw.phone.tasks || []).find(task => gw.cards.state(task) === 'on_site');
     const start = e => {
       if (timer || (e.type === 'keydown' && ![' ', 'Enter'].includes(e.key))) return;
       if (e.type === 'keydown') e.preventDefault();
@@ -69,8 +70,8 @@
       timer = setTimeout(() => {
         stop();
         called = true;
-        const card = open();
-        gw.outbox.add({ kind: 'duress', url: '/api/v1/distress-calls', label: '', body: { ...place(), ...(card ? { incident_id: Number(card.dataset.incident) } : {}) } });
+        const task = onSite();
+        gw.outbox.add({ kind: 'duress', url: '/api/v1/distress-calls', label: '', body: { ...place(), ...(task ? { incident_id: task.id } : {}) } });
       }, HOLD_MS);
     };
     const stop = () => { clearTimeout(timer); timer = 0; delete button.dataset.held; };
@@ -81,7 +82,8 @@
   }
 
   gw.startAlone = function () {
-    duress(document.getElementById('duress'));
+    if (!gw.page.user.squad) { $('duress').hidden = $('alone').hidden = true; return; }
+    duress($('duress'));
     document.addEventListener('click', e => {
       const b = e.target.closest('[data-alone]');
       if (!b) return;

@@ -72,11 +72,9 @@
   }
   function decision(item, at) {
     const choice = (name, primary) => gw.el('button', 'gw-button' + (primary ? ' primary' : ''), gw.t('phone.choice_' + name), { type: 'button', 'data-decide': name, 'data-seq': item.seq });
-    const allowed = item.allowed || [], action = (item.body || {}).action;
+    const comments = item.kind === 'action' && item.body.action !== 'comment' && (item.allowed || []).includes('comment');
     return [gw.el('p', '', [gw.el('b', '', item.label), ' ', at]), gw.el('p', '', item.problem), gw.el('div', 'gw-actions', [
-      ...(item.kind !== 'action' || allowed.includes(action) ? [choice('again')] : []),
-      ...(item.kind === 'action' && allowed.includes('comment') && action !== 'comment' ? [choice('comment', true)] : []),
-      choice('drop')])];
+      ...(comments ? [choice('comment', true)] : []), choice('again'), choice('drop')])];
   }
   /* Of cases that are with this squad no more: they have no card of their own. */
   cards.stray = tasks => gw.outbox.items.filter(i => i.state === 'asking' && !tasks.some(t => t.id === i.incident))

@@ -4,6 +4,7 @@
 (function () {
   'use strict';
   const gw = window.gw;
+  const OFFSET_MOST_MS = 2 ** 31 - 1; // a clock of 1970: how long ago it was is right all the same
   const AGAIN_MS = 15000, TIMEOUT_MS = 20000, FILE_TIMEOUT_MS = 120000, STALE_TRIES = 5;
   const HARMLESS = ['acknowledge', 'arrive']; // says nothing but the state that the case is in already
   const box = (gw.outbox = { items: [], others: 0, sending: false, signedOut: false, listeners: [] });
@@ -56,7 +57,7 @@
   async function send(item) {
     const headers = { Accept: 'application/json', 'X-CSRFToken': gw.cookie('_csrf_token'), 'Idempotency-Key': item.key,
       'Sent-At': new Date().toISOString(), 'Sent-As': encodeURIComponent(item.person) };
-    const time = { acted_at: item.acted_at, ...(item.offset_ms === null ? {} : { clock_offset_ms: item.offset_ms }) };
+    const time = { acted_at: item.acted_at, ...(item.offset_ms === null || Math.abs(item.offset_ms) > OFFSET_MOST_MS ? {} : { clock_offset_ms: item.offset_ms }) };
     let body;
     if (item.kind === 'file') {
       body = new FormData();

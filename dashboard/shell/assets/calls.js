@@ -26,7 +26,9 @@
 
   async function take(button) {
     const answer = await gw.send('POST', `/api/v1/distress-calls/${button.dataset.call}/acknowledge`, { note: '' }, gw.newKey());
-    if (answer.ok) gw.notice(gw.t('distress.acknowledged')); else gw.notice(await gw.problem(answer), 'bad');
+    const first = answer.status === 409 && ((answer.body || {}).current || {}).acknowledged_by;
+    if (answer.ok) gw.notice(gw.t('distress.acknowledged'));
+    else gw.notice(first ? gw.t('distress.taken_by', { who: first }) : await gw.problem(answer), first ? 'good' : 'bad');
   }
 
   /* `actions`: whether it can be taken on from here; a wall has nobody who could. */
