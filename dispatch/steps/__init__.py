@@ -7,7 +7,7 @@ event log last.
 from dispatch.machine import field_steps
 from dispatch.steps.acting import act
 from dispatch.steps.alarms import take_alarm_change
-from dispatch.steps.evidence import add_evidence
+from dispatch.steps.evidence import add_evidence, take_late_picture
 from dispatch.steps.lone_work import (
     acknowledge_call,
     begin_check_in,
@@ -34,6 +34,7 @@ __all__ = [
     "report",
     "say_fine",
     "take_alarm_change",
+    "take_late_picture",
     "tick_check_ins",
     "tick_deadlines",
     "view",
