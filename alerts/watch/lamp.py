@@ -188,9 +188,7 @@ def _load_street(
     return Street(rule, seen, raised, frozenset(timers))
 
 
-def _looked_for(
-    conn: Connection, rule: LampRule, now: datetime
-) -> tuple[bool, datetime | None]:
+def _looked_for(conn: Connection, rule: LampRule, now: datetime) -> tuple[bool, datetime | None]:
     """Whether dark lamps are looked for, and since when lit ones have said so that are: at an edge
     of the city it may be time."""
     centre = evaluation.find_centre(conn)
