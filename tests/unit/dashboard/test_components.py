@@ -306,7 +306,7 @@ def test_an_action_that_waits_for_a_release_says_who_gives_it_and_when(
             "waiting_for": [{"code": "alarm_latched", "alarms": alarms}],
         }
     ]
-    drawn = render_actions(t, an_incident(actions=[], steps=[], waiting=waits), keys=True)
+    drawn = render_actions(t, an_incident(actions=[], steps=[], waiting=waits))
     said = expected.format(why=reason_text(t, GAS_REASON), at=day_and_clock(at))
     assert said in words(drawn)
 
