@@ -212,6 +212,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("pictures", 60, keep_pictures),
     (DEADLINES, 1, dispatch_steps.tick_deadlines),
     ("check-ins", 0.5, dispatch_steps.tick_check_ins),
+    ("published figures", 300, dispatch_steps.publish_due),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),
     ("quarantine", 300, reject_counts.trim_rejects),

@@ -38,11 +38,13 @@ from city.requests import (
     PermitRequest,
     ProgrammeRequest,
     ProgrammeRetireRequest,
+    PublishRequest,
     RecusalRequest,
     ReplaceRequest,
     ReplayGroupRequest,
     ReplayRequest,
     ReportRequest,
+    RestateRequest,
     RetireEntryRequest,
     ReviewRequest,
     RoleRequest,
@@ -60,7 +62,6 @@ from city.rule_pages import AppliedTrial, FormAnswer, RuleAnswer, RuleItem, Tria
 from city.safety import CheckIn, DistressCall
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from dashboard.api import incidents, ingest, lone_work, people, permits, registry, settings, squads
-from dashboard.api.alarms import WaitingAnswer
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.shapes import (
@@ -82,10 +83,11 @@ from dashboard.api.shapes import (
     RecommendationItem,
     RejectItem,
     ReplayAnswer,
+    WaitingAnswer,
 )
 from dashboard.api.squads import SquadItem
 from dashboard.screens.alarms.load import MeasuresAnswer
-from dashboard.screens.kpi.key_figures import KpiAnswer
+from dashboard.screens.kpi.key_figures import EditionItem, KpiAnswer
 from dashboard.screens.kpi.trend import TrendAnswer
 from dashboard.screens.lighting import load as lighting
 from dashboard.screens.operations.load import OperationsAnswer
@@ -242,8 +244,9 @@ OPERATIONS = (
               status="201"),
     Operation("get", "/incidents/{id}", "One incident with clocks and possible actions",
               IncidentAnswer),
-    Operation("post", "/incidents/{id}/actions", "Act on an incident", IncidentAnswer,
-              body=ActionRequest),
+    Operation("post", "/incidents/{id}/actions", "Act on an incident; a return, postponement or "
+              "suspension is asked for and answered 202 with the request (`approval`)",
+              IncidentAnswer, body=ActionRequest, also={"202": WaitingAnswer}),
     Operation("get", "/incidents/{id}/recommendations", "Squads to send, best first",
               RecommendationItem, listed=True),
     Operation("get", "/incidents/{id}/evidence", "Files of an incident", EvidenceItem,
@@ -259,8 +262,18 @@ OPERATIONS = (
     Operation("get", "/categories", "Categories a person may choose", CategoryItem, listed=True),
     Operation("get", "/kpi/trend", "The last 400 days by week, and when and where cases come up",
               TrendAnswer),
-    Operation("get", "/kpi", "Key figures with the counts behind every ratio", KpiAnswer,
-              query={**PERIOD, "by": _text("grouping", enum=list(GROUPINGS))}),
+    Operation("get", "/kpi", "Key figures with the counts behind every ratio; of a published "
+              "month, quarter or year those that were published", KpiAnswer,
+              query={**PERIOD, "by": _text("grouping", enum=list(GROUPINGS)),
+                     "edition": {"description": "an earlier edition of a published period",
+                                 "schema": {"type": "integer", "minimum": 1}}}),
+    Operation("get", "/kpi/publications", "Every edition of every published period", EditionItem,
+              listed=True),
+    Operation("post", "/kpi/publications", "Freeze the key figures of a period that is over",
+              EditionItem, body=PublishRequest, status="201"),
+    Operation("post", "/kpi/publications/{period}/restate",
+              "Publish a period anew, with the reason; the earlier edition stays beside it",
+              EditionItem, body=RestateRequest, status="201"),
     Operation("get", "/events", "The event log from a cursor; as an event stream it follows it",
               EventItem, listed=True,
               query={"after": {"description": "last sequence number already seen",
@@ -351,10 +364,8 @@ OPERATIONS = (
     Operation("post", "/permits/{code}/end",
               "End it early; covers open in a minute are alarms", permits.PermitItem,
               body=PermitEndRequest),
-    Operation("get", "/check-in", "The caller's running check-in, if there is one",
-              CheckIn, listed=True),
-    Operation("post", "/check-in", "Say from now on every so many minutes that one is fine",
-              CheckIn, body=CheckInRequest, status="201"),
+    Operation("get", "/check-in", "The caller's running check-in", CheckIn, listed=True),
+    Operation("post", "/check-in", "Begin to check in", CheckIn, body=CheckInRequest, status="201"),
     Operation("post", "/check-in/fine", "I am fine", CheckIn, body=FineRequest),
     Operation("post", "/check-in/end", "The work alone is over", CheckIn),
     Operation("get", "/distress-calls", "Calls for help and missed check-ins, newest first",
@@ -367,8 +378,8 @@ OPERATIONS = (
               listed=True),
     Operation("get", "/settings/{part}", "A table as it is now", Sheet),
     Operation("get", "/settings/{part}/file", "A table as a file",
-              query={"format": _text("kind of file; geojson of areas", enum=list(settings.FORMATS),
-                                     default="csv")},
+              query={"format": _text("kind of file; geojson of what lies on the map",
+                                     enum=list(settings.FORMATS), default="csv")},
               answer_types=tuple(settings.FORMATS.values())),
     Operation("get", "/settings/{part}/history", "Who changed a table when, why and from what",
               HistoryItem, listed=True, query={"code": _text("only this row")}),
@@ -583,6 +594,6 @@ def _headers(op: Operation) -> list[dict[str, Any]]:
         match = _text("the version the change is meant for, instead of `version`")
         found.append({"name": "If-Match", "in": "header", **match})
     if op.body is not None and "acted_at" in body_of(op.body).__struct_fields__:
-        clock = _moment("what the clock of `acted_at` says at the sending; without it: now")
-        found.append({"name": "Sent-At", "in": "header", **clock})
+        sent = _moment("what the clock of `acted_at` says at the sending")
+        found.append({"name": "Sent-At", "in": "header", **sent})
     return found

@@ -1,6 +1,6 @@
 -- Whoever works alone says "I am fine" every so many minutes; a call for help is a row until
 -- somebody of the centre has acknowledged it.
--- depends: 0042_areas_and_late_pictures
+-- depends: 0041_divisions_bound
 
 CREATE TABLE check_in (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -5,7 +5,7 @@ event log last.
 """
 
 from dispatch.machine import field_steps
-from dispatch.steps.acting import act
+from dispatch.steps.acting import act, act_approved, waits_for_duty_chief
 from dispatch.steps.alarms import take_alarm_change
 from dispatch.steps.evidence import add_evidence, take_late_picture
 from dispatch.steps.lone_work import (
@@ -16,6 +16,7 @@ from dispatch.steps.lone_work import (
     say_fine,
     tick_check_ins,
 )
+from dispatch.steps.publishing import publish, publish_due, restate
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
 from dispatch.steps.ticking import tick_deadlines, watch_alarms
@@ -24,20 +25,25 @@ from dispatch.steps.viewing import rank_squads, view
 __all__ = [
     "acknowledge_call",
     "act",
+    "act_approved",
     "add_evidence",
     "begin_check_in",
     "call_for_help",
     "end_check_in",
     "field_steps",
     "find_cases",
+    "publish",
+    "publish_due",
     "rank_squads",
     "report",
+    "restate",
     "say_fine",
     "take_alarm_change",
     "take_late_picture",
     "tick_check_ins",
     "tick_deadlines",
     "view",
+    "waits_for_duty_chief",
     "watch_alarms",
     "write_case_texts",
 ]

@@ -17,6 +17,7 @@ from db.districts import longest_phone_wait
 from db.events import append_events
 from db.evidence import NewEvidence
 from db.pool import Connection
+from db.scopes import refuse_outside
 from db.video_snapshots import StoredSnapshot
 from dispatch.act_time import judge_time
 from dispatch.guard import FILE_EVIDENCE, allowed, current_state
@@ -43,6 +44,7 @@ def add_evidence(
     """Store a file once and give its id; the same file again changes nothing. `said` is when it
     was made by the phone's clock, where the file itself does not tell."""
     incident = incidents.find(conn, incident_id, caller.district)
+    refuse_outside(conn, caller.scope, incident)
     _check(incident, caller, stage)
     zone = places.zone_of(conn, incident.district)
     facts = inspect_file(content, media_type, zone)

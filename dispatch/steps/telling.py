@@ -62,6 +62,7 @@ def clock_facts(deadline: Any) -> dict[str, Any]:
         "limit": str(deadline.limit),
         "started_at": deadline.started_at.isoformat(),
         "due_at": deadline.due_at.isoformat(),
+        "carried_at": deadline.carried_at.isoformat() if deadline.carried_at else None,
     }
 
 
@@ -72,7 +73,8 @@ def action_told(
     request: ActionRequest,
     moved: ClockChanges,
     now: datetime,
-    done: ActTime | None = None,
+    approved_by: str = "",
+    acted: ActTime | None = None,
 ) -> NewEvent:
     """The event of one action; its own time is that of the receipt."""
     return event(
@@ -89,9 +91,10 @@ def action_told(
         outcome=after.outcome,
         until=request.until.isoformat() if request.until else None,
         into=request.into,
+        approved_by=approved_by,
         category=request.category,
         clocks=moved.told,
-        **time_told(done, request.acted_at),
+        **time_told(acted, request.acted_at),
     )
 
 

@@ -42,7 +42,7 @@ test('the next step asks for the photo that is neither there nor waiting', () =>
   const { gw } = phone(['outbox', 'cards']);
   const table = [{ state: 'dispatched', action: 'acknowledge', to: 'acknowledged', needs: [] }, { state: 'on_site', action: 'comment', to: 'on_site', needs: ['note'] },
     { state: 'on_site', action: 'handle', to: 'handled', needs: ['note', 'photo_after'] }];
-  const task = more => ({ id: 7, state: 'on_site', steps: [], waiting: [], evidence: [], rework_count: 0, category_facts: { closing_evidence: ['photo_after'] }, ...more });
+  const task = more => ({ id: 7, state: 'on_site', steps: [], waiting: [], evidence: [], rework_count: 0, offered: ['acknowledge', 'comment', 'handle'], category_facts: { closing_evidence: ['photo_after'] }, ...more });
   const fields = of => gw.cards.steps(of, table).map(s => [s.action, s.fields.join(' ')]);
   assert.deepEqual(fields(task({})), [['handle', 'photo_after* note*'], ['comment', 'note*']]);
   assert.deepEqual(fields(task({ evidence: [{ stage: 'photo_after' }] }))[0], ['handle', 'note* photo_after']);

@@ -5,7 +5,7 @@
   const gw = window.gw;
   const DONE = ['handled', 'checking'], MAIN = ['acknowledge', 'arrive', 'handle'];
   const FILES = ['photo_before', 'photo_after', 'check_photo'], OPTIONAL = { handle: ['photo_after'] };
-  const FIELDS = ['note', 'reason'];
+  const FIELDS = ['note', 'reason', 'until'];
   const cards = (gw.cards = {});
 
   /* Open ones first, the worst and most urgent of them on top; what is handed over below. */
@@ -25,7 +25,8 @@
   /* What may be done now: as the server said, or by the table where something waits to be sent. */
   cards.steps = function (task, table) {
     const state = cards.state(task);
-    return table.filter(s => s.state === state).map(s => {
+    const may = s => s.state === state && (state !== task.state || task.offered.includes(s.action));
+    return table.filter(may).map(s => {
       const missing = s.needs.filter(n => FILES.includes(n) && lacks(task, n));
       const optional = (OPTIONAL[s.action] || []).filter(n => !missing.includes(n));
       return { ...s, fields: [...missing.map(n => n + '*'), ...s.needs.filter(n => FIELDS.includes(n)).map(n => n + '*'), ...optional] };
@@ -124,9 +125,10 @@
     return gw.el('li', done ? 'gw-task done' : 'gw-task', [head(task, state), ...reasons.map(text => gw.el('p', 'gw-task-reason', text)),
       ...help((task.alarms[0] || {}).help), ...(task.description ? [gw.el('p', '', task.description)] : []), way(task),
       ...(waits.length ? [gw.el('ul', 'gw-unsent-list', waits)] : []),
+      ...(task.requests || []).map(r => gw.el('p', 'gw-waiting', gw.t('request.waits', { action: gw.word('action', r.action), name: r.asked_by, time: moment(r.asked_at), why: r.why }))),
       ...(done ? [] : [gw.el('p', 'gw-task-needs', gw.t('squad.needs', { what: closing(task) }))]),
       gw.el('div', 'gw-actions', cards.steps(task, table).map(s => gw.el('button', 'gw-button' + (MAIN.includes(s.action) ? ' primary' : ''), gw.word('action', s.action),
-        { type: 'button', 'data-action': s.action, 'data-fields': s.fields.join(' '), 'data-from': s.state, 'data-to': s.to }))),
+        { type: 'button', 'data-action': s.action, 'data-fields': s.fields.join(' '), ...(s.needs.includes('duty_chief') ? { 'data-note': gw.t('action.asks_chief') } : {}), 'data-from': s.state, 'data-to': s.to }))),
       ...more(task, done)], { 'data-incident': task.id, 'data-version': task.version, 'data-title': gw.pick(task, 'title') });
   }
 

@@ -39,7 +39,7 @@ def phone_picture(caller: Caller) -> dict[str, Any]:
     }
     if caller.squad is None:
         return picture
-    rows = parts().walls.of(caller.district).open_incidents(caller.squad)
+    rows = parts().walls.of(caller.scope).open_incidents(caller.squad)
     with transaction(parts().pool) as conn:
         tasks = [facts_of(conn, caller, row.id, now) for row in rows]
         picture["tasks"] = [_with_place(conn, caller, task) for task in tasks]

@@ -37,7 +37,7 @@ TEXT_AREAS = (
     "photo.", "link.", "fault.", "time.", "value.", "metric.", "reason.", "likely_cause.",
     "help.", "refusal.", "alarm.", "map.", "device_state.", "kind.", "squad_kind.", "actor.",
     "cause.", "demo.", "weekday.", "wall.", "place.", "close_dialog", "cancel_dialog", "sending",
-    "retry", "spark.", "detail.", "family_mark.", "flood.",
+    "retry", "request.", "spark.", "detail.", "family_mark.", "flood.",
 )  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def add_phone(server: flask.Flask) -> None:
 def show_phone() -> Any:
     """The skeleton in the language and theme of the request; whose phone it is stands in it."""
     caller = current_caller()
-    if not frame.may_open(caller.role, SCREEN):
+    if not frame.may_open(caller, SCREEN):
         return flask.redirect(frame.home_of(caller.role))
     view = frame.request_view(str(flask.current_app.config.get("TILE_URL") or ""))
     data = page_json(
@@ -73,7 +73,7 @@ def show_phone() -> Any:
         variables=theme.css_variables(view.theme),
         person=caller,
         role=view.t.word("role", caller.role),
-        screens=[name for name in frame.SCREENS_OF_ROLE.get(caller.role, ()) if name != SCREEN],
+        screens=[name for name in frame.screens_of(caller) if name != SCREEN],
         styles=[assets.address(name) for name in STYLES],
         scripts=[assets.address(name) for name in SCRIPTS],
         icon=assets.address("icon.svg"),

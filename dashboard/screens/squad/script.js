@@ -117,19 +117,19 @@
     try {
       for (const stage of files) if (values[stage]) await keepFile(task, stage, values[stage]);
     } catch (error) { if (error.words) return error.words; throw error; }
-    for (const name of ['note', 'reason']) if (values[name]) body[name] = values[name];
+    for (const name of ['note', 'reason', 'until']) if (values[name]) body[name] = values[name];
     await gw.outbox.add({ ...about(task), kind: 'action', url: `/api/v1/incidents/${task.id}/actions`, label: gw.word('action', action), from, to, body });
     return '';
   }
   function act(button) {
     const task = taskOf(button), { action, from, to } = button.dataset;
     const fields = (button.dataset.fields || '').split(' ').filter(Boolean).map(text => {
-      const name = text.replace('*', ''), type = files.includes(name) ? 'photo' : 'long';
+      const name = text.replace('*', ''), type = files.includes(name) ? 'photo' : name === 'until' ? 'when' : 'long';
       return { name, type, required: text.endsWith('*'), ...(type === 'photo' ? { label: photoLabel(name) } : {}) };
     });
     const go = { action, from, to };
     if (!fields.length) { gw.once(button, () => keepAction(task, go, {})); return; }
-    gw.dialog({ title: gw.word('action', action), note: gw.pick(task, 'title'), fields, submit: values => keepAction(task, go, values) });
+    gw.dialog({ title: gw.word('action', action), note: button.dataset.note || gw.pick(task, 'title'), fields, submit: values => keepAction(task, go, values) });
   }
   function photo(button) {
     const task = taskOf(button), stage = button.dataset.photo;
@@ -144,7 +144,7 @@
 
   phone.sent = function (item, answer) {
     if (item.kind === 'fine') gw.takeCheckIn(answer);
-    if (item.kind === 'action') gw.notice(gw.t('action.done', { action: item.label }));
+    if (item.kind === 'action') gw.notice(gw.t(answer.waiting ? 'action.asked' : 'action.done', { action: item.label, id: answer.approval || '' }));
     tasks();
   };
 
