@@ -38,7 +38,7 @@ OF_DEVICE = (
     "device_latest", "device_link", "device_return", "lamp_answer",
 )  # fmt: skip
 OF_CASE = (
-    "video_case", "evidence", "incident_text", "incident_alarm", "incident_merge", "deadline",
+    "evidence", "incident_text", "incident_alarm", "incident_merge", "video_case", "deadline",
     "pause", "assignment",
 )  # fmt: skip
 # What is only ever added to; a demonstration takes its own with it.
