@@ -113,9 +113,11 @@ def written(kind: str, name: str, password: str = PASSWORD) -> Credentials:
 def ask(camera: Camera, path: str, known: Credentials, code: str = "CAM-1") -> bytes:
     hosts = parse_hosts(f"127.0.0.1:{camera.port},127.0.0.2:{camera.port}")
     return fetch(
-        camera.url(path), hosts, 5.0,
+        camera.url(path),
+        hosts,
+        5.0,
         lambda host, port, is_own: known.login_for(code, host, port, is_own=is_own),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("path", ["/digest.jpg?channel=1&x=a%20b", "/sha.jpg", "/basic.jpg"])
