@@ -31,7 +31,12 @@ def page_json(
         "theme": shade,
         "timezone": TIMEZONE,
         "worker": worker,
-        "user": {"name": caller.name, "role": caller.role, "squad": caller.squad},
+        "user": {
+            "name": caller.name,
+            "role": caller.role,
+            "squad": caller.squad,
+            "within": None if caller.within is None else list(caller.within.names),
+        },
         "units": {metric.name: metric.unit for metric in METRICS.values()},
         "categories": categories,
         "texts": {k: v for k, v in entries.items() if not areas or k.startswith(tuple(areas))},
