@@ -21,6 +21,7 @@ OPEN_ENDPOINTS = frozenset(
         "incidents.recommend", "incidents.report_incident",
         "kpi.get_kpi", "kpi.get_trend",
         "live.city_map", "live.follow", "live.snapshot",
+        "registry.list_identities",
         # Who calls for help is looked after by whoever sees it first.
         "lone_work.acknowledge", "lone_work.begin", "lone_work.call", "lone_work.end",
         "lone_work.fine", "lone_work.my_check_in",
