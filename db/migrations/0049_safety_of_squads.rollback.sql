@@ -1,2 +1,1 @@
-DROP TABLE distress_call, check_in;
-DROP FUNCTION distress_call_row_changed;
+DROP TABLE check_in;

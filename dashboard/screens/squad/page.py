@@ -23,8 +23,9 @@ PATH = "/squad"
 # In the order in which they run.
 SCRIPTS = (
     "0-base.js", "send.js", "forms.js", "live.js", "status.js", "detail.js", "citymap-paint.js",
-    "citymap.js", "citymap-live.js", "squad-store.js", "squad-outbox.js", "squad-photo.js",
-    "squad-voice.js", "squad-cards.js", "squad-maps.js", "squad-alone.js", "squad.js",
+    "citymap.js", "citymap-switches.js", "citymap-live.js", "squad-store.js", "squad-outbox.js",
+    "squad-photo.js", "squad-voice.js", "squad-cards.js", "squad-maps.js", "squad-alone.js",
+    "squad.js",
 )  # fmt: skip
 # Run when somebody looks at the map: the library of the other screens, and what draws into it.
 MAP_SCRIPTS = (*assets.LIBRARIES, "citymap-leaflet.js")
