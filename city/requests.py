@@ -145,6 +145,47 @@ class ReplaceRequest:
     version: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RenameRequest:
+    """Another name; the code stays."""
+
+    name: str
+    reason: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRequest:
+    """Another place, in degrees; `datum` is what they are measured in, WGS-84 unless said."""
+
+    lon: float
+    lat: float
+    reason: str
+    datum: str = ""
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectRequest:
+    """What was entered wrongly; what is not given stays as it is. `attributes` are put beside
+    those that are there, and one that is null is taken out; an empty `gas` or `model` is none."""
+
+    reason: str
+    model: str | None = None
+    gas: str | None = None
+    report_interval_s: int | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonRequest:
+    """Why a device is retired, or brought back to life."""
+
+    reason: str
+    version: int | None = None
+
+
 # Rules and work permits
 
 

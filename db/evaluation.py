@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from city.device import LampRow, WatchedDevice
 from city.reading import METRICS
 from db.pool import Connection
+from db.row_columns import select_list
 
 # A batch that fails this often is set aside for a person; the last attempt comes after about
 # ten minutes, long enough for a passing fault (disk full, memory) to be repaired.
@@ -258,14 +259,20 @@ def postpone_batch(conn: Connection, batch_id: int, not_before: datetime) -> Non
     )
 
 
+# For the rules a device that was retired is out of service without an end.
+WATCHED_COLUMNS = select_list(
+    WatchedDevice, "device",
+    out_of_service_since="coalesce(retired_at, out_of_service_since)",
+    return_due_at="CASE WHEN retired_at IS NULL THEN return_due_at END",
+)  # fmt: skip
+
+
 def list_watched_devices(conn: Connection, ids: Sequence[int] | None = None) -> list[WatchedDevice]:
     """All devices, or those of `ids`."""
     with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
-                   report_interval_s, demo, out_of_service_since, return_due_at,
-                   model
+            f"""
+            SELECT {WATCHED_COLUMNS}
             FROM device
             WHERE %(ids)s::int[] IS NULL OR id = ANY(%(ids)s)
             """,
@@ -277,11 +284,7 @@ def list_devices_of(conn: Connection, district: str) -> list[WatchedDevice]:
     """All devices of a district."""
     with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
-                   report_interval_s, demo, out_of_service_since, return_due_at, model
-            FROM device WHERE district = %s
-            """,
+            f"SELECT {WATCHED_COLUMNS} FROM device WHERE district = %s",
             (district,),
         ).fetchall()
 
@@ -328,6 +331,7 @@ def list_silent_devices(
                 SELECT device_id, max(received_at) AS last_at FROM device_latest GROUP BY device_id
             ) heard ON heard.device_id = d.id
             WHERE (%(kinds)s::text[] = '{}' OR d.kind = ANY(%(kinds)s))
+              AND d.retired_at IS NULL
               AND greatest(heard.last_at, %(since)s)
                   + d.report_interval_s * %(intervals)s * interval '1 second' < %(now)s
             ORDER BY d.id

@@ -12,7 +12,7 @@ from city.reading import SHOWN_METRICS
 from db.pool import Connection
 from db.row_columns import select_list
 
-STATES = ("ok", "alarm", "silent", "never", "out")
+STATES = ("ok", "alarm", "silent", "never", "out", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class RegistryRow:
     value: float | None
     ts: datetime | None
     quality: int | None
+    retired_at: datetime | None = None
+    retired_reason: str = ""
     faults: Sequence[str] = ()  # kinds of fault of the shown metric and of the whole device
 
 
@@ -94,6 +96,7 @@ def list_registry(
             ), found AS (
                 SELECT d.*, heard.at AS heard_at, live.severity,
                        CASE
+                       WHEN d.retired_at IS NOT NULL THEN 'retired'
                        WHEN d.out_of_service_since <= %(now)s
                             AND (d.return_due_at IS NULL OR d.return_due_at > %(now)s) THEN 'out'
                        WHEN live.severity IS NOT NULL THEN 'alarm'
@@ -110,7 +113,8 @@ def list_registry(
                        ILIKE %(text)s)
             ), page AS (
                 SELECT found.*, count(*) OVER ()::int AS total FROM found
-                WHERE %(state)s = '' OR found.state = %(state)s
+                WHERE found.state = %(state)s
+                   OR (%(state)s = '' AND found.state <> 'retired')
                 ORDER BY found.code LIMIT %(limit)s OFFSET %(offset)s
             )
             SELECT {ROW_COLUMNS}
@@ -189,7 +193,7 @@ def count_registry(conn: Connection, district: str, now: datetime) -> RegistryCo
                    count(*) FILTER (WHERE out_of_service_since IS NOT NULL)::int AS out,
                    count(*) FILTER (WHERE out_of_service_since IS NOT NULL
                                     AND return_due_at <= %s)::int AS overdue
-            FROM device WHERE district = %s
+            FROM device WHERE district = %s AND retired_at IS NULL
             """,
             (now, district),
         ).fetchone()

@@ -41,6 +41,7 @@ class Device(msgspec.Struct, frozen=True, array_like=True, gc=False):
     out_of_service_since: str | None
     return_due_at: str | None
     demo: bool
+    retired_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,8 @@ def _forget_past(past: dict[int, Row], since: datetime) -> None:
 
 
 def _device(row: Row) -> Device:
-    return Device(**{name: row[name] for name in Device.__struct_fields__})
+    # The log is older than some columns.
+    return Device(**{name: row[name] for name in Device.__struct_fields__ if name in row})
 
 
 def _put(rows: dict[Any, Any], key: Any, value: Any) -> None:

@@ -10,8 +10,10 @@ import msgspec
 from city.approval import ApprovalState
 from city.clock import CountedDay
 from city.incident import Action, DoubtCode, IncidentState, SimilarIncident, Source
+from city.trust import ShownClock
+from db.device_history import DeviceThen, SentSince
 from db.ledger import Imbalance, LedgerLine
-from db.listings import ListedAlarm, ListedDevice, ListedVideoEvent
+from db.listings import LatestReading, ListedAlarm, ListedDevice, ListedVideoEvent
 
 
 class Problem(msgspec.Struct, kw_only=True):
@@ -105,6 +107,28 @@ class TimelineItem(msgspec.Struct, kw_only=True):
     payload: dict[str, Any]
 
 
+class CaseDevice(msgspec.Struct, kw_only=True):
+    """A device of a case as it is now, what has to be known before its values are believed
+    (`states`: retired, out_of_service, clock, stuck, suspect, stale), and what it was when the
+    case opened."""
+
+    code: str
+    kind: str
+    name: str
+    model: str
+    lon: float
+    lat: float
+    then: DeviceThen
+    states: list[str]
+    out_of_service_since: datetime | None
+    return_due_at: datetime | None
+    out_of_service_reason: str
+    retired_at: datetime | None
+    retired_reason: str
+    clock: ShownClock | None
+    latest: list[LatestReading]
+
+
 class IncidentAnswer(msgspec.Struct, kw_only=True):
     """One incident with everything around it."""
 
@@ -169,6 +193,7 @@ class IncidentAnswer(msgspec.Struct, kw_only=True):
     pauses: list[dict[str, Any]]
     gas: dict[str, Any] | None
     alarms: list[ListedAlarm]
+    devices: list[CaseDevice]
     evidence: list[EvidenceItem]
     similar: list[SimilarIncident]
     events: list[TimelineItem]
@@ -314,6 +339,29 @@ class IdentityItem(msgspec.Struct, kw_only=True):
     replaced_by: str | None
 
 
+class DeviceChange(msgspec.Struct, kw_only=True):
+    """One thing that people did to a device: what was before and after of what was changed, and
+    what else the log says of it."""
+
+    at: datetime
+    what: str
+    actor: str
+    reason: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    facts: dict[str, Any]
+
+
+class DeviceHistory(msgspec.Struct, kw_only=True):
+    """What became of a device; `sent_since_retired` counts what it sent all the same."""
+
+    device: str
+    created_at: datetime
+    retired_at: datetime | None
+    sent_since_retired: SentSince
+    items: list[DeviceChange]
+
+
 class FaultItem(msgspec.Struct, kw_only=True):
     """What is wrong with one row of a device file; `code` and `facts` say what `problem` says."""
 
@@ -331,6 +379,8 @@ class ImportAnswer(msgspec.Struct, kw_only=True):
     file: str
     rows: int
     imported: int
+    changed: int
+    unchanged: int
     faulty_rows: int
     dry_run: bool
     encoding: str

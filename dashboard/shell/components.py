@@ -275,12 +275,17 @@ def actor_text(t: Texts, actor: str) -> str:
     return t("actor.system") if actor == "system" else actor
 
 
+# Why an alarm of a case ended though no reading and no person ended it (`alarms.orphans`).
+ALARM_ENDED = ("rule_changed", "device_retired")
+
+
 def event_note(t: Texts, event: Mapping[str, Any]) -> str:
     """The words a person or the system added to an event."""
     payload = event.get("payload") or {}
     parts = [
         t.pick(payload, "squad_name") or payload.get("squad"),
         t.word("cause", payload["reason"]) if isinstance(payload.get("reason"), str) else "",
+        t.word("cause", payload["why"]) if payload.get("why") in ALARM_ENDED else "",
         payload.get("note"),
         t.word("evidence", payload.get("stage")),
         t.word("clock", payload.get("clock")),

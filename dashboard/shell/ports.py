@@ -20,13 +20,17 @@ from city.requests import (
     ActionRequest,
     ApproveRequest,
     AssignRequest,
+    CorrectRequest,
     LampCancelRequest,
     LampOrderRequest,
+    MoveRequest,
     NightRequest,
     OutOfServiceRequest,
     PasswordRequest,
     ProgrammeRequest,
     ProgrammeRetireRequest,
+    ReasonRequest,
+    RenameRequest,
     ReplaceRequest,
     ReportRequest,
     RoleRequest,
@@ -131,6 +135,10 @@ class ImportReport(Protocol):
     def encoding(self) -> str: ...
     @property
     def datums(self) -> Sequence[str]: ...
+    @property
+    def changed(self) -> int: ...
+    @property
+    def unchanged(self) -> int: ...
 
 
 class RegistryWords(Protocol):
@@ -161,6 +169,7 @@ class RegistrySteps(Protocol):
         district: str | None = None,
         actor: str = "cli",
         datum: str | None = None,
+        why: str | None = None,
     ) -> ImportReport: ...
 
     def registry_words(self, conn: Connection) -> RegistryWords: ...
@@ -209,6 +218,31 @@ class RegistrySteps(Protocol):
         request: ReplaceRequest,
         now: datetime,
     ) -> None: ...
+
+    def rename(
+        self, conn: Connection, actor: str, district: str, code: str, request: RenameRequest,
+        now: datetime,
+    ) -> None: ...  # fmt: skip
+
+    def move(
+        self, conn: Connection, actor: str, district: str, code: str, request: MoveRequest,
+        now: datetime,
+    ) -> None: ...  # fmt: skip
+
+    def correct(
+        self, conn: Connection, actor: str, district: str, code: str, request: CorrectRequest,
+        now: datetime,
+    ) -> None: ...  # fmt: skip
+
+    def retire(
+        self, conn: Connection, actor: str, district: str, code: str, request: ReasonRequest,
+        now: datetime,
+    ) -> None: ...  # fmt: skip
+
+    def revive(
+        self, conn: Connection, actor: str, district: str, code: str, request: ReasonRequest,
+        now: datetime,
+    ) -> None: ...  # fmt: skip
 
 
 class Replayed(Protocol):

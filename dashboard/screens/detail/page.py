@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from city.alarm import AlarmState, Severity
 from city.incident import FINAL_STATES, Action, IncidentState, Role
 from dashboard.api.alarms import MAY_CHANGE
+from dashboard.screens.detail.device_states import render_devices
 from dashboard.screens.devices.load import CHANGERS
 from dashboard.screens.operations.gateways_load import gateway_of
 from dashboard.shell.components import (
@@ -51,6 +52,11 @@ def render_detail(
         render_actions(t, incident, keys=True),
         render_similar(t, incident),
         render_alarms(t, incident, role),
+        render_section(
+            t("case_device.title"),
+            render_devices(t, incident["devices"]),
+            show=bool(incident["devices"]),
+        ),
         render_squads(t, incident, squads),
         render_section(
             t("detail.clocks"),

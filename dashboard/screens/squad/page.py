@@ -8,6 +8,7 @@ from typing import Any
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
+from dashboard.screens.detail.device_states import render_devices, state_text
 from dashboard.screens.detail.page import (
     closing_text,
     place_text,
@@ -153,6 +154,7 @@ def render_task(t: Texts, task: Mapping[str, Any]) -> Component:
                 for alarm in task["alarms"][:1]
                 if alarm.get("help")
             ],
+            render_states(t, task["devices"]),
             *([html.P(task["description"])] if task.get("description") else []),
             render_way(t, task),
             html.P(
@@ -172,6 +174,16 @@ def render_task(t: Texts, task: Mapping[str, Any]) -> Component:
             }
         ),
     )
+
+
+def render_states(t: Texts, devices: Sequence[Mapping[str, Any]]) -> Component:
+    """What has to be known of a sensor before it is believed; nothing where all is well."""
+    lines = [
+        html.Li([html.Strong(device["code"]), " ", state_text(t, device, word)])
+        for device in devices
+        for word in device["states"]
+    ]
+    return html.Ul(lines, className="gw-task-states", hidden=not lines)
 
 
 def render_task_head(t: Texts, task: Mapping[str, Any]) -> Component:
@@ -245,6 +257,7 @@ def render_more(t: Texts, task: Mapping[str, Any]) -> Component:
         [
             *render_photo_buttons(t, PHOTOS if task["state"] not in DONE_STATES else ()),
             render_evidence(t, task),
+            render_devices(t, task["devices"]),
             html.Ul([render_clock(t, clock) for clock in task["clocks"]]),
             render_timeline(t, task["events"]),
         ],
