@@ -45,7 +45,7 @@ from wire.model_check import check_text
 
 ACTOR = "cli"
 # Folders inside a city folder.
-INNER = (RULES, "models", "registers")
+INNER = (RULES, "models", "registers", "run-cards")
 # A folder in which a file is larger than this is another folder.
 FILE_MAX_BYTES = 200_000_000
 

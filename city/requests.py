@@ -45,6 +45,17 @@ class ActionRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ChecklistRequest:
+    """What was found at a step of the checklist; `measured` has a value for each metric that the
+    step asks for."""
+
+    step: str
+    version: int
+    measured: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportRequest:
     """A matter reported by a person; coordinates are WGS 84 degrees.
 

@@ -14,11 +14,13 @@ from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import Action, Incident, Role
 from city.person import Caller
 from city.requests import ActionRequest
+from city.run_card import Checklist
 from city.squad import Squad
 from city.stale_version import is_stale_version
 from dispatch.clocks import running
 from dispatch.gas import GasStanding
 from dispatch.machine import TABLE, Need, Step, actions_of
+from dispatch.run_cards import steps_in_the_way
 
 # At most so many approved postponements of one incident (domain.md 8, [S8]).
 MAX_POSTPONES = 2
@@ -48,6 +50,8 @@ class Facts:
     last_squad: str | None = None  # who was sent last
     # Who acted for the squad, or handed in a photo of the work, since it was sent.
     hands: frozenset[str] = frozenset()
+    checklist: Checklist | None = None  # of its run card
+    recommended: str | None = None  # the squad that would be asked first, for a dispatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +279,19 @@ def _no_twin(
     return Refusal("twin_open", f"incident {facts.twin} is open for the same condition")
 
 
+def _card(before: Action) -> FactTest:
+    def test(
+        incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+    ) -> Refusal | None:
+        steps = steps_in_the_way(facts.checklist, before)
+        if not steps:
+            return None
+        named = "; ".join(step["text_en"] for step in steps)
+        return Refusal("run_card", f"the run card asks for it first: {named}", {"steps": steps})
+
+    return test
+
+
 FactTest = Callable[[Incident, Caller, Facts, ActionRequest | None], Refusal | None]
 
 FACT_TESTS: dict[Need, FactTest] = {
@@ -289,6 +306,9 @@ FACT_TESTS: dict[Need, FactTest] = {
     Need.NOT_OVERDUE: _not_overdue,
     Need.POSTPONES_LEFT: _postpones_left,
     Need.FIRST_SUSPENSION: _first_suspension,
+    Need.CARD_ARRIVE: _card(Action.ARRIVE),
+    Need.CARD_HANDLE: _card(Action.HANDLE),
+    Need.CARD_CLOSE: _card(Action.CLOSE),
     Need.NO_TWIN: _no_twin,
 }
 

@@ -11,6 +11,8 @@ from city.category import Category
 from city.clock import Deadline, PauseRow, Standing
 from city.event import Event
 from city.incident import Action, Evidence, Incident, IncidentState, ListedIncident, SimilarIncident
+from city.run_card import Checklist
+from dispatch import run_cards
 from dispatch.gas import GasStanding
 from dispatch.guard import Refusal
 from dispatch.machine import Need
@@ -88,6 +90,7 @@ class IncidentView:
     evidence: tuple[Evidence, ...]
     similar: tuple[SimilarIncident, ...]
     timeline: tuple[Event, ...]
+    checklist: Checklist | None
     now: datetime
 
     def as_dict(self) -> dict[str, Any]:
@@ -111,6 +114,7 @@ class IncidentView:
             "gas": _plain(asdict(self.gas)) if self.gas.needed else None,
             "alarms": [_plain(asdict(a)) for a in self.alarms],
             "evidence": [_file(e) for e in self.evidence],
+            "card": run_cards.as_dict(self.checklist),
             "similar": [_plain(asdict(s)) for s in self.similar],
             "timeline": [
                 {

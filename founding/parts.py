@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from city.area import Area
 from city.category import Category
+from city.certificate import Certificate
 from city.clock import DEFAULT_WINDOWS, Limit
 from city.feed import Feed
 from city.place import Division, LonLat
@@ -211,6 +212,8 @@ class Draft:
     squads: tuple[Entry[SquadPart], ...] = ()
     people: tuple[Entry[Person], ...] = ()
     rosters: tuple[Entry[RosterRow], ...] | None = None  # as they are
+    certificates: tuple[Entry[Certificate], ...] | None = None
+    run_cards: Mapping[str, str] | None = None  # text by code
     categories: tuple[Entry[Category], ...] | None = None
     limits: tuple[Entry[LimitRow], ...] = ()
     years: Mapping[int, Mapping[date, bool]] = field(default_factory=dict)
@@ -235,8 +238,8 @@ class StageLimit:
 class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
     database alone. `rules` are the texts of its own rules, `rosters` the duties of the squads that
-    have a roster. Of rosters, feeds, models, pipes, areas and video limits None says that they
-    stay as they are."""
+    have a roster. Of rosters, certificates, run cards, feeds, models, pipes, areas and video
+    limits None says that they stay as they are."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -254,6 +257,8 @@ class City:
     areas: Mapping[str, Area] | None = None
     video_limits: Mapping[str, VideoLimit] | None = None
     rosters: Mapping[str, tuple[Duty, ...]] | None = None
+    certificates: Mapping[str, tuple[Certificate, ...]] | None = None  # by person
+    run_cards: Mapping[str, str] | None = None  # text by code
     registers: Mapping[str, RegisterPart] = field(default_factory=dict)
 
     @property

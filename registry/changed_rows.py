@@ -16,13 +16,11 @@ from registry.corrections import write_facts
 from registry.device_files import Row
 from registry.device_rows import GIVEN_ATTRIBUTE, TEXT_LENGTH_MAX, Fault, Judged
 
-# What a file does not change, and what does.
+# What a file does not change, with what is said of it.
 FIXED = {
-    "kind": "register another device",
-    "district": "register another device",
-    "format": "replace the hardware",
-    "external_id": "replace the hardware",
-}
+    "kind": "fixed", "district": "fixed", "format": "fixed_hardware",
+    "external_id": "fixed_hardware",
+}  # fmt: skip
 
 
 class Changes:
@@ -66,13 +64,10 @@ class Changes:
     def _judge(self, there: ClaimedDevice, wanted: NewDevice) -> list[Fault]:
         row = self._rows[there.code]
         faults = [
-            Fault(
-                row.number, name, text_of(row, name), "fixed",
-                {"present": getattr(there, name), "instead": instead},
-            )
-            for name, instead in FIXED.items()
+            Fault(row.number, name, text_of(row, name), code, {"present": getattr(there, name)})
+            for name, code in FIXED.items()
             if text_of(row, name) and getattr(wanted, name) != getattr(there, name)
-        ]  # fmt: skip
+        ]
         if faults:
             return faults
         after = facts_after(there, wanted, row)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 
 from city.errors import InvalidInput, NotFound
 from city.incident import FINAL_STATES, IncidentState
-from city.requests import ActionRequest, ReportRequest
+from city.requests import ActionRequest, ChecklistRequest, ReportRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
 from dashboard.api.bodies import check_text
 from dashboard.api.params import cursor_key, page, parse_filter, read_args, read_list_query
@@ -93,6 +93,13 @@ def act(incident_id: int) -> Response:
     wanted = read_body(ActionRequest)
     number = known_id("incident", incident_id)
     return stored_answer(load.act(current_caller(), number, wanted, read_once()))
+
+
+@incidents.post("/incidents/<int:incident_id>/checklist")
+def answer_step(incident_id: int) -> Response:
+    wanted = read_body(ChecklistRequest)
+    number = known_id("incident", incident_id)
+    return stored_answer(load.answer_step(current_caller(), number, wanted, read_once()))
 
 
 @incidents.get("/incidents/<int:incident_id>/recommendations")

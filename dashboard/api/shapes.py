@@ -129,6 +129,76 @@ class CaseDevice(msgspec.Struct, kw_only=True):
     latest: list[LatestReading]
 
 
+class CheckAnswer(msgspec.Struct, kw_only=True):
+    """The newest answer to a step of a checklist; `measured` by metric."""
+
+    measured: dict[str, float]
+    passed: bool
+    note: str
+    answered_by: str
+    answered_at: datetime
+
+
+class CardMeasure(msgspec.Struct, kw_only=True):
+    """A value that a step asks for, and within which limits it passes."""
+
+    metric: str
+    low: float | None
+    high: float | None
+    unit: str
+
+
+class CardStep(msgspec.Struct, kw_only=True):
+    """A step of a checklist; a blocking one has to be passed before the action `before`."""
+
+    code: str
+    text_zh: str
+    text_en: str
+    before: Action
+    blocking: bool
+    measures: list[CardMeasure]
+    passed: bool
+    answer: CheckAnswer | None
+
+
+class CardItem(msgspec.Struct, kw_only=True):
+    """The run card that was in force when the case opened."""
+
+    code: str
+    version: int
+    title_zh: str
+    title_en: str
+    plan_zh: str
+    plan_en: str
+    hours: str
+    send: list[dict[str, Any]]
+    steps: list[CardStep]
+
+
+class OnDutyItem(msgspec.Struct, kw_only=True):
+    """A squad at a moment; who of it was on duty by its roster, from when to when."""
+
+    squad: str
+    name_zh: str
+    name_en: str
+    kind: str
+    on_duty: bool
+    person: str
+    called: str
+    phone: str
+    from_: datetime | None = msgspec.field(name="from")
+    to: datetime | None
+
+
+class DutyAnswer(msgspec.Struct, kw_only=True):
+    """The squads at a moment, by the log up to the event `seq`; 0: the log is younger."""
+
+    at: datetime
+    seq: int
+    items: list[OnDutyItem]
+    next: str | None
+
+
 class IncidentAnswer(msgspec.Struct, kw_only=True):
     """One incident with everything around it."""
 
@@ -195,6 +265,7 @@ class IncidentAnswer(msgspec.Struct, kw_only=True):
     alarms: list[ListedAlarm]
     devices: list[CaseDevice]
     evidence: list[EvidenceItem]
+    card: CardItem | None
     similar: list[SimilarIncident]
     events: list[TimelineItem]
     now: datetime
@@ -226,6 +297,7 @@ class RecommendationItem(msgspec.Struct, kw_only=True):
     travel_minutes: float | None
     open_incidents: int
     reasons: list[Why]
+    why_not: list[Why]
     called: str
     phone: str
 

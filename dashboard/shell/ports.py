@@ -20,6 +20,7 @@ from city.requests import (
     ActionRequest,
     ApproveRequest,
     AssignRequest,
+    ChecklistRequest,
     CorrectRequest,
     LampCancelRequest,
     LampOrderRequest,
@@ -76,6 +77,11 @@ class IncidentSteps(Protocol):
     def rank_squads(
         self, conn: Connection, incident_id: int, now: datetime
     ) -> Sequence[Recommendation]: ...
+
+    def answer_step(
+        self, conn: Connection, caller: Caller, incident_id: int, request: ChecklistRequest,
+        now: datetime,
+    ) -> None: ...  # fmt: skip
 
     def add_evidence(
         self,

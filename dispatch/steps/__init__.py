@@ -6,6 +6,7 @@ event log last.
 
 from dispatch.steps.acting import act
 from dispatch.steps.alarms import take_alarm_change
+from dispatch.steps.checklist import answer_step
 from dispatch.steps.evidence import add_evidence
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
@@ -15,6 +16,7 @@ from dispatch.steps.viewing import rank_squads, view
 __all__ = [
     "act",
     "add_evidence",
+    "answer_step",
     "find_cases",
     "rank_squads",
     "report",

@@ -52,7 +52,7 @@ def perform(
     known_until = loaded.terms.calendar.known_until.isoformat()
     return [
         *noticed,
-        action_told(incident, after, caller, request, moved, now),
+        action_told(incident, after, caller, request, moved, now, loaded.facts.recommended),
         *calendar_warnings(after, moved, known_until, caller, now),
         *more,
     ]

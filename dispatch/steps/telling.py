@@ -71,8 +71,10 @@ def action_told(
     request: ActionRequest,
     moved: ClockChanges,
     now: datetime,
+    recommended: str | None = None,
 ) -> NewEvent:
-    """The event of one action."""
+    """The event of one action; of a dispatch with the squad that was recommended, where another
+    one was sent."""
     return event(
         after,
         EVENT_KINDS[request.action],
@@ -89,6 +91,7 @@ def action_told(
         into=request.into,
         category=request.category,
         clocks=moved.told,
+        **({"instead_of": recommended} if recommended not in (None, after.squad) else {}),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from city.device import is_away
 from city.incident import ListedIncident
 from city.person import Caller
-from city.requests import ActionRequest, ReportRequest
+from city.requests import ActionRequest, ChecklistRequest, ReportRequest
 from city.trust import state_words
 from dashboard.api.incident_json import incident_answer
 from dashboard.shell import who_sees_what
@@ -119,6 +119,18 @@ def act(
 
     def work(conn: Connection, now: datetime) -> Any:
         parts().ports.incidents.act(conn, caller, incident_id, request, now)
+        return facts_of(conn, caller, incident_id, now)
+
+    return change(caller, work, once=once)
+
+
+def answer_step(
+    caller: Caller, incident_id: int, request: ChecklistRequest, once: Once | None
+) -> StoredAnswer:
+    """Answer a step of the checklist; answers with the incident."""
+
+    def work(conn: Connection, now: datetime) -> Any:
+        parts().ports.incidents.answer_step(conn, caller, incident_id, request, now)
         return facts_of(conn, caller, incident_id, now)
 
     return change(caller, work, once=once)

@@ -16,6 +16,7 @@ from dashboard.screens.detail.page import (
     render_help,
     render_photo_buttons,
 )
+from dashboard.screens.detail.run_card import render_card
 from dashboard.screens.squad.load import my_tasks
 from dashboard.shell import frame, ids
 from dashboard.shell.components import (
@@ -155,6 +156,7 @@ def render_task(t: Texts, task: Mapping[str, Any]) -> Component:
                 if alarm.get("help")
             ],
             render_states(t, task["devices"]),
+            render_card(t, task),
             *([html.P(task["description"])] if task.get("description") else []),
             render_way(t, task),
             html.P(

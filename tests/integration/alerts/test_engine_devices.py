@@ -71,7 +71,7 @@ WINDOWS: Sequence[tuple[str, str, str, dict[str, list[float]]]] = [
         "gas", "repeat", {"ch4_pct_lel": [1, 16, 2, 17, 16]},
     ),
     (
-        rule("standstill", 0.3, LEL + "window_s = 3600\napart = 0.0\nrest = 1.0\n"
+        rule("standstill", 0.2, LEL + "window_s = 3600\napart = 0.0\nrest = 1.0\n"
                                       "clear_limit = 0.1\n"),
         "gas", "standstill", {"ch4_pct_lel": [7, 7, 7, 7, 7]},
     ),

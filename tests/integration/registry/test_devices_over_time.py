@@ -190,6 +190,6 @@ def test_a_file_changes_neither_kind_nor_identity(field: Field) -> None:
     text = f"code,kind,name,lon,lat,external_id\n{code},manhole,Gate,{lon},{lat},SN-9\n"
     report = given(conn, text, field, WHY)
     assert [(fault.field, fault.code) for fault in report.faults] == [
-        ("kind", "fixed"), ("external_id", "fixed"),
+        ("kind", "fixed"), ("external_id", "fixed_hardware"),
     ]  # fmt: skip
     assert report.changed == 0
