@@ -208,7 +208,8 @@ def refusal_text(t: Texts, wait: Mapping[str, Any]) -> str:
         )
         for alarm in wait.get("alarms", ())
     ]
-    return text.format_map(_Gaps(alarms="; ".join(named)))
+    steps = "; ".join(t.pick(step, "text") for step in wait.get("steps", ()))
+    return text.format_map(_Gaps(alarms="; ".join(named), steps=steps))
 
 
 def render_facts(pairs: Sequence[tuple[str, Any]]) -> Component:

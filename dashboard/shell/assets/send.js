@@ -74,7 +74,8 @@
   /* What stands in the way; alarms by device and reason, as `refusal_text` of the server has them. */
   gw.refusal = function (current) {
     const named = (current.alarms || []).map(a => gw.t('alarm.named', { device: a.device || a.condition, reason: gw.reason(a.reason) }));
-    return gw.page.texts['refusal.' + current.refused] ? gw.t('refusal.' + current.refused, { alarms: named.join('; ') }) : current.refused;
+    const steps = (current.steps || []).map(s => gw.pick(s, 'text'));
+    return gw.page.texts['refusal.' + current.refused] ? gw.t('refusal.' + current.refused, { alarms: named.join('; '), steps: steps.join('; ') }) : current.refused;
   };
 
   /* Somebody has seen an alarm: the picture at hand knows its version. */
