@@ -10,6 +10,9 @@ from datetime import date, datetime, time, timedelta
 DAY = timedelta(days=1)
 # Entries of days further away say nothing of now.
 NEAR = timedelta(days=2)
+# Who had less between two duties is warned of: 11 h is the daily rest of directive 2003/88/EC,
+# article 3; the Labour Law of China names none.
+REST = timedelta(hours=11)
 WEEKDAYS = re.compile(r"[1-7](?:,[1-7])*")
 
 

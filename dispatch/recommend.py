@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from city.place import LonLat, distance_m
-from city.roster import rest_before
+from city.roster import REST, rest_before
 from city.run_card import Send
 from city.squad import Recommendation, Squad, Why
 
@@ -23,9 +23,6 @@ TRAVEL_POINTS, GRID_POINTS, WORKLOAD_POINTS = 50.0, 30.0, 20.0
 FAR_MINUTES = 30.0
 # Squads that inspect others' work are not sent to do it (督察中队).
 NEVER_SENT = frozenset({"inspection"})
-# Who had less between two duties is warned of: 11 h is the daily rest of directive 2003/88/EC,
-# article 3; the Labour Law of China names none.
-REST = timedelta(hours=11)
 # Nearer than this nobody calls one squad farther than another.
 SAME_MINUTES = 1.0
 

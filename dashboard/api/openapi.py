@@ -84,6 +84,7 @@ from dashboard.api.shapes import (
     RecommendationItem,
     RejectItem,
     ReplayAnswer,
+    RosterAnswer,
 )
 from dashboard.api.squads import SquadItem
 from dashboard.screens.alarms.load import MeasuresAnswer
@@ -275,6 +276,8 @@ OPERATIONS = (
               query={**PAGING, **_filters(squads.SQUAD_FILTERS)}),
     Operation("get", "/duty", "Who was on duty at a moment, as it was entered then", DutyAnswer,
               query={"at": _moment("the moment; now without it")}),
+    Operation("get", "/roster", "A week of all squads, from its Monday on", RosterAnswer,
+              query={"from": _text("a day of the week; today's without it", format="date")}),
     Operation("get", "/categories", "Categories a person may choose", CategoryItem, listed=True),
     Operation("get", "/kpi/trend", "The last 400 days by week, and when and where cases come up",
               TrendAnswer),

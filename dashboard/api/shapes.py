@@ -190,6 +190,46 @@ class OnDutyItem(msgspec.Struct, kw_only=True):
     to: datetime | None
 
 
+class RosterDuty(msgspec.Struct, kw_only=True):
+    """A duty of a day; `rest_hours` where the person rested too little before it, `expired` the
+    skills of which their certificate is over. By weekly shifts nobody is named."""
+
+    from_: str = msgspec.field(name="from")
+    to: str
+    person: str
+    called: str
+    phone: str
+    rest_hours: float | None
+    expired: list[str]
+
+
+class RosterDay(msgspec.Struct, kw_only=True):
+    """A day of a squad."""
+
+    date: date
+    duties: list[RosterDuty]
+
+
+class RosterItem(msgspec.Struct, kw_only=True):
+    """A squad and its week."""
+
+    squad: str
+    name_zh: str
+    name_en: str
+    kind: str
+    by_roster: bool
+    days: list[RosterDay]
+
+
+class RosterAnswer(msgspec.Struct, kw_only=True):
+    """A week from its Monday on."""
+
+    from_: date = msgspec.field(name="from")
+    today: date
+    items: list[RosterItem]
+    next: str | None
+
+
 class DutyAnswer(msgspec.Struct, kw_only=True):
     """The squads at a moment, by the log up to the event `seq`; 0: the log is younger."""
 

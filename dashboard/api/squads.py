@@ -1,4 +1,4 @@
-"""`/squads`: where they are, whether they are on duty, how much they carry; `/duty`: who is."""
+"""`/squads`: where they are, whether they are on duty, how much they carry."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 from flask import Blueprint, Response
 
-from city.errors import Forbidden
 from city.person import Caller
 from city.squad import Squad
 from dashboard.api.answers import json_answer
-from dashboard.api.params import cursor_key, page, parse_time, read_args, read_list_query
+from dashboard.api.params import cursor_key, page, read_list_query
 from dashboard.shell.auth import current_caller
 from dashboard.shell.parts import parts
-from dashboard.shell.plain_json import as_plain
-from dashboard.shell.who_sees_what import may_call
 from db import squads as squad_rows
 from db.pool import transaction
 from db.walls import find_district
-from replay.on_duty import read_duty
 
 SQUAD_FILTERS: dict[str, type] = {"kind": str, "on_duty": bool, "skill": str}
 
@@ -70,22 +66,6 @@ def squad_item(row: Squad, local: datetime) -> dict[str, Any]:
     )
     plain: dict[str, Any] = msgspec.to_builtins(item)
     return plain
-
-
-@squads.get("/duty")
-def who_is_on_duty() -> Response:
-    """Who was on duty at `at`, as it was entered then; now without it."""
-    args = read_args(("at",))
-    caller, now = current_caller(), datetime.now(UTC)
-    if not may_call(caller):
-        raise Forbidden("who is on duty is for the centre and the gas engineers")
-    at = parse_time("at", args["at"]) if "at" in args else now
-    with transaction(parts().pool) as conn:
-        district = find_district(conn, caller.district)
-        zone = ZoneInfo(district.timezone if district else "UTC")
-        found = read_duty(conn, caller.district, at, now, zone)
-    items = [{"from": row.pop("from_"), **row} for row in as_plain(found.items)]
-    return json_answer({"at": as_plain(at), "seq": found.seq, "items": items, "next": None})
 
 
 @squads.get("/squads")

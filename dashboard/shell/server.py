@@ -11,6 +11,7 @@ from dashboard.api.alarms import alarms
 from dashboard.api.approvals import approvals
 from dashboard.api.categories import categories
 from dashboard.api.devices import devices
+from dashboard.api.duty import duty
 from dashboard.api.events import events
 from dashboard.api.gateways import gateways
 from dashboard.api.health import LiveCollector, count_requests, health
@@ -101,7 +102,7 @@ def create_server(
     setup.add_setup(server, redis)
     tour.add_tour(server)
     for blueprint in (
-        *(devices, alarms, incidents, squads, categories, kpi, ingest),
+        *(devices, alarms, incidents, squads, duty, categories, kpi, ingest),
         *(video, events, registry, registers, gateways, people, settings, approvals),
         *(lighting, rules, permits, openapi),
     ):

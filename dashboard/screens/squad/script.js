@@ -61,7 +61,7 @@
     gw.showStatus();
     gw.live.on('snapshot', () => { showSquad(); tasks(); });
     gw.live.on('change', c => {
-      if (mine(c.incidents) || c.gone.some(id => document.querySelector(`.gw-task[data-incident="${id}"]`))) {
+      if (c.kinds.includes('incident.step_answered') || mine(c.incidents) || c.gone.some(id => document.querySelector(`.gw-task[data-incident="${id}"]`))) {
         if (gw.dialogOpen()) gw.tasksLater = true; else tasks();
       }
       if (c.squads.length) showWays();
