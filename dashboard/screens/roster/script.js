@@ -41,7 +41,7 @@
     const tools = gw.el('div', 'gw-roster-tools', [
       button('‹ ' + gw.t('roster.before'), () => go(gw.weekFrom(week.from, -1))), button(gw.t('roster.this'), () => go('')),
       button(gw.t('roster.after') + ' ›', () => go(gw.weekFrom(week.from, 1))), gw.el('span', 'gw-push'),
-      gw.el('a', 'gw-button', gw.t('roster.edit'), { href: '/settings?part=rosters' })]);
+      ...(gw.page.user.role === 'admin' ? [gw.el('a', 'gw-button', gw.t('roster.edit'), { href: '/settings?part=rosters' })] : [])]);
     const body = week.items.length ? table() : gw.el('p', 'gw-empty', gw.t('roster.none'));
     $('roster-body').replaceChildren(past(), tools, body);
   }
