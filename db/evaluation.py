@@ -22,6 +22,8 @@ TICKER_KEY = "alerts.ticker"
 # How many of the newest batches are looked at for the time of the last message: with several
 # ingest workers the newest row is not always the newest message.
 NEWEST_BATCHES = 16
+# West, south, east, north in degrees.
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,13 +282,31 @@ def list_watched_devices(conn: Connection, ids: Sequence[int] | None = None) -> 
         ).fetchall()
 
 
-def list_devices_of(conn: Connection, district: str) -> list[WatchedDevice]:
-    """All devices of a district."""
+def list_devices_within(
+    conn: Connection, district: str, boxes: Sequence[Box], pipes: Sequence[str]
+) -> list[WatchedDevice]:
+    """Devices of a district in one of these boxes, or of which an attribute names one of these
+    pipe sections."""
+    west, south, east, north = ([box[i] for box in boxes] for i in range(4))
     with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
         return cursor.execute(
-            f"SELECT {WATCHED_COLUMNS} FROM device WHERE district = %s",
-            (district,),
-        ).fetchall()
+            f"""
+            SELECT {WATCHED_COLUMNS}
+            FROM device WHERE id IN (
+                SELECT device.id
+                FROM unnest(%(west)s::float8[], %(south)s::float8[], %(east)s::float8[],
+                            %(north)s::float8[]) AS box (west, south, east, north)
+                JOIN device ON district = %(district)s
+                           AND lat BETWEEN south AND north AND lon BETWEEN west AND east
+                UNION ALL
+                SELECT id FROM device
+                WHERE cardinality(%(pipes)s::text[]) > 0 AND district = %(district)s
+                  AND attributes ->> 'pipe' = ANY(%(pipes)s)
+            )
+            """,
+            {"district": district, "west": west, "south": south, "east": east, "north": north,
+             "pipes": list(pipes)},
+        ).fetchall()  # fmt: skip
 
 
 def list_past_date(conn: Connection, attribute: str, today: date) -> set[int]:

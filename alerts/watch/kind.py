@@ -42,6 +42,8 @@ class Look:
     district: str = ""
     nothing_arrives: bool = False  # the whole feed is silent: nobody can be blamed for being so
     explained: Explained = field(default_factory=Explained)
+    more: set[str] = field(default_factory=set)  # kinds that took a part of what is due only
+    ahead: Mapping[str, Any] = field(default_factory=dict)  # what kinds read before the lock
     events: list[NewEvent] = field(default_factory=list)
 
     @property
@@ -61,6 +63,11 @@ class Kind(ABC, Generic[R, S]):
     @abstractmethod
     def parse(self, fields: Fields, common: dict[str, Any]) -> R:
         """A rule of this kind out of the fields that are its own, and those that all have."""
+
+    def read_ahead(self, conn: Connection, rules: Sequence[R], now: datetime) -> Any:
+        """What takes long to read and may be a moment old: read before evaluation has to wait,
+        found in `Look.ahead` by the name of the kind. For city-wide kinds."""
+        return None
 
     @abstractmethod
     def load(self, conn: Connection, rules: Sequence[R], look: Look) -> S | None:

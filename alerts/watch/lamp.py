@@ -119,8 +119,18 @@ class LampKind(Kind[LampRule, Sequence[Street]]):
             **common,
         )
 
+    def read_ahead(
+        self, conn: Connection, rules: Sequence[LampRule], now: datetime
+    ) -> dict[tuple[str, int], list[Seen] | None]:
+        return {(rule.code, rule.version): _see_lamps(conn, rule, now) for rule in rules}
+
     def load(self, conn: Connection, rules: Sequence[LampRule], look: Look) -> list[Street]:
-        found = [_load_street(conn, rule, look) for rule in rules]
+        ahead = look.ahead.get(self.name) or self.read_ahead(conn, rules, look.now)
+        found = [
+            _load_street(conn, rule, ahead[rule.code, rule.version], look)
+            for rule in rules
+            if (rule.code, rule.version) in ahead  # a newer one waits for the next look
+        ]
         return [street for street in found if street is not None]
 
     def judge(
@@ -144,33 +154,42 @@ class LampKind(Kind[LampRule, Sequence[Street]]):
             yield from lamps_of_the_past(rule, history, to)
 
 
-def _load_street(conn: Connection, rule: LampRule, look: Look) -> Street | None:
-    """None: it is day, and nothing is left of the night."""
-    now = look.now
-    timers = {
-        row.device_id: timer_from(row) for row in rule_timers.list_timers_of_rule(conn, rule.code)
-    }
-    live = alarms.list_live_alarms(conn, rule_codes=[rule.code])
-    watched = sorted(timers.keys() | {a.device_id for a in live if a.device_id is not None})
+def _see_lamps(conn: Connection, rule: LampRule, now: datetime) -> list[Seen] | None:
+    """The lamps that are dark, by night, and those that the rule is concerned with already;
+    without since when they are. None: it is day, and nothing is left of the night."""
+    timers = rule_timers.list_timers_of_rule(conn, rule.code)
+    concerned = {row.device_id for row in timers} | alarms.list_devices_in_alarm(conn, rule.code)
     centre = evaluation.find_centre(conn)
     slack = max(rule.grace - ACROSS_THE_CITY, timedelta(0))
     night = centre is not None and is_dark(now, LonLat(centre[1], centre[2]), slack)
-    if not night and not watched:
+    if not night and not concerned:
         return None
-    look.book.add(live, timers.values())
     rows = evaluation.list_lamps(
-        conn, sorted(rule.kinds), rule.power_share, dark=night, watched=watched
+        conn, sorted(rule.kinds), rule.power_share, dark=night, watched=sorted(concerned)
     )
     devices = {d.id: d for d in evaluation.list_watched_devices(conn, [r.device_id for r in rows])}
     lamps = [
-        see_lamp(rule, devices[row.device_id], row, timers.get(row.device_id), now)
+        see_lamp(rule, devices[row.device_id], row, None, now)
         for row in rows
         if devices[row.device_id].is_watched(now)
     ]
-    lamps = as_ordered(lamps, _orders_of_dark(conn, lamps, now))
+    return as_ordered(lamps, _orders_of_dark(conn, lamps, now))
+
+
+def _load_street(
+    conn: Connection, rule: LampRule, lamps: Sequence[Seen] | None, look: Look
+) -> Street | None:
+    """With what stands of the rule now."""
+    if lamps is None:
+        return None
+    timers = {
+        row.device_id: timer_from(row) for row in rule_timers.list_timers_of_rule(conn, rule.code)
+    }
+    look.book.add(alarms.list_live_alarms(conn, rule_codes=[rule.code]), timers.values())
+    seen = [replace(one, dark_since=timers.get(one.device.id)) for one in lamps]
     standing = [alarm for alarm in look.book.live_of(rule.code) if alarm.state in ACTIVE]
     raised = {alarm.condition: alarm.raised_at for alarm in standing}
-    return Street(rule, lamps, raised, frozenset(timers))
+    return Street(rule, seen, raised, frozenset(timers))
 
 
 def _orders_of_dark(conn: Connection, lamps: Sequence[Seen], now: datetime) -> LampOrders:
