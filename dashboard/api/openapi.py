@@ -63,13 +63,12 @@ from dashboard.api import incidents, ingest, people, permits, registry, settings
 from dashboard.api.alarms import WaitingAnswer
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
+from dashboard.api.duty_shapes import DeviceHistory, DutyAnswer, RosterAnswer
 from dashboard.api.shapes import (
     ApprovalItem,
     AreaItem,
     CategoryItem,
     DeviceAnswer,
-    DeviceHistory,
-    DutyAnswer,
     EventItem,
     EvidenceItem,
     IdentityItem,
@@ -84,7 +83,6 @@ from dashboard.api.shapes import (
     RecommendationItem,
     RejectItem,
     ReplayAnswer,
-    RosterAnswer,
 )
 from dashboard.api.squads import SquadItem
 from dashboard.screens.alarms.load import MeasuresAnswer

@@ -34,9 +34,13 @@ def test_a_case_shows_what_its_device_is_now_and_was_when_it_opened(site: Site) 
         )
         assert renamed.json()["name"] == "North gate"
         away = change(
-            admin, code, "out-of-service", reason="repair",
-            return_due_at="2099-01-01T00:00:00Z", version=renamed.json()["version"],
-        )  # fmt: skip
+            admin,
+            code,
+            "out-of-service",
+            reason="repair",
+            return_due_at="2099-01-01T00:00:00Z",
+            version=renamed.json()["version"],
+        )
         assert away.status_code == 422, "a year at most"
         retired = change(admin, code, "retire", reason="gone", version=renamed.json()["version"])
         assert retired.json()["retired_reason"] == "gone"
@@ -96,9 +100,10 @@ def test_a_checklist_holds_the_action_back_that_it_names(site: Site) -> None:
         case = act(client, case, "file").json()
         squad = client.get(f"/api/v1/incidents/{case['id']}/recommendations").json()["items"][0]
         for action, more in (
-            ("dispatch", {"squad": squad["squad"], "note": "x"}), ("acknowledge", {}),
+            ("dispatch", {"squad": squad["squad"], "note": "x"}),
+            ("acknowledge", {}),
             ("arrive", {}),
-        ):  # fmt: skip
+        ):
             case = act(client, case, action, **more).json()
         refused = assert_problem(act(client, case, "handle", note="done"), 409)
         assert refused["current"]["refused"] == "run_card"

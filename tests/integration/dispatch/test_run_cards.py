@@ -62,12 +62,15 @@ def test_nobody_reports_the_work_done_before_the_gas_was_measured(town: City) ->
     assert done.state is IncidentState.HANDLED
     told = events.list_newest(town.conn, f"incident:{incident}", kind="incident.step_answered")
     assert [(e.payload["passed"], e.payload["measured"]["o2_pct_vol"]) for e in told] == [
-        (True, 20.9), (False, 17.0),
-    ]  # fmt: skip
+        (True, 20.9),
+        (False, 17.0),
+    ]
     step = shown(town, incident)["card"]["steps"][0]
     assert (step["passed"], step["answer"]["note"], step["answer"]["answered_by"]) == (
-        True, "aired", "chen",
-    )  # fmt: skip
+        True,
+        "aired",
+        "chen",
+    )
 
 
 def test_what_was_measured_before_a_rework_is_not_now(town: City) -> None:
@@ -92,8 +95,9 @@ def test_a_case_keeps_the_card_of_the_time_it_opened(town: City) -> None:
     run_cards.put_in_force(town.conn, DISTRICT, {"gas-leak": changed}, town.now)
     card = shown(town, incident)["card"]
     assert (card["version"], card["steps"][0]["text_en"]) == (
-        1, "Oxygen and gas measured before entry",
-    )  # fmt: skip
+        1,
+        "Oxygen and gas measured before entry",
+    )
     newest = run_cards.list_in_force(town.conn, DISTRICT, town.now)
     assert [(one.code, one.version) for one in newest] == [("gas-leak", 2)]
     run_cards.end(town.conn, DISTRICT, ["gas-leak"], town.now)

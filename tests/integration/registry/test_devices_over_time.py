@@ -53,8 +53,13 @@ def test_what_a_device_was_is_answered_for_every_moment(field: Field) -> None:
         return list_then(conn, [code], field.now + timedelta(hours=hours))[code].name
 
     assert [name_at(h) for h in (0, 0.99, 1, 1.5, 2, 9)] == [
-        first, first, "Second", "Second", "Third", "Third",
-    ]  # fmt: skip
+        first,
+        first,
+        "Second",
+        "Second",
+        "Third",
+        "Third",
+    ]
 
 
 def test_a_moved_device_stands_in_its_new_grid_and_a_place_outside_is_refused(field: Field) -> None:
@@ -156,9 +161,15 @@ def given(
     conn: Connection, text: str, field: Field, why: str | None = None, *, dry_run: bool = False
 ) -> ImportReport:
     return import_content(
-        conn, "devices.csv", text.encode(), dry_run=dry_run, now=field.now, actor="li", why=why,
+        conn,
+        "devices.csv",
+        text.encode(),
+        dry_run=dry_run,
+        now=field.now,
+        actor="li",
+        why=why,
         datum="wgs84",
-    )  # fmt: skip
+    )
 
 
 def test_changed_rows_of_a_file_change_devices_with_the_reason(field: Field) -> None:
@@ -179,8 +190,10 @@ def test_changed_rows_of_a_file_change_devices_with_the_reason(field: Field) -> 
     assert row_of(conn, one, "report_interval_s") == interval, "an empty cell changes nothing"
     told = last_told(conn, one)
     assert (told.kind, told.payload["reason"], told.payload["file"]) == (
-        "device.renamed", "survey of May", "devices.csv",
-    )  # fmt: skip
+        "device.renamed",
+        "survey of May",
+        "devices.csv",
+    )
     assert "1 changed, 1 as they were" in report.as_text()
 
 
@@ -190,6 +203,7 @@ def test_a_file_changes_neither_kind_nor_identity(field: Field) -> None:
     text = f"code,kind,name,lon,lat,external_id\n{code},manhole,Gate,{lon},{lat},SN-9\n"
     report = given(conn, text, field, WHY)
     assert [(fault.field, fault.code) for fault in report.faults] == [
-        ("kind", "fixed"), ("external_id", "fixed_hardware"),
-    ]  # fmt: skip
+        ("kind", "fixed"),
+        ("external_id", "fixed_hardware"),
+    ]
     assert report.changed == 0
