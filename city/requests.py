@@ -118,6 +118,23 @@ class NextEventsRequest:
     skip: list[str] = field(default_factory=list)
 
 
+# Duty
+
+
+@dataclass(frozen=True, slots=True)
+class DutyChangeRequest:
+    """`stand_in` takes the duty of `squad` that begins on `day` at `start` (HH:MM); with
+    `other_day` and `other_start` whoever had it takes that duty of the stand-in's."""
+
+    squad: str
+    day: str
+    start: str
+    stand_in: str
+    why: str
+    other_day: str = ""
+    other_start: str = ""
+
+
 # The registry
 
 

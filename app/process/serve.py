@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts import steps as alert_steps
-from app import city_settings, first_run, four_eyes, lamps, proposals, rule_desk, shelving
+from app import city_settings, duty, first_run, four_eyes, lamps, proposals, rule_desk, shelving
 from app.demo_people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
@@ -87,6 +87,7 @@ def build_ports() -> Ports:
         incidents=dispatch_steps,
         alarms=alert_steps,
         shelving=shelving,
+        duty=duty,
         proposals=proposals,
         registry=registry_steps,
         quarantine=replay,

@@ -22,6 +22,7 @@ from city.requests import (
     AssignRequest,
     ChecklistRequest,
     CorrectRequest,
+    DutyChangeRequest,
     LampCancelRequest,
     LampOrderRequest,
     MoveRequest,
@@ -405,6 +406,14 @@ class ApprovalSteps(Protocol):
     ) -> Approval: ...
 
 
+class DutySteps(Protocol):
+    """`app.duty`: leave and swaps are asked for."""
+
+    def ask_change(
+        self, conn: Connection, caller: Caller, request: DutyChangeRequest, now: datetime
+    ) -> Approval: ...
+
+
 class FirstRunSteps(Protocol):
     """`app.first_run`: founding the first city in the browser. Only `found` and `dismiss_tour`
     write."""
@@ -476,6 +485,7 @@ class Ports:
     incidents: IncidentSteps
     alarms: AlarmSteps
     shelving: ShelvingSteps
+    duty: DutySteps
     proposals: ProposalSteps
     registry: RegistrySteps
     quarantine: QuarantineSteps

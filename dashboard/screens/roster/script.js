@@ -53,17 +53,32 @@
       gw.el('th', '', label(date, k), { scope: 'col', 'data-today': date === week.today ? 'yes' : 'no' }))]);
     const rows = week.items.map(squad => gw.el('tr', '', [
       gw.el('th', '', [gw.el('b', '', gw.pick(squad, 'name')), gw.el('small', '', gw.word('squad_kind', squad.kind) + (squad.by_roster ? '' : ' · ' + gw.t('roster.by_shifts')))], { scope: 'row' }),
-      ...squad.days.map((day, k) => gw.el('td', '', day.duties.length ? day.duties.map(duty) : [gw.el('span', 'gw-roster-free', gw.t('roster.free'))],
+      ...squad.days.map((day, k) => gw.el('td', '', day.duties.length ? day.duties.map(d => duty(d, squad, day.date)) : [gw.el('span', 'gw-roster-free', gw.t('roster.free'))],
         { 'data-label': label(day.date, k), 'data-today': day.date === week.today ? 'yes' : 'no' })),
     ]));
     return gw.el('div', 'gw-table-scroll', [gw.el('table', 'gw-roster-table', [gw.el('thead', '', [head]), gw.el('tbody', '', rows)])]);
   }
 
-  function duty(d) {
+  /* Leave, or a swap where another day is named; somebody else agrees. */
+  function ask(d, squad, date) {
+    const key = gw.newKey();
+    gw.dialog({ title: `${gw.t('roster.change')} · ${date} ${d.from} ${d.called}`, note: gw.t('roster.change_note'), button: gw.t('roster.change'), fields: [
+      { name: 'stand_in', label: gw.t('roster.stand_in'), required: true }, { name: 'other_day', label: gw.t('roster.other_day'), hint: gw.t('roster.other_hint') },
+      { name: 'other_start', label: gw.t('roster.other_start') }, { name: 'why', label: gw.t('roster.why'), required: true }],
+    submit: async values => {
+      const answer = await gw.send('POST', '/api/v1/roster/changes', { squad: squad.squad, day: date, start: d.from, ...values }, key);
+      if (!answer.ok) return gw.problem(answer);
+      gw.notice(gw.t('roster.asked', { n: answer.body.approval }));
+      return '';
+    } });
+  }
+
+  function duty(d, squad, date) {
     const doubts = [...(d.rest_hours === null ? [] : [gw.t('roster.rest', { hours: d.rest_hours })]),
       ...(d.expired.length ? [gw.t('roster.expired', { skills: d.expired.map(s => gw.word('skill', s)).join('、') })] : [])];
     return gw.el('div', 'gw-roster-duty', [gw.el('span', '', `${d.from}–${d.to}`), ...(d.called ? [gw.el('b', '', d.called)] : []),
-      ...(d.phone ? [gw.el('a', '', d.phone, { href: 'tel:' + d.phone.replace(/ /g, '') })] : []), ...doubts.map(text => gw.el('small', 'gw-doubt', text))]);
+      ...(d.phone ? [gw.el('a', '', d.phone, { href: 'tel:' + d.phone.replace(/ /g, '') })] : []), ...doubts.map(text => gw.el('small', 'gw-doubt', text)),
+      ...(d.person && date >= week.today ? [button(gw.t('roster.change'), () => ask(d, squad, date))] : [])]);
   }
 
   /* Answered from the log: what was entered later changes nothing. */
