@@ -8,9 +8,9 @@ from flask import Blueprint, Response
 
 from city.errors import InvalidInput
 from city.requests import DutyChangeRequest
-from dashboard.api.alarms import WaitingAnswer
 from dashboard.api.answers import json_answer, read_body, read_once, stored_answer
 from dashboard.api.params import parse_time, read_args
+from dashboard.api.shapes import WaitingAnswer
 from dashboard.screens.roster import load as work
 from dashboard.shell.auth import current_caller
 from dashboard.shell.changes import ACCEPTED, change

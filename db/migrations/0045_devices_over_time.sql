@@ -1,5 +1,5 @@
 -- What a device was called, where it stood and what it was before each change; that it is no more.
--- depends: 0040_pictures_for_browsers
+-- depends: 0044_published_figures
 
 ALTER TABLE device
     ADD retired_at     timestamptz,

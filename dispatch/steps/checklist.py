@@ -14,6 +14,7 @@ from city.run_card import Answer, Checklist, RunCard, choose, judge_answer, pars
 from db import areas, incidents, places, run_cards
 from db.events import append_events
 from db.pool import Connection
+from db.scopes import refuse_outside
 from dispatch.guard import check_version
 from dispatch.machine import SQUAD
 from dispatch.steps.telling import event
@@ -67,6 +68,7 @@ def answer_step(
     if not locked:
         raise NotFound("incident", incident_id)
     incident = locked[0]
+    refuse_outside(conn, caller.scope, incident)
     check_version(incident, caller, request.version)
     if caller.role not in ANSWERERS:
         raise Forbidden(f"a {caller.role.value} may not answer a checklist")

@@ -10,10 +10,12 @@ from city.device import is_away
 from city.incident import ListedIncident
 from city.person import Caller
 from city.requests import ActionRequest, ChecklistRequest, ReportRequest
+from city.scope import Scope
 from city.trust import state_words
 from dashboard.api.incident_json import incident_answer
+from dashboard.api.shapes import WaitingAnswer
 from dashboard.shell import who_sees_what
-from dashboard.shell.changes import CREATED, Once, change
+from dashboard.shell.changes import ACCEPTED, CREATED, Once, change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
 from db import incidents, listings
@@ -50,19 +52,19 @@ def facts_of(conn: Connection, caller: Caller, incident_id: int, now: datetime) 
     view = parts().ports.incidents.view(conn, caller, incident_id, now)
     alarms = listings.list_alarms(
         conn,
-        caller.district,
+        caller.scope,
         filters={"incident_id": incident_id},
         since=None,
         before=None,
         limit=ALARMS_SHOWN,
     )
     answer = incident_answer(as_plain(view.as_dict()), as_plain(alarms))
-    answer["devices"] = devices_of(conn, caller.district, answer, now)
+    answer["devices"] = devices_of(conn, caller.scope, answer, now)
     return who_sees_what.incident_for(answer, caller)
 
 
 def devices_of(
-    conn: Connection, district: str, incident: Mapping[str, Any], now: datetime
+    conn: Connection, scope: Scope, incident: Mapping[str, Any], now: datetime
 ) -> list[dict[str, Any]]:
     """The devices of a case and its alarms, with their state now and what they were then."""
     named = [incident["device"], *(alarm["device"] for alarm in incident["alarms"])]
@@ -70,7 +72,7 @@ def devices_of(
     if not codes:
         return []
     found = listings.list_devices(
-        conn, district, now, filters={}, since=None, after=None, limit=len(codes), codes=codes
+        conn, scope, now, filters={}, since=None, after=None, limit=len(codes), codes=codes
     )
     opened_at = datetime.fromisoformat(incident["opened_at"])
     then = list_then(conn, codes, opened_at)
@@ -97,9 +99,9 @@ def search(
     """Cases that a search finds, newest first."""
     with transaction(parts().pool) as conn:
         ids = parts().ports.incidents.find_cases(
-            conn, caller.district, query, states=states, before_id=before_id, limit=limit
+            conn, caller.scope, query, states=states, before_id=before_id, limit=limit
         )
-        return incidents.list_incidents(conn, caller.district, ids=ids, limit=limit) if ids else []
+        return incidents.list_incidents(conn, caller.scope, ids=ids, limit=limit) if ids else []
 
 
 def recommendations(caller: Caller, incident_id: int) -> list[dict[str, Any]]:
@@ -115,10 +117,13 @@ def recommendations(caller: Caller, incident_id: int) -> list[dict[str, Any]]:
 def act(
     caller: Caller, incident_id: int, request: ActionRequest, once: Once | None
 ) -> StoredAnswer:
-    """Act on an incident; answers with its new state. Raises `city.errors`."""
+    """Act on an incident; answers with its new state, or 202 with the request where a duty chief
+    has to let it happen. Raises `city.errors`."""
 
     def work(conn: Connection, now: datetime) -> Any:
-        parts().ports.incidents.act(conn, caller, incident_id, request, now)
+        asked = parts().ports.cases.act(conn, caller, incident_id, request, now)
+        if asked is not None:
+            return StoredAnswer(ACCEPTED, as_plain(WaitingAnswer.of(asked)))
         return facts_of(conn, caller, incident_id, now)
 
     return change(caller, work, once=once)
