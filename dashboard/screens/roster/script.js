@@ -84,7 +84,7 @@
   /* Answered from the log: what was entered later changes nothing. */
   function past() {
     const input = gw.el('input', 'gw-input', null, { type: 'datetime-local', name: 'at', 'aria-label': gw.t('roster.then') });
-    const ask = button(gw.t('roster.ask'), async () => {
+    const look = button(gw.t('roster.ask'), async () => {
       const at = new Date(input.value);
       if (!(at.getTime() > 0)) { input.focus(); return; }
       const answer = await gw.send('GET', '/api/v1/duty?at=' + encodeURIComponent(at.toISOString()));
@@ -93,7 +93,7 @@
       draw();
     });
     if (then) input.value = then.typed;
-    return gw.el('section', 'gw-panel gw-roster-then', [gw.el('h3', '', gw.t('roster.then')), gw.el('div', 'gw-roster-tools', [input, ask]), ...(then ? found() : [])]);
+    return gw.el('section', 'gw-panel gw-roster-then', [gw.el('h3', '', gw.t('roster.then')), gw.el('div', 'gw-roster-tools', [input, look]), ...(then ? found() : [])]);
   }
 
   function found() {
