@@ -242,6 +242,9 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.MERGED, A.COMMENT): COMMENT,
 }
 
+# What another person has to let happen, a duty chief.
+OF_DUTY_CHIEF = frozenset(a for (_, a), step in TABLE.items() if Need.DUTY_CHIEF in step.needs)
+
 # What the event log calls each action.
 EVENT_KINDS: dict[A, str] = {
     A.VERIFY: "incident.verification_requested",
@@ -271,6 +274,21 @@ EVENT_KINDS: dict[A, str] = {
 def actions_of(state: S, role: Role) -> list[A]:
     """What a role may do in a state, in the order of the table."""
     return [a for (s, a), step in TABLE.items() if s is state and role in step.roles]
+
+
+def field_steps() -> list[dict[str, object]]:
+    """What a squad leader may do in which state, what for, and where it leads: a phone without
+    signal goes on by this. What a duty chief has to let happen leads nowhere yet."""
+    return [
+        {
+            "state": state.value,
+            "action": action.value,
+            "to": (state if Need.DUTY_CHIEF in step.needs else target(step, state, None)).value,
+            "needs": [need.value for need in step.needs],
+        }
+        for (state, action), step in TABLE.items()
+        if Role.SQUAD_LEADER in step.roles
+    ]
 
 
 def target(step: Step, state: S, before: S | None) -> S:

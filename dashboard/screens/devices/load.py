@@ -167,6 +167,8 @@ def _names(device: listings.ListedDevice) -> list[str]:
 def identities(caller: Caller, code: str) -> list[dict[str, Any]]:
     """Every hardware that stood under this code, the present one first."""
     with transaction(parts().pool) as conn:
+        if caller.within is not None:
+            listings.find_device(conn, caller.scope, code, datetime.now(UTC))  # refuses others
         rows = as_plain(list_identities(conn, caller.district, code))
     return [{"from": row.pop("from_"), **row} for row in rows]
 
