@@ -28,6 +28,7 @@ Rules = Mapping[str, Rule]
 RETIRED = "the rule is no longer in force"
 OTHER_CONDITION = "the rule is about another condition now"
 OUT_OF_SCOPE = "the rule is not about this device any more"
+DEVICE_RETIRED = "the device was retired"
 NOT_REACHED = "by its new terms the rule would not raise it"
 
 
@@ -43,7 +44,8 @@ class Orphan:
     @property
     def facts(self) -> dict[str, Any]:
         """What the event log says of its end."""
-        return {"why": "rule_changed", "of_rule": self.rule, "because": self.because}
+        why = "device_retired" if self.because == DEVICE_RETIRED else "rule_changed"
+        return {"why": why, "of_rule": self.rule, "because": self.because}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ def look_for_orphans(
 
 def why_unfit(rule: Rule | None, alarm: Alarm, device: WatchedDevice | None) -> str | None:
     """Why a rule can never end an alarm that it holds; None: it can."""
+    if device is not None and device.retired_at is not None:
+        return DEVICE_RETIRED
     if rule is None:
         return RETIRED
     kind = KINDS[rule.watch]

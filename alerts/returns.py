@@ -1,4 +1,9 @@
-"""Devices that count again, judged at once by their latest values and not by their next ones."""
+"""Devices that count again, judged at once by their latest values and not by their next ones.
+
+Rules on values judge here, rules over a window are asked to look at once. What is looked at every
+few seconds anyway (silence, dark lamps, dates, gateways) needs nothing: it passes over a device
+that is away, and no longer does.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +14,12 @@ from alerts.book import AlarmBook
 from alerts.course import judge_sample
 from alerts.judge import Sample
 from alerts.known import REFRESH_EVERY
-from alerts.limits import ReadingRule, applies_to, on_readings, others
+from alerts.limits import ReadingRule, WindowRule, applies_to, on_readings, others
 from alerts.rules import Rule
 from alerts.save import load_book
 from alerts.watch.silence import SilenceRule
 from city.device import WatchedDevice
-from db import evaluation, returns
+from db import evaluation, returns, window_looks
 from db.pool import Connection
 from db.readings_past import PastReading
 
@@ -37,10 +42,14 @@ def judge_returned(
     load_book(conn, book, due, [rule.code for rule in reading])
     found = evaluation.list_watched_devices(conn, due)
     devices = {device.id: device for device in found if device.is_watched(now)}
+    looks: dict[tuple[str, int], datetime] = {}  # the oldest value that each has to look at
     for latest in returns.list_latest(conn, sorted(devices)):
         device = devices[latest.device_id]
         if now - latest.received_at <= may_be_silent(rules.values(), device):
             judge_latest(book, reading, device, latest)
+            for code in looking(rules.values(), device, latest):
+                looks.setdefault((code, device.id), latest.ts)
+    window_looks.mark(conn, [(*key, since, now) for key, since in looks.items()])
 
 
 def judge_latest(
@@ -52,6 +61,17 @@ def judge_latest(
     for rule in mine:
         if rule.metric.id == latest.metric_id:
             judge_sample(book, rule, device, sample, others(rule, mine))
+
+
+def looking(rules: Iterable[Rule], device: WatchedDevice, latest: PastReading) -> list[str]:
+    """Codes of the rules over a window that have to look at a value."""
+    return [
+        rule.code
+        for rule in rules
+        if isinstance(rule, WindowRule)
+        and latest.metric_id in rule.looks_at
+        and applies_to(rule, device)
+    ]
 
 
 def may_be_silent(rules: Iterable[Rule], device: WatchedDevice) -> timedelta:

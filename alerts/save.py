@@ -34,7 +34,9 @@ def save(conn: Connection, book: AlarmBook) -> list[NewEvent]:
     ids = alarms.insert_alarms(conn, [page.alarm for page in new])
     changes = [(page.alarm.id, change) for page in known for change in page.changes]
     changes += [(i, change) for i, page in zip(ids, new, strict=True) for change in page.changes]
-    alarms.insert_changes(conn, [ChangeRow(i, c.kind.value, book.now) for i, c in changes])
+    alarms.insert_changes(
+        conn, [ChangeRow(i, c.kind.value, book.now, why_of(c)) for i, c in changes]
+    )
     rule_timers.delete_timers(conn, sorted(book.stopped))
     rule_timers.save_timers(conn, [timer_row(k, t) for k, t in sorted(book.started.items())])
     noted = permits.save_notes(conn, list(book.noted.values()))
@@ -58,6 +60,11 @@ def _note_event(note: Noted, book: AlarmBook) -> NewEvent:
             "reason": note.reason,
         },
     )
+
+
+def why_of(change: Change) -> dict[str, Any]:
+    """Why it came to an end that no reading and no person brought about; empty: one of them did."""
+    return dict(change.facts) if "because" in change.facts else {}
 
 
 def as_event(alarm_id: int, change: Change) -> NewEvent:

@@ -51,7 +51,7 @@ from wire.model_check import check_text
 
 ACTOR = "cli"
 # Folders inside a city folder.
-INNER = (RULES, "models", "registers", "lighting")
+INNER = (RULES, "models", "registers", "lighting", "run-cards")
 # A folder in which a file is larger than this is another folder.
 FILE_MAX_BYTES = 200_000_000
 

@@ -111,12 +111,19 @@ def device() -> None:
     metavar="NAME",
     help="What the positions are in: wgs84, cgcs2000, gcj02 or bd09. Not asked about if given.",
 )
+@click.option(
+    "--reason",
+    default=None,
+    help="Why devices that are registered are changed by their rows; without it they are faults.",
+)
 @installation
-def device_import_command(settings: Settings, file: Path, dry_run: bool, datum: str | None) -> None:
-    """Register devices from FILE (.csv or .geojson)."""
+def device_import_command(
+    settings: Settings, file: Path, dry_run: bool, datum: str | None, reason: str | None
+) -> None:
+    """Register devices from FILE (.csv or .geojson), with --reason change them."""
     with transaction(settings) as conn:
         report = device_import.import_file(
-            conn, file, dry_run=dry_run, now=datetime.now(UTC), datum=datum
+            conn, file, dry_run=dry_run, now=datetime.now(UTC), datum=datum, why=reason
         )
         if dry_run:
             conn.rollback()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,15 @@ import click
 from app.commands import district_of, installation, parse_time, print_json, transaction
 from app.settings import Settings
 from city.errors import InvalidInput
-from city.requests import ApproveRequest, OutOfServiceRequest, ReplaceRequest
+from city.requests import (
+    ApproveRequest,
+    CorrectRequest,
+    MoveRequest,
+    OutOfServiceRequest,
+    ReasonRequest,
+    RenameRequest,
+    ReplaceRequest,
+)
 from city.scope import Scope
 from db import discovery, listings
 from db.device_changes import list_identities
@@ -35,11 +44,14 @@ def add_device_commands(group: click.Group) -> None:
 @click.command("list")
 @click.option("--kind", default=None)
 @click.option("--out-of-service", "away", is_flag=True, help="Only those out of service.")
+@click.option("--retired", "gone", is_flag=True, help="Only those that were retired.")
 @click.option("--json", "as_json", is_flag=True)
 @installation
-def list_command(settings: Settings, kind: str | None, away: bool, as_json: bool) -> None:
+def list_command(
+    settings: Settings, kind: str | None, away: bool, gone: bool, as_json: bool
+) -> None:
     """Registered devices: code, kind, model, identity, newest value, out of service until when."""
-    wanted: dict[str, Any] = {"kind": kind} if kind else {}
+    wanted: dict[str, Any] = {"retired": gone} | ({"kind": kind} if kind else {})
     if away:
         wanted["out_of_service"] = True
     now = datetime.now(UTC)
@@ -77,6 +89,8 @@ def device_line(row: listings.ListedDevice, now: datetime) -> str:
         f"{row.code}  {row.kind}  {row.model or '-'}  {row.format}:{row.external_id or row.code}"
         f"  {value}"
     )
+    if row.retired_at is not None:
+        return f"{line}  retired {row.retired_at:%Y-%m-%d}: {row.retired_reason}"
     if row.out_of_service_since is None:
         return line
     due = row.return_due_at
@@ -198,6 +212,85 @@ def replace_command(
     replay_of(settings, code)
 
 
+@click.command("rename")
+@click.argument("code")
+@click.argument("name")
+@click.option("--reason", required=True)
+@installation
+def rename_command(settings: Settings, code: str, name: str, reason: str) -> None:
+    """Device CODE is called NAME from now on; the code stays."""
+    _do(settings, registration.rename, code, RenameRequest(name, reason))
+    click.echo(f"{code} is called {name}")
+
+
+@click.command("move")
+@click.argument("code")
+@click.option("--lon", type=float, required=True)
+@click.option("--lat", type=float, required=True)
+@click.option("--datum", default="", metavar="NAME", help="wgs84 (default), cgcs2000, gcj02, bd09.")
+@click.option("--reason", required=True)
+@installation
+def move_command(
+    settings: Settings, code: str, lon: float, lat: float, datum: str, reason: str
+) -> None:
+    """Device CODE stands elsewhere from now on; cases and alarms stay where they arose."""
+    _do(settings, registration.move, code, MoveRequest(lon, lat, reason, datum))
+    click.echo(f"{code} stands at {lon:g}, {lat:g}")
+
+
+@click.command("correct")
+@click.argument("code")
+@click.option("--model", default=None)
+@click.option("--gas", default=None)
+@click.option("--report-interval", "report_interval_s", type=int, default=None, help="Seconds.")
+@click.option("--set", "put", multiple=True, metavar="NAME=JSON", help="An attribute; null: none.")
+@click.option("--reason", required=True)
+@installation
+def correct_command(
+    settings: Settings, code: str, put: tuple[str, ...], reason: str, **wanted: Any
+) -> None:
+    """Put right what was entered wrongly of device CODE."""
+    request = CorrectRequest(reason, attributes=dict(map(_attribute, put)), **wanted)
+    _do(settings, registration.correct, code, request)
+    click.echo(f"{code} is corrected")
+
+
+@click.command("retire")
+@click.argument("code")
+@click.option("--reason", required=True)
+@installation
+def retire_command(settings: Settings, code: str, reason: str) -> None:
+    """Device CODE is no more: its history stays, what it still sends is counted."""
+    _do(settings, registration.retire, code, ReasonRequest(reason))
+    click.echo(f"{code} is retired")
+
+
+@click.command("revive")
+@click.argument("code")
+@click.option("--reason", required=True)
+@installation
+def revive_command(settings: Settings, code: str, reason: str) -> None:
+    """Device CODE, which was retired, is there again."""
+    _do(settings, registration.revive, code, ReasonRequest(reason))
+    click.echo(f"{code} is there again")
+
+
+def _do(settings: Settings, step: Callable[..., None], code: str, request: object) -> None:
+    with transaction(settings) as conn:
+        step(conn, ACTOR, district_of(conn, settings), code, request, datetime.now(UTC))
+
+
+def _attribute(text: str) -> tuple[str, Any]:
+    """NAME=JSON; what is no JSON is the text itself."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise InvalidInput("--set", text, "must be NAME=JSON")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
 def replay_of(settings: Settings, code: str) -> None:
     """Try again what came before the identity was registered."""
     with transaction(settings) as conn:
@@ -213,5 +306,6 @@ def replay_of(settings: Settings, code: str) -> None:
 
 COMMANDS: tuple[click.Command, ...] = (
     list_command, discovered_command, approve_command, ignore_command, out_of_service_command,
-    return_command, replace_command,
+    return_command, replace_command, rename_command, move_command, correct_command, retire_command,
+    revive_command,
 )  # fmt: skip

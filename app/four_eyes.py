@@ -20,7 +20,7 @@ from alerts.orphans import Orphan
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from alerts.steps import write_retirement, write_rules
-from app import case_requests, lamps, shelving
+from app import case_requests, duty, lamps, shelving
 from city.approval import Approval, NewApproval, may_decide
 from city.errors import Conflict, Forbidden
 from city.event import NewEvent
@@ -286,6 +286,7 @@ KINDS: Mapping[str, ApprovalKind] = {
     GAS_RULES: ApprovalKind(ROLES, alarms.lock_alarms, _before, _moved, _put),
     **shelving.KINDS,
     **lamps.KINDS,
+    **duty.KINDS,
     **case_requests.KINDS,
 }
 

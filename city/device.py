@@ -37,13 +37,17 @@ class WatchedDevice:
     return_due_at: datetime | None
     model: str = ""
     areas: Mapping[str, str] = field(default_factory=dict)  # that it stands in, code to kind
+    retired_at: datetime | None = None
 
     def is_watched(self, now: datetime) -> bool:
-        """Out of service is always until a time; after it the device counts again."""
-        since = self.out_of_service_since
-        if since is None or since > now:
-            return True
-        return self.return_due_at is not None and self.return_due_at <= now
+        """Out of service is always until a time, after which the device counts again; one that was
+        retired is out of service for good."""
+        return not is_away(self.out_of_service_since, self.return_due_at, now)
+
+
+def is_away(since: datetime | None, due: datetime | None, now: datetime) -> bool:
+    """Whether a device that is out of service since then, and due back, is so now."""
+    return since is not None and since <= now and (due is None or due > now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class RegisteredDevice:
     timezone: str
     lon: float | None = None
     lat: float | None = None
+    retired_at: datetime | None = None
 
     def __post_init__(self) -> None:
         """The same few words stand in every row of a city: they are kept once."""

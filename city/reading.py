@@ -269,6 +269,7 @@ REASON_TIME_OLD = "time_too_old"
 REASON_TOO_LARGE = "payload_too_large"
 REASON_DEVICE_UNKNOWN = "device_unknown"
 REASON_DEVICE_REPLACED = "device_replaced"  # sent by hardware that was exchanged
+REASON_DEVICE_RETIRED = "device_retired"  # of a device that is no more
 REASON_METRIC_UNKNOWN = "metric_unknown"
 REASON_RANGE = "value_out_of_range"
 REASON_ALARM = "alarm_unclear"  # may be an alarm, and neither its sender nor a model says of what

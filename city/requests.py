@@ -68,6 +68,17 @@ class ActionRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ChecklistRequest:
+    """What was found at a step of the checklist; `measured` has a value for each metric that the
+    step asks for."""
+
+    step: str
+    version: int
+    measured: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportRequest:
     """A matter reported by a person; coordinates are WGS 84 degrees.
 
@@ -130,6 +141,23 @@ class NextEventsRequest:
     skip: list[str] = field(default_factory=list)
 
 
+# Duty
+
+
+@dataclass(frozen=True, slots=True)
+class DutyChangeRequest:
+    """`stand_in` takes the duty of `squad` that begins on `day` at `start` (HH:MM); with
+    `other_day` and `other_start` whoever had it takes that duty of the stand-in's."""
+
+    squad: str
+    day: str
+    start: str
+    stand_in: str
+    why: str
+    other_day: str = ""
+    other_start: str = ""
+
+
 # The registry
 
 
@@ -165,6 +193,47 @@ class ReplaceRequest:
     external_id: str = ""
     format: str | None = None
     model: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenameRequest:
+    """Another name; the code stays."""
+
+    name: str
+    reason: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRequest:
+    """Another place, in degrees; `datum` is what they are measured in, WGS-84 unless said."""
+
+    lon: float
+    lat: float
+    reason: str
+    datum: str = ""
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectRequest:
+    """What was entered wrongly; what is not given stays as it is. `attributes` are put beside
+    those that are there, and one that is null is taken out; an empty `gas` or `model` is none."""
+
+    reason: str
+    model: str | None = None
+    gas: str | None = None
+    report_interval_s: int | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonRequest:
+    """Why a device is retired, or brought back to life."""
+
+    reason: str
     version: int | None = None
 
 

@@ -10,6 +10,9 @@ from datetime import date, datetime, time, timedelta
 DAY = timedelta(days=1)
 # Entries of days further away say nothing of now.
 NEAR = timedelta(days=2)
+# Who had less between two duties is warned of: 11 h is the daily rest of directive 2003/88/EC,
+# article 3; the Labour Law of China names none.
+REST = timedelta(hours=11)
 WEEKDAYS = re.compile(r"[1-7](?:,[1-7])*")
 
 
@@ -65,6 +68,43 @@ def duty_at(roster: Sequence[Duty], local: datetime) -> Duty | None:
         if duty.end <= duty.start and clock < duty.end:
             return duty
     return None
+
+
+def running_at(roster: Sequence[Duty], local: datetime) -> tuple[datetime, datetime, Duty] | None:
+    """The duty that runs at a local wall-clock time, with its begin and end as such times."""
+    duty, wall = duty_at(roster, local), local.replace(tzinfo=None)
+    spans = spans_around(roster, local.date(), 1)
+    running = [span for span in spans if span[2] == duty and span[0] <= wall < span[1]]
+    return running[-1] if running else None
+
+
+def rest_before(roster: Sequence[Duty], local: datetime) -> timedelta | None:
+    """For how long whoever is on duty at a local wall-clock time was off before this duty, by the
+    days before it in this roster; None: nobody is on duty, or no duty of theirs is near."""
+    running = running_at(roster, local)
+    if running is None:
+        return None
+    began, _, duty = running
+    ended = [
+        end
+        for begin, end, one in spans_around(roster, local.date())
+        if one.person == duty.person and begin < began
+    ]
+    return None if not ended else max(timedelta(0), began - max(ended))
+
+
+def spans_around(
+    roster: Sequence[Duty], day: date, days: int = 3
+) -> list[tuple[datetime, datetime, Duty]]:
+    """The duties that begin on a day or on the few before it, as wall-clock times from and to."""
+    found = []
+    for back in range(days, -1, -1):
+        begins = day - back * DAY
+        for duty in of_day(roster, begins):
+            start = datetime.combine(begins, duty.start)
+            ends_on = begins + DAY if duty.end <= duty.start else begins
+            found.append((start, datetime.combine(ends_on, duty.end), duty))
+    return found
 
 
 def days_around(now: datetime) -> tuple[str, str]:

@@ -85,7 +85,7 @@ class Recommendation:
     name_zh: str
     name_en: str
     kind: str
-    eligible: bool  # on duty and able
+    eligible: bool  # on duty, able and certified
     score: float
     parts: dict[str, float]  # travel, grid, workload
     on_duty: bool
@@ -95,5 +95,6 @@ class Recommendation:
     travel_minutes: float | None
     open_incidents: int
     reasons: tuple[Why, ...]
+    why_not: tuple[Why, ...] = ()  # what speaks against it beside the one before all others
     called: str = ""
     phone: str = ""

@@ -14,6 +14,11 @@ from city.reading import Quality
 STALE_INTERVALS = 3
 
 
+# Words on values in the order in which they are said of a device. That a message came late, or is
+# simulated, says nothing against the device.
+STATE_ORDER = ("stuck", "clock", "clock_replaced", "suspect", "stale")
+
+
 class FaultKind(StrEnum):
     """What a job finds wrong with a device."""
 
@@ -43,6 +48,19 @@ def trust_words(
     if quality != Quality.GOOD:
         words.append(Quality(quality).name.lower())
     return words or ["good"]
+
+
+def state_words(
+    *,
+    retired: bool,
+    out_of_service: bool,
+    trust: Iterable[Iterable[str]],
+) -> list[str]:
+    """What to know of a device before any of its newest values (`trust_words` of each) is
+    believed, the gravest first; empty if nothing."""
+    said = {word for words in trust for word in words} - {"good"}
+    states = (("retired", retired), ("out_of_service", out_of_service))
+    return [word for word, holds in states if holds] + [w for w in STATE_ORDER if w in said]
 
 
 @dataclass(frozen=True, slots=True)

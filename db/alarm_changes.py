@@ -42,6 +42,7 @@ class WaitingChange:
     lon: float
     lat: float
     demo: bool
+    why: dict[str, Any]
 
     @property
     def condition_stands(self) -> bool:
@@ -50,7 +51,7 @@ class WaitingChange:
 
 WAITING_COLUMNS = select_list(
     WaitingChange, "a",
-    id="c.id", kind="c.kind", at="c.at", attempts="c.attempts", alarm_id="a.id",
+    id="c.id", kind="c.kind", at="c.at", attempts="c.attempts", alarm_id="a.id", why="c.why",
     device_code="device.code", device_name="device.name",
 )  # fmt: skip
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from city.alarm import Alarm
 from db.pool import Connection
@@ -42,6 +44,7 @@ class ChangeRow:
     alarm_id: int
     kind: str
     at: datetime
+    why: Mapping[str, Any] = field(default_factory=dict)
 
 
 def lock_alarms(conn: Connection) -> None:
@@ -221,6 +224,6 @@ def insert_changes(conn: Connection, changes: Sequence[ChangeRow]) -> None:
         return
     with conn.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO alarm_change (alarm_id, kind, at) VALUES (%s, %s, %s)",
-            [(c.alarm_id, c.kind, c.at) for c in changes],
+            "INSERT INTO alarm_change (alarm_id, kind, at, why) VALUES (%s, %s, %s, %s)",
+            [(c.alarm_id, c.kind, c.at, Jsonb(dict(c.why))) for c in changes],
         )

@@ -1,17 +1,36 @@
-"""What happens to a registered device: out of service and back, its hardware exchanged."""
+"""What happens to a registered device: out of service and back, its hardware exchanged, renamed,
+moved, corrected, retired; and what it was before."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 
 from city.errors import Conflict, NotFound
+from db.devices import Cell
 from db.pool import Connection
-from db.row_columns import select_list
+from db.row_columns import assignments, insert_list, names_of, select_list, values_of
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """What of a device may be put right; place in WGS-84 degrees."""
+
+    name: str
+    model: str
+    gas: str | None
+    lon: float
+    lat: float
+    report_interval_s: int
+    attributes: dict[str, Any]
+
+
+FACT_NAMES = names_of(DeviceFacts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +48,17 @@ class ClaimedDevice:
     return_due_at: datetime | None
     created_at: datetime
     version: int
+    name: str
+    gas: str | None
+    lon: float
+    lat: float
+    report_interval_s: int
+    attributes: dict[str, Any]
+    retired_at: datetime | None
+
+    @property
+    def facts(self) -> DeviceFacts:
+        return DeviceFacts(**{name: getattr(self, name) for name in FACT_NAMES})
 
     @property
     def identity(self) -> str:
@@ -52,6 +82,78 @@ def claim_device(conn: Connection, district: str, code: str) -> ClaimedDevice:
     if found is None:
         raise NotFound("device", code)
     return found
+
+
+def claim_known(conn: Connection, codes: Sequence[str]) -> dict[str, ClaimedDevice]:
+    """Those of these codes that are registered in any district, locked until the transaction
+    ends."""
+    with conn.cursor(row_factory=class_row(ClaimedDevice)) as cursor:
+        found = cursor.execute(
+            f"SELECT {CLAIMED_COLUMNS} FROM device WHERE code = ANY(%s) ORDER BY id FOR UPDATE",
+            (list(codes),),
+        ).fetchall()
+    return {device.code: device for device in found}
+
+
+def insert_past(conn: Connection, device_id: int, until: datetime) -> None:
+    """Keep a device as it is now, before it is changed."""
+    conn.execute(
+        f"""
+        INSERT INTO device_past (device_id, valid_to, version, {insert_list(FACT_NAMES)})
+        SELECT id, %s, version, {insert_list(FACT_NAMES)} FROM device WHERE id = %s
+        """,
+        (until, device_id),
+    )
+
+
+def update_facts(
+    conn: Connection, device_id: int, facts: DeviceFacts, cell: Cell | None, now: datetime
+) -> None:
+    """Put these in the place of what is there, which is kept; `cell` is where it now stands."""
+    insert_past(conn, device_id, now)
+    conn.execute(
+        f"""
+        UPDATE device
+        SET {assignments(FACT_NAMES)}, unit_grid = %(unit_grid)s, street = %(street)s,
+            community = %(community)s, version = version + 1
+        WHERE id = %(id)s
+        """,
+        {
+            **values_of(facts), "id": device_id,
+            "unit_grid": cell.code if cell else None, "street": cell.street if cell else None,
+            "community": cell.community if cell else None,
+        },
+    )  # fmt: skip
+
+
+def update_retired(conn: Connection, device_id: int, at: datetime, by: str, reason: str) -> None:
+    """It is no more; code, history and what hangs on it stay. What was said of its absence is
+    over."""
+    conn.execute(
+        """
+        UPDATE device
+        SET retired_at = %s, retired_by = %s, retired_reason = %s, out_of_service_since = NULL,
+            return_due_at = NULL, out_of_service_reason = '', out_of_service_by = NULL,
+            version = version + 1
+        WHERE id = %s
+        """,
+        (at, by, reason, device_id),
+    )
+
+
+def update_revived(conn: Connection, device_id: int) -> None:
+    """It is there again, under its code and identity."""
+    try:
+        conn.execute(
+            """
+            UPDATE device SET retired_at = NULL, retired_by = NULL, retired_reason = '',
+                              version = version + 1
+            WHERE id = %s
+            """,
+            (device_id,),
+        )
+    except UniqueViolation as error:
+        raise Conflict("another device has its identity now", current={}) from error
 
 
 def update_out_of_service(

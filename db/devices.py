@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -165,15 +165,25 @@ class TakenNames:
     codes: frozenset[str]
     external_ids: frozenset[tuple[str, str]]  # (format, external_id)
     places: frozenset[tuple[str, float, float]]  # (kind, lon, lat)
+    retired: frozenset[str] = frozenset()  # of the codes those of devices that are no more
 
 
-def list_taken(conn: Connection) -> TakenNames:
-    """Codes, external identities and places of every registered device."""
-    rows = conn.execute("SELECT code, format, external_id, kind, lon, lat FROM device").fetchall()
+def list_taken(conn: Connection, *, without: Collection[str] = ()) -> TakenNames:
+    """Codes, external identities and places of every registered device but those of these codes.
+    A retired one keeps its code alone: its hardware and its place are free."""
+    rows = conn.execute(
+        """
+        SELECT code, format, external_id, kind, lon, lat, retired_at IS NOT NULL FROM device
+        WHERE code <> ALL(%s)
+        """,
+        (list(without),),
+    ).fetchall()
+    there = [row for row in rows if not row[6]]
     return TakenNames(
         frozenset(row[0] for row in rows),
-        frozenset((row[1], row[2]) for row in rows if row[2] is not None),
-        frozenset((row[3], row[4], row[5]) for row in rows),
+        frozenset((row[1], row[2]) for row in there if row[2] is not None),
+        frozenset((row[3], row[4], row[5]) for row in there),
+        frozenset(row[0] for row in rows if row[6]),
     )
 
 

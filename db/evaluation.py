@@ -260,10 +260,13 @@ def postpone_batch(conn: Connection, batch_id: int, not_before: datetime) -> Non
     )
 
 
+# For the rules a device that was retired is out of service without an end.
 # An area counts on the days it is valid, whatever its hours: those are for video events.
 WATCHED = """
     SELECT id, code, device.district, kind, gas, lon, lat, unit_grid, attributes,
-           report_interval_s, demo, out_of_service_since, return_due_at, model,
+           report_interval_s, demo, model, retired_at,
+           coalesce(retired_at, out_of_service_since) AS out_of_service_since,
+           CASE WHEN retired_at IS NULL THEN return_due_at END AS return_due_at,
            coalesce(place.areas, '{}') AS areas
     FROM device
     LEFT JOIN (
@@ -357,6 +360,7 @@ def list_silent_devices(
                 SELECT device_id, max(received_at) AS last_at FROM device_latest GROUP BY device_id
             ) heard ON heard.device_id = d.id
             WHERE (%(kinds)s::text[] = '{}' OR d.kind = ANY(%(kinds)s))
+              AND d.retired_at IS NULL
               AND greatest(heard.last_at, %(since)s)
                   + d.report_interval_s * %(intervals)s * interval '1 second' < %(now)s
             ORDER BY d.id

@@ -166,6 +166,13 @@ def last_seq(conn: Connection) -> int:
     return row[0] if row else 0
 
 
+def seq_at(conn: Connection, at: datetime) -> int:
+    """Sequence number of the last event that had happened at a moment, 0 for none."""
+    row = conn.execute("SELECT coalesce(max(seq), 0) FROM event WHERE at <= %s", (at,)).fetchone()
+    assert row is not None, "an aggregate"
+    return int(row[0])
+
+
 @dataclass(frozen=True)
 class ChainReport:
     """`broken_at` is the first sequence number that does not follow from its predecessor."""

@@ -194,7 +194,7 @@ def list_all(conn: Connection) -> list[Gateway]:
 
 
 _IN_SERVICE: LiteralString = """
-    NOT coalesce(d.out_of_service_since <= %(now)s
+    d.retired_at IS NULL AND NOT coalesce(d.out_of_service_since <= %(now)s
              AND (d.return_due_at IS NULL OR d.return_due_at > %(now)s), false)
     """
 

@@ -104,7 +104,8 @@ def list_target(conn: Connection, district: str, target: Target) -> list[TargetL
         return cursor.execute(
             f"""
             SELECT id, code, lon, lat FROM device
-            WHERE kind = %(kind)s AND district = %(district)s AND out_of_service_since IS NULL
+            WHERE kind = %(kind)s AND district = %(district)s AND retired_at IS NULL
+              AND out_of_service_since IS NULL
               AND {column}
             ORDER BY code
             """,

@@ -178,7 +178,8 @@ def list_following_lamps(
             SELECT id, code, coalesce(attributes ->> 'cabinet', '') AS cabinet,
                    coalesce(street, '') AS street, lon, lat
             FROM device
-            WHERE kind = %(kind)s AND district = %(district)s AND out_of_service_since IS NULL
+            WHERE kind = %(kind)s AND district = %(district)s AND retired_at IS NULL
+              AND out_of_service_since IS NULL
               AND (%(ids)s::int[] IS NULL OR id = ANY(%(ids)s))
             ORDER BY code
             """,
@@ -224,7 +225,11 @@ def put_step(conn: Connection, step: DueStep, at: datetime | None) -> None:
 def list_districts(conn: Connection) -> Sequence[str]:
     """Districts that have lamps in service."""
     rows = conn.execute(
-        "SELECT DISTINCT district FROM device WHERE kind = %s AND out_of_service_since IS NULL",
+        """
+        SELECT DISTINCT district FROM device
+        WHERE kind = %s AND retired_at IS NULL
+              AND out_of_service_since IS NULL
+        """,
         (LIGHT,),
     )
     return sorted(code for (code,) in rows)

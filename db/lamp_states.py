@@ -69,7 +69,7 @@ def list_lamps_now(conn: Connection, district: str) -> list[LampNow]:
                    ON dim.device_id = d.id AND dim.metric_id = %(dim_pct)s
             LEFT JOIN lamp_command c ON c.device_id = d.id AND c.state IN ('queued', 'sent')
             WHERE d.kind = %(kind)s AND d.district = %(district)s
-              AND d.out_of_service_since IS NULL
+              AND d.out_of_service_since IS NULL AND d.retired_at IS NULL
             ORDER BY d.code
             """,
             {"kind": LIGHT, "district": district, **_IDS},

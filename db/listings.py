@@ -13,6 +13,7 @@ from city.alarm import Inhibition
 from city.errors import NotFound
 from city.scope import Scope
 from city.trust import ShownClock, trust_words
+from db.device_history import name_then
 from db.gateways import HeardThrough, list_heard_through
 from db.inhibitions import list_inhibitions_of
 from db.pool import Connection
@@ -24,6 +25,7 @@ from db.video_events import END_AFTER
 DEVICE_FILTERS: dict[str, type] = {
     "kind": str, "model": str, "format": str, "external_id": str, "gas": str, "street": str,
     "community": str, "unit_grid": str, "demo": bool, "out_of_service": bool,
+    "retired": bool,
 }  # fmt: skip
 ALARM_FILTERS: dict[str, type] = {
     "state": str, "severity": int, "category": str, "rule": str, "device": str,
@@ -73,6 +75,9 @@ class ListedDevice:
     return_due_at: datetime | None
     out_of_service_reason: str
     out_of_service_by: str | None
+    retired_at: datetime | None
+    retired_by: str | None
+    retired_reason: str
     online: bool | None
     online_at: datetime | None
     demo: bool
@@ -98,8 +103,10 @@ def list_devices(
     since: datetime | None,
     after: str | None,
     limit: int,
+    codes: Sequence[str] | None = None,
 ) -> list[ListedDevice]:
-    """Devices by code from `after` on; `since`: only those that measured something since then."""
+    """Devices by code from `after` on; `since`: only those that measured something since then;
+    `codes`: of these only."""
     with conn.cursor(row_factory=class_row(ListedDevice)) as cursor:
         devices = cursor.execute(
             f"""
@@ -107,7 +114,7 @@ def list_devices(
             FROM device d
             LEFT JOIN device_link link ON link.device_id = d.id
             WHERE d.district = %(district)s AND {inside("d")}
-              AND (%(code)s::text IS NULL OR d.code = %(code)s)
+              AND (%(codes)s::text[] IS NULL OR d.code = ANY(%(codes)s))
               AND (%(after)s::text IS NULL OR d.code > %(after)s)
               AND (%(kind)s::text IS NULL OR d.kind = %(kind)s)
               AND (%(model)s::text IS NULL OR d.model = %(model)s)
@@ -120,15 +127,16 @@ def list_devices(
               AND (%(demo)s::boolean IS NULL OR d.demo = %(demo)s)
               AND (%(out_of_service)s::boolean IS NULL
                    OR (d.out_of_service_since IS NOT NULL) = %(out_of_service)s)
+              AND (%(retired)s::boolean IS NULL OR (d.retired_at IS NOT NULL) = %(retired)s)
               AND (%(since)s::timestamptz IS NULL OR EXISTS (
                    SELECT FROM device_latest WHERE device_id = d.id AND ts >= %(since)s))
             ORDER BY d.code
             LIMIT %(limit)s
             """,
             {
-                **dict.fromkeys(DEVICE_FILTERS), "code": None, **filters,
+                **dict.fromkeys(DEVICE_FILTERS), **filters,
                 "district": scope.district, "within": scope.codes, "since": since,
-                "after": after, "limit": limit,
+                "after": after, "limit": limit, "codes": None if codes is None else list(codes),
             },
         ).fetchall()  # fmt: skip
     ids = [device.id for device in devices]
@@ -165,8 +173,9 @@ def _judged(
 
 def find_device(conn: Connection, scope: Scope, code: str, now: datetime) -> ListedDevice:
     """One device of the scope by its code."""
-    named = {"code": code}
-    found = list_devices(conn, scope, now, filters=named, since=None, after=None, limit=1)
+    found = list_devices(
+        conn, scope, now, filters={}, since=None, after=None, limit=1, codes=[code]
+    )
     if found:
         return found[0]
     if scope.within is not None:
@@ -262,7 +271,7 @@ ALARM_COLUMNS = select_list(
     ListedAlarm, "a",
     rule="a.rule_code", device="device.code", incident_id="link.incident_id",
     inhibited_by="CASE WHEN a.state <> 'normal' THEN muted.by_condition END",
-    device_name="device.name", kind="device.kind", street="street.code",
+    device_name=name_then("a.raised_at"), kind="device.kind", street="street.code",
     street_name="street.name", help="rule.definition -> 'help'",
 )  # fmt: skip
 

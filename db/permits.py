@@ -62,7 +62,7 @@ def list_candidates(
                    kind = 'manhole' OR EXISTS (
                        SELECT FROM device_latest l
                        WHERE l.device_id = device.id AND l.metric_id = ANY(%s)) AS has_cover
-            FROM device WHERE district = %s ORDER BY code
+            FROM device WHERE district = %s AND retired_at IS NULL ORDER BY code
             """,
             (list(cover_metrics), district),
         ).fetchall()

@@ -14,7 +14,7 @@ from db.pool import Connection
 from db.row_columns import select_list
 from db.scopes import inside
 
-STATES = ("ok", "alarm", "silent", "never", "out")
+STATES = ("ok", "alarm", "silent", "never", "out", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class RegistryRow:
     value: float | None
     ts: datetime | None
     quality: int | None
+    retired_at: datetime | None = None
+    retired_reason: str = ""
     faults: Sequence[str] = ()  # kinds of fault of the shown metric and of the whole device
 
 
@@ -96,6 +98,7 @@ def list_registry(
             ), found AS (
                 SELECT d.*, heard.at AS heard_at, live.severity,
                        CASE
+                       WHEN d.retired_at IS NOT NULL THEN 'retired'
                        WHEN d.out_of_service_since <= %(now)s
                             AND (d.return_due_at IS NULL OR d.return_due_at > %(now)s) THEN 'out'
                        WHEN live.severity IS NOT NULL THEN 'alarm'
@@ -112,7 +115,8 @@ def list_registry(
                        ILIKE %(text)s)
             ), page AS (
                 SELECT found.*, count(*) OVER ()::int AS total FROM found
-                WHERE %(state)s = '' OR found.state = %(state)s
+                WHERE found.state = %(state)s
+                   OR (%(state)s = '' AND found.state <> 'retired')
                 ORDER BY found.code LIMIT %(limit)s OFFSET %(offset)s
             )
             SELECT {ROW_COLUMNS}
@@ -193,7 +197,8 @@ def count_registry(conn: Connection, scope: Scope, now: datetime) -> RegistryCou
                    count(*) FILTER (WHERE out_of_service_since IS NOT NULL)::int AS out,
                    count(*) FILTER (WHERE out_of_service_since IS NOT NULL
                                     AND return_due_at <= %(now)s)::int AS overdue
-            FROM device d WHERE district = %(district)s AND {inside("d")}
+            FROM device d
+            WHERE district = %(district)s AND retired_at IS NULL AND {inside("d")}
             """,
             {"district": scope.district, "within": scope.codes, "now": now},
         ).fetchone()

@@ -72,6 +72,11 @@ def list_last_dates(conn: Connection) -> list[tuple[str, date]]:
     return [(squad, date.fromisoformat(day)) for squad, day in rows]
 
 
+def lock_rosters(conn: Connection) -> None:
+    """Nobody else writes rosters until the commit."""
+    conn.execute("LOCK TABLE squad_roster IN SHARE ROW EXCLUSIVE MODE")
+
+
 def replace_roster(conn: Connection, squad: str, duties: Sequence[Duty]) -> None:
     """Give a squad these duties and no others; none: it is on duty by its weekly shifts."""
     conn.execute("DELETE FROM squad_roster WHERE squad = %s", (squad,))

@@ -106,12 +106,13 @@ def has_demo_rows(conn: Connection, district: str) -> bool:
 
 
 def map_devices(conn: Connection, scope: Scope) -> list[tuple[Any, ...]]:
-    """(id, code, kind, lon, lat, unit grid, name) of every device."""
+    """(id, code, kind, lon, lat, unit grid, name) of every device that is there."""
     return conn.execute(
         f"""
         SELECT id, code, kind, round(lon::numeric, 6)::float8, round(lat::numeric, 6)::float8,
                unit_grid, name
-        FROM device d WHERE district = %(district)s AND {inside("d")} ORDER BY id
+        FROM device d
+        WHERE district = %(district)s AND retired_at IS NULL AND {inside("d")} ORDER BY id
         """,
         {"district": scope.district, "within": scope.codes},
     ).fetchall()
@@ -146,7 +147,7 @@ def map_stamp(conn: Connection, district: str) -> str:
         """
         SELECT (SELECT coalesce(md5(string_agg(concat_ws(' ', id, code, kind, lon, lat, unit_grid,
                                                          name), ',' ORDER BY id)), '')
-                FROM device WHERE district = %(d)s) || '-' ||
+                FROM device WHERE district = %(d)s AND retired_at IS NULL) || '-' ||
                (SELECT count(*) FROM unit_grid WHERE district = %(d)s) || '-' ||
                (SELECT coalesce(md5(string_agg(md5(p::text), '' ORDER BY code)), '')
                 FROM pipe_section AS p WHERE district = %(d)s) || '-' ||

@@ -14,12 +14,14 @@ from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import VOICE_NOTE, Action, Assignment, Incident, IncidentState, Merge, Role
 from city.person import DUTY_CHIEFS, Caller
 from city.requests import ActionRequest
+from city.run_card import Checklist
 from city.squad import Squad
 from city.stale_version import is_stale_version
 from dispatch.clocks import running
 from dispatch.gas import GasStanding
 from dispatch.machine import TABLE, Need, Step, actions_of
 from dispatch.merging import is_further
+from dispatch.run_cards import steps_in_the_way
 
 # At most so many approved postponements of one incident (domain.md 8, [S8]).
 MAX_POSTPONES = 2
@@ -52,6 +54,8 @@ class Facts:
     merge_target: Incident | None = None  # what it was merged into
     # Who acted for the squad, or handed in a photo of the work, since it was sent.
     hands: frozenset[str] = frozenset()
+    checklist: Checklist | None = None  # of its run card
+    recommended: str | None = None  # the squad that would be asked first, for a dispatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +367,19 @@ def _no_twin(
     return Refusal("twin_open", f"incident {facts.twin} is open for the same condition")
 
 
+def _card(before: Action) -> FactTest:
+    def test(
+        incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+    ) -> Refusal | None:
+        steps = steps_in_the_way(facts.checklist, before)
+        if not steps:
+            return None
+        named = "; ".join(step["text_en"] for step in steps)
+        return Refusal("run_card", f"the run card asks for it first: {named}", {"steps": steps})
+
+    return test
+
+
 FactTest = Callable[[Incident, Caller, Facts, ActionRequest | None], Refusal | None]
 
 FACT_TESTS: dict[Need, FactTest] = {
@@ -378,6 +395,9 @@ FACT_TESTS: dict[Need, FactTest] = {
     Need.NOT_OVERDUE: _not_overdue,
     Need.POSTPONES_LEFT: _postpones_left,
     Need.FIRST_SUSPENSION: _first_suspension,
+    Need.CARD_ARRIVE: _card(Action.ARRIVE),
+    Need.CARD_HANDLE: _card(Action.HANDLE),
+    Need.CARD_CLOSE: _card(Action.CLOSE),
     Need.NO_TWIN: _no_twin,
     Need.NOT_RED_GAS: _not_red_gas,
     Need.NOT_FURTHER: _not_further,

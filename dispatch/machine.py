@@ -37,6 +37,9 @@ class Need(StrEnum):
     NOT_OVERDUE = "not_overdue"
     POSTPONES_LEFT = "postpones_left"
     FIRST_SUSPENSION = "first_suspension"
+    CARD_ARRIVE = "card_arrive"  # what the run card wants checked before arriving
+    CARD_HANDLE = "card_handle"
+    CARD_CLOSE = "card_close"
     NO_TWIN = "no_twin"  # no other open incident of the same condition
     NOT_FURTHER = "not_further"  # the incident that it is merged into is as far, or further
     MERGE_STANDS = "merge_stands"  # what it was merged into has not been merged itself
@@ -166,7 +169,7 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.DISPATCHED, A.SPLIT): SPLIT,
     (S.DISPATCHED, A.CANCEL): CANCEL,
     (S.DISPATCHED, A.COMMENT): COMMENT,
-    (S.ACKNOWLEDGED, A.ARRIVE): Step(S.ON_SITE, SQUAD),
+    (S.ACKNOWLEDGED, A.ARRIVE): Step(S.ON_SITE, SQUAD, (Need.CARD_ARRIVE,)),
     (S.ACKNOWLEDGED, A.RETURN_BACK): RETURN,
     (S.ACKNOWLEDGED, A.POSTPONE): POSTPONE,
     (S.ACKNOWLEDGED, A.SUSPEND): SUSPEND,
@@ -175,7 +178,10 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.ACKNOWLEDGED, A.CANCEL): CANCEL,
     (S.ACKNOWLEDGED, A.COMMENT): COMMENT,
     (S.ON_SITE, A.HANDLE): Step(
-        S.HANDLED, SQUAD, (Need.NOTE, Need.PHOTO_AFTER), Clocks(start=(CHECK,), met=(HANDLE,))
+        S.HANDLED,
+        SQUAD,
+        (Need.NOTE, Need.CARD_HANDLE, Need.PHOTO_AFTER),
+        Clocks(start=(CHECK,), met=(HANDLE,)),
     ),
     (S.ON_SITE, A.RETURN_BACK): RETURN,
     (S.ON_SITE, A.POSTPONE): POSTPONE,
@@ -195,7 +201,14 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.CHECKING, A.CLOSE): Step(
         S.CLOSED,
         CHECKERS,
-        (Need.OTHER_PERSON, Need.ALARM_OVER, Need.ALARM_RELEASED, Need.EVIDENCE, Need.GAS_FREE),
+        (
+            Need.OTHER_PERSON,
+            Need.CARD_CLOSE,
+            Need.ALARM_OVER,
+            Need.ALARM_RELEASED,
+            Need.EVIDENCE,
+            Need.GAS_FREE,
+        ),
         Clocks(met=(CHECK,), stop_all=True),
     ),
     (S.CHECKING, A.REWORK): Step(

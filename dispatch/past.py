@@ -343,6 +343,7 @@ def waiting_change(trip: Trip, alarm: Alarm, kind: AlarmChangeKind) -> WaitingCh
         lon=alarm.lon,
         lat=alarm.lat,
         demo=alarm.demo,
+        why={},
     )
 
 

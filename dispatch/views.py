@@ -12,6 +12,8 @@ from city.category import Category
 from city.clock import Deadline, PauseRow, Standing
 from city.event import Event
 from city.incident import Action, Evidence, Incident, IncidentState, ListedIncident, SimilarIncident
+from city.run_card import Checklist
+from dispatch import run_cards
 from dispatch.attempts import Attempt
 from dispatch.gas import GasStanding
 from dispatch.guard import Refusal
@@ -95,6 +97,7 @@ class IncidentView:
     merged: tuple[tuple[int, str], ...]  # incidents that were merged into it: id, number
     similar: tuple[SimilarIncident, ...]
     timeline: tuple[Event, ...]
+    checklist: Checklist | None
     now: datetime
 
     def as_dict(self) -> dict[str, Any]:
@@ -118,6 +121,7 @@ class IncidentView:
             "gas": _plain(asdict(self.gas)) if self.gas.needed else None,
             "alarms": [_plain(asdict(a)) for a in self.alarms],
             "evidence": [_file(e) for e in self.evidence],
+            "card": run_cards.as_dict(self.checklist),
             "requests": [_plain(asdict(r)) for r in self.requests],
             "attempts": [_plain(asdict(a)) for a in self.attempts],
             "merged": [{"id": id, "number": number} for id, number in self.merged],

@@ -11,6 +11,7 @@ import shapely
 import shapely.prepared
 from shapely.geometry import shape
 
+from city.area import AreaKind
 from city.category import Category
 from city.clock import ClockKind
 from city.errors import InvalidInput
@@ -66,6 +67,7 @@ from founding.pipes import PIPES
 from founding.raster import default_raster, make_cells, place_below
 from founding.registers import read_registers
 from founding.rosters import judge_rosters
+from founding.run_cards import judge_cards, judge_certificates
 
 # Who may ask for a change of gas safety, and approve one.
 APPROVERS = (Role.GAS_ENGINEER, Role.ADMIN)
@@ -93,6 +95,9 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
     rosters = None
     if draft.rosters is not None:
         rosters = judge_rosters(draft.rosters, squads, people, faults)
+    certificates = None
+    if draft.certificates is not None:
+        certificates = judge_certificates(draft.certificates, people, faults)
     _second_person(district, people, faults)
     categories = _categories(draft, shipped, faults)
     rules = _rules(draft, shipped, categories, faults)
@@ -128,6 +133,8 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         if draft.video_limits is None
         else judge_limits(draft.video_limits, shipped.video_types, faults),
         rosters=rosters,
+        certificates=certificates,
+        run_cards=_run_cards(draft, [*shipped.categories, *categories], squads, faults),
         registers=registers,
         programmes=draft.programmes,
     )
@@ -218,6 +225,20 @@ def _duty_grids(
 
 
 # Models and pipes
+
+
+def _run_cards(
+    draft: Draft,
+    categories: Iterable[str],
+    squads: Mapping[str, SquadPart],
+    faults: list[Fault],
+) -> Mapping[str, str] | None:
+    if draft.run_cards is not None:
+        areas = None
+        if draft.areas is not None:
+            areas = {*AreaKind, *(entry.value.code for entry in draft.areas)}
+        judge_cards(draft.run_cards, categories, areas, squads, faults)
+    return draft.run_cards
 
 
 def _models(draft: Draft, shipped: Shipped, faults: list[Fault]) -> Mapping[str, ModelPart] | None:

@@ -18,8 +18,8 @@ ADDED, CHANGED, RETIRED = "added", "changed", "retired"
 # In this order changes are told.
 WHATS = (
     "district", "calendar", "division", "division_outline", "duty_grid", "unit_grid", "squad",
-    "category", "stage_limit", "person", "roster", "rule", "feed", "model", "pipe", "area",
-    "video_limit", "lamp_programme", "register",
+    "category", "stage_limit", "person", "roster", "certificate", "run_card", "rule", "feed",
+    "model", "pipe", "area", "video_limit", "lamp_programme", "register",
     "register_entry",
 )  # fmt: skip
 # What is not in the folder and stays all the same: people, rules and lighting programmes that were
@@ -82,6 +82,16 @@ def tables_of(city: City) -> Tables:
         },
         "person": {c: asdict(person) for c, person in city.people.items()},
         "rule": {c: {"text": text} for c, text in city.rules.items()},
+        **(
+            {}
+            if city.certificates is None
+            else {"certificate": {c: {"certificates": v} for c, v in city.certificates.items()}}
+        ),
+        **(
+            {}
+            if city.run_cards is None
+            else {"run_card": {c: {"text": text} for c, text in city.run_cards.items()}}
+        ),
         "lamp_programme": {c: {"text": text} for c, text in city.programmes.items()},
         **_if_told("feed", city.feeds),
         **_if_told("model", city.models),

@@ -26,6 +26,7 @@ from founding.folder import (
     CATEGORY_OPTIONAL,
     CELL_COLUMNS,
     CELL_OPTIONAL,
+    CERTIFICATE_COLUMNS,
     DIVISIONS,
     DUTY_GRID_COLUMNS,
     DUTY_GRIDS,
@@ -43,6 +44,8 @@ from founding.pipes import PIPES, write_pipes
 from founding.programmes import programme_file
 from founding.registers import data_file, definition_file
 from founding.rosters import entry_name
+from founding.run_cards import CERTIFICATES
+from founding.run_cards import FOLDER as RUN_CARDS
 from registers.entries import columns_of, entry_cells
 
 CELLS_FILE = "cells.csv"
@@ -98,8 +101,7 @@ def write_folder(city: City) -> dict[str, bytes]:
                 for _, g in sorted(city.duty_grids.items())
             ),
         )
-    if city.rosters:
-        files[ROSTER] = csv_text([*ROSTER_COLUMNS[0], *ROSTER_COLUMNS[1]], _roster(city.rosters))
+    files |= _duty(city)
     if city.cells:
         files[GRID_FILE] = f'file = "{CELLS_FILE}"\n'
         files[CELLS_FILE] = csv_text((*CELL_COLUMNS, *CELL_OPTIONAL), _cells(city))
@@ -120,6 +122,21 @@ def write_folder(city: City) -> dict[str, bytes]:
         if part.entries is not None:
             files[data_file(code)] = _entries(part)
     return {name: text.encode() for name, text in files.items()}
+
+
+def _duty(city: City) -> dict[str, str]:
+    """Rosters, certificates and run cards."""
+    files = {f"{RUN_CARDS}{code}.toml": text for code, text in (city.run_cards or {}).items()}
+    if city.rosters:
+        files[ROSTER] = csv_text([*ROSTER_COLUMNS[0], *ROSTER_COLUMNS[1]], _roster(city.rosters))
+    if city.certificates:
+        rows = (
+            [one.person, one.skill, one.valid_until.isoformat(), one.number]
+            for mine in city.certificates.values()
+            for one in mine
+        )
+        files[CERTIFICATES] = csv_text([*CERTIFICATE_COLUMNS[0], *CERTIFICATE_COLUMNS[1]], rows)
+    return files
 
 
 def _places(city: City) -> dict[str, str]:

@@ -10,6 +10,7 @@ from datetime import date, time
 from typing import TypeVar
 
 from city.category import Category
+from city.certificate import Certificate
 from city.clock import ClockKind, Limit
 from city.datum import Datum
 from city.errors import InvalidInput
@@ -41,6 +42,7 @@ from founding.pipes import PIPES, read_pipes
 from founding.programmes import FILE as PROGRAMME
 from founding.programmes import read_programmes
 from founding.registers import FILE as REGISTER
+from founding.run_cards import CERTIFICATES, is_card_file, read_cards
 from founding.sheets import Line, read_lines
 
 BOUNDARY, OUTLINES = "boundary.geojson", "divisions.geojson"
@@ -51,7 +53,7 @@ CALENDAR = re.compile(r"calendar-(\d{4})\.csv")
 RULE = re.compile(r"rules/[^/]+\.toml")
 KNOWN = (
     CITY_FILE, GRID_FILE, BOUNDARY, OUTLINES, DIVISIONS, DUTY_GRIDS, SQUADS, PEOPLE, ROSTER,
-    CATEGORIES, LIMITS, FEEDS, PIPES, AREAS, VIDEO,
+    CERTIFICATES, CATEGORIES, LIMITS, FEEDS, PIPES, AREAS, VIDEO,
 )  # fmt: skip
 NEEDED = (CITY_FILE, BOUNDARY)
 # A file of another name with such an end was meant to be one of ours.
@@ -83,8 +85,8 @@ T = TypeVar("T")
 
 
 def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
-    """`files` are the contents by name, those below `rules/`, `models/` and `registers/` with their
-    folder."""
+    """`files` are the contents by name, those below `rules/`, `models/`, `run-cards/` and
+    `registers/` with their folder."""
     faults = [
         Fault(name, None, "", "", "is missing from the folder") for name in NEEDED
         if name not in files
@@ -119,6 +121,10 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         squads=_table(files, SQUADS, _squad(datums.of(SQUADS)), SQUAD_COLUMNS, faults),
         people=_table(files, PEOPLE, _person, PEOPLE_COLUMNS, faults),
         rosters=read_roster(files, faults),
+        certificates=_table(files, CERTIFICATES, _certificate, CERTIFICATE_COLUMNS, faults)
+        if CERTIFICATES in files
+        else None,
+        run_cards=read_cards(files, faults),
         categories=_categories(files, faults),
         limits=_table(files, LIMITS, _limit, LIMIT_COLUMNS, faults),
         years=_years(files, faults),
@@ -138,6 +144,7 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
 
 
 Columns = tuple[Sequence[str], Sequence[str]]
+CERTIFICATE_COLUMNS: Columns = (("person", "skill", "valid_until"), ("number",))
 DIVISION_COLUMNS: Columns = (("code", "name", "level", "parent"), ("lon", "lat", "datum"))
 DUTY_GRID_COLUMNS: Columns = (("code", "name", "divisions"), ())
 SQUAD_COLUMNS: Columns = (
@@ -305,6 +312,17 @@ def _duty(line: Line) -> RosterRow | None:
     return RosterRow(squad, Duty(day, start, end, person, line.text("phone")))
 
 
+def _certificate(line: Line) -> Certificate | None:
+    person, skill = line.text("person", needed=True), line.text("skill", needed=True)
+    text = line.text("valid_until", needed=True)
+    try:
+        return Certificate(person, skill, line.text("number"), date.fromisoformat(text))
+    except ValueError:
+        if text:
+            line.fault("valid_until", "must be YYYY-MM-DD")
+        return None
+
+
 def _duty_day(line: Line) -> str:
     """A date, or days of the week in ascending order."""
     text = line.text("day", needed=True)
@@ -442,7 +460,7 @@ def _rules(files: Mapping[str, bytes], faults: list[Fault]) -> dict[str, str]:
 def _name_strangers(files: Mapping[str, bytes], order: GridOrder, faults: list[Fault]) -> None:
     for name in sorted(files):
         patterns = (CALENDAR, RULE, REGISTER, PROGRAMME)
-        listed = name in (*KNOWN, order.file) or is_model_file(name)
+        listed = name in (*KNOWN, order.file) or is_model_file(name) or is_card_file(name)
         known = listed or any(p.fullmatch(name) for p in patterns)
         if name.lower().endswith(OURS) and not known:
             faults.append(Fault(name, None, "", "", "is no file of a city folder"))

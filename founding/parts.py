@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from city.act_time import DEFAULT_PHONE_HOURS
 from city.area import Area
 from city.category import Category
+from city.certificate import Certificate
 from city.clock import DEFAULT_WINDOWS, Limit
 from city.errors import InvalidInput
 from city.feed import Feed
@@ -219,6 +220,8 @@ class Draft:
     squads: tuple[Entry[SquadPart], ...] = ()
     people: tuple[Entry[Person], ...] = ()
     rosters: tuple[Entry[RosterRow], ...] | None = None  # as they are
+    certificates: tuple[Entry[Certificate], ...] | None = None
+    run_cards: Mapping[str, str] | None = None  # text by code
     categories: tuple[Entry[Category], ...] | None = None
     limits: tuple[Entry[LimitRow], ...] = ()
     years: Mapping[int, Mapping[date, bool]] = field(default_factory=dict)
@@ -245,8 +248,8 @@ class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
     database alone. `rules` are the texts of its own rules, `programmes` those of its lighting
     programmes, `rosters` the duties of the squads that have a roster, `outlines` geometries of
-    divisions. Of rosters, feeds, models, pipes, outlines, areas and video limits None says that
-    they stay as they are."""
+    divisions. Of rosters, certificates, run cards, feeds, models, pipes, outlines, areas and video
+    limits None says that they stay as they are."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -265,6 +268,8 @@ class City:
     areas: Mapping[str, Area] | None = None
     video_limits: Mapping[str, VideoLimit] | None = None
     rosters: Mapping[str, tuple[Duty, ...]] | None = None
+    certificates: Mapping[str, tuple[Certificate, ...]] | None = None  # by person
+    run_cards: Mapping[str, str] | None = None  # text by code
     registers: Mapping[str, RegisterPart] = field(default_factory=dict)
     programmes: Mapping[str, str] = field(default_factory=dict)
 

@@ -13,12 +13,14 @@ from db import (
     areas,
     calendars,
     categories,
+    certificates,
     districts,
     grids,
     lamp_programmes,
     registers,
     rosters,
     rules,
+    run_cards,
     squads,
     users,
 )
@@ -208,6 +210,8 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         areas={area.code: area for area in areas.list_areas(conn, code)},
         video_limits={limit.entry: limit for limit in areas.list_limits(conn, code)},
         rosters=rosters.list_rosters(conn, code),
+        certificates=certificates.list_by_person(conn, code),
+        run_cards=run_cards.list_texts(conn, code),
         programmes={p.code: p.source for p in lamp_programmes.list_programmes(conn, code)},
     )
 

@@ -15,12 +15,14 @@ from city.squad import Squad
 from db import (
     calendars,
     categories,
+    certificates,
     devices,
     districts,
     feeds,
     grids,
     registers,
     rosters,
+    run_cards,
     squads,
     users,
 )
@@ -225,9 +227,22 @@ def _write(
     _write_people(conn, city, changes, passwords, now)
     for code in codes(changes, "roster", ADDED, CHANGED, RETIRED):
         rosters.replace_roster(conn, code, (city.rosters or {}).get(code, ()))
+    for person in codes(changes, "certificate", ADDED, CHANGED, RETIRED):
+        certificates.replace_certificates(conn, person, (city.certificates or {}).get(person, ()))
+    _write_run_cards(conn, city, changes, now)
     write_field(conn, city, changes, now)
     _write_registers(conn, city, changes, now)
     return changes
+
+
+def _write_run_cards(
+    conn: Connection, city: City, changes: Sequence[Change], now: datetime
+) -> None:
+    """A changed card is a new version; cases that opened under the one before keep it."""
+    district, wanted = city.district.code, city.run_cards or {}
+    run_cards.end(conn, district, codes(changes, "run_card", RETIRED), now)
+    new = codes(changes, "run_card", ADDED, CHANGED)
+    run_cards.put_in_force(conn, district, {code: wanted[code] for code in new}, now)
 
 
 def _passwords(

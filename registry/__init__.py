@@ -1,1 +1,2 @@
-"""The registry of devices: imported from files, approved, replaced, out of service and back."""
+"""The registry of devices: imported from files, approved, replaced, put right, out of
+service and back, retired."""

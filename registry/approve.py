@@ -16,7 +16,7 @@ from db.events import append_events
 from db.pool import Connection
 from registry.changes import device_event
 from registry.device_files import Row
-from registry.import_file import GASES, KINDS, districts_of, follow_models, judge_rows, register
+from registry.device_rows import GASES, KINDS, districts_of, follow_models, judge_rows, register
 from wire import FORMATS
 from wire.models import model_names
 

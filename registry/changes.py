@@ -10,13 +10,14 @@ from city.event import NewEvent
 from city.stale_version import is_stale_version
 from db.device_changes import ClaimedDevice, claim_device
 from db.pool import Connection
-from registry.import_file import TEXT_LENGTH_MAX
+from registry.device_rows import TEXT_LENGTH_MAX
 
 PROBLEMS = {
     "return_past": "must be in the future",
     "return_far": "must be within {days} days",
     "same_hardware": "is the identity the device has already",
     "missing": "is missing",
+    "nothing_changed": "is that already: nothing would change",
     "too_long": "is longer than {max} characters",
 }
 
@@ -31,6 +32,21 @@ def claim(conn: Connection, district: str, code: str, version: int | None) -> Cl
         }  # fmt: skip
         raise Conflict("somebody else changed this device first", current=current)
     return device
+
+
+def claim_present(
+    conn: Connection, district: str, code: str, version: int | None, *, retired: bool = False
+) -> ClaimedDevice:
+    """The same for one that is there, or for one that was retired."""
+    device = claim(conn, district, code, version)
+    if (device.retired_at is not None) is retired:
+        return device
+    if retired:
+        raise Conflict("the device was not retired", current={"version": device.version})
+    raise Conflict(
+        "the device was retired; bring it back to life first",
+        current={"version": device.version, "retired_at": device.retired_at},
+    )
 
 
 def check_reason(text: str) -> str:

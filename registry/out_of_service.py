@@ -10,7 +10,7 @@ from db import returns
 from db.device_changes import update_out_of_service, update_returned
 from db.events import append_events
 from db.pool import Connection
-from registry.changes import check_reason, claim, device_event, refused
+from registry.changes import check_reason, claim_present, device_event, refused
 
 # Out of service is always until a time; a longer one is another decision.
 OUT_OF_SERVICE_MAX = timedelta(days=366)
@@ -30,7 +30,7 @@ def take_out_of_service(
         raise refused("return_due_at", return_due_at, "return_past")
     if return_due_at > now + OUT_OF_SERVICE_MAX:
         raise refused("return_due_at", return_due_at, "return_far", days=OUT_OF_SERVICE_MAX.days)
-    device = claim(conn, district, code, request.version)
+    device = claim_present(conn, district, code, request.version)
     since = device.out_of_service_since or now
     update_out_of_service(conn, device.id, since, return_due_at, reason, actor)
     returns.judge_at(conn, [device.id], return_due_at)
@@ -44,7 +44,7 @@ def return_to_service(
     conn: Connection, actor: str, district: str, code: str, *, version: int | None, now: datetime
 ) -> None:
     """It counts again from now on, and is judged at once by what it said last."""
-    device = claim(conn, district, code, version)
+    device = claim_present(conn, district, code, version)
     if device.out_of_service_since is None:
         raise Conflict("the device is in service", current={"version": device.version})
     update_returned(conn, device.id)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from city.requests import ReplaceRequest
-from db.device_changes import ClaimedDevice, insert_old_identity, update_hardware
+from db.device_changes import ClaimedDevice, insert_old_identity, insert_past, update_hardware
 from db.devices import list_taken
 from db.events import append_events
 from db.pool import Connection
-from registry.changes import check_reason, claim, device_event, refused
+from registry.changes import check_reason, claim_present, device_event, refused
 from registry.device_files import Row
-from registry.import_file import Cells, Fault, identity_of, model_of
+from registry.device_rows import Cells, Fault, identity_of, model_of
 
 
 def replace(
@@ -24,7 +24,7 @@ def replace(
 ) -> None:
     """Other hardware at the same place: code, place and history stay, the old identity ends."""
     reason = check_reason(request.reason)
-    device = claim(conn, district, code, request.version)
+    device = claim_present(conn, district, code, request.version)
     faults: list[Fault] = []
     columns = {
         "external_id": request.external_id,
@@ -39,6 +39,8 @@ def replace(
     if faults:
         raise faults[0].as_error()
     insert_old_identity(conn, device, now, reason, actor)
+    if model != device.model:
+        insert_past(conn, device.id, now)
     update_hardware(conn, device.id, format_name, external_id, model)
     payload = {
         "reason": reason,

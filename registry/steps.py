@@ -5,11 +5,12 @@ judged as a row of a device file is.
 """
 
 from registry.approve import approve, ignore, registry_words
+from registry.corrections import correct, move, rename, retire, revive
 from registry.import_file import import_content
 from registry.out_of_service import return_to_service, take_out_of_service
 from registry.replace import replace
 
 __all__ = [
-    "approve", "ignore", "import_content", "registry_words", "replace", "return_to_service",
-    "take_out_of_service",
+    "approve", "correct", "ignore", "import_content", "move", "registry_words", "rename", "replace",
+    "retire", "return_to_service", "revive", "take_out_of_service",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ import msgspec
 from replay.picture import Picture
 
 # Of the body; one of another number is made anew from the log. Raise it whenever `Picture` changes.
-FORMAT = 1
+FORMAT = 2
 # Fast to read: a wall that starts waits for it.
 LEVEL = 3
 # A new checkpoint is worth its bytes after so many events, or after so long with any event at all;

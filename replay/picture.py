@@ -41,6 +41,7 @@ class Device(msgspec.Struct, frozen=True, array_like=True, gc=False):
     out_of_service_since: str | None
     return_due_at: str | None
     demo: bool
+    retired_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class _Draft:
             case "distress_call":
                 key, over = key_of(change.key.values()), row and row["acknowledged_at"]
                 _put(self._table(change.table), key, None if over else row)
-            case "register_definition" | "register_inspection":
+            case "register_definition" | "register_inspection" | "checklist_answer":
                 pass  # as many as a city has years: no screen shows them as they were
             case _:
                 key = key_of(change.key[name] for name in sorted(change.key))
@@ -205,7 +206,8 @@ def _forget_past(past: dict[int, Row], since: datetime) -> None:
 
 
 def _device(row: Row) -> Device:
-    return Device(**{name: row[name] for name in Device.__struct_fields__})
+    # The log is older than some columns.
+    return Device(**{name: row[name] for name in Device.__struct_fields__ if name in row})
 
 
 def _put(rows: dict[Any, Any], key: Any, value: Any) -> None:

@@ -12,6 +12,7 @@ from alerts import steps as alert_steps
 from app import (
     case_requests,
     city_settings,
+    duty,
     first_run,
     four_eyes,
     lamps,
@@ -97,6 +98,7 @@ def build_ports() -> Ports:
         cases=case_requests,
         alarms=alert_steps,
         shelving=shelving,
+        duty=duty,
         proposals=proposals,
         registry=registry_steps,
         quarantine=replay,

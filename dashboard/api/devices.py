@@ -19,6 +19,7 @@ from dashboard.api.params import (
     read_args,
     read_list_query,
 )
+from dashboard.screens.devices import load as work
 from dashboard.shell.auth import current_caller
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
@@ -41,7 +42,7 @@ def list_devices() -> Response:
             conn,
             current_caller().scope,
             datetime.now(UTC),
-            filters=query.filters,
+            filters={"retired": False, **query.filters},
             since=query.since,
             after=check_text("cursor", key[0]) if key else None,
             limit=query.limit + 1,
@@ -57,6 +58,13 @@ def get_device(code: str) -> Response:
             conn, current_caller().scope, check_text("code", code), datetime.now(UTC)
         )
     return json_answer(as_plain(row))
+
+
+@devices.get("/devices/<code>/history")
+def get_history(code: str) -> Response:
+    """Who changed the device, when and why, and what was before; newest first."""
+    read_args(())
+    return json_answer(work.history(current_caller(), check_text("code", code)))
 
 
 @devices.get("/devices/<code>/readings")

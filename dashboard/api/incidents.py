@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 from city.act_time import SaidTime
 from city.errors import InvalidInput, NotFound
 from city.incident import FINAL_STATES, VOICE_TYPES, IncidentState
-from city.requests import ActionRequest, ReportRequest
+from city.requests import ActionRequest, ChecklistRequest, ReportRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
 from dashboard.api.bodies import check_text
 from dashboard.api.params import (
@@ -106,6 +106,13 @@ def act(incident_id: int) -> Response:
     wanted = read_body(ActionRequest)
     number = known_id("incident", incident_id)
     return stored_answer(load.act(current_caller(), number, wanted, read_once(), read_sent_at()))
+
+
+@incidents.post("/incidents/<int:incident_id>/checklist")
+def answer_step(incident_id: int) -> Response:
+    wanted = read_body(ChecklistRequest)
+    number = known_id("incident", incident_id)
+    return stored_answer(load.answer_step(current_caller(), number, wanted, read_once()))
 
 
 @incidents.get("/incidents/<int:incident_id>/recommendations")

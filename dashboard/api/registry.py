@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import Blueprint, Response, request
 
 from city.errors import InvalidInput
 from city.requests import (
     ApproveRequest,
+    CorrectRequest,
+    MoveRequest,
     OutOfServiceRequest,
+    ReasonRequest,
+    RenameRequest,
     ReplaceRequest,
     ReplayRequest,
     VersionRequest,
@@ -95,6 +100,41 @@ def replace(code: str) -> Response:
     return stored_answer(work.replace(current_caller(), wanted, asked, read_once()))
 
 
+@registry.post("/devices/<code>/rename")
+@requires(*work.CHANGERS)
+def rename(code: str) -> Response:
+    return _put_right(code, "rename", read_body(RenameRequest))
+
+
+@registry.post("/devices/<code>/move")
+@requires(*work.CHANGERS)
+def move(code: str) -> Response:
+    return _put_right(code, "move", read_body(MoveRequest))
+
+
+@registry.post("/devices/<code>/correct")
+@requires(*work.CHANGERS)
+def correct(code: str) -> Response:
+    return _put_right(code, "correct", read_body(CorrectRequest))
+
+
+@registry.post("/devices/<code>/retire")
+@requires(*work.CHANGERS)
+def retire(code: str) -> Response:
+    return _put_right(code, "retire", read_body(ReasonRequest))
+
+
+@registry.post("/devices/<code>/revive")
+@requires(*work.CHANGERS)
+def revive(code: str) -> Response:
+    return _put_right(code, "revive", read_body(ReasonRequest))
+
+
+def _put_right(code: str, step: work.Correction, asked: Any) -> Response:
+    wanted = check_text("code", code)
+    return stored_answer(work.put_right(current_caller(), wanted, step, asked, read_once()))
+
+
 @registry.post("/devices/<code>/replay")
 @requires(*work.CHANGERS)
 def replay(code: str) -> Response:
@@ -116,16 +156,21 @@ def list_identities(code: str) -> Response:
 def import_devices() -> Response:
     """multipart/form-data with `file`, a .csv or .geojson.
 
-    409 with `current.datum_question` where positions look shifted; `datum` is the answer.
+    409 with `current.datum_question` where positions look shifted; `datum` is the answer. With
+    `why`, rows whose code is registered change that device.
     """
-    args = read_args(("dry_run", "datum"))
+    args = read_args(("dry_run", "datum", "why"))
+    why = check_text("why", args["why"]) if "why" in args else None
     datum = check_text("datum", args["datum"]) if args.get("datum") else None
     dry_run = bool(parse_filter("dry_run", args["dry_run"], bool)) if "dry_run" in args else False
     file = request.files.get("file")
     if file is None or not file.filename:
         raise InvalidInput("file", None, "is missing: send multipart/form-data")
     name, content = check_text("file", file.filename), file.read()
-    once = read_once([str(dry_run).encode(), (datum or "").encode(), name.encode(), content])
+    said = [str(dry_run), datum or "", *([] if why is None else [why]), name]
+    once = read_once([*(text.encode() for text in said), content])
     return stored_answer(
-        work.import_file(current_caller(), name, content, dry_run=dry_run, datum=datum, once=once)
+        work.import_file(
+            current_caller(), name, content, dry_run=dry_run, datum=datum, why=why, once=once
+        )
     )

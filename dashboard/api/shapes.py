@@ -10,6 +10,7 @@ import msgspec
 from city.approval import Approval, ApprovalState, CaseRequest
 from city.clock import CountedDay
 from city.incident import Action, DoubtCode, IncidentState, SimilarIncident, Source
+from dashboard.api.duty_shapes import CardItem, CaseDevice
 from db.ledger import Imbalance, LedgerLine
 from db.listings import ListedAlarm, ListedDevice, ListedVideoEvent
 
@@ -212,7 +213,9 @@ class IncidentAnswer(msgspec.Struct, kw_only=True):
     pauses: list[dict[str, Any]]
     gas: dict[str, Any] | None
     alarms: list[ListedAlarm]
+    devices: list[CaseDevice]
     evidence: list[EvidenceItem]
+    card: CardItem | None
     similar: list[SimilarIncident]
     requests: list[CaseRequest]
     attempts: list[AttemptItem]
@@ -247,6 +250,7 @@ class RecommendationItem(msgspec.Struct, kw_only=True):
     travel_minutes: float | None
     open_incidents: int
     reasons: list[Why]
+    why_not: list[Why]
     called: str
     phone: str
 
@@ -377,6 +381,8 @@ class ImportAnswer(msgspec.Struct, kw_only=True):
     file: str
     rows: int
     imported: int
+    changed: int
+    unchanged: int
     faulty_rows: int
     dry_run: bool
     encoding: str

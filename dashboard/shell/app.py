@@ -24,6 +24,7 @@ from dashboard.screens.permits import page as permits
 from dashboard.screens.quarantine import page as quarantine
 from dashboard.screens.registers import page as registers
 from dashboard.screens.review import page as review
+from dashboard.screens.roster import page as roster
 from dashboard.screens.rules import page as rules
 from dashboard.screens.settings import page as settings
 from dashboard.screens.wall import page as wall
@@ -40,7 +41,7 @@ LAYOUTS: dict[str, Callable[[View], Component]] = {
     **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},
     "settings": settings.layout, "approvals": approvals.layout, "cases": cases.layout,
     "registers": registers.layout, "lighting": lighting.layout, "review": review.layout,
-    "rules": rules.layout, "permits": permits.layout,
+    "rules": rules.layout, "permits": permits.layout, "roster": roster.layout,
 }  # fmt: skip
 
 INDEX = """<!DOCTYPE html>

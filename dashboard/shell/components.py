@@ -248,7 +248,8 @@ def refusal_text(t: Texts, wait: Mapping[str, Any]) -> str:
         return t.word("evidence", wait["code"])
     latched = wait["code"] == "alarm_latched"
     named = [_named(t, alarm, latched=latched) for alarm in wait.get("alarms", ())]
-    return text.format_map(_Gaps(alarms="; ".join(named)))
+    steps = "; ".join(t.pick(step, "text") for step in wait.get("steps", ()))
+    return text.format_map(_Gaps(alarms="; ".join(named), steps=steps))
 
 
 def _named(t: Texts, alarm: Mapping[str, Any], *, latched: bool) -> str:
@@ -329,12 +330,17 @@ def actor_text(t: Texts, actor: str) -> str:
     return t("actor.system") if actor == "system" else actor
 
 
+# Why an alarm of a case ended though no reading and no person ended it (`alarms.orphans`).
+ALARM_ENDED = ("rule_changed", "device_retired")
+
+
 def event_note(t: Texts, event: Mapping[str, Any]) -> str:
     """The words a person or the system added to an event."""
     payload = event.get("payload") or {}
     parts = [
         t.pick(payload, "squad_name") or payload.get("squad"),
         t.word("cause", payload["reason"]) if isinstance(payload.get("reason"), str) else "",
+        t.word("cause", payload["why"]) if payload.get("why") in ALARM_ENDED else "",
         payload.get("note"),
         t.word("evidence", payload.get("stage")),
         t.word("clock", payload.get("clock")),

@@ -41,6 +41,7 @@ SCREENS: dict[str, tuple[Role, ...]] = {
     "cases": (_A, _D, _G, _C, _L),
     "kpi": (_A, _D, _L, _V),
     "lighting": (_A, _D, _L, _V),
+    "roster": (_A, _D, _G),
     "permits": (_A, _D, _G, _C, _S, _L),
     "rules": (_A, _D, _G, _L),
     "registers": (_A, _D, _G, _C, _S, _L),

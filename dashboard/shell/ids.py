@@ -130,6 +130,9 @@ REVIEW_MORE = "review-more"
 RULES_BODY = "rules-body"  # filled in the browser
 PERMITS_BODY = "permits-body"  # filled in the browser
 
+# Rosters
+ROSTER_BODY = "roster-body"  # filled in the browser
+
 # Registers
 REGISTERS_BODY = "registers-body"  # filled in the browser
 

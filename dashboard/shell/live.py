@@ -419,6 +419,8 @@ def wall_devices(
 ) -> Iterator[WallDevice]:
     """Devices of the log with their newest values, which come from beside it."""
     for device_id, device in picture.devices.items():
+        if device.retired_at is not None:
+            continue
         out = shown.is_out_of_service(device, now)
         values = newest.get(device_id, NOTHING_YET)
         yield WallDevice(device_id, device.kind, device.report_interval_s, out, *values)

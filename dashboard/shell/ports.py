@@ -21,13 +21,19 @@ from city.requests import (
     ActionRequest,
     ApproveRequest,
     AssignRequest,
+    ChecklistRequest,
+    CorrectRequest,
+    DutyChangeRequest,
     LampCancelRequest,
     LampOrderRequest,
+    MoveRequest,
     NightRequest,
     OutOfServiceRequest,
     PasswordRequest,
     ProgrammeRequest,
     ProgrammeRetireRequest,
+    ReasonRequest,
+    RenameRequest,
     ReplaceRequest,
     ReportRequest,
     RoleRequest,
@@ -75,6 +81,11 @@ class IncidentSteps(Protocol):
     def rank_squads(
         self, conn: Connection, incident_id: int, now: datetime
     ) -> Sequence[Recommendation]: ...
+
+    def answer_step(
+        self, conn: Connection, caller: Caller, incident_id: int, request: ChecklistRequest,
+        now: datetime,
+    ) -> None: ...  # fmt: skip
 
     def add_evidence(
         self,
@@ -149,6 +160,10 @@ class ImportReport(Protocol):
     def encoding(self) -> str: ...
     @property
     def datums(self) -> Sequence[str]: ...
+    @property
+    def changed(self) -> int: ...
+    @property
+    def unchanged(self) -> int: ...
 
 
 class RegistryWords(Protocol):
@@ -179,6 +194,7 @@ class RegistrySteps(Protocol):
         district: str | None = None,
         actor: str = "cli",
         datum: str | None = None,
+        why: str | None = None,
     ) -> ImportReport: ...
 
     def registry_words(self, conn: Connection) -> RegistryWords: ...
@@ -227,6 +243,31 @@ class RegistrySteps(Protocol):
         request: ReplaceRequest,
         now: datetime,
     ) -> None: ...
+
+    def rename(
+        self, conn: Connection, actor: str, district: str, code: str, request: RenameRequest,
+        now: datetime,
+    ) -> None: ...  # fmt: skip
+
+    def move(
+        self, conn: Connection, actor: str, district: str, code: str, request: MoveRequest,
+        now: datetime,
+    ) -> None: ...  # fmt: skip
+
+    def correct(
+        self, conn: Connection, actor: str, district: str, code: str, request: CorrectRequest,
+        now: datetime,
+    ) -> None: ...  # fmt: skip
+
+    def retire(
+        self, conn: Connection, actor: str, district: str, code: str, request: ReasonRequest,
+        now: datetime,
+    ) -> None: ...  # fmt: skip
+
+    def revive(
+        self, conn: Connection, actor: str, district: str, code: str, request: ReasonRequest,
+        now: datetime,
+    ) -> None: ...  # fmt: skip
 
 
 class Replayed(Protocol):
@@ -383,6 +424,14 @@ class ApprovalSteps(Protocol):
     ) -> Approval: ...
 
 
+class DutySteps(Protocol):
+    """`app.duty`: leave and swaps are asked for."""
+
+    def ask_change(
+        self, conn: Connection, caller: Caller, request: DutyChangeRequest, now: datetime
+    ) -> Approval: ...
+
+
 class FirstRunSteps(Protocol):
     """`app.first_run`: founding the first city in the browser. Only `found` and `dismiss_tour`
     write."""
@@ -455,6 +504,7 @@ class Ports:
     cases: CaseSteps
     alarms: AlarmSteps
     shelving: ShelvingSteps
+    duty: DutySteps
     proposals: ProposalSteps
     registry: RegistrySteps
     quarantine: QuarantineSteps

@@ -11,6 +11,7 @@ from dashboard.api.alarms import alarms
 from dashboard.api.approvals import approvals
 from dashboard.api.categories import categories
 from dashboard.api.devices import devices
+from dashboard.api.duty import duty
 from dashboard.api.events import events
 from dashboard.api.gateways import gateways
 from dashboard.api.health import LiveCollector, count_requests, health
@@ -104,7 +105,7 @@ def create_server(
     tour.add_tour(server)
     add_phone(server)
     for blueprint in (
-        *(devices, alarms, incidents, squads, categories, kpi, ingest),
+        *(devices, alarms, incidents, squads, duty, categories, kpi, ingest),
         *(video, events, registry, registers, gateways, people, settings, approvals),
         *(lighting, rules, permits, lone_work, openapi),
     ):

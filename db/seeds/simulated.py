@@ -35,7 +35,7 @@ def list_simulated_devices(conn: Connection) -> list[SimulatedDevice]:
             SELECT code, kind, district, model, format, external_id, lon, lat,
                    report_interval_s, attributes
             FROM device
-            WHERE demo AND out_of_service_since IS NULL
+            WHERE demo AND out_of_service_since IS NULL AND retired_at IS NULL
             ORDER BY code
             """
         ).fetchall()

@@ -7,6 +7,7 @@ event log last.
 from dispatch.machine import field_steps
 from dispatch.steps.acting import act, act_approved, waits_for_duty_chief
 from dispatch.steps.alarms import take_alarm_change
+from dispatch.steps.checklist import answer_step
 from dispatch.steps.evidence import add_evidence, take_late_picture
 from dispatch.steps.lone_work import (
     acknowledge_call,
@@ -27,6 +28,7 @@ __all__ = [
     "act",
     "act_approved",
     "add_evidence",
+    "answer_step",
     "begin_check_in",
     "call_for_help",
     "end_check_in",

@@ -114,7 +114,17 @@ def perform(
     known_until = loaded.terms.calendar.known_until.isoformat()
     return [
         *noticed,
-        action_told(incident, after, caller, request, moved, now, approved_by, acted),
+        action_told(
+            incident,
+            after,
+            caller,
+            request,
+            moved,
+            now,
+            approved_by,
+            acted,
+            loaded.facts.recommended,
+        ),
         *calendar_warnings(after, moved, known_until, caller, now),
         *more,
     ]

@@ -215,7 +215,7 @@ def change_told(
         condition=change.condition,
         device=change.device_code,
         severity=change.severity,
-        **more,
+        **{**change.why, **more},
     )
 
 

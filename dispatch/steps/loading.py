@@ -29,6 +29,8 @@ from db.pool import Connection
 from dispatch.clocks import Terms
 from dispatch.gas import GasStanding, Watched, judge_gas
 from dispatch.guard import Facts
+from dispatch.steps.checklist import load_checklist
+from dispatch.steps.ranking import rank_for
 
 # Photos that count only for the round of handling in which they were handed in.
 ROUND_STAGES = frozenset({"photo_after", "check_photo"})
@@ -70,11 +72,12 @@ def load(
         twin=_twin(conn, incident),
         assignments=assignments.list_assignments(conn, incident.id),
         hands=_hands(conn, files, incident),
+        checklist=load_checklist(conn, incident),
     )
     if incident.merged_into is not None:
         facts = _with_merge(conn, incident, facts)
     if request is not None:
-        facts = _with_named(conn, incident, request, facts)
+        facts = _with_named(conn, incident, request, facts, now)
     closed = tuple(pause.as_pause() for pause in pauses if pause.ended_at is not None)
     terms = load_terms(conn, incident.district, incident.id, category, closed)
     return Loaded(facts, terms, alarms)
@@ -98,11 +101,14 @@ def load_terms(
 
 
 def _with_named(
-    conn: Connection, incident: Incident, request: ActionRequest, facts: Facts
+    conn: Connection, incident: Incident, request: ActionRequest, facts: Facts, now: datetime
 ) -> Facts:
     """The squad, category or incident that the request names, as far as its action takes one."""
     if request.action is Action.DISPATCH and request.squad:
-        return replace(facts, squad=squads.find_squad(conn, incident.district, request.squad))
+        squad = squads.find_squad(conn, incident.district, request.squad)
+        ranked = rank_for(conn, incident, facts.category, facts.checklist, now)
+        first = ranked[0].squad if ranked and ranked[0].eligible else None
+        return replace(facts, squad=squad, recommended=first)
     if request.action is Action.SPLIT and request.category:
         return replace(
             facts, new_category=categories.find_in_force(conn, request.category, incident.district)

@@ -75,8 +75,10 @@ def action_told(
     now: datetime,
     approved_by: str = "",
     acted: ActTime | None = None,
+    recommended: str | None = None,
 ) -> NewEvent:
-    """The event of one action; its own time is that of the receipt."""
+    """The event of one action; its own time is that of the receipt. Of a dispatch with the squad
+    that was recommended, where another one was sent."""
     return event(
         after,
         EVENT_KINDS[request.action],
@@ -95,6 +97,7 @@ def action_told(
         category=request.category,
         clocks=moved.told,
         **time_told(acted, request.acted_at),
+        **({"instead_of": recommended} if recommended not in (None, after.squad) else {}),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
@@ -12,17 +11,7 @@ from city.incident import Incident, IncidentState
 from city.person import Caller
 from city.scope import Scope
 from city.squad import Recommendation
-from db import (
-    approvals,
-    calendars,
-    categories,
-    evidence,
-    incidents,
-    merges,
-    openings,
-    places,
-    squads,
-)
+from db import approvals, calendars, categories, evidence, incidents, merges, openings
 from db.events import list_events
 from db.pool import Connection
 from db.scopes import refuse_outside
@@ -31,8 +20,9 @@ from dispatch.attempts import Attempt, list_attempts
 from dispatch.doubts import with_doubts
 from dispatch.guard import Facts, Refusal, is_own, judge, needs_duty_chief
 from dispatch.machine import TABLE, actions_of, target
-from dispatch.recommend import rank
+from dispatch.steps.checklist import load_checklist
 from dispatch.steps.loading import load
+from dispatch.steps.ranking import rank_for
 from dispatch.views import ActionView, ClockView, IncidentView
 
 # Entries of the timeline shown with an incident.
@@ -66,6 +56,7 @@ def view(conn: Connection, caller: Caller, incident_id: int, now: datetime) -> I
         merged=tuple(merges.list_merged_into(conn, incident.id)),
         similar=tuple(openings.list_similar(conn, incident.id)),
         timeline=tuple(list_events(conn, subject=incident.subject, limit=TIMELINE)),
+        checklist=loaded.facts.checklist,
         now=now,
     )
 
@@ -119,15 +110,4 @@ def rank_squads(conn: Connection, incident_id: int, now: datetime) -> list[Recom
     """Squads of the incident's district in the order in which to ask them, and whom to call."""
     incident = incidents.find(conn, incident_id)
     category = categories.find(conn, incident.category, incident.category_version)
-    place = places.place_at(conn, incident.district, incident.at)
-    zone = places.zone_of(conn, incident.district)
-    ranked = rank(
-        category.skill,
-        incident.at,
-        place.duty_grid,
-        squads.list_squads(conn, incident.district, near=now),
-        now,
-        now.astimezone(zone),
-    )
-    phones = squads.list_phones(conn, incident.district)
-    return [r if r.phone else replace(r, phone=phones[r.squad]) for r in ranked]
+    return rank_for(conn, incident, category, load_checklist(conn, incident), now)

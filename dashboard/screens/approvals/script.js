@@ -59,6 +59,7 @@
 
   function title(item) {
     const names = item.shown.rules.map(rule => `${gw.page.lang === 'en' ? rule.title_en : rule.title_zh} (${rule.code})`);
+    if (item.shown.duty) names.push(`${gw.t('approvals.duty')} · ${item.shown.duty.squad}`);
     if (item.shown.order) names.push(orderText(item.shown.order));
     if (item.shown.shelve) names.push(`${gw.t('approvals.shelve')} · ${gw.reason(item.shown.shelve.why) || item.shown.shelve.condition}`);
     if (item.shown.case) names.push(`${gw.word('action', item.shown.case.action)} · ${gw.pick(item.shown.case, 'title')}`);
@@ -83,6 +84,7 @@
       ...(shown.order ? [gw.el('p', 'gw-approvals-warning', gw.t('approvals.lamps_by_day', { n: gw.number(shown.order.lamps) }))] : []),
       ...(shown.shelve ? [gw.el('p', 'gw-approvals-warning', gw.t('approvals.shelve_what', { condition: shown.shelve.condition, severity: gw.word('severity', shown.shelve.severity), since: when(shown.shelve.since), until: when(shown.shelve.until) }))] : []),
       ...(shown.case ? asksTime(shown.case) : []),
+      ...(shown.duty ? list('', shown.duty.moves.map(move => gw.t('approvals.duty_move', move))) : []),
       ...(shown.switch_off ? [gw.el('p', 'gw-approvals-warning', gw.t('approvals.switch_off'))] : []),
       ...shown.rules.flatMap(rule => [
         gw.el('h4', '', `${gw.t('approvals.rule')} ${rule.code}${rule.before ? '' : ' · ' + gw.t('approvals.rule_new')}${rule.after ? '' : ' · ' + gw.t('approvals.rule_retired')}`),

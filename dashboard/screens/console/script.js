@@ -181,7 +181,7 @@
     gw.showSound();
     gw.every(5000, flood); // a flood ends without an event
     gw.live.on('snapshot', () => { fill(); flood(); gw.showCritical(); videos(); if (gw.selected) refresh(); });
-    gw.live.on('change', c => { update(c); flood(); gw.showCritical(); });
+    gw.live.on('change', c => { update(c); flood(); gw.showCritical(); if (gw.selected && c.kinds.includes('incident.step_answered')) refresh(); });
     gw.every(1000, () => gw.tickDue());
     gw.map.on('pick', hit => {
       if (gw.picking) return;

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from city.act_time import SaidTime
+from city.device import is_away
 from city.incident import ListedIncident
 from city.person import Caller
-from city.requests import ActionRequest, ReportRequest
+from city.requests import ActionRequest, ChecklistRequest, ReportRequest
+from city.scope import Scope
+from city.trust import state_words
 from dashboard.api.incident_json import incident_answer
 from dashboard.api.shapes import WaitingAnswer
 from dashboard.shell import who_sees_what
@@ -17,11 +20,18 @@ from dashboard.shell.changes import ACCEPTED, CREATED, Once, change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
 from db import incidents, listings
+from db.device_history import DeviceThen, list_then
 from db.idempotency import StoredAnswer
 from db.pool import Connection, transaction
 
 # Alarms shown with their incident, newest first.
 ALARMS_SHOWN = 100
+# Devices whose state is shown with their incident: those of its newest alarms.
+DEVICES_SHOWN = 20
+DEVICE_FIELDS = (
+    "code", "kind", "name", "model", "lon", "lat", "out_of_service_since", "return_due_at",
+    "out_of_service_reason", "retired_at", "retired_reason", "clock", "latest",
+)  # fmt: skip
 # A recommendation for whoever sends nobody.
 WITHOUT_CALL = {"called": "", "phone": ""}
 
@@ -50,7 +60,38 @@ def facts_of(conn: Connection, caller: Caller, incident_id: int, now: datetime) 
         limit=ALARMS_SHOWN,
     )
     answer = incident_answer(as_plain(view.as_dict()), as_plain(alarms))
+    answer["devices"] = devices_of(conn, caller.scope, answer, now)
     return who_sees_what.incident_for(answer, caller)
+
+
+def devices_of(
+    conn: Connection, scope: Scope, incident: Mapping[str, Any], now: datetime
+) -> list[dict[str, Any]]:
+    """The devices of a case and its alarms, with their state now and what they were then."""
+    named = [incident["device"], *(alarm["device"] for alarm in incident["alarms"])]
+    codes = list(dict.fromkeys(code for code in named if code))[:DEVICES_SHOWN]
+    if not codes:
+        return []
+    found = listings.list_devices(
+        conn, scope, now, filters={}, since=None, after=None, limit=len(codes), codes=codes
+    )
+    opened_at = datetime.fromisoformat(incident["opened_at"])
+    then = list_then(conn, codes, opened_at)
+    shown = {device.code: case_device(device, then[device.code], now) for device in found}
+    return [shown[code] for code in codes if code in shown]
+
+
+def case_device(device: listings.ListedDevice, then: DeviceThen, now: datetime) -> dict[str, Any]:
+    """One device of a case."""
+    states = state_words(
+        retired=device.retired_at is not None,
+        out_of_service=is_away(device.out_of_service_since, device.return_due_at, now),
+        trust=[value.trust for value in device.latest],
+    )
+    plain = as_plain(device)
+    return {name: plain[name] for name in DEVICE_FIELDS} | {
+        "states": states, "then": as_plain(then),
+    }  # fmt: skip
 
 
 def search(
@@ -88,6 +129,18 @@ def act(
         asked = parts().ports.cases.act(conn, caller, incident_id, request, now, sent_at)
         if asked is not None:
             return StoredAnswer(ACCEPTED, as_plain(WaitingAnswer.of(asked)))
+        return facts_of(conn, caller, incident_id, now)
+
+    return change(caller, work, once=once)
+
+
+def answer_step(
+    caller: Caller, incident_id: int, request: ChecklistRequest, once: Once | None
+) -> StoredAnswer:
+    """Answer a step of the checklist; answers with the incident."""
+
+    def work(conn: Connection, now: datetime) -> Any:
+        parts().ports.incidents.answer_step(conn, caller, incident_id, request, now)
         return facts_of(conn, caller, incident_id, now)
 
     return change(caller, work, once=once)

@@ -11,6 +11,8 @@ from dash.development.base_component import Component
 from city.alarm import AlarmState, Severity
 from city.incident import FINAL_STATES, VOICE_TYPES, Action, IncidentState, Role
 from dashboard.api.alarms import MAY_CHANGE
+from dashboard.screens.detail.device_states import render_devices
+from dashboard.screens.detail.run_card import render_card
 from dashboard.screens.devices.load import CHANGERS
 from dashboard.screens.operations.gateways_load import gateway_of
 from dashboard.shell.components import (
@@ -26,7 +28,7 @@ from dashboard.shell.components import (
     render_severity,
     render_timeline,
 )
-from dashboard.shell.i18n import Texts
+from dashboard.shell.i18n import CHINESE, Texts
 from dashboard.shell.i18n.times import day_and_clock, duration
 
 # Squads offered with a key; the rest stand in the assign dialog.
@@ -54,7 +56,13 @@ def render_detail(
         render_actions(t, incident),
         render_merged(t, incident),
         render_similar(t, incident),
+        render_card(t, incident),
         render_alarms(t, incident, role),
+        render_section(
+            t("case_device.title"),
+            render_devices(t, incident["devices"]),
+            show=bool(incident["devices"]),
+        ),
         render_squads(t, incident, squads),
         render_section(
             t("detail.clocks"),
@@ -404,6 +412,18 @@ def render_call(t: Texts, squad: Mapping[str, Any]) -> list[Component]:
     return [html.Small([name, " ", *number], className="gw-squad-call")]
 
 
+def is_plain_choice(squad: Mapping[str, Any], rank: int) -> bool:
+    """Whether nobody asks why: it is the one that is recommended, and it is there."""
+    return bool(squad["on_duty"]) and rank <= 1
+
+
+def render_why_not(t: Texts, squad: Mapping[str, Any]) -> list[Component]:
+    """What speaks against a squad, beside the one that comes first."""
+    between = "、" if t.lang == CHINESE else ", "
+    said = between.join(why[t.lang] for why in squad.get("why_not") or [])
+    return [html.Small(t("squad.why_not", why=said), className="gw-why-not")] if said else []
+
+
 def render_squad(t: Texts, squad: Mapping[str, Any], rank: int) -> Component:
     parts = squad.get("parts") or {}
     distance = squad.get("distance_m")
@@ -431,7 +451,7 @@ def render_squad(t: Texts, squad: Mapping[str, Any], rank: int) -> Component:
         **extra(
             {
                 "data-action": Action.DISPATCH.value,
-                "data-fields": "squad*" if squad["on_duty"] else "squad* note*",
+                "data-fields": "squad*" if is_plain_choice(squad, rank) else "squad* note*",
                 "data-squad": squad["squad"],
                 "data-call": call_text(t, squad),
                 "data-at_once": "1",
@@ -446,6 +466,7 @@ def render_squad(t: Texts, squad: Mapping[str, Any], rank: int) -> Component:
                 [
                     html.Strong([t.pick(squad, "name"), html.B(number_text(squad["score"]))]),
                     html.Small(" · ".join(fact for fact in facts if fact)),
+                    *render_why_not(t, squad),
                     *render_call(t, squad),
                     html.Div(scores, className="gw-score-parts"),
                 ]

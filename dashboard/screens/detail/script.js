@@ -71,4 +71,22 @@
     picture.append(svg('circle', { cx: shape.end[0], cy: shape.end[1], r: 3.5, class: 'gw-spark-dot' }));
     return picture;
   }
+
+  /* A step of the checklist: its values and a note, kept with who and when. */
+  document.addEventListener('click', event => {
+    const button = event.target.closest('[data-check-step]');
+    if (!button) return;
+    const host = button.closest('[data-incident]'), measures = JSON.parse(button.dataset.checkMeasures), key = gw.newKey();
+    gw.dialog({ title: button.dataset.checkTitle, button: gw.t('card.answer'),
+      fields: [...measures.map(m => ({ name: m.metric, label: `${gw.word('metric', m.metric)} (${m.unit})`, type: 'number', required: true })), { name: 'note', type: 'text' }],
+      submit: async values => {
+        const measured = Object.fromEntries(measures.map(m => [m.metric, Number(values[m.metric])]));
+        const answer = await gw.send('POST', `/api/v1/incidents/${host.dataset.incident}/checklist`,
+          { step: button.dataset.checkStep, version: Number(host.dataset.version), measured, note: values.note || '' }, key);
+        if (!answer.ok) return gw.problem(answer);
+        const step = answer.body.card.steps.find(s => s.code === button.dataset.checkStep);
+        gw.notice(gw.t(step.passed ? 'card.done' : 'card.failed'), step.passed ? '' : 'bad');
+        return '';
+      } });
+  });
 })();

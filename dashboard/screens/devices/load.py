@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from city.incident import Role
 from city.person import Caller
@@ -16,7 +16,8 @@ from dashboard.shell.plain_json import as_plain
 from dashboard.shell.ports import ImportReport
 from db import discovery, listings, registry_pages
 from db.device_changes import list_identities
-from db.events import last_seq
+from db.device_history import count_since_retired
+from db.events import last_seq, list_newest
 from db.idempotency import StoredAnswer
 from db.inhibitions import ListedInhibition, list_explained
 from db.live import publish_event_seq, wake
@@ -32,6 +33,8 @@ LIST_LIMIT = 200
 REPLAY_MAX = 500
 # Faults shown of one file: nobody reads 50,000 lines, and the first ones explain the rest.
 FAULTS_SHOWN = 500
+# What may be done to a registered device beside its hardware and absences, by the step's name.
+Correction = Literal["rename", "move", "correct", "retire", "revive"]
 
 
 def registry_page(
@@ -130,6 +133,18 @@ def replace(caller: Caller, code: str, request: ReplaceRequest, once: Once | Non
     return change(caller, work, once=once)
 
 
+def put_right(
+    caller: Caller, code: str, step: Correction, request: Any, once: Once | None
+) -> StoredAnswer:
+    """Rename, move, correct, retire a device or bring it back to life; answers with it."""
+    do = getattr(parts().ports.registry, step)
+
+    def work(conn: Connection, now: datetime) -> None:
+        do(conn, caller.name, caller.district, code, request, now)
+
+    return _change(caller, code, work, once)
+
+
 def _change(caller: Caller, code: str, step: Work, once: Once | None) -> StoredAnswer:
     def work(conn: Connection, now: datetime) -> listings.ListedDevice:
         step(conn, now)
@@ -156,6 +171,34 @@ def identities(caller: Caller, code: str) -> list[dict[str, Any]]:
             listings.find_device(conn, caller.scope, code, datetime.now(UTC))  # refuses others
         rows = as_plain(list_identities(conn, caller.district, code))
     return [{"from": row.pop("from_"), **row} for row in rows]
+
+
+def history(caller: Caller, code: str) -> dict[str, Any]:
+    """What people did to a device, newest first, with what was before; and what it sent after it
+    was retired."""
+    with transaction(parts().pool) as conn:
+        device = listings.find_device(conn, caller.scope, code, datetime.now(UTC))
+        told = list_newest(conn, f"device:{device.code}")
+        sent = count_since_retired(conn, device.code)
+    return {
+        "device": device.code,
+        "created_at": as_plain(device.created_at),
+        "retired_at": as_plain(device.retired_at),
+        "sent_since_retired": as_plain(sent),
+        "items": [
+            {
+                "at": as_plain(event.at), "what": event.kind.removeprefix("device."),
+                "actor": event.actor, "reason": str(event.payload.get("reason", "")),
+                "before": event.payload.get("before") or event.payload.get("old") or {},
+                "after": event.payload.get("after") or event.payload.get("new") or {},
+                "facts": {
+                    name: value for name, value in event.payload.items()
+                    if name not in ("reason", "before", "after", "old", "new")
+                },
+            }
+            for event in told if event.kind.startswith("device.")
+        ],
+    }  # fmt: skip
 
 
 def replay(caller: Caller, code: str, after: int, now: datetime) -> dict[str, Any]:
@@ -193,14 +236,16 @@ def import_file(
     *,
     dry_run: bool,
     datum: str | None,
+    why: str | None,
     once: Once | None,
 ) -> StoredAnswer:
-    """Register what is right in a file, into the caller's district; a dry run only reports."""
+    """Register what is right in a file, into the caller's district; with a reason, change what is
+    registered; a dry run only reports."""
 
     def work(conn: Connection, now: datetime) -> Any:
         report = parts().ports.registry.import_content(
             conn, name, content, dry_run=dry_run, now=now,
-            district=caller.district, actor=caller.name, datum=datum,
+            district=caller.district, actor=caller.name, datum=datum, why=why,
         )  # fmt: skip
         return _report(name, report)
 
@@ -213,6 +258,8 @@ def _report(name: str, report: ImportReport) -> dict[str, Any]:
         "file": name,
         "rows": report.rows,
         "imported": report.imported,
+        "changed": report.changed,
+        "unchanged": report.unchanged,
         "faulty_rows": report.faulty_rows,
         "dry_run": report.dry_run,
         "encoding": report.encoding,

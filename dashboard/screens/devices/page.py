@@ -273,6 +273,8 @@ def render_state(t: Texts, row: RegistryRow, now: datetime) -> list[Component]:
         **extra({"data-state": row.state}),
     )
     shown: list[Component] = [html.Span([*marks, word], className="gw-devices-state-line")]
+    if row.retired_at is not None:
+        shown.append(html.Small(f"{local(row.retired_at):%Y-%m-%d} · {row.retired_reason}"))
     if row.out_of_service_since is not None and row.return_due_at is not None:
         shown.append(render_due(t, row.return_due_at, now))
     return shown
@@ -314,12 +316,27 @@ def render_steps(t: Texts, row: RegistryRow, *, may_change: bool) -> list[Compon
     history = step_button(t, "history")
     if not may_change:
         return [history]
+    if row.retired_at is not None:
+        return [step_button(t, "revive"), history]
     away = row.out_of_service_since is not None
     first = (
         [step_button(t, "return"), step_button(t, "extend")] if away else [step_button(t, "out")]
     )
     more = {"data-format": row.format, "data-model": row.model, "data-kind": row.kind}
-    return [*first, step_button(t, "replace", more), history]
+    return [*first, step_button(t, "replace", more), history, render_more_steps(t, row)]
+
+
+def render_more_steps(t: Texts, row: RegistryRow) -> Component:
+    """What is done seldom: other words, another place, the end."""
+    facts = {
+        "data-lon": str(row.lon), "data-lat": str(row.lat), "data-model": row.model,
+        "data-gas": row.gas or "", "data-report_interval_s": str(row.report_interval_s),
+    }  # fmt: skip
+    steps = [step_button(t, name, facts) for name in ("rename", "move", "correct", "retire")]
+    return html.Details(
+        [html.Summary(t("devices.more_steps")), html.Div(steps, className="gw-actions")],
+        className="gw-devices-more",
+    )
 
 
 def step_button(t: Texts, step: str, more: Mapping[str, str] | None = None) -> Component:

@@ -116,7 +116,22 @@
     ignore: row => ask({ button: gw.t('devices.step_ignore'), title: `${gw.t('devices.step_ignore')} · ${row.identity}`, note: gw.t('devices.ignore_note'), url: `${API}discovered/${row.discovered}/ignore`,
       body: undefined, fields: [], done: () => gw.notice(gw.t('devices.done_ignore')) }),
     history: row => showHistory(row),
+    rename: row => change(row, 'rename', [{ name: 'name', required: true, value: row.name }]),
+    move: row => change(row, 'move', [{ name: 'lon', type: 'number', required: true, value: row.lon }, { name: 'lat', type: 'number', required: true, value: row.lat },
+      { name: 'datum', type: 'select', options: Object.keys(DATUMS).map(value => [value, DATUMS[value]]), value: 'wgs84' }]),
+    correct: row => change(row, 'correct', [{ name: 'model', type: 'select', options: [none(), ...choice(words('models'))], value: row.model },
+      { name: 'gas', type: 'select', options: [none(), ...choice(words('gases'), 'gas')], value: row.gas },
+      { name: 'report_interval_s', type: 'number', value: row.report_interval_s }]),
+    retire: row => change(row, 'retire', []),
+    revive: row => change(row, 'revive', []),
   };
+
+  /* What is done to a registered device with a reason, and stands in its history. */
+  function change(row, step, fields) {
+    ask({ button: gw.t('devices.step_' + step), title: `${gw.t('devices.step_' + step)} · ${row.device}`, note: gw.t(`devices.${step}_note`), url: `${path(row.device)}/${step}`,
+      body: { version: Number(row.version) }, fields: [...fields, { name: 'reason', type: 'text', required: true }],
+      done: body => gw.notice(gw.t('devices.done_' + step, { code: body.code })) });
+  }
 
   document.addEventListener('click', event => {
     const button = event.target.closest('[data-device-step]');
@@ -210,9 +225,29 @@
 
   const signal = way => [...(way.rssi_dbm === null ? [] : [`RSSI\u00a0${Math.round(way.rssi_dbm)}\u00a0dBm`]), ...(way.snr_db === null ? [] : [`SNR\u00a0${way.snr_db.toFixed(1)}\u00a0dB`])];
 
+  /* Who changed what of it, when and why, newest first; it began when it was registered. */
+  function changeLines(told) {
+    const sent = told.sent_since_retired.messages;
+    return [...(sent ? [gw.el('span', 'gw-behind', gw.t('devices.sent_since_retired', { n: sent }))] : []),
+      ...told.items.map(item => gw.el('span', 'gw-history-line', [
+        gw.el('b', '', gw.word('event', 'device.' + item.what)),
+        ...gw.differences(item).map(text => gw.el('span', '', text)),
+        gw.el('span', '', [gw.dayAndClock(Date.parse(item.at)), item.actor, item.reason].filter(Boolean).join(' · ')),
+      ])),
+      gw.el('span', 'gw-history-line', [gw.el('b', '', gw.t('devices.began')), gw.el('span', '', gw.dayAndClock(Date.parse(told.created_at)))])];
+  }
+
+  /* "Name: Gate → North gate", a line for each thing that is different. */
+  gw.differences = function (item) {
+    const say = value => value === null || value === undefined || value === '' ? '—' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+    const names = [...new Set([...Object.keys(item.before), ...Object.keys(item.after)])].filter(name => say(item.before[name]) !== say(item.after[name]));
+    return names.map(name => `${gw.word('field', name)}: ${say(item.before[name])} → ${say(item.after[name])}`);
+  };
+
   async function showHistory(row) {
-    const [device, answer, permits] = await Promise.all([gw.send('GET', path(row.device)), gw.send('GET', path(row.device) + '/identities'), gw.permitsOfDevice(row.device)]);
-    const failed = [device, answer].find(one => !one.ok);
+    const [device, answer, told, permits] = await Promise.all([gw.send('GET', path(row.device)), gw.send('GET', path(row.device) + '/identities'),
+      gw.send('GET', path(row.device) + '/history'), gw.permitsOfDevice(row.device)]);
+    const failed = [device, answer, told].find(one => !one.ok);
     if (failed) { gw.notice(await problem(failed), 'bad'); return; }
     const lines = answer.body.items.map(item => gw.el('span', 'gw-history-line', [
       gw.el('b', '', `${item.format} · ${item.identity}`),
@@ -220,7 +255,8 @@
       gw.el('span', '', `${gw.date(Date.parse(item.from))} – ${item.to ? gw.date(Date.parse(item.to)) : gw.t('devices.history_present')}`),
       ...(item.reason ? [gw.el('span', '', `${item.reason} · ${item.replaced_by}`)] : []),
     ]));
-    gw.dialog({ title: gw.t('devices.history_title', { code: row.device }), note: gw.el('span', 'gw-history', [...valueParts(device.body), ...permits, ...gatewayParts(device.body), part(gw.t('devices.hardware')), ...lines]), fields: [],
+    gw.dialog({ title: gw.t('devices.history_title', { code: row.device }), note: gw.el('span', 'gw-history', [...valueParts(device.body), ...permits, ...gatewayParts(device.body),
+      part(gw.t('devices.changes')), ...changeLines(told.body), part(gw.t('devices.hardware')), ...lines]), fields: [],
       button: gw.t('close_dialog'), plain: true, submit: async () => '' });
   }
 
@@ -236,6 +272,7 @@
       href: URL.createObjectURL(new Blob(['\ufeff' + [...NEEDED, ...OPTIONAL].join(',') + '\r\n'], { type: 'text/csv' })) });
     const datum = gw.el('select', 'gw-import-datum', [gw.el('option', '', gw.t('devices.datum_unsaid'), { value: '' }),
       ...Object.keys(DATUMS).map(value => gw.el('option', '', gw.t('devices.datum_' + value), { value }))], { name: 'datum', 'aria-label': gw.t('devices.datum') });
+    const why = gw.el('input', 'gw-input gw-import-why', null, { type: 'text', name: 'why', maxlength: 200, placeholder: gw.t('devices.import_why'), 'aria-label': gw.t('devices.import_why') });
     const report = gw.el('div', 'gw-import-report', null, { role: 'status' });
     const bar = gw.el('progress', 'gw-progress', null, { max: 1, value: 0, 'aria-label': gw.t('sending') });
     bar.hidden = true;
@@ -249,7 +286,7 @@
     const send = (button, dryRun) => gw.once(button, async () => {
       const file = input.files[0];
       bar.hidden = false;
-      const said = datum.value && '&datum=' + datum.value;
+      const said = (datum.value && '&datum=' + datum.value) + (why.value.trim() && '&why=' + encodeURIComponent(why.value.trim()));
       const answer = await gw.upload(`${API}devices/import?dry_run=${dryRun}${said}`, { file }, gw.newKey(), share => { bar.value = share; });
       bar.hidden = true;
       const question = gw.datumQuestion(answer), reply = value => { datum.value = value; send(button, dryRun); };
@@ -261,7 +298,7 @@
     go.onclick = () => send(go, false);
     host.append(gw.el('p', '', gw.t('devices.import_note')),
       gw.el('p', 'gw-devices-note', [gw.t('devices.import_columns', { needed: NEEDED.join(', '), optional: OPTIONAL.join(', ') }), ' · ', template]),
-      gw.el('div', 'gw-import-tools', [chooser, datum, attempt, go]), bar, report);
+      gw.el('div', 'gw-import-tools', [chooser, datum, why, attempt, go]), bar, report);
   }
 
   /* What the server asks instead of an answer, or null. */
@@ -292,6 +329,7 @@
   function reportParts(body) {
     const sum = { rows: body.rows, imported: body.imported, faulty: body.faulty_rows };
     const parts = [gw.el('p', 'gw-import-sum', gw.t(body.dry_run ? 'devices.import_would' : 'devices.import_did', sum))];
+    if (body.changed || body.unchanged) parts.push(gw.el('p', '', gw.t(body.dry_run ? 'devices.import_would_change' : 'devices.import_changed', body)));
     if (body.encoding !== 'utf-8') parts.push(gw.el('p', '', gw.t('devices.import_encoding', { encoding: body.encoding.toUpperCase() })));
     if (body.datums.length) parts.push(gw.el('p', 'gw-devices-note', gw.t('devices.datum_read', { datums: body.datums.map(name => DATUMS[name]).join(', ') })));
     if (!body.faults.length) return parts;

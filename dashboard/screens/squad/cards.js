@@ -119,11 +119,34 @@
       gw.el('details', '', [gw.el('summary', '', gw.t('squad.more')), gw.el('div', 'gw-task-more', [evidence(task), clocks(task), timeline(task)])], { 'data-keep': 'more' })];
   }
 
+  /* What has to be known of a sensor before it is believed. */
+  function states(task) {
+    const text = (d, word) => word === 'retired' ? gw.t('case_device.retired', { at: gw.dayAndClock(Date.parse(d.retired_at)), why: d.retired_reason })
+      : word === 'out_of_service' ? gw.t('case_device.out_of_service', { why: d.out_of_service_reason || '—', until: d.return_due_at ? gw.dayAndClock(Date.parse(d.return_due_at)) : '—' }) : gw.t('case_device.' + word);
+    const lines = (task.devices || []).flatMap(d => d.states.map(word => gw.el('li', '', [gw.el('b', '', d.code), ' ', text(d, word)])));
+    return lines.length ? [gw.el('ul', 'gw-task-states', lines)] : [];
+  }
+
+  /* The run card: the plan and its steps; what blocks the next action says so. */
+  function checklist(task) {
+    if (!task.card) return [];
+    const limits = m => [gw.word('metric', m.metric), m.low === null ? '≤ ' + m.high : m.high === null ? '≥ ' + m.low : `${m.low}–${m.high}`, m.unit].join(' ');
+    const step = s => gw.el('li', '', [gw.el('span', 'gw-check-mark', s.passed ? '✓' : s.answer ? '!' : '○'),
+      gw.el('div', '', [gw.el('span', '', gw.pick(s, 'text')), ...s.measures.map(m => gw.el('small', '', limits(m))),
+        ...(s.blocking && !s.passed ? [gw.el('small', 'gw-doubt', gw.t('card.blocks', { action: gw.word('action', s.before) }))] : []),
+        ...(s.answer && !s.passed ? [gw.el('small', '', gw.t('card.outside'))] : [])]),
+      ...(s.passed ? [] : [gw.el('button', 'gw-button', gw.t(s.answer ? 'card.again' : 'card.answer'),
+        { type: 'button', 'data-check-step': s.code, 'data-check-title': gw.pick(s, 'text'), 'data-check-measures': JSON.stringify(s.measures) })])]);
+    const plan = gw.pick(task.card, 'plan');
+    return [gw.el('section', 'gw-run-card', [gw.el('h3', '', gw.t('card.title', { name: gw.pick(task.card, 'title') })),
+      ...(plan ? [gw.el('p', 'gw-card-plan', plan)] : []), gw.el('ol', 'gw-checklist', task.card.steps.map(step))])];
+  }
+
   function card(task, table) {
     const state = cards.state(task), done = DONE.includes(state), waits = unsent(task);
     const reasons = task.alarms.map(a => gw.reason(a.reason)).filter(Boolean).slice(0, 2);
     return gw.el('li', done ? 'gw-task done' : 'gw-task', [head(task, state), ...reasons.map(text => gw.el('p', 'gw-task-reason', text)),
-      ...help((task.alarms[0] || {}).help), ...(task.description ? [gw.el('p', '', task.description)] : []), way(task),
+      ...states(task), ...checklist(task), ...help((task.alarms[0] || {}).help), ...(task.description ? [gw.el('p', '', task.description)] : []), way(task),
       ...(waits.length ? [gw.el('ul', 'gw-unsent-list', waits)] : []),
       ...(task.requests || []).map(r => gw.el('p', 'gw-waiting', gw.t('request.waits', { action: gw.word('action', r.action), name: r.asked_by, time: moment(r.asked_at), why: r.why }))),
       ...(done ? [] : [gw.el('p', 'gw-task-needs', gw.t('squad.needs', { what: closing(task) }))]),

@@ -37,7 +37,8 @@ TEXT_AREAS = (
     "standing.", "severity.", "severity_mark.", "evidence.", "event.", "field.", "error.",
     "photo.", "link.", "fault.", "time.", "value.", "metric.", "reason.", "likely_cause.",
     "help.", "refusal.", "alarm.", "map.", "device_state.", "kind.", "squad_kind.", "actor.",
-    "cause.", "demo.", "weekday.", "wall.", "place.", "close_dialog", "cancel_dialog", "sending",
+    "card.", "case_device.", "skill.", "cause.", "demo.", "weekday.", "wall.", "place.",
+    "close_dialog", "cancel_dialog", "sending",
     "retry", "request.", "spark.", "detail.", "family_mark.", "flood.",
 )  # fmt: skip
 

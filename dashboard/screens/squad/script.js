@@ -227,7 +227,7 @@
     gw.live.on('snapshot', () => { showWays(); tasks(); });
     gw.live.on('link', state => { bar(); if (state === 'live') gw.outbox.run(); });
     gw.live.on('change', c => {
-      if (mine(c.incidents) || c.gone.some(shown)) tasks();
+      if (c.kinds.includes('incident.step_answered') || mine(c.incidents) || c.gone.some(shown)) tasks();
       if (c.squads.length) showWays();
     });
     gw.every(1000, gw.tickDue);

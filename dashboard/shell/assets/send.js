@@ -80,7 +80,8 @@
       if (!a.releasable_at) return gw.t('alarm.named_latched', facts);
       return gw.t('alarm.named_latched_from', { ...facts, at: gw.dayAndClock(Date.parse(a.releasable_at)) });
     });
-    return gw.page.texts['refusal.' + current.refused] ? gw.t('refusal.' + current.refused, { alarms: named.join('; ') }) : current.refused;
+    const steps = (current.steps || []).map(s => gw.pick(s, 'text'));
+    return gw.page.texts['refusal.' + current.refused] ? gw.t('refusal.' + current.refused, { alarms: named.join('; '), steps: steps.join('; ') }) : current.refused;
   };
 
   /* Somebody has seen an alarm: the picture at hand knows its version. */

@@ -104,6 +104,7 @@ def an_incident(**changes: Any) -> dict[str, Any]:
                 "stopped_at": None,
             }
         ],
+        "devices": [],
         "alarms": [
             {
                 "id": 4,

@@ -17,8 +17,7 @@ from dashboard.shell import frame
 from dashboard.shell.i18n import CHINESE, ENGLISH, LANGUAGES, read_catalogue, texts
 from db.discovery import DiscoveredCounts, DiscoveredDevice
 from db.registry_pages import STATES, OutOfService, RegistryCounts, RegistryRow
-from registry import changes, device_files
-from registry import import_file as device_import
+from registry import changes, device_files, device_rows
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 ROW = RegistryRow(
@@ -72,7 +71,7 @@ def gaps(text: str) -> set[str]:
 
 
 def test_every_fault_has_words_in_both_languages_with_the_same_gaps() -> None:
-    problems = {**device_files.FILE_PROBLEMS, **device_import.PROBLEMS, **changes.PROBLEMS}
+    problems = {**device_files.FILE_PROBLEMS, **device_rows.PROBLEMS, **changes.PROBLEMS}
     for code, english in problems.items():
         versions = read_catalogue()[f"fault.{code}"]
         for lang in LANGUAGES:
@@ -82,7 +81,7 @@ def test_every_fault_has_words_in_both_languages_with_the_same_gaps() -> None:
 def test_every_state_and_quality_has_a_word() -> None:
     wanted = {f"devices.state_{state}" for state in STATES}
     wanted |= {f"quality.{quality.name.lower()}" for quality in Quality}
-    wanted |= {f"kind.{kind}" for kind in device_import.KINDS}
+    wanted |= {f"kind.{kind}" for kind in device_rows.KINDS}
     assert wanted - set(read_catalogue()) == set()
 
 
@@ -109,7 +108,7 @@ def test_an_overdue_return_is_said_where_the_device_stands() -> None:
     assert "应于 2026-11-23 16:00 恢复" in shown(devices.render_state(t, due, NOW))
 
 
-@pytest.mark.parametrize(("may_change", "steps"), [(True, 3), (False, 1)])
+@pytest.mark.parametrize(("may_change", "steps"), [(True, 4), (False, 1)])
 def test_who_may_not_change_gets_no_buttons_to_do_so(may_change: bool, steps: int) -> None:
     assert len(devices.render_steps(texts(ENGLISH), ROW, may_change=may_change)) == steps
 

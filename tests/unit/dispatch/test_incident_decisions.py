@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import pytest
 
 from city.clock import ClockKind, Deadline, Limit, LimitUnit, Pause
 from city.incident import Neighbour
 from city.place import LonLat
+from city.roster import Duty
+from city.run_card import Send
 from city.squad import Shift, Squad
 from db.calendars import build_china_calendar
 from dispatch.clocks import Terms, left_after_return, postpone, start_clock
@@ -117,7 +120,7 @@ def squad(code: str, **change: object) -> Squad:
 
 
 def order(*squads: Squad, grid: str | None = "D1") -> list[str]:
-    return [r.squad for r in rank("gas", HERE, grid, squads, NOW, LOCAL)]
+    return [r.squad for r in rank(Send("gas"), HERE, grid, squads, NOW, LOCAL)]
 
 
 def test_squads_on_duty_with_the_skill_come_before_all_others() -> None:
@@ -136,7 +139,7 @@ def test_nearer_own_grid_and_less_work_each_count() -> None:
 
 
 def test_the_parts_make_the_score_and_the_reasons_say_why() -> None:
-    best = rank("gas", HERE, "D1", [squad("a", duty_grids=frozenset({"D1"}))], NOW, LOCAL)[0]
+    best = rank(Send("gas"), HERE, "D1", [squad("a", duty_grids=frozenset({"D1"}))], NOW, LOCAL)[0]
     assert best.score == sum(best.parts.values()) == 100
     assert [why.code for why in best.reasons] == ["on_duty", "owns_grid", "travel", "workload"]
     assert asdict(best)["reasons"][1] == {
@@ -146,8 +149,53 @@ def test_the_parts_make_the_score_and_the_reasons_say_why() -> None:
     }
 
 
+GAS = Send("gas")
+
+
+def why_not(*squads: Squad, wanted: Send = GAS, **more: Any) -> dict[str, list[str]]:
+    ranked = rank(wanted, HERE, "D1", squads, NOW, LOCAL, **more)
+    return {one.squad: [why.code for why in one.why_not] for one in ranked}
+
+
+def test_each_squad_after_the_first_says_what_speaks_against_it() -> None:
+    night = (Shift(frozenset(range(1, 8)), time(20), time(8)),)
+    first = squad("first", duty_grids=frozenset({"D1"}))
+    far = squad("far", position=LonLat(HERE.lon, HERE.lat + 0.03), open_incidents=2)
+    assert why_not(first, far, squad("off", shifts=night), squad("lamps", skills=frozenset())) == {
+        "first": [],
+        "far": ["farther", "other_grid", "more_load"],
+        "off": ["off_duty", "other_grid"],
+        "lamps": ["lacks_skill", "other_grid"],
+    }
+
+
+def test_whose_certificate_is_over_is_not_recommended_and_the_run_card_names_a_kind() -> None:
+    roster = (Duty("1,2,3,4,5,6,7", time(8), time(20), "wu"),)
+    lapsed = {"wu": date(2026, 7, 1)}
+    assert why_not(squad("a", roster=roster), squad("b", open_incidents=5), lapsed=lapsed) == {
+        "b": [],
+        "a": ["certificate_expired"],
+    }
+    kinds = why_not(squad("a"), squad("m", kind="mobile"), wanted=Send("gas", 1, "mobile"))
+    assert kinds == {"m": [], "a": ["other_kind"]}
+
+
+def test_who_rested_too_little_is_warned_of_and_may_be_sent() -> None:
+    short = (
+        Duty("2026-07-14", time(20), time(4), "wu"),  # until 04:00 of the day
+        Duty("2026-07-15", time(8), time(20), "wu"),
+    )
+    (one,) = rank(Send("gas"), HERE, None, [squad("a", roster=short)], NOW, LOCAL)
+    assert one.eligible
+    assert [why.en for why in one.why_not] == ["rested 4 h only"]
+    other = (replace(short[0], person="li"), short[1])
+    assert why_not(squad("a", roster=other)) == {"a": []}
+
+
 def test_an_old_position_is_pointed_out_and_inspectors_are_not_sent() -> None:
-    old = rank("gas", HERE, None, [squad("a", position_at=NOW - timedelta(hours=1))], NOW, LOCAL)
+    old = rank(
+        Send("gas"), HERE, None, [squad("a", position_at=NOW - timedelta(hours=1))], NOW, LOCAL
+    )
     assert "position_old" in [why.code for why in old[0].reasons]
     assert order(squad("inspectors", kind="inspection")) == []
 

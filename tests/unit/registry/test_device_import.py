@@ -13,7 +13,8 @@ from city.errors import InvalidInput
 from city.place import LonLat, distance_m
 from db.devices import DistrictOutline, TakenNames
 from registry.device_files import read_file, read_rows
-from registry.import_file import ImportReport, Judged, judge_rows
+from registry.device_rows import Judged, judge_rows
+from registry.import_file import ImportReport
 
 SQUARE = {
     "type": "Polygon",

@@ -1,0 +1,1 @@
+"""Rosters: the week of every squad, and who was on duty when."""
