@@ -140,7 +140,10 @@ class _Draft:
                 self._take_link(change.key["alarm_id"], row)
             case "device":
                 _put(self._part("devices"), change.key["id"], None if row is None else _device(row))
-            case "register_definition" | "register_inspection":
+            case (
+                "register_definition" | "register_inspection" | "intake" | "public_report"
+                | "field_task" | "handover" | "handover_note"
+            ):  # fmt: skip
                 pass  # as many as a city has years: no screen shows them as they were
             case _:
                 key = key_of(change.key[name] for name in sorted(change.key))

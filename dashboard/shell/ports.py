@@ -36,6 +36,7 @@ from city.requests import (
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
 from dashboard.shell.alarm_ports import AlarmSteps, ProposalSteps, ShelvingSteps
+from dashboard.shell.intake_ports import HandoverSteps, IntakeSteps, ReportSteps
 from dashboard.shell.rule_ports import PermitSteps, RuleSteps
 from db.lamp_programmes import ProgrammeRow
 from db.pool import Connection
@@ -446,3 +447,6 @@ class Ports:
     permits: PermitSteps
     first_run: FirstRunSteps
     lighting: LightingSteps
+    intake: IntakeSteps
+    reports: ReportSteps
+    handovers: HandoverSteps

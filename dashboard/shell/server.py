@@ -13,9 +13,11 @@ from dashboard.api.categories import categories
 from dashboard.api.devices import devices
 from dashboard.api.events import events
 from dashboard.api.gateways import gateways
+from dashboard.api.handovers import handovers
 from dashboard.api.health import LiveCollector, count_requests, health
 from dashboard.api.incidents import incidents
 from dashboard.api.ingest import ingest
+from dashboard.api.intake import intake
 from dashboard.api.kpi import kpi
 from dashboard.api.lighting import lighting
 from dashboard.api.live import live
@@ -24,6 +26,7 @@ from dashboard.api.people import people
 from dashboard.api.permits import permits
 from dashboard.api.registers import labels, registers
 from dashboard.api.registry import registry
+from dashboard.api.reports import reports
 from dashboard.api.rules import rules
 from dashboard.api.settings import settings
 from dashboard.api.squads import squads
@@ -103,7 +106,7 @@ def create_server(
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),
         *(video, events, registry, registers, gateways, people, settings, approvals),
-        *(lighting, rules, permits, openapi),
+        *(lighting, rules, permits, intake, reports, handovers, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health, labels):

@@ -7,18 +7,35 @@ event log last.
 from dispatch.steps.acting import act
 from dispatch.steps.alarms import take_alarm_change
 from dispatch.steps.evidence import add_evidence
+from dispatch.steps.handing_over import add_note, draw_up, give_over, take_over
+from dispatch.steps.intake import call_back, receive, reply
+from dispatch.steps.looking import find_categories, find_places, list_around
+from dispatch.steps.public_reports import accept_report, reject_report, send_report
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
 from dispatch.steps.ticking import tick_deadlines, watch_alarms
 from dispatch.steps.viewing import rank_squads, view
 
 __all__ = [
+    "accept_report",
     "act",
     "add_evidence",
+    "add_note",
+    "call_back",
+    "draw_up",
     "find_cases",
+    "find_categories",
+    "find_places",
+    "give_over",
+    "list_around",
     "rank_squads",
+    "receive",
+    "reject_report",
+    "reply",
     "report",
+    "send_report",
     "take_alarm_change",
+    "take_over",
     "tick_deadlines",
     "view",
     "watch_alarms",

@@ -19,6 +19,7 @@ from dispatch.clocks import ClockChanges
 from dispatch.guard import admit
 from dispatch.machine import Step
 from dispatch.recall import ALARM_MERGED, RECALLS, SQUAD_OFF_DUTY
+from dispatch.steps.following import follow_callers, follow_tasks
 from dispatch.steps.loading import Loaded, load
 from dispatch.steps.opening import NewMatter, open_incident
 from dispatch.steps.telling import action_told, calendar_warnings, event, notices
@@ -48,6 +49,8 @@ def perform(
     after = changed(incident, to, caller, request, now)
     incidents.update_incident(conn, after)
     moved = _move_clocks(conn, incident, request, step, loaded, now)
+    follow_tasks(conn, caller, incident, request, loaded.facts.deadlines, moved, now)
+    follow_callers(conn, incident, after, loaded.terms, now)
     more = _follow_up(conn, caller, incident, after, request, loaded, now)
     known_until = loaded.terms.calendar.known_until.isoformat()
     return [

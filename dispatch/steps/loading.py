@@ -18,6 +18,7 @@ from db import (
     categories,
     deadlines,
     evidence,
+    field_tasks,
     incidents,
     openings,
     places,
@@ -28,9 +29,12 @@ from db.pool import Connection
 from dispatch.clocks import Terms
 from dispatch.gas import GasStanding, Watched, judge_gas
 from dispatch.guard import Facts
+from dispatch.tasks import task_clock
 
 # Photos that count only for the round of handling in which they were handed in.
 ROUND_STAGES = frozenset({"photo_after", "check_photo"})
+# What whoever verifies shows of the place.
+SITE_STAGE = "photo_before"
 # What is done for a squad, by it or by whoever it tells.
 WORK_EVENTS = ("incident.acknowledged", "incident.arrived", "incident.handled")
 SYSTEM = "system"
@@ -69,6 +73,17 @@ def load(
         last_squad=assignments.last_squad_sent(conn, incident.id),
         hands=_hands(conn, files, incident),
     )
+    clock = task_clock(facts.deadlines)
+    if clock is not None:
+        facts = replace(
+            facts,
+            collector=field_tasks.find_collector(conn, clock),
+            showed_site=frozenset(
+                file.uploaded_by
+                for file in files
+                if file.stage == SITE_STAGE and file.uploaded_at >= clock.started_at
+            ),
+        )
     if request is not None:
         facts = _with_named(conn, incident, request, facts)
     closed = tuple(pause.as_pause() for pause in pauses if pause.ended_at is not None)
@@ -103,6 +118,9 @@ def _with_named(
         return replace(
             facts, new_category=categories.find_in_force(conn, request.category, incident.district)
         )
+    if request.action is Action.ASSIGN and request.collector:
+        names = [name for name, _, _ in field_tasks.list_collectors(conn, incident.district)]
+        return replace(facts, collectors=frozenset(names))
     if request.action is Action.MERGE and request.into is not None:
         found = incidents.list_by_id(conn, [request.into], incident.district)
         if found:

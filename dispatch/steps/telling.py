@@ -88,6 +88,7 @@ def action_told(
         until=request.until.isoformat() if request.until else None,
         into=request.into,
         category=request.category,
+        collector=request.collector,
         clocks=moved.told,
     )
 
