@@ -25,7 +25,9 @@ MAX_POSTPONES = 2
 # A suspension lasts a year at the longest (domain.md 8, [S8]).
 MAX_SUSPENSION = timedelta(days=365)
 # Evidence that is a stored file; the other words of a category are facts checked elsewhere.
-FILE_EVIDENCE = frozenset({"photo_before", "photo_after", "check_photo", "document"})
+FILE_EVIDENCE = frozenset(
+    {"photo_before", "photo_after", "check_photo", "document", "patch_before", "patch_after"}
+)
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ CSRF_COOKIE = "_csrf_token"
 CSRF_HEADER = "X-CSRFToken"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_PATHS = frozenset(
-    {"/login", "/setup", "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"}
+    {"/login", "/setup", "/report", "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"}
 )
-OPEN_FOLDERS = ("/assets/", "/_dash-component-suites/")
+OPEN_FOLDERS = ("/assets/", "/_dash-component-suites/", "/report/")
 # Dash's rule for its pages.
 ANY_PAGE = "/<path:path>"
 P = ParamSpec("P")

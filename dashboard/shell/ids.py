@@ -135,6 +135,12 @@ REVIEW_MORE = "review-more"
 RULES_BODY = "rules-body"  # filled in the browser
 PERMITS_BODY = "permits-body"  # filled in the browser
 
+# Calls, tasks of collectors, handing over: filled in the browser
+INTAKE_BODY = "intake-body"
+INTAKE_OWED = "intake-owed"
+TASKS_BODY = "tasks-body"
+HANDOVER_BODY = "handover-body"
+
 # Registers
 REGISTERS_BODY = "registers-body"  # filled in the browser
 

@@ -32,7 +32,7 @@ from dashboard.api.settings import settings
 from dashboard.api.squads import squads
 from dashboard.api.video import video
 from dashboard.shell import app as screens
-from dashboard.shell import auth, second_factor, setup, sign_in, tour
+from dashboard.shell import auth, public_report, second_factor, setup, sign_in, tour
 from dashboard.shell.gate import Gate
 from dashboard.shell.parts import EXTENSION, ROOT_FOLDER, DemoLogin, Parts
 from dashboard.shell.ports import Ports
@@ -102,6 +102,7 @@ def create_server(
     sign_in.add_sign_in(server, redis)
     second_factor.add_second_factor(server, redis)
     setup.add_setup(server, redis)
+    public_report.add_public_report(server, redis, secret_key)
     tour.add_tour(server)
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),

@@ -4,7 +4,7 @@
   'use strict';
   const gw = window.gw;
   const PHOTO_FIELDS = ['photo_before', 'photo_after', 'check_photo'];
-  const SHAPES = { note: 'long', reason: 'long', until: 'when', squad: 'select', category: 'select', into: 'select', outcome: 'select' };
+  const SHAPES = { note: 'long', reason: 'long', until: 'when', squad: 'select', category: 'select', into: 'select', outcome: 'select', collector: 'select' };
   const NEAR_INCIDENTS = 20;
   const handedIn = new Set(); // incident:stage sent from here; the buttons learn it a moment later
   const unanswered = new Map(); // id:action:version:squad:into -> keys of the attempt
@@ -19,6 +19,7 @@
       if (handedIn.has(incident.id + ':' + name)) field.required = false;
       if (name === 'squad') field.options = squadOptions();
       if (name === 'category') field.options = gw.categories();
+      if (name === 'collector') field.options = gw.collectorOptions();
       if (name === 'into') field.options = intoOptions(incident);
       if (name === 'outcome') field.options = ['resolved', 'false_alarm', 'not_found'].map(o => [o, gw.word('outcome', o)]);
       return field;

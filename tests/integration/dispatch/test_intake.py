@@ -173,9 +173,7 @@ def test_only_the_centre_answers_callers_and_only_once(town: City) -> None:
     with pytest.raises(Conflict, match="version 2"):
         steps.reply(town.conn, DISPATCHER, received.intake_id, asked, town.now)
     with pytest.raises(Conflict, match="nobody waits"):
-        steps.reply(
-            town.conn, DISPATCHER, received.intake_id, replace(asked, version=2), town.now
-        )
+        steps.reply(town.conn, DISPATCHER, received.intake_id, replace(asked, version=2), town.now)
     with pytest.raises(Forbidden):
         steps.receive(town.conn, caller("x", Role.VIEWER), CALL, town.now)
 
