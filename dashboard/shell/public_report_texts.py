@@ -79,7 +79,7 @@ TEXTS: dict[str, dict[str, str]] = {
     "en": {
         "html_lang": "en",
         "title": "Report a problem in the city",
-        "intro": "A dark lamp, a missing cover, water on the road, a blocked way: tell us where, and"
+        "intro": "A dark lamp, a missing cover, water on the road, a blocked way: tell us where and"
         " we send somebody.",
         "danger": "Smell of gas, somebody hurt, or a fire: go away first, then call 119 or the gas"
         " emergency number.",

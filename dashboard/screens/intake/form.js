@@ -67,12 +67,12 @@
     form = gw.el('form', 'gw-intake-form', [
       gw.el('h2', '', gw.t('intake.new')),
       label('channel', channel), label('category', what.box), label('where', where.box), spot, label('description', said),
-      label('caller', input('caller')), label('phone', input('phone', { type: 'tel', maxlength: 30 })),
+      label('caller', input('caller'), gw.t('report.reporter_hint')), label('phone', input('phone', { type: 'tel', maxlength: 30 })),
       label('external_number', input('external_number')), label('reply_due_at', input('reply_due_at', { type: 'datetime-local' }), gw.t('intake.hint_reply_due')),
       tick('call_back'),
       label('captured_on', input('captured_on', { type: 'date' })), label('polygon', gw.el('textarea', 'gw-input', '', { name: 'polygon', rows: 2, maxlength: 20000 }), gw.t('intake.hint_polygon')),
       label('patch_before', file('patch_before')), label('patch_after', file('patch_after')), label('photo_before', file('photo_before')),
-      tick('verify'), beside, error, gw.el('div', 'gw-form-buttons', [back, go]),
+      tick('verify'), beside, gw.el('div', 'gw-form-buttons', [error, back, go]),
     ], { novalidate: '', 'aria-label': gw.t('intake.new') });
 
     const fit = () => {
@@ -149,7 +149,6 @@
       }
       gw.notice(gw.t(!isNew ? 'intake.known' : joins ? 'intake.done_joined' : 'intake.done', { number }));
       shut();
-      gw.live.reload();
       gw.select(id, 'report');
     }
     async function why(answer) {
@@ -218,6 +217,7 @@
     input.onkeydown = e => {
       if (e.key === 'ArrowDown' || e.key === 'ArrowUp') { e.preventDefault(); if (list.hidden) search(); else mark(active + (e.key === 'ArrowDown' ? 1 : -1)); }
       else if (e.key === 'Enter' && !e.ctrlKey && !e.metaKey) { e.preventDefault(); if (!list.hidden && items[active]) take(items[active]); }
+      else if (e.key === 'Tab' && !list.hidden && items[active]) take(items[active]);
       else if (e.key === 'Escape' && !list.hidden) { e.preventDefault(); close(); }
     };
     return { box: gw.el('span', 'gw-combo', [input, list]), input };

@@ -36,6 +36,7 @@
     part = location.hash.slice(1) || (may('answer') ? 'owed' : 'reports');
     gw.live.on('change', news => { if (news.kinds.some(kind => /^(report\.|incident\.(call|replied|closed|reopened|merged))/.test(kind))) show(); });
     document.addEventListener('click', e => { const tab = e.target.closest('[data-intake-tab]'); if (tab) { part = tab.dataset.intakeTab; history.replaceState(null, '', '#' + part); draw(); } });
+    addEventListener('hashchange', () => { part = location.hash.slice(1) || part; draw(); });
     gw.every(OWED_MS, () => draw());
     await show();
   };

@@ -19,10 +19,11 @@
     const mine = task.collector === user.name, free = !task.collector, collects = user.role === 'checker';
     const own = task.clock === 'verify' ? task.reported_by === user.name : task.handled_by === user.name;
     if (collects && own) return [];
-    if (collects && free) return [['assign', '']];
+    if (collects && free) return [['assign', 'collector*']];
     if (collects && !mine) return [];
     const given = collects ? [] : [['assign', 'collector*']];
-    if (task.clock === 'verify') return [...given, ['file', 'photo_before*'], ['reject', `photo_before${collects ? '*' : ''} reason*`]].map(([a, f]) => (a === 'file' && !collects ? [a, 'photo_before'] : [a, f]));
+    const photo = collects ? 'photo_before*' : 'photo_before'; // the centre decides by what it is told
+    if (task.clock === 'verify') return [...given, ['file', photo], ['reject', photo + ' reason*']];
     if (task.state === 'handled') return [...given, ['check', '']];
     return [...given, ['close', 'check_photo* note'], ['rework', 'check_photo reason*']];
   };
@@ -59,9 +60,10 @@
   function card(task) {
     const late = Date.parse(task.due_at) < gw.now();
     const buttons = gw.taskActions(task, gw.page.user).map(([action, fields]) => {
-      const word = gw.page.texts[`tasks.${task.clock}_${action}`] || gw.word('action', action);
-      const b = gw.el('button', 'gw-button' + (['assign', 'file', 'check', 'close'].includes(action) ? ' primary' : ''), word, { type: 'button', 'data-action': action, 'data-fields': fields });
-      return b;
+      const takes = action === 'assign' && gw.page.user.role === 'checker';
+      const word = takes ? gw.t('tasks.take') : gw.page.texts[`tasks.${task.clock}_${action}`] || gw.word('action', action);
+      return gw.el('button', 'gw-button' + (['assign', 'file', 'check', 'close'].includes(action) ? ' primary' : ''), word,
+        { type: 'button', 'data-action': action, 'data-fields': fields, ...(takes ? { 'data-collector': gw.page.user.name } : {}) });
     });
     return gw.el('article', 'gw-panel', [
       gw.el('div', 'gw-panel-head', [gw.el('h4', '', [gw.el('b', '', gw.word('clock', task.clock)), ' ', gw.pick(task, 'title')]),

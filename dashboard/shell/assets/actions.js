@@ -74,10 +74,10 @@
     if (!host || button.dataset.busy) return;
     const id = Number(host.dataset.incident), version = Number(host.dataset.version), action = button.dataset.action;
     const incident = gw.live.incidents.get(id) || { id };
-    const { squad, into } = button.dataset, preset = { ...(squad && { squad }), ...(into && { into }) };
+    const { squad, into, collector } = button.dataset, preset = { ...(squad && { squad }), ...(into && { into }), ...(collector && { collector }) };
     const fields = fieldsOf(button, incident).filter(f => !(f.name in preset));
     // No answer came last time: the same key, so that a change that did arrive is not made twice.
-    const press = [id, action, version, squad, into].join(':');
+    const press = [id, action, version, squad, into, collector].join(':');
     const keys = unanswered.get(press) || { action: gw.newKey(), photo: gw.newKey(), sent: new Set() };
     unanswered.set(press, keys);
     if (!fields.length || (button.dataset.at_once && !fields.some(f => f.required))) {
