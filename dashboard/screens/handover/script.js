@@ -19,9 +19,9 @@
   };
 
   async function show() {
-    const [sheet, list] = await Promise.all([gw.send('GET', API + '/now'), gw.send('GET', API + '?limit=30')]);
+    const [sheet, before] = await Promise.all([gw.send('GET', API + '/now'), gw.send('GET', API + '?limit=30')]);
     now = sheet.ok ? sheet.body : null;
-    past = list.ok ? list.body.items : [];
+    past = before.ok ? before.body.items : [];
     if (chosen) chosen = past.find(h => h.id === chosen.id) || chosen;
     if (!gw.dialogOpen()) draw();
   }

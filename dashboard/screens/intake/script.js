@@ -12,10 +12,10 @@
 
   /* Whether a call waits for something, for what, and until when: the reply first. */
   gw.promiseOf = function (item, now) {
-    const reply = item.reply_due_at && !item.replied_at;
-    if (!reply && (!item.wants_call_back || item.called_back_at)) return null;
-    const due = reply ? item.reply_due_at : item.call_back_due_at;
-    return { what: reply ? 'reply' : 'call_back', due, late: !!due && Date.parse(due) < now };
+    const waits = item.reply_due_at && !item.replied_at;
+    if (!waits && (!item.wants_call_back || item.called_back_at)) return null;
+    const due = waits ? item.reply_due_at : item.call_back_due_at;
+    return { what: waits ? 'reply' : 'call_back', due, late: !!due && Date.parse(due) < now };
   };
 
   /* The mark on the console: how many wait, and that one is late; it never goes by itself. */
