@@ -89,7 +89,7 @@ class Alarms:
     def _send(self, stop: threading.Event) -> None:
         host, _, port = self._address
         with mqtt_load.connect(host, int(port), "bench-alarms") as sock:
-            while not stop.wait(ALARM_EVERY_S):
+            while self._waiting and not stop.wait(ALARM_EVERY_S):
                 self._one(sock)
 
     def _one(self, sock: socket.socket) -> None:

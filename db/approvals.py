@@ -8,7 +8,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from city.approval import Approval, ApprovalState, NewApproval
+from city.approval import Approval, ApprovalState, CaseRequest, NewApproval
 from db.pool import Connection
 
 
@@ -70,6 +70,29 @@ def lock_approval(conn: Connection, district: str, number: int) -> Approval | No
         ).fetchone()
 
 
+def lock_kind(conn: Connection, kind: str) -> None:
+    """Nobody else asks for, or decides, one of this kind until the commit."""
+    conn.execute("SELECT pg_advisory_xact_lock(hashtext('approval'), hashtext(%s))", (kind,))
+
+
+def list_waiting_for_incident(
+    conn: Connection, district: str, incident_id: int, now: datetime
+) -> list[CaseRequest]:
+    """What is asked for an incident and nobody has decided yet, oldest first."""
+    with conn.cursor(row_factory=class_row(CaseRequest)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, change ->> 'action' AS action, asked_by, asked_at, why, expires_at,
+                   (change ->> 'until')::timestamptz AS until
+            FROM approval
+            WHERE district = %s AND state = 'waiting' AND expires_at > %s
+              AND (change ->> 'incident')::bigint = %s
+            ORDER BY id
+            """,
+            (district, now, incident_id),
+        ).fetchall()
+
+
 def list_approvals(
     conn: Connection,
     district: str,
@@ -77,8 +100,10 @@ def list_approvals(
     below: int | None,
     limit: int,
     kinds: Sequence[str] | None = None,
+    or_asked_by: str = "",
 ) -> list[Approval]:
-    """Requests of a district, newest first, with numbers below `below`; `kinds`: of these alone."""
+    """Requests of a district, newest first, with numbers below `below`; `kinds`: of these alone,
+    and those that `or_asked_by` asked for."""
     with conn.cursor(row_factory=class_row(Approval)) as cursor:
         return cursor.execute(
             """
@@ -86,7 +111,8 @@ def list_approvals(
                    why, expires_at, state, decided_by, decided_at, decided_why
             FROM approval
             WHERE district = %(district)s AND (%(below)s::bigint IS NULL OR id < %(below)s)
-              AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))
+              AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s)
+                   OR asked_by = %(asked_by)s)
             ORDER BY id DESC LIMIT %(limit)s
             """,
             {
@@ -94,6 +120,7 @@ def list_approvals(
                 "below": below,
                 "limit": limit,
                 "kinds": None if kinds is None else list(kinds),
+                "asked_by": or_asked_by,
             },
         ).fetchall()
 

@@ -260,17 +260,31 @@ def postpone_batch(conn: Connection, batch_id: int, not_before: datetime) -> Non
     )
 
 
+# An area counts on the days it is valid, whatever its hours: those are for video events.
+WATCHED = """
+    SELECT id, code, device.district, kind, gas, lon, lat, unit_grid, attributes,
+           report_interval_s, demo, out_of_service_since, return_due_at, model,
+           coalesce(place.areas, '{}') AS areas
+    FROM device
+    LEFT JOIN (
+        SELECT lies.device_id, jsonb_object_agg(area.code, area.kind) AS areas
+        FROM device_area lies
+        JOIN area ON area.district = lies.district AND area.code = lies.area
+        JOIN district ON district.code = area.district
+        WHERE (%(ids)s::int[] IS NULL OR lies.device_id = ANY(%(ids)s))
+          AND (now() AT TIME ZONE district.timezone)::date
+              BETWEEN coalesce(area.valid_from, '-infinity')
+                  AND coalesce(area.valid_until, 'infinity')
+        GROUP BY lies.device_id
+    ) AS place ON place.device_id = device.id
+"""
+
+
 def list_watched_devices(conn: Connection, ids: Sequence[int] | None = None) -> list[WatchedDevice]:
     """All devices, or those of `ids`."""
     with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
-                   report_interval_s, demo, out_of_service_since, return_due_at,
-                   model
-            FROM device
-            WHERE %(ids)s::int[] IS NULL OR id = ANY(%(ids)s)
-            """,
+            f"{WATCHED} WHERE %(ids)s::int[] IS NULL OR id = ANY(%(ids)s)",
             {"ids": None if ids is None else list(ids)},
         ).fetchall()
 
@@ -283,10 +297,8 @@ def list_devices_within(
     west, south, east, north = ([box[i] for box in boxes] for i in range(4))
     with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
-                   report_interval_s, demo, out_of_service_since, return_due_at, model
-            FROM device WHERE id IN (
+            f"""
+            {WATCHED} WHERE device.id IN (
                 SELECT device.id
                 FROM unnest(%(west)s::float8[], %(south)s::float8[], %(east)s::float8[],
                             %(north)s::float8[]) AS box (west, south, east, north)
@@ -298,8 +310,8 @@ def list_devices_within(
                   AND attributes ->> 'pipe' = ANY(%(pipes)s)
             )
             """,
-            {"district": district, "west": west, "south": south, "east": east, "north": north,
-             "pipes": list(pipes)},
+            {"ids": None, "district": district, "west": west, "south": south, "east": east,
+             "north": north, "pipes": list(pipes)},
         ).fetchall()  # fmt: skip
 
 
@@ -376,10 +388,12 @@ def list_lamps(
     kinds: Sequence[str],
     power_share: float,
     *,
-    dark: bool,
+    dark: bool = False,
+    lit_since: datetime | None = None,
     watched: Sequence[int],
 ) -> list[LampRow]:
-    """Lamps whose newest values say dark (when asked for), and the watched ones whatever."""
+    """Lamps whose newest values say dark (when asked for), or lit since then, and the watched ones
+    whatever; `power_share` is of the power that they should draw, lit of their rated power."""
     with conn.cursor(row_factory=class_row(LampRow)) as cursor:
         return cursor.execute(
             """
@@ -401,6 +415,11 @@ def list_lamps(
                        lamp.value = 0
                        OR power.value < %(share)s * coalesce(dim.value, 100) / 100
                           * CASE WHEN jsonb_typeof(d.attributes -> 'rated_power_w') = 'number'
+                                 THEN (d.attributes ->> 'rated_power_w')::float8 END))
+                   OR (greatest(lamp.received_at, power.received_at) >= %(lit_since)s AND (
+                       lamp.value > 0
+                       OR power.value >= %(share)s
+                          * CASE WHEN jsonb_typeof(d.attributes -> 'rated_power_w') = 'number'
                                  THEN (d.attributes ->> 'rated_power_w')::float8 END)))
             ORDER BY d.id
             """,
@@ -408,6 +427,7 @@ def list_lamps(
                 "kinds": list(kinds),
                 "share": power_share,
                 "dark": dark,
+                "lit_since": lit_since,
                 "watched": list(watched),
                 **{name: METRICS[name].id for name in ("lamp_on", "power_w", "dim_pct")},
             },

@@ -8,7 +8,9 @@ from psycopg.rows import class_row
 
 from city.clock import Deadline
 from city.incident import FieldTask, Incident
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
 
 
 def give(
@@ -57,12 +59,13 @@ def find_collector(conn: Connection, clock: Deadline) -> str | None:
 
 
 def list_waiting(
-    conn: Connection, district: str, *, collector: str | None = None
+    conn: Connection, scope: Scope, *, collector: str | None = None
 ) -> list[FieldTask]:
-    """Tasks that wait, soonest due first; of one collector, if named, and those nobody has."""
+    """Tasks of a scope that wait, soonest due first; of one collector, if named, and those that
+    nobody has."""
     with conn.cursor(row_factory=class_row(FieldTask)) as cursor:
         return cursor.execute(
-            """
+            f"""
             SELECT i.id AS incident_id, i.number, i.state, i.severity, i.title_zh, i.title_en,
                    i.category, i.description, i.lon, i.lat, street.name AS street_name,
                    community.name AS community_name, i.reported_by, i.handled_by, d.clock,
@@ -75,12 +78,12 @@ def list_waiting(
             LEFT JOIN division street ON street.code = i.street
             LEFT JOIN division community ON community.code = i.community
             WHERE d.met_at IS NULL AND d.stopped_at IS NULL AND d.clock IN ('verify', 'check')
-              AND i.district = %(district)s
+              AND i.district = %(district)s AND {inside("i")}
               AND (%(collector)s::text IS NULL OR t.collector IS NULL
                    OR t.collector = %(collector)s)
             ORDER BY d.due_at, i.id
             """,
-            {"district": district, "collector": collector},
+            {"district": scope.district, "within": scope.codes, "collector": collector},
         ).fetchall()
 
 

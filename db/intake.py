@@ -9,8 +9,10 @@ from psycopg.types.json import Jsonb
 
 from city.errors import NotFound
 from city.intake import Intake, ListedIntake
+from city.scope import Scope
 from db.pool import Connection
 from db.row_columns import assignments, insert_list, names_of, placeholders, select_list, values_of
+from db.scopes import inside
 
 # Namespace of the advisory locks that make one order one intake.
 EXTERNAL_LOCK = 0x696E_746B
@@ -83,8 +85,24 @@ def update_intake(conn: Connection, intake: Intake) -> None:
 def move_to(conn: Connection, merged: int, into: int) -> int:
     """The callers of a case that was merged are callers of the other one; gives how many."""
     return conn.execute(
-        "UPDATE intake SET incident_id = %s, version = version + 1 WHERE incident_id = %s",
-        (into, merged),
+        """
+        UPDATE intake SET incident_id = %(into)s, moved_from = moved_from || %(merged)s::bigint,
+               version = version + 1
+        WHERE incident_id = %(merged)s
+        """,
+        {"into": into, "merged": merged},
+    ).rowcount
+
+
+def move_back(conn: Connection, merged: int) -> int:
+    """A merge was taken back, and so are the callers that it moved; gives how many."""
+    return conn.execute(
+        """
+        UPDATE intake SET incident_id = %(merged)s, moved_from = trim_array(moved_from, 1),
+               version = version + 1
+        WHERE moved_from[cardinality(moved_from)] = %(merged)s
+        """,
+        {"merged": merged},
     ).rowcount
 
 
@@ -102,7 +120,7 @@ def start_call_backs(conn: Connection, incident_id: int, due_at: datetime | None
 
 def list_intake(
     conn: Connection,
-    district: str,
+    scope: Scope,
     *,
     owed: bool = False,
     incident_id: int | None = None,
@@ -112,15 +130,15 @@ def list_intake(
     before_id: int | None = None,
     limit: int = 100,
 ) -> list[ListedIntake]:
-    """Calls, newest first; `owed`: those that wait for a reply or a call back, soonest due
-    first."""
+    """Calls about cases of a scope, newest first; `owed`: those that wait for a reply or a call
+    back, soonest due first."""
     order = "least(t.reply_due_at, t.call_back_due_at), t.id" if owed else "t.id DESC"
     with conn.cursor(row_factory=class_row(ListedIntake)) as cursor:
         return cursor.execute(
             f"""
             SELECT {LISTED_COLUMNS}
             FROM intake t JOIN incident i ON i.id = t.incident_id
-            WHERE t.district = %(district)s
+            WHERE t.district = %(district)s AND {inside("i")}
               AND (NOT %(owed)s OR (t.reply_due_at IS NOT NULL AND t.replied_at IS NULL)
                    OR (t.call_back_due_at IS NOT NULL AND t.called_back_at IS NULL))
               AND (%(incident)s::bigint IS NULL OR t.incident_id = %(incident)s)
@@ -131,7 +149,8 @@ def list_intake(
             ORDER BY {order} LIMIT %(limit)s
             """,
             {
-                "district": district, "owed": owed, "incident": incident_id, "id": intake_id,
-                "channel": channel, "since": since, "before": before_id, "limit": limit,
+                "district": scope.district, "within": scope.codes, "owed": owed,
+                "incident": incident_id, "id": intake_id, "channel": channel, "since": since,
+                "before": before_id, "limit": limit,
             },
         ).fetchall()  # fmt: skip

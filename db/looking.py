@@ -8,7 +8,9 @@ from psycopg.rows import class_row
 
 from city.looking import FoundPlace
 from city.place import LonLat
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
 
 
 class NamedPlace(NamedTuple):
@@ -41,28 +43,35 @@ def list_divisions(conn: Connection, district: str) -> list[NamedPlace]:
     return [NamedPlace(*row) for row in rows]
 
 
-def list_coded_places(conn: Connection, district: str, text: str, limit: int) -> list[FoundPlace]:
-    """Cells by the beginning of their code, devices and entries of registers by code or name."""
+def list_coded_places(conn: Connection, scope: Scope, text: str, limit: int) -> list[FoundPlace]:
+    """Cells by the beginning of their code, devices of a scope by code or name, and the same of
+    entries of registers, for who is bounded by nothing: entries know no division."""
     with conn.cursor(row_factory=class_row(FoundPlace)) as cursor:
         return cursor.execute(
-            """
+            f"""
             (SELECT 'unit_grid' AS kind, code, code AS name, (west + east) / 2 AS lon,
                     (south + north) / 2 AS lat
              FROM unit_grid WHERE district = %(district)s AND starts_with(code, %(text)s)
              ORDER BY code LIMIT %(limit)s)
             UNION ALL
             (SELECT 'device', code, name, lon, lat FROM device
-             WHERE district = %(district)s
+             WHERE district = %(district)s AND {inside("device")}
                AND (strpos(lower(code), %(text)s) > 0 OR strpos(lower(name), %(text)s) > 0)
              ORDER BY code LIMIT %(limit)s)
             UNION ALL
             (SELECT 'entry', code, coalesce(fields ->> 'name', fields ->> 'address', code), lon, lat
              FROM register_entry
              WHERE district = %(district)s AND retired_at IS NULL AND lon IS NOT NULL
+               AND %(within)s::text[] IS NULL
                AND (strpos(lower(code), %(text)s) > 0 OR strpos(lower(fields::text), %(text)s) > 0)
              ORDER BY code LIMIT %(limit)s)
             """,
-            {"district": district, "text": text, "limit": limit},
+            {
+                "district": scope.district,
+                "within": scope.codes,
+                "text": text,
+                "limit": limit,
+            },
         ).fetchall()
 
 

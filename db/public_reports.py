@@ -12,8 +12,10 @@ from psycopg.rows import class_row
 
 from city.errors import NotFound
 from city.intake import PublicReport, ReportPhoto, draw_code
+from city.scope import Scope
 from db.pool import Connection
 from db.row_columns import select_list
+from db.scopes import inside
 
 COLUMNS = select_list(PublicReport, "public_report")
 PHOTO_COLUMNS = select_list(ReportPhoto, "public_report_photo", metres_away="NULL::int")
@@ -30,6 +32,9 @@ class NewReport:
     place_said: str
     lon: float | None
     lat: float | None
+    unit_grid: str | None
+    street: str | None
+    community: str | None
     phone: str
     received_at: datetime
 
@@ -60,9 +65,11 @@ def insert_report(conn: Connection, new: NewReport, photos: Sequence[NewPhoto]) 
                 row = conn.execute(
                     """
                     INSERT INTO public_report (district, code, once, kind, said, place_said, lon,
-                                               lat, phone, received_at)
+                                               lat, unit_grid, street, community, phone,
+                                               received_at)
                     VALUES (%(district)s, %(code)s, %(once)s, %(kind)s, %(said)s, %(place_said)s,
-                            %(lon)s, %(lat)s, %(phone)s, %(received_at)s)
+                            %(lon)s, %(lat)s, %(unit_grid)s, %(street)s, %(community)s, %(phone)s,
+                            %(received_at)s)
                     ON CONFLICT (once) DO NOTHING RETURNING id
                     """,
                     {**vars(new), "code": code},
@@ -106,12 +113,16 @@ def find_by_code(conn: Connection, code: str) -> PublicReport | None:
         ).fetchone()
 
 
-def lock_report(conn: Connection, district: str, report_id: int) -> PublicReport:
-    """One report, locked until the commit."""
+def lock_report(conn: Connection, scope: Scope, report_id: int) -> PublicReport:
+    """One report of a scope, locked until the commit."""
     with conn.cursor(row_factory=class_row(PublicReport)) as cursor:
         found = cursor.execute(
-            f"SELECT {COLUMNS} FROM public_report WHERE id = %s AND district = %s FOR UPDATE",
-            (report_id, district),
+            f"""
+            SELECT {COLUMNS} FROM public_report
+            WHERE id = %(id)s AND district = %(district)s AND {inside("public_report")}
+            FOR UPDATE
+            """,
+            {"id": report_id, "district": scope.district, "within": scope.codes},
         ).fetchone()
     if found is None:
         raise NotFound("report", report_id)
@@ -120,7 +131,7 @@ def lock_report(conn: Connection, district: str, report_id: int) -> PublicReport
 
 def list_reports(
     conn: Connection,
-    district: str,
+    scope: Scope,
     *,
     state: str | None = None,
     since: datetime | None = None,
@@ -132,15 +143,15 @@ def list_reports(
         return cursor.execute(
             f"""
             SELECT {COLUMNS} FROM public_report
-            WHERE district = %(district)s
+            WHERE district = %(district)s AND {inside("public_report")}
               AND (%(state)s::text IS NULL OR state = %(state)s)
               AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
               AND (%(before)s::bigint IS NULL OR id < %(before)s)
             ORDER BY id DESC LIMIT %(limit)s
             """,
             {
-                "district": district, "state": state, "since": since, "before": before_id,
-                "limit": limit,
+                "district": scope.district, "within": scope.codes, "state": state,
+                "since": since, "before": before_id, "limit": limit,
             },
         ).fetchall()  # fmt: skip
 
@@ -190,16 +201,22 @@ def list_contents(conn: Connection, report_id: int) -> list[NewPhoto]:
         ).fetchall()
 
 
-def find_photo(conn: Connection, district: str, report_id: int, ordinal: int) -> NewPhoto:
-    """One photo of a report of this district."""
+def find_photo(conn: Connection, scope: Scope, report_id: int, ordinal: int) -> NewPhoto:
+    """One photo of a report of this scope."""
     with conn.cursor(row_factory=class_row(NewPhoto)) as cursor:
         found = cursor.execute(
-            """
+            f"""
             SELECT p.media_type, p.sha256, p.content, p.taken_at, p.lon, p.lat, p.shown
             FROM public_report_photo p JOIN public_report r ON r.id = p.report_id
-            WHERE r.district = %s AND p.report_id = %s AND p.ordinal = %s
+            WHERE r.district = %(district)s AND p.report_id = %(id)s AND p.ordinal = %(ordinal)s
+              AND {inside("r")}
             """,
-            (district, report_id, ordinal),
+            {
+                "district": scope.district,
+                "within": scope.codes,
+                "id": report_id,
+                "ordinal": ordinal,
+            },
         ).fetchone()
     if found is None:
         raise NotFound("photo", ordinal)

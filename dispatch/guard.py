@@ -11,14 +11,15 @@ from city.alarm import IncidentAlarm, Severity
 from city.category import Category
 from city.clock import ClockKind, Deadline, PauseRow
 from city.errors import Conflict, Forbidden, InvalidInput
-from city.incident import Action, Incident, IncidentState, Role
-from city.person import Caller
+from city.incident import Action, Assignment, Incident, IncidentState, Merge, Role
+from city.person import DUTY_CHIEFS, Caller
 from city.requests import ActionRequest
 from city.squad import Squad
 from city.stale_version import is_stale_version
 from dispatch.clocks import running
 from dispatch.gas import GasStanding
 from dispatch.machine import TABLE, Need, Step, actions_of
+from dispatch.merging import is_further
 
 # At most so many approved postponements of one incident (domain.md 8, [S8]).
 MAX_POSTPONES = 2
@@ -41,13 +42,16 @@ class Facts:
     gas: GasStanding
     standing: Sequence[IncidentAlarm]  # alarms whose condition stands
     loud: Sequence[IncidentAlarm]  # of these, the ones that nobody has muted
+    latched: Sequence[IncidentAlarm]  # their condition is gone, nobody has released them
     local_now: datetime
     twin: int | None = None  # another open incident of the same condition
     squad: Squad | None = None  # the squad named in the request
     target: Incident | None = None  # the incident named in a merge
     target_needs_release: bool = False
     new_category: Category | None = None  # the category named in a split
-    last_squad: str | None = None  # who was sent last
+    assignments: Sequence[Assignment] = ()  # oldest first
+    merge: Merge | None = None  # the one that an incident is in
+    merge_target: Incident | None = None  # what it was merged into
     # Who acted for the squad, or handed in a photo of the work, since it was sent.
     hands: frozenset[str] = frozenset()
     collector: str | None = None  # who has the verification or check that runs
@@ -65,9 +69,34 @@ class Refusal:
 
 
 def admit(
+    incident: Incident,
+    caller: Caller,
+    request: ActionRequest,
+    facts: Facts,
+    now: datetime,
+    approved_by: str = "",
+) -> Step:
+    """The step to take, or an error that says what stands in the way. `approved_by` is the duty
+    chief who let it happen, where the step needs one."""
+    step = admit_asking(incident, caller, request, facts, now)
+    if needs_duty_chief(step, caller) and approved_by in ("", caller.name):
+        takes = " or ".join(role.value for role in DUTY_CHIEFS)
+        raise Forbidden(
+            f"{request.action.value} is asked for, and another person approves it: a duty chief "
+            f"({takes})"
+        )
+    return step
+
+
+def needs_duty_chief(step: Step, caller: Caller) -> bool:
+    """Whether another person has to let this happen; what an alarm asks for waits for nobody."""
+    return Need.DUTY_CHIEF in step.needs and caller.role is not Role.SYSTEM
+
+
+def admit_asking(
     incident: Incident, caller: Caller, request: ActionRequest, facts: Facts, now: datetime
 ) -> Step:
-    """The step to take, or an error that says what stands in the way."""
+    """The same but for the second person: whether it can be asked for."""
     check_version(incident, caller, request.version)
     step = find_step(incident, caller, request.action)
     for need in step.needs:
@@ -238,6 +267,25 @@ def _alarm_over(
     return _still_stand("alarm_stands", standing) if standing else None
 
 
+def _alarm_released(
+    incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+) -> Refusal | None:
+    if not facts.latched:
+        return None
+    asked = "; ".join(_release_asked(alarm) for alarm in facts.latched)
+    return Refusal("alarm_latched", f"still latched: {asked}", _named(facts.latched))
+
+
+def _release_asked(alarm: IncidentAlarm) -> str:
+    """Who has to release an alarm, and from when on that is possible."""
+    who = (alarm.release_role or Role.GAS_ENGINEER).replace("_", " ")
+    name = f"{alarm.device_code or alarm.condition} ({alarm.rule_code})"
+    text = f"the alarm of {name} has to be released by a {who} (reset on the page of alarms)"
+    if alarm.releasable_at is None:
+        return text
+    return f"{text}, from {alarm.releasable_at.isoformat(timespec='seconds')} on"
+
+
 def _no_red_alarm(
     incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
 ) -> Refusal | None:
@@ -248,21 +296,29 @@ def _no_red_alarm(
 def _still_stand(code: str, alarms: Sequence[IncidentAlarm]) -> Refusal:
     """Name every alarm in the way, its device and what it is about."""
     named = ", ".join(f"{a.device_code or a.condition} ({a.rule_code})" for a in alarms)
-    details = [
-        {
-            "id": alarm.id,
-            "device": alarm.device_code,
-            "condition": alarm.condition,
-            "severity": alarm.severity,
-            "state": alarm.state,
-            "reason": alarm.reason,
-        }
-        for alarm in alarms
-    ]
     text = f"the alarm of {named} still stands"
     if len(alarms) > 1:
         text = f"the alarms of {named} still stand"
-    return Refusal(code, text, {"alarms": details})
+    return Refusal(code, text, _named(alarms))
+
+
+def _named(alarms: Sequence[IncidentAlarm]) -> Mapping[str, Any]:
+    """The alarms in the way, as screens and scripts name them."""
+    return {
+        "alarms": [
+            {
+                "id": alarm.id,
+                "device": alarm.device_code,
+                "condition": alarm.condition,
+                "severity": alarm.severity,
+                "state": alarm.state,
+                "reason": alarm.reason,
+                "release_role": alarm.release_role,
+                "releasable_at": alarm.releasable_at and alarm.releasable_at.isoformat(),
+            }
+            for alarm in alarms
+        ]
+    }
 
 
 def _not_overdue(
@@ -292,6 +348,38 @@ def _first_suspension(
     return Refusal("suspended_before", "an incident is suspended once at most")
 
 
+def _not_red_gas(
+    incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+) -> Refusal | None:
+    if facts.category.family != "gas" or incident.severity != Severity.RED:
+        return None
+    return Refusal("red_gas", "a red gas case is never suspended")
+
+
+def _not_further(
+    incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+) -> Refusal | None:
+    into = facts.target
+    if into is None or not is_further(incident, into):
+        return None
+    return Refusal(
+        "further_along",
+        f"incident {incident.number} is {incident.state.value}, further along than "
+        f"{into.number}, which is {into.state.value}: merge it the other way",
+    )
+
+
+def _merge_stands(
+    incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+) -> Refusal | None:
+    if facts.merge is None or facts.merge_target is None:
+        return Refusal("merge_not_kept", "it was merged before merges could be taken back")
+    if facts.merge_target.state is IncidentState.MERGED:
+        into = facts.merge_target.number
+        return Refusal("merged_on", f"incident {into} was merged itself: take that back first")
+    return None
+
+
 def _no_twin(
     incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
 ) -> Refusal | None:
@@ -312,11 +400,15 @@ FACT_TESTS: dict[Need, FactTest] = {
     Need.GAS_QUIET: _gas_quiet,
     Need.GAS_FREE: _gas_free,
     Need.ALARM_OVER: _alarm_over,
+    Need.ALARM_RELEASED: _alarm_released,
     Need.NO_RED_ALARM: _no_red_alarm,
     Need.NOT_OVERDUE: _not_overdue,
     Need.POSTPONES_LEFT: _postpones_left,
     Need.FIRST_SUSPENSION: _first_suspension,
     Need.NO_TWIN: _no_twin,
+    Need.NOT_RED_GAS: _not_red_gas,
+    Need.NOT_FURTHER: _not_further,
+    Need.MERGE_STANDS: _merge_stands,
 }
 
 

@@ -33,6 +33,7 @@ class Need(StrEnum):
     GAS_QUIET = "gas_quiet"  # no gas alarm stands
     GAS_FREE = "gas_free"  # released, and below the clear limit for long enough
     ALARM_OVER = "alarm_over"  # no alarm of it stands, but for muted and clearing ones
+    ALARM_RELEASED = "alarm_released"  # no alarm of it is latched
     NO_RED_ALARM = "no_red_alarm"  # none of them is a red one
     NOT_OVERDUE = "not_overdue"
     POSTPONES_LEFT = "postpones_left"
@@ -40,6 +41,10 @@ class Need(StrEnum):
     OWN_TASK = "own_task"  # a collector: not another one's, and not of the own report
     SITE_PHOTO = "site_photo"  # a collector: a photo of the place since the task began
     NO_TWIN = "no_twin"  # no other open incident of the same condition
+    NOT_FURTHER = "not_further"  # the incident that it is merged into is as far, or further
+    MERGE_STANDS = "merge_stands"  # what it was merged into has not been merged itself
+    NOT_RED_GAS = "not_red_gas"
+    DUTY_CHIEF = "duty_chief"  # another person, a duty chief, lets it happen
 
 
 FIELD_NEEDS = frozenset(
@@ -53,7 +58,7 @@ class Same(StrEnum):
     """Targets of a step that depend on where the incident is or was."""
 
     STATE = "same"  # stays where it is
-    BEFORE = "before_suspension"
+    BEFORE = "before"  # suspended, or merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class Clocks:
     stop_all: bool = False
     pause: bool = False
     resume: bool = False
+    restart: bool = False  # what a merge stopped runs on
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ CENTRE = frozenset({Role.DISPATCHER, Role.ADMIN})
 INTAKE = CENTRE | {Role.CHECKER}  # collectors verify in the field and report back
 SQUAD = CENTRE | {Role.SQUAD_LEADER}  # the centre enters what a squad says by radio
 CHECKERS = CENTRE | {Role.CHECKER}
-DUTY_CHIEFS = CENTRE | {Role.LEADER}
+REOPENERS = CENTRE | {Role.LEADER}
 ENGINEERS = frozenset({Role.GAS_ENGINEER})
 CLOCKWORK = CENTRE | {Role.SYSTEM}
 # Alarms of a case bring people back to it: see `dispatch.recall`.
@@ -96,20 +102,43 @@ ALARMS = frozenset({Role.SYSTEM})
 STAFF = frozenset(Role) - {Role.VIEWER, Role.SYSTEM}
 
 COMMENT = Step(Same.STATE, STAFF, (Need.NOTE,))
-CANCEL = Step(S.CANCELLED, CENTRE, (Need.REASON, Need.ALARM_OVER), Clocks(stop_all=True))
-MERGE = Step(S.MERGED, CENTRE, (Need.INTO, Need.REASON), Clocks(stop_all=True))
+CANCEL = Step(
+    S.CANCELLED,
+    CENTRE,
+    (Need.REASON, Need.ALARM_OVER, Need.ALARM_RELEASED),
+    Clocks(stop_all=True),
+)
+MERGE = Step(S.MERGED, CENTRE, (Need.INTO, Need.REASON, Need.NOT_FURTHER), Clocks(stop_all=True))
 SPLIT = Step(Same.STATE, CENTRE, (Need.CATEGORY, Need.NOTE))
-REJECT = Step(S.REJECTED, INTAKE, (Need.REASON, Need.ALARM_OVER), Clocks(stop_all=True))
+REJECT = Step(
+    S.REJECTED,
+    INTAKE,
+    (Need.REASON, Need.ALARM_OVER, Need.ALARM_RELEASED),
+    Clocks(stop_all=True),
+)
 RETURN = Step(
-    S.FILED, SQUAD | ALARMS, (Need.REASON,), Clocks(start=(DISPATCH,), stop=(ACKNOWLEDGE, HANDLE))
+    S.FILED,
+    SQUAD | ALARMS,
+    (Need.REASON, Need.DUTY_CHIEF),
+    Clocks(start=(DISPATCH,), stop=(ACKNOWLEDGE, HANDLE)),
+)
+POSTPONE = Step(
+    Same.STATE, SQUAD, (Need.REASON, Need.NOT_OVERDUE, Need.POSTPONES_LEFT, Need.DUTY_CHIEF)
 )
 # 核实, 核查: who is to look at the place; collectors take it, the centre gives it.
 ASSIGN = Step(Same.STATE, CHECKERS, (Need.COLLECTOR,))
-POSTPONE = Step(Same.STATE, CENTRE, (Need.REASON, Need.NOT_OVERDUE, Need.POSTPONES_LEFT))
 SUSPEND = Step(
     S.SUSPENDED,
-    CENTRE,
-    (Need.REASON, Need.UNTIL, Need.NO_RED_ALARM, Need.NOT_OVERDUE, Need.FIRST_SUSPENSION),
+    SQUAD,
+    (
+        Need.REASON,
+        Need.UNTIL,
+        Need.NO_RED_ALARM,
+        Need.NOT_RED_GAS,
+        Need.NOT_OVERDUE,
+        Need.FIRST_SUSPENSION,
+        Need.DUTY_CHIEF,
+    ),
     Clocks(pause=True),
 )
 RELEASE = Step(Same.STATE, ENGINEERS, (Need.NOTE, Need.GAS_CASE, Need.GAS_QUIET))
@@ -133,7 +162,13 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.VERIFYING, A.REJECT): Step(
         S.REJECTED,
         INTAKE,
-        (Need.REASON, Need.ALARM_OVER, Need.OWN_TASK, Need.SITE_PHOTO),
+        (
+            Need.REASON,
+            Need.ALARM_OVER,
+            Need.ALARM_RELEASED,
+            Need.OWN_TASK,
+            Need.SITE_PHOTO,
+        ),
         Clocks(met=(VERIFY,), stop_all=True),
     ),
     (S.VERIFYING, A.MERGE): MERGE,
@@ -186,7 +221,14 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.CHECKING, A.CLOSE): Step(
         S.CLOSED,
         CHECKERS,
-        (Need.OTHER_PERSON, Need.OWN_TASK, Need.ALARM_OVER, Need.EVIDENCE, Need.GAS_FREE),
+        (
+            Need.OTHER_PERSON,
+            Need.OWN_TASK,
+            Need.ALARM_OVER,
+            Need.ALARM_RELEASED,
+            Need.EVIDENCE,
+            Need.GAS_FREE,
+        ),
         Clocks(met=(CHECK,), stop_all=True),
     ),
     (S.CHECKING, A.REWORK): Step(
@@ -203,17 +245,20 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.SUSPENDED, A.COMMENT): COMMENT,
     # Finished; never reopened silently
     (S.CLOSED, A.REOPEN): Step(
-        S.FILED, DUTY_CHIEFS, (Need.REASON, Need.NO_TWIN), Clocks(start=(DISPATCH,))
+        S.FILED, REOPENERS, (Need.REASON, Need.NO_TWIN), Clocks(start=(DISPATCH,))
     ),
     (S.CLOSED, A.COMMENT): COMMENT,
     (S.REJECTED, A.REOPEN): Step(
-        S.REPORTED, DUTY_CHIEFS, (Need.REASON, Need.NO_TWIN), Clocks(start=(FILE,))
+        S.REPORTED, REOPENERS, (Need.REASON, Need.NO_TWIN), Clocks(start=(FILE,))
     ),
     (S.REJECTED, A.COMMENT): COMMENT,
     (S.CANCELLED, A.REOPEN): Step(
-        S.FILED, DUTY_CHIEFS, (Need.REASON, Need.NO_TWIN), Clocks(start=(DISPATCH,))
+        S.FILED, REOPENERS, (Need.REASON, Need.NO_TWIN), Clocks(start=(DISPATCH,))
     ),
     (S.CANCELLED, A.COMMENT): COMMENT,
+    (S.MERGED, A.UNMERGE): Step(
+        Same.BEFORE, CENTRE, (Need.REASON, Need.MERGE_STANDS, Need.NO_TWIN), Clocks(restart=True)
+    ),
     (S.MERGED, A.COMMENT): COMMENT,
 }
 
@@ -236,6 +281,7 @@ EVENT_KINDS: dict[A, str] = {
     A.SUSPEND: "incident.suspended",
     A.RESUME: "incident.resumed",
     A.MERGE: "incident.merged",
+    A.UNMERGE: "incident.unmerged",
     A.SPLIT: "incident.split",
     A.REOPEN: "incident.reopened",
     A.CANCEL: "incident.cancelled",
@@ -248,10 +294,10 @@ def actions_of(state: S, role: Role) -> list[A]:
     return [a for (s, a), step in TABLE.items() if s is state and role in step.roles]
 
 
-def target(step: Step, state: S, before_suspension: S | None) -> S:
+def target(step: Step, state: S, before: S | None) -> S:
     """The state that a step leads to."""
     if step.to is Same.STATE:
         return state
     if step.to is Same.BEFORE:
-        return before_suspension or S.FILED
+        return before or S.FILED
     return S(step.to)

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from city.area import Area
 from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
+from city.errors import InvalidInput
 from city.feed import Feed
 from city.place import Division, LonLat
 from city.register import Register, RegisterEntry
@@ -129,10 +130,14 @@ class SquadPart:
 
 @dataclass(frozen=True, slots=True)
 class Person:
+    """`divisions` bound what they see and may act on, none at all mean the whole district; None
+    says nothing of it."""
+
     name: str
     role: str
     squad: str | None
     display_name: str
+    divisions: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +220,7 @@ class Draft:
     limits: tuple[Entry[LimitRow], ...] = ()
     years: Mapping[int, Mapping[date, bool]] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)  # text by file
+    programmes: Mapping[str, str] = field(default_factory=dict)  # TOML by code
     feeds: tuple[Entry[Feed], ...] | None = None
     models: Mapping[str, ModelPart] | None = None
     pipes: tuple[Entry[PipeSection], ...] | None = None
@@ -234,9 +240,10 @@ class StageLimit:
 @dataclass(frozen=True, slots=True)
 class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
-    database alone. `rules` are the texts of its own rules, `rosters` the duties of the squads that
-    have a roster. Of rosters, feeds, models, pipes, areas and video limits None says that they
-    stay as they are."""
+    database alone. `rules` are the texts of its own rules, `programmes` those of its lighting
+    programmes, `rosters` the duties of the squads that have a roster, `outlines` geometries of
+    divisions. Of rosters, feeds, models, pipes, outlines, areas and video limits None says that
+    they stay as they are."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -251,10 +258,12 @@ class City:
     feeds: Mapping[str, Feed] | None = None  # the shipped ones among them
     models: Mapping[str, ModelPart] | None = None
     pipes: Mapping[str, PipeSection] | None = None
+    outlines: Mapping[str, Mapping[str, Any]] | None = None
     areas: Mapping[str, Area] | None = None
     video_limits: Mapping[str, VideoLimit] | None = None
     rosters: Mapping[str, tuple[Duty, ...]] | None = None
     registers: Mapping[str, RegisterPart] = field(default_factory=dict)
+    programmes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def communities(self) -> list[str]:
@@ -273,6 +282,8 @@ class RuleFacts(Protocol):
 
 # Text and name of a file to a rule; raises `InvalidInput`.
 ParseRule = Callable[[str, str], RuleFacts]
+# Text and name of a file to everything that is wrong with it.
+FindFaults = Callable[[str, str], Sequence[InvalidInput]]
 # Name, text and codec of a device model; raises `InvalidInput`.
 CheckModel = Callable[[str, str, str], object]
 
@@ -287,5 +298,6 @@ class Shipped:
     calendars: frozenset[str]
     parse_rule: ParseRule
     check_model: CheckModel
+    rule_faults: FindFaults = lambda text, file: ()
     video_types: Sequence[str] = ()
     registers: Mapping[str, Register] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response
 
-from city.errors import NotFound
+from city.errors import Forbidden, NotFound
 from city.incident import Role
 from city.requests import HandoverNoteRequest, HandoverRequest, VersionRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
@@ -42,6 +42,7 @@ class SheetNow(msgspec.Struct, kw_only=True):
 def list_handovers() -> Response:
     query = read_list_query({})
     key = cursor_key(query, int)
+    _check_unbounded()
     with transaction(parts().pool) as conn:
         rows = stored.list_handovers(
             conn, current_caller().district, since=query.since,
@@ -111,7 +112,14 @@ def _steps() -> HandoverSteps:
     return parts().ports.handovers
 
 
+def _check_unbounded() -> None:
+    """A sheet is about the whole district."""
+    if current_caller().within is not None:
+        raise Forbidden("the handover sheets are of the whole district")
+
+
 def _find(conn: Connection, handover_id: int) -> Handover:
+    _check_unbounded()
     found = stored.find_handover(conn, current_caller().district, handover_id)
     if found is None:
         raise NotFound("handover", handover_id)

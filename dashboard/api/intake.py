@@ -72,7 +72,7 @@ def list_intake() -> Response:
     key = cursor_key(query, int)
     with transaction(parts().pool) as conn:
         rows = stored.list_intake(
-            conn, current_caller().district, owed=owed,
+            conn, current_caller().scope, owed=owed,
             channel=query.filters.get("channel"), incident_id=query.filters.get("incident_id"),
             since=query.since, before_id=key[0] if key else None, limit=query.limit + 1,
         )  # fmt: skip
@@ -148,7 +148,7 @@ def find_categories() -> Response:
 def find_places() -> Response:
     args = read_args(("q",))
     with transaction(parts().pool) as conn:
-        found = _steps().find_places(conn, current_caller().district, args.get("q", ""))
+        found = _steps().find_places(conn, current_caller().scope, args.get("q", ""))
     return json_answer({"items": as_plain(found), "next": None})
 
 
@@ -159,7 +159,7 @@ def list_around() -> Response:
     at = LonLat(_degrees("lon", args), _degrees("lat", args))
     with transaction(parts().pool) as conn:
         found = _steps().list_around(
-            conn, current_caller().district, at, args.get("category", ""), datetime.now(UTC)
+            conn, current_caller().scope, at, args.get("category", ""), datetime.now(UTC)
         )
     return json_answer(as_plain(found))
 
@@ -170,9 +170,7 @@ def list_tasks() -> Response:
     args, caller = read_args(("mine",)), current_caller()
     mine = bool(parse_filter("mine", args.get("mine", "false"), bool))
     with transaction(parts().pool) as conn:
-        rows = field_tasks.list_waiting(
-            conn, caller.district, collector=caller.name if mine else None
-        )
+        rows = field_tasks.list_waiting(conn, caller.scope, collector=caller.name if mine else None)
         collectors = field_tasks.list_collectors(conn, caller.district)
     answer = TasksAnswer(
         items=rows,
@@ -191,7 +189,7 @@ def _steps() -> IntakeSteps:
 
 
 def _find(conn: Connection, intake_id: int) -> ListedIntake:
-    found = stored.list_intake(conn, current_caller().district, intake_id=intake_id, limit=1)
+    found = stored.list_intake(conn, current_caller().scope, intake_id=intake_id, limit=1)
     if not found:
         raise NotFound("intake", intake_id)
     return _shown(found[0])

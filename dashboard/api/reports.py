@@ -65,7 +65,7 @@ def list_reports() -> Response:
     key = cursor_key(query, int)
     with transaction(parts().pool) as conn:
         rows = stored.list_reports(
-            conn, current_caller().district, state=query.filters.get("state"),
+            conn, current_caller().scope, state=query.filters.get("state"),
             since=query.since, before_id=key[0] if key else None, limit=query.limit + 1,
         )  # fmt: skip
         photos = stored.list_photos(conn, [row.id for row in rows])
@@ -119,7 +119,7 @@ def get_photo(report_id: int, ordinal: int) -> Response:
     read_args(())
     with transaction(parts().pool) as conn:
         photo = stored.find_photo(
-            conn, current_caller().district, known_id("report", report_id),
+            conn, current_caller().scope, known_id("report", report_id),
             known_id("photo", min(ordinal, 32767)),
         )  # fmt: skip
     content, media_type = photo.content, photo.media_type

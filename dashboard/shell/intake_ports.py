@@ -19,6 +19,7 @@ from city.requests import (
     ReportAcceptRequest,
     ReportRejectRequest,
 )
+from city.scope import Scope
 from db.pool import Connection
 from db.public_reports import Sent
 
@@ -63,10 +64,10 @@ class IntakeSteps(Protocol):
         self, conn: Connection, district: str, query: str
     ) -> list[FoundCategory]: ...
 
-    def find_places(self, conn: Connection, district: str, query: str) -> list[FoundPlace]: ...
+    def find_places(self, conn: Connection, scope: Scope, query: str) -> list[FoundPlace]: ...
 
     def list_around(
-        self, conn: Connection, district: str, at: LonLat, category: str, now: datetime
+        self, conn: Connection, scope: Scope, at: LonLat, category: str, now: datetime
     ) -> Around: ...
 
 

@@ -1,6 +1,6 @@
 -- What comes to the command center beside alarms: calls, orders of other platforms, patches of
 -- drones and satellites, and what people send from the public page until somebody looked at it.
--- depends: 0051_device_place
+-- depends: 0041_divisions_bound
 
 -- One call or order. Several may be about one case: each caller is kept and answered.
 CREATE TABLE intake (
@@ -10,6 +10,7 @@ CREATE TABLE intake (
     channel     text NOT NULL,                -- city.intake.Channel
     external_number text NOT NULL DEFAULT '', -- of the hotline or the upper platform
     joined      boolean NOT NULL,             -- to a case that was open already
+    moved_from  bigint[] NOT NULL DEFAULT '{}', -- cases that were merged, the last one last
     caller      text NOT NULL DEFAULT '',
     phone       text NOT NULL DEFAULT '',
     said        text NOT NULL DEFAULT '',
@@ -49,6 +50,9 @@ CREATE TABLE public_report (
     place_said  text NOT NULL DEFAULT '',
     lon         double precision,
     lat         double precision,
+    unit_grid   text,                         -- where that is
+    street      text,
+    community   text,
     phone       text NOT NULL DEFAULT '',
     received_at timestamptz NOT NULL,
     state       text NOT NULL DEFAULT 'waiting'

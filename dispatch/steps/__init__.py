@@ -4,13 +4,14 @@ Lock order everywhere: hand-over row, opening lock, incident rows by id, the res
 event log last.
 """
 
-from dispatch.steps.acting import act
+from dispatch.steps.acting import act, act_approved, waits_for_duty_chief
 from dispatch.steps.alarms import take_alarm_change
-from dispatch.steps.evidence import add_evidence
+from dispatch.steps.evidence import add_evidence, take_late_picture
 from dispatch.steps.handing_over import add_note, draw_up, give_over, take_over
 from dispatch.steps.intake import call_back, receive, reply
 from dispatch.steps.looking import find_categories, find_places, list_around
 from dispatch.steps.public_reports import accept_report, reject_report, send_report
+from dispatch.steps.publishing import publish, publish_due, restate
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
 from dispatch.steps.ticking import tick_deadlines, watch_alarms
@@ -19,6 +20,7 @@ from dispatch.steps.viewing import rank_squads, view
 __all__ = [
     "accept_report",
     "act",
+    "act_approved",
     "add_evidence",
     "add_note",
     "call_back",
@@ -28,16 +30,21 @@ __all__ = [
     "find_places",
     "give_over",
     "list_around",
+    "publish",
+    "publish_due",
     "rank_squads",
     "receive",
     "reject_report",
     "reply",
     "report",
+    "restate",
     "send_report",
     "take_alarm_change",
+    "take_late_picture",
     "take_over",
     "tick_deadlines",
     "view",
+    "waits_for_duty_chief",
     "watch_alarms",
     "write_case_texts",
 ]

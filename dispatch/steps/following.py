@@ -26,7 +26,9 @@ def follow_callers(
     other."""
     if after.state is before.state:
         return
-    if before.state in ENDS:
+    if before.state is IncidentState.MERGED:
+        intake.move_back(conn, after.id)
+    elif before.state in ENDS:
         intake.start_call_backs(conn, after.id, None)
     elif after.state is IncidentState.MERGED and after.merged_into is not None:
         intake.move_to(conn, after.id, after.merged_into)

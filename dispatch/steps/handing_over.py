@@ -28,6 +28,7 @@ MOST_OWED = 500
 
 def draw_up(conn: Connection, caller: Caller, now: datetime) -> dict[str, Any]:
     """What the sheet would say now: {"since_at", "content"}."""
+    _check_unbounded(caller)
     since = handovers.last_taken_at(conn, caller.district) or now - FIRST_SHIFT
     local = now.astimezone(places.zone_of(conn, caller.district))
     district = caller.district
@@ -37,8 +38,8 @@ def draw_up(conn: Connection, caller: Caller, now: datetime) -> dict[str, Any]:
         muted=handovers.list_muted(conn, district),
         out_of_service=handovers.list_out_of_service(conn, district),
         odd=handovers.list_odd_sensors(conn, district),
-        owed=intake.list_intake(conn, district, owed=True, limit=MOST_OWED),
-        tasks=field_tasks.list_waiting(conn, district),
+        owed=intake.list_intake(conn, caller.scope, owed=True, limit=MOST_OWED),
+        tasks=field_tasks.list_waiting(conn, caller.scope),
         squads=squads.list_squads(conn, district, near=now),
         phones=phones,
         counts=handovers.count_period(conn, district, since, now),
@@ -105,6 +106,12 @@ def _check_signer(caller: Caller) -> None:
         raise Forbidden(f"a {caller.role.value} may not sign the handover sheet")
 
 
+def _check_unbounded(caller: Caller) -> None:
+    """A sheet is about the whole district."""
+    if caller.within is not None:
+        raise Forbidden(f"the handover sheet is of the whole district, not of {caller.within}")
+
+
 def _text(name: str, text: str) -> str:
     if len(text) > MOST_TEXT:
         raise InvalidInput(name, len(text), f"is longer than {MOST_TEXT} characters")
@@ -112,6 +119,7 @@ def _text(name: str, text: str) -> str:
 
 
 def _find(conn: Connection, caller: Caller, handover_id: int) -> Handover:
+    _check_unbounded(caller)
     found = handovers.find_handover(conn, caller.district, handover_id)
     if found is None:
         raise NotFound("handover", handover_id)

@@ -21,6 +21,7 @@ from db import calendars, categories, incidents
 from db import intake as stored
 from db.events import append_events
 from db.pool import Connection
+from db.scopes import refuse_outside
 from dispatch.intake import (
     MAX_TEXT,
     check_call_back,
@@ -57,6 +58,7 @@ def receive(conn: Connection, caller: Caller, request: IntakeRequest, now: datet
             conn, caller.district, request.channel.value, request.external_number
         )
         if known is not None:
+            refuse_outside(conn, caller.scope, incidents.find(conn, known.incident_id))
             return Received(known.id, known.incident_id, False)
     check_intake(request)
     return take_in(conn, caller, request, now)
@@ -137,6 +139,7 @@ def _join_case(conn: Connection, caller: Caller, request: IntakeRequest, now: da
     found = incidents.lock(conn, [request.joins], caller.district)
     if not found:
         raise InvalidInput("joins", request.joins, "is not an incident of this district")
+    refuse_outside(conn, caller.scope, found[0])
     check_joined(found[0])
     return found[0].id
 
@@ -201,6 +204,7 @@ def _lock_to_change(conn: Connection, caller: Caller, intake_id: int, version: i
     if caller.role not in CENTRE:
         raise Forbidden(f"a {caller.role.value} may not answer callers")
     found = stored.lock_intake(conn, caller.district, intake_id)
+    refuse_outside(conn, caller.scope, incidents.find(conn, found.incident_id))
     if is_stale_version(version, found.version):
         problem = f"call {intake_id} was changed meanwhile: it is at version {found.version}"
         raise _refused(found, "changed", problem)

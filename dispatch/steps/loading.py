@@ -20,6 +20,7 @@ from db import (
     evidence,
     field_tasks,
     incidents,
+    merges,
     openings,
     places,
     squads,
@@ -68,9 +69,10 @@ def load(
         gas=load_gas(conn, incident, category, alarms, now),
         standing=[alarm for alarm in alarms if alarm.condition_stands],
         loud=[alarm for alarm in alarms if alarm.is_loud(now)],
+        latched=[alarm for alarm in alarms if alarm.is_latched],
         local_now=now.astimezone(zone),
         twin=_twin(conn, incident),
-        last_squad=assignments.last_squad_sent(conn, incident.id),
+        assignments=assignments.list_assignments(conn, incident.id),
         hands=_hands(conn, files, incident),
     )
     clock = task_clock(facts.deadlines)
@@ -84,6 +86,8 @@ def load(
                 if file.stage == SITE_STAGE and file.uploaded_at >= clock.started_at
             ),
         )
+    if incident.merged_into is not None:
+        facts = _with_merge(conn, incident, facts)
     if request is not None:
         facts = _with_named(conn, incident, request, facts)
     closed = tuple(pause.as_pause() for pause in pauses if pause.ended_at is not None)
@@ -128,6 +132,12 @@ def _with_named(
             under = categories.find(conn, target.category, target.category_version)
             return replace(facts, target=target, target_needs_release=under.needs_release)
     return facts
+
+
+def _with_merge(conn: Connection, incident: Incident, facts: Facts) -> Facts:
+    assert incident.merged_into is not None
+    into = incidents.find(conn, incident.merged_into)
+    return replace(facts, merge=merges.find_standing(conn, incident.id), merge_target=into)
 
 
 def _stages_of_this_round(files: Sequence[Evidence], incident: Incident) -> frozenset[str]:

@@ -6,8 +6,10 @@ from datetime import datetime
 
 from city.looking import Around, FoundCategory, FoundPlace, NearCase, NearDevice
 from city.place import LonLat, distance_m
+from city.scope import Scope
 from db import categories, incidents, looking, openings, places
 from db.pool import Connection
+from db.scopes import refuse_place_outside
 from dispatch.case_text import Term, fold, is_found, name_text, read_query
 from dispatch.grouping import SIMILAR_DISTANCE_M, SIMILAR_TIME
 
@@ -49,23 +51,23 @@ def _begins(category: FoundCategory, terms: list[Term]) -> bool:
     )
 
 
-def find_places(conn: Connection, district: str, query: str) -> list[FoundPlace]:
+def find_places(conn: Connection, scope: Scope, query: str) -> list[FoundPlace]:
     """Streets and communities by name, pinyin or initials, cells, devices and entries of registers
     by code or name."""
     terms = read_query(query)
     named = [
         FoundPlace(kind=kind, code=code, name=name, lon=lon, lat=lat)
-        for kind, code, name, lon, lat in looking.list_divisions(conn, district)
+        for kind, code, name, lon, lat in looking.list_divisions(conn, scope.district)
         if all(is_found(term, name_text(f"{name} {code}")) for term in terms)
     ]
-    coded = looking.list_coded_places(conn, district, fold(query), SHOWN)
+    coded = looking.list_coded_places(conn, scope, fold(query), SHOWN)
     return [*named[:SHOWN], *coded]
 
 
-def list_around(
-    conn: Connection, district: str, at: LonLat, category: str, now: datetime
-) -> Around:
+def list_around(conn: Connection, scope: Scope, at: LonLat, category: str, now: datetime) -> Around:
     """Open cases within 50 m and 24 h of the same class, and the devices near."""
+    refuse_place_outside(conn, scope, at)
+    district = scope.district
     place = places.place_at(conn, district, at)
     return Around(
         unit_grid=place.unit_grid,

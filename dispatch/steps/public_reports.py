@@ -70,6 +70,7 @@ def send_report(
                 shown=facts.shown,
             )
         )
+    place = places.place_at(conn, district, at) if at else places.Place()
     new = NewReport(
         district=district,
         once=once,
@@ -78,6 +79,9 @@ def send_report(
         place_said=place_said,
         lon=at.lon if at else None,
         lat=at.lat if at else None,
+        unit_grid=place.unit_grid,
+        street=place.street,
+        community=place.community,
         phone=phone,
         received_at=now,
     )
@@ -192,7 +196,7 @@ def reject_report(
 def _lock_waiting(conn: Connection, caller: Caller, report_id: int, version: int) -> PublicReport:
     if caller.role not in MODERATORS:
         raise Forbidden(f"a {caller.role.value} may not decide what the public reports")
-    found = public_reports.lock_report(conn, caller.district, report_id)
+    found = public_reports.lock_report(conn, caller.scope, report_id)
     if found.state != ReportState.WAITING or is_stale_version(version, found.version):
         raise Conflict(
             f"report {report_id} is {found.state} already",

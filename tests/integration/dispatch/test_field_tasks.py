@@ -19,10 +19,12 @@ from city.errors import Forbidden, GridwardenError, InvalidInput
 from city.incident import Action, IncidentState, Role
 from city.person import Caller
 from city.requests import ReportRequest
+from city.scope import Scope
 from db import field_tasks, users
 from dispatch import steps
 from tests.integration.dispatch.town import CHECKER, DISPATCHER, DISTRICT, START, City, caller
 
+ALL = Scope(DISTRICT)
 QIAN = caller("qian", Role.CHECKER)
 COLLECTORS = (CHECKER, QIAN)
 REPORT = ReportRequest("0101", 110.36, 20.0, "The cover is gone")
@@ -47,14 +49,14 @@ def a_report(town: City, by: Caller = DISPATCHER) -> int:
 
 
 def tasks(town: City, collector: str | None = None) -> list[tuple[int, str, str | None]]:
-    rows = field_tasks.list_waiting(town.conn, DISTRICT, collector=collector)
+    rows = field_tasks.list_waiting(town.conn, ALL, collector=collector)
     return [(task.incident_id, task.clock, task.collector) for task in rows]
 
 
 def test_a_verification_is_due_in_half_an_hour_and_somebodys(staffed: City) -> None:
     incident_id = a_report(staffed)
     assert tasks(staffed) == [(incident_id, "verify", None)]
-    [waiting] = field_tasks.list_waiting(staffed.conn, DISTRICT)
+    [waiting] = field_tasks.list_waiting(staffed.conn, ALL)
     assert waiting.due_at == staffed.now + timedelta(minutes=30)
     staffed.do(DISPATCHER, incident_id, Action.ASSIGN, collector="qian")
     assert tasks(staffed, "qian") == [(incident_id, "verify", "qian")]

@@ -11,10 +11,12 @@ from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import Action, IncidentState, Role
 from city.intake import Channel, ListedIntake
 from city.requests import CallBackRequest, IntakeRequest, ReplyRequest
+from city.scope import Scope
 from db import intake as stored
 from dispatch import steps
 from tests.integration.dispatch.town import CHECKER, DISPATCHER, DISTRICT, City, caller
 
+ALL = Scope(DISTRICT)
 CALL = IntakeRequest(
     channel=Channel.HOTLINE_12345,
     description="The cover at the corner is gone",
@@ -29,12 +31,12 @@ CALL = IntakeRequest(
 
 
 def call_of(town: City, intake_id: int) -> ListedIntake:
-    [found] = stored.list_intake(town.conn, DISTRICT, intake_id=intake_id)
+    [found] = stored.list_intake(town.conn, ALL, intake_id=intake_id)
     return found
 
 
 def owed(town: City) -> list[int]:
-    return [row.id for row in stored.list_intake(town.conn, DISTRICT, owed=True)]
+    return [row.id for row in stored.list_intake(town.conn, ALL, owed=True)]
 
 
 def finish(town: City, incident_id: int) -> None:
@@ -94,8 +96,12 @@ def test_a_second_caller_joins_the_case_and_moves_with_it(town: City) -> None:
     assert call_of(town, second.intake_id).joined
     other = steps.receive(town.conn, DISPATCHER, replace(CALL, external_number="79"), town.now)
     town.do(DISPATCHER, first.incident_id, Action.MERGE, into=other.incident_id, reason="same")
-    moved = stored.list_intake(town.conn, DISTRICT, incident_id=other.incident_id)
+    moved = stored.list_intake(town.conn, ALL, incident_id=other.incident_id)
     assert {row.id for row in moved} == {first.intake_id, second.intake_id, other.intake_id}
+    town.do(DISPATCHER, first.incident_id, Action.UNMERGE, reason="two holes")
+    back = stored.list_intake(town.conn, ALL, incident_id=first.incident_id)
+    assert {row.id for row in back} == {first.intake_id, second.intake_id}
+    town.do(DISPATCHER, first.incident_id, Action.MERGE, into=other.incident_id, reason="same")
     with pytest.raises(InvalidInput, match="is merged, not open"):
         steps.receive(town.conn, DISPATCHER, joined, town.now)
 
@@ -156,7 +162,7 @@ def test_a_call_that_is_not_right_names_the_field_and_leaves_nothing(
     with pytest.raises(InvalidInput) as refused:
         steps.receive(town.conn, DISPATCHER, replace(CALL, **change), town.now)
     assert refused.value.field == field
-    assert stored.list_intake(town.conn, DISTRICT) == []
+    assert stored.list_intake(town.conn, ALL) == []
 
 
 def test_a_due_date_in_the_past_is_refused(town: City) -> None:
@@ -193,12 +199,12 @@ def test_what_is_around_a_place_shows_cases_of_the_class_and_devices(town: City)
     near = replace(CALL, lon=device[0], lat=device[1])
     received = steps.receive(town.conn, DISPATCHER, near, town.now)
     at = town.incident(received.incident_id).at
-    found = steps.list_around(town.conn, DISTRICT, at, "0102", town.now)
+    found = steps.list_around(town.conn, ALL, at, "0102", town.now)
     assert [(c.id, c.same) for c in found.cases] == [(received.incident_id, False)]
     assert device[2] in {d.code for d in found.devices}
-    assert steps.list_around(town.conn, DISTRICT, at, "05-02", town.now).cases == []
+    assert steps.list_around(town.conn, ALL, at, "05-02", town.now).cases == []
     town.later(hours=25)
-    assert steps.list_around(town.conn, DISTRICT, at, "0101", town.now).cases == []
+    assert steps.list_around(town.conn, ALL, at, "0101", town.now).cases == []
 
 
 def test_places_are_found_by_name_and_code(town: City) -> None:
@@ -208,5 +214,5 @@ def test_places_are_found_by_name_and_code(town: City) -> None:
     ).fetchone()
     assert cell is not None
     assert name is not None
-    assert cell[0] in {p.code for p in steps.find_places(town.conn, DISTRICT, cell[0])}
-    assert name[0] in {p.name for p in steps.find_places(town.conn, DISTRICT, name[0][:2])}
+    assert cell[0] in {p.code for p in steps.find_places(town.conn, ALL, cell[0])}
+    assert name[0] in {p.name for p in steps.find_places(town.conn, ALL, name[0][:2])}

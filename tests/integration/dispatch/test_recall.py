@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from alerts import actions
 from city.alarm import AlarmChangeKind
 from city.errors import Conflict
 from city.incident import Action, IncidentState
@@ -16,6 +17,7 @@ from dispatch import steps
 from tests.integration.dispatch.town import (
     CHECKER,
     DISPATCHER,
+    ENGINEER,
     SECOND_DISPATCHER,
     City,
 )
@@ -231,17 +233,11 @@ def test_an_unverified_report_takes_no_alarm_in_and_is_named(town: City) -> None
     assert openings.list_similar(town.conn, second)
 
 
-@pytest.mark.parametrize("state", [*BEHIND, IncidentState.REPORTED, IncidentState.VERIFYING])
+@pytest.mark.parametrize("state", BEHIND)
 def test_a_standing_alarm_that_is_merged_into_a_resting_case_wakes_it(
     town: City, state: IncidentState
 ) -> None:
-    if state in BEHIND:
-        rests, _ = new_case(town, state, condition="c/1", category=COVER, severity=3)
-    else:
-        request = ReportRequest(COVER, *device_place(town), "a cover is missing")
-        rests = steps.report(town.conn, DISPATCHER, request, town.now)
-        if state is IncidentState.VERIFYING:
-            town.do(DISPATCHER, rests, Action.VERIFY)
+    rests, _ = new_case(town, state, condition="c/1", category=COVER, severity=3)
     fresh = town.new_filed(condition="c/2", category=COVER, device_id=town.gas_device + 1, lat=20.1)
     town.do(DISPATCHER, fresh, Action.MERGE, into=rests, reason="one road works")
     after = town.incident(rests)
@@ -249,7 +245,7 @@ def test_a_standing_alarm_that_is_merged_into_a_resting_case_wakes_it(
         IncidentState.SUSPENDED: (IncidentState.ON_SITE, {"handle"}),
         IncidentState.HANDLED: (IncidentState.DISPATCHED, {"acknowledge", "handle"}),
         IncidentState.CHECKING: (IncidentState.DISPATCHED, {"acknowledge", "handle"}),
-    }.get(state, (IncidentState.FILED, {"dispatch"}))
+    }[state]
     assert (after.state, running(town, rests)) == expected
 
 
@@ -288,6 +284,33 @@ def test_closing_is_refused_while_any_device_of_the_case_stands_and_names_each(
     with pytest.raises(Conflict, match=device_code(town, town.gas_device + 1)):
         town.do(CHECKER, case, Action.CLOSE, note="closed all the same")
     town.clear_alarm(other)
+    assert town.do(CHECKER, case, Action.CLOSE).state is IncidentState.CLOSED
+
+
+@pytest.mark.parametrize("state", ["latched_unacknowledged", "latched_acknowledged"])
+def test_a_case_closes_only_when_its_latched_alarm_was_released(town: City, state: str) -> None:
+    case, own = new_case(town, IncidentState.CHECKING, condition="c/1", category=COVER)
+    town.add(CHECKER, case, "check_photo", shade=1)
+    town.conn.execute(
+        """
+        UPDATE alarm SET state = %s, cleared_at = %s, latch_s = 900, release_role = 'gas_engineer',
+                         releasable_at = %s
+        WHERE id = %s
+        """,
+        (state, town.now, town.now + timedelta(minutes=15), own),
+    )
+    with pytest.raises(Conflict, match="released by a gas engineer") as refused:
+        town.do(CHECKER, case, Action.CLOSE)
+    assert refused.value.current["refused"] == "alarm_latched"
+    view = steps.view(town.conn, CHECKER, case, town.now).as_dict()
+    close = next(a for a in view["waiting"] if a["action"] == "close")
+    assert [w["code"] for w in close["waiting_for"]] == ["alarm_latched"]
+
+    town.later(minutes=15)
+    version = town.conn.execute("SELECT version FROM alarm WHERE id = %s", (own,)).fetchone()
+    assert version is not None
+    actions.reset(town.conn, ENGINEER, own, version[0], town.now)
+    town.take_all()
     assert town.do(CHECKER, case, Action.CLOSE).state is IncidentState.CLOSED
 
 
