@@ -21,6 +21,7 @@ OPEN_ENDPOINTS = frozenset(
         "incidents.recommend", "incidents.report_incident",
         "kpi.get_kpi", "kpi.get_trend",
         "live.city_map", "live.follow", "live.snapshot",
+        "registry.list_identities",
         "squads.list_squads",
         "video.list_video_events", "video.queue", "video.review", "video.snapshot",
         "video.take_back",
