@@ -158,7 +158,7 @@ def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
             yield rule.endpoint, method, address + queries.get(rule.endpoint, "")
 
 
-OPEN_TO_ALL = ("sign_in", "setup", "health.", "openapi.")
+OPEN_TO_ALL = ("sign_in", "setup", "health.", "openapi.", "public_")
 
 
 @pytest.mark.parametrize("role", ROLES)
