@@ -115,13 +115,19 @@ class Looking(RuleBasedStateMachine):
         who=st.sampled_from((*COLLECTORS, DISPATCHER)),
         action=st.sampled_from(
             (
-                Action.ASSIGN, Action.FILE, Action.REJECT, Action.CHECK, Action.CLOSE,
-                Action.REWORK, Action.REOPEN, Action.VERIFY,
+                Action.ASSIGN,
+                Action.FILE,
+                Action.REJECT,
+                Action.CHECK,
+                Action.CLOSE,
+                Action.REWORK,
+                Action.REOPEN,
+                Action.VERIFY,
             )
         ),
         collector=st.sampled_from(("zhao", "qian", "wang", "nobody")),
         shows=st.booleans(),
-    )  # fmt: skip
+    )
     def act(self, which: int, who: Caller, action: Action, collector: str, shows: bool) -> None:
         incident_id = self.ids[which]
         if shows:
