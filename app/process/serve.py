@@ -110,4 +110,5 @@ def build_ports() -> Ports:
         intake=dispatch_steps,
         reports=dispatch_steps,
         handovers=dispatch_steps,
+        lone_work=dispatch_steps,
     )

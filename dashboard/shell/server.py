@@ -21,6 +21,7 @@ from dashboard.api.intake import intake
 from dashboard.api.kpi import kpi
 from dashboard.api.lighting import lighting
 from dashboard.api.live import live
+from dashboard.api.lone_work import lone_work
 from dashboard.api.openapi import openapi
 from dashboard.api.people import people
 from dashboard.api.permits import permits
@@ -31,6 +32,7 @@ from dashboard.api.rules import rules
 from dashboard.api.settings import settings
 from dashboard.api.squads import squads
 from dashboard.api.video import video
+from dashboard.screens.squad.page import add_phone
 from dashboard.shell import app as screens
 from dashboard.shell import auth, public_report, second_factor, setup, sign_in, tour
 from dashboard.shell.gate import Gate
@@ -104,10 +106,11 @@ def create_server(
     setup.add_setup(server, redis)
     public_report.add_public_report(server, redis, secret_key)
     tour.add_tour(server)
+    add_phone(server)
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),
         *(video, events, registry, registers, gateways, people, settings, approvals),
-        *(lighting, rules, permits, intake, reports, handovers, openapi),
+        *(lighting, rules, permits, lone_work, intake, reports, handovers, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health, labels):

@@ -4,11 +4,20 @@ Lock order everywhere: hand-over row, opening lock, incident rows by id, the res
 event log last.
 """
 
+from dispatch.machine import field_steps
 from dispatch.steps.acting import act, act_approved, waits_for_duty_chief
 from dispatch.steps.alarms import take_alarm_change
 from dispatch.steps.evidence import add_evidence, take_late_picture
 from dispatch.steps.handing_over import add_note, draw_up, give_over, take_over
 from dispatch.steps.intake import call_back, receive, reply
+from dispatch.steps.lone_work import (
+    acknowledge_call,
+    begin_check_in,
+    call_for_help,
+    end_check_in,
+    say_fine,
+    tick_check_ins,
+)
 from dispatch.steps.looking import find_categories, find_places, list_around
 from dispatch.steps.public_reports import accept_report, reject_report, send_report
 from dispatch.steps.publishing import publish, publish_due, restate
@@ -19,12 +28,17 @@ from dispatch.steps.viewing import rank_squads, view
 
 __all__ = [
     "accept_report",
+    "acknowledge_call",
     "act",
     "act_approved",
     "add_evidence",
     "add_note",
+    "begin_check_in",
     "call_back",
+    "call_for_help",
     "draw_up",
+    "end_check_in",
+    "field_steps",
     "find_cases",
     "find_categories",
     "find_places",
@@ -38,10 +52,12 @@ __all__ = [
     "reply",
     "report",
     "restate",
+    "say_fine",
     "send_report",
     "take_alarm_change",
     "take_late_picture",
     "take_over",
+    "tick_check_ins",
     "tick_deadlines",
     "view",
     "waits_for_duty_chief",

@@ -213,6 +213,8 @@ def test_key_figures_come_with_their_counts_and_no_ratio_of_nothing(site) -> Non
             "by": "squad",
             "total": None,
             "groups": [],
+            "edition": None,
+            "editions": [],
         }
         assert_problem(client.get("/api/v1/kpi?by=colour"), 422, "by")
         assert_problem(client.get("/api/v1/kpi?from=1970-01-01T00:00:00Z"), 422, "from")

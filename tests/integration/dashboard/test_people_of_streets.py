@@ -158,7 +158,17 @@ def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
             yield rule.endpoint, method, address + queries.get(rule.endpoint, "")
 
 
-OPEN_TO_ALL = ("sign_in", "setup", "health.", "openapi.", "public_")
+OPEN_TO_ALL = (
+    "sign_in", "setup", "health.", "openapi.", "public_", "phone_manifest", "phone_worker",
+)  # fmt: skip
+    "sign_in",
+    "setup",
+    "health.",
+    "openapi.",
+    "public_",
+    "phone_manifest",
+    "phone_worker",
+)
 
 
 @pytest.mark.parametrize("role", ROLES)
