@@ -89,7 +89,7 @@ class ReportRequest:
     device: str | None = None
 
 
-# Calls, orders and public reports
+# Calls, orders, public reports and handing over
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +157,6 @@ class ReportRejectRequest:
 
     reason: RejectReason
     version: int
-
-
-# Handing over
 
 
 @dataclass(frozen=True, slots=True)

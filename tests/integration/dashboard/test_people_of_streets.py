@@ -159,8 +159,6 @@ def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
 
 
 OPEN_TO_ALL = (
-    "sign_in", "setup", "health.", "openapi.", "public_", "phone_manifest", "phone_worker",
-)  # fmt: skip
     "sign_in",
     "setup",
     "health.",
