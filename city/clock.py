@@ -86,7 +86,7 @@ class Due:
 
 
 class ClockKind(StrEnum):
-    """The clocks of an incident (domain.md 2.2)."""
+    """The clocks of an incident (domain.md 2.2), and of what was promised to those who called."""
 
     VERIFY = "verify"
     FILE = "file"
@@ -94,6 +94,8 @@ class ClockKind(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     HANDLE = "handle"
     CHECK = "check"
+    REPLY = "reply"
+    CALL_BACK = "call_back"
 
 
 class Standing(StrEnum):

@@ -42,6 +42,7 @@ class Action(StrEnum):
     ARRIVE = "arrive"
     HANDLE = "handle"
     CHECK = "check"  # take it for checking
+    ASSIGN = "assign"  # give its verification or check to a collector
     REWORK = "rework"
     RELEASE = "release"  # gas engineer: the site is gas-free
     CLOSE = "close"
@@ -80,6 +81,9 @@ class Source(StrEnum):
     PATROL = "patrol"  # 1
     HOTLINE = "hotline"  # 11
     LEADER = "leader"  # 36
+    REMOTE = "remote"  # patches of drones and satellites
+    PLATFORM = "platform"  # orders of the platform above
+    PUBLIC = "public"  # 33
     SPLIT = "split"
 
 
@@ -251,6 +255,34 @@ class SimilarIncident:
     title_en: str
     because: str
     distance_m: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldTask:
+    """A task that waits: `clock` is verify or check, `collector` None while nobody has it."""
+
+    incident_id: int
+    number: str
+    state: str
+    severity: int
+    title_zh: str
+    title_en: str
+    category: str
+    description: str
+    lon: float
+    lat: float
+    street_name: str | None
+    community_name: str | None
+    reported_by: str
+    handled_by: str | None
+    clock: str
+    attempt: int
+    started_at: datetime
+    due_at: datetime
+    collector: str | None
+    given_by: str | None
+    given_at: datetime | None
+    version: int
 
 
 class DoubtCode(StrEnum):

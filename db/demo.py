@@ -39,21 +39,21 @@ OF_DEVICE = (
 )  # fmt: skip
 OF_CASE = (
     "evidence", "incident_text", "incident_alarm", "incident_merge", "video_case", "deadline",
-    "pause", "assignment",
+    "pause", "assignment", "intake", "field_task",
 )  # fmt: skip
 # What is only ever added to; a demonstration takes its own with it.
 NEVER_CHANGED = ("case_fact", "kpi_publication")
 # Large, and full of references to each other: emptied in one go where the log is emptied too.
 CASES = (
-    *OF_CASE, "incident_similar", "register_inspection", "incident", "alarm_change",
-    "alarm_inhibition", "alarm",
+    *OF_CASE, "incident_similar", "register_inspection", "public_report_photo", "public_report",
+    "incident", "alarm_change", "alarm_inhibition", "alarm",
 )  # fmt: skip
 OF_SQUAD = ("squad_position", "squad_shift", "squad_duty_grid", "squad_roster")
 # What names its district itself, in the order in which nothing refers to what has gone.
 OF_DISTRICT = (
     "lamp_command", "lamp_order", "lamp_assignment", "lamp_step_due", "lamp_programme", "lit_night",
     "register_inspection", "register_draw", "register_entry", "register_definition", "approval",
-    "work_permit", "rule_trial",
+    "work_permit", "rule_trial", "public_report", "handover",
     "incident", "alarm_inhibition", "alarm", "video_event", "device", "device_model",
     "pipe_section", "area", "video_limit", "feed", "gateway", "api_token", "app_user", "squad",
     "unit_grid", "duty_grid", "division", "incident_category", "stage_limit",
@@ -193,6 +193,8 @@ def remove(
     for table in OF_SQUAD:
         _delete(conn, removed, table, "squad", "squad", district, key="code")
     _delete(conn, removed, "duty_grid_division", "duty_grid", "duty_grid", district, key="code")
+    _delete(conn, removed, "public_report_photo", "report_id", "public_report", district)
+    _delete(conn, removed, "handover_note", "handover_id", "handover", district)
     for table in OF_DISTRICT:
         query = SQL("DELETE FROM {} WHERE district = %s").format(Identifier(table))
         removed[table] = removed.get(table, 0) + conn.execute(query, (district,)).rowcount

@@ -144,3 +144,18 @@ def _syllables(run: str) -> tuple[str, ...]:
 def _number(gram: str) -> int:
     unsigned = crc32(gram.encode())
     return unsigned - 2**32 if unsigned >= 2**31 else unsigned
+
+
+def is_found(term: Term, document: CaseText) -> bool:
+    """Whether a document has a term, as the database judges it."""
+    if term.word in document.text:
+        return True
+    if term.sounds_like is None:
+        return False
+    return bool(re.search(term.sounds_like, document.sound)) or term.word in document.initials
+
+
+@lru_cache(maxsize=20_000)  # names of categories and places are looked through at every key
+def name_text(name: str) -> CaseText:
+    """The document of a name."""
+    return case_text([name])

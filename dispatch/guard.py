@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,7 +28,17 @@ MAX_POSTPONES = 2
 # A suspension lasts a year at the longest (domain.md 8, [S8]).
 MAX_SUSPENSION = timedelta(days=365)
 # Evidence that is a stored file; the other words of a category are facts checked elsewhere.
-FILE_EVIDENCE = frozenset({"photo_before", "photo_after", "check_photo", "document", VOICE_NOTE})
+FILE_EVIDENCE = frozenset(
+    {
+        "photo_before",
+        "photo_after",
+        "check_photo",
+        "document",
+        "patch_before",
+        "patch_after",
+        VOICE_NOTE,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,9 @@ class Facts:
     hands: frozenset[str] = frozenset()
     checklist: Checklist | None = None  # of its run card
     recommended: str | None = None  # the squad that would be asked first, for a dispatch
+    collector: str | None = None  # who has the verification or check that runs
+    collectors: frozenset[str] = frozenset()  # who may be given one
+    showed_site: frozenset[str] = frozenset()  # who handed in a photo since it began
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,7 @@ def admit_asking(
     check_version(incident, caller, request.version)
     step = find_step(incident, caller, request.action)
     for need in step.needs:
-        _check_field(need, incident, request, facts, now)
+        _check_field(need, incident, caller, request, facts, now)
     for need in step.needs:
         refusal = judge(need, incident, caller, facts, request)
         if refusal is not None:
@@ -203,6 +216,26 @@ def _other_person(
         problem = "nobody checks their own work: you acted for the squad, or handed in its photo"
         return Refusal("other_person", problem)
     return None
+
+
+def _own_task(
+    incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+) -> Refusal | None:
+    if caller.role is not Role.CHECKER:
+        return None
+    if incident.state is IncidentState.VERIFYING and caller.name == incident.reported_by:
+        return Refusal("own_report", "nobody verifies their own report")
+    if facts.collector not in (None, caller.name):
+        return Refusal("own_task", f"the task was given to {facts.collector}")
+    return None
+
+
+def _site_photo(
+    incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+) -> Refusal | None:
+    if caller.role is not Role.CHECKER or caller.name in facts.showed_site:
+        return None
+    return Refusal("photo_before", "whoever verifies shows the place as it is now")
 
 
 def _gas_case(
@@ -386,6 +419,8 @@ FACT_TESTS: dict[Need, FactTest] = {
     Need.PHOTO_AFTER: _photo_after,
     Need.EVIDENCE: _evidence,
     Need.OTHER_PERSON: _other_person,
+    Need.OWN_TASK: _own_task,
+    Need.SITE_PHOTO: _site_photo,
     Need.GAS_CASE: _gas_case,
     Need.GAS_QUIET: _gas_quiet,
     Need.GAS_FREE: _gas_free,
@@ -406,9 +441,9 @@ FACT_TESTS: dict[Need, FactTest] = {
 
 
 def _refuse(need: Need, refusal: Refusal, incident: Incident, caller: Caller) -> None:
-    if need in (Need.PHOTO_AFTER, Need.EVIDENCE):
+    if need in (Need.PHOTO_AFTER, Need.EVIDENCE, Need.SITE_PHOTO):
         raise InvalidInput(refusal.code, None, refusal.text)
-    if need is Need.OTHER_PERSON:
+    if need in (Need.OTHER_PERSON, Need.OWN_TASK):
         raise Forbidden(refusal.text)
     raise Conflict(
         refusal.text,
@@ -418,7 +453,12 @@ def _refuse(need: Need, refusal: Refusal, incident: Incident, caller: Caller) ->
 
 
 def _check_field(
-    need: Need, incident: Incident, request: ActionRequest, facts: Facts, now: datetime
+    need: Need,
+    incident: Incident,
+    caller: Caller,
+    request: ActionRequest,
+    facts: Facts,
+    now: datetime,
 ) -> None:
     if need is Need.NOTE:
         _required("note", request.note.strip())
@@ -432,6 +472,8 @@ def _check_field(
         _check_until(request.until, now)
     elif need is Need.INTO:
         _check_into(incident, request, facts)
+    elif need is Need.COLLECTOR:
+        _check_collector(incident, caller, request, facts)
 
 
 def _required(name: str, value: object) -> None:
@@ -444,6 +486,27 @@ def _check_squad(request: ActionRequest, facts: Facts) -> None:
     assert facts.squad is not None, "loaded with the request"
     if not facts.squad.is_on_duty(facts.local_now) and not request.note.strip():
         raise InvalidInput("squad", request.squad, "is off duty; say in a note why it is sent")
+
+
+def _check_collector(
+    incident: Incident, caller: Caller, request: ActionRequest, facts: Facts
+) -> None:
+    """A task goes to a collector whose own work or report it is not."""
+    name = request.collector
+    _required("collector", name)
+    assert name is not None
+    if caller.role is Role.CHECKER and name != caller.name:
+        raise Forbidden("a collector takes tasks for themselves alone")
+    if caller.role is Role.CHECKER and facts.collector not in (None, name):
+        raise Forbidden(f"the task was given to {facts.collector}")
+    if caller.role is not Role.CHECKER and name not in facts.collectors:
+        raise InvalidInput("collector", name, "is no collector of this district")
+    other = Caller(name, Role.CHECKER, incident.district)
+    refusal = _own_task(incident, other, replace(facts, collector=None), request)
+    if incident.state is not IncidentState.VERIFYING:
+        refusal = refusal or _other_person(incident, other, facts, request)
+    if refusal is not None:
+        raise Forbidden(f"{name}: {refusal.text}")
 
 
 def _check_until(until: datetime | None, now: datetime) -> None:

@@ -25,6 +25,7 @@ class Need(StrEnum):
     CATEGORY = "category"
     UNTIL = "until"
     INTO = "into"
+    COLLECTOR = "collector"
     PHOTO_AFTER = "photo_after"  # where the category asks for one
     EVIDENCE = "closing_evidence"  # everything the category lists
     OTHER_PERSON = "other_person"  # not who handled it, and not of that squad
@@ -40,6 +41,8 @@ class Need(StrEnum):
     CARD_ARRIVE = "card_arrive"  # what the run card wants checked before arriving
     CARD_HANDLE = "card_handle"
     CARD_CLOSE = "card_close"
+    OWN_TASK = "own_task"  # a collector: not another one's, and not of the own report
+    SITE_PHOTO = "site_photo"  # a collector: a photo of the place since the task began
     NO_TWIN = "no_twin"  # no other open incident of the same condition
     NOT_FURTHER = "not_further"  # the incident that it is merged into is as far, or further
     MERGE_STANDS = "merge_stands"  # what it was merged into has not been merged itself
@@ -47,7 +50,11 @@ class Need(StrEnum):
     DUTY_CHIEF = "duty_chief"  # another person, a duty chief, lets it happen
 
 
-FIELD_NEEDS = frozenset({Need.NOTE, Need.REASON, Need.SQUAD, Need.CATEGORY, Need.UNTIL, Need.INTO})
+FIELD_NEEDS = frozenset(
+    {
+        Need.NOTE, Need.REASON, Need.SQUAD, Need.CATEGORY, Need.UNTIL, Need.INTO, Need.COLLECTOR,
+    }
+)  # fmt: skip
 
 
 class Same(StrEnum):
@@ -121,6 +128,8 @@ RETURN = Step(
 POSTPONE = Step(
     Same.STATE, SQUAD, (Need.REASON, Need.NOT_OVERDUE, Need.POSTPONES_LEFT, Need.DUTY_CHIEF)
 )
+# 核实, 核查: who is to look at the place; collectors take it, the centre gives it.
+ASSIGN = Step(Same.STATE, CHECKERS, (Need.COLLECTOR,))
 SUSPEND = Step(
     S.SUSPENDED,
     SQUAD,
@@ -146,10 +155,25 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.REPORTED, A.REJECT): REJECT,
     (S.REPORTED, A.MERGE): MERGE,
     (S.REPORTED, A.COMMENT): COMMENT,
+    (S.VERIFYING, A.ASSIGN): ASSIGN,
     (S.VERIFYING, A.FILE): Step(
-        S.FILED, INTAKE | ALARMS, (), Clocks(start=(DISPATCH,), met=(VERIFY,))
+        S.FILED,
+        INTAKE | ALARMS,
+        (Need.OWN_TASK, Need.SITE_PHOTO),
+        Clocks(start=(DISPATCH,), met=(VERIFY,)),
     ),
-    (S.VERIFYING, A.REJECT): REJECT,
+    (S.VERIFYING, A.REJECT): Step(
+        S.REJECTED,
+        INTAKE,
+        (
+            Need.REASON,
+            Need.ALARM_OVER,
+            Need.ALARM_RELEASED,
+            Need.OWN_TASK,
+            Need.SITE_PHOTO,
+        ),
+        Clocks(met=(VERIFY,), stop_all=True),
+    ),
     (S.VERIFYING, A.MERGE): MERGE,
     (S.VERIFYING, A.COMMENT): COMMENT,
     # 案卷建立, 任务派遣
@@ -191,19 +215,22 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.ON_SITE, A.RELEASE): RELEASE,
     (S.ON_SITE, A.COMMENT): COMMENT,
     # 处理反馈, 核查结案
-    (S.HANDLED, A.CHECK): Step(S.CHECKING, CHECKERS, (Need.OTHER_PERSON,)),
+    (S.HANDLED, A.ASSIGN): ASSIGN,
+    (S.HANDLED, A.CHECK): Step(S.CHECKING, CHECKERS, (Need.OTHER_PERSON, Need.OWN_TASK)),
     (S.HANDLED, A.REWORK): Step(
         S.DISPATCHED, ALARMS, (Need.REASON,), Clocks(start=(ACKNOWLEDGE, HANDLE), met=(CHECK,))
     ),
     (S.HANDLED, A.SPLIT): SPLIT,
     (S.HANDLED, A.RELEASE): RELEASE,
     (S.HANDLED, A.COMMENT): COMMENT,
+    (S.CHECKING, A.ASSIGN): ASSIGN,
     (S.CHECKING, A.CLOSE): Step(
         S.CLOSED,
         CHECKERS,
         (
             Need.OTHER_PERSON,
             Need.CARD_CLOSE,
+            Need.OWN_TASK,
             Need.ALARM_OVER,
             Need.ALARM_RELEASED,
             Need.EVIDENCE,
@@ -214,7 +241,7 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.CHECKING, A.REWORK): Step(
         S.DISPATCHED,
         CHECKERS | ALARMS,
-        (Need.REASON, Need.OTHER_PERSON),
+        (Need.REASON, Need.OTHER_PERSON, Need.OWN_TASK),
         Clocks(start=(ACKNOWLEDGE, HANDLE), met=(CHECK,)),
     ),
     (S.CHECKING, A.RELEASE): RELEASE,
@@ -256,6 +283,7 @@ EVENT_KINDS: dict[A, str] = {
     A.ARRIVE: "incident.arrived",
     A.HANDLE: "incident.handled",
     A.CHECK: "incident.check_started",
+    A.ASSIGN: "incident.task_given",
     A.REWORK: "incident.reworked",
     A.RELEASE: "incident.released",
     A.CLOSE: "incident.closed",

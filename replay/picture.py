@@ -144,7 +144,10 @@ class _Draft:
             case "distress_call":
                 key, over = key_of(change.key.values()), row and row["acknowledged_at"]
                 _put(self._table(change.table), key, None if over else row)
-            case "register_definition" | "register_inspection" | "checklist_answer":
+            case (
+                "register_definition" | "register_inspection" | "checklist_answer" | "intake"
+                | "public_report" | "field_task" | "handover" | "handover_note"
+            ):  # fmt: skip
                 pass  # as many as a city has years: no screen shows them as they were
             case _:
                 key = key_of(change.key[name] for name in sorted(change.key))

@@ -109,5 +109,8 @@ def build_ports() -> Ports:
         permits=alert_steps,
         first_run=first_run,
         lighting=lamps,
+        intake=dispatch_steps,
+        reports=dispatch_steps,
+        handovers=dispatch_steps,
         lone_work=dispatch_steps,
     )

@@ -70,6 +70,7 @@ from dashboard.api import incidents, ingest, lone_work, people, permits, registr
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.duty_shapes import DeviceHistory, DutyAnswer, RosterAnswer
+from dashboard.api.intake_operations import INTAKE_OPERATIONS
 from dashboard.api.operation import (
     CURSOR,
     LEDGER_LIMIT,
@@ -138,6 +139,7 @@ BODY_ANSWERS = {
 
 
 OPERATIONS = (
+    *INTAKE_OPERATIONS,
     Operation("get", "/devices", "Registered devices with their newest values",
               listings.ListedDevice, listed=True,
               query={**PAGING, **as_filters(listings.DEVICE_FILTERS)}),
@@ -562,7 +564,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "integer" if name in ("id", "evidence_id") else "string"},
+            "schema": {"type": "integer" if name in ("id", "evidence_id", "ordinal") else "string"},
         }
         for name in names
     ]

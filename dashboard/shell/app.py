@@ -15,6 +15,8 @@ from dashboard.screens.approvals import page as approvals
 from dashboard.screens.cases import page as cases
 from dashboard.screens.console import page as console
 from dashboard.screens.devices import page as devices
+from dashboard.screens.handover import page as handover
+from dashboard.screens.intake import page as intake
 from dashboard.screens.kpi import page as kpi
 from dashboard.screens.lighting import page as lighting
 from dashboard.screens.manual import page as manual
@@ -27,6 +29,7 @@ from dashboard.screens.review import page as review
 from dashboard.screens.roster import page as roster
 from dashboard.screens.rules import page as rules
 from dashboard.screens.settings import page as settings
+from dashboard.screens.tasks import page as tasks
 from dashboard.screens.wall import page as wall
 from dashboard.shell import assets, frame, i18n, ids, theme
 from dashboard.shell.auth import current_caller
@@ -41,6 +44,7 @@ LAYOUTS: dict[str, Callable[[View], Component]] = {
     **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},
     "settings": settings.layout, "approvals": approvals.layout, "cases": cases.layout,
     "registers": registers.layout, "lighting": lighting.layout, "review": review.layout,
+    "intake": intake.layout, "tasks": tasks.layout, "handover": handover.layout,
     "rules": rules.layout, "permits": permits.layout, "roster": roster.layout,
 }  # fmt: skip
 

@@ -34,6 +34,7 @@ OPEN_PATHS = frozenset(
     {
         "/login",
         "/setup",
+        "/report",
         "/healthz",
         "/readyz",
         "/metrics",
@@ -42,7 +43,7 @@ OPEN_PATHS = frozenset(
         "/squad/worker.js",
     }
 )
-OPEN_FOLDERS = ("/assets/", "/_dash-component-suites/")
+OPEN_FOLDERS = ("/assets/", "/_dash-component-suites/", "/report/")
 # Dash's rule for its pages.
 ANY_PAGE = "/<path:path>"
 P = ParamSpec("P")

@@ -9,7 +9,9 @@ from city.errors import Forbidden
 from city.person import Caller
 from dashboard.shell import ids
 
-OPEN_SCREENS = frozenset({"console", "alarms", "wall", "squad", "cases", "kpi", "devices"})
+OPEN_SCREENS = frozenset(
+    {"console", "alarms", "wall", "squad", "cases", "kpi", "devices", "intake", "tasks"}
+)
 OPEN_ENDPOINTS = frozenset(
     {
         "alarms.acknowledge_alarms", "alarms.change_alarm", "alarms.get_alarm",
@@ -19,9 +21,14 @@ OPEN_ENDPOINTS = frozenset(
         "incidents.act", "incidents.add_evidence", "incidents.get_evidence",
         "incidents.get_incident", "incidents.list_evidence", "incidents.list_incidents",
         "incidents.recommend", "incidents.report_incident",
+        "intake.call_back", "intake.find_categories", "intake.find_places", "intake.get_intake",
+        "intake.list_around", "intake.list_intake", "intake.list_tasks", "intake.receive",
+        "intake.reply",
         "kpi.get_kpi", "kpi.get_trend",
         "live.city_map", "live.follow", "live.snapshot",
         "registry.list_identities",
+        "reports.accept", "reports.get_photo", "reports.list_reports", "reports.reject",
+        "reports.spam",
         # Who calls for help is looked after by whoever sees it first.
         "lone_work.acknowledge", "lone_work.begin", "lone_work.call", "lone_work.end",
         "lone_work.fine", "lone_work.my_check_in",

@@ -36,6 +36,7 @@ ACTION_KEYS: dict[Action, str] = {
     Action.ARRIVE: "o",
     Action.HANDLE: "h",
     Action.CHECK: "c",
+    Action.ASSIGN: "6",  # no letter is left
     Action.REWORK: "w",
     Action.RELEASE: "g",
     Action.CLOSE: "e",

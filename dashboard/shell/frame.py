@@ -36,7 +36,9 @@ SCREENS: dict[str, tuple[Role, ...]] = {
     "console": (_A, _D, _G, _C, _L),
     "alarms": (_A, _D, _G, _L),
     "wall": (_A, _D, _G, _C, _S, _L, _V),
+    "intake": (_A, _D, _C, _L),
     "review": (_A, _D, _C),
+    "tasks": (_A, _D, _C, _L),
     "squad": (_A, _S),
     "cases": (_A, _D, _G, _C, _L),
     "kpi": (_A, _D, _L, _V),
@@ -50,6 +52,7 @@ SCREENS: dict[str, tuple[Role, ...]] = {
     "quarantine": (_A, _D, _G),
     "people": (_A,),
     "settings": (_A, _G, _L),
+    "handover": (_A, _D, _G, _C, _L),
     "approvals": (_A, _D, _G, _L),
 }
 # So many of them stand in the header, the others behind a word: more would not fit a desk.

@@ -132,6 +132,11 @@ PERMITS_BODY = "permits-body"  # filled in the browser
 
 # Rosters
 ROSTER_BODY = "roster-body"  # filled in the browser
+# Calls, tasks of collectors, handing over: filled in the browser
+INTAKE_BODY = "intake-body"
+INTAKE_OWED = "intake-owed"
+TASKS_BODY = "tasks-body"
+HANDOVER_BODY = "handover-body"
 
 # Registers
 REGISTERS_BODY = "registers-body"  # filled in the browser

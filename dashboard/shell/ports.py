@@ -45,6 +45,7 @@ from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
 from dashboard.shell.alarm_ports import AlarmSteps, ProposalSteps, ShelvingSteps
 from dashboard.shell.field_ports import LoneWorkSteps
+from dashboard.shell.intake_ports import HandoverSteps, IntakeSteps, ReportSteps
 from dashboard.shell.rule_ports import PermitSteps, RuleSteps
 from db.kpi_publications import Edition
 from db.lamp_programmes import ProgrammeRow
@@ -515,4 +516,7 @@ class Ports:
     permits: PermitSteps
     first_run: FirstRunSteps
     lighting: LightingSteps
+    intake: IntakeSteps
+    reports: ReportSteps
+    handovers: HandoverSteps
     lone_work: LoneWorkSteps

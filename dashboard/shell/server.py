@@ -14,9 +14,11 @@ from dashboard.api.devices import devices
 from dashboard.api.duty import duty
 from dashboard.api.events import events
 from dashboard.api.gateways import gateways
+from dashboard.api.handovers import handovers
 from dashboard.api.health import LiveCollector, count_requests, health
 from dashboard.api.incidents import incidents
 from dashboard.api.ingest import ingest
+from dashboard.api.intake import intake
 from dashboard.api.kpi import kpi
 from dashboard.api.lighting import lighting
 from dashboard.api.live import live
@@ -26,13 +28,14 @@ from dashboard.api.people import people
 from dashboard.api.permits import permits
 from dashboard.api.registers import labels, registers
 from dashboard.api.registry import registry
+from dashboard.api.reports import reports
 from dashboard.api.rules import rules
 from dashboard.api.settings import settings
 from dashboard.api.squads import squads
 from dashboard.api.video import video
 from dashboard.screens.squad.page import add_phone
 from dashboard.shell import app as screens
-from dashboard.shell import auth, second_factor, setup, sign_in, tour
+from dashboard.shell import auth, public_report, second_factor, setup, sign_in, tour
 from dashboard.shell.gate import Gate
 from dashboard.shell.parts import EXTENSION, ROOT_FOLDER, DemoLogin, Parts
 from dashboard.shell.ports import Ports
@@ -102,12 +105,13 @@ def create_server(
     sign_in.add_sign_in(server, redis)
     second_factor.add_second_factor(server, redis)
     setup.add_setup(server, redis)
+    public_report.add_public_report(server, redis, secret_key)
     tour.add_tour(server)
     add_phone(server)
     for blueprint in (
         *(devices, alarms, incidents, squads, duty, categories, kpi, ingest),
         *(video, events, registry, registers, gateways, people, settings, approvals),
-        *(lighting, rules, permits, lone_work, openapi),
+        *(lighting, rules, permits, lone_work, intake, reports, handovers, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health, labels):

@@ -24,6 +24,7 @@ from dispatch.guard import admit, admit_asking, needs_duty_chief
 from dispatch.machine import TABLE, Step
 from dispatch.recall import ALARM_AGAIN, ALARM_MERGED, RECALLS, SQUAD_OFF_DUTY
 from dispatch.steps import merging
+from dispatch.steps.following import follow_callers, follow_tasks
 from dispatch.steps.loading import Loaded, load
 from dispatch.steps.opening import NewMatter, open_incident
 from dispatch.steps.telling import action_told, calendar_warnings, notices
@@ -109,6 +110,8 @@ def perform(
     after = changed(incident, to, caller, request, at)
     incidents.update_incident(conn, after)
     moved = _move_clocks(conn, incident, request, step, loaded, now, at)
+    follow_tasks(conn, caller, incident, request, loaded.facts.deadlines, moved, now)
+    follow_callers(conn, incident, after, loaded.terms, now)
     done = Done(caller, incident, after, request, loaded, moved, now, approved_by)
     more = _follow_up(conn, done)
     known_until = loaded.terms.calendar.known_until.isoformat()

@@ -18,6 +18,7 @@ from db import (
     categories,
     deadlines,
     evidence,
+    field_tasks,
     incidents,
     merges,
     openings,
@@ -31,9 +32,12 @@ from dispatch.gas import GasStanding, Watched, judge_gas
 from dispatch.guard import Facts
 from dispatch.steps.checklist import load_checklist
 from dispatch.steps.ranking import rank_for
+from dispatch.tasks import task_clock
 
 # Photos that count only for the round of handling in which they were handed in.
 ROUND_STAGES = frozenset({"photo_after", "check_photo"})
+# What whoever verifies shows of the place.
+SITE_STAGE = "photo_before"
 # What is done for a squad, by it or by whoever it tells.
 WORK_EVENTS = ("incident.acknowledged", "incident.arrived", "incident.handled")
 SYSTEM = "system"
@@ -74,6 +78,17 @@ def load(
         hands=_hands(conn, files, incident),
         checklist=load_checklist(conn, incident),
     )
+    clock = task_clock(facts.deadlines)
+    if clock is not None:
+        facts = replace(
+            facts,
+            collector=field_tasks.find_collector(conn, clock),
+            showed_site=frozenset(
+                file.uploaded_by
+                for file in files
+                if file.stage == SITE_STAGE and file.uploaded_at >= clock.started_at
+            ),
+        )
     if incident.merged_into is not None:
         facts = _with_merge(conn, incident, facts)
     if request is not None:
@@ -113,6 +128,9 @@ def _with_named(
         return replace(
             facts, new_category=categories.find_in_force(conn, request.category, incident.district)
         )
+    if request.action is Action.ASSIGN and request.collector:
+        names = [name for name, _, _ in field_tasks.list_collectors(conn, incident.district)]
+        return replace(facts, collectors=frozenset(names))
     if request.action is Action.MERGE and request.into is not None:
         found = incidents.list_by_id(conn, [request.into], incident.district)
         if found:

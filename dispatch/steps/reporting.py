@@ -27,6 +27,13 @@ MAX_TEXT = 4000
 
 def report(conn: Connection, caller: Caller, request: ReportRequest, now: datetime) -> int:
     """Open a reported incident and give its id; a similar open one is named, never merged."""
+    if request.source not in BY_PEOPLE:
+        raise InvalidInput("source", request.source.value, "is not a source a person may give")
+    return open_report(conn, caller, request, now)
+
+
+def open_report(conn: Connection, caller: Caller, request: ReportRequest, now: datetime) -> int:
+    """The same from any source."""
     _check(caller, request)
     at = LonLat(request.lon, request.lat)
     category = categories.find_in_force(conn, request.category, caller.district)
@@ -63,8 +70,6 @@ def report(conn: Connection, caller: Caller, request: ReportRequest, now: dateti
 def _check(caller: Caller, request: ReportRequest) -> None:
     if caller.role is Role.VIEWER:
         raise Forbidden("a viewer may not report")
-    if request.source not in BY_PEOPLE:
-        raise InvalidInput("source", request.source.value, "is not a source a person may give")
     if request.severity is not None and not 1 <= request.severity <= 4:
         raise InvalidInput("severity", request.severity, "must be 1 to 4")
     if not request.description.strip():

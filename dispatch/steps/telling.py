@@ -95,6 +95,7 @@ def action_told(
         into=request.into,
         approved_by=approved_by,
         category=request.category,
+        collector=request.collector,
         clocks=moved.told,
         **time_told(acted, request.acted_at),
         **({"instead_of": recommended} if recommended not in (None, after.squad) else {}),

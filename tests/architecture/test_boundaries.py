@@ -25,7 +25,8 @@ CLOCK_READERS = {
     "ingest/lease.py", "ingest/mqtt/lane.py", "ingest/mqtt/visit.py",
     "ingest/mqtt/counters.py",
     "dashboard/shell/gate.py", "dashboard/shell/live.py", "dashboard/shell/changes.py",
-    "dashboard/shell/second_factor.py", "dashboard/shell/setup.py", "dashboard/shell/tour.py",
+    "dashboard/shell/second_factor.py", "dashboard/shell/public_report.py",
+    "dashboard/shell/setup.py", "dashboard/shell/tour.py",
     "simulator/publish.py",
     # Of `app` those that run a command or a process; the rest is told.
     "app/approval_commands.py", "app/backtest_command.py", "app/city_commands.py",

@@ -317,3 +317,43 @@ test('a lit rate of nothing is none, and what is unknown is in neither number', 
   assert.equal(found.low, 80);
   assert.equal(gw.litTrend(nights.slice(0, 2)).low, 90);
 });
+
+test('the form sends what its channel has and says what is missing', () => {
+  const { gw } = page({ scripts: ['screens/intake/form.js'] });
+  const values = { description: 'gone', category: '0101', at: [110.36, 20], caller: 'Lin', phone: '123', call_back: true, external_number: 'A-1', captured_on: '2026-07-15', polygon: '110 20; 111 20; 111 21' };
+  assert.deepEqual(plain(gw.intakeBody(values, 'hotline_12345')).body, { channel: 'hotline_12345', description: 'gone', category: '0101', lon: 110.36, lat: 20, caller: 'Lin', phone: '123', call_back: true, external_number: 'A-1' });
+  assert.deepEqual(plain(gw.intakeBody({ ...values, at: null, verify: true }, 'drone')).body, { channel: 'drone', description: 'gone', category: '0101', verify: true, captured_on: '2026-07-15', polygon: [[110, 20], [111, 20], [111, 21]] });
+  assert.deepEqual(plain(gw.intakeBody(values, 'hotline_12319', 7)).body, { channel: 'hotline_12319', description: 'gone', joins: 7, caller: 'Lin', phone: '123', call_back: true, external_number: 'A-1' });
+  const wrong = (more, channel) => gw.intakeBody({ ...values, ...more }, channel).problem;
+  assert.equal(wrong({ description: '' }, 'patrol'), 'intake.no_description');
+  assert.equal(wrong({ category: null }, 'patrol'), 'intake.no_category');
+  assert.equal(wrong({ at: null }, 'patrol'), 'intake.no_place');
+  assert.equal(wrong({ phone: '' }, 'hotline_12345'), 'intake.no_phone');
+  assert.equal(wrong({ polygon: '110 20; x' }, 'satellite'), 'intake.bad_polygon');
+});
+
+test('a call is owed its reply first, then a call back, until it has both', () => {
+  const { gw } = screen('intake');
+  const call = { reply_due_at: '2026-07-15T00:00:00Z', replied_at: null, wants_call_back: true, call_back_due_at: '2026-07-16T00:00:00Z', called_back_at: null };
+  const noon = Date.parse('2026-07-15T12:00:00Z');
+  assert.deepEqual(plain(gw.promiseOf(call, noon)), { what: 'reply', due: call.reply_due_at, late: true });
+  const replied = { ...call, replied_at: '2026-07-15T01:00:00Z' };
+  assert.deepEqual(plain(gw.promiseOf(replied, noon)), { what: 'call_back', due: call.call_back_due_at, late: false });
+  assert.deepEqual(plain(gw.promiseOf({ ...replied, call_back_due_at: null }, noon)), { what: 'call_back', due: null, late: false });
+  assert.equal(gw.promiseOf({ ...replied, called_back_at: '2026-07-16T00:00:00Z' }, noon), null);
+});
+
+test('a collector is offered what is theirs, with a photo, and nothing of their own work', () => {
+  const { gw } = screen('tasks');
+  const zhao = { name: 'zhao', role: 'checker' }, wang = { name: 'wang', role: 'dispatcher' };
+  const task = { clock: 'verify', state: 'verifying', collector: null, reported_by: 'wang', handled_by: null };
+  const words = (more, user) => gw.taskActions({ ...task, ...more }, user).map(([action, fields]) => `${action} ${fields}`.trim());
+  assert.deepEqual(words({}, zhao), ['assign collector*']);
+  assert.deepEqual(words({ collector: 'zhao' }, zhao), ['file photo_before*', 'reject photo_before* reason*']);
+  assert.deepEqual(words({ collector: 'qian' }, zhao), []);
+  assert.deepEqual(words({ reported_by: 'zhao' }, zhao), []);
+  assert.deepEqual(words({ clock: 'check', state: 'handled', handled_by: 'zhao' }, zhao), []);
+  assert.deepEqual(words({ clock: 'check', state: 'handled', collector: 'zhao' }, zhao), ['check']);
+  assert.deepEqual(words({ clock: 'check', state: 'checking', collector: 'zhao' }, zhao), ['close check_photo* note', 'rework check_photo reason*']);
+  assert.deepEqual(words({}, wang), ['assign collector*', 'file photo_before', 'reject photo_before reason*']);
+});

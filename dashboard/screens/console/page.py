@@ -56,12 +56,19 @@ def layout(view: View) -> Component:
 def render_tools(view: View) -> list[Component]:
     """What an administrator has still to do; report a matter; help with the keys."""
     t = view.t
-    tools = [key_button(t("report.button"), "r", "report"), alarms.render_silence(t)]
+    tools = [render_owed(), key_button(t("report.button"), "r", "report"), alarms.render_silence(t)]
     if view.caller.role not in REPORTERS:
         tools = [alarms.render_silence(t)]
     if view.caller.role in ADMINISTRATORS:
         tools = [*render_nudges(view), *tools]
     return [*tools, key_button(t("keys.button"), "?", "keys")]
+
+
+def render_owed() -> Component:
+    """How many callers wait for an answer, and reports for somebody's look; the browser writes."""
+    return html.A(
+        id=ids.INTAKE_OWED, href="/intake", hidden=True, className="gw-quiet-button gw-owed"
+    )
 
 
 def render_nudges(view: View) -> list[Component]:

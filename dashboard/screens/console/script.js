@@ -145,7 +145,7 @@
   }
 
   /* --- keys ----------------------------------------------------------------------------- */
-  const COMMANDS = { report: () => gw.reportMatter(), keys: showKeys };
+  const COMMANDS = { report: () => gw.openIntake(), keys: showKeys };
   const KEYS = {
     j: () => step(1), k: () => step(-1), '/': () => $('queue-search').focus(), m: () => gw.map.leaflet.getContainer().focus(),
     v: () => tab(document.querySelector('[data-panel=video]').hidden ? 'video' : 'queue'),
@@ -183,13 +183,19 @@
     gw.live.on('snapshot', () => { fill(); flood(); gw.showCritical(); videos(); if (gw.selected) refresh(); });
     gw.live.on('change', c => { update(c); flood(); gw.showCritical(); if (gw.selected && c.kinds.includes('incident.step_answered')) refresh(); });
     gw.every(1000, () => gw.tickDue());
+    gw.every(30000, () => gw.loadCollectors());
+    const owed = () => gw.showOwed($('intake-owed'));
+    if ($('intake-owed')) {
+      gw.every(30000, owed);
+      gw.live.on('change', c => { if (c.kinds.some(k => /^report\.|^incident\.(call|replied|closed|rejected|cancelled)/.test(k))) owed(); });
+    }
     gw.map.on('pick', hit => {
       if (gw.picking) return;
       if (hit.kind === 'incident') select(hit.id, 'map');
       const about = hit.kind === 'device' && [...gw.live.incidents.values()].find(i => i.device === hit.row.code);
       if (about) select(about.id, 'map');
     });
-    gw.actionDone = () => refresh();
+    gw.actionDone = (id, action) => { refresh(); if (action === 'close') gw.askForReply(id); };
     gw.actionFailed = () => refresh();
     gw.dialogClosed = () => { if (later) { later = false; refresh(); } };
     document.addEventListener('keydown', onKey);

@@ -4,7 +4,7 @@
   'use strict';
   const gw = window.gw;
   const PHOTO_FIELDS = ['photo_before', 'photo_after', 'check_photo'];
-  const SHAPES = { note: 'long', reason: 'long', until: 'when', squad: 'select', category: 'select', into: 'select', outcome: 'select' };
+  const SHAPES = { note: 'long', reason: 'long', until: 'when', squad: 'select', category: 'select', into: 'select', outcome: 'select', collector: 'select' };
   const NEAR_INCIDENTS = 20;
   const handedIn = new Set(); // incident:stage sent from here; the buttons learn it a moment later
   const unanswered = new Map(); // id:action:version:squad:into -> keys of the attempt
@@ -19,6 +19,7 @@
       if (handedIn.has(incident.id + ':' + name)) field.required = false;
       if (name === 'squad') field.options = squadOptions();
       if (name === 'category') field.options = gw.categories();
+      if (name === 'collector') field.options = gw.collectorOptions();
       if (name === 'into') field.options = intoOptions(incident);
       if (name === 'outcome') field.options = ['resolved', 'false_alarm', 'not_found'].map(o => [o, gw.word('outcome', o)]);
       return field;
@@ -74,10 +75,10 @@
     if (!host || button.dataset.busy) return;
     const id = Number(host.dataset.incident), version = Number(host.dataset.version), action = button.dataset.action;
     const incident = gw.live.incidents.get(id) || { id };
-    const { squad, into } = button.dataset, preset = { ...(squad && { squad }), ...(into && { into }) };
+    const { squad, into, collector } = button.dataset, preset = { ...(squad && { squad }), ...(into && { into }), ...(collector && { collector }) };
     const fields = fieldsOf(button, incident).filter(f => !(f.name in preset));
     // No answer came last time: the same key, so that a change that did arrive is not made twice.
-    const press = [id, action, version, squad, into].join(':');
+    const press = [id, action, version, squad, into, collector].join(':');
     const keys = unanswered.get(press) || { action: gw.newKey(), photo: gw.newKey(), sent: new Set() };
     unanswered.set(press, keys);
     if (!fields.length || (button.dataset.at_once && !fields.some(f => f.required))) {

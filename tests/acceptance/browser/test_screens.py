@@ -225,20 +225,6 @@ def test_a_case_walks_from_console_to_phone_to_checker(
     assert checker.faults == []
 
 
-def test_a_hotline_call_becomes_an_incident(sign_in: SignIn, installation: Installation) -> None:
-    person = sign_in("dispatcher")
-    person.page.locator(".gw-live-layer canvas").first.wait_for()
-    person.page.keyboard.press("r")
-    person.page.keyboard.press("Enter")
-    dialog = person.page.locator("dialog[open]")
-    dialog.wait_for()
-    dialog.locator("select[name=category]").select_option(index=1)
-    dialog.locator("textarea").fill("市民来电：井盖异响")
-    dialog.locator("button[type=submit]").click()
-    person.until_text(".gw-facts", "市民来电：井盖异响", 15)
-    assert person.faults == []
-
-
 def servers_of(installation: Installation) -> list[int]:
     """Process ids of the web server of this installation, workers included."""
     port = f"GRIDWARDEN_HTTP_PORT={installation.http.rpartition(':')[2]}".encode()

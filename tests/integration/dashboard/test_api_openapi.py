@@ -37,6 +37,8 @@ def test_it_describes_every_route_and_no_other(site, document) -> None:
     }
     ids = {"{device}": "{id}", "{alarm_id}": "{id}", "{incident_id}": "{id}", "{reject_id}": "{id}"}
     ids["{discovered_id}"] = ids["{draw_id}"] = ids["{call_id}"] = "{id}"
+    ids["{report_id}"] = ids["{handover_id}"] = "{id}"
+    ids["{intake_id}"] = "{id}"
     plain = set()
     for method, path in served:
         for name, other in ids.items():
@@ -72,6 +74,15 @@ def test_it_describes_every_route_and_no_other(site, document) -> None:
         ("/api/v1/rejects", "/rejects"),
         ("/api/v1/rejects/counts?by=reason", "/rejects/counts"),
         ("/api/v1/video-events", "/video-events"),
+        ("/api/v1/intake", "/intake"),
+        ("/api/v1/intake?owed=true", "/intake"),
+        ("/api/v1/intake/categories?q=jg", "/intake/categories"),
+        ("/api/v1/intake/places?q=4601071", "/intake/places"),
+        ("/api/v1/intake/around?lon=110.36&lat=20.0&category=0101", "/intake/around"),
+        ("/api/v1/tasks", "/tasks"),
+        ("/api/v1/reports", "/reports"),
+        ("/api/v1/handovers", "/handovers"),
+        ("/api/v1/handovers/now", "/handovers/now"),
     ],
 )
 def test_answers_fit_their_description(site, document, path: str, operation: str) -> None:

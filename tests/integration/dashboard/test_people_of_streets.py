@@ -158,7 +158,15 @@ def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
             yield rule.endpoint, method, address + queries.get(rule.endpoint, "")
 
 
-OPEN_TO_ALL = ("sign_in", "setup", "health.", "openapi.", "phone_manifest", "phone_worker")
+OPEN_TO_ALL = (
+    "sign_in",
+    "setup",
+    "health.",
+    "openapi.",
+    "public_",
+    "phone_manifest",
+    "phone_worker",
+)
 
 
 @pytest.mark.parametrize("role", ROLES)

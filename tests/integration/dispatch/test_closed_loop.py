@@ -136,6 +136,7 @@ def test_a_citizens_report_is_verified_before_it_is_filed(town: City) -> None:
     assert running_clocks(town, incident_id) == {"file"}
     town.do(CHECKER, incident_id, Action.VERIFY)
     assert running_clocks(town, incident_id) == {"verify"}
+    town.add(CHECKER, incident_id, "photo_before")
     town.do(CHECKER, incident_id, Action.FILE)
     assert running_clocks(town, incident_id) == {"dispatch"}
 

@@ -124,6 +124,8 @@ GOOD = Facts(
     merge_target=replace(an_incident(IncidentState.CLOSED), id=2),
     target_needs_release=True,
     new_category=CATEGORY,
+    collectors=frozenset({"zhao"}),
+    showed_site=frozenset({"zhao"}),
 )
 
 
@@ -140,6 +142,7 @@ def full_request(action: Action) -> ActionRequest:
         reason="r",
         until=NOW + timedelta(days=1),
         into=2,
+        collector="zhao",
     )
 
 
@@ -226,7 +229,12 @@ BAD_FACTS: dict[Need, tuple[Facts, type[Exception]]] = {
     Need.NO_RED_ALARM: (replace(GOOD, loud=[RED_ALARM]), Conflict),
     Need.NOT_OVERDUE: (replace(GOOD, local_now=NOW + timedelta(hours=2)), Conflict),
     Need.NO_TWIN: (replace(GOOD, twin=9), Conflict),
+    Need.SITE_PHOTO: (replace(GOOD, showed_site=frozenset()), InvalidInput),
+    Need.OWN_TASK: (replace(GOOD, collector="qian"), Forbidden),
 }
+
+# What the centre is not asked for: it decides by what it is told.
+OF_COLLECTORS = frozenset({Need.SITE_PHOTO, Need.OWN_TASK})
 
 
 @pytest.mark.parametrize("need", list(BAD_FACTS))
@@ -236,10 +244,30 @@ def test_every_fact_a_step_needs_is_checked(need: Need) -> None:
     for (state, action), step in TABLE.items():
         if need in step.needs:
             tried += 1
-            caller = someone(min(step.roles))
+            caller = someone(Role.CHECKER if need in OF_COLLECTORS else min(step.roles))
             with pytest.raises(error):
                 admit(an_incident(state), caller, full_request(action), facts, NOW)
     assert tried
+
+
+@pytest.mark.parametrize(
+    "state", [IncidentState.VERIFYING, IncidentState.HANDLED, IncidentState.CHECKING]
+)
+def test_a_task_goes_to_a_collector_whose_own_work_it_is_not(state: IncidentState) -> None:
+    incident = an_incident(state)
+    own = replace(incident, reported_by="zhao", handled_by="zhao")
+    wang = Caller("wang", Role.DISPATCHER, "460107")
+    request = full_request(Action.ASSIGN)
+    assert admit(incident, wang, request, GOOD, NOW)
+    with pytest.raises(Forbidden, match="zhao: nobody"):
+        admit(own, wang, request, GOOD, NOW)
+    with pytest.raises(InvalidInput, match="no collector"):
+        admit(incident, wang, replace(request, collector="wang"), GOOD, NOW)
+    qian = Caller("qian", Role.CHECKER, "460107")
+    with pytest.raises(Forbidden, match="for themselves"):
+        admit(incident, qian, request, GOOD, NOW)
+    with pytest.raises(Forbidden, match="given to qian"):
+        admit(incident, someone(Role.CHECKER), request, replace(GOOD, collector="qian"), NOW)
 
 
 def test_the_handler_and_the_handlers_squad_do_not_check() -> None:
@@ -366,7 +394,7 @@ def test_clocks_start_where_a_person_has_to_act_and_are_met_by_that_act() -> Non
         for kind in step.clocks.start:
             started_by[kind].add(action)
     assert met_by[ClockKind.FILE] == {Action.FILE, Action.VERIFY}
-    assert met_by[ClockKind.VERIFY] == {Action.FILE}
+    assert met_by[ClockKind.VERIFY] == {Action.FILE, Action.REJECT}
     assert met_by[ClockKind.DISPATCH] == {Action.DISPATCH}
     assert met_by[ClockKind.ACKNOWLEDGE] == {Action.ACKNOWLEDGE}
     assert met_by[ClockKind.HANDLE] == {Action.HANDLE}
