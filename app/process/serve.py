@@ -107,4 +107,5 @@ def build_ports() -> Ports:
         permits=alert_steps,
         first_run=first_run,
         lighting=lamps,
+        lone_work=dispatch_steps,
     )

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from dataclasses import replace
 from datetime import datetime
 
+from city.act_time import SaidTime
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.event import NewEvent
-from city.incident import Incident, Role
+from city.incident import VOICE_NOTE, VOICE_TYPES, Incident, Role
 from city.person import Caller, system_caller
 from city.place import distance_m
 from db import evidence, incidents, places, video_snapshots
+from db.districts import longest_phone_wait
 from db.events import append_events
 from db.evidence import NewEvidence
-from db.pool import Connection
+from db.pool import Connection, is_away
 from db.scopes import refuse_outside
-from db.video_snapshots import StoredSnapshot
+from db.video_snapshots import OwedPicture, StoredSnapshot
+from dispatch.act_time import judge_time
 from dispatch.guard import FILE_EVIDENCE, allowed, current_state
 from dispatch.photos import FileFacts, inspect_file
 from dispatch.steps.telling import evidence_told
+
+log = logging.getLogger(__name__)
 
 MAX_NAME = 200
 # What whoever reported a matter saw; the case need not be with their squad.
@@ -35,13 +42,20 @@ def add_evidence(
     media_type: str,
     content: bytes,
     now: datetime,
+    said: SaidTime | None = None,
 ) -> int:
-    """Store a file once and give its id; the same file again changes nothing."""
+    """Store a file once and give its id; the same file again changes nothing. `said` is when it
+    was made by the phone's clock, where the file itself does not tell."""
     incident = incidents.find(conn, incident_id, caller.district)
     refuse_outside(conn, caller.scope, incident)
     _check(incident, caller, stage)
     zone = places.zone_of(conn, incident.district)
     facts = inspect_file(content, media_type, zone)
+    _same_kind(stage, facts)
+    if said is not None and facts.taken_at is None:
+        longest = longest_phone_wait(conn, incident.district)
+        made = judge_time(said, now, incident.opened_at, longest)
+        facts = replace(facts, taken_at=None if made.doubt else made.at)
     new = _row(incident, caller, stage, filename, content, facts, now)
     evidence_id, is_new = evidence.insert_evidence(conn, new)
     if is_new:
@@ -67,10 +81,23 @@ def add_pictures(conn: Connection, incident: Incident, now: datetime) -> list[Ne
 
 def take_late_picture(conn: Connection, now: datetime) -> bool:
     """Add a picture that came when its case was open already, to the case that it went into where
-    it was merged; False when none waits. The caller commits."""
+    it was merged; False when none waits. One that cannot be added holds up nobody: it stays with
+    its event. The caller commits."""
     owed = video_snapshots.claim_owed(conn)
     if owed is None:
         return False
+    try:
+        with conn.transaction():  # a savepoint: the claim survives a failure
+            _take(conn, owed, now)
+    except Exception as error:
+        if is_away(error):
+            raise
+        log.exception("a picture of %s does not become evidence", owed.picture.camera)
+        video_snapshots.mark_taken(conn, owed.picture)
+    return True
+
+
+def _take(conn: Connection, owed: OwedPicture, now: datetime) -> None:
     incident = incidents.find_for_update(conn, owed.incident_id)
     while incident.merged_into is not None:
         incident = incidents.find_for_update(conn, incident.merged_into)
@@ -78,7 +105,6 @@ def take_late_picture(conn: Connection, now: datetime) -> bool:
         append_events(conn, _add_picture(conn, incident, owed.picture, now))
     else:
         video_snapshots.mark_taken(conn, owed.picture)
-    return True
 
 
 def _add_picture(
@@ -115,6 +141,13 @@ def _check(incident: Incident, caller: Caller, stage: str) -> None:
             current=current_state(incident),
             allowed=allowed(incident, caller),
         )
+
+
+def _same_kind(stage: str, facts: FileFacts) -> None:
+    """What is heard is a voice note, and nothing else is one."""
+    if (stage == VOICE_NOTE) != (facts.media_type in VOICE_TYPES):
+        problem = f"a {stage} cannot be {facts.media_type}"
+        raise InvalidInput("file", facts.media_type, problem)
 
 
 def _row(
