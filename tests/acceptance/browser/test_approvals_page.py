@@ -49,14 +49,14 @@ def asked(installation: Installation, tmp_path: Path) -> Iterator[Path]:
 def case(installation: Installation) -> tuple[int, str]:
     """A case of bicycles that a squad is sent to: its number in the address and on paper."""
     report = {"category": "04-10", "lon": 110.36, "lat": 20.01, "description": "bicycles"}
-    with installation.api(Role.DISPATCHER) as centre:
-        made = centre.post("/api/v1/incidents", json=report).json()
-        squad = centre.get("/api/v1/squads").json()["items"][0]["code"]
-        for action in ({"action": "file"}, {"action": "dispatch", "squad": squad, "note": "go"}):
-            made = centre.post(
-                f"/api/v1/incidents/{made['id']}/actions",
-                json={**action, "version": made["version"]},
-            ).json()
+    centre = installation.api(Role.DISPATCHER)
+    made = centre.post("/incidents", json=report).json()
+    squad = centre.get("/squads").json()["items"][0]["code"]
+    for action in ({"action": "file"}, {"action": "dispatch", "squad": squad, "note": "go"}):
+        made = centre.post(
+            f"/incidents/{made['id']}/actions",
+            json={**action, "version": made["version"]},
+        ).json()
     return made["id"], made["number"]
 
 

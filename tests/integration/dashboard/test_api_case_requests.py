@@ -78,8 +78,10 @@ def test_a_squad_asks_and_a_duty_chief_lets_it_happen(fang, gao, chen, case, peo
     assert seen["state"] == "dispatched", "the clock does not wait"
     (waiting,) = seen["requests"]
     assert (waiting["action"], waiting["id"], waiting["why"]) == (
-        "return_back", asked["approval"], "not our street",
-    )  # fmt: skip
+        "return_back",
+        asked["approval"],
+        "not our street",
+    )
     assert act(chen, case, "return_back", reason="not our street").json() == asked
     found = gao.get(f"{API}/approvals/{asked['approval']}").json()
     assert found["shown"]["case"]["squad"] == people
@@ -148,8 +150,9 @@ def test_a_published_month_is_shown_as_it_was_published(gao, fang, site) -> None
     case = site.sql("SELECT max(id) FROM incident")[0][0]
     site.sql(
         "INSERT INTO case_fact (seq, kind, at, district, incident_id) VALUES (-1, 'filed',"
-        " '2026-01-15T00:00:00+08:00', %s, %s) RETURNING seq", [DISTRICT, case],
-    )  # fmt: skip
+        " '2026-01-15T00:00:00+08:00', %s, %s) RETURNING seq",
+        [DISTRICT, case],
+    )
     assert fang.get(f"{API}/kpi", params=month).json()["total"] is None, "published: it stands"
     restated = gao.post(f"{API}/kpi/publications/2026-01/restate", json={"why": "one was missing"})
     assert (restated.status_code, restated.json()["edition"]) == (201, 2), restated.text

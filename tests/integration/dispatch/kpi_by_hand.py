@@ -70,12 +70,27 @@ def figures_of_log(conn: Connection) -> KpiRow | None:
     fields: dict[str, Any] = {"key": DISTRICT, "name_zh": names[0], "name_en": names[1]}
     fields |= {
         name: counts[name]
-        for name in ("opened", "filed", "due_to_handle", "handled", "handled_in_time",
-                     "due_to_close", "closed", "closed_in_time", "reworked", "returned",
-                     "returned_late")
-    }  # fmt: skip
-    for step in ("alarm_to_dispatch", "dispatch_to_acknowledge", "acknowledge_to_arrive",
-                 "dispatch_to_handled", "open_to_closed"):  # fmt: skip
+        for name in (
+            "opened",
+            "filed",
+            "due_to_handle",
+            "handled",
+            "handled_in_time",
+            "due_to_close",
+            "closed",
+            "closed_in_time",
+            "reworked",
+            "returned",
+            "returned_late",
+        )
+    }
+    for step in (
+        "alarm_to_dispatch",
+        "dispatch_to_acknowledge",
+        "acknowledge_to_arrive",
+        "dispatch_to_handled",
+        "open_to_closed",
+    ):
         fields |= _spread(step, times[step])
     return KpiRow(**fields) if any(counts.values()) else None
 

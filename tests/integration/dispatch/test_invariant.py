@@ -95,8 +95,19 @@ MAIN_ROAD = {
     IncidentState.SUSPENDED: Action.RESUME,
 }
 # Figures of which those of the groups add up to those of the district.
-SUMMED = ("opened", "filed", "due_to_handle", "handled", "handled_in_time", "due_to_close",
-          "closed", "closed_in_time", "reworked", "returned", "returned_late")  # fmt: skip
+SUMMED = (
+    "opened",
+    "filed",
+    "due_to_handle",
+    "handled",
+    "handled_in_time",
+    "due_to_close",
+    "closed",
+    "closed_in_time",
+    "reworked",
+    "returned",
+    "returned_late",
+)
 CHECKS = frozenset({Action.CHECK, Action.CLOSE})
 ASIDE = (Action.SUSPEND, Action.CANCEL, Action.MERGE, Action.REJECT, Action.CLOSE)
 PHOTOS = {Action.HANDLE: "photo_after", Action.CLOSE: "check_photo"}

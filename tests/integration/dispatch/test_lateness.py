@@ -151,8 +151,10 @@ def test_a_merge_carries_the_earlier_clock_and_its_undoing_restores_both(town: C
     town.later(minutes=20)
     back = town.do(DISPATCHER, old, Action.UNMERGE, reason="two covers after all")
     assert (back.state, back.squad, back.merged_into) == (
-        IncidentState.DISPATCHED, town.gas_squad, None,
-    )  # fmt: skip
+        IncidentState.DISPATCHED,
+        town.gas_squad,
+        None,
+    )
     assert handling(town, old) == [first]
     assert handling(town, new) == [second]
     live = town.conn.execute(
@@ -247,10 +249,16 @@ def test_an_edited_fact_is_refused(town: City) -> None:
 
 def test_every_open_state_has_its_place_on_the_road() -> None:
     assert set(ROAD) | {IncidentState.SUSPENDED} == {
-        state for state in IncidentState
-        if state not in (IncidentState.CLOSED, IncidentState.REJECTED, IncidentState.CANCELLED,
-                         IncidentState.MERGED)
-    }  # fmt: skip
+        state
+        for state in IncidentState
+        if state
+        not in (
+            IncidentState.CLOSED,
+            IncidentState.REJECTED,
+            IncidentState.CANCELLED,
+            IncidentState.MERGED,
+        )
+    }
 
 
 def test_a_published_period_stands_until_it_is_restated(town: City) -> None:
