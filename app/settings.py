@@ -40,6 +40,7 @@ class Settings:
     http_url: str = ""
     data_dir: Path = DEFAULT_DATA_DIR
     snapshot_hosts: str = ""  # who may be asked for pictures besides the cameras themselves
+    public_url: str = ""  # where people open the screens, for the links in messages
     demo_logins_file: str = ""  # what the sign-in page of a demonstration offers
 
 
@@ -66,6 +67,7 @@ def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ
         http_url=found.get("http", ""),
         data_dir=folder,
         snapshot_hosts=environ.get("GRIDWARDEN_SNAPSHOT_HOSTS", ""),
+        public_url=environ.get("GRIDWARDEN_PUBLIC_URL", "").rstrip("/"),
         demo_logins_file=environ.get("GRIDWARDEN_DEMO_LOGINS_FILE", ""),
     )
 
@@ -86,6 +88,21 @@ def secret(environ: Mapping[str, str], name: str) -> str | None:
         except OSError as error:
             raise InvalidInput(f"{name}_FILE", path, f"cannot be read: {error.strerror}") from error
     return None
+
+
+def resolve_reference(reference: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The secret that `env:NAME` or `file:PATH` stands for."""
+    how, _, where = reference.partition(":")
+    if how == "env" and (value := environ.get(where, "").strip()):
+        return value
+    if how == "file":
+        try:
+            return Path(where).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problem = getattr(error, "strerror", None) or "is no text"
+            raise InvalidInput("secret", reference, f"cannot be read: {problem}") from error
+    problem = "is not set" if how == "env" else "must be env:NAME or file:PATH"
+    raise InvalidInput("secret", reference, problem)
 
 
 def create_secret(folder: Path) -> str:

@@ -50,7 +50,8 @@ OF_DISTRICT = (
     "register_inspection", "register_draw", "register_entry", "register_definition", "approval",
     "work_permit", "rule_trial",
     "incident", "alarm_inhibition", "alarm", "video_event", "device", "device_model",
-    "pipe_section", "area", "video_limit", "feed", "gateway", "api_token", "app_user", "squad",
+    "pipe_section", "area", "video_limit", "message_channel", "escalation_step", "delivery", "feed",
+    "gateway", "api_token", "app_user", "squad",
     "unit_grid", "duty_grid", "division", "incident_category", "stage_limit",
     "picture_checkpoint", "operator_hour", "setting",
 )  # fmt: skip

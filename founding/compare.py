@@ -19,7 +19,7 @@ ADDED, CHANGED, RETIRED = "added", "changed", "retired"
 WHATS = (
     "district", "calendar", "division", "duty_grid", "unit_grid", "squad", "category",
     "stage_limit", "person", "roster", "rule", "feed", "model", "pipe", "area",
-    "video_limit", "register",
+    "video_limit", "channel", "escalation", "register",
     "register_entry",
 )  # fmt: skip
 # What is not in the folder and stays all the same: people who were added by others, the rules
@@ -85,6 +85,8 @@ def tables_of(city: City) -> Tables:
         **_if_told("pipe", city.pipes),
         **_if_told("area", city.areas),
         **_if_told("video_limit", city.video_limits),
+        **_if_told("channel", city.channels),
+        **_if_told("escalation", city.escalation),
         "register": {
             c: {"text": part.text} for c, part in city.registers.items() if part.text is not None
         },

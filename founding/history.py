@@ -54,6 +54,8 @@ SOURCES: Mapping[str, Source] = {
     "calendar": Source(("calendar",), {"work_calendar_day": "code"}),
     "areas": Source(("area",), {"area": "code"}),
     "video": Source(("video_limit",), {"video_limit": "entry"}),
+    "channels": Source(("message_channel",), {"message_channel": "name"}),
+    "escalation": Source(("escalation",), {"escalation_step": "step"}),
 }
 LOG = "log"
 

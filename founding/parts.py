@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from city.area import Area
 from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
+from city.delivery import Channel, EscalationStep
 from city.feed import Feed
 from city.place import Division, LonLat
 from city.register import Register, RegisterEntry
@@ -220,6 +221,8 @@ class Draft:
     pipes: tuple[Entry[PipeSection], ...] | None = None
     areas: tuple[Entry[Area], ...] | None = None
     video_limits: tuple[Entry[VideoLimit], ...] | None = None
+    channels: tuple[Entry[Channel], ...] | None = None
+    escalation: tuple[Entry[EscalationStep], ...] | None = None
     # Files of registers, which are read once the definitions that ship are known.
     register_files: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -235,8 +238,8 @@ class StageLimit:
 class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
     database alone. `rules` are the texts of its own rules, `rosters` the duties of the squads that
-    have a roster. Of rosters, feeds, models, pipes, areas and video limits None says that they
-    stay as they are."""
+    have a roster. Of rosters, feeds, models, pipes, areas, video limits, channels and escalation
+    None says that they stay as they are."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -253,6 +256,8 @@ class City:
     pipes: Mapping[str, PipeSection] | None = None
     areas: Mapping[str, Area] | None = None
     video_limits: Mapping[str, VideoLimit] | None = None
+    channels: Mapping[str, Channel] | None = None
+    escalation: Mapping[str, EscalationStep] | None = None  # every step
     rosters: Mapping[str, tuple[Duty, ...]] | None = None
     registers: Mapping[str, RegisterPart] = field(default_factory=dict)
 

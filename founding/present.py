@@ -14,6 +14,7 @@ from db import (
     categories,
     districts,
     grids,
+    message_settings,
     registers,
     rosters,
     rules,
@@ -195,6 +196,8 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         pipes=read_pipes(conn, code) if with_cells else None,
         areas={area.code: area for area in areas.list_areas(conn, code)},
         video_limits={limit.entry: limit for limit in areas.list_limits(conn, code)},
+        channels={c.name: c for c in message_settings.list_channels(conn, code)},
+        escalation={s.value: row for s, row in message_settings.list_steps(conn, code).items()},
         rosters=rosters.list_rosters(conn, code),
     )
 

@@ -62,7 +62,7 @@ __all__ = ["Applied", "Plan", "apply_cities", "apply_city", "plan_city", "read_c
 SOURCE = "city folder"
 TOLD = {"from": SOURCE}
 # What the subject of an event is called where the thing itself is called otherwise.
-SUBJECTS = {"person": "user"}
+SUBJECTS = {"person": "user", "channel": "message_channel"}
 # What every district shares: events about it belong to none.
 SHARED = frozenset({"calendar", "model"})
 

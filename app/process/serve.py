@@ -20,6 +20,7 @@ from db import setup_codes
 from db.pool import Connection, connect
 from dispatch import steps as dispatch_steps
 from ingest import replay
+from notify import steps as notify_steps
 from people import steps as people_steps
 from registry import steps as registry_steps
 
@@ -97,4 +98,5 @@ def build_ports() -> Ports:
         permits=alert_steps,
         first_run=first_run,
         lighting=lamps,
+        messages=notify_steps,
     )

@@ -36,6 +36,7 @@ from city.requests import (
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
 from dashboard.shell.alarm_ports import AlarmSteps, ProposalSteps, ShelvingSteps
+from dashboard.shell.message_ports import MessageSteps
 from dashboard.shell.rule_ports import PermitSteps, RuleSteps
 from db.lamp_programmes import ProgrammeRow
 from db.pool import Connection
@@ -292,6 +293,8 @@ class PeopleSteps(Protocol):
 
     def revoke_token(self, conn: Connection, caller: Caller, name: str, now: datetime) -> Token: ...
 
+    def sign_in(self, conn: Connection, name: str, sid: str, now: datetime) -> None: ...
+
     def sign_out(self, conn: Connection, caller: Caller, sid: str, now: datetime) -> None: ...
 
     def note_lock_out(self, conn: Connection, name: str, address: str, now: datetime) -> None: ...
@@ -446,3 +449,4 @@ class Ports:
     permits: PermitSteps
     first_run: FirstRunSteps
     lighting: LightingSteps
+    messages: MessageSteps

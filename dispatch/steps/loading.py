@@ -19,6 +19,7 @@ from db import (
     deadlines,
     evidence,
     incidents,
+    message_settings,
     openings,
     places,
     squads,
@@ -90,6 +91,7 @@ def load_terms(
         calendar=calendars.calendar_of(conn, district),
         limits={**categories.stage_limits(conn, district), ClockKind.HANDLE: category.limit},
         pauses=pauses,
+        ladder=message_settings.find_ladder(conn, district),
     )
 
 
