@@ -21,6 +21,7 @@ from dashboard.screens.devices import page as devices
 from dashboard.screens.kpi import page as kpi
 from dashboard.screens.lighting import page as lighting
 from dashboard.screens.manual import page as manual
+from dashboard.screens.notify import page as notify
 from dashboard.screens.operations import page as operations
 from dashboard.screens.people import page as people
 from dashboard.screens.permits import page as permits
@@ -47,7 +48,7 @@ LAYOUTS: dict[str, Callable[[View], Component]] = {
     **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},
     "settings": settings.layout, "approvals": approvals.layout, "cases": cases.layout,
     "registers": registers.layout, "lighting": lighting.layout, "review": review.layout,
-    "rules": rules.layout, "permits": permits.layout,
+    "rules": rules.layout, "permits": permits.layout, "notify": notify.layout,
 }  # fmt: skip
 
 INDEX = """<!DOCTYPE html>

@@ -24,7 +24,8 @@ TYPES = {
 OWN = {"script.js": ".js", "style.css": ".css"}  # the main ones of a screen
 WORKER = "live-worker.js"  # started by a script, not loaded by the page
 BOUNDARY = "boundary.js"  # of the set-up page, which is no screen
-NOT_ON_SCREENS = (WORKER, BOUNDARY)
+PUSH_WORKER = "push-worker.js"  # registered by the page of messages
+NOT_ON_SCREENS = (WORKER, BOUNDARY, PUSH_WORKER)
 
 
 @cache

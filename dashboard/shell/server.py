@@ -19,6 +19,7 @@ from dashboard.api.ingest import ingest
 from dashboard.api.kpi import kpi
 from dashboard.api.lighting import lighting
 from dashboard.api.live import live
+from dashboard.api.messages import messages
 from dashboard.api.openapi import openapi
 from dashboard.api.people import people
 from dashboard.api.permits import permits
@@ -29,7 +30,7 @@ from dashboard.api.settings import settings
 from dashboard.api.squads import squads
 from dashboard.api.video import video
 from dashboard.shell import app as screens
-from dashboard.shell import auth, second_factor, setup, sign_in, tour
+from dashboard.shell import auth, message_links, second_factor, setup, sign_in, tour
 from dashboard.shell.gate import Gate
 from dashboard.shell.parts import EXTENSION, ROOT_FOLDER, DemoLogin, Parts
 from dashboard.shell.ports import Ports
@@ -100,10 +101,11 @@ def create_server(
     second_factor.add_second_factor(server, redis)
     setup.add_setup(server, redis)
     tour.add_tour(server)
+    message_links.add_message_links(server)
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),
         *(video, events, registry, registers, gateways, people, settings, approvals),
-        *(lighting, rules, permits, openapi),
+        *(lighting, rules, permits, messages, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health, labels):

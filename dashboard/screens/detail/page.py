@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from city.alarm import AlarmState, Severity
 from city.incident import FINAL_STATES, Action, IncidentState, Role
 from dashboard.api.alarms import MAY_CHANGE
+from dashboard.screens.detail.told import render_told
 from dashboard.screens.devices.load import CHANGERS
 from dashboard.screens.operations.gateways_load import gateway_of
 from dashboard.shell.components import (
@@ -43,6 +44,7 @@ def render_detail(
     squads: Sequence[Mapping[str, Any]],
     stages: Sequence[str] = (),
     role: Role = Role.VIEWER,
+    person: str = "",
 ) -> Component:
     """Everything about one incident, for the right-hand panel; `stages` are the photos that
     this person may add."""
@@ -60,6 +62,7 @@ def render_detail(
         render_section(
             t("detail.evidence"), render_evidence(t, incident), *render_photo_buttons(t, stages)
         ),
+        render_section(t("told.title"), *render_told(t, incident, person)),
         render_section(t("detail.timeline"), render_timeline(t, incident["events"])),
     ]
     return html.Article(

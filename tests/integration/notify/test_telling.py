@@ -8,15 +8,15 @@ from itertools import pairwise
 import pytest
 
 from city.alarm import AlarmChangeKind
-from city.delivery import Channel, ChannelKind, ChannelMode, Contact, Step
+from city.delivery import ChannelKind, ChannelMode, Contact, Step
 from city.incident import Action, Role
 from city.roster import Duty
-from db import contacts, rosters
+from db import contacts, deadlines, rosters
 from db.events import list_events, verify_chain
 from notify import steps
 from tests.integration.dispatch.town import DISPATCHER, DISTRICT, caller
 from tests.integration.notify.desk import Desk
-from tests.integration.notify.servers import Relay
+from tests.integration.notify.servers import Relay, Web
 
 UNUSED = "smtp://127.0.0.1:9"
 
@@ -275,8 +275,46 @@ def test_a_message_that_fails_for_longer_than_anybody_wants_it_is_given_up(
     assert pauses[:5] == [2, 5, 15, 45, 120]
 
 
-def test_the_channels_of_a_district_are_its_own(desk: Desk) -> None:
-    desk.mail(UNUSED)
-    assert Channel("mail", ChannelKind.EMAIL).is_personal
-    assert steps.message_settings.list_channels(desk.town.conn, DISTRICT)[0].name == "mail"
-    assert steps.message_settings.list_channels(desk.town.conn, "110101") == []
+def test_a_message_that_is_tried_again_has_the_key_that_it_had(desk: Desk, web: Web) -> None:
+    hook = desk.channel("hook", ChannelKind.WEBHOOK, address=web.url)
+    desk.step(Step.OPENED, channels=("hook",))
+    new_case(desk)
+    desk.follow()
+    web.status, web.headers = 503, {"Retry-After": "90"}
+    desk.send(hook)
+    desk.town.later(seconds=89)
+    assert desk.send(hook) == []
+    web.status = 200
+    desk.town.later(seconds=1)
+    desk.send(hook)
+    assert len({got.headers["Idempotency-Key"] for got in web.arrived}) == 1
+    (row,) = desk.rows()
+    assert (row.state, row.tries, row.problem) == ("delivered", 2, "")
+
+
+def test_a_push_message_is_kept_until_the_deadline_and_counts_when_it_arrives(
+    desk: Desk, web: Web
+) -> None:
+    web.status = 201
+    push = desk.channel("push", ChannelKind.PUSH, address="mailto:d@city.example", hosts=(web.url,))
+    desk.person("ma", Role.DISPATCHER)
+    desk.browser("ma", f"{web.url}/push/1")
+    contacts.save_contact(desk.town.conn, Contact("ma"))
+    case = new_case(desk)
+    desk.follow()
+    desk.send(push)
+    (clock,) = deadlines.list_deadlines(desk.town.conn, case)
+    left = (clock.due_at - desk.town.now).total_seconds()
+    assert int(web.arrived[0].headers["TTL"]) == max(left, 600)
+    (row,) = desk.rows()
+    assert row.state == "sent"
+    assert steps.confirm(desk.town.conn, row.token, desk.town.now)
+    assert not steps.confirm(desk.town.conn, row.token, desk.town.now)
+    assert desk.rows()[0].state == "delivered"
+    web.status = 410
+    desk.step(Step.REMINDER, "dispatcher")
+    desk.town.now = clock.warn_at
+    desk.tick()
+    desk.send(push)
+    assert desk.rows(step="reminder")[0].state == "failed"
+    assert contacts.list_push_targets(desk.town.conn, DISTRICT) == []
