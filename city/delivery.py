@@ -182,3 +182,4 @@ class PushTarget:
     auth: str
     browser: str
     created_at: datetime
+    sid: str = ""  # the session that it was added in

@@ -80,16 +80,16 @@ def add_push_target(conn: Connection, target: PushTarget) -> int:
     """A browser takes messages of whoever was the last to say so."""
     row = conn.execute(
         """
-        INSERT INTO push_target (person, endpoint, p256dh, auth, browser, created_at)
-        VALUES (%s, %s, %s, %s, %s, %s)
+        INSERT INTO push_target (person, endpoint, p256dh, auth, browser, created_at, sid)
+        VALUES (%s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (endpoint) DO UPDATE
         SET person = excluded.person, p256dh = excluded.p256dh, auth = excluded.auth,
-            browser = excluded.browser, created_at = excluded.created_at
+            browser = excluded.browser, created_at = excluded.created_at, sid = excluded.sid
         RETURNING id
         """,
         (
             target.person, target.endpoint, target.p256dh, target.auth, target.browser,
-            target.created_at,
+            target.created_at, target.sid,
         ),
     ).fetchone()  # fmt: skip
     assert row is not None, "an upsert returns its row"
@@ -145,7 +145,9 @@ def begin_session(conn: Connection, sid: str, name: str, now: datetime) -> None:
 
 
 def end_session(conn: Connection, sid: str, name: str) -> None:
-    """Also what was supposed of sessions of before: whoever signs out has gone."""
+    """The browser takes no more messages. Also what was supposed of sessions of before ends:
+    whoever signs out has gone."""
+    conn.execute("DELETE FROM push_target WHERE sid = %s", (sid,))
     conn.execute("DELETE FROM session_begin WHERE sid = ANY(%s)", ([sid, f"before:{name}"],))
 
 

@@ -69,15 +69,17 @@ def move_cursor(conn: Connection, seq: int) -> None:
     conn.execute("UPDATE delivery_cursor SET seq = %s", (seq,))
 
 
-def list_news(conn: Connection, after: int, kinds: Collection[str], limit: int) -> list[Event]:
-    """Events of these kinds above `after`, oldest first."""
+def list_news(
+    conn: Connection, after: int, kinds: Collection[str], since: datetime, limit: int
+) -> list[Event]:
+    """Events of these kinds above `after` and not before `since`, oldest first."""
     with conn.cursor(row_factory=class_row(Event)) as cursor:
         return cursor.execute(
             """
             SELECT seq, at, district, kind, subject, actor, payload, prev_hash, hash
-            FROM event WHERE seq > %s AND kind = ANY(%s) ORDER BY seq LIMIT %s
+            FROM event WHERE seq > %s AND kind = ANY(%s) AND at >= %s ORDER BY seq LIMIT %s
             """,
-            (after, list(kinds), limit),
+            (after, list(kinds), since, limit),
         ).fetchall()
 
 
@@ -181,6 +183,19 @@ def withdraw(
         {"incident": incident_id, "problem": problem, "now": now, "person": person},
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def withdraw_stranded(conn: Connection, problem: str, now: datetime) -> int:
+    """Take back what waits for a channel that was taken out or switched off."""
+    return conn.execute(
+        """
+        UPDATE delivery d SET state = 'withdrawn', problem = %s, due_at = NULL, ended_at = %s
+        WHERE d.due_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM message_channel c
+            WHERE c.district = d.district AND c.name = d.channel AND c.mode <> 'off')
+        """,
+        (problem, now),
+    ).rowcount
 
 
 # What people do

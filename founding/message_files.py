@@ -26,7 +26,7 @@ from founding.toml_table import TomlTable
 CHANNELS, ESCALATION = "channels.toml", "escalation.csv"
 CHANNEL_COLUMNS = (
     ("name", "kind"),
-    ("address", "secret", "signature", "sender", "hosts", "text_max", "mode"),
+    ("mode", "address", "secret", "signature", "sender", "hosts", "text_max"),
 )
 CHANNEL_TABLE = TomlTable(
     CHANNELS, "channel", "a channel", *CHANNEL_COLUMNS, numbers=("text_max",), lists=("hosts",)
@@ -156,13 +156,13 @@ def _cells(channel: Channel) -> dict[str, str]:
     return {
         "name": channel.name,
         "kind": channel.kind.value,
+        "mode": "" if channel.mode is ChannelMode.ON else channel.mode.value,
         "address": channel.address,
         "secret": channel.secret,
         "signature": channel.signature,
         "sender": channel.sender,
         "hosts": ";".join(channel.hosts),
         "text_max": "" if channel.text_max is None else str(channel.text_max),
-        "mode": "" if channel.mode is ChannelMode.ON else channel.mode.value,
     }
 
 

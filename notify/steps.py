@@ -60,7 +60,7 @@ OLD = timedelta(days=1)
 SESSION = timedelta(days=30)
 KEEP = timedelta(days=400)
 TOKEN_BYTES = 18
-NOBODY, NOT_TOLD = "nobody", "error"
+NOBODY, NOT_TOLD, NO_CHANNEL = "nobody", "error", "no_channel"
 SYSTEM_LANG = "zh"
 
 public_key = push_cipher.public_key
@@ -73,7 +73,7 @@ def follow(conn: Connection, now: datetime) -> bool:
     if after is None:
         return False
     head = last_seq(conn)
-    news = deliveries.list_news(conn, after, KINDS, BATCH)
+    news = deliveries.list_news(conn, after, KINDS, now - OLD, BATCH)
     told: list[NewEvent] = []
     for event in news:
         told += _take(conn, event, now)
@@ -93,7 +93,7 @@ def _take(conn: Connection, event: Event, now: datetime) -> list[NewEvent]:
                 return []
             if event.kind == ACKNOWLEDGED:
                 return _acknowledged(conn, found[0], event.actor, now, groups=True)
-            return _tell(conn, event, found[0], now) if now - event.at < OLD else []
+            return _tell(conn, event, found[0], now)
     except Exception as error:
         if is_away(error):
             raise
@@ -384,6 +384,11 @@ def _targets_of(conn: Connection, channel: Channel, contact: Contact, district: 
         found = contacts.list_push_targets(conn, district, contact.person)
         return [str(target.id) for target in found]
     return [""]
+
+
+def tidy(conn: Connection, now: datetime) -> None:
+    """A channel that is no more keeps nobody waiting."""
+    deliveries.withdraw_stranded(conn, NO_CHANNEL, now)
 
 
 def forget(conn: Connection, now: datetime) -> None:

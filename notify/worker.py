@@ -26,7 +26,7 @@ TIMEOUT_S = 10.0
 LEASE = timedelta(seconds=6 * TIMEOUT_S)
 # Browsers are at services of several vendors: one that hangs holds up some of them.
 WIDTH = {ChannelKind.PUSH: 4}
-FORGET_EVERY = timedelta(hours=1)
+TIDY_EVERY, FORGET_EVERY = timedelta(seconds=10), timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,17 @@ def run(settings: NotifySettings, stop: threading.Event) -> None:
     pool = open_pool(settings.database_url, max_size=6, application="notify")
     redis = open_redis(settings.redis_url)
     lanes = Lanes(settings, pool, redis, stop)
-    forget_at = datetime.now(UTC)
+    tidy_at = forget_at = datetime.now(UTC)
     try:
         while not stop.is_set():
             try:
                 now = datetime.now(UTC)
                 more = follow(pool, redis)
                 lanes.keep()
+                if now >= tidy_at:
+                    tidy_at = now + TIDY_EVERY
+                    with transaction(pool) as conn:
+                        steps.tidy(conn, now)
                 if now >= forget_at:
                     forget_at = now + FORGET_EVERY
                     with transaction(pool) as conn:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint, Response, g
 
 from city.contact import read_contact
 from city.delivery import ChannelKind, ChannelMode, Contact, DeliveryState, PushTarget
@@ -21,6 +21,7 @@ from dashboard.api.answers import json_answer, known_id, read_body, read_once, s
 from dashboard.api.params import check_choice, cursor_key, page, read_list_query
 from dashboard.shell.auth import current_caller
 from dashboard.shell.changes import CREATED, change
+from dashboard.shell.gate import SessionKey
 from dashboard.shell.parts import parts
 from db import contacts, deliveries, message_settings
 from db.deliveries import DeliveryRow
@@ -221,6 +222,7 @@ def set_contact() -> Response:
 @messages.post("/contact/browsers")
 def add_browser() -> Response:
     caller, asked = _person(), read_body(BrowserRequest)
+    sid = g.key.sid if isinstance(g.key, SessionKey) else ""
     parts().ports.messages.check_keys(asked.p256dh, asked.auth)
 
     def work(conn: Connection, now: datetime) -> Any:
@@ -236,7 +238,7 @@ def add_browser() -> Response:
             raise InvalidInput("endpoint", asked.endpoint[:200], problem, code="push_host")
         target = PushTarget(
             0, caller.name, asked.endpoint, asked.p256dh, asked.auth,
-            asked.browser[:BROWSER_MAX], now,
+            asked.browser[:BROWSER_MAX], now, sid,
         )  # fmt: skip
         contacts.add_push_target(conn, target)
         _tell(conn, caller, "user.browser_added", now)

@@ -33,7 +33,8 @@ CREATE TABLE push_target (
     p256dh      text NOT NULL,
     auth        text NOT NULL,
     browser     text NOT NULL DEFAULT '',
-    created_at  timestamptz NOT NULL
+    created_at  timestamptz NOT NULL,
+    sid         text NOT NULL DEFAULT ''      -- of the session it was added in, and ends with
 );
 CREATE INDEX push_target_person ON push_target (person);
 

@@ -26,6 +26,7 @@ CLOCK_READERS = {
     "ingest/lease.py", "ingest/mqtt/lane.py", "ingest/mqtt/visit.py",
     "ingest/mqtt/counters.py",
     "dashboard/shell/gate.py", "dashboard/shell/live.py", "dashboard/shell/changes.py",
+    "dashboard/shell/message_links.py",
     "dashboard/shell/second_factor.py", "dashboard/shell/setup.py", "dashboard/shell/tour.py",
     "simulator/publish.py",
     # Of `app` those that run a command or a process; the rest is told.

@@ -45,22 +45,41 @@ def bo(site, people) -> Iterator[httpx.Client]:
         yield with_csrf(client)
 
 
-def queue(site, person: str, *, kind: str = "email", token: str) -> int:
-    """A message of some open case that has been sent."""
+@pytest.fixture(scope="module")
+def case(site, people) -> int:
+    asked = {"category": "05-02", "lon": 110.36, "lat": 20.01, "description": "smell of gas"}
+    answer = site.client(Role.DISPATCHER).post("/api/v1/incidents", json=asked)
+    return int(answer.json()["id"])
+
+
+def queue(site, case: int, *, kind: str = "email", token: str) -> None:
+    """A message of a case that was sent to anna."""
     now = datetime.now(UTC)
     with site.pool.connection() as conn:
-        row = conn.execute("SELECT min(id) FROM incident WHERE district = %s", (DISTRICT,))
-        found = row.fetchone()
-        assert found is not None
         new = NewDelivery(
-            DISTRICT, found[0], None, "opened", "", 0, person, "mail", kind,
-            "anna@city.example", "zh", "标题", "内容", token, True, False, now, now,
+            DISTRICT,
+            case,
+            None,
+            "opened",
+            "",
+            0,
+            "anna",
+            "mail",
+            kind,
+            "anna@city.example",
+            "zh",
+            "标题",
+            "内容",
+            token,
+            True,
+            False,
+            now,
+            now,
             now + timedelta(hours=1),
-        )  # fmt: skip
+        )
         made = deliveries.insert_delivery(conn, new)
         assert made is not None
         deliveries.mark_sent(conn, made, deliveries.DeliveryState.SENT, "text", now)
-    return int(found[0])
 
 
 def state_of(site, token: str) -> str:
@@ -69,24 +88,33 @@ def state_of(site, token: str) -> str:
 
 def test_a_person_says_how_they_are_reached(anna: httpx.Client) -> None:
     wanted = {
-        "email": "anna@city.example", "phone": "+86 138-0000 0000", "lang": "en",
-        "quiet_from": "22:00", "quiet_to": "06:30",
-    }  # fmt: skip
+        "email": "anna@city.example",
+        "phone": "+86 138-0000 0000",
+        "lang": "en",
+        "quiet_from": "22:00",
+        "quiet_to": "06:30",
+    }
     answer = anna.post("/api/v1/contact", json=wanted)
     assert answer.status_code == 200, answer.text
     assert answer.json() | {"push_key": ""} == wanted | {
-        "phone": "+8613800000000", "push_key": "", "browsers": [],
-    }  # fmt: skip
+        "phone": "+8613800000000",
+        "push_key": "",
+        "browsers": [],
+    }
     assert anna.get("/api/v1/contact").json()["quiet_to"] == "06:30"
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("email", "nobody"), ("email", "a@b\r\nBcc: c@d"), ("phone", "12ab"), ("lang", "fr"),
-        ("quiet_from", "25:00"), ("quiet_to", "later"),
+        ("email", "nobody"),
+        ("email", "a@b\r\nBcc: c@d"),
+        ("phone", "12ab"),
+        ("lang", "fr"),
+        ("quiet_from", "25:00"),
+        ("quiet_to", "later"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_address_is_named(anna: httpx.Client, field: str, value: str) -> None:
     body = {"quiet_from": "22:00", "quiet_to": "06:00", field: value}
     answer = anna.post("/api/v1/contact", json=body)
@@ -112,9 +140,9 @@ def test_a_browser_is_taken_where_an_administrator_has_allowed_its_service(
 
 
 def test_nobody_but_the_centre_sees_what_others_were_told(
-    site, anna: httpx.Client, bo: httpx.Client
+    site, case: int, anna: httpx.Client, bo: httpx.Client
 ) -> None:
-    case = queue(site, "anna", token="for-anna-1")
+    queue(site, case, token="for-anna-1")
     (item,) = [i for i in anna.get("/api/v1/deliveries").json()["items"] if i["person"] == "anna"]
     assert (item["to"], item["title"], item["incident"]) == ("a…@city.example", "标题", case)
     assert "token" not in item
@@ -125,9 +153,9 @@ def test_nobody_but_the_centre_sees_what_others_were_told(
 
 
 def test_a_link_is_seen_by_its_reader_and_by_no_scanner(
-    site, anna: httpx.Client, bo: httpx.Client
+    site, case: int, anna: httpx.Client, bo: httpx.Client
 ) -> None:
-    case = queue(site, "anna", token="for-anna-2")
+    queue(site, case, token="for-anna-2")
     stranger = site.client(None, follow_redirects=False)
     away = stranger.get("/m/for-anna-2", headers={"Accept": "text/html"})
     assert away.headers["Location"] == "/login?next=/m/for-anna-2"
@@ -139,15 +167,17 @@ def test_a_link_is_seen_by_its_reader_and_by_no_scanner(
     assert anna.get("/m/unknown", follow_redirects=False).status_code == 404
 
 
-def test_acknowledging_from_the_case_counts(site, anna: httpx.Client, bo: httpx.Client) -> None:
-    case = queue(site, "anna", token="for-anna-3")
+def test_acknowledging_from_the_case_counts(
+    site, case: int, anna: httpx.Client, bo: httpx.Client
+) -> None:
+    queue(site, case, token="for-anna-3")
     assert bo.post(f"/api/v1/incidents/{case}/known").json() == {"acknowledged": 0}
     assert anna.post(f"/api/v1/incidents/{case}/known").json()["acknowledged"] >= 1
     assert state_of(site, "for-anna-3") == "acknowledged"
 
 
-def test_a_browser_says_that_a_message_arrived_without_being_signed_in(site, people) -> None:
-    queue(site, "anna", kind="push", token="for-anna-4")
+def test_a_browser_says_that_a_message_arrived_without_being_signed_in(site, case: int) -> None:
+    queue(site, case, kind="push", token="for-anna-4")
     stranger = site.client(None)
     assert stranger.post("/m/for-anna-4/arrived").status_code == 204
     assert state_of(site, "for-anna-4") == "delivered"
@@ -179,9 +209,13 @@ def test_who_signs_out_is_not_there_any_more(site, people) -> None:
         return next(row.signed_in for row in rows if row.name == "bo")
 
     site.sql("DELETE FROM session_begin WHERE name = 'bo'")
+    _key, p256dh, auth = browser_keys()
+    browser = {"endpoint": f"https://{HOST}/bo", "p256dh": p256dh, "auth": auth}
     with signed_in(site, "bo") as desk, signed_in(site, "bo") as phone:
         assert there()
-        with_csrf(desk).post("/logout")
+        assert with_csrf(desk).post("/api/v1/contact/browsers", json=browser).status_code == 201
+        desk.post("/logout")
         assert there()
-        with_csrf(phone).post("/logout")
+        assert with_csrf(phone).get("/api/v1/contact").json()["browsers"] == []
+        phone.post("/logout")
         assert not there()

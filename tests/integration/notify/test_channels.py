@@ -27,9 +27,19 @@ from tests.integration.notify.servers import Relay, Web
 
 LINK = "https://city.example/m/abc"
 MESSAGE = Message(
-    target="", title="督办 12", text=f"督办 12\n燃气泄漏\n{LINK}", link=LINK, key="abc",
-    step="overdue", number="12", lang="zh", rings=True, urgent=False, ttl_s=1800, now=START,
-)  # fmt: skip
+    target="",
+    title="督办 12",
+    text=f"督办 12\n燃气泄漏\n{LINK}",
+    link=LINK,
+    key="abc",
+    step="overdue",
+    number="12",
+    lang="zh",
+    rings=True,
+    urgent=False,
+    ttl_s=1800,
+    now=START,
+)
 
 
 def way(channel: Channel, timeout_s: float = 0.5, **secrets: str) -> Way:

@@ -170,8 +170,10 @@ def test_a_restart_while_a_clock_runs_tells_the_next_step_once_and_on_time(
     due = datetime.now(UTC) + timedelta(seconds=12)
     house.sql(
         "UPDATE deadline SET warn_at = %s, due_at = %s WHERE incident_id = %s",
-        due, due + timedelta(hours=1), case,
-    )  # fmt: skip
+        due,
+        due + timedelta(hours=1),
+        case,
+    )
     house.sql(
         """
         INSERT INTO alarm_inhibition

@@ -241,9 +241,12 @@ def test_a_link_counts_as_seen_by_its_reader_alone(desk: Desk, relay: Relay) -> 
 
 def test_a_dry_run_writes_down_what_it_would_send(desk: Desk, relay: Relay) -> None:
     dry = desk.channel(
-        "mail", ChannelKind.EMAIL, address=relay.url, sender="d@city.example",
+        "mail",
+        ChannelKind.EMAIL,
+        address=relay.url,
+        sender="d@city.example",
         mode=ChannelMode.DRY_RUN,
-    )  # fmt: skip
+    )
     desk.person("ma", Role.DISPATCHER)
     new_case(desk)
     desk.follow()

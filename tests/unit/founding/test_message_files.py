@@ -76,7 +76,8 @@ def test_channels_come_back_as_they_were_written() -> None:
         ('kind = "email"\naddress = "smtp://r"\nsender = "duty"', "sender", "must be an address"),
         (
             'kind = "email"\naddress = "smtp://r"\nsender = "d@c"\nsecret = "env:A"',
-            "address", "user",
+            "address",
+            "user",
         ),
         ('kind = "webhook"', "address", "is needed"),
         ('kind = "webhook"\naddress = "ftp://a/b"', "address", "http(s)"),
@@ -86,7 +87,7 @@ def test_channels_come_back_as_they_were_written() -> None:
         ('kind = "sms"\nsecret = "env:A"\nmode = "loud"', "mode", "must be one of"),
         ('kind = "sms"\nsecret = "env:A"\nspeed = 1', "speed", "is no field of a channel"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_channel_is_named(lines: str, field: str, said: str) -> None:
     _, faults = channels(f'[[channel]]\nname = "x"\n{lines}\n')
     assert [f.field for f in faults] == [field], faults

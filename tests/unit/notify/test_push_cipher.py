@@ -62,9 +62,10 @@ def test_the_signature_is_of_the_key_that_browsers_were_told() -> None:
     der = utils.encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
     known.verify(der, f"{head}.{claims}".encode(), ec.ECDSA(hashes.SHA256()))
     assert json.loads(from_base64url(claims)) == {
-        "aud": "https://push.example", "exp": 1_000 + 12 * 3600,
+        "aud": "https://push.example",
+        "exp": 1_000 + 12 * 3600,
         "sub": "mailto:duty@city.example",
-    }  # fmt: skip
+    }
 
 
 def test_an_installation_has_one_key_and_another_one_another() -> None:

@@ -21,9 +21,19 @@ def person(name: str, role: str = "dispatcher", squad: str | None = None, **more
 
 def squad(code: str, *duties: Duty) -> Squad:
     return Squad(
-        code, "460107", "", "", "gas", frozenset(), frozenset(), ALWAYS, None, None, 0,
+        code,
+        "460107",
+        "",
+        "",
+        "gas",
+        frozenset(),
+        frozenset(),
+        ALWAYS,
+        None,
+        None,
+        0,
         duties or None,
-    )  # fmt: skip
+    )
 
 
 GAS = Asked("handle", "S1", True, True)
