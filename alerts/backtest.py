@@ -174,7 +174,7 @@ def with_cause(
 
 
 # Conditions that are called otherwise by those who ask what is wrong.
-GROUPS = {"lamp-cabinet": "lamp"}
+GROUPS = {"lamp-cabinet": "lamp", "day_burn-cabinet": "day_burn"}
 
 
 def members_of(page: Page) -> tuple[str, ...]:

@@ -8,12 +8,14 @@ from datetime import datetime
 from alerts.book import SYSTEM, AlarmBook
 from alerts.cause import BACK, ETHANE, GAS_LEL, NEAR_M, TEMPERATURE, Cause, likely_cause
 from alerts.history import History, lonlat
-from alerts.surroundings import load_around, pipes_near
+from alerts.save import save
+from alerts.surroundings import devices_near, load_around, pipes_near
 from city.alarm import Alarm
 from city.device import WatchedDevice
 from city.event import NewEvent
 from city.place import distance_m
-from db import alarms, evaluation
+from db import alarms
+from db.events import append_events
 from db.pool import Connection
 
 # Alarms assessed in one transaction.
@@ -22,28 +24,36 @@ AT_ONCE = 20
 NEAR_DEG = 0.002
 
 
-def assess_causes(
-    conn: Connection, book: AlarmBook, district: str, now: datetime
-) -> list[NewEvent]:
-    """Add what likely made the gas to alarms that do not say it; the entries for the event log.
-
-    A tag beside the alarm: no level, no state and nobody's work depends on it."""
+def weigh_causes(conn: Connection, district: str, now: datetime) -> list[tuple[Alarm, Cause]]:
+    """What likely made the gas, of alarms that do not say it. Nothing is locked meanwhile."""
     waiting = alarms.list_without_cause(conn, district, AT_ONCE)
-    if not waiting:
-        return []
-    devices = {d.id: d for d in evaluation.list_devices_of(conn, district)}
+    ids = {alarm.device_id for alarm in waiting if alarm.device_id is not None}
+    devices = devices_near(conn, ids, NEAR_M, along_pipes=True)
     mine = [alarm for alarm in waiting if alarm.device_id in devices]
     history = _load(conn, mine, devices, now)
-    book.add(mine)
-    events = []
+    found = []
     for alarm in mine:
-        if book.find(alarm.condition) is None:
-            continue
         device = devices[alarm.device_id or 0]
-        cause = likely_cause(device, history, max(alarm.sensed_at, _newest(device, history, now)))
+        at = max(alarm.sensed_at, _newest(device, history, now))
+        found.append((alarm, likely_cause(device, history, at)))
+    return found
+
+
+def say_causes(conn: Connection, weighed: Sequence[tuple[Alarm, Cause]], now: datetime) -> int:
+    """Add causes to alarms of a district that the caller has locked, if they still stand; how many
+    alarms changed.
+
+    A tag beside the alarm: no level, no state and nobody's work depends on it."""
+    book, events = AlarmBook(now), []
+    book.add(alarms.list_live_alarms(conn, conditions=[alarm.condition for alarm, _ in weighed]))
+    for alarm, cause in weighed:
+        standing = book.find(alarm.condition)
+        if standing is None or standing.id != alarm.id:
+            continue
         book.note(alarm.condition, as_facts(cause))
         events.append(_event(alarm, cause, now))
-    return events
+    append_events(conn, [*events, *save(conn, book)])
+    return book.changes()
 
 
 def as_facts(cause: Cause) -> dict[str, object]:

@@ -44,6 +44,14 @@ class Fields:
             raise self.wrong(name, value, "must be text or a list of texts")
         return found
 
+    def texts_of(self, name: str, allowed: Sequence[str]) -> list[str]:
+        """The same, each one of a few."""
+        found = self.texts(name)
+        for text in found:
+            if text not in allowed:
+                raise self.wrong(name, text, f"must be one of {', '.join(allowed)}")
+        return found
+
     def code(self, name: str, default: str = _MISSING) -> str:
         value = self.text(name, default)
         if value != default and not CODE.fullmatch(value):

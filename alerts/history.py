@@ -124,6 +124,8 @@ class History:
     # The level that lamps were to have by their programme: of a device at moments, None: it has no
     # programme.
     lamp_levels: Callable[[int, Ints], Floats | None] | None = None
+    # Whether a person has a lamp switched on for a time, of a device at moments.
+    lamp_held_on: Callable[[int, Ints], Flags] | None = None
     made: dict[Any, Any] = field(default_factory=dict)  # what several rules ask for, made once
 
     def of(self, device_id: int, metric_id: int) -> Series:

@@ -9,6 +9,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from alerts.history import History, build_columns, moment
+from alerts.scope import WALL_CLOCK
+from city.area import Area
 from city.device import WatchedDevice, normal_identity
 from city.errors import InvalidInput
 from city.moment import as_microseconds
@@ -31,10 +34,16 @@ GZIP_MARK = b"\x1f\x8b"
 AFTER = timedelta(hours=1)
 
 
-def read_history(readings: Path, devices: Path, metrics: Collection[int] | None = None) -> History:
+def read_history(
+    readings: Path,
+    devices: Path,
+    metrics: Collection[int] | None = None,
+    areas: Sequence[Area] = (),
+) -> History:
     """Readings (`ts,received_at,device,metric,value`, optional `quality`; in any order, also
     gzipped) of devices (as `gridwarden device import` takes them). `metrics` are the ids of those
-    that are asked about; others are checked and left out."""
+    that are asked about; others are checked and left out. `areas` are those that devices may stand
+    in, as long as they are valid on the day of the last reading."""
     known = read_devices(devices)
     numbers = {device.code: device.id for device in known.values()}
     rows = _Rows(readings, numbers, metrics)
@@ -42,7 +51,22 @@ def read_history(readings: Path, devices: Path, metrics: Collection[int] | None 
         metric: build_columns(*(np.array(column) for column in parts))
         for metric, parts in rows.by_metric.items()
     }
-    return History(known, columns, moment(rows.newest_us) + AFTER)
+    end = moment(rows.newest_us)
+    valid = [area for area in areas if area.is_valid_on(end.astimezone(WALL_CLOCK).date())]
+    return History(_placed(known, valid), columns, end + AFTER)
+
+
+def _placed(
+    devices: Mapping[int, WatchedDevice], areas: Sequence[Area]
+) -> Mapping[int, WatchedDevice]:
+    if not areas:
+        return devices
+    return {
+        number: replace(
+            device, areas={a.code: a.kind.value for a in areas if a.covers(device.lon, device.lat)}
+        )
+        for number, device in devices.items()
+    }
 
 
 class _Rows:

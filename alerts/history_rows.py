@@ -28,8 +28,7 @@ def load_history(conn: Connection, rules: Sequence[Rule], from_: datetime, to: d
     }
     history = History(devices, columns, to, pipes_of(conn, devices.values()))
     for kind in {rule.watch: KINDS[rule.watch] for rule in rules}.values():
-        if isinstance(kind, LimitKind):
-            history = kind.prepared(conn, history, from_)
+        history = kind.prepared(conn, history, from_)
     return history
 
 

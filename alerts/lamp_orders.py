@@ -3,16 +3,17 @@ off."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from alerts.history import Floats, Ints, moment
+from alerts.history import Flags, Floats, Ints, moment
 from city.device import WatchedDevice
 from city.lamp_due import DueLamps
 from city.lighting import LIGHT, FollowingLamp
+from city.moment import as_microseconds
 from db import lamp_programmes, lamp_states
 from db.pool import Connection
 
@@ -28,6 +29,14 @@ class LampOrders:
     programmes and commands are left out."""
 
     lamps: Mapping[int, tuple[FollowingLamp, DueLamps]]
+    on: Mapping[int, Sequence[tuple[datetime, datetime]]] = field(default_factory=dict)
+
+    def held_on(self, device_id: int, ts_us: Ints) -> Flags:
+        """Whether a person has it switched on at these moments, until a time that they gave."""
+        held = np.zeros(len(ts_us), bool)
+        for begun, until in self.on.get(device_id, ()):
+            held |= (ts_us >= as_microseconds(begun)) & (ts_us < as_microseconds(until))
+        return held
 
     def is_off(self, device_id: int, at: datetime) -> bool:
         """Whether it is dark because it should be: by its programme, or by a person."""
@@ -61,11 +70,13 @@ def load_lamp_orders(
         if device.kind == LIGHT:
             by_district.setdefault(device.district, []).append(device.id)
     lamps: dict[int, tuple[FollowingLamp, DueLamps]] = {}
+    on: dict[int, Sequence[tuple[datetime, datetime]]] = {}
     for district, ids in by_district.items():
         followed = lamp_programmes.load_followed(conn, district)
+        on |= lamp_states.list_switched_on(conn, district, begin - REACH, end)
         off = lamp_states.list_switched_off(conn, district, begin - REACH, end)
         if followed.assigned or off:
             due = DueLamps(followed, off)
             for lamp in lamp_programmes.list_following_lamps(conn, district, ids):
                 lamps[lamp.id] = (lamp, due)
-    return LampOrders(lamps)
+    return LampOrders(lamps, on)

@@ -13,7 +13,8 @@ from alerts.limits import ReadingRule
 from alerts.reasons import value_reason
 from alerts.rules import Rule
 from alerts.save import as_event
-from alerts.watch.lamp import LampRule, LampState, Seen, lamp_reason
+from alerts.watch.lamp import lamp_reason
+from alerts.watch.lamp_seen import LampRule, LampState, Seen
 from city.alarm import Alarm, AlarmChangeKind
 from city.errors import InvalidInput
 from city.event import NewEvent
@@ -59,7 +60,7 @@ def _reason(trip: Trip, rule: Rule) -> Any:
         zh = f"功率 {trip.value:.0f} W,低于 {trip.limit:.0f} W"
         en = f"{trip.value:.0f} W is below {trip.limit:.0f} W"
         seen = Seen(
-            trip.device, LampState.DARK, zh, en, trip.value, trip.limit,
+            trip.device, LampState.FAULTY, zh, en, trip.value, trip.limit,
             trip.sensed_at, trip.sensed_at,
         )  # fmt: skip
         return lamp_reason(rule, seen)

@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
 from alerts.fields import Fields
-from alerts.rule_files import FILE, MAX_TEXT, rule_from
+from alerts.rule_files import FILE, MAX_TEXT, parse_rule, rule_from
 from alerts.rules import Rule
 from city.errors import InvalidInput
 
@@ -49,17 +52,38 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A text with what the parser made of it; `table` None: it is not even TOML."""
+    """A text with what the parser made of it; `table` None: it is not even TOML. `faults` are all
+    that were found, in the order in which the parser met them."""
 
     text: str
     table: dict[str, Any] | None
     fields: Sequence[FormField]
     rule: Rule | None
-    fault: Fault | None
+    faults: Sequence[Fault] = ()
+
+    @property
+    def fault(self) -> Fault | None:
+        """The first one."""
+        return self.faults[0] if self.faults else None
+
+
+def _of_one_field(read: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep apart what is wrong with one value by itself from what is wrong beside others."""
+
+    @wraps(read)
+    def noting(self: _Asking, *args: Any, **named: Any) -> Any:
+        try:
+            return read(self, *args, **named)
+        except InvalidInput as error:
+            self.alone.append(error)
+            raise
+
+    return noting
 
 
 class _Asking(Fields):
-    """Notes everything that is asked for. What a method asks of another one is noted once."""
+    """Notes everything that is asked for. What a method asks of another one is noted once.
+    `alone` are faults of one value, whatever the others are."""
 
     def __init__(
         self,
@@ -67,12 +91,18 @@ class _Asking(Fields):
         file: str,
         prefix: str = "",
         asked: dict[str, FormField] | None = None,
+        alone: list[InvalidInput] | None = None,
     ) -> None:
         super().__init__(table, file, prefix)
         self.asked: dict[str, FormField] = {} if asked is None else asked
+        self.alone: list[InvalidInput] = [] if alone is None else alone
 
     def inside(self, table: Mapping[str, Any], prefix: str) -> _Asking:
-        return _Asking(table, self._file, prefix, self.asked)
+        return _Asking(table, self._file, prefix, self.asked, self.alone)
+
+    @_of_one_field
+    def nothing_left(self) -> None:
+        super().nothing_left()
 
     def note(
         self, name: str, kind: str, default: Any = _NOTHING, choices: Sequence[str] = ()
@@ -87,38 +117,52 @@ class _Asking(Fields):
             ),
         )
 
+    @_of_one_field
     def text(self, name: str, *args: Any, **named: Any) -> str:
         self.note(name, "text", _default(args, named))
         return super().text(name, *args, **named)
 
+    @_of_one_field
     def texts(self, name: str) -> list[str]:
         self.note(name, "texts", [])
         return super().texts(name)
 
+    @_of_one_field
+    def texts_of(self, name: str, allowed: Sequence[str]) -> list[str]:
+        self.note(name, "texts", [], allowed)
+        return super().texts_of(name, allowed)
+
+    @_of_one_field
     def code(self, name: str, *args: Any, **named: Any) -> str:
         self.note(name, "code", _default(args, named))
         return super().code(name, *args, **named)
 
+    @_of_one_field
     def one_of(self, name: str, allowed: Sequence[str], *args: Any, **named: Any) -> str:
         self.note(name, "choice", _default(args, named), [a for a in allowed if a])
         return super().one_of(name, allowed, *args, **named)
 
+    @_of_one_field
     def flag(self, name: str, *args: Any, **named: Any) -> bool:
         self.note(name, "flag", _default(args, named))
         return super().flag(name, *args, **named)
 
+    @_of_one_field
     def number(self, name: str, *args: Any, **named: Any) -> float:
         self.note(name, "number", _default(args, named))
         return super().number(name, *args, **named)
 
+    @_of_one_field
     def optional_number(self, name: str, *args: Any, **named: Any) -> float | None:
         self.note(name, "number", None)
         return super().optional_number(name, *args, **named)
 
+    @_of_one_field
     def seconds(self, name: str, *args: Any, **named: Any) -> Any:
         self.note(name, "seconds", _default(args, named))
         return super().seconds(name, *args, **named)
 
+    @_of_one_field
     def time(self, name: str) -> datetime:
         self.note(name, "time")
         return super().time(name)
@@ -129,22 +173,117 @@ def _default(args: Sequence[Any], named: Mapping[str, Any]) -> Any:
 
 
 def read_form(text: str) -> Form:
-    """What a text is as a form; it never raises, what is wrong is the form's fault."""
+    """What a text is as a form; it never raises, what is wrong is the form's faults."""
     if len(text) > MAX_TEXT:
         problem = f"at most {MAX_TEXT} characters are allowed"
-        return Form(text, None, (), None, Fault("", str(len(text)), problem))
+        return Form(text, None, (), None, (Fault("", str(len(text)), problem),))
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        return Form(text, None, (), None, Fault("", "", f"is not valid TOML: {error}"))
-    asking = _Asking(table, FILE)
-    rule, fault = None, None
+        return Form(text, None, (), None, (Fault("", "", f"is not valid TOML: {error}"),))
+    rule, found, asked = _read_on(table, FILE)
+    faults = [
+        Fault(
+            error.field.removeprefix(f"{FILE}: "),
+            "" if error.value is None else str(error.value),
+            error.problem,
+        )
+        for error in found
+    ]
+    return Form(text, table, list(asked.values()), rule, faults)
+
+
+def find_faults(text: str, file: str) -> Sequence[InvalidInput]:
+    """Everything that is wrong with the text of a rule file; none: it is a rule."""
     try:
-        rule = rule_from(table, FILE, fields=asking)
-    except InvalidInput as error:
-        name = error.field.removeprefix(f"{FILE}: ")
-        fault = Fault(name, "" if error.value is None else str(error.value), error.problem)
-    return Form(text, table, list(asking.asked.values()), rule, fault)
+        parse_rule(text, file)
+    except InvalidInput as first:
+        try:
+            _, found, _ = _read_on(tomllib.loads(text), file)
+        except tomllib.TOMLDecodeError:
+            found = []
+        return found or [first]
+    return ()
+
+
+def _read_on(
+    table: Mapping[str, Any], file: str
+) -> tuple[Rule | None, list[InvalidInput], dict[str, FormField]]:
+    """The rule of a table, or its faults: each value that is wrong is put right and the parser
+    asked once more. What only came of a value that we put in is no fault of the file. Also the
+    fields that were asked for, the most of any time."""
+    mended: dict[str, Any] = deepcopy(dict(table))
+    faults: list[InvalidInput] = []
+    fields: dict[str, FormField] = {}
+    tried: Counter[str] = Counter()
+    guessed = False
+    while tried.total() < TRIES_MAX:
+        asking = _Asking(mended, file)
+        try:
+            rule = rule_from(mended, file, fields=asking)
+        except InvalidInput as error:
+            name = error.field.removeprefix(f"{file}: ")
+            is_own = not guessed or any(error is one for one in asking.alone)
+            if is_own and not tried[name]:
+                faults.append(error)
+            by_itself = _mend(mended, name, asking.asked.get(name), tried[name])
+            tried[name] += 1
+            guessed |= by_itself is False
+        else:
+            by_itself = None
+        fields |= {name: f for name, f in asking.asked.items() if name not in fields}
+        if by_itself is None:
+            break
+    return (None if faults else rule), faults, fields
+
+
+def _mend(table: dict[str, Any], name: str, known: FormField | None, tried: int) -> bool | None:
+    """Put a wrong value right: away with it where it may be left out, else another one. Whether
+    nothing else is judged beside it; None: nothing helps."""
+    if name == "watch":
+        return None  # what a rule of an unknown kind should say nobody knows
+    into, key = _place(table, name)
+    if into is None:
+        return None
+    if known is None and _is_tables(into.get(key)):
+        return None  # the parts do not go together
+    if known is None or not known.required:
+        return None if into.pop(key, _NOTHING) is _NOTHING else True
+    stand_ins = known.choices if known.kind == "choice" else _STAND_INS.get(known.kind, ())
+    if key == "severity":  # the mildest goes with most others
+        stand_ins = stand_ins[::-1]
+    if tried >= len(stand_ins):
+        return None
+    into[key] = stand_ins[tried]
+    return known.kind in _BY_THEMSELVES
+
+
+# What is put in for a required value that is wrong, one after the other.
+_STAND_INS: Mapping[str, Sequence[Any]] = {
+    "text": ("x",),
+    "code": ("x",),
+    "flag": (False,),
+    "time": ("2020-01-01T00:00:00+00:00",),
+    "number": (1.0, 0.5, 10.0, 1000.0, 0.0),
+    "seconds": (60.0, 0.0),
+}
+# Kinds of fields beside which nothing else is judged.
+_BY_THEMSELVES = frozenset({"text", "flag", "time"})
+# A file with more faults than this is none.
+TRIES_MAX = 60
+
+
+def _place(table: dict[str, Any], name: str) -> tuple[dict[str, Any] | None, str]:
+    """The table in which a field stands, and its key there; None: there is no such table."""
+    *outer, key = name.split(".")
+    into: Any = table
+    for part in outer:
+        found = _PART.fullmatch(part)
+        into = into.get(found[1] if found else part) if isinstance(into, dict) else None
+        if found:
+            listed = isinstance(into, list) and int(found[2]) < len(into)
+            into = into[int(found[2])] if listed else None
+    return (into, key) if isinstance(into, dict) else (None, key)
 
 
 def as_json(form: Form) -> dict[str, Any]:
@@ -159,10 +298,13 @@ def as_json(form: Form) -> dict[str, Any]:
             }
             for f in form.fields
         ],
-        "fault": None if form.fault is None else {
-            "field": form.fault.field, "value": form.fault.value, "problem": form.fault.problem,
-        },
+        "fault": None if form.fault is None else _told(form.fault),
+        "faults": [_told(fault) for fault in form.faults],
     }  # fmt: skip
+
+
+def _told(fault: Fault) -> dict[str, str]:
+    return {"field": fault.field, "value": fault.value, "problem": fault.problem}
 
 
 def change_text(text: str, changes: Mapping[str, Any]) -> str:
@@ -272,7 +414,9 @@ def _edit(text: str, name: str, value: Any) -> str | None:
     lines = text.split("\n")
     first, end = _section(lines, of, int(number or 0))
     if first is None:
-        return None
+        if number is not None or value is None:
+            return None
+        return f"{text.rstrip()}\n\n[{of}]\n{key} = {_toml(value)}\n"
     at = next((i for i in range(first, end) if re.match(rf"\s*{re.escape(key)}\s*=", lines[i])), -1)
     if at < 0:
         if value is None:

@@ -41,6 +41,7 @@ from alerts.reasons import from_json
 from alerts.rules import SEVERITIES, Rule
 from alerts.series import Point, as_clock, parse_series, parse_time
 from city.alarm import Alarm, AlarmChangeKind, Severity
+from city.area import AreaKind
 from city.device import WatchedDevice
 from city.errors import InvalidInput
 from city.moment import as_microseconds
@@ -245,10 +246,19 @@ def _parse_device(part: Fields, number: int) -> TableDevice:
         gas=part.one_of("gas", GASES, default="") or None, unit_grid=None,
         lon=part.number("lon", default=0.0), lat=part.number("lat", default=0.0),
         attributes=dict(part.mapping("attributes")), report_interval_s=300, demo=False,
-        out_of_service_since=None, return_due_at=None,
+        out_of_service_since=None, return_due_at=None, areas=_areas(part),
     )  # fmt: skip
     part.nothing_left()
     return TableDevice(device, readings)
+
+
+def _areas(part: Fields) -> dict[str, str]:
+    kinds = [kind.value for kind in AreaKind]
+    found = dict(part.mapping("areas"))
+    for code, kind in found.items():
+        if kind not in kinds:
+            raise part.wrong(f"areas.{code}", kind, f"must be one of {', '.join(kinds)}")
+    return found
 
 
 def _parse_alarm(part: Fields, devices: Sequence[str]) -> Expected:

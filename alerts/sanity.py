@@ -36,7 +36,7 @@ OF_DEVICES = ("silence", "lamp")
 
 _OF_MANHOLES = frozenset({
     "tilt_deg", "water_level_cm", "cover_open", "flooded", "distance_mm", "fill_pct", "vibration",
-    "acceleration_g",
+    "acceleration_g", "moved_m",
 })  # fmt: skip
 _OF_LAMPS = frozenset({
     "lamp_on", "dim_pct", "power_w", "voltage_v", "current_a", "energy_kwh", "leakage_ma",

@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta, timezone
 from typing import Any
 
 from alerts.fields import Fields
+from city.area import AreaKind
 from city.device import WatchedDevice
 
 # Hours of a rule are those of the clock on the wall: one zone holds for all cities of the country.
@@ -24,6 +25,8 @@ class Scope:
     models: frozenset[str] = frozenset()
     devices: frozenset[str] = frozenset()
     categories: frozenset[str] = frozenset()  # the device's own, as its rule's attribute names it
+    areas: frozenset[str] = frozenset()  # codes of areas, in one of which the device stands
+    area_kinds: frozenset[str] = frozenset()
     attributes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     hours: tuple[time, time] | None = None
 
@@ -32,6 +35,10 @@ class Scope:
         if self.models and device.model not in self.models:
             return False
         if self.devices and device.code not in self.devices:
+            return False
+        if self.areas and not self.areas & device.areas.keys():
+            return False
+        if self.area_kinds and self.area_kinds.isdisjoint(device.areas.values()):
             return False
         if self.categories and device.attributes.get(category_attribute) not in self.categories:
             return False
@@ -51,9 +58,7 @@ EVERYWHERE = Scope()
 
 def parse_scope(fields: Fields, category_attribute: str) -> Scope:
     """The table `scope` of a rule file; none is a rule without bounds."""
-    table = fields.optional_table("scope")
-    if table is None:
-        return EVERYWHERE
+    table = fields.optional_table("scope") or fields.inside({}, "scope.")
     categories = frozenset(table.texts("category"))
     if categories and not category_attribute:
         raise table.wrong("category", sorted(categories), "needs `category_attribute` of the rule")
@@ -61,11 +66,13 @@ def parse_scope(fields: Fields, category_attribute: str) -> Scope:
         models=frozenset(table.texts("model")),
         devices=frozenset(table.texts("device")),
         categories=categories,
+        areas=frozenset(table.texts("area")),
+        area_kinds=frozenset(table.texts_of("area_kind", [kind.value for kind in AreaKind])),
         attributes=_attributes(table),
         hours=_hours(table),
     )
     table.nothing_left()
-    return scope
+    return EVERYWHERE if scope == EVERYWHERE else scope
 
 
 def _attributes(table: Fields) -> dict[str, tuple[Any, ...]]:

@@ -12,7 +12,7 @@ import numpy as np
 from alerts.history import MetricColumns, build_columns
 from city.device import WatchedDevice
 from city.place import LonLat
-from db import pipes, readings_past
+from db import evaluation, pipes, readings_past
 from db.pool import Connection
 from db.readings import MOST_AHEAD
 
@@ -32,6 +32,39 @@ def load_around(
             rows.device_id, rows.ts_us, rows.received_us, rows.value, rows.quality
         )
     return columns
+
+
+def devices_near(
+    conn: Connection, ids: Iterable[int], reach_m: float, *, along_pipes: bool
+) -> dict[int, WatchedDevice]:
+    """These devices and those of their districts within `reach_m` of one of them, with a few that
+    are further; `along_pipes` also those beside the pipe sections that these stand beside, and
+    within `reach_m` of such a one."""
+    found = {device.id: device for device in evaluation.list_watched_devices(conn, sorted(ids))}
+    by_district: dict[str, list[WatchedDevice]] = defaultdict(list)
+    for device in found.values():
+        by_district[device.district].append(device)
+    for district, mine in by_district.items():
+        boxes = [_box([[d.lon, d.lat]], reach_m) for d in mine]
+        beside = pipes_of(conn, mine) if along_pipes else {}
+        codes = frozenset().union(*beside.values())
+        if codes:
+            lines = [row.line for row in pipes.list_pipes(conn, district) if row.code in codes]
+            boxes += [_box(line, reach_m + BESIDE_M) for line in lines]
+        near = evaluation.list_devices_within(conn, district, boxes, sorted(codes))
+        named = [d for d in near if d.attributes.get("pipe") in codes]
+        around = [_box([[d.lon, d.lat]], reach_m) for d in named]
+        near += evaluation.list_devices_within(conn, district, around, ()) if around else []
+        found.update((device.id, device) for device in near)
+    return found
+
+
+def _box(points: Sequence[Sequence[float]], reach_m: float) -> evaluation.Box:
+    """What holds everything within `reach_m` of these points of lon/lat."""
+    lon, lat = [float(p[0]) for p in points], [float(p[1]) for p in points]
+    high = reach_m / METRES_A_DEGREE * 1.01
+    wide = high / max(0.05, float(np.cos(np.radians(max(map(abs, lat))))))
+    return min(lon) - wide, min(lat) - high, max(lon) + wide, max(lat) + high
 
 
 def pipes_near(

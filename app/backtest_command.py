@@ -21,14 +21,19 @@ from alerts.backtest import (
     judge_history,
     refuse_without_history,
 )
+from alerts.history import History
 from alerts.history_files import read_history
 from alerts.known import load_rules
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from app.settings import Settings, load_settings
+from city.area import Area
+from city.datum import Datum
 from city.errors import InvalidInput, Unavailable
 from db.pool import connect
 from db.rules import default_texts
+from founding.area_file import read_areas
+from founding.parts import Fault
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 # Looked back on where nobody says how far.
@@ -41,6 +46,7 @@ USUAL_SPAN = timedelta(days=1)
 @click.option("--to", "to_text", default=None, help="Up to then; now.")
 @click.option("--readings", type=FILE, help="CSV or CSV.gz: ts,received_at,device,metric,value.")
 @click.option("--devices", type=FILE, help="CSV as `device import` takes it.")
+@click.option("--areas", type=FILE, help="areas.geojson, for rules about devices of areas.")
 @click.option("--against", multiple=True, type=FILE, help="Name alarms gained and lost.")
 @click.option("--json", "as_json_", is_flag=True)
 @click.option("--data-dir", "own_data_dir", type=click.Path(path_type=Path, file_okay=False))
@@ -53,6 +59,7 @@ def backtest_command(
     to_text: str | None,
     readings: Path | None,
     devices: Path | None,
+    areas: Path | None,
     against: tuple[Path, ...],
     as_json_: bool,
 ) -> None:
@@ -72,7 +79,10 @@ def backtest_command(
     if readings is not None and devices is not None:
         if from_text or to_text:
             raise InvalidInput("--from", from_text or to_text, "is for stored readings")
-        found, other = _on_files(readings, devices, named, others, own_data_dir or data_dir)
+        history = read_history(readings, devices, areas=_areas(areas))
+        found, other = _on_files(history, named, others, own_data_dir or data_dir)
+    elif areas is not None:
+        raise InvalidInput("--areas", str(areas), "goes with --readings and --devices")
     else:
         settings = load_settings(own_data_dir or data_dir)
         found, other = _on_stored(settings, named, others, from_text, to_text)
@@ -85,18 +95,27 @@ def backtest_command(
 
 
 def _on_files(
-    readings: Path,
-    devices: Path,
+    history: History,
     named: Sequence[Rule],
     against: Sequence[Rule],
     data_dir: Path | None,
 ) -> tuple[list[WouldRaise], list[WouldRaise]]:
     rules = list(named) or _in_force(data_dir)
-    history = read_history(readings, devices)
     found = judge_history(rules, history)
     if not against:
         return found, []
     return found, judge_history(_other(named, rules, against), history)
+
+
+def _areas(file: Path | None) -> list[Area]:
+    if file is None:
+        return []
+    faults: list[Fault] = []
+    found = read_areas(file.read_bytes(), Datum.WGS84, faults)
+    if faults:
+        where = f"{file.name}: feature {faults[0].row}: {faults[0].field}"
+        raise InvalidInput(where, faults[0].value, faults[0].problem)
+    return [entry.value for entry in found]
 
 
 def _on_stored(

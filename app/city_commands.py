@@ -14,6 +14,7 @@ import click
 from alerts import foresight, rule_files
 from alerts import steps as alert_steps
 from alerts.foresight import Foresight
+from alerts.rule_form import find_faults
 from alerts.rule_versions import parse_sane
 from alerts.sanity import look_at
 from app import four_eyes
@@ -246,6 +247,7 @@ def shipped() -> Shipped:
         calendars=frozenset({calendars.DEFAULT_CODE}),
         parse_rule=parse_sane,
         check_model=check_text,
+        rule_faults=find_faults,
         video_types=alert_steps.type_names(),
         registers=shipped_registers(),
     )

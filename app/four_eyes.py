@@ -295,10 +295,12 @@ KINDS: Mapping[str, ApprovalKind] = {
 def list_approvals(
     conn: Connection, caller: Caller, *, below: int | None = None, limit: int = 100
 ) -> Sequence[Approval]:
-    """Newest first. A dispatcher sees what dispatchers decide."""
+    """Newest first. A dispatcher sees what dispatchers decide, and what they asked for."""
     own = [name for name, kind in KINDS.items() if caller.role in kind.roles]
     kinds = own if caller.role is Role.DISPATCHER else None
-    return approvals.list_approvals(conn, caller.district, below=below, limit=limit, kinds=kinds)
+    return approvals.list_approvals(
+        conn, caller.district, below=below, limit=limit, kinds=kinds, or_asked_by=caller.name
+    )
 
 
 def may_approve(approval: Approval, caller: Caller) -> bool:

@@ -133,10 +133,17 @@ class IncidentAlarm:
     comparison: str | None
     clear_limit: float | None
     clearing: bool  # its sensor reports that it is over; the off-delays run
+    release_role: str | None  # who may release it, where it latches
+    releasable_at: datetime | None
 
     @property
     def condition_stands(self) -> bool:
         return self.state in ("unacknowledged", "acknowledged")
+
+    @property
+    def is_latched(self) -> bool:
+        """Its condition is gone, and it waits for its release."""
+        return self.state in (AlarmState.LATCHED_UNACKNOWLEDGED, AlarmState.LATCHED)
 
     def is_loud(self, now: datetime) -> bool:
         """It stands, and nobody has muted it."""

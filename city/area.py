@@ -82,11 +82,13 @@ class Area:
     def holds(self, at: datetime, zone: tzinfo) -> bool:
         """Whether it counts at a time."""
         local = at.astimezone(zone)
-        if self.valid_from is not None and local.date() < self.valid_from:
-            return False
-        if self.valid_until is not None and local.date() > self.valid_until:
+        if not self.is_valid_on(local.date()):
             return False
         return not self.hours or any(span.holds(local) for span in self.hours)
+
+    def is_valid_on(self, day: date) -> bool:
+        """Whether it counts on a day, at whatever hour."""
+        return (self.valid_from or day) <= day <= (self.valid_until or day)
 
     def permits(self, type_: str) -> bool:
         return self.kind is AreaKind.STALLS and type_ in self.classes

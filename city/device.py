@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,7 @@ class WatchedDevice:
     out_of_service_since: datetime | None
     return_due_at: datetime | None
     model: str = ""
+    areas: Mapping[str, str] = field(default_factory=dict)  # that it stands in, code to kind
 
     def is_watched(self, now: datetime) -> bool:
         """Out of service is always until a time; after it the device counts again."""
@@ -82,6 +84,8 @@ class RegisteredDevice:
     external_id: str | None
     attributes: dict[str, Any]
     timezone: str
+    lon: float | None = None
+    lat: float | None = None
 
     def __post_init__(self) -> None:
         """The same few words stand in every row of a city: they are kept once."""

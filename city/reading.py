@@ -56,6 +56,7 @@ METRICS: dict[str, Metric] = _metrics(
     (25, "fill_pct", "%", 0, 100),
     (26, "vibration", "0/1", 0, 1),
     (27, "acceleration_g", "g", -400, 400),
+    (28, "moved_m", "m", 0, 21_000_000),  # from the registered place, by a fix
     (40, "lamp_on", "0/1", 0, 1),
     (41, "dim_pct", "%", 0, 100),
     (42, "power_w", "W", -1_000_000, 1_000_000),

@@ -61,14 +61,15 @@ class RuleAnswer:
 
 @dataclass(frozen=True, slots=True)
 class FormAnswer:
-    """A text as a form. `values` None: it is not TOML. `fault` names field, value and problem;
-    `remarks` are what is odd about a text without a fault. `known` is the newest version in force
-    under its code, `gas` whether it is gas safety."""
+    """A text as a form. `values` None: it is not TOML. `faults` name field, value and problem,
+    `fault` is the first; `remarks` are what is odd about a text without a fault. `known` is the
+    newest version in force under its code, `gas` whether it is gas safety."""
 
     text: str
     values: dict[str, Any] | None
     fields: list[dict[str, Any]]
     fault: dict[str, str] | None
+    faults: list[dict[str, str]]
     remarks: list[dict[str, Any]]
     code: str
     known: int | None

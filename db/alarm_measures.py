@@ -231,6 +231,14 @@ def operators_by_hour(
     return {row[0]: row[1] for row in rows}
 
 
+def operators_counted_since(conn: Connection, district: str) -> datetime | None:
+    """The first hour in which somebody was seen at a screen; None: nobody ever was."""
+    row = conn.execute(
+        "SELECT min(hour) FROM operator_hour WHERE district = %s", (district,)
+    ).fetchone()
+    return row[0] if row else None
+
+
 # What alarms have in common
 
 

@@ -102,6 +102,19 @@ def list_live_alarms(
         ).fetchall()
 
 
+def list_devices_in_alarm(conn: Connection, rule_code: str) -> set[int]:
+    """Devices of which a rule holds a live alarm; nothing is locked."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT device_id FROM alarm
+        WHERE state <> 'normal' AND device_id IS NOT NULL
+          AND (rule_code = %(code)s OR levels ? %(code)s)
+        """,
+        {"code": rule_code},
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
 def list_active(conn: Connection) -> list[Alarm]:
     """Every alarm whose condition is present, locked until the commit."""
     with conn.cursor(row_factory=class_row(Alarm)) as cursor:

@@ -77,8 +77,10 @@ def list_approvals(
     below: int | None,
     limit: int,
     kinds: Sequence[str] | None = None,
+    or_asked_by: str = "",
 ) -> list[Approval]:
-    """Requests of a district, newest first, with numbers below `below`; `kinds`: of these alone."""
+    """Requests of a district, newest first, with numbers below `below`; `kinds`: of these alone,
+    and those that `or_asked_by` asked for."""
     with conn.cursor(row_factory=class_row(Approval)) as cursor:
         return cursor.execute(
             """
@@ -86,7 +88,8 @@ def list_approvals(
                    why, expires_at, state, decided_by, decided_at, decided_why
             FROM approval
             WHERE district = %(district)s AND (%(below)s::bigint IS NULL OR id < %(below)s)
-              AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))
+              AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s)
+                   OR asked_by = %(asked_by)s)
             ORDER BY id DESC LIMIT %(limit)s
             """,
             {
@@ -94,6 +97,7 @@ def list_approvals(
                 "below": below,
                 "limit": limit,
                 "kinds": None if kinds is None else list(kinds),
+                "asked_by": or_asked_by,
             },
         ).fetchall()
 

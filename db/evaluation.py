@@ -21,6 +21,8 @@ TICKER_KEY = "alerts.ticker"
 # How many of the newest batches are looked at for the time of the last message: with several
 # ingest workers the newest row is not always the newest message.
 NEWEST_BATCHES = 16
+# West, south, east, north in degrees.
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,32 +260,59 @@ def postpone_batch(conn: Connection, batch_id: int, not_before: datetime) -> Non
     )
 
 
+# An area counts on the days it is valid, whatever its hours: those are for video events.
+WATCHED = """
+    SELECT id, code, device.district, kind, gas, lon, lat, unit_grid, attributes,
+           report_interval_s, demo, out_of_service_since, return_due_at, model,
+           coalesce(place.areas, '{}') AS areas
+    FROM device
+    LEFT JOIN (
+        SELECT lies.device_id, jsonb_object_agg(area.code, area.kind) AS areas
+        FROM device_area lies
+        JOIN area ON area.district = lies.district AND area.code = lies.area
+        JOIN district ON district.code = area.district
+        WHERE (%(ids)s::int[] IS NULL OR lies.device_id = ANY(%(ids)s))
+          AND (now() AT TIME ZONE district.timezone)::date
+              BETWEEN coalesce(area.valid_from, '-infinity')
+                  AND coalesce(area.valid_until, 'infinity')
+        GROUP BY lies.device_id
+    ) AS place ON place.device_id = device.id
+"""
+
+
 def list_watched_devices(conn: Connection, ids: Sequence[int] | None = None) -> list[WatchedDevice]:
     """All devices, or those of `ids`."""
     with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
-                   report_interval_s, demo, out_of_service_since, return_due_at,
-                   model
-            FROM device
-            WHERE %(ids)s::int[] IS NULL OR id = ANY(%(ids)s)
-            """,
+            f"{WATCHED} WHERE %(ids)s::int[] IS NULL OR id = ANY(%(ids)s)",
             {"ids": None if ids is None else list(ids)},
         ).fetchall()
 
 
-def list_devices_of(conn: Connection, district: str) -> list[WatchedDevice]:
-    """All devices of a district."""
+def list_devices_within(
+    conn: Connection, district: str, boxes: Sequence[Box], pipes: Sequence[str]
+) -> list[WatchedDevice]:
+    """Devices of a district in one of these boxes, or of which an attribute names one of these
+    pipe sections."""
+    west, south, east, north = ([box[i] for box in boxes] for i in range(4))
     with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, code, district, kind, gas, lon, lat, unit_grid, attributes,
-                   report_interval_s, demo, out_of_service_since, return_due_at, model
-            FROM device WHERE district = %s
+            f"""
+            {WATCHED} WHERE device.id IN (
+                SELECT device.id
+                FROM unnest(%(west)s::float8[], %(south)s::float8[], %(east)s::float8[],
+                            %(north)s::float8[]) AS box (west, south, east, north)
+                JOIN device ON district = %(district)s
+                           AND lat BETWEEN south AND north AND lon BETWEEN west AND east
+                UNION ALL
+                SELECT id FROM device
+                WHERE cardinality(%(pipes)s::text[]) > 0 AND district = %(district)s
+                  AND attributes ->> 'pipe' = ANY(%(pipes)s)
+            )
             """,
-            (district,),
-        ).fetchall()
+            {"ids": None, "district": district, "west": west, "south": south, "east": east,
+             "north": north, "pipes": list(pipes)},
+        ).fetchall()  # fmt: skip
 
 
 def list_past_date(conn: Connection, attribute: str, today: date) -> set[int]:
@@ -359,10 +388,12 @@ def list_lamps(
     kinds: Sequence[str],
     power_share: float,
     *,
-    dark: bool,
+    dark: bool = False,
+    lit_since: datetime | None = None,
     watched: Sequence[int],
 ) -> list[LampRow]:
-    """Lamps whose newest values say dark (when asked for), and the watched ones whatever."""
+    """Lamps whose newest values say dark (when asked for), or lit since then, and the watched ones
+    whatever; `power_share` is of the power that they should draw, lit of their rated power."""
     with conn.cursor(row_factory=class_row(LampRow)) as cursor:
         return cursor.execute(
             """
@@ -384,6 +415,11 @@ def list_lamps(
                        lamp.value = 0
                        OR power.value < %(share)s * coalesce(dim.value, 100) / 100
                           * CASE WHEN jsonb_typeof(d.attributes -> 'rated_power_w') = 'number'
+                                 THEN (d.attributes ->> 'rated_power_w')::float8 END))
+                   OR (greatest(lamp.received_at, power.received_at) >= %(lit_since)s AND (
+                       lamp.value > 0
+                       OR power.value >= %(share)s
+                          * CASE WHEN jsonb_typeof(d.attributes -> 'rated_power_w') = 'number'
                                  THEN (d.attributes ->> 'rated_power_w')::float8 END)))
             ORDER BY d.id
             """,
@@ -391,6 +427,7 @@ def list_lamps(
                 "kinds": list(kinds),
                 "share": power_share,
                 "dark": dark,
+                "lit_since": lit_since,
                 "watched": list(watched),
                 **{name: METRICS[name].id for name in ("lamp_on", "power_w", "dim_pct")},
             },

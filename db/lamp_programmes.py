@@ -90,6 +90,12 @@ def load_followed(conn: Connection, district: str) -> Followed:
     return Followed(programmes, assigned, calendars.calendar_of(conn, district))
 
 
+def is_any_followed(conn: Connection) -> bool:
+    """Whether any lamp of the city is to follow a programme."""
+    row = conn.execute("SELECT EXISTS (SELECT FROM lamp_assignment)").fetchone()
+    return row == (True,)
+
+
 def lock_programmes(conn: Connection, district: str) -> None:
     """Nobody else changes programmes of this district until the commit."""
     conn.execute(

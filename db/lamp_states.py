@@ -129,6 +129,31 @@ def list_switched_off(
     return found
 
 
+def list_switched_on(
+    conn: Connection, district: str, begin: datetime, end: datetime
+) -> dict[int, list[tuple[datetime, datetime]]]:
+    """From when until when people had lamps switched on, by device, of commands with an end; a
+    later command of anybody to switch off ends it earlier."""
+    rows = conn.execute(
+        """
+        SELECT c.device_id, c.ended_at,
+               least(o.until, (
+                   SELECT min(n.ended_at) FROM lamp_command n
+                   WHERE n.device_id = c.device_id AND n.state = 'acknowledged' AND n.level = 0
+                     AND n.ended_at > c.ended_at))
+        FROM lamp_command c JOIN lamp_order o ON o.id = c.order_id
+        WHERE c.district = %(district)s AND c.state = 'acknowledged' AND c.level > 0
+          AND o.programme = '' AND o.until > %(begin)s AND c.ended_at <= %(end)s
+        ORDER BY c.device_id, c.ended_at
+        """,
+        {"district": district, "begin": begin, "end": end},
+    )
+    found: dict[int, list[tuple[datetime, datetime]]] = {}
+    for device_id, at, until in rows:
+        found.setdefault(device_id, []).append((at, until))
+    return found
+
+
 def save_night(
     conn: Connection, district: str, nights: Sequence[NightOfStreet], now: datetime
 ) -> None:

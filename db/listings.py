@@ -405,6 +405,7 @@ def list_video_events(
                 ORDER BY district DESC LIMIT 1
             ) AS c ON true
             LEFT JOIN video_snapshot p ON p.camera_id = v.camera_id AND p.event_id = v.event_id
+                  AND p.number = 0
             WHERE v.district = %(district)s
               AND (%(camera_id)s::int IS NULL OR v.camera_id = %(camera_id)s)
               AND (%(event_id)s::text IS NULL OR v.event_id = %(event_id)s)

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from db.pool import Connection
 
 # Looked at in one transaction, which holds the lock of the district; the rest is due in the next.
-AT_ONCE = 250
+AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class Facts:
     gas: GasStanding
     standing: Sequence[IncidentAlarm]  # alarms whose condition stands
     loud: Sequence[IncidentAlarm]  # of these, the ones that nobody has muted
+    latched: Sequence[IncidentAlarm]  # their condition is gone, nobody has released them
     local_now: datetime
     twin: int | None = None  # another open incident of the same condition
     squad: Squad | None = None  # the squad named in the request
@@ -213,6 +214,25 @@ def _alarm_over(
     return _still_stand("alarm_stands", standing) if standing else None
 
 
+def _alarm_released(
+    incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+) -> Refusal | None:
+    if not facts.latched:
+        return None
+    asked = "; ".join(_release_asked(alarm) for alarm in facts.latched)
+    return Refusal("alarm_latched", f"still latched: {asked}", _named(facts.latched))
+
+
+def _release_asked(alarm: IncidentAlarm) -> str:
+    """Who has to release an alarm, and from when on that is possible."""
+    who = (alarm.release_role or Role.GAS_ENGINEER).replace("_", " ")
+    name = f"{alarm.device_code or alarm.condition} ({alarm.rule_code})"
+    text = f"the alarm of {name} has to be released by a {who} (reset on the page of alarms)"
+    if alarm.releasable_at is None:
+        return text
+    return f"{text}, from {alarm.releasable_at.isoformat(timespec='seconds')} on"
+
+
 def _no_red_alarm(
     incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
 ) -> Refusal | None:
@@ -223,21 +243,29 @@ def _no_red_alarm(
 def _still_stand(code: str, alarms: Sequence[IncidentAlarm]) -> Refusal:
     """Name every alarm in the way, its device and what it is about."""
     named = ", ".join(f"{a.device_code or a.condition} ({a.rule_code})" for a in alarms)
-    details = [
-        {
-            "id": alarm.id,
-            "device": alarm.device_code,
-            "condition": alarm.condition,
-            "severity": alarm.severity,
-            "state": alarm.state,
-            "reason": alarm.reason,
-        }
-        for alarm in alarms
-    ]
     text = f"the alarm of {named} still stands"
     if len(alarms) > 1:
         text = f"the alarms of {named} still stand"
-    return Refusal(code, text, {"alarms": details})
+    return Refusal(code, text, _named(alarms))
+
+
+def _named(alarms: Sequence[IncidentAlarm]) -> Mapping[str, Any]:
+    """The alarms in the way, as screens and scripts name them."""
+    return {
+        "alarms": [
+            {
+                "id": alarm.id,
+                "device": alarm.device_code,
+                "condition": alarm.condition,
+                "severity": alarm.severity,
+                "state": alarm.state,
+                "reason": alarm.reason,
+                "release_role": alarm.release_role,
+                "releasable_at": alarm.releasable_at and alarm.releasable_at.isoformat(),
+            }
+            for alarm in alarms
+        ]
+    }
 
 
 def _not_overdue(
@@ -285,6 +313,7 @@ FACT_TESTS: dict[Need, FactTest] = {
     Need.GAS_QUIET: _gas_quiet,
     Need.GAS_FREE: _gas_free,
     Need.ALARM_OVER: _alarm_over,
+    Need.ALARM_RELEASED: _alarm_released,
     Need.NO_RED_ALARM: _no_red_alarm,
     Need.NOT_OVERDUE: _not_overdue,
     Need.POSTPONES_LEFT: _postpones_left,

@@ -32,6 +32,7 @@ class Need(StrEnum):
     GAS_QUIET = "gas_quiet"  # no gas alarm stands
     GAS_FREE = "gas_free"  # released, and below the clear limit for long enough
     ALARM_OVER = "alarm_over"  # no alarm of it stands, but for muted and clearing ones
+    ALARM_RELEASED = "alarm_released"  # no alarm of it is latched
     NO_RED_ALARM = "no_red_alarm"  # none of them is a red one
     NOT_OVERDUE = "not_overdue"
     POSTPONES_LEFT = "postpones_left"
@@ -89,10 +90,20 @@ ALARMS = frozenset({Role.SYSTEM})
 STAFF = frozenset(Role) - {Role.VIEWER, Role.SYSTEM}
 
 COMMENT = Step(Same.STATE, STAFF, (Need.NOTE,))
-CANCEL = Step(S.CANCELLED, CENTRE, (Need.REASON, Need.ALARM_OVER), Clocks(stop_all=True))
+CANCEL = Step(
+    S.CANCELLED,
+    CENTRE,
+    (Need.REASON, Need.ALARM_OVER, Need.ALARM_RELEASED),
+    Clocks(stop_all=True),
+)
 MERGE = Step(S.MERGED, CENTRE, (Need.INTO, Need.REASON), Clocks(stop_all=True))
 SPLIT = Step(Same.STATE, CENTRE, (Need.CATEGORY, Need.NOTE))
-REJECT = Step(S.REJECTED, INTAKE, (Need.REASON, Need.ALARM_OVER), Clocks(stop_all=True))
+REJECT = Step(
+    S.REJECTED,
+    INTAKE,
+    (Need.REASON, Need.ALARM_OVER, Need.ALARM_RELEASED),
+    Clocks(stop_all=True),
+)
 RETURN = Step(
     S.FILED, SQUAD | ALARMS, (Need.REASON,), Clocks(start=(DISPATCH,), stop=(ACKNOWLEDGE, HANDLE))
 )
@@ -166,7 +177,7 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.CHECKING, A.CLOSE): Step(
         S.CLOSED,
         CHECKERS,
-        (Need.OTHER_PERSON, Need.ALARM_OVER, Need.EVIDENCE, Need.GAS_FREE),
+        (Need.OTHER_PERSON, Need.ALARM_OVER, Need.ALARM_RELEASED, Need.EVIDENCE, Need.GAS_FREE),
         Clocks(met=(CHECK,), stop_all=True),
     ),
     (S.CHECKING, A.REWORK): Step(

@@ -146,6 +146,7 @@ class PastCase:
             gas=self._gas(now),
             standing=standing,
             loud=standing,
+            latched=[alarm for alarm in self.alarms if alarm.is_latched],
             local_now=now.astimezone(self.book.zone),
             squad=self.book.squads.get(request.squad or ""),
             last_squad=sent,
@@ -369,6 +370,8 @@ def _as_joined(trip: Trip, alarm: Alarm) -> IncidentAlarm:
         comparison=None,
         clear_limit=None,
         clearing=False,
+        release_role=alarm.release_role,
+        releasable_at=alarm.releasable_at,
     )
 
 

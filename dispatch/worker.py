@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from city.stage import Stage
-from db import beats
+from db import beats, video_snapshots
 from db.events import last_seq
 from db.live import POLL_S, Wakeups, open_redis, publish_event_seq
 from db.pool import Pool, is_away, open_pool, transaction
-from dispatch.steps import take_alarm_change
+from dispatch.steps import take_alarm_change, take_late_picture
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +58,16 @@ def run(settings: DispatchSettings, stop: threading.Event) -> None:
 
 
 def take_one(pool: Pool) -> int | None:
-    """One change in one transaction; gives the log's newest number, None if nothing waited."""
+    """One change in one transaction, else one picture that came late; gives the log's newest
+    number, None if nothing waited."""
     with transaction(pool) as conn:
-        return last_seq(conn) if take_alarm_change(conn, datetime.now(UTC)) else None
+        now = datetime.now(UTC)
+        done = take_alarm_change(conn, now) or take_late_picture(conn, now)
+        return last_seq(conn) if done else None
 
 
 def say_alive(pool: Pool) -> None:
     """This stage goes round."""
     with transaction(pool) as conn:
+        video_snapshots.forget_cases(conn)
         beats.beat(conn, Stage.DISPATCHED, BEAT_NAME)

@@ -391,9 +391,10 @@ def _rules(
     for file, text in draft.rules.items():
         try:
             rule = shipped.parse_rule(text, file)
-        except InvalidInput as error:
-            name = "" if error.field == file else error.field.removeprefix(f"{file}: ")
-            faults.append(Fault(file, None, name, str(error.value), error.problem))
+        except InvalidInput as first:
+            for error in shipped.rule_faults(text, file) or (first,):
+                name = "" if error.field == file else error.field.removeprefix(f"{file}: ")
+                faults.append(Fault(file, None, name, str(error.value), error.problem))
             continue
         if rule.code in files:
             problem = f"is the rule of {files[rule.code]} already"

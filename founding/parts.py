@@ -11,6 +11,7 @@ from city.area import Area
 from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
 from city.delivery import Channel, EscalationStep
+from city.errors import InvalidInput
 from city.feed import Feed
 from city.place import Division, LonLat
 from city.register import Register, RegisterEntry
@@ -278,6 +279,8 @@ class RuleFacts(Protocol):
 
 # Text and name of a file to a rule; raises `InvalidInput`.
 ParseRule = Callable[[str, str], RuleFacts]
+# Text and name of a file to everything that is wrong with it.
+FindFaults = Callable[[str, str], Sequence[InvalidInput]]
 # Name, text and codec of a device model; raises `InvalidInput`.
 CheckModel = Callable[[str, str, str], object]
 
@@ -292,5 +295,6 @@ class Shipped:
     calendars: frozenset[str]
     parse_rule: ParseRule
     check_model: CheckModel
+    rule_faults: FindFaults = lambda text, file: ()
     video_types: Sequence[str] = ()
     registers: Mapping[str, Register] = field(default_factory=dict)

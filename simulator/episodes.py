@@ -20,6 +20,10 @@ LEAK_DECAY = timedelta(minutes=3)
 SWITCH_PCT_LEL = 10.0
 COVER_TILT_DEG = 38.0
 FLOATING_TILT_DEG = 24.0
+# By how much a cover is carried off, to the north, and how good its receiver's fixes are.
+CARRIED_OFF_M, FIX_ACCURACY_M = 240.0, 6.0
+METRES_PER_DEGREE = 111_195.0
+DIGITS = {"latitude": 7, "longitude": 7}
 # Water above this share of a surge's peak lifts the cover.
 FLOATING_SHARE = 0.9
 
@@ -41,7 +45,7 @@ class Episode:
     def change(self, device: SimulatedDevice, values: Values, at: datetime) -> Values:
         """A report's values with this episode in them."""
         changed = self.effect(device, values, at - self.starts_at)
-        return values | {name: round(value, 2) for name, value in changed.items()}
+        return values | {name: round(value, DIGITS.get(name, 2)) for name, value in changed.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,20 @@ def cover_opened(device: str, starts_at: datetime) -> Episode:
         return {"tilt_deg": values["tilt_deg"] + COVER_TILT_DEG, "cover_open": 1.0}
 
     return Episode((device,), starts_at, timedelta(minutes=9), timedelta(seconds=10), effect)
+
+
+def cover_carried_off(device: str, starts_at: datetime) -> Episode:
+    """A cover with a receiver lies two streets away, until it is fetched back."""
+
+    def effect(device: SimulatedDevice, values: Values, since: timedelta) -> Values:
+        scatter = FIX_ACCURACY_M * math.sin(since.total_seconds() / 40)
+        return {
+            "latitude": device.lat + (CARRIED_OFF_M + scatter) / METRES_PER_DEGREE,
+            "longitude": device.lon,
+            "accuracy_m": FIX_ACCURACY_M,
+        }
+
+    return Episode((device,), starts_at, timedelta(minutes=25), timedelta(seconds=60), effect)
 
 
 def sewer_surge(device: str, starts_at: datetime, peak_cm: float = 150.0) -> Episode:

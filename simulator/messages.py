@@ -81,9 +81,17 @@ def position(district: str, squad: str, lon: float, lat: float, at: datetime) ->
     return Message(at, f"city/v1/{district}/squad/{squad}/position", _json(body))
 
 
+# What codecs call the parts of a fix, and what the native format does.
+POSITION = {"longitude": "lon", "latitude": "lat", "accuracy_m": "accuracy_m"}
+
+
 def _native(device: SimulatedDevice, values: Values, at: datetime) -> Message:
     topic = f"city/v1/{device.district}/{device.kind}/{device.code}/telemetry"
-    return Message(at, topic, _json({"ts": _rfc3339(at), "readings": values}))
+    readings = {name: value for name, value in values.items() if name not in POSITION}
+    body: dict[str, Any] = {"ts": _rfc3339(at), "readings": readings}
+    if position := {POSITION[name]: values[name] for name in POSITION if name in values}:
+        body["position"] = position
+    return Message(at, topic, _json(body))
 
 
 def _chirpstack(device: SimulatedDevice, values: Values, at: datetime) -> Message:

@@ -62,7 +62,9 @@ KIND_METRICS: dict[str, dict[str, Metric]] = {
     for kind, names in {
         "gas": (*_GAS, "gas_alarm"),
         # Manhole probes measure the sewer air too: the gases of a gas sensor are theirs as well.
-        "manhole": ("tilt_deg", "water_level_cm", "cover_open", "flooded", "distance_mm", *_GAS),
+        "manhole": (
+            "tilt_deg", "water_level_cm", "cover_open", "flooded", "distance_mm", "moved_m", *_GAS,
+        ),
         "light": (
             "lamp_on", "dim_pct", "power_w", "voltage_v", "current_a", "energy_kwh",
             "leakage_ma", "power_factor",
@@ -70,6 +72,9 @@ KIND_METRICS: dict[str, dict[str, Metric]] = {
     }.items()
 }  # fmt: skip
 
+
+# Of a telemetry message: where the device says that it is.
+POSITION = "position"
 
 _Reader = Callable[[str, str, str, dict[str, Any], datetime], Decoded]
 
@@ -118,8 +123,8 @@ def _telemetry(
     district: str, kind: str, device: str, body: dict[str, Any], received_at: datetime
 ) -> Decoded:
     ts, ts_from = _time(body, received_at)
-    sent = body.get("readings")
-    if not isinstance(sent, dict) or not sent:
+    sent = body.get("readings", {} if POSITION in body else None)
+    if not isinstance(sent, dict) or not (sent or POSITION in body):
         got = "nothing" if sent in (None, {}) else kind_of(sent)
         raise Refused(REASON_FIELD, f"readings: must be an object of metrics (got {got})")
     rejects: list[Reject] = []
@@ -130,13 +135,48 @@ def _telemetry(
     seq = _sequence(body, rejects)
     if seq is not None:
         link["seq"] = seq
+    place = _own_position(body, quality, rejects)
+    if place is not None:
+        link |= {"place": place, "place_time": ts.isoformat(), "place_time_from": ts_from.value}
     statuses: tuple[StatusReport, ...] = ()
     if fault:
         link["fault"] = fault
         statuses = (StatusReport(device, True, ts, ts_from, {"fault": fault}),)
     used = readings or statuses
-    message_class = MessageClass.TELEMETRY if used else MessageClass.INVALID
+    nothing = MessageClass.INVALID if place is None else MessageClass.OTHER
+    message_class = MessageClass.TELEMETRY if used else nothing
     return build_decoded(NAME, message_class, device, readings, statuses, tuple(rejects), link)
+
+
+def _own_position(
+    body: Mapping[str, Any], quality: Quality, rejects: list[Reject]
+) -> dict[str, Any] | None:
+    """Where the device says that it is: `{"lon", "lat", "accuracy_m", "datum"}`, the last two
+    optional; one that cannot be used is refused, and the readings stay."""
+    sent = body.get(POSITION)
+    if sent is None:
+        return None
+    if not isinstance(sent, dict):
+        rejects.append(_optional_refusal(POSITION, "must be an object with lon and lat", sent))
+        return None
+    try:
+        place = {
+            "lon": _coordinate(sent, "lon", 180),
+            "lat": _coordinate(sent, "lat", 90),
+            "datum": _datum(sent).value,
+        }
+    except Refused as refusal:
+        detail = f"{POSITION}.{refusal.reject.detail}"
+        rejects.append(Reject(refusal.reject.reason, detail))
+        return None
+    accuracy_m = as_number(sent.get("accuracy_m"))
+    if sent.get("accuracy_m") is not None:
+        if accuracy_m is None or not 0 <= accuracy_m < math.inf:
+            problem = "must be metres, 0 or more"
+            rejects.append(_optional_refusal("position.accuracy_m", problem, sent["accuracy_m"]))
+            return None
+        place["accuracy_m"] = accuracy_m
+    return place | {"quality": int(quality)}
 
 
 def _readings(

@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from city.datum import Datum
+from city.place import LonLat
 from city.reading import (
     REASON_DEVICE_UNKNOWN,
     REASON_DISTRICT,
@@ -26,6 +28,7 @@ from city.reading import (
     TimeSource,
     VideoEvent,
 )
+from wire.fix import MOVED, PLACE, datum_of, find_fixes, fix_of_link, moved
 from wire.lorawan.codec import CodecCall, CodecFailed, Run, run_one
 from wire.models import DeviceModel, load_model
 from wire.quality import HISTORY_LIMIT, is_beyond_history, is_implausibly_old, is_in_future
@@ -35,6 +38,8 @@ from wire.values import Stamp, flatten
 
 # Metrics beside which a reading of another metric may be derived.
 DERIVED_FROM = frozenset({"ch4_pct_vol", "gas_ppm", "distance_mm"})
+# Kinds of devices that are not where they are registered when somebody has carried them off.
+CARRIED_OFF = frozenset({"manhole"})
 # Values that are not measurements of now: their old times are right and stay.
 _KEEPS_TIME = (Quality.LATE, Quality.SIMULATED)
 # How a topic's kind and a registered kind correspond where they differ.
@@ -60,6 +65,17 @@ class RegisteredDevice(Protocol):
     def gas(self) -> str | None: ...
     @property
     def attributes(self) -> Mapping[str, Any]: ...
+    @property
+    def lon(self) -> float | None: ...
+    @property
+    def lat(self) -> float | None: ...
+
+
+class Home(NamedTuple):
+    """Where a device is registered, in WGS-84, and what its positions are in."""
+
+    place: LonLat
+    datum: Datum
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +105,11 @@ def normalize(
 ) -> Normalized:
     """Canonical readings, events and reports of one message of a registered device."""
     message_class = decoded.message_class
-    if message_class in (MessageClass.INVALID, MessageClass.OTHER):
+    home = _home(device)
+    has_fix = home is not None and PLACE in decoded.link
+    if message_class is MessageClass.INVALID or (
+        message_class is MessageClass.OTHER and not has_fix
+    ):
         return Normalized(message_class, rejects=decoded.rejects)
     if message_class is MessageClass.POSITION or decoded.link.get("bridge"):
         return _timed(Normalized(
@@ -103,7 +123,7 @@ def normalize(
     # Formats whose names are the same for every device have a model of their own name.
     model = load_model(device.model or decoded.format)
     height = _mounting_height(device.attributes)
-    content = interpret(decoded, model, device.gas, height, run_codec, device.kind)
+    content = interpret(decoded, model, device.gas, height, run_codec, device.kind, home)
     if content.unclear:
         content = replace(content, rejects=(*content.rejects, *content.unclear))
     problem = nothing_known(content)
@@ -124,25 +144,31 @@ def interpret(
     mounting_height_cm: float | None = None,
     run_codec: Run = run_one,
     kind: str = "",
+    home: Home | None = None,
 ) -> Normalized:
-    """Apply the device's model (and its codec) to a message; times are not judged yet."""
+    """Apply the device's model (and its codec) to a message; times are not judged yet. `home`:
+    where the device is registered, for those that may be carried off."""
     if not decoded.values and not decoded.raw_bytes:
         readings = _with_derived(decoded.readings, gas, mounting_height_cm)
+        away, _ = _away(decoded, (), readings, home)
         events = _typed_events(decoded.events, model)
+        message_class = MessageClass.TELEMETRY if away else decoded.message_class
         return Normalized(
-            decoded.message_class, readings, decoded.rejects, events,
+            message_class, (*readings, *away) if away else readings, decoded.rejects, events,
             decoded.statuses, decoded.positions,
         )  # fmt: skip
-    found, message_class, warnings = _translated(decoded, model, gas, run_codec, kind)
+    found, values, message_class, warnings = _translated(decoded, model, gas, run_codec, kind)
     own = {reading.metric for reading in found.readings}
     readings = (*found.readings, *(r for r in decoded.readings if r.metric not in own))
+    away, has_fix = _away(decoded, values, readings, home)
+    readings = (*readings, *away)
     # Only the model of a format knows that whatever it leaves out is no reading.
     rest_known = model is not None and model.counts_rest and model.name == decoded.format
     return Normalized(
         message_class, _with_derived(readings, gas, mounting_height_cm),
         (*decoded.rejects, *found.rejects), statuses=decoded.statuses,
-        kept_out=found.kept_out, known=found.known or rest_known,
-        by_words=bool(found.readings) and not found.fits,
+        kept_out=found.kept_out, known=found.known or rest_known or has_fix,
+        by_words=bool(found.readings) and not found.fits and not away,
         by_model=found.by_model or rest_known or model is None or not model.rules,
         unclear=found.unclear,
         warnings=warnings,
@@ -185,15 +211,16 @@ def _call(decoded: Decoded, model: DeviceModel) -> CodecCall:
 
 def _translated(
     decoded: Decoded, model: DeviceModel | None, gas: str | None, run_codec: Run, kind: str
-) -> tuple[Translated, MessageClass, tuple[str, ...]]:
-    """The network server's decoded values if the model knows any of them, else our codec's."""
+) -> tuple[Translated, Sequence[RawValue], MessageClass, tuple[str, ...]]:
+    """The network server's decoded values if the model knows any of them, else our codec's; with
+    what they were made of."""
     found = translate(decoded.device, decoded.values, model, gas, kind)
     if found.fits or not decoded.raw_bytes or model is None or not model.codec:
-        return found, decoded.message_class, ()
+        return found, decoded.values, decoded.message_class, ()
     output = run_codec(_call(decoded, model))
     if isinstance(output, CodecFailed):
         refused = replace(found, rejects=(*found.rejects, output.reject))
-        return refused, decoded.message_class, ()
+        return refused, decoded.values, decoded.message_class, ()
     flat = flatten(output.data, frame_stamp(decoded))
     again = translate(decoded.device, flat.values, model, gas, kind)
     again = replace(
@@ -202,7 +229,7 @@ def _translated(
         rejects=(*flat.rejects, *again.rejects),
     )
     message_class = MessageClass.TELEMETRY if flat.values else decoded.message_class
-    return again, message_class, output.warnings
+    return again, flat.values, message_class, output.warnings
 
 
 def _with_alarm(readings: tuple[Reading, ...], by_words: Iterable[Reading]) -> tuple[Reading, ...]:
@@ -257,6 +284,30 @@ def _with_derived(
             water_level(r, mounting_height_cm) for r in readings if r.metric == "distance_mm"
         ]
     return (*readings, *(reading for reading in derived if reading is not None))
+
+
+def _home(device: RegisteredDevice | None) -> Home | None:
+    """Where a device of a kind that may be carried off is registered."""
+    if device is None or device.kind not in CARRIED_OFF:
+        return None
+    if device.lon is None or device.lat is None:
+        return None
+    return Home(LonLat(device.lon, device.lat), datum_of(device.attributes))
+
+
+def _away(
+    decoded: Decoded, values: Sequence[RawValue], readings: Iterable[Reading], home: Home | None
+) -> tuple[list[Reading], bool]:
+    """How far from home the fixes of a message are, unless the device says that itself, and
+    whether there was a fix at all."""
+    if home is None:
+        return [], False
+    fixes = find_fixes(values)
+    if (fix := fix_of_link(decoded.link)) is not None:
+        fixes.append(fix)
+    if any(reading.metric == MOVED.name for reading in readings):
+        return [], bool(fixes)
+    return moved(decoded.device, fixes, home.place, home.datum), bool(fixes)
 
 
 def _mounting_height(attributes: Mapping[str, Any]) -> float | None:

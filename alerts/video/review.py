@@ -19,6 +19,7 @@ from alerts.video.verdicts import (
     Verdict,
     condition_of_event,
     confirmed,
+    load_cameras,
     mark,
     rule_for,
     type_of,
@@ -140,7 +141,8 @@ def review_video_event(
         current = {"review": event.review, "claimed_by": claim.reviewer}
         raise Conflict(f"{claim.reviewer} is looking at the event", current=current)
     rules = list(load_rules(conn, now).values())
-    rule = rule_for(rules, event.type)
+    cameras = load_cameras(conn, rules, [camera_id])
+    rule = rule_for(rules, event.type, cameras.get(camera_id))
     if verdict == "confirmed":
         type_of(event)
         if rule is None:

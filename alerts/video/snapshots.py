@@ -10,7 +10,14 @@ from alerts.known import load_rules
 from alerts.video.fetch import TIMEOUT_S, Host, NotFetched, fetch, host_of_camera
 from alerts.video.pictures import Picture, blur, inspect_picture, regions_of
 from alerts.video.review import REVIEWERS
-from alerts.video.verdicts import SNAPSHOT_BLUR, SNAPSHOT_DAYS, SNAPSHOT_THEN, rule_for
+from alerts.video.verdicts import (
+    SNAPSHOT_BLUR,
+    SNAPSHOT_DAYS,
+    SNAPSHOT_THEN,
+    VideoRule,
+    load_cameras,
+    rule_for,
+)
 from city.errors import InvalidInput
 from city.event import NewEvent
 from city.person import Caller
@@ -43,13 +50,13 @@ def keep(
     conn: Connection, waiting: WaitingSnapshot, content: bytes, picture: Picture, now: datetime
 ) -> None:
     """Store a picture with its hash and the day on which it is forgotten."""
-    rule = rule_for(list(load_rules(conn, now).values()), waiting.type)
+    rule = _rule_of(conn, waiting.camera_id, waiting.type, now)
     days = rule.snapshot_days if rule is not None else SNAPSHOT_DAYS
     digest = hashlib.sha256(content).digest()
     video_snapshots.store(
         conn, waiting.camera_id, waiting.event_id, media_type=picture.media_type,
         width=picture.width, height=picture.height, sha256=digest, content=content, now=now,
-        forget_at=now + timedelta(days=days) if days else None,
+        forget_at=now + timedelta(days=days) if days else None, number=waiting.number,
     )  # fmt: skip
     facts = {"sha256": digest.hex(), "bytes": len(content), "host": waiting.host}
     _tell(conn, waiting, "video.snapshot_stored", facts, now)
@@ -61,7 +68,13 @@ def miss(conn: Connection, waiting: WaitingSnapshot, error: NotFetched, now: dat
     again_at = None if over else now + AGAIN_AFTER[waiting.attempts - 1]
     state = "refused" if error.refused else "failed" if over else "waiting"
     video_snapshots.give_up(
-        conn, waiting.camera_id, waiting.event_id, state, error.problem[:500], again_at
+        conn,
+        waiting.camera_id,
+        waiting.event_id,
+        state,
+        error.problem[:500],
+        again_at,
+        waiting.number,
     )
     if over:
         _tell(conn, waiting, f"video.snapshot_{state}", {"problem": error.problem[:500]}, now)
@@ -72,13 +85,14 @@ def forget_old(conn: Connection, now: datetime) -> int:
     confirmed events belong to a case and are blurred."""
     found = video_snapshots.list_to_forget(conn, now, FORGOTTEN_AT_ONCE)
     rules = list(load_rules(conn, now).values()) if found else []
+    cameras = load_cameras(conn, rules, [one.camera_id for one in found])
     for one in found:
-        rule = rule_for(rules, one.type)
+        rule = rule_for(rules, one.type, cameras.get(one.camera_id))
         then = rule.snapshot_then if rule is not None else SNAPSHOT_THEN
         blurs = then == "blur" or one.review == "confirmed"
         content = blur(one.content, regions_of(one.attributes)) if blurs else None
         video_snapshots.forget(
-            conn, one.camera_id, one.event_id, content, "image/jpeg" if blurs else ""
+            conn, one.camera_id, one.event_id, content, "image/jpeg" if blurs else "", one.number
         )
         facts: dict[str, object] = {"sha256": one.sha256.hex()}
         if content is not None:
@@ -94,12 +108,17 @@ def picture_for(
     found = video_snapshots.find_stored(conn, caller.district, camera_id, event_id)
     if found is None:
         return None
-    rule = rule_for(list(load_rules(conn, now).values()), found.type)
+    rule = _rule_of(conn, camera_id, found.type, now)
     how = rule.snapshot_blur if rule is not None else SNAPSHOT_BLUR
     if how == "none" or found.blurred or caller.role in REVIEWERS:
         return found.content, found.media_type
     regions = regions_of(found.attributes) if how == "regions" else None
     return blur(found.content, regions), "image/jpeg"
+
+
+def _rule_of(conn: Connection, camera_id: int, type_: str, now: datetime) -> VideoRule | None:
+    rules = list(load_rules(conn, now).values())
+    return rule_for(rules, type_, load_cameras(conn, rules, [camera_id]).get(camera_id))
 
 
 def _tell(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 from alerts.book import Finding, Place
 from alerts.judge import Raise
 from alerts.rules import Rule
+from alerts.scope import EVERYWHERE
 from alerts.video.types import VideoType, find_type
 from city.alarm import Reason
+from city.device import WatchedDevice
 from city.errors import InvalidInput
 from city.event import NewEvent
 from city.video import ReviewedEvent
-from db import video_queue, video_reviews
+from db import evaluation, video_queue, video_reviews
 from db.pool import Connection
 
 CONFIRMED = "confirmed_by_person"
@@ -62,13 +64,31 @@ def verdict_of(body: Mapping[str, Any], by: str) -> Verdict:
     return Verdict(by=by, **body)
 
 
-def rule_for(rules: Sequence[Rule], type_: str) -> VideoRule | None:
-    """The rule that names the type, else the first that names none."""
+def load_cameras(
+    conn: Connection, rules: Sequence[Rule], ids: Iterable[int]
+) -> dict[int, WatchedDevice]:
+    """The cameras of events by id; none where no rule asks which camera it is."""
+    if all(rule.scope is EVERYWHERE for rule in rules if isinstance(rule, VideoRule)):
+        return {}
+    return {d.id: d for d in evaluation.list_watched_devices(conn, sorted(set(ids)))}
+
+
+def rule_for(rules: Sequence[Rule], type_: str, camera: WatchedDevice | None) -> VideoRule | None:
+    """The rule that names the type, else the first that names none; of several, one that has
+    bounds goes before one that has none. `camera` is the one of the event, as `load_cameras` has
+    it."""
     known = find_type(type_)
     name = known.name if known else type_
-    mine = [rule for rule in rules if isinstance(rule, VideoRule)]
+    mine = [rule for rule in rules if isinstance(rule, VideoRule) and _covers(rule, camera)]
+    mine.sort(key=lambda rule: rule.scope is EVERYWHERE)
     named = next((rule for rule in mine if name in rule.types), None)
     return named or next((rule for rule in mine if not rule.types), None)
+
+
+def _covers(rule: VideoRule, camera: WatchedDevice | None) -> bool:
+    if rule.scope is EVERYWHERE:
+        return True
+    return camera is not None and rule.scope.covers(camera, rule.category_attribute)
 
 
 def type_of(event: ReviewedEvent) -> VideoType:

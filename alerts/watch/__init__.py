@@ -14,6 +14,7 @@ from alerts.watch.feed import FeedKind
 from alerts.watch.gateway import GatewayKind
 from alerts.watch.kind import Kind
 from alerts.watch.lamp import LampKind
+from alerts.watch.lasting import LastingKind
 from alerts.watch.mean import MeanKind
 from alerts.watch.neighbours import NeighboursKind
 from alerts.watch.reading import ReadingKind
@@ -28,7 +29,7 @@ KINDS: dict[str, Kind[Any, Any]] = {
     kind.name: kind
     for kind in (
         ReadingKind(), RiseKind(), MeanKind(), NeighboursKind(), RepeatKind(), StandstillKind(),
-        DriftKind(), ScheduleKind(), CombinationKind(), ServiceKind(), FeedKind(), GatewayKind(),
-        SilenceKind(), LampKind(), VideoKind(),
+        DriftKind(), LastingKind(), ScheduleKind(), CombinationKind(), ServiceKind(), FeedKind(),
+        GatewayKind(), SilenceKind(), LampKind(), VideoKind(),
     )
 }  # fmt: skip

@@ -11,7 +11,7 @@ from alerts.book import Finding, Place
 from alerts.fields import Fields
 from alerts.judge import Clear, Raise
 from alerts.rules import Rule
-from alerts.watch.kind import Kind, Look, one_level
+from alerts.watch.kind import Kind, Look, one_level, refuse_areas
 from city.alarm import Alarm, Reason
 from db import alarms, evaluation
 from db.evaluation import ListeningSince
@@ -45,7 +45,9 @@ class FeedKind(Kind[Rule, FeedState]):
     }
 
     def parse(self, fields: Fields, common: dict[str, Any]) -> Rule:
-        return Rule(levels=one_level(fields), **common)
+        rule = Rule(levels=one_level(fields), **common)
+        refuse_areas(fields, rule)
+        return rule
 
     def load(self, conn: Connection, rules: Sequence[Rule], look: Look) -> FeedState:
         look.book.add(alarms.list_live_alarms(conn, rule_codes=[rule.code for rule in rules]))

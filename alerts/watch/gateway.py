@@ -14,7 +14,7 @@ from alerts.judge import Clear, Raise
 from alerts.levels import ACTIVE
 from alerts.paths import Explained, Paths, Silence, name_of
 from alerts.rules import Rule
-from alerts.watch.kind import Kind, Look, one_level
+from alerts.watch.kind import Kind, Look, one_level, refuse_areas
 from alerts.watch.silence import SilenceRule
 from city.alarm import Alarm, Reason, Severity
 from city.gateway import NETWORK_SERVER, DevicePaths, Gateway
@@ -75,7 +75,9 @@ class GatewayKind(Kind[GatewayRule, GatewayState]):
 
     def parse(self, fields: Fields, common: dict[str, Any]) -> GatewayRule:
         intervals = fields.number("intervals", low=1, high=1000)
-        return GatewayRule(intervals=intervals, levels=one_level(fields), **common)
+        rule = GatewayRule(intervals=intervals, levels=one_level(fields), **common)
+        refuse_areas(fields, rule)
+        return rule
 
     def load(
         self, conn: Connection, rules: Sequence[GatewayRule], look: Look

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from alerts.book import AlarmBook, Finding
 from alerts.fields import Fields
 from alerts.history import History, Series
-from alerts.limits import LimitRule, applies_to
+from alerts.limits import LimitRule, applies_to, is_about
 from alerts.paths import Explained
 from alerts.rules import DAY_S, SEVERITIES, Level, Rule
 from city.alarm import Alarm
@@ -42,6 +42,8 @@ class Look:
     district: str = ""
     nothing_arrives: bool = False  # the whole feed is silent: nobody can be blamed for being so
     explained: Explained = field(default_factory=Explained)
+    more: set[str] = field(default_factory=set)  # kinds that took a part of what is due only
+    ahead: Mapping[str, Any] = field(default_factory=dict)  # what kinds read before the lock
     events: list[NewEvent] = field(default_factory=list)
 
     @property
@@ -61,6 +63,11 @@ class Kind(ABC, Generic[R, S]):
     @abstractmethod
     def parse(self, fields: Fields, common: dict[str, Any]) -> R:
         """A rule of this kind out of the fields that are its own, and those that all have."""
+
+    def read_ahead(self, conn: Connection, rules: Sequence[R], now: datetime) -> Any:
+        """What takes long to read and may be a moment old: read before evaluation has to wait,
+        found in `Look.ahead` by the name of the kind. For city-wide kinds."""
+        return None
 
     @abstractmethod
     def load(self, conn: Connection, rules: Sequence[R], look: Look) -> S | None:
@@ -84,7 +91,9 @@ class Kind(ABC, Generic[R, S]):
 
     def is_about(self, rule: R, alarm: Alarm, device: WatchedDevice | None) -> bool:
         """Whether a rule can ever end an alarm of one of its conditions."""
-        kind = alarm.reason.get("facts", {}).get("kind") if device is None else device.kind
+        if device is not None:
+            return is_about(rule, device)
+        kind = alarm.reason.get("facts", {}).get("kind")
         return not rule.kinds or kind is None or kind in rule.kinds
 
     def metrics(self, rule: R) -> tuple[int, ...]:
@@ -97,6 +106,10 @@ class Kind(ABC, Generic[R, S]):
         """The alarms that rules of one condition would have raised. Pure."""
         raise InvalidInput("watch", self.name, "rules of this kind have no history")
 
+    def prepared(self, conn: Connection, history: History, begin: datetime) -> History:
+        """The history from `begin` on with what else of the database the kind looks at."""
+        return history
+
     def lead(self, rule: R) -> timedelta:
         """How far before a moment readings matter to what is judged at it."""
         return timedelta(0)
@@ -104,10 +117,6 @@ class Kind(ABC, Generic[R, S]):
 
 class LimitKind(Kind[L, S]):
     """A kind whose rules compare one value a moment with limits; all of them share the fold."""
-
-    def prepared(self, conn: Connection, history: History, begin: datetime) -> History:
-        """The history from `begin` on with what else of the database the kind looks at."""
-        return history
 
     @abstractmethod
     def reaching(self, rule: L, history: History) -> Sequence[int]:
@@ -126,6 +135,14 @@ class LimitKind(Kind[L, S]):
 
     def is_about(self, rule: L, alarm: Alarm, device: WatchedDevice | None) -> bool:
         return device is not None and applies_to(rule, device)
+
+
+def refuse_areas(fields: Fields, rule: Rule) -> None:
+    """For kinds whose alarms are not of a device: an area would leave out nobody, or everybody."""
+    for name, given in (("area", rule.scope.areas), ("area_kind", rule.scope.area_kinds)):
+        if given:
+            problem = f"rules that watch {rule.watch} are about no device that stands in an area"
+            raise fields.wrong(f"scope.{name}", ", ".join(sorted(given)), problem)
 
 
 def one_level(fields: Fields) -> tuple[Level, ...]:

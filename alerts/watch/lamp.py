@@ -1,84 +1,58 @@
-"""Lamps that should be lit and are not: one alarm a lamp, or one for the whole cabinet."""
+"""Lamps that should be lit and are not, or burn by day: one alarm a lamp, or one for the whole
+cabinet."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
+from functools import partial
 from heapq import heappop, heappush
 from statistics import fmean
 from typing import Any, ClassVar
 
 import numpy as np
 
-from alerts import daylight, signals
+from alerts import signals
 from alerts.book import SYSTEM, AlarmBook, Finding, Place, place_of
 from alerts.fields import Fields
-from alerts.history import History, Series, lonlat, merged, moment
+from alerts.history import History, Series, merged, moment
 from alerts.judge import Clear, Raise, Start, Stop, Timer
 from alerts.lamp_orders import NO_ORDERS, LampOrders, load_lamp_orders
 from alerts.levels import ACTIVE
 from alerts.lifecycle import Input
-from alerts.limits import as_number, is_about
-from alerts.rules import SEVERITIES, Level, Rule
+from alerts.limits import is_about
+from alerts.rules import SEVERITIES, Level
 from alerts.save import timer_from
 from alerts.watch.kind import Kind, Look, one_level
-from city.alarm import AlarmState, Reason, Severity
+from alerts.watch.lamp_seen import (
+    FRESH_INTERVALS,
+    LampFault,
+    LampRule,
+    LampState,
+    Seen,
+    burning_codes,
+    dark_codes,
+    see_burning,
+    see_lamp,
+)
+from city.alarm import AlarmState, Reason
 from city.device import LampRow, WatchedDevice
 from city.place import LonLat
 from city.reading import METRICS
 from city.sun import is_dark
-from db import alarms, evaluation, rule_timers
+from db import alarms, evaluation, lamp_programmes, rule_timers
 from db.pool import Connection
 
-LAMP_DARK = "lamp_dark"
-LAMPS_DARK = "lamps_dark_in_cabinet"
-# A value older than this many reporting intervals says nothing about the lamp now.
-FRESH_INTERVALS = 3
+LAMP_DARK, LAMPS_DARK = "lamp_dark", "lamps_dark_in_cabinet"
+LAMP_BURNS, LAMPS_BURN = "lamp_burns_by_day", "lamps_burn_in_cabinet"
 # Lamps named in a cabinet's reason; the number of all of them is its value.
 CHILDREN_SHOWN = 200
-CABINET = "lamp-cabinet"
 LAMP_METRICS = ("lamp_on", "power_w", "dim_pct")
 # The sun sets this much later at one edge of a large city than in its middle, at most.
 ACROSS_THE_CITY = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LampRule(Rule):
-    """When a lamp counts as dark, and when dark lamps are one matter of their cabinet."""
-
-    grace: timedelta  # around sunset and sunrise
-    power_share: float  # of rated power times dimming level
-    group_min: int  # dark lamps of one cabinet that make one alarm
-    group_severity: Severity
-    group_category: str
-
-
-class LampState(StrEnum):
-    LIT = "lit"
-    DARK = "dark"  # and should be lit
-    OFF = "off"  # as it should be, or nobody can tell
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A lamp, what its newest values say of it, and since when it has been dark."""
-
-    device: WatchedDevice
-    state: LampState
-    shown_zh: str = ""
-    shown_en: str = ""
-    value: float | None = None
-    limit: float | None = None
-    ts: datetime | None = None
-    received_at: datetime | None = None
-    dark_since: Timer | None = None
-
-    @property
-    def cabinet(self) -> str:
-        name = self.device.attributes.get("cabinet")
-        return name if isinstance(name, str) else ""
+# By night all lamps are lit: whether one should be is asked when it has just said so.
+JUST_SAID = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +80,19 @@ class LampKind(Kind[LampRule, Sequence[Street]]):
             "配电箱 {cabinet} 有 {value} 盏灯应亮未亮",
             "{value} lamps of cabinet {cabinet} should be lit and are not",
         ),
+        LAMP_BURNS: (
+            "白天应熄未熄:{shown_zh}",
+            "should be dark by day and is lit: {shown_en}",
+        ),
+        LAMPS_BURN: (
+            "配电箱 {cabinet} 有 {value} 盏灯白天未熄",
+            "{value} lamps of cabinet {cabinet} are lit by day",
+        ),
     }
 
     def parse(self, fields: Fields, common: dict[str, Any]) -> LampRule:
         return LampRule(
+            fault=LampFault(fields.one_of("fault", list(LampFault), default=LampFault.DARK)),
             grace=fields.seconds("grace_s", high=7200),
             power_share=fields.number("power_share", low=0.01, high=1),
             group_min=int(fields.number("group_min", low=2, high=10_000)),
@@ -119,8 +102,18 @@ class LampKind(Kind[LampRule, Sequence[Street]]):
             **common,
         )
 
+    def read_ahead(
+        self, conn: Connection, rules: Sequence[LampRule], now: datetime
+    ) -> dict[tuple[str, int], list[Seen] | None]:
+        return {(rule.code, rule.version): _see_lamps(conn, rule, now) for rule in rules}
+
     def load(self, conn: Connection, rules: Sequence[LampRule], look: Look) -> list[Street]:
-        found = [_load_street(conn, rule, look) for rule in rules]
+        ahead = look.ahead.get(self.name) or self.read_ahead(conn, rules, look.now)
+        found = [
+            _load_street(conn, rule, ahead[rule.code, rule.version], look)
+            for rule in rules
+            if (rule.code, rule.version) in ahead  # a newer one waits for the next look
+        ]
         return [street for street in found if street is not None]
 
     def judge(
@@ -132,10 +125,14 @@ class LampKind(Kind[LampRule, Sequence[Street]]):
             yield from _judge_cabinets(street, findings, now)
 
     def conditions(self, rule: LampRule) -> tuple[str, ...]:
-        return (rule.condition, CABINET)
+        return (rule.condition, rule.of_cabinets)
 
     def metrics(self, rule: LampRule) -> tuple[int, ...]:
         return tuple(METRICS[name].id for name in LAMP_METRICS)
+
+    def prepared(self, conn: Connection, history: History, begin: datetime) -> History:
+        orders = load_lamp_orders(conn, history.devices.values(), begin, history.until)
+        return replace(history, lamp_levels=orders.levels, lamp_held_on=orders.held_on)
 
     def past(
         self, rules: Sequence[LampRule], history: History, from_: datetime, to: datetime
@@ -144,37 +141,70 @@ class LampKind(Kind[LampRule, Sequence[Street]]):
             yield from lamps_of_the_past(rule, history, to)
 
 
-def _load_street(conn: Connection, rule: LampRule, look: Look) -> Street | None:
-    """None: it is day, and nothing is left of the night."""
-    now = look.now
+def _see_lamps(conn: Connection, rule: LampRule, now: datetime) -> list[Seen] | None:
+    """The lamps that look faulty, when they are looked for, and those that the rule is concerned
+    with already; without since when they are. None: nothing is looked for, and nothing is left."""
+    timers = rule_timers.list_timers_of_rule(conn, rule.code)
+    waiting = {row.device_id for row in timers}
+    concerned = waiting | alarms.list_devices_in_alarm(conn, rule.code)
+    dark, lit_since = _looked_for(conn, rule, now)
+    if not (dark or lit_since or concerned):
+        return None
+    rows = evaluation.list_lamps(
+        conn, sorted(rule.kinds), rule.power_share,
+        dark=dark, lit_since=lit_since, watched=sorted(concerned),
+    )  # fmt: skip
+    devices = {d.id: d for d in evaluation.list_watched_devices(conn, [r.device_id for r in rows])}
+    orders = NO_ORDERS
+    if rule.fault is LampFault.DAY_BURN:
+        orders = load_lamp_orders(conn, devices.values(), now, now)
+    known = History(devices, {}, now, lamp_levels=orders.levels, lamp_held_on=orders.held_on)
+    see = see_lamp if rule.fault is LampFault.DARK else partial(see_burning, history=known)
+    lamps = []
+    for row in rows:
+        device = devices[row.device_id]
+        if device.is_watched(now) and is_about(rule, device):
+            lamps.append(see(rule, device, row, None, now))
+        elif device.is_watched(now) and device.id in waiting:  # left the bounds of the rule
+            lamps.append(Seen(device, LampState.OFF))
+    if rule.fault is LampFault.DARK:
+        lamps = as_ordered(lamps, _orders_of_dark(conn, lamps, now))
+    return lamps
+
+
+def _load_street(
+    conn: Connection, rule: LampRule, lamps: Sequence[Seen] | None, look: Look
+) -> Street | None:
+    """With what stands of the rule now."""
+    if lamps is None:
+        return None
     timers = {
         row.device_id: timer_from(row) for row in rule_timers.list_timers_of_rule(conn, rule.code)
     }
-    live = alarms.list_live_alarms(conn, rule_codes=[rule.code])
-    watched = sorted(timers.keys() | {a.device_id for a in live if a.device_id is not None})
-    centre = evaluation.find_centre(conn)
-    slack = max(rule.grace - ACROSS_THE_CITY, timedelta(0))
-    night = centre is not None and is_dark(now, LonLat(centre[1], centre[2]), slack)
-    if not night and not watched:
-        return None
-    look.book.add(live, timers.values())
-    rows = evaluation.list_lamps(
-        conn, sorted(rule.kinds), rule.power_share, dark=night, watched=watched
-    )
-    devices = {d.id: d for d in evaluation.list_watched_devices(conn, [r.device_id for r in rows])}
-    lamps = [
-        see_lamp(rule, devices[row.device_id], row, timers.get(row.device_id), now)
-        for row in rows
-        if devices[row.device_id].is_watched(now)
-    ]
-    lamps = as_ordered(lamps, _orders_of_dark(conn, lamps, now))
+    look.book.add(alarms.list_live_alarms(conn, rule_codes=[rule.code]), timers.values())
+    seen = [replace(one, dark_since=timers.get(one.device.id)) for one in lamps]
     standing = [alarm for alarm in look.book.live_of(rule.code) if alarm.state in ACTIVE]
     raised = {alarm.condition: alarm.raised_at for alarm in standing}
-    return Street(rule, lamps, raised, frozenset(timers))
+    return Street(rule, seen, raised, frozenset(timers))
+
+
+def _looked_for(conn: Connection, rule: LampRule, now: datetime) -> tuple[bool, datetime | None]:
+    """Whether dark lamps are looked for, and since when lit ones have said so that are: at an edge
+    of the city it may be time."""
+    centre = evaluation.find_centre(conn)
+    if centre is None:
+        return False, None
+    middle = LonLat(centre[1], centre[2])
+    if rule.fault is LampFault.DARK:
+        return is_dark(now, middle, max(rule.grace - ACROSS_THE_CITY, timedelta(0))), None
+    # By night a lamp may have to be dark by its programme only.
+    if is_dark(now, middle, ACROSS_THE_CITY) and not lamp_programmes.is_any_followed(conn):
+        return False, None
+    return False, now - JUST_SAID
 
 
 def _orders_of_dark(conn: Connection, lamps: Sequence[Seen], now: datetime) -> LampOrders:
-    dark = [seen.device for seen in lamps if seen.state is LampState.DARK]
+    dark = [seen.device for seen in lamps if seen.state is LampState.FAULTY]
     return load_lamp_orders(conn, dark, now, now) if dark else NO_ORDERS
 
 
@@ -182,7 +212,7 @@ def as_ordered(lamps: Sequence[Seen], orders: LampOrders) -> list[Seen]:
     """A lamp that is dark because it was told to be is as it should be. Pure."""
     return [
         replace(seen, state=LampState.OFF)
-        if seen.state is LampState.DARK and seen.ts and orders.is_off(seen.device.id, seen.ts)
+        if seen.state is LampState.FAULTY and seen.ts and orders.is_off(seen.device.id, seen.ts)
         else seen
         for seen in lamps
     ]
@@ -200,52 +230,12 @@ def _judge_cabinets(
         elif device_id is not None and isinstance(found.outcome, Stop):
             waiting.discard(device_id)
     for condition in street.live:
-        if condition.startswith(f"{CABINET}/"):
+        if condition.startswith(f"{street.rule.of_cabinets}/"):
             left = sum(
-                cabinet_condition(s.cabinet) == condition and s.device.id in waiting
+                cabinet_condition(street.rule, s.cabinet) == condition and s.device.id in waiting
                 for s in street.lamps
             )
             yield from judge_cabinet(street.rule, condition, left, now)
-
-
-def see_lamp(
-    rule: LampRule, device: WatchedDevice, row: LampRow, dark_since: Timer | None, now: datetime
-) -> Seen:
-    """Judge one lamp by its newest values; `lamp_on` counts more than power. Pure."""
-    fresh_from = now - FRESH_INTERVALS * timedelta(seconds=device.report_interval_s)
-    dark, lit = Seen(device, LampState.OFF, dark_since=dark_since), False
-    for ts, received_at, unlit, seen in _evidence(rule, device, row, dark_since):
-        if ts is None or received_at is None or received_at < fresh_from:
-            continue
-        if not unlit:
-            lit = True
-        elif is_dark(ts, LonLat(device.lon, device.lat), rule.grace):
-            return seen
-    if lit and row.lamp_on != 0:
-        return Seen(device, LampState.LIT, dark_since=dark_since)
-    return dark
-
-
-def _evidence(
-    rule: LampRule, device: WatchedDevice, row: LampRow, since: Timer | None
-) -> Iterator[tuple[datetime | None, datetime | None, bool, Seen]]:
-    if row.lamp_on is not None:
-        seen = Seen(
-            device, LampState.DARK, "灯具关闭", "the lamp is off", row.lamp_on, None,
-            row.lamp_on_at, row.lamp_on_received_at, since,
-        )  # fmt: skip
-        yield row.lamp_on_at, row.lamp_on_received_at, row.lamp_on == 0, seen
-    rated = as_number(device.attributes.get("rated_power_w"))
-    if row.power_w is not None and rated:
-        level = 100.0 if row.dim_pct is None else row.dim_pct
-        limit = rule.power_share * rated * level / 100
-        zh = f"功率 {row.power_w:.0f} W,低于 {limit:.0f} W"
-        en = f"{row.power_w:.0f} W is below {limit:.0f} W"
-        seen = Seen(
-            device, LampState.DARK, zh, en, row.power_w, limit,
-            row.power_at, row.power_received_at, since,
-        )  # fmt: skip
-        yield row.power_at, row.power_received_at, row.power_w < limit, seen
 
 
 def judge_lamps(
@@ -259,16 +249,16 @@ def judge_lamps(
     level = rule.levels[0]
     for seen in lamps:
         yield from _delay(rule, level, seen, live, now)
-    dark = [s for s in lamps if s.state is LampState.DARK]
+    dark = [s for s in lamps if s.state is LampState.FAULTY]
     cabinets: dict[str, list[Seen]] = {}
     for seen in dark:
         if seen.cabinet:
             cabinets.setdefault(seen.cabinet, []).append(seen)
     together = {c for c, members in cabinets.items() if len(members) >= rule.group_min}
-    together |= {c for c in cabinets if cabinet_condition(c) in live}
+    together |= {c for c in cabinets if cabinet_condition(rule, c) in live}
     for cabinet in sorted(together):
         members = cabinets[cabinet]
-        if cabinet_condition(cabinet) not in live and any(
+        if cabinet_condition(rule, cabinet) not in live and any(
             _is_ripe(s, level.on_delay, now) for s in members
         ):
             yield _cabinet_alarm(rule, cabinet, members, now)
@@ -291,8 +281,8 @@ def judge_cabinet(
         yield Finding(Clear(now), rule, condition=condition)
 
 
-def cabinet_condition(cabinet: str) -> str:
-    return f"{CABINET}/{cabinet}"
+def cabinet_condition(rule: LampRule, cabinet: str) -> str:
+    return f"{rule.of_cabinets}/{cabinet}"
 
 
 def lamp_condition(rule: LampRule, device: WatchedDevice) -> str:
@@ -305,8 +295,8 @@ def _delay(
     """Dark begins to count, lit ends it; by day a lamp without an alarm is forgotten."""
     place = place_of(seen.device, rule)
     covered = lamp_condition(rule, seen.device) in live
-    in_cabinet = bool(seen.cabinet) and cabinet_condition(seen.cabinet) in live
-    if seen.state is LampState.DARK and seen.dark_since is None:
+    in_cabinet = bool(seen.cabinet) and cabinet_condition(rule, seen.cabinet) in live
+    if seen.state is LampState.FAULTY and seen.dark_since is None:
         assert seen.ts is not None
         assert seen.received_at is not None
         timer = Timer(
@@ -314,7 +304,7 @@ def _delay(
             seen.ts + _alone(seen, level), lamp_reason(rule, seen),
         )  # fmt: skip
         yield Finding(Start(timer), rule, place)
-    elif seen.state is LampState.LIT:
+    elif seen.state is LampState.FINE:
         if seen.dark_since is not None:
             yield Finding(Stop(level.severity), rule, place)
         if covered:
@@ -358,7 +348,7 @@ def _cabinet_alarm(rule: LampRule, cabinet: str, members: Sequence[Seen], now: d
     began = [s.dark_since for s in members if s.dark_since is not None]
     since = min((t.started_at for t in began), default=now)
     reason = Reason(
-        code=LAMPS_DARK,
+        code=LAMPS_DARK if rule.fault is LampFault.DARK else LAMPS_BURN,
         rule=rule.code,
         rule_version=rule.version,
         metric="lamp_on",
@@ -376,14 +366,14 @@ def _cabinet_alarm(rule: LampRule, cabinet: str, members: Sequence[Seen], now: d
     )  # fmt: skip
     received_at = min((t.received_at for t in began), default=now)
     outcome = Raise(rule.group_severity, reason, since, received_at)
-    return Finding(outcome, rule, place, condition=cabinet_condition(cabinet))
+    return Finding(outcome, rule, place, condition=cabinet_condition(rule, cabinet))
 
 
 def lamp_reason(rule: LampRule, seen: Seen) -> Reason:
-    """Why a lamp counts as dark."""
+    """Why a lamp counts as dark, or as lit by day."""
     by_power = seen.limit is not None
     return Reason(
-        code=LAMP_DARK,
+        code=LAMP_DARK if rule.fault is LampFault.DARK else LAMP_BURNS,
         rule=rule.code,
         rule_version=rule.version,
         metric="power_w" if by_power else "lamp_on",
@@ -411,7 +401,7 @@ def lamps_of_the_past(rule: LampRule, history: History, to: datetime) -> Iterato
         if not is_about(rule, device):
             continue
         turns = turns_of(rule, device, history)
-        if any(turn.seen.state is LampState.DARK for turn in turns):
+        if any(turn.seen.state is LampState.FAULTY for turn in turns):
             name = turns[0].seen.cabinet or f"/{device.code}"
             cabinets.setdefault(name, []).extend(turns)
     for name in sorted(cabinets):
@@ -419,7 +409,8 @@ def lamps_of_the_past(rule: LampRule, history: History, to: datetime) -> Iterato
 
 
 def turns_of(rule: LampRule, device: WatchedDevice, history: History) -> list[Turn]:
-    """How a lamp was seen, from the first change to the last: as `see_lamp` sees it, as arrays."""
+    """How a lamp was seen, from the first change to the last: as `see_lamp` and `see_burning` see
+    it, as arrays."""
     on, power, dim = (history.of(device.id, METRICS[n].id) for n in LAMP_METRICS)
     if not len(on) and not len(power):
         return []
@@ -427,36 +418,36 @@ def turns_of(rule: LampRule, device: WatchedDevice, history: History) -> list[Tu
     heard = merged([part for part in (on, power) if len(part)])
     stale = heard[:-1][np.diff(heard) > fresh_us] + fresh_us + 1
     ts_us = np.union1d(heard, np.append(stale, heard[-1] + fresh_us + 1))
-    lit_by, dark_by = np.zeros(len(ts_us), bool), np.zeros(len(ts_us), bool)
-    rated = as_number(device.attributes.get("rated_power_w")) or 0.0
-    level = signals.last_known(dim.ts_us, dim.value, power.ts_us, 2**62)
-    limit = rule.power_share * rated * np.nan_to_num(level, nan=100.0) / 100
-    for part, lacks in ((on, on.value == 0), (power, power.value < limit)):
-        if part is power and not rated:
-            continue
-        night = daylight.is_night(part.ts_us, lonlat(device), rule.grace)
-        for array, wanted in ((lit_by, ~lacks), (dark_by, lacks & night)):
-            known = signals.last_known(part.ts_us, wanted.astype(float), ts_us, fresh_us)
-            array |= np.nan_to_num(known) > 0
-    switched_off = signals.last_known(on.ts_us, on.value, ts_us, 2**62) == 0
-    code = np.where(dark_by, 2, np.where(lit_by & ~switched_off, 1, 0))
+    if rule.fault is LampFault.DAY_BURN:
+        newest = [signals.last_known(p.ts_us, p.value, ts_us, fresh_us) for p in (on, power)]
+        code = burning_codes(rule, device, ts_us, newest[0], newest[1], history)
+    else:
+        code = dark_codes(rule, device, ts_us, (on, power, dim), history)
     changed = np.flatnonzero(np.append(True, code[1:] != code[:-1]))
     return [
-        _turn(rule, device, int(ts_us[row]), int(code[row]), (on, power, dim)) for row in changed
+        _turn(rule, device, int(ts_us[row]), int(code[row]), (on, power, dim), history)
+        for row in changed
     ]
 
 
 def _turn(
-    rule: LampRule, device: WatchedDevice, at_us: int, code: int, parts: Sequence[Series]
+    rule: LampRule,
+    device: WatchedDevice,
+    at_us: int,
+    code: int,
+    parts: Sequence[Series],
+    history: History,
 ) -> Turn:
     at = moment(at_us)
     if code != 2:
-        return Turn(at, Seen(device, LampState.LIT if code else LampState.OFF))
+        return Turn(at, Seen(device, LampState.FINE if code else LampState.OFF))
     newest = [_newest(part, at_us) for part in parts]
     (on, on_at, on_received), (watts, watts_at, watts_received), (dim, _, _) = newest
     row = LampRow(
         device.id, on, on_at, on_received, watts, watts_at, watts_received, dim
     )  # fmt: skip
+    if rule.fault is LampFault.DAY_BURN:
+        return Turn(at, see_burning(rule, device, row, None, at, history))
     return Turn(at, see_lamp(rule, device, row, None, at))
 
 

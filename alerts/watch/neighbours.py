@@ -14,10 +14,10 @@ from alerts.fields import Fields
 from alerts.history import NOTHING, Floats, History, Ints, Series, as_us, lonlat, merged
 from alerts.limits import WindowRule, applies_to
 from alerts.rules import DAY_S
+from alerts.surroundings import devices_near
 from alerts.watch.window import WindowKind, checked, latest_receipt, window_fields
 from city.device import WatchedDevice
 from city.place import distance_m
-from db import evaluation
 from db.pool import Connection
 
 TOGETHER = "neighbours_rose"
@@ -107,8 +107,16 @@ class NeighboursKind(WindowKind[NeighboursRule]):
         marked: Iterable[int],
         district: str,
     ) -> dict[int, WatchedDevice]:
-        found = evaluation.list_devices_of(conn, district)
-        return {d.id: d for d in found if any(applies_to(rule, d) for rule in rules)}
+        mine = list(rules)
+        # The neighbours of neighbours as well: whether those count depends on theirs.
+        reach_m = 2 * max(rule.radius_m for rule in mine)
+        along_pipes = any(rule.same_pipe for rule in mine)
+        found = devices_near(conn, marked, reach_m, along_pipes=along_pipes)
+        return {
+            i: device
+            for i, device in found.items()
+            if device.district == district and any(applies_to(rule, device) for rule in mine)
+        }
 
     def around(
         self, rule: NeighboursRule, devices: Iterable[WatchedDevice], history: History

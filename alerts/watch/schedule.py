@@ -109,7 +109,7 @@ class ScheduleKind(WindowKind[ScheduleRule]):
 
     def prepared(self, conn: Connection, history: History, begin: datetime) -> History:
         orders = load_lamp_orders(conn, history.devices.values(), begin, history.until)
-        return replace(history, lamp_levels=orders.levels)
+        return replace(history, lamp_levels=orders.levels, lamp_held_on=orders.held_on)
 
     def derive(self, rule: ScheduleRule, device: WatchedDevice, history: History) -> Series:
         parts = {metric: history.of(device.id, metric) for metric in (LAMP_ON, POWER, DIM)}
@@ -121,8 +121,10 @@ class ScheduleKind(WindowKind[ScheduleRule]):
             metric: signals.last_known(part.ts_us, part.value, ts_us, fresh_us)
             for metric, part in parts.items()
         }
-        wanted = _wanted(rule, device, ts_us, history)
+        wanted = wanted_level(rule.grace, device, ts_us, history)
         signal = _SIGNALS[rule.fault](rule, device, ts_us, now, wanted)
+        if rule.fault == DAY_BURN and history.lamp_held_on is not None:
+            signal = np.where(history.lamp_held_on(device.id, ts_us), 0.0, signal)
         received = latest_receipt(ts_us, parts.values())
         quality = np.zeros(len(ts_us), np.int8)
         return Series(ts_us, received, signal.round(1), quality)
@@ -232,16 +234,16 @@ def _level_at(steps: Sequence[tuple[int, float]], ts_us: Ints) -> Floats:
     return found
 
 
-def _wanted(
-    rule: ScheduleRule, device: WatchedDevice, ts_us: Ints, history: History
+def wanted_level(
+    grace: timedelta, device: WatchedDevice, ts_us: Ints, history: History
 ) -> Floats | None:
     """The level that its programme wants; NaN within the grace of a step, None: the sun alone
     says."""
     ordered = history.lamp_levels
     if ordered is not None and ordered(device.id, ts_us) is not None:
-        return _steady(lambda moments: ordered(device.id, moments), ts_us, rule.grace)
+        return _steady(lambda moments: ordered(device.id, moments), ts_us, grace)
     steps = programme_of(device)
-    return None if steps is None else _steady(lambda m: _level_at(steps, m), ts_us, rule.grace)
+    return None if steps is None else _steady(lambda m: _level_at(steps, m), ts_us, grace)
 
 
 def _steady(

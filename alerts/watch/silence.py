@@ -12,6 +12,7 @@ from alerts.fields import Fields
 from alerts.inhibit import save_inhibitions
 from alerts.judge import Clear, Raise
 from alerts.levels import ACTIVE
+from alerts.limits import is_about
 from alerts.paths import Explained
 from alerts.reasons import as_json
 from alerts.rules import Rule
@@ -132,9 +133,10 @@ def _load_quiet(conn: Connection, rule: SilenceRule, look: Look) -> Quiet | None
     if not concerned:
         return None
     alone = [i for i in silent.keys() - set(live) if look.explained.blame(i) is None]
+    devices = evaluation.list_watched_devices(conn, concerned)
     return Quiet(
         rule=rule,
-        devices=evaluation.list_watched_devices(conn, concerned),
+        devices=[device for device in devices if device.id in live or is_about(rule, device)],
         silent=silent,
         live=frozenset(live),
         last_at=evaluation.list_last_receipts(conn, live),

@@ -29,12 +29,14 @@ from alerts.video.verdicts import (
     Verdict,
     VideoRule,
     confirmed,
+    load_cameras,
     mark,
     rule_for,
     verdict_of,
 )
 from alerts.watch.kind import Kind, Look, one_level
 from city.area import Area
+from city.device import WatchedDevice
 from city.event import NewEvent
 from city.video import LookedEvent, ReviewedEvent, VideoLimit
 from db import alarms, areas, places, video_queue, video_reviews
@@ -59,6 +61,7 @@ class VideoState:
     areas: Sequence[Area] = ()
     zone: tzinfo | None = None
     precision: Mapping[tuple[str, str], Precision] = field(default_factory=dict)
+    cameras: Mapping[int, WatchedDevice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,10 @@ class VideoKind(Kind[VideoRule, VideoState]):
             event = video_reviews.find_event(conn, claim.camera_id, claim.event_id)
             if event is not None:
                 verdicts.append((event, verdict_of(claim.verdict or {}, claim.reviewer)))
-        state = VideoState(over, looked, verdicts=verdicts)
+        ids = [event.camera_id for event in looked]
+        ids += [event.camera_id for event, _ in verdicts]
+        cameras = load_cameras(conn, rules, ids)
+        state = VideoState(over, looked, verdicts=verdicts, cameras=cameras)
         if not looked:
             return state
         state = replace(
@@ -138,7 +144,7 @@ class VideoKind(Kind[VideoRule, VideoState]):
         for condition in state.over:
             yield Finding(Clear(now), None, condition=condition)
         for event, said in state.verdicts:
-            rule = rule_for(rules, event.type)
+            rule = rule_for(rules, event.type, state.cameras.get(event.camera_id))
             if _holds(event, said, rule) and said.verdict == "confirmed" and rule is not None:
                 yield confirmed(rule, event, said.by)
         for filed in filed_by_rule(rules, state, now):
@@ -156,7 +162,7 @@ class VideoKind(Kind[VideoRule, VideoState]):
         rules = [rule for rule in look.rules.values() if isinstance(rule, VideoRule)]
         keys = {found.camera_event: found.key for found in findings if found.camera_event}
         for event, said in state.verdicts:
-            rule = rule_for(rules, event.type)
+            rule = rule_for(rules, event.type, state.cameras.get(event.camera_id))
             if not _holds(event, said, rule):
                 video_queue.drop_claim(conn, event.camera_id, event.event_id)
                 continue
@@ -220,7 +226,7 @@ def filed_by_rule(rules: Sequence[VideoRule], state: VideoState, now: datetime) 
     """Events that come before a person only now, and that a rule files instead. Pure."""
     for looked, found in standings(state, now):
         event = state.events.get((looked.camera_id, looked.event_id))
-        rule = rule_for(rules, looked.type)
+        rule = rule_for(rules, looked.type, state.cameras.get(looked.camera_id))
         if event is None or rule is None or found.standing != REVIEW:
             continue
         known = find_type(looked.type)
@@ -245,7 +251,7 @@ def _for_filing(
     often their cameras were right."""
     candidates = []
     for event, found in standings(state, look.now):
-        rule = rule_for(rules, event.type)
+        rule = rule_for(rules, event.type, state.cameras.get(event.camera_id))
         is_new = event.standing != REVIEW and found.standing == REVIEW
         if is_new and rule is not None and rule.auto_file_min_precision is not None:
             candidates.append(event)

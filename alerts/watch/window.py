@@ -138,6 +138,8 @@ class WindowKind(LimitKind[W, WindowState]):
         if not by_code:
             return None
         looks = window_looks.take_due(conn, look.district, list(by_code), look.now)
+        if len(looks) == window_looks.AT_ONCE:
+            look.more.add(self.name)
         since: dict[str, dict[int, datetime]] = defaultdict(dict)
         for one in looks:
             rule = by_code[one.rule_code]

@@ -9,7 +9,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from city.clock import LimitUnit
-from city.incident import Action
+from city.incident import Action, Role
 from city.reading import METRICS
 from dashboard.shell.i18n import Texts
 from dashboard.shell.i18n.times import day_and_clock
@@ -200,15 +200,23 @@ def refusal_text(t: Texts, wait: Mapping[str, Any]) -> str:
     text = t.entries.get(f"refusal.{wait['code']}")
     if text is None:
         return t.word("evidence", wait["code"])
-    named = [
-        t(
-            "alarm.named",
-            device=alarm["device"] or alarm["condition"],
-            reason=reason_text(t, alarm["reason"]),
-        )
-        for alarm in wait.get("alarms", ())
-    ]
+    latched = wait["code"] == "alarm_latched"
+    named = [_named(t, alarm, latched=latched) for alarm in wait.get("alarms", ())]
     return text.format_map(_Gaps(alarms="; ".join(named)))
+
+
+def _named(t: Texts, alarm: Mapping[str, Any], *, latched: bool) -> str:
+    facts = {
+        "device": alarm["device"] or alarm["condition"],
+        "reason": reason_text(t, alarm["reason"]),
+    }
+    if not latched:
+        return t("alarm.named", **facts)
+    who = t.word("role", alarm["release_role"] or Role.GAS_ENGINEER)
+    if alarm["releasable_at"] is None:
+        return t("alarm.named_latched", who=who, **facts)
+    at = day_and_clock(alarm["releasable_at"])
+    return t("alarm.named_latched_from", who=who, at=at, **facts)
 
 
 def render_facts(pairs: Sequence[tuple[str, Any]]) -> Component:

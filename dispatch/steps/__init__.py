@@ -6,7 +6,7 @@ event log last.
 
 from dispatch.steps.acting import act
 from dispatch.steps.alarms import take_alarm_change
-from dispatch.steps.evidence import add_evidence
+from dispatch.steps.evidence import add_evidence, take_late_picture
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
 from dispatch.steps.ticking import tick_deadlines, watch_alarms
@@ -19,6 +19,7 @@ __all__ = [
     "rank_squads",
     "report",
     "take_alarm_change",
+    "take_late_picture",
     "tick_deadlines",
     "view",
     "watch_alarms",

@@ -27,7 +27,7 @@ from dispatch.grouping import (
 )
 from dispatch.recall import ALARM_AGAIN, ALARM_NEAR
 from dispatch.steps.acting import recall
-from dispatch.steps.evidence import add_picture
+from dispatch.steps.evidence import add_pictures
 from dispatch.steps.opening import NewMatter, open_incident
 from dispatch.steps.telling import event
 
@@ -102,7 +102,7 @@ def _events_for(conn: Connection, change: WaitingChange, now: datetime) -> list[
             raise Unavailable(f"the incident of {change.condition} was just closed: once more")
         return joined
     alarm_changes.link_alarm(conn, change.alarm_id, opened.incident.id)
-    return [*opened.events, *add_picture(conn, opened.incident, now)]
+    return [*opened.events, *add_pictures(conn, opened.incident, now)]
 
 
 def _opens(change: WaitingChange, kind: AlarmChangeKind, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from db import evidence, incidents, places, video_snapshots
 from db.events import append_events
 from db.evidence import NewEvidence
 from db.pool import Connection
+from db.video_snapshots import StoredSnapshot
 from dispatch.guard import FILE_EVIDENCE, allowed, current_state
 from dispatch.photos import FileFacts, inspect_file
 from dispatch.steps.telling import evidence_told
@@ -49,20 +50,45 @@ def add_evidence(
     return evidence_id
 
 
-def add_picture(conn: Connection, incident: Incident, now: datetime) -> list[NewEvent]:
+def add_pictures(conn: Connection, incident: Incident, now: datetime) -> list[NewEvent]:
     """The picture of the video event that a case was opened for becomes its first evidence, with
-    the time of the event; nothing where there is none yet. Answers what is to be told."""
+    the time of the event. One that comes later is added then (`take_late_picture`). Answers what
+    is to be told."""
     kind, _, named = (incident.condition or "").partition("/")
     event_id = named.partition("/")[2]
     if kind != "video" or incident.device_id is None:
         return []
-    found = video_snapshots.find_stored(conn, incident.district, incident.device_id, event_id)
-    if found is None:
-        return []
+    video_snapshots.note_case(conn, incident.device_id, event_id, incident.id)
+    owed = video_snapshots.claim_owed(conn, incident.id)
+    return [] if owed is None else _add_picture(conn, incident, owed.picture, now)
+
+
+def take_late_picture(conn: Connection, now: datetime) -> bool:
+    """Add a picture that came when its case was open already, to the case that it went into where
+    it was merged; False when none waits. The caller commits."""
+    owed = video_snapshots.claim_owed(conn)
+    if owed is None:
+        return False
+    incident = incidents.find_for_update(conn, owed.incident_id)
+    while incident.merged_into is not None:
+        incident = incidents.find_for_update(conn, incident.merged_into)
+    if incident.is_open:
+        append_events(conn, _add_picture(conn, incident, owed.picture, now))
+    else:
+        video_snapshots.mark_taken(conn, owed.picture)
+    return True
+
+
+def _add_picture(
+    conn: Connection, incident: Incident, found: StoredSnapshot, now: datetime
+) -> list[NewEvent]:
+    video_snapshots.mark_taken(conn, found)
     suffix = found.media_type.rpartition("/")[2]
+    more = f"-{found.number + 1}" if found.number else ""
     caller = system_caller(incident.district)
-    facts = FileFacts(found.media_type, found.start_at)
-    filename = f"{found.camera}.{suffix}"
+    # When a later picture was taken nobody says: it came between the event and now.
+    facts = FileFacts(found.media_type, None if found.number else found.start_at)
+    filename = f"{found.camera}{more}.{suffix}"
     new = _row(incident, caller, PHOTO_BEFORE, filename, found.content, facts, now)
     evidence_id, is_new = evidence.insert_evidence(conn, new)
     if not is_new:

@@ -65,6 +65,7 @@ def load(
         gas=load_gas(conn, incident, category, alarms, now),
         standing=[alarm for alarm in alarms if alarm.condition_stands],
         loud=[alarm for alarm in alarms if alarm.is_loud(now)],
+        latched=[alarm for alarm in alarms if alarm.is_latched],
         local_now=now.astimezone(zone),
         twin=_twin(conn, incident),
         last_squad=assignments.last_squad_sent(conn, incident.id),

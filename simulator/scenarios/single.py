@@ -30,6 +30,11 @@ def covers_after_rain(cast: Cast, start: datetime, rng: random.Random) -> Iterat
     return _again(surge, cast, start, rng, timedelta(minutes=15))
 
 
+def covers_carried_off(cast: Cast, start: datetime, rng: random.Random) -> Iterator[Happening]:
+    """A cover with a receiver that is carried off, every half an hour."""
+    return _again(carried_off, cast, start, rng, timedelta(minutes=30))
+
+
 def cabinet_outages(cast: Cast, start: datetime, rng: random.Random) -> Iterator[Happening]:
     """A lighting cabinet without supply, every thirty minutes; shows only by night."""
     return _again(outage, cast, start, rng, timedelta(minutes=30))
@@ -71,6 +76,11 @@ def switch_leak(cast: Cast, at: datetime, rng: random.Random) -> Happening | Non
 def opened(cast: Cast, at: datetime, rng: random.Random) -> Happening | None:
     device = cast.pick(rng, "manhole")
     return None if device is None else episodes.cover_opened(device.code, at)
+
+
+def carried_off(cast: Cast, at: datetime, rng: random.Random) -> Happening | None:
+    device = cast.pick(rng, "manhole")
+    return None if device is None else episodes.cover_carried_off(device.code, at)
 
 
 def surge(cast: Cast, at: datetime, rng: random.Random) -> Happening | None:

@@ -110,6 +110,10 @@ test('a conflict names what stands in the way', async () => {
   const alarms = [{ device: 'GAS-1' }, { condition: 'feed/x' }];
   assert.equal(await gw.problem({ status: 409, body: { current: { refused: 'alarm_stands', state: 'handled', alarms } } }), 'alarms stand: GAS-1; feed/x (handled)');
   assert.equal(gw.refusal({ refused: 'unheard_of' }), 'unheard_of');
+  Object.assign(gw.page.texts, { 'refusal.alarm_latched': '{alarms}', 'role.admin': 'admin', 'role.gas_engineer': 'engineer',
+    'alarm.named_latched': '{device} by {who}', 'alarm.named_latched_from': '{device} by {who} from {at}' });
+  const latched = [{ device: 'GAS-1' }, { device: 'GAS-2', release_role: 'admin', releasable_at: '2026-11-22T02:00:00+00:00' }];
+  assert.equal(gw.refusal({ refused: 'alarm_latched', alarms: latched }), 'GAS-1 by engineer; GAS-2 by admin from 11-22 10:00');
   assert.equal(await gw.problem({ status: 409, body: { current: { state: 'handled' } } }), 'now handled');
 });
 
@@ -269,6 +273,11 @@ test('a measure is over its target or not, and nothing is said of nothing', () =
   assert.deepEqual(plain(over(m)), ['hour', 'ten', 'full', 'flood', 'stale']);
   assert.deepEqual(plain(over({ ...m, load: { ...load, announced: 0, per_operator_hour: 0, per_operator_10min: 0, windows: 0, full_windows: 0, flood_s: 0 }, raised: 0, by_severity: [0, 0, 0, 0], stale: 0 })), []);
   assert.equal(gw.ruleLink('gas-lel', { clear_limit: { now: 10, proposed: 9 } }), '/rules?rule=gas-lel&clear_limit=9');
+  Object.assign(gw.page.texts, { 'measures.operators_since': 'since {at}', 'measures.operators_never': 'never' });
+  gw.el = (tag, name, text) => text;
+  const period = { from: '2026-11-22T00:00:00Z', to: '2026-11-23T00:00:00Z' };
+  const note = since => plain(gw.operatorsNote({ ...period, operators_since: since }));
+  assert.deepEqual(['2026-11-21T00:00:00Z', '2026-11-22T02:00:00Z', '2026-11-24T00:00:00Z', null].map(note), [[], ['since 11-22 10:00'], ['never'], ['never']]);
 });
 
 test('one key is one verdict on a video event', () => {

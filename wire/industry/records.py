@@ -181,6 +181,9 @@ def _part(name: str, device: str, records: Sequence[Record], received_at: dateti
     message_class = _class(bool(told), bool(raw))
     if message_class is MessageClass.UNDECODED:
         link |= {"time": marks[0].ts.isoformat(), "time_from": marks[0].ts_from.value}
+    if "place" in link:
+        at, source = marks[0].ts.isoformat(), marks[0].ts_from.value
+        link |= {"place_time": at, "place_time_from": source}
     if message_class is MessageClass.OTHER:
         link["event"] = "place" if "place" in link else "info"
     return Decoded(

@@ -35,11 +35,13 @@ TARGETS: dict[str, float] = {
 
 class MeasuresAnswer(msgspec.Struct, kw_only=True):
     """The measures of alarm management over [from_, to). `by_severity` counts what was raised
-    from red to blue; `operators` is who is signed in now, at least one."""
+    from red to blue; `operators` is who is signed in now, at least one. Before
+    `operators_since` (None: ever) nobody was counted, and every hour has one."""
 
     from_: datetime = msgspec.field(name="from")
     to: datetime
     operators: int
+    operators_since: datetime | None
     load: AlarmLoad
     raised: int
     by_severity: list[int]
@@ -69,12 +71,14 @@ def measures(caller: Caller, from_: datetime, to: datetime, now: datetime) -> Me
         counts = alarm_measures.count_alarms(conn, caller.district, from_, end)
         top, chattering = alarm_measures.list_bad_actors(conn, caller.district, from_, end)
         stale = alarm_measures.list_stale(conn, caller.district, end)
+        since = alarm_measures.operators_counted_since(conn, caller.district)
         present = alarm_measures.count_operators(conn, caller.district, now)
     load = alarm_load([at for at, _ in announced], operators, from_, end)
     return MeasuresAnswer(
         from_=from_,
         to=end,
         operators=max(1, present),
+        operators_since=since,
         load=load,
         raised=counts.raised,
         by_severity=counts.by_severity,

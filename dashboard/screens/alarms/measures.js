@@ -21,9 +21,17 @@
     }));
     host.replaceChildren(
       gw.el('div', 'gw-measures-period', [pick, gw.el('span', 'gw-panel-note', t('span', { from: when(m.from), to: when(m.to), announced: gw.number(m.load.announced), hours: gw.number(m.load.operator_hours), operators: m.operators }))]),
+      ...gw.operatorsNote(m),
       figures(m), split(m),
       gw.el('div', 'gw-two', [actors(m, 'top', m.top, t('top_note', { share: percent(m.top_share) })), actors(m, 'chattering', m.chattering, t('chattering_note'))]),
       stale(m));
+  };
+
+  /* Where the period begins before anybody was counted, the figures for an operator say so. */
+  gw.operatorsNote = function (m) {
+    const since = m.operators_since && Date.parse(m.operators_since);
+    if (since && since <= Date.parse(m.from)) return [];
+    return [gw.el('p', 'gw-panel-note', since && since < Date.parse(m.to) ? t('operators_since', { at: when(m.operators_since) }) : t('operators_never'))];
   };
 
   /* [name, value, target, good]: nothing is good or bad where nothing was counted. */

@@ -191,6 +191,14 @@
       gw.el('dl', 'gw-facts', facts(a).flatMap(([name, value]) => [gw.el('dt', '', name), gw.el('dd', '', value)])),
       ...(may('mayChange') && a.state !== 'normal' ? [gw.el('div', 'gw-actions', verbs(a))] : []),
       gw.helpText(a.help));
+    if (gw.isRedGas(a) && may('mayChange')) asksToShelve(a, host, key);
+  }
+  /* What waits for a second person is decided, and taken back, on the page of approvals. */
+  async function asksToShelve(a, host, key) {
+    const answer = await gw.send('GET', '/api/v1/approvals?limit=100');
+    const waiting = answer.ok && answer.body.items.find(item => item.state === 'waiting' && item.shown.shelve && item.shown.shelve.alarm === a.id);
+    if (!waiting || detail !== key || host.hidden) return;
+    host.querySelector('dl').after(gw.el('p', 'gw-panel-note', gw.el('a', '', t('shelving_waits', { who: waiting.asked_by, at: when(waiting.asked_at), id: waiting.id }), { href: '/approvals' })));
   }
   function facts(a) {
     return [

@@ -59,9 +59,9 @@
     if (form.fields.length && (!form.fault || !edit.fields.length || form.fields.length >= edit.fields.length)) edit.fields = form.fields;
     $('rules-form').toggleAttribute('inert', form.values === null);
     if (form.values !== null) drawForm(form);
-    const fault = form.fault, known = fault && fault.field && document.querySelector(`[data-field="${CSS.escape(fault.field)}"]`);
-    gw.setText($('rules-fault'), fault ? `${fault.field && !known ? desk.label(fault.field) + ': ' : known ? desk.label(fault.field) + ': ' : ''}${said(fault.problem)}${fault.value ? ` (${fault.value.slice(0, 80)})` : ''}` : '');
-    area.toggleAttribute('aria-invalid', !!fault);
+    const line = fault => `${fault.field ? desk.label(fault.field) + ': ' : ''}${said(fault.problem)}${fault.value ? ` (${fault.value.slice(0, 80)})` : ''}`;
+    $('rules-fault').replaceChildren(...form.faults.map(fault => gw.el('span', '', line(fault))));
+    area.toggleAttribute('aria-invalid', form.faults.length > 0);
     $('rules-remarks').replaceChildren(...desk.remarks(form.remarks));
     desk.offer({ answer: edit.answer, form, text: () => $('rules-text').value });
   }
@@ -103,7 +103,7 @@
 
   function row(field, form) {
     const given = field.name in form.values, value = given ? form.values[field.name] : null, short = field.name.replace(LEVEL, '$2');
-    const control = input(field, value), fault = form.fault && form.fault.field === field.name ? form.fault : null;
+    const control = input(field, value), fault = form.faults.find(one => one.field === field.name) || null;
     control.onchange = () => put(field.name, read(field, control));
     control.toggleAttribute('aria-invalid', !!fault);
     const hint = gw.page.texts['rules.hint_' + short];

@@ -73,7 +73,13 @@
   }
   /* What stands in the way; alarms by device and reason, as `refusal_text` of the server has them. */
   gw.refusal = function (current) {
-    const named = (current.alarms || []).map(a => gw.t('alarm.named', { device: a.device || a.condition, reason: gw.reason(a.reason) }));
+    const named = (current.alarms || []).map(a => {
+      const facts = { device: a.device || a.condition, reason: gw.reason(a.reason) };
+      if (current.refused !== 'alarm_latched') return gw.t('alarm.named', facts);
+      facts.who = gw.word('role', a.release_role || 'gas_engineer');
+      if (!a.releasable_at) return gw.t('alarm.named_latched', facts);
+      return gw.t('alarm.named_latched_from', { ...facts, at: gw.dayAndClock(Date.parse(a.releasable_at)) });
+    });
     return gw.page.texts['refusal.' + current.refused] ? gw.t('refusal.' + current.refused, { alarms: named.join('; ') }) : current.refused;
   };
 

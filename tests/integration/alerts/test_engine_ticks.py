@@ -13,7 +13,7 @@ from city.place import LonLat
 from city.sun import is_dark
 from db.lamp_programmes import Assignment, put_assignment
 from db.pool import Connection
-from tests.integration.alerts.engine_city import Engine
+from tests.integration.alerts.engine_city import DISTRICT, Engine
 from tests.integration.alerts.ticking import tick
 
 NOON = datetime(2026, 5, 1, 4, tzinfo=UTC)  # in Haikou
@@ -35,6 +35,54 @@ def listen(engine: Engine, seconds: int, heard: bool = True) -> None:
         if heard:
             engine.store_payload(None)
         tick(engine.conn, engine.now)
+
+
+def test_lamps_of_a_cabinet_that_burn_by_day_are_one_alarm_unless_told_to_until_a_time(
+    engine: Engine,
+) -> None:
+    engine.now = NOON
+    for number in range(1, 7):
+        engine.device(f"L-{number}", "light", interval_s=300, cabinet="CAB-1", rated_power_w=100)
+    told = engine.device("L-9", "light", interval_s=300, rated_power_w=100)
+    row = engine.conn.execute(
+        """
+        INSERT INTO lamp_order (district, target_kind, target, level, until, actor, ordered_at,
+                                why, lamps)
+        VALUES (%s, 'lamp', 'L-9', 100, %s, 'li', %s, 'repair', 1) RETURNING id
+        """,
+        (DISTRICT, NOON + timedelta(minutes=30), NOON - timedelta(minutes=5)),
+    ).fetchone()
+    assert row is not None
+    engine.conn.execute(
+        """
+        INSERT INTO lamp_command (order_id, district, device_id, level, state, queued_at, ended_at)
+        VALUES (%(order)s, %(district)s, %(lamp)s, 100, 'acknowledged', %(at)s, %(at)s)
+        """,
+        {
+            "order": row[0],
+            "district": DISTRICT,
+            "lamp": told,
+            "at": NOON - timedelta(minutes=4),
+        },
+    )
+
+    def burn(minutes: int) -> None:
+        for _ in range(minutes // 5):
+            for code in engine.ids:
+                engine.latest(code, "lamp_on", 1.0, engine.now)
+            listen(engine, 300)
+
+    burn(25)
+    (cabinet,) = engine.alarms()
+    assert (cabinet.condition, cabinet.severity) == ("day_burn-cabinet/CAB-1", Severity.YELLOW)
+    assert cabinet.reason["facts"]["children"] == [f"L-{n}" for n in range(1, 7)]
+    assert not cabinet.opens_incident
+    burn(30)  # its time is over, and it is still on
+    assert [a.condition for a in engine.alarms()] == ["day_burn-cabinet/CAB-1", "day_burn/L-9"]
+    for code in engine.ids:
+        engine.latest(code, "lamp_on", 0.0, engine.now)
+    listen(engine, 30)
+    assert {a.state for a in engine.alarms()} == {AlarmState.RETURNED}
 
 
 def test_a_silent_device_gets_a_device_alarm_without_an_incident(engine: Engine) -> None:

@@ -141,6 +141,26 @@ def test_red_gas_is_asked_for_and_shelved_by_a_second_person(site, city, anna) -
     assert [a["id"] for a in anna.get(API, params={"shelved": "true"}).json()["items"]] == [red]
 
 
+def test_whoever_asked_to_shelve_red_gas_takes_it_back(site, city, anna) -> None:
+    red = raise_alarm(site, "gas/S-2", "gas-lel", 1, "gas")
+    until = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+    body = {"version": 1, "until": until, "reason": "the pipe is being flushed"}
+    number = anna.post(f"{API}/{red}/shelve", json=body).json()["approval"]
+    (mine,) = [i for i in anna.get("/api/v1/approvals").json()["items"] if i["id"] == number]
+    assert (mine["may_approve"], mine["may_refuse"]) == (False, True)
+    assert anna.get(f"/api/v1/approvals/{number}").status_code == 200
+    with site.client(Role.DISPATCHER) as other:  # neither asked nor decides
+        assert_problem(other.get(f"/api/v1/approvals/{number}"), 404)
+    gone = anna.post(f"/api/v1/approvals/{number}/refuse", json={"why": "flushed already"})
+    assert (gone.status_code, gone.json()["state"]) == (200, "withdrawn")
+    with signed_in(site, "bo") as bo:
+        with_csrf(bo)
+        agreed = {"digest": mine["digest"], "why": "late"}
+        late = bo.post(f"/api/v1/approvals/{number}/approve", json=agreed)
+        assert_problem(late, 409)
+    assert anna.get(f"{API}/{red}").json()["shelved_until"] is None
+
+
 def test_a_latched_alarm_says_when_it_can_be_released(site, city, anna) -> None:
     """Released by the role that its rule names."""
     held = raise_alarm(
@@ -172,6 +192,12 @@ def test_the_measures_fit_their_description_and_refuse_a_period_that_is_none(sit
         found = answer.json()
         assert found["load"]["announced"] == found["raised"] == sum(found["by_severity"]) > 0
         assert found["operators"] >= 1
+        assert found["operators_since"] is None
+        site.sql(
+            "INSERT INTO operator_hour VALUES ('460107', date_trunc('hour', now()), 'x', now())"
+        )
+        since = client.get(f"{API}/measures").json()["operators_since"]
+        assert datetime.fromisoformat(since) <= datetime.now(UTC)
         assert_problem(client.get(f"{API}/measures?from=2999-01-01T00:00:00Z"), 422, "from")
         assert_problem(client.get(f"{API}/measures?from=2001-01-01T00:00:00Z"), 422, "from")
         assert_problem(client.get(f"{API}/measures?until=now"), 422, "until")

@@ -125,6 +125,9 @@ def test_text_and_form_are_one_and_a_fault_names_field_and_value(admin) -> None:
     fault = wrong["fault"]
     assert (fault["field"], fault["value"]) == ("kind", "7")
     assert fault["problem"] == "must be text or a list of texts"
+    both = {"kind": 7, "off_delay_s": "long"}
+    wrong = admin.post(f"{API}/rules/form", json={"text": text, "put": both}).json()
+    assert {fault["field"] for fault in wrong["faults"]} == {"kind", "off_delay_s"}
     odd = admin.post(f"{API}/rules/form", json={"text": text, "put": {"clear_limit": 0}}).json()
     assert [(r["code"], r["grade"]) for r in odd["remarks"]] == [("never_clears", "error")]
     refused = admin.post(f"{API}/rule-trials", json={"text": odd["text"], "seen": 1})

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from alerts import actions
 from city.alarm import AlarmChangeKind
 from city.errors import Conflict
 from city.incident import Action, IncidentState
@@ -16,6 +17,7 @@ from dispatch import steps
 from tests.integration.dispatch.town import (
     CHECKER,
     DISPATCHER,
+    ENGINEER,
     SECOND_DISPATCHER,
     City,
 )
@@ -288,6 +290,33 @@ def test_closing_is_refused_while_any_device_of_the_case_stands_and_names_each(
     with pytest.raises(Conflict, match=device_code(town, town.gas_device + 1)):
         town.do(CHECKER, case, Action.CLOSE, note="closed all the same")
     town.clear_alarm(other)
+    assert town.do(CHECKER, case, Action.CLOSE).state is IncidentState.CLOSED
+
+
+@pytest.mark.parametrize("state", ["latched_unacknowledged", "latched_acknowledged"])
+def test_a_case_closes_only_when_its_latched_alarm_was_released(town: City, state: str) -> None:
+    case, own = new_case(town, IncidentState.CHECKING, condition="c/1", category=COVER)
+    town.add(CHECKER, case, "check_photo", shade=1)
+    town.conn.execute(
+        """
+        UPDATE alarm SET state = %s, cleared_at = %s, latch_s = 900, release_role = 'gas_engineer',
+                         releasable_at = %s
+        WHERE id = %s
+        """,
+        (state, town.now, town.now + timedelta(minutes=15), own),
+    )
+    with pytest.raises(Conflict, match="released by a gas engineer") as refused:
+        town.do(CHECKER, case, Action.CLOSE)
+    assert refused.value.current["refused"] == "alarm_latched"
+    view = steps.view(town.conn, CHECKER, case, town.now).as_dict()
+    close = next(a for a in view["waiting"] if a["action"] == "close")
+    assert [w["code"] for w in close["waiting_for"]] == ["alarm_latched"]
+
+    town.later(minutes=15)
+    version = town.conn.execute("SELECT version FROM alarm WHERE id = %s", (own,)).fetchone()
+    assert version is not None
+    actions.reset(town.conn, ENGINEER, own, version[0], town.now)
+    town.take_all()
     assert town.do(CHECKER, case, Action.CLOSE).state is IncidentState.CLOSED
 
 

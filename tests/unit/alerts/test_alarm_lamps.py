@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+
+from alerts.backtest import judge_history
 from alerts.book import Finding, place_of
+from alerts.history import History, build_columns
 from alerts.judge import Clear, Raise, Start, Stop, Timer
 from alerts.rule_files import parse_rule
-from alerts.watch.lamp import LampState, Seen, judge_cabinet, judge_lamps, lamp_reason, see_lamp
+from alerts.watch.lamp import judge_cabinet, judge_lamps, lamp_reason
+from alerts.watch.lamp_seen import LampState, Seen, see_burning, see_lamp
 from city.alarm import Severity
 from city.device import LampRow, WatchedDevice
+from city.moment import as_microseconds
+from city.reading import METRICS
 from db.rules import default_texts
 
 RULE = parse_rule(default_texts()["lamp-dark.toml"])
@@ -50,18 +57,18 @@ def state(lamp_row: LampRow, now: datetime = NIGHT) -> LampState:
 
 
 def test_a_lamp_is_dark_by_its_state_or_by_its_power_at_the_dimming_level() -> None:
-    assert state(row(0)) is LampState.DARK
-    assert state(row(1, 79.0)) is LampState.DARK  # below 80 % of 100 W
-    assert state(row(1, 81.0)) is LampState.LIT
-    assert state(row(1, 41.0, dim=50)) is LampState.LIT
-    assert state(row(1, 39.0, dim=50)) is LampState.DARK
-    assert state(row(None, 10.0)) is LampState.DARK
-    assert state(row(1)) is LampState.LIT
+    assert state(row(0)) is LampState.FAULTY
+    assert state(row(1, 79.0)) is LampState.FAULTY  # below 80 % of 100 W
+    assert state(row(1, 81.0)) is LampState.FINE
+    assert state(row(1, 41.0, dim=50)) is LampState.FINE
+    assert state(row(1, 39.0, dim=50)) is LampState.FAULTY
+    assert state(row(None, 10.0)) is LampState.FAULTY
+    assert state(row(1)) is LampState.FINE
 
 
 def test_a_lamp_without_rated_power_is_judged_by_its_state_alone() -> None:
     plain = replace(lamp(1), attributes={})
-    assert see_lamp(RULE, plain, row(1, 5.0), None, NIGHT).state is LampState.LIT
+    assert see_lamp(RULE, plain, row(1, 5.0), None, NIGHT).state is LampState.FINE
 
 
 def test_by_day_a_dark_lamp_is_as_it_should_be() -> None:
@@ -75,7 +82,7 @@ def test_within_the_grace_after_sunset_nobody_asks() -> None:
 
 def test_a_lamp_that_has_not_reported_lately_is_unknown_not_dark() -> None:
     assert state(row(0, at=NIGHT - 16 * MINUTE)) is LampState.OFF
-    assert state(row(0, at=NIGHT - 14 * MINUTE)) is LampState.DARK
+    assert state(row(0, at=NIGHT - 14 * MINUTE)) is LampState.FAULTY
 
 
 def test_a_late_report_from_before_dusk_does_not_make_a_lamp_dark() -> None:
@@ -84,7 +91,7 @@ def test_a_late_report_from_before_dusk_does_not_make_a_lamp_dark() -> None:
 
 def dark(number: int, since_min: float | None, cabinet: str = "CAB-1") -> Seen:
     device = lamp(number, cabinet)
-    seen = Seen(device, LampState.DARK, "灯具关闭", "the lamp is off", 0.0, None, NIGHT, NIGHT)
+    seen = Seen(device, LampState.FAULTY, "灯具关闭", "the lamp is off", 0.0, None, NIGHT, NIGHT)
     if since_min is None:
         return seen
     began = NIGHT - since_min * MINUTE
@@ -144,7 +151,7 @@ def test_while_the_cabinet_has_its_alarm_no_lamp_of_it_gets_one() -> None:
 
 
 def test_a_lamp_that_lights_up_ends_its_delay_and_its_alarm() -> None:
-    lit = replace(dark(1, 20), state=LampState.LIT)
+    lit = replace(dark(1, 20), state=LampState.FINE)
     outcomes = list(judge_lamps(RULE, [lit], {"lamp/LT-1": NIGHT}, NIGHT))
     assert [o.key for o in outcomes if isinstance(o.outcome, Clear)] == ["lamp/LT-1"]
     assert stopped(lit) in outcomes
@@ -161,3 +168,44 @@ def test_a_cabinet_clears_when_fewer_than_half_of_the_lamps_that_make_one_are_da
     assert list(judge_cabinet(RULE, "lamp-cabinet/CAB-1", 3, NIGHT)) == []
     over = Finding(Clear(NIGHT), RULE, condition="lamp-cabinet/CAB-1")
     assert list(judge_cabinet(RULE, "lamp-cabinet/CAB-1", 2, NIGHT)) == [over]
+
+
+BURN = parse_rule(default_texts()["lamp-day-burn.toml"])
+
+
+def by_day(lamp_row: LampRow, at: datetime = NOON, held_on: bool = False) -> LampState:
+    known = History({}, {}, at, lamp_held_on=lambda _, ts: np.full(len(ts), held_on))
+    return see_burning(BURN, lamp(1), lamp_row, None, at, known).state
+
+
+def test_a_lamp_burns_by_day_by_its_state_or_by_its_power_unless_a_person_has_it_on() -> None:
+    assert by_day(row(1, at=NOON)) is LampState.FAULTY
+    assert by_day(row(0, 20.0, at=NOON)) is LampState.FAULTY  # of 100 W
+    assert by_day(row(None, 90.0, at=NOON)) is LampState.FAULTY
+    assert by_day(row(0, 19.0, at=NOON)) is LampState.FINE
+    assert by_day(row(None, None, at=NOON)) is LampState.OFF
+    assert by_day(row(1, at=NOON - 16 * MINUTE)) is LampState.OFF  # said too long ago
+    assert by_day(row(1, at=NOON), held_on=True) is LampState.OFF
+    assert by_day(row(1), NIGHT) is LampState.OFF  # nothing is wrong with that
+
+
+def test_enough_lamps_of_a_cabinet_that_burn_by_day_are_one_alarm_that_names_them() -> None:
+    devices = {n: lamp(n, "CAB-1" if n <= 6 else "CAB-2") for n in range(1, 8)}
+    steps = [(n, NOON + step * 5 * MINUTE) for n in devices for step in range(12)]
+    lit_until = NOON + 40 * MINUTE
+    columns = build_columns(
+        np.array([n for n, _ in steps]),
+        np.array([as_microseconds(at) for _, at in steps]),
+        np.array([as_microseconds(at) for _, at in steps]),
+        np.array([float(at <= lit_until) for _, at in steps]),
+        np.zeros(len(steps), np.int8),
+    )
+    history = History(devices, {METRICS["lamp_on"].id: columns}, NOON + timedelta(hours=2))
+    cabinet, single = judge_history([BURN], history)
+    assert (cabinet.device, cabinet.severity, cabinet.condition) == ("CAB-1", "yellow", "day_burn")
+    assert cabinet.members == tuple(f"LT-{n}" for n in range(1, 7))
+    assert (single.device, single.severity) == ("LT-7", "blue")
+    assert cabinet.cleared_at is not None
+    assert single.cleared_at is not None
+    held = replace(history, lamp_held_on=lambda _, ts: np.ones(len(ts), bool))
+    assert judge_history([BURN], held) == []

@@ -134,7 +134,13 @@ def test_a_scope_is_a_model_a_device_an_attribute_and_an_hour() -> None:
     readings = [(1, "ch4_pct_lel", timedelta(hours=h), 30.0 if h >= 3 else 0.0) for h in range(18)]
     (found,) = judge_history([rule], history([inside], readings))
     assert found.raised_at == T0 + 14 * HOUR  # 22:00, not when it came
-    for wrong in ('hours = "22"', "model = [1]", "hurs = 1"):
+    bounds = 'area = ["HZ-1", "HZ-2"]\narea_kind = "hazard"'
+    near = parse_rule(default_texts()["gas-lel.toml"] + f"\n[scope]\n{bounds}\n").scope
+    assert near.covers(replace(GAS, areas={"HZ-2": "hazard", "IP-1": "important"}))
+    assert not near.covers(replace(GAS, areas={"HZ-2": "important"}))
+    assert not near.covers(replace(GAS, areas={"HZ-3": "hazard"}))
+    assert not near.covers(GAS)
+    for wrong in ('hours = "22"', "model = [1]", "hurs = 1", 'area_kind = "park"'):
         with pytest.raises(InvalidInput, match=r"scope\."):
             parse_rule(default_texts()["gas-lel.toml"] + f"\n[scope]\n{wrong}\n")
     assert Scope().covers(GAS)

@@ -305,6 +305,39 @@ def test_files_are_asked_for_together_and_rules_without_a_history_are_refused(
     assert (done.exit_code, "gas-silent: watch" in done.output) == (1, True)
 
 
+def test_devices_stand_in_the_areas_of_a_file(tmp_path: Path) -> None:
+    rule = tmp_path / "gas-lel.toml"
+    rule.write_text(default_texts()["gas-lel.toml"] + '\n[scope]\narea_kind = "hazard"\n')
+    write(
+        tmp_path,
+        f"{AT},{AT},G-1,ch4_pct_lel,60\n{AT},{AT},G-2,ch4_pct_lel,60\n",
+        "G-1,gas,110.3,20.0,methane,60,{}\nG-2,gas,110.4,20.0,methane,60,{}",
+    )
+    area = {"code": "HZ-1", "kind": "hazard", "name_zh": "罐", "name_en": "Tanks", "radius_m": 500}
+    feature = {
+        "type": "Feature",
+        "properties": area,
+        "geometry": {"type": "Point", "coordinates": [110.3, 20.0]},
+    }
+    places = tmp_path / "areas.geojson"
+    files = ["--readings", str(tmp_path / "r.csv"), "--devices", str(tmp_path / "d.csv")]
+
+    def told(*more: str) -> Any:
+        asked = ["rules", "backtest", str(rule), *files, *more, "--json"]
+        done = CliRunner().invoke(cli, asked)
+        return json.loads(done.output) if done.exit_code == 0 else done.output
+
+    assert told()["alarms"] == []
+    places.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    assert [a["device"] for a in told("--areas", str(places))["alarms"]] == ["G-1"]
+    area["valid_until"] = "2026-04-30"  # over on the day of the readings
+    places.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    assert told("--areas", str(places))["alarms"] == []
+    area["kind"] = "park"
+    places.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    assert "areas.geojson: feature 1: kind" in told("--areas", str(places))
+
+
 def test_a_history_of_rules_is_empty_without_readings(tmp_path: Path) -> None:
     history = write(tmp_path, "")
     assert (

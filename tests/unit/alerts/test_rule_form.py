@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from alerts.foresight import Episode
-from alerts.rule_form import as_json, change_text, read_form, write_text
+from alerts.rule_form import as_json, change_text, find_faults, read_form, write_text
+from alerts.scope import EVERYWHERE
 from alerts.trial import less_permitted
 from city.errors import InvalidInput
 from city.permit import Span
@@ -57,6 +58,34 @@ def test_a_table_inside_is_part_of_the_form() -> None:
     assert fault.field == "help.cause_zh"
 
 
+def test_bounds_are_part_of_the_form_of_a_rule_that_has_none() -> None:
+    asked = {field.name: field for field in read_form(GAS).fields}
+    assert {name for name in asked if name.startswith("scope.")} == {
+        "scope.model",
+        "scope.device",
+        "scope.category",
+        "scope.area",
+        "scope.area_kind",
+        "scope.hours",
+    }
+    assert asked["scope.area_kind"].choices == ("stalls", "hazard", "important")
+    changed = change_text(GAS, {"scope.area_kind": ["hazard"], "scope.area": ["HZ-1"]})
+    gone, came = other_lines(GAS, changed)
+    assert gone == []
+    assert [line for line in came if line] == [
+        "[scope]",
+        'area_kind = ["hazard"]',
+        'area = ["HZ-1"]',
+    ]
+    rule = read_form(changed).rule
+    assert rule is not None
+    assert (rule.scope.areas, rule.scope.area_kinds) == ({"HZ-1"}, {"hazard"})
+    empty = change_text(changed, {"scope.area_kind": None, "scope.area": None})
+    again = read_form(empty).rule
+    assert again is not None
+    assert again.scope is EVERYWHERE
+
+
 def test_levels_come_and_go() -> None:
     one = change_text(GAS, {"level[1]": None})
     assert len(tomllib.loads(one)["level"]) == 1
@@ -86,6 +115,67 @@ def test_a_fault_names_field_and_value(changes: dict[str, Any], field: str, valu
     fault = read_form(change_text(GAS, changes)).fault
     assert fault is not None
     assert (fault.field, fault.value) == (field, value)
+
+
+def test_all_faults_of_a_text_are_named_at_once_and_nothing_that_only_follows_from_them() -> None:
+    wrong = change_text(
+        GAS,
+        {
+            "title_en": None,
+            "opens_incident": "yes",
+            "off_delay_s": "long",
+            "hurs": 3,
+            "level[0].severity": "pink",
+            "level[1].on_delay_s": -5,
+            "valid_from": "yesterday",
+            "help.minutes": 0,
+            "help.cause_en": None,
+            "scope.area_kind": ["park"],
+        },
+    )
+    form = read_form(wrong)
+    assert {fault.field for fault in form.faults} == {
+        "title_en",
+        "opens_incident",
+        "off_delay_s",
+        "hurs",
+        "level[0].severity",
+        "level[1].on_delay_s",
+        "valid_from",
+        "help.minutes",
+        "help.cause_en",
+        "scope.area_kind",
+    }
+    assert len(form.faults) == 10
+    assert form.fault == form.faults[0]
+    assert form.rule is None
+    whole = {field.name for field in read_form(GAS).fields}
+    assert whole <= {field.name for field in form.fields}  # the form is whole all the same
+    assert as_json(form)["faults"][0] == as_json(form)["fault"]
+    named = [str(error) for error in find_faults(wrong, "gas.toml")]
+    assert len(named) == 10
+    assert all(text.startswith("gas.toml: ") for text in named)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"watch": "sea", "title_en": 7}, ["watch"]),  # what else it should say nobody knows
+        ({"level[0].limit": "much", "title_en": 7}, ["title_en", "level[0].limit"]),
+        ({"clear_limit": 70.0, "kind": 7}, ["kind", "clear_limit"]),
+        ({"comparison": "near", "metric": "smell"}, ["comparison", "metric"]),
+    ],
+)
+def test_what_is_wrong_beside_others_is_named_once_these_are_right(
+    changes: dict[str, Any], fields: list[str]
+) -> None:
+    assert sorted(f.field for f in read_form(change_text(GAS, changes)).faults) == sorted(fields)
+
+
+@pytest.mark.parametrize("file", TEXTS)
+def test_a_rule_without_faults_has_none(file: str) -> None:
+    assert find_faults(TEXTS[file], file) == ()
+    assert [str(e) for e in find_faults("x = ", file)] != []
 
 
 @pytest.mark.parametrize(

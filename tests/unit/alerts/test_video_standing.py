@@ -192,9 +192,9 @@ def test_a_video_rule_that_makes_no_sense_is_refused(fields: dict[str, object], 
 
 def test_the_rule_that_names_a_type_comes_before_the_one_that_names_none() -> None:
     general, special = rule(), replace(rule(types='["hawker"]'), code="hawkers")
-    assert rule_for([general, special], "vendor") is special
-    assert rule_for([general, special], "outstore") is general
-    assert rule_for([special], "outstore") is None
+    assert rule_for([general, special], "vendor", None) is special
+    assert rule_for([general, special], "outstore", None) is general
+    assert rule_for([special], "outstore", None) is None
     assert "hawker" in type_names()
 
 

@@ -265,6 +265,53 @@ def test_an_action_that_waits_for_alarms_names_each_of_them(t: Texts, expected: 
     assert expected.format(why=reason_text(t, GAS_REASON)) in words(drawn)
 
 
+@pytest.mark.parametrize(
+    ("t", "expected"),
+    [
+        (
+            ZH,
+            "须先解除：GAS-1（{why}），须由燃气工程师解除; "
+            "cover/MH-2（{why}），{at} 起由派遣员解除",
+        ),
+        (
+            EN,
+            "released first: GAS-1 ({why}), by a Gas engineer; cover/MH-2 ({why}), "
+            "by a Dispatcher from {at} on",
+        ),
+    ],
+)
+def test_an_action_that_waits_for_a_release_says_who_gives_it_and_when(
+    t: Texts, expected: str
+) -> None:
+    at = "2026-11-22T02:00:00+00:00"
+    alarms = [
+        {
+            "device": "GAS-1",
+            "condition": "",
+            "reason": GAS_REASON,
+            "release_role": None,
+            "releasable_at": None,
+        },
+        {
+            "device": None,
+            "condition": "cover/MH-2",
+            "reason": GAS_REASON,
+            "release_role": "dispatcher",
+            "releasable_at": at,
+        },
+    ]
+    waits = [
+        {
+            "action": "close",
+            "needs": [],
+            "waiting_for": [{"code": "alarm_latched", "alarms": alarms}],
+        }
+    ]
+    drawn = render_actions(t, an_incident(actions=[], steps=[], waiting=waits), keys=True)
+    said = expected.format(why=reason_text(t, GAS_REASON), at=day_and_clock(at))
+    assert said in words(drawn)
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_log_says_in_both_languages_why_the_system_acted(lang: str) -> None:
     t = texts(lang)

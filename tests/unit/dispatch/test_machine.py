@@ -116,6 +116,7 @@ GOOD = Facts(
     gas=FREE,
     standing=[],
     loud=[],
+    latched=[],
     local_now=NOW,
     squad=SQUAD,
     target=replace(an_incident(IncidentState.FILED), id=2),
@@ -197,6 +198,8 @@ RED_ALARM = IncidentAlarm(
     comparison="at_or_above",
     clear_limit=None,
     clearing=False,
+    release_role="gas_engineer",
+    releasable_at=None,
 )
 
 BAD_FACTS: dict[Need, tuple[Facts, type[Exception]]] = {
@@ -209,6 +212,10 @@ BAD_FACTS: dict[Need, tuple[Facts, type[Exception]]] = {
     ),
     Need.GAS_FREE: (
         replace(GOOD, gas=replace(FREE, free=False, reason="release_missing")),
+        Conflict,
+    ),
+    Need.ALARM_RELEASED: (
+        replace(GOOD, latched=[replace(RED_ALARM, state="latched_acknowledged")]),
         Conflict,
     ),
     Need.NO_RED_ALARM: (replace(GOOD, loud=[RED_ALARM]), Conflict),
@@ -256,6 +263,29 @@ def test_what_ends_a_case_is_refused_while_an_alarm_is_loud_and_names_each(
     clearing = [replace(alarm, clearing=True) for alarm in loud]
     facts = replace(GOOD, standing=clearing, loud=clearing)
     assert admit(an_incident(state), someone(Role.ADMIN), full_request(action), facts, NOW)
+
+
+def test_a_latched_alarm_holds_its_case_open_and_says_who_releases_it_from_when_on() -> None:
+    gas = replace(RED_ALARM, state="latched_acknowledged", releasable_at=NOW)
+    cover = replace(an_alarm(None, "cover/MH-2"), release_role="dispatcher", rule_code="c")
+    facts = replace(GOOD, latched=[gas, cover])
+    with pytest.raises(Conflict) as refused:
+        admit(
+            an_incident(IncidentState.CHECKING),
+            someone(Role.CHECKER),
+            full_request(Action.CLOSE),
+            facts,
+            NOW,
+        )
+    said = str(refused.value)
+    assert "GAS-1 (gas-lel) has to be released by a gas engineer" in said
+    assert f"from {NOW.isoformat(timespec='seconds')} on" in said
+    assert "cover/MH-2 (c) has to be released by a dispatcher" in said
+    assert refused.value.current["refused"] == "alarm_latched"
+    assert [a["release_role"] for a in refused.value.current["alarms"]] == [
+        "gas_engineer",
+        "dispatcher",
+    ]
 
 
 def test_every_change_of_an_alarm_sends_somebody_or_is_only_noted() -> None:

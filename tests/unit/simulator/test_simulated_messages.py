@@ -39,6 +39,7 @@ class Registered:
             device.gas,
         )
         self.district = "460107"
+        self.lon, self.lat = device.lon, device.lat
         self.attributes: dict[str, Any] = {}
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from city.device import RegisteredDevice
 from city.place import LonLat, distance_m
 from db.seeds.simulated import SimulatedDevice, planned_devices
 from db.seeds.squads import read_squads
@@ -19,6 +20,8 @@ from simulator.episodes import Episode, Observation
 from simulator.messages import Message
 from simulator.play import FILL_S, play
 from simulator.scenarios import DEFAULT, SCENARIOS
+from wire import FORMATS
+from wire.normalize import normalize
 
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # 11:00 in the district: lamps are off
 NIGHT = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)  # 22:00
@@ -236,3 +239,31 @@ def test_every_scenario_plays_with_devices_of_one_kind_alone(kind: str, small: C
     alone = Cast(tuple(small.of_kind(kind)), ())
     for scenario in SCENARIOS:
         assert sum(1 for _ in during(alone, 120, scenario=scenario)) >= len(alone.devices)
+
+
+def test_a_cover_that_is_carried_off_says_where_it_is(small: Cast) -> None:
+    gone = first(small, "cover-carried-off")
+    device = next(d for d in small.devices if d.code == gone.devices[0])
+    told = []
+    for since, message in during(small, 900, scenario="cover-carried-off"):
+        if device.code.lower() not in message.topic.lower():
+            continue
+        decoded = FORMATS[device.format].parse(message.topic, message.payload, message.at)
+        registered = RegisteredDevice(
+            1,
+            device.code,
+            device.kind,
+            device.district,
+            device.model,
+            None,
+            device.format,
+            device.external_id,
+            device.attributes,
+            "Asia/Shanghai",
+            device.lon,
+            device.lat,
+        )
+        readings = normalize(decoded, registered, message.at).readings
+        told += [(since, r.value) for r in readings if r.metric == "moved_m"]
+    assert len(told) >= 10
+    assert all(200 < value < 280 for _, value in told)

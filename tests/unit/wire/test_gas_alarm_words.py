@@ -61,6 +61,8 @@ class Device:
     code: str = "GD-1"
     district: str = "460107"
     gas: str | None = None
+    lon: float | None = None
+    lat: float | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
 
 

@@ -58,6 +58,8 @@ class Device:
     kind: str = "gas"
     district: str = "460107"
     model: str = ""
+    lon: float | None = None
+    lat: float | None = None
     gas: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
