@@ -39,7 +39,7 @@ def open_message(token: str) -> Any:
     if incident is None:
         return flask.redirect("/notify")
     if may_open(caller.role, "console"):
-        return flask.redirect(f"/console#incident={incident}")
+        return flask.redirect(f"/console#{incident}")
     return flask.redirect(home_of(caller.role))
 
 
