@@ -169,20 +169,16 @@ def end_delivery(
     )
 
 
-def withdraw(
-    conn: Connection, incident_id: int, person: str, problem: str, now: datetime
-) -> list[int]:
+def withdraw(conn: Connection, incident_id: int, person: str, problem: str, now: datetime) -> None:
     """Take back what waits of a case for a person."""
-    rows = conn.execute(
+    conn.execute(
         """
-        UPDATE delivery SET state = 'withdrawn', problem = %(problem)s, due_at = NULL,
-                            ended_at = %(now)s
+        UPDATE delivery
+        SET state = 'withdrawn', problem = %(problem)s, due_at = NULL, ended_at = %(now)s
         WHERE incident_id = %(incident)s AND state = 'queued' AND person = %(person)s
-        RETURNING id
         """,
         {"incident": incident_id, "problem": problem, "now": now, "person": person},
-    ).fetchall()
-    return [row[0] for row in rows]
+    )
 
 
 def withdraw_stranded(conn: Connection, problem: str, now: datetime) -> int:

@@ -19,8 +19,8 @@ from notify.channels.outcome import Message, NotSent, Way
 from notify.channels.registry import SENDERS, limit_of
 from notify.judge import Matter, is_news
 from notify.messages import fit
-from notify.recipients import Person, on_duty, quiet_until
-from notify.steps import SESSION, outcome_told
+from notify.recipients import on_duty, quiet_until
+from notify.steps import SESSION, as_person, outcome_told
 
 log = logging.getLogger(__name__)
 
@@ -74,12 +74,7 @@ def _judge(
         person = next((p for p in people if p.name == row.person), None)
         local = now.astimezone(places.zone_of(conn, row.district))
         duty = on_duty(squads.list_squads(conn, row.district, near=now), local)
-        if (
-            person is None
-            or not Person(
-                person.name, person.role, person.squad, person.signed_in, duty.get(person.name)
-            ).is_there
-        ):
+        if person is None or not as_person(person, duty).is_there:
             return DeliveryState.WITHDRAWN, NOT_THERE
         quiet = quiet_until(person.quiet_from, person.quiet_to, local)
         if quiet and not row.urgent:

@@ -191,8 +191,7 @@ class Telling:
             squad is not None and squad.is_on_duty(local),
             self._gas,
         )
-        known = [Person(p.name, p.role, p.squad, p.signed_in, duty.get(p.name)) for p in people]
-        return choose(step.recipients, asked, known)
+        return choose(step.recipients, asked, [as_person(p, duty) for p in people])
 
     def _ways(self, person: Reachable, *, rings: bool) -> list[tuple[Channel, str]]:
         """A text message always rings."""
@@ -281,6 +280,11 @@ class Telling:
             caller.name,
             {name: value for name, value in payload.items() if value},
         )
+
+
+def as_person(row: Reachable, duty: Mapping[str, bool]) -> Person:
+    """With what the rosters say of them now."""
+    return Person(row.name, row.role, row.squad, row.signed_in, duty.get(row.name))
 
 
 def outcome_told(row: DeliveryRow, kind: str, actor: str, now: datetime) -> NewEvent:
