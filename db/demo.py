@@ -37,7 +37,10 @@ OF_DEVICE = (
     "device_gateway", "device_identity",
     "device_latest", "device_link", "device_return", "lamp_answer",
 )  # fmt: skip
-OF_CASE = ("evidence", "incident_text", "incident_alarm", "deadline", "pause", "assignment")
+OF_CASE = (
+    "evidence", "incident_text", "incident_alarm", "deadline", "pause", "assignment", "delivery",
+    "video_case",
+)  # fmt: skip
 # Large, and full of references to each other: emptied in one go where the log is emptied too.
 CASES = (
     *OF_CASE, "incident_similar", "register_inspection", "incident", "alarm_change",
@@ -125,6 +128,7 @@ def list_hanging(conn: Connection, district: str, people: Sequence[str]) -> list
         "gas pipes": "SELECT code FROM pipe_section WHERE district = %(d)s ORDER BY 1",
         "lighting programmes": "SELECT DISTINCT code FROM lamp_programme WHERE district = %(d)s"
         " AND actor <> ALL(%(people)s) ORDER BY 1",
+        "message channels": "SELECT name FROM message_channel WHERE district = %(d)s ORDER BY 1",
         "feeds": "SELECT name FROM feed WHERE district = %(d)s AND retired_at IS NULL ORDER BY 1",
     }
     hanging = []
