@@ -8,13 +8,13 @@ from typing import Any
 
 from alerts.book import AlarmBook, Change, Finding, place_of
 from alerts.judge import Clear, Raise
+from alerts.lamp_seen import LampRule, LampState, Seen
 from alerts.lifecycle import Input
 from alerts.limits import ReadingRule
 from alerts.reasons import value_reason
 from alerts.rules import Rule
 from alerts.save import as_event
 from alerts.watch.lamp import lamp_reason
-from alerts.watch.lamp_seen import LampRule, LampState, Seen
 from city.alarm import Alarm, AlarmChangeKind
 from city.errors import InvalidInput
 from city.event import NewEvent

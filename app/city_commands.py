@@ -14,6 +14,7 @@ import click
 from alerts import foresight, rule_files
 from alerts import steps as alert_steps
 from alerts.foresight import Foresight
+from alerts.help import help_warning, missing_help
 from alerts.rule_form import find_faults
 from alerts.rule_versions import parse_sane
 from alerts.sanity import look_at
@@ -32,6 +33,9 @@ from app.rule_tables import TESTS, run_texts, shipped_rules
 from app.settings import Settings
 from city.errors import Conflict, InvalidInput
 from city.event import NewEvent
+from city.incident import Role
+from city.lamp_programme import parse_programme
+from city.person import Caller
 from db import calendars, seeds
 from db.pool import Connection
 from db.users import draw_password
@@ -41,12 +45,13 @@ from founding.city_file import CITY_FILE
 from founding.compare import ADDED, CHANGED, Change, as_json, as_lines, codes
 from founding.export import write_folder
 from founding.parts import City, Fault, Shipped, StageLimit
+from lighting import programmes as lamps
 from registers.shipped import shipped_registers
 from wire.model_check import check_text
 
 ACTOR = "cli"
 # Folders inside a city folder.
-INNER = (RULES, "models", "registers")
+INNER = (RULES, "models", "registers", "lighting")
 # A folder in which a file is larger than this is another folder.
 FILE_MAX_BYTES = 200_000_000
 
@@ -73,7 +78,7 @@ def city_check(folders: Sequence[Path]) -> None:
         parts = {
             "divisions": city.divisions, "cells": city.cells, "squads": city.squads,
             "people": city.people, "categories": city.categories, "rules of its own": city.rules,
-            "registers": city.registers,
+            "registers": city.registers, "lighting programmes": city.programmes,
         }  # fmt: skip
         counted = ", ".join(f"{len(found)} {name}" for name, found in parts.items())
         say_oddities(city)
@@ -140,7 +145,7 @@ def city_apply(settings: Settings, folders: Sequence[Path], as_: str, why: str) 
         held = HeldBack(conn, cities, put_rules, identify, why, now)
         done = founding.apply_cities(
             conn, held.cities, ACTOR, now, put_rules=held.put_rules, new_password=draw_password,
-            look_again=held.look_again(conn),
+            look_again=held.look_again(conn), put_programmes=put_programmes,
         )  # fmt: skip
         told = zip(cities, done, strict=True)
         _say({c.district.code: [x for x in d.changes if not held.has(x)] for c, d in told})
@@ -193,7 +198,17 @@ def judged(folders: Sequence[Path]) -> list[City]:
             faults.append(Fault(f"{of}{CITY_FILE}", None, "code", code, "is in two folders"))
         cities[code] = city
     refuse(faults)
+    for city in cities.values():
+        say_helpless(city)
     return list(cities.values())
+
+
+def say_helpless(city: City) -> None:
+    """Which of a city's own rules tell nobody what to do when they raise an alarm: a warning."""
+    for code, text in sorted(city.rules.items()):
+        file = f"{RULES}/{code}.toml"
+        if missing_help(rule_files.parse_rule(text, file).help):
+            click.echo(f"warning: {help_warning(code, file)}", err=True)
 
 
 def table_faults(folder: Path, city: City) -> list[Fault]:
@@ -251,6 +266,18 @@ def shipped() -> Shipped:
         video_types=alert_steps.type_names(),
         registers=shipped_registers(),
     )
+
+
+def put_programmes(
+    conn: Connection, district: str, actor: str, texts: Sequence[str], now: datetime
+) -> Sequence[NewEvent]:
+    """Lighting programmes in force as their next versions; lamps follow from the next step on."""
+    caller = Caller(actor, Role.ADMIN, district)
+    events: list[NewEvent] = []
+    for text in texts:
+        programme = parse_programme(text)
+        events += lamps.save_programme(conn, caller, programme, None, founding.SOURCE, now)[1]
+    return events
 
 
 def put_rules(

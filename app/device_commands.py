@@ -12,6 +12,7 @@ from app.commands import district_of, installation, parse_time, print_json, tran
 from app.settings import Settings
 from city.errors import InvalidInput
 from city.requests import ApproveRequest, OutOfServiceRequest, ReplaceRequest
+from city.scope import Scope
 from db import discovery, listings
 from db.device_changes import list_identities
 from ingest.replay import replay_group
@@ -57,7 +58,7 @@ def _all_devices(
     with transaction(settings) as conn:
         while rows := listings.list_devices(
             conn,
-            district_of(conn, settings),
+            Scope(district_of(conn, settings)),
             now,
             filters=wanted,
             since=None,
@@ -200,7 +201,9 @@ def replace_command(
 def replay_of(settings: Settings, code: str) -> None:
     """Try again what came before the identity was registered."""
     with transaction(settings) as conn:
-        device = listings.find_device(conn, district_of(conn, settings), code, datetime.now(UTC))
+        device = listings.find_device(
+            conn, Scope(district_of(conn, settings)), code, datetime.now(UTC)
+        )
         names = [device.code, device.external_id] if device.external_id else [device.code]
         waiting = discovery.list_stranger_rejects(conn, device.format, names, limit=REPLAY_MAX)
     if waiting:

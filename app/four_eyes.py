@@ -1,5 +1,5 @@
-"""What waits for a second pair of eyes: changes of the gas safety rules, switching that off, and
-orders to many lamps by day (`app.lamps`).
+"""What waits for a second pair of eyes: changes of the gas safety rules, switching that off,
+orders to many lamps by day (`app.lamps`), and time that squads ask for (`app.case_requests`).
 
 Rules are the installation's: they wait as soon as one district has `four_eyes`, in the caller's
 district if it is one of these.
@@ -20,7 +20,7 @@ from alerts.orphans import Orphan
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from alerts.steps import write_retirement, write_rules
-from app import lamps, shelving
+from app import case_requests, lamps, shelving
 from city.approval import Approval, NewApproval, may_decide
 from city.errors import Conflict, Forbidden
 from city.event import NewEvent
@@ -286,6 +286,7 @@ KINDS: Mapping[str, ApprovalKind] = {
     GAS_RULES: ApprovalKind(ROLES, alarms.lock_alarms, _before, _moved, _put),
     **shelving.KINDS,
     **lamps.KINDS,
+    **case_requests.KINDS,
 }
 
 
@@ -295,9 +296,10 @@ KINDS: Mapping[str, ApprovalKind] = {
 def list_approvals(
     conn: Connection, caller: Caller, *, below: int | None = None, limit: int = 100
 ) -> Sequence[Approval]:
-    """Newest first. A dispatcher sees what dispatchers decide, and what they asked for."""
+    """Newest first. A dispatcher sees what dispatchers decide, what is asked for cases, and what
+    they asked for themselves."""
     own = [name for name, kind in KINDS.items() if caller.role in kind.roles]
-    kinds = own if caller.role is Role.DISPATCHER else None
+    kinds = [*own, case_requests.CASE_STEP] if caller.role is Role.DISPATCHER else None
     return approvals.list_approvals(
         conn, caller.district, below=below, limit=limit, kinds=kinds, or_asked_by=caller.name
     )
@@ -322,4 +324,4 @@ def person(conn: Connection, name: str, password: str, district: str) -> Caller:
     found = users.verify(conn, name, password)
     if found is None or found.district != district:
         raise Forbidden(f"{name} is nobody of district {district}, or the password is another")
-    return found.caller
+    return users.caller_of(conn, found)

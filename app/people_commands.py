@@ -16,6 +16,10 @@ from db import users
 from db.pool import Connection
 from people import steps as people
 
+division_option = click.option(
+    "--division", "divisions", multiple=True, metavar="CODE",
+    help="Code of a street or another division to which they are bounded; may be repeated.",
+)  # fmt: skip
 ROLES = [role.value for role in Role if role is not Role.SYSTEM]
 
 
@@ -46,6 +50,8 @@ def user_list(settings: Settings) -> None:
         squad = account.squad or ""
         if account.second_factor_at:
             state += ", with second factor"
+        if account.divisions:
+            state += f", in {';'.join(account.divisions)} alone"
         click.echo(f"{account.name:<24}{account.role.value:<14}{squad:<12}{state}")
 
 
@@ -53,10 +59,13 @@ def user_list(settings: Settings) -> None:
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), required=True)
 @click.option("--squad", default=None, help="Code of the squad, for a squad leader.")
+@division_option
 @installation
-def user_add(settings: Settings, name: str, role: str, squad: str | None) -> None:
+def user_add(
+    settings: Settings, name: str, role: str, squad: str | None, divisions: tuple[str, ...]
+) -> None:
     """Add a user; the password is read from standard input."""
-    wanted = UserRequest(name, _read_password(), role, squad)
+    wanted = UserRequest(name, _read_password(), role, squad, divisions=divisions)
     with transaction(settings) as conn:
         people.add_user(conn, _cli(conn, settings), wanted, datetime.now(UTC))
     click.echo(f"user {name} may sign in as {role}")
@@ -107,13 +116,25 @@ def user_reset_second_factor(settings: Settings, name: str) -> None:
 @click.argument("name")
 @click.argument("role", type=click.Choice(ROLES))
 @click.option("--squad", default=None, help="Code of the squad, for a squad leader.")
+@division_option
+@click.option("--whole-district", is_flag=True, help="No division bounds them any more.")
 @installation
-def user_role(settings: Settings, name: str, role: str, squad: str | None) -> None:
-    """Give a user another role; open pages start anew with it."""
+def user_role(
+    settings: Settings,
+    name: str,
+    role: str,
+    squad: str | None,
+    divisions: tuple[str, ...],
+    whole_district: bool,
+) -> None:
+    """Give a user another role or other divisions; open pages start anew with it. Without
+    --division and --whole-district the divisions stay."""
+    if divisions and whole_district:
+        raise click.UsageError("--division and --whole-district exclude each other")
+    stay = not (divisions or whole_district)
+    wanted = RoleRequest(role, squad, divisions=None if stay else divisions)
     with transaction(settings) as conn:
-        people.set_role(
-            conn, _cli(conn, settings), name, RoleRequest(role, squad), datetime.now(UTC)
-        )
+        people.set_role(conn, _cli(conn, settings), name, wanted, datetime.now(UTC))
     click.echo(f"user {name} is {role}{f' of {squad}' if squad else ''}")
 
 
@@ -130,6 +151,8 @@ def token_list(settings: Settings) -> None:
         tokens = users.list_tokens(conn, district_of(conn, settings))
     for found in tokens:
         state = f"revoked {_day(found.revoked_at)}" if found.revoked_at else "valid"
+        if found.divisions:
+            state += f", in {';'.join(found.divisions)} alone"
         click.echo(f"{found.name:<24}{found.role.value:<14}{found.squad or '':<12}{state}")
 
 
@@ -137,11 +160,14 @@ def token_list(settings: Settings) -> None:
 @click.option("--name", required=True)
 @click.option("--role", type=click.Choice(ROLES), required=True)
 @click.option("--squad", default=None, help="Code of the squad, for a squad leader's token.")
+@division_option
 @installation
-def token_create(settings: Settings, name: str, role: str, squad: str | None) -> None:
+def token_create(
+    settings: Settings, name: str, role: str, squad: str | None, divisions: tuple[str, ...]
+) -> None:
     """Create an API token and print it, once."""
     with transaction(settings) as conn:
-        wanted = TokenRequest(name, role, squad)
+        wanted = TokenRequest(name, role, squad, divisions)
         secret = people.create_token(conn, _cli(conn, settings), wanted, datetime.now(UTC))
     click.echo(secret)
 

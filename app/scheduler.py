@@ -210,6 +210,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("case texts", 1, dispatch_steps.write_case_texts),
     ("pictures", 60, keep_pictures),
     (DEADLINES, 1, dispatch_steps.tick_deadlines),
+    ("published figures", 300, dispatch_steps.publish_due),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),
     ("quarantine", 300, reject_counts.trim_rejects),

@@ -12,6 +12,7 @@ from app.commands import WORK_COMMANDS, device, rules
 from app.demo_commands import add_demo_commands
 from app.device_commands import add_device_commands
 from app.feed_commands import feed_group
+from app.kpi_commands import kpi_group
 from app.lighting_commands import lighting_group
 from app.people_commands import token, user
 from app.permit_commands import permit_group
@@ -52,6 +53,7 @@ VERBS: dict[str, click.Command] = {
         approval_group,
         city_group,
         feed_group,
+        kpi_group,
         lighting_group,
         permit_group,
         register_group,

@@ -15,6 +15,7 @@ from typing import Any
 
 import stack
 from bench import city_load
+from city.scope import Scope
 from db import case_search, districts
 from db.case_search import CaseRow
 from db.pool import Connection, connect
@@ -131,7 +132,7 @@ def _ask(conn: Connection, district: str) -> dict[str, Any]:
         took = []
         for _ in range(ASKED):
             began = time.perf_counter()
-            find_cases(conn, district, query(), states=states)
+            find_cases(conn, Scope(district), query(), states=states)
             took.append((time.perf_counter() - began) * 1000)
         took.sort()
         figures[f"{name} p50_ms"] = took[len(took) // 2]

@@ -82,10 +82,11 @@ def checked_out(commit: str) -> Iterator[Path]:
     subprocess.run([*git, "prune"], check=True)
     subprocess.run([*git, "add", "--quiet", "--detach", str(FOLDER), commit], check=True)
     try:
-        (FOLDER / ".stack").symlink_to(ROOT / ".stack")
+        # A copy: an earlier tree links programs to the folder that it finds them in.
+        shutil.copytree(ROOT / ".stack" / "servers", FOLDER / ".stack" / "servers", symlinks=True)
         yield FOLDER
     finally:
-        (FOLDER / ".stack").unlink(missing_ok=True)
+        shutil.rmtree(FOLDER / ".stack", ignore_errors=True)
         subprocess.run([*git, "remove", "--force", str(FOLDER)], check=True)
 
 

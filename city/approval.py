@@ -76,6 +76,19 @@ class Approval:
         return ApprovalState.EXPIRED if over else self.state
 
 
+@dataclass(frozen=True, slots=True)
+class CaseRequest:
+    """What was asked for an incident and waits for the duty chief."""
+
+    id: int
+    action: str
+    asked_by: str
+    asked_at: datetime
+    why: str
+    until: datetime | None
+    expires_at: datetime
+
+
 def digest_of(kind: str, change: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     """SHA-256 of what is approved, in one spelling of JSON."""
     text = json.dumps([kind, change, before], ensure_ascii=False, sort_keys=True)

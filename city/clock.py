@@ -163,6 +163,7 @@ class Deadline:
     stopped_at: datetime | None = None
     escalated: str = ""
     escalate_at: datetime | None = None
+    carried_at: datetime | None = None  # it is that of a case that was merged into this one then
 
     @property
     def kind(self) -> ClockKind:

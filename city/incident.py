@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from city.place import LonLat
 
@@ -48,6 +49,7 @@ class Action(StrEnum):
     SUSPEND = "suspend"
     RESUME = "resume"
     MERGE = "merge"
+    UNMERGE = "unmerge"  # take a merge back
     SPLIT = "split"
     REOPEN = "reopen"
     CANCEL = "cancel"
@@ -138,6 +140,38 @@ class Incident:
     def subject(self) -> str:
         """Name of this incident in the event log."""
         return f"incident:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A squad was sent; `attempt` is the one of the handling clock that is its own."""
+
+    id: int
+    incident_id: int
+    squad: str
+    assigned_by: str
+    assigned_at: datetime
+    acknowledged_at: datetime | None
+    arrived_at: datetime | None
+    ended_at: datetime | None
+    end_reason: str | None
+    attempt: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """A merge that stands: which clocks of the merged incident it stopped, which alarms it moved,
+    and what clocks and severity of the other one were before (`kept` as `dispatch.merging` puts
+    it)."""
+
+    id: int
+    incident_id: int
+    into_id: int
+    merged_at: datetime
+    stopped: list[int]
+    alarms: list[int]
+    kept: list[dict[str, Any]]
+    severity: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,12 +34,14 @@ class Trip:
 @dataclass(frozen=True, slots=True)
 class Deed:
     """What a person, or the clockwork, does to an incident at a time. `evidence` are the stages
-    that get a file just before it. The version that a request names does not count."""
+    that get a file just before it; `approved_by` is the duty chief who let it happen, where that
+    takes one. The version that a request names does not count."""
 
     at: datetime
     caller: Caller
     request: ActionRequest
     evidence: tuple[str, ...] = ()
+    approved_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

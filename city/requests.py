@@ -22,6 +22,23 @@ class VersionRequest:
     version: int
 
 
+# Key figures
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """Freeze the figures of a `period` that is over: 2026-07, 2026-Q3 or 2026."""
+
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestateRequest:
+    """Why the figures of a published period are published anew."""
+
+    why: str
+
+
 # Incidents
 
 
@@ -264,15 +281,18 @@ class UserRequest:
     role: str
     squad: str | None = None
     display_name: str = ""
+    divisions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RoleRequest:
-    """Another role, and the squad of a squad leader."""
+    """Another role, the squad of a squad leader, and the divisions that somebody is bounded to;
+    without `divisions` these stay, none at all mean the whole district."""
 
     role: str
     squad: str | None = None
     version: int | None = None
+    divisions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +310,7 @@ class TokenRequest:
     name: str
     role: str
     squad: str | None = None
+    divisions: tuple[str, ...] = ()
 
 
 # Settings

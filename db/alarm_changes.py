@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -126,11 +127,29 @@ def link_alarm(conn: Connection, alarm_id: int, incident_id: int) -> None:
     )
 
 
-def move_alarms(conn: Connection, from_incident: int, to_incident: int) -> int:
-    """A merged incident hands its alarms over."""
+def move_alarms(conn: Connection, from_incident: int, to_incident: int) -> list[int]:
+    """A merged incident hands its alarms over; answers which."""
     moved = conn.execute(
-        "UPDATE incident_alarm SET incident_id = %s WHERE incident_id = %s",
+        "UPDATE incident_alarm SET incident_id = %s WHERE incident_id = %s RETURNING alarm_id",
         (to_incident, from_incident),
+    )
+    return sorted(row[0] for row in moved)
+
+
+def move_alarms_back(
+    conn: Connection, from_incident: int, to_incident: int, ids: Sequence[int], since: datetime
+) -> int:
+    """A merge is taken back: these go back, and whatever of their conditions came since."""
+    moved = conn.execute(
+        """
+        UPDATE incident_alarm link SET incident_id = %(to)s
+        FROM alarm a
+        WHERE link.incident_id = %(from)s AND a.id = link.alarm_id
+          AND (a.id = ANY(%(ids)s)
+               OR a.raised_at >= %(since)s
+                  AND a.condition IN (SELECT condition FROM alarm WHERE id = ANY(%(ids)s)))
+        """,
+        {"from": from_incident, "to": to_incident, "ids": list(ids), "since": since},
     )
     return moved.rowcount
 

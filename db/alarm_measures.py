@@ -13,7 +13,9 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
 
 # ISA-18.2: so many announcements in a minute; another implementation counts transitions.
 CHATTER_ANNOUNCED, CHATTER_IN = 3, timedelta(minutes=1)
@@ -24,14 +26,18 @@ STALE_AFTER = timedelta(hours=24)
 PRESENT = timedelta(minutes=3)
 TOP = 10
 
-TOLD = """
+# Of an alarm `a` and its device `d`.
+SEEN = inside("d", cell="coalesce(a.unit_grid, d.unit_grid)")
+TOLD = f"""
     SELECT a.id, a.condition, a.rule_code, a.device_id, a.raised_at AS at
-    FROM alarm a
-    WHERE a.district = %(district)s AND a.raised_at >= %(from)s AND a.raised_at < %(to)s
+    FROM alarm a LEFT JOIN device d ON d.id = a.device_id
+    WHERE a.district = %(district)s AND {SEEN}
+      AND a.raised_at >= %(from)s AND a.raised_at < %(to)s
     UNION ALL
     SELECT a.id, a.condition, a.rule_code, a.device_id, c.at
     FROM alarm_change c JOIN alarm a ON a.id = c.alarm_id
-    WHERE a.district = %(district)s AND c.at >= %(from)s AND c.at < %(to)s
+    LEFT JOIN device d ON d.id = a.device_id
+    WHERE a.district = %(district)s AND {SEEN} AND c.at >= %(from)s AND c.at < %(to)s
       AND c.kind IN ('escalated', 'retripped')
 """
 
@@ -77,18 +83,18 @@ class Counts:
 
 
 def list_announced(
-    conn: Connection, district: str, from_: datetime, to: datetime
+    conn: Connection, scope: Scope, from_: datetime, to: datetime
 ) -> list[tuple[datetime, int]]:
     """Announcements of [from_, to) in order, each with the alarm's id."""
     with conn.cursor(binary=True) as cursor:
         return cursor.execute(
             f"SELECT at, id FROM ({TOLD}) told ORDER BY at, id",
-            {"district": district, "from": from_, "to": to},
+            {"district": scope.district, "within": scope.codes, "from": from_, "to": to},
         ).fetchall()
 
 
 def list_bad_actors(
-    conn: Connection, district: str, from_: datetime, to: datetime, limit: int = TOP
+    conn: Connection, scope: Scope, from_: datetime, to: datetime, limit: int = TOP
 ) -> tuple[list[BadActor], list[BadActor]]:
     """Those that were announced most, and those that chattered, most first."""
     with conn.cursor(row_factory=class_row(BadActor)) as cursor:
@@ -99,7 +105,9 @@ def list_bad_actors(
                 UNION ALL
                 SELECT a.condition, c.at
                 FROM alarm_change c JOIN alarm a ON a.id = c.alarm_id
-                WHERE a.district = %(district)s AND c.at >= %(from)s AND c.at < %(to)s
+                LEFT JOIN device d ON d.id = a.device_id
+                WHERE a.district = %(district)s AND {SEEN}
+                  AND c.at >= %(from)s AND c.at < %(to)s
                   AND c.kind IN ('cleared', 'latched')
             ), quick AS (
                 SELECT condition, count(*) AS spots FROM (
@@ -128,7 +136,8 @@ def list_bad_actors(
             ORDER BY announced DESC, condition
             """,
             {
-                "district": district, "from": from_, "to": to, "limit": limit,
+                "district": scope.district, "within": scope.codes, "from": from_, "to": to,
+                "limit": limit,
                 "told_in": CHATTER_IN, "moves_in": CHATTER_MOVES_IN,
             },
         ).fetchall()  # fmt: skip
@@ -136,14 +145,18 @@ def list_bad_actors(
     return found[:limit], chattering[:limit]
 
 
-def count_alarms(conn: Connection, district: str, from_: datetime, to: datetime) -> Counts:
+def count_alarms(conn: Connection, scope: Scope, from_: datetime, to: datetime) -> Counts:
     """What was raised in [from_, to), and what is not over at its end."""
     with conn.cursor(row_factory=class_row(Counts)) as cursor:
         row = cursor.execute(
-            """
+            f"""
+            WITH seen AS (
+                SELECT a.* FROM alarm a LEFT JOIN device d ON d.id = a.device_id
+                WHERE a.district = %(district)s AND {SEEN}
+            )
             SELECT raised.*, standing.*, (
-                SELECT count(*) FROM alarm_change c JOIN alarm a ON a.id = c.alarm_id
-                WHERE a.district = %(district)s AND c.at >= %(from)s AND c.at < %(to)s
+                SELECT count(*) FROM alarm_change c JOIN seen ON seen.id = c.alarm_id
+                WHERE c.at >= %(from)s AND c.at < %(to)s
                   AND c.kind = 'shelved') AS shelved
             FROM (
                 SELECT count(*) AS raised,
@@ -152,38 +165,44 @@ def count_alarms(conn: Connection, district: str, from_: datetime, to: datetime)
                              count(*) FILTER (WHERE severity = 3),
                              count(*) FILTER (WHERE severity = 4)] AS by_severity,
                        count(*) FILTER (WHERE cleared_at - sensed_at < %(fleeting)s) AS fleeting
-                FROM alarm
-                WHERE district = %(district)s AND raised_at >= %(from)s AND raised_at < %(to)s
+                FROM seen
+                WHERE raised_at >= %(from)s AND raised_at < %(to)s
             ) raised, (
                 SELECT count(*) AS standing,
                        count(*) FILTER (WHERE raised_at < %(to)s - %(stale)s) AS stale
-                FROM alarm
-                WHERE district = %(district)s AND raised_at < %(to)s
+                FROM seen
+                WHERE raised_at < %(to)s
                   AND (state <> 'normal' OR ended_at >= %(to)s)
             ) standing
             """,
             {
-                "district": district, "from": from_, "to": to, "fleeting": FLEETING,
-                "stale": STALE_AFTER,
+                "district": scope.district, "within": scope.codes, "from": from_, "to": to,
+                "fleeting": FLEETING, "stale": STALE_AFTER,
             },
         ).fetchone()  # fmt: skip
     assert row is not None, "aggregates give one row"
     return row
 
 
-def list_stale(conn: Connection, district: str, to: datetime, limit: int = 50) -> list[LongAlarm]:
+def list_stale(conn: Connection, scope: Scope, to: datetime, limit: int = 50) -> list[LongAlarm]:
     """Not over at `to` although they were raised a day before, oldest first."""
     with conn.cursor(row_factory=class_row(LongAlarm)) as cursor:
         return cursor.execute(
-            """
+            f"""
             SELECT a.id, a.condition, a.rule_code AS rule, d.code AS device, a.severity, a.state,
                    a.raised_at
             FROM alarm a LEFT JOIN device d ON d.id = a.device_id
-            WHERE a.district = %(district)s AND a.raised_at < %(to)s - %(stale)s
+            WHERE a.district = %(district)s AND {SEEN} AND a.raised_at < %(to)s - %(stale)s
               AND (a.state <> 'normal' OR a.ended_at >= %(to)s)
             ORDER BY a.raised_at LIMIT %(limit)s
             """,
-            {"district": district, "to": to, "stale": STALE_AFTER, "limit": limit},
+            {
+                "district": scope.district,
+                "within": scope.codes,
+                "to": to,
+                "stale": STALE_AFTER,
+                "limit": limit,
+            },
         ).fetchall()
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from city.approval import Approval, ApprovalState, NewApproval
+from city.approval import Approval, ApprovalState, CaseRequest, NewApproval
 from db.pool import Connection
 
 
@@ -68,6 +68,29 @@ def lock_approval(conn: Connection, district: str, number: int) -> Approval | No
             """,
             (district, number),
         ).fetchone()
+
+
+def lock_kind(conn: Connection, kind: str) -> None:
+    """Nobody else asks for, or decides, one of this kind until the commit."""
+    conn.execute("SELECT pg_advisory_xact_lock(hashtext('approval'), hashtext(%s))", (kind,))
+
+
+def list_waiting_for_incident(
+    conn: Connection, district: str, incident_id: int, now: datetime
+) -> list[CaseRequest]:
+    """What is asked for an incident and nobody has decided yet, oldest first."""
+    with conn.cursor(row_factory=class_row(CaseRequest)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, change ->> 'action' AS action, asked_by, asked_at, why, expires_at,
+                   (change ->> 'until')::timestamptz AS until
+            FROM approval
+            WHERE district = %s AND state = 'waiting' AND expires_at > %s
+              AND (change ->> 'incident')::bigint = %s
+            ORDER BY id
+            """,
+            (district, now, incident_id),
+        ).fetchall()
 
 
 def list_approvals(

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from psycopg.rows import class_row
 
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
 
 # Cases looked through newest first before the index is asked: what is common is found here.
 NEWEST = 4_000
@@ -135,7 +137,7 @@ def save_rows(conn: Connection, rows: Sequence[CaseRow]) -> None:
 
 def find(
     conn: Connection,
-    district: str,
+    scope: Scope,
     wanted: Sequence[Wanted],
     *,
     states: Sequence[str] | None,
@@ -149,7 +151,8 @@ def find(
     """
     test, values = _test(wanted)
     values |= {
-        "district": district,
+        "district": scope.district,
+        "within": scope.codes,
         "states": None if states is None else list(states),
         "before": before_id,
         "limit": limit,
@@ -166,6 +169,7 @@ def find(
             ORDER BY incident_id DESC LIMIT {newest}
         ) t JOIN incident i ON i.id = t.incident_id
         WHERE {test} AND (%(states)s::text[] IS NULL OR i.state = ANY(%(states)s))
+          AND {inside("i")}
         ORDER BY t.incident_id DESC LIMIT %(limit)s
         """,
         values,
@@ -182,6 +186,7 @@ def find(
         )
         SELECT t.incident_id FROM t JOIN incident i ON i.id = t.incident_id
         WHERE {test} AND (%(states)s::text[] IS NULL OR i.state = ANY(%(states)s))
+          AND {inside("i")}
         ORDER BY t.incident_id DESC LIMIT %(limit)s
         """,
         values,

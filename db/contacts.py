@@ -20,6 +20,7 @@ class Reachable:
     name: str
     role: str
     squad: str | None
+    divisions: list[str]
     signed_in: bool
     email: str
     phone: str
@@ -33,7 +34,7 @@ def list_reachable(conn: Connection, district: str, since: datetime) -> list[Rea
     with conn.cursor(row_factory=class_row(Reachable)) as cursor:
         return cursor.execute(
             """
-            SELECT u.name, u.role, u.squad,
+            SELECT u.name, u.role, u.squad, u.divisions,
                    EXISTS (SELECT FROM session_begin s WHERE s.name = u.name
                            AND s.began_at > %(since)s
                            AND (u.sessions_from IS NULL OR u.sessions_from <= s.began_at)

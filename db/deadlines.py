@@ -33,7 +33,9 @@ def update_deadline(conn: Connection, deadline: Deadline) -> None:
     conn.execute(
         """
         UPDATE deadline SET
-            limit_amount = %(limit_amount)s, calendar_version = %(calendar_version)s,
+            started_at = %(started_at)s, limit_amount = %(limit_amount)s,
+            limit_unit = %(limit_unit)s, calendar = %(calendar)s,
+            calendar_version = %(calendar_version)s, carried_at = %(carried_at)s,
             due_at = %(due_at)s, beyond_calendar = %(beyond_calendar)s, counted = %(counted)s,
             warn_at = %(warn_at)s, warned_at = %(warned_at)s, overdue_at = %(overdue_at)s,
             paused_at = %(paused_at)s, met_at = %(met_at)s, stopped_at = %(stopped_at)s,
@@ -52,7 +54,7 @@ def list_deadlines(conn: Connection, incident_id: int) -> list[Deadline]:
             SELECT id, district, incident_id, clock, attempt, started_at, limit_amount,
                    limit_unit, calendar, calendar_version, due_at, beyond_calendar, counted,
                    warn_at, warned_at, overdue_at, paused_at, met_at, stopped_at, escalated,
-                   escalate_at
+                   escalate_at, carried_at
             FROM deadline WHERE incident_id = %s ORDER BY started_at, id
             """,
             (incident_id,),

@@ -38,9 +38,11 @@ OF_DEVICE = (
     "device_latest", "device_link", "device_return", "lamp_answer",
 )  # fmt: skip
 OF_CASE = (
-    "evidence", "incident_text", "incident_alarm", "deadline", "pause", "assignment", "delivery",
-    "video_case",
+    "evidence", "incident_text", "incident_alarm", "incident_merge", "deadline", "pause",
+    "assignment", "delivery", "video_case",
 )  # fmt: skip
+# What is only ever added to; a demonstration takes its own with it.
+NEVER_CHANGED = ("case_fact", "kpi_publication")
 # Large, and full of references to each other: emptied in one go where the log is emptied too.
 CASES = (
     *OF_CASE, "incident_similar", "register_inspection", "incident", "alarm_change",
@@ -196,6 +198,12 @@ def remove(
     for table in OF_DISTRICT:
         query = SQL("DELETE FROM {} WHERE district = %s").format(Identifier(table))
         removed[table] = removed.get(table, 0) + conn.execute(query, (district,)).rowcount
+    for table in NEVER_CHANGED:
+        name = Identifier(table)
+        conn.execute(SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(name))
+        query = SQL("DELETE FROM {} WHERE district = %s").format(name)
+        removed[table] = conn.execute(query, (district,)).rowcount
+        conn.execute(SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(name))
     removed["district"] = conn.execute("DELETE FROM district WHERE code = %s", (district,)).rowcount
     return {table: count for table, count in removed.items() if count > 0}
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from city.place import Division
 from db.pool import Connection
@@ -34,6 +36,34 @@ def list_divisions(conn: Connection, district: str) -> list[Division]:
             "SELECT code, level, name, parent FROM division WHERE district = %s ORDER BY code",
             (district,),
         ).fetchall()
+
+
+def list_outlines(conn: Connection, district: str) -> dict[str, dict[str, Any]]:
+    """Outlines of divisions as GeoJSON geometries, by code."""
+    rows = conn.execute(
+        """
+        SELECT division, outline FROM division_outline JOIN division ON code = division
+        WHERE district = %s ORDER BY division
+        """,
+        (district,),
+    ).fetchall()
+    return dict(rows)
+
+
+def save_outlines(conn: Connection, outlines: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put outlines in, in the place of those of the same divisions."""
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO division_outline (division, outline) VALUES (%s, %s)
+            ON CONFLICT (division) DO UPDATE SET outline = excluded.outline
+            """,
+            [(code, Jsonb(outline)) for code, outline in outlines.items()],
+        )
+
+
+def delete_outlines(conn: Connection, divisions: Sequence[str]) -> None:
+    conn.execute("DELETE FROM division_outline WHERE division = ANY(%s)", (list(divisions),))
 
 
 def save_divisions(

@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 
 from city.errors import NotFound
 from city.incident import Incident, ListedIncident
+from city.scope import Scope
 from db.pool import Connection
 from db.row_columns import (
     assignments,
@@ -18,6 +19,7 @@ from db.row_columns import (
     select_list,
     values_of,
 )
+from db.scopes import inside
 
 COLUMNS = select_list(Incident, "incident")
 # What may change; the version counts such changes.
@@ -120,7 +122,7 @@ def list_by_id(conn: Connection, ids: Sequence[int], district: str | None) -> li
 
 def list_incidents(
     conn: Connection,
-    district: str,
+    scope: Scope,
     *,
     states: Sequence[str] | None = None,
     squad: str | None = None,
@@ -134,7 +136,7 @@ def list_incidents(
     before_id: int | None = None,
     limit: int | None = 100,
 ) -> list[ListedIncident]:
-    """Incidents of a district, newest first; the next page is what comes `before_id`.
+    """Incidents of a scope, newest first; the next page is what comes `before_id`.
 
     `device` finds the incidents at that device and those that an alarm of it has joined.
     """
@@ -153,7 +155,7 @@ def list_incidents(
                 WHERE incident_id = i.id AND met_at IS NULL AND stopped_at IS NULL
                 ORDER BY due_at LIMIT 1
             ) d ON true
-            WHERE i.district = %(district)s
+            WHERE i.district = %(district)s AND {inside("i")}
               AND (%(states)s::text[] IS NULL OR i.state = ANY(%(states)s))
               AND (%(squad)s::text IS NULL OR i.squad = %(squad)s)
               AND (%(category)s::text IS NULL OR i.category = %(category)s)
@@ -173,7 +175,8 @@ def list_incidents(
             LIMIT %(limit)s
             """,
             {
-                "district": district,
+                "district": scope.district,
+                "within": scope.codes,
                 "states": None if states is None else list(states),
                 "squad": squad,
                 "category": category,

@@ -8,7 +8,9 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from city.errors import InvalidInput
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
 
 GROUPINGS = ("district", "street", "squad", "category")
 
@@ -17,12 +19,17 @@ GROUPINGS = ("district", "street", "squad", "category")
 class KpiRow:
     """Figures of one group. A time is in seconds, None where nothing was measured.
 
-    due_to_handle   handling clocks met in the period, or run out in it and not met by its end;
-                    a suspended one runs out for nobody
-    handled         of these, met; handled_in_time: met by their due time
-    due_to_close    incidents closed in the period, or open at its end with a handling or
-                    checking clock that ran out in it
-    closed          of these, closed; closed_in_time: no handling or checking clock met late
+    An attempt is a squad that was sent, with its handling clock; it counts for that squad whoever
+    finished later, and whatever became of the case.
+
+    due_to_handle   attempts finished in the period, or whose clock ran out in it and that were
+                    not finished by its end; a suspended one runs out for nobody
+    handled         of these, finished; handled_in_time: by their due time
+    due_to_close    incidents closed in the period and not reopened in it, or open at its end with
+                    a handling or checking clock that ran out in it
+    closed          of these, closed; closed_in_time: no handling or checking clock of it ran out
+    reworked        attempts that were sent back to do again
+    returned        attempts that were given back unfinished; returned_late: after their due time
     """
 
     key: str
@@ -38,6 +45,7 @@ class KpiRow:
     closed_in_time: int
     reworked: int
     returned: int
+    returned_late: int
     alarm_to_dispatch_count: int
     alarm_to_dispatch_median_s: float | None
     alarm_to_dispatch_p90_s: float | None
@@ -56,112 +64,113 @@ class KpiRow:
 
 
 def list_kpi(
-    conn: Connection, district: str, start: datetime, end: datetime, by: str
+    conn: Connection, scope: Scope, start: datetime, end: datetime, by: str
 ) -> list[KpiRow]:
-    """Figures of [start, end) by "district", "street", "squad" or "category", one row a group.
+    """Figures of a scope in [start, end), one row a group by "district", "street", "squad" or
+    "category".
 
-    A case counts where something of it happened in the period. Cancelled, rejected and merged
-    cases count as opened only.
+    They are counted from what the log said in the period: what happens later changes none of
+    them, and a clock that is due later is not missed yet. What a case did as a whole counts for
+    the squad that had it last, at the end of the period.
     """
     if by not in GROUPINGS:
         raise InvalidInput("by", by, "must be one of " + ", ".join(GROUPINGS))
     with conn.cursor(row_factory=class_row(KpiRow)) as cursor:
         return cursor.execute(
-            """
-            WITH judged AS (
-                SELECT i.*,
-                       CASE %(by)s WHEN 'street' THEN coalesce(i.street, '')
-                                   WHEN 'squad' THEN coalesce(i.squad, '')
-                                   WHEN 'category' THEN i.category
-                                   ELSE i.district END AS key,
-                       i.state NOT IN ('rejected', 'cancelled', 'merged') AS counts,
-                       i.opened_at >= %(start)s AND i.opened_at < %(end)s AS opened_in,
-                       i.filed_at >= %(start)s AND i.filed_at < %(end)s AS filed_in,
-                       i.dispatched_at >= %(start)s AND i.dispatched_at < %(end)s AS dispatched_in,
-                       i.acknowledged_at >= %(start)s AND i.acknowledged_at < %(end)s
-                           AS acknowledged_in,
-                       i.arrived_at >= %(start)s AND i.arrived_at < %(end)s AS arrived_in,
-                       i.handled_at >= %(start)s AND i.handled_at < %(end)s AS handled_in,
-                       i.state = 'closed' AND i.closed_at >= %(start)s AND i.closed_at < %(end)s
-                           AS closed_in,
-                       h.met_at >= %(start)s AND h.met_at < %(end)s AS met_in,
-                       h.paused_at IS NULL AND h.due_at >= %(start)s AND h.due_at < %(end)s
-                           AND coalesce(h.met_at, %(end)s) >= %(end)s AS ran_out_in,
-                       h.met_at <= h.due_at AS met_in_time,
-                       coalesce(c.met_late, false) AS met_late,
-                       coalesce(c.ran_out, false)
-                           AND (i.closed_at IS NULL OR i.closed_at >= %(end)s) AS close_ran_out,
-                       alarmed.raised_at
-                FROM incident i
+            f"""
+            WITH said AS (
+                SELECT f.*, i.street, i.category FROM case_fact f
+                JOIN incident i ON i.id = f.incident_id
+                WHERE f.district = %(district)s AND {inside("i")}
+                  AND f.at >= %(start)s AND f.at < %(end)s
+            ), ran_out AS (
+                SELECT f.* FROM said f
+                WHERE f.kind = 'ran_out' AND NOT EXISTS (
+                    SELECT FROM case_fact x
+                    WHERE x.incident_id = f.incident_id AND x.kind = 'excused'
+                      AND x.clock = f.clock AND x.attempt = f.attempt AND x.at < %(end)s)
+            ), counted AS (
+                SELECT f.*, f.kind AS what,
+                       f.kind IN ('opened', 'filed') AS of_case
+                FROM said f WHERE f.kind NOT IN ('ran_out', 'closed', 'excused')
+                UNION ALL
+                SELECT f.*, 'missed', false
+                FROM ran_out f
+                WHERE f.clock = 'handle' AND NOT EXISTS (
+                    SELECT FROM case_fact h
+                    WHERE h.incident_id = f.incident_id AND h.kind = 'handled'
+                      AND h.attempt = f.attempt AND h.at < %(end)s)
+                UNION ALL
+                -- The last that was said of the end of a case: it is closed, or open and late.
+                SELECT f.*, 'closed', true
+                FROM said f
+                WHERE f.kind = 'closed' AND NOT EXISTS (
+                    SELECT FROM case_fact x
+                    WHERE x.incident_id = f.incident_id AND x.at < %(end)s AND x.seq > f.seq
+                      AND x.kind IN ('closed', 'ended', 'reopened'))
+                UNION ALL
+                SELECT late.*, 'open_late', true
+                FROM (SELECT DISTINCT ON (incident_id) * FROM ran_out ORDER BY incident_id, seq)
+                    AS late
                 LEFT JOIN LATERAL (
-                    SELECT due_at, met_at, paused_at FROM deadline
-                    WHERE incident_id = i.id AND clock = 'handle' AND stopped_at IS NULL
-                    ORDER BY attempt DESC LIMIT 1
-                ) h ON true
+                    SELECT x.kind FROM case_fact x
+                    WHERE x.incident_id = late.incident_id AND x.at < %(end)s
+                      AND x.kind IN ('closed', 'ended', 'reopened')
+                    ORDER BY x.seq DESC LIMIT 1
+                ) AS over ON true
+                WHERE over.kind IS DISTINCT FROM 'closed' AND over.kind IS DISTINCT FROM 'ended'
+            ), keyed AS (
+                SELECT c.what, c.late, c.seconds,
+                       CASE %(by)s WHEN 'street' THEN coalesce(c.street, '')
+                                   WHEN 'category' THEN c.category
+                                   WHEN 'district' THEN c.district
+                                   ELSE CASE WHEN c.of_case THEN coalesce(holder.squad, '')
+                                             ELSE c.squad END END AS key
+                FROM counted c
                 LEFT JOIN LATERAL (
-                    SELECT bool_or(met_at > due_at) AS met_late,
-                           bool_or(due_at >= %(start)s AND due_at < %(end)s
-                                   AND coalesce(met_at, %(end)s) >= %(end)s
-                                   AND paused_at IS NULL) AS ran_out
-                    FROM deadline
-                    WHERE incident_id = i.id AND clock IN ('handle', 'check')
-                      AND stopped_at IS NULL
-                ) c ON true
-                LEFT JOIN LATERAL (
-                    SELECT min(a.raised_at) AS raised_at
-                    FROM incident_alarm link JOIN alarm a ON a.id = link.alarm_id
-                    WHERE link.incident_id = i.id
-                ) alarmed ON true
-                WHERE i.district = %(district)s AND i.opened_at < %(end)s
-                  AND (i.opened_at >= %(start)s OR i.closed_at >= %(start)s
-                       OR i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged'))
-            ), times AS (
-                SELECT id,
-                       CASE WHEN counts AND dispatched_in
-                            THEN extract(epoch FROM dispatched_at - raised_at) END AS to_dispatch,
-                       CASE WHEN counts AND acknowledged_in
-                            THEN extract(epoch FROM acknowledged_at - dispatched_at) END
-                            AS to_acknowledge,
-                       CASE WHEN counts AND arrived_in
-                            THEN extract(epoch FROM arrived_at - acknowledged_at) END AS to_arrive,
-                       CASE WHEN counts AND handled_in
-                            THEN extract(epoch FROM handled_at - dispatched_at) END AS to_handled,
-                       CASE WHEN counts AND closed_in
-                            THEN extract(epoch FROM closed_at - opened_at) END AS to_closed
-                FROM judged
+                    SELECT x.squad FROM case_fact x
+                    WHERE %(by)s = 'squad' AND c.of_case AND x.incident_id = c.incident_id
+                      AND x.kind = 'sent' AND x.at < %(end)s
+                    ORDER BY x.seq DESC LIMIT 1
+                ) AS holder ON true
             ), grouped AS (
                 SELECT key,
-                       count(*) FILTER (WHERE opened_in) AS opened,
-                       count(*) FILTER (WHERE filed_in) AS filed,
-                       count(*) FILTER (WHERE counts AND (met_in OR ran_out_in)) AS due_to_handle,
-                       count(*) FILTER (WHERE counts AND met_in) AS handled,
-                       count(*) FILTER (WHERE counts AND met_in AND met_in_time)
-                           AS handled_in_time,
-                       count(*) FILTER (WHERE counts AND (closed_in OR close_ran_out))
-                           AS due_to_close,
-                       count(*) FILTER (WHERE closed_in) AS closed,
-                       count(*) FILTER (WHERE closed_in AND NOT met_late) AS closed_in_time,
-                       count(*) FILTER (WHERE closed_in AND rework_count > 0) AS reworked,
-                       count(*) FILTER (WHERE closed_in AND return_count > 0) AS returned,
-                       count(to_dispatch) AS alarm_to_dispatch_count,
-                       count(to_acknowledge) AS dispatch_to_acknowledge_count,
-                       count(to_arrive) AS acknowledge_to_arrive_count,
-                       count(to_handled) AS dispatch_to_handled_count,
-                       count(to_closed) AS open_to_closed_count,
-                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY to_dispatch) AS p1,
-                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY to_acknowledge)
-                           AS p2,
-                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY to_arrive) AS p3,
-                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY to_handled) AS p4,
-                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY to_closed) AS p5
-                FROM judged JOIN times USING (id)
-                GROUP BY key
+                       count(*) FILTER (WHERE what = 'opened') AS opened,
+                       count(*) FILTER (WHERE what = 'filed') AS filed,
+                       count(*) FILTER (WHERE what IN ('handled', 'missed')) AS due_to_handle,
+                       count(*) FILTER (WHERE what = 'handled') AS handled,
+                       count(*) FILTER (WHERE what = 'handled' AND NOT late) AS handled_in_time,
+                       count(*) FILTER (WHERE what IN ('closed', 'open_late')) AS due_to_close,
+                       count(*) FILTER (WHERE what = 'closed') AS closed,
+                       count(*) FILTER (WHERE what = 'closed' AND NOT late) AS closed_in_time,
+                       count(*) FILTER (WHERE what = 'reworked') AS reworked,
+                       count(*) FILTER (WHERE what = 'returned') AS returned,
+                       count(*) FILTER (WHERE what = 'returned' AND late) AS returned_late,
+                       count(seconds) FILTER (WHERE what = 'sent') AS alarm_to_dispatch_count,
+                       count(seconds) FILTER (WHERE what = 'acknowledged')
+                           AS dispatch_to_acknowledge_count,
+                       count(seconds) FILTER (WHERE what = 'arrived')
+                           AS acknowledge_to_arrive_count,
+                       count(seconds) FILTER (WHERE what = 'handled')
+                           AS dispatch_to_handled_count,
+                       count(seconds) FILTER (WHERE what = 'closed') AS open_to_closed_count,
+                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds)
+                           FILTER (WHERE what = 'sent') AS p1,
+                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds)
+                           FILTER (WHERE what = 'acknowledged') AS p2,
+                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds)
+                           FILTER (WHERE what = 'arrived') AS p3,
+                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds)
+                           FILTER (WHERE what = 'handled') AS p4,
+                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds)
+                           FILTER (WHERE what = 'closed') AS p5
+                FROM keyed GROUP BY key
             )
             SELECT g.key,
                    coalesce(d.name_zh, street.name, s.name_zh, c.name_zh, g.key) AS name_zh,
                    coalesce(d.name_en, street.name, s.name_en, c.name_en, g.key) AS name_en,
                    opened, filed, due_to_handle, handled, handled_in_time, due_to_close, closed,
-                   closed_in_time, reworked, returned,
+                   closed_in_time, reworked, returned, returned_late,
                    alarm_to_dispatch_count, p1[1] AS alarm_to_dispatch_median_s,
                    p1[2] AS alarm_to_dispatch_p90_s,
                    dispatch_to_acknowledge_count, p2[1] AS dispatch_to_acknowledge_median_s,
@@ -182,12 +191,18 @@ def list_kpi(
                   AND district IN ('', %(district)s)
                 ORDER BY district DESC LIMIT 1
             ) AS c ON true
-            WHERE opened + filed + due_to_handle + due_to_close + alarm_to_dispatch_count
-                  + dispatch_to_acknowledge_count + acknowledge_to_arrive_count
-                  + dispatch_to_handled_count > 0
+            WHERE opened + filed + due_to_handle + due_to_close + reworked + returned
+                  + alarm_to_dispatch_count + dispatch_to_acknowledge_count
+                  + acknowledge_to_arrive_count + dispatch_to_handled_count > 0
             ORDER BY g.key
             """,
-            {"district": district, "start": start, "end": end, "by": by},
+            {
+                "district": scope.district,
+                "within": scope.codes,
+                "start": start,
+                "end": end,
+                "by": by,
+            },
         ).fetchall()
 
 

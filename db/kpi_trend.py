@@ -7,7 +7,9 @@ from datetime import date, datetime
 
 from psycopg.rows import class_row
 
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
 
 # Longest span of one question: 400 days of a demonstration, and the week around them.
 SPAN_DAYS = 407
@@ -39,64 +41,71 @@ class HeatRow:
 
 
 def list_weeks(
-    conn: Connection, district: str, start: datetime, end: datetime, zone: str
+    conn: Connection, scope: Scope, start: datetime, end: datetime, zone: str
 ) -> list[WeekRow]:
-    """Every week in which something happened in [start, end), oldest first. Cancelled, rejected
-    and merged cases count as opened only."""
+    """Every week in which something happened in [start, end), oldest first."""
     with conn.cursor(row_factory=class_row(WeekRow)) as cursor:
         return cursor.execute(
-            """
-            WITH clocked AS (
-                SELECT DISTINCT ON (d.incident_id) d.due_at, d.met_at, d.paused_at,
-                       date_trunc('week', d.due_at AT TIME ZONE %(zone)s) AS due_week,
-                       date_trunc('week', d.met_at AT TIME ZONE %(zone)s) AS met_week
-                FROM deadline d JOIN incident i ON i.id = d.incident_id
-                WHERE i.district = %(district)s AND d.clock = 'handle' AND d.stopped_at IS NULL
-                  AND i.state NOT IN ('rejected', 'cancelled', 'merged')
-                  AND i.opened_at < %(end)s
-                  AND (d.due_at >= %(start)s OR d.met_at >= %(start)s)
-                ORDER BY d.incident_id, d.attempt DESC
+            f"""
+            WITH said AS (
+                SELECT f.*, date_trunc('week', f.at AT TIME ZONE %(zone)s) AS week
+                FROM case_fact f JOIN incident i ON i.id = f.incident_id
+                WHERE f.district = %(district)s AND {inside("i")}
+                  AND f.at >= %(start)s AND f.at < %(end)s
             ), told AS (
-                SELECT met_week AS week, 0 AS opened, 1 AS due, 1 AS handled,
-                       (met_at > due_at)::int AS overdue
-                FROM clocked WHERE met_at >= %(start)s AND met_at < %(end)s
+                SELECT week, 0 AS opened, 1 AS due, 1 AS handled, late::int AS overdue
+                FROM said WHERE kind = 'handled'
                 UNION ALL
-                SELECT due_week, 0, 1, 0, 1
-                FROM clocked
-                WHERE paused_at IS NULL AND due_at >= %(start)s AND due_at < %(end)s
-                  AND (met_week IS NULL OR met_week > due_week)
+                SELECT f.week, 0, 1, 0, 1
+                FROM said f
+                WHERE f.kind = 'ran_out' AND f.clock = 'handle' AND NOT EXISTS (
+                    SELECT FROM case_fact x
+                    WHERE x.incident_id = f.incident_id AND x.kind IN ('handled', 'excused')
+                      AND x.attempt = f.attempt
+                      AND date_trunc('week', x.at AT TIME ZONE %(zone)s) <= f.week)
                 UNION ALL
-                SELECT date_trunc('week', opened_at AT TIME ZONE %(zone)s), 1, 0, 0, 0
-                FROM incident
-                WHERE district = %(district)s AND opened_at >= %(start)s AND opened_at < %(end)s
+                SELECT week, 1, 0, 0, 0 FROM said WHERE kind = 'opened'
             )
             SELECT week::date AS week, sum(opened)::int AS opened, sum(due)::int AS due,
                    sum(handled)::int AS handled, sum(overdue)::int AS overdue
             FROM told GROUP BY week ORDER BY week
             """,
-            {"district": district, "start": start, "end": end, "zone": zone},
+            {
+                "district": scope.district,
+                "within": scope.codes,
+                "start": start,
+                "end": end,
+                "zone": zone,
+            },
         ).fetchall()
 
 
 def list_heat(
-    conn: Connection, district: str, start: datetime, end: datetime, zone: str
+    conn: Connection, scope: Scope, start: datetime, end: datetime, zone: str
 ) -> list[HeatRow]:
     """Cases opened in [start, end) by street, weekday and hour."""
     with conn.cursor(row_factory=class_row(HeatRow)) as cursor:
         return cursor.execute(
-            """
+            f"""
             SELECT g.street, coalesce(d.name, '') AS name, g.weekday, g.hour, g.opened
             FROM (
                 SELECT coalesce(street, '') AS street,
                        extract(isodow FROM opened_at AT TIME ZONE %(zone)s)::int AS weekday,
                        extract(hour FROM opened_at AT TIME ZONE %(zone)s)::int AS hour,
                        count(*)::int AS opened
-                FROM incident
-                WHERE district = %(district)s AND opened_at >= %(start)s AND opened_at < %(end)s
+                FROM incident i
+                WHERE district = %(district)s AND {inside("i")}
+                  AND opened_at >= %(start)s AND opened_at < %(end)s
                 GROUP BY 1, 2, 3
             ) AS g
             LEFT JOIN division d ON d.code = g.street
             ORDER BY g.street, g.weekday, g.hour
             """,
-            {"district": district, "start": start, "end": end, "zone": zone},
+            {
+                "district": scope.district,
+                "within": scope.codes,
+                "start": start,
+                "end": end,
+                "zone": zone,
+            },
         ).fetchall()

@@ -11,12 +11,14 @@ from psycopg.rows import class_row
 
 from city.alarm import Inhibition
 from city.errors import NotFound
+from city.scope import Scope
 from city.trust import ShownClock, trust_words
 from db.gateways import HeardThrough, list_heard_through
 from db.inhibitions import list_inhibitions_of
 from db.pool import Connection
 from db.quality import ShownFault, list_clocks, list_shown_faults
 from db.row_columns import select_list
+from db.scopes import inside
 from db.video_events import END_AFTER
 
 DEVICE_FILTERS: dict[str, type] = {
@@ -89,7 +91,7 @@ DEVICE_COLUMNS = select_list(
 
 def list_devices(
     conn: Connection,
-    district: str,
+    scope: Scope,
     now: datetime,
     *,
     filters: Mapping[str, Any],
@@ -104,7 +106,7 @@ def list_devices(
             SELECT {DEVICE_COLUMNS}
             FROM device d
             LEFT JOIN device_link link ON link.device_id = d.id
-            WHERE d.district = %(district)s
+            WHERE d.district = %(district)s AND {inside("d")}
               AND (%(code)s::text IS NULL OR d.code = %(code)s)
               AND (%(after)s::text IS NULL OR d.code > %(after)s)
               AND (%(kind)s::text IS NULL OR d.kind = %(kind)s)
@@ -125,7 +127,8 @@ def list_devices(
             """,
             {
                 **dict.fromkeys(DEVICE_FILTERS), "code": None, **filters,
-                "district": district, "since": since, "after": after, "limit": limit,
+                "district": scope.district, "within": scope.codes, "since": since,
+                "after": after, "limit": limit,
             },
         ).fetchall()  # fmt: skip
     ids = [device.id for device in devices]
@@ -160,14 +163,16 @@ def _judged(
     ]
 
 
-def find_device(conn: Connection, district: str, code: str, now: datetime) -> ListedDevice:
-    """One device of the district by its code."""
-    found = list_devices(
-        conn, district, now, filters={"code": code}, since=None, after=None, limit=1
-    )
-    if not found:
-        raise NotFound("device", code)
-    return found[0]
+def find_device(conn: Connection, scope: Scope, code: str, now: datetime) -> ListedDevice:
+    """One device of the scope by its code."""
+    named = {"code": code}
+    found = list_devices(conn, scope, now, filters=named, since=None, after=None, limit=1)
+    if found:
+        return found[0]
+    if scope.within is not None:
+        find_device(conn, scope.whole, code, now)
+        raise scope.refusal("device", code)
+    raise NotFound("device", code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +184,10 @@ class DetailedDevice(ListedDevice):
 
 
 def find_detailed_device(
-    conn: Connection, district: str, code: str, now: datetime
+    conn: Connection, scope: Scope, code: str, now: datetime
 ) -> DetailedDevice:
-    """One device of the district by its code, with its gateways."""
-    found = find_device(conn, district, code, now)
+    """One device of the scope by its code, with its gateways."""
+    found = find_device(conn, scope, code, now)
     return DetailedDevice(
         **{column.name: getattr(found, column.name) for column in fields(found)},
         gateways=list_heard_through(conn, found.id),
@@ -264,7 +269,7 @@ ALARM_COLUMNS = select_list(
 
 def list_alarms(
     conn: Connection,
-    district: str,
+    scope: Scope,
     *,
     filters: Mapping[str, Any],
     since: datetime | None,
@@ -284,6 +289,7 @@ def list_alarms(
             LEFT JOIN unit_grid cell ON cell.code = a.unit_grid
             LEFT JOIN division street ON street.code = coalesce(cell.street, device.street)
             WHERE a.district = %(district)s
+              AND {inside("device", cell="coalesce(a.unit_grid, device.unit_grid)")}
               AND (%(condition)s::text IS NULL
                    OR %(condition)s IN (a.condition, split_part(a.condition, '/', 1)))
               AND (%(kind)s::text IS NULL OR device.kind = %(kind)s)
@@ -312,17 +318,21 @@ def list_alarms(
             """,
             {
                 **dict.fromkeys(ALARM_FILTERS), "id": None, **filters,
-                "district": district, "since": since, "before": before, "limit": limit,
+                "district": scope.district, "within": scope.codes, "since": since,
+                "before": before, "limit": limit,
             },
         ).fetchall()  # fmt: skip
 
 
-def find_alarm(conn: Connection, district: str, alarm_id: int) -> ListedAlarm:
-    """One alarm of the district."""
-    found = list_alarms(conn, district, filters={"id": alarm_id}, since=None, before=None, limit=1)
-    if not found:
-        raise NotFound("alarm", alarm_id)
-    return found[0]
+def find_alarm(conn: Connection, scope: Scope, alarm_id: int) -> ListedAlarm:
+    """One alarm of the scope."""
+    found = list_alarms(conn, scope, filters={"id": alarm_id}, since=None, before=None, limit=1)
+    if found:
+        return found[0]
+    if scope.within is not None:
+        find_alarm(conn, scope.whole, alarm_id)
+        raise scope.refusal("alarm", alarm_id)
+    raise NotFound("alarm", alarm_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +394,7 @@ VIDEO_COLUMNS = select_list(
 
 def list_video_events(
     conn: Connection,
-    district: str,
+    scope: Scope,
     *,
     filters: Mapping[str, Any],
     since: datetime | None = None,
@@ -406,7 +416,7 @@ def list_video_events(
             ) AS c ON true
             LEFT JOIN video_snapshot p ON p.camera_id = v.camera_id AND p.event_id = v.event_id
                   AND p.number = 0
-            WHERE v.district = %(district)s
+            WHERE v.district = %(district)s AND {inside("d")}
               AND (%(camera_id)s::int IS NULL OR v.camera_id = %(camera_id)s)
               AND (%(event_id)s::text IS NULL OR v.event_id = %(event_id)s)
               AND (%(review)s::text IS NULL OR v.review = %(review)s)
@@ -425,22 +435,27 @@ def list_video_events(
             """,
             {
                 **dict.fromkeys(VIDEO_FILTERS), "camera_id": None, "event_id": None, **filters,
-                "district": district, "since": since, "before_start": before_start,
+                "district": scope.district, "within": scope.codes, "since": since,
+                "before_start": before_start,
                 "before_camera": before_camera, "before_event": before_event, "limit": limit,
             },
         ).fetchall()  # fmt: skip
 
 
-def find_camera_id(conn: Connection, district: str, camera: str) -> int:
-    """Row number of a device of the district, by its code, else by the number itself."""
+def find_camera_id(conn: Connection, scope: Scope, camera: str) -> int:
+    """Row number of a device of the scope, by its code, else by the number itself."""
     row = conn.execute(
-        """
-        SELECT id FROM device
+        f"""
+        SELECT id FROM device d
         WHERE district = %(district)s AND (code = %(camera)s OR id::text = %(camera)s)
+          AND {inside("d")}
         ORDER BY code = %(camera)s DESC LIMIT 1
         """,
-        {"district": district, "camera": camera},
+        {"district": scope.district, "within": scope.codes, "camera": camera},
     ).fetchone()
-    if row is None:
-        raise NotFound("camera", camera)
-    return int(row[0])
+    if row is not None:
+        return int(row[0])
+    if scope.within is not None:
+        find_camera_id(conn, scope.whole, camera)
+        raise scope.refusal("camera", camera)
+    raise NotFound("camera", camera)

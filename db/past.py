@@ -44,7 +44,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "pause": names_of(PauseRow),
     "assignment": (
         "id", "incident_id", "squad", "assigned_by", "assigned_at", "acknowledged_at",
-        "arrived_at", "ended_at", "end_reason",
+        "arrived_at", "ended_at", "end_reason", "attempt",
     ),
     "evidence": ("id", *names_of(NewEvidence), "size_bytes"),
 }  # fmt: skip

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from psycopg.rows import class_row
 
 from city.reading import SHOWN_METRICS
+from city.scope import Scope
 from db.pool import Connection
 from db.row_columns import select_list
+from db.scopes import inside
 
 STATES = ("ok", "alarm", "silent", "never", "out")
 
@@ -70,7 +72,7 @@ class RegistrySearch:
 
 def list_registry(
     conn: Connection,
-    district: str,
+    scope: Scope,
     now: datetime,
     search: RegistrySearch,
     *,
@@ -104,7 +106,7 @@ def list_registry(
                 FROM device d
                 LEFT JOIN heard ON heard.device_id = d.id
                 LEFT JOIN live ON live.device_id = d.id
-                WHERE d.district = %(district)s
+                WHERE d.district = %(district)s AND {inside("d")}
                   AND (%(kind)s = '' OR d.kind = %(kind)s)
                   AND (%(text)s = '%%' OR concat_ws(' ', d.code, d.name, d.external_id, d.model)
                        ILIKE %(text)s)
@@ -126,7 +128,8 @@ def list_registry(
             ORDER BY page.code
             """,
             {
-                "district": district, "now": now, "kind": search.kind, "state": search.state,
+                "district": scope.district, "within": scope.codes, "now": now,
+                "kind": search.kind, "state": search.state,
                 "text": f"%{pattern}%" if pattern else "%",
                 "silent_after": timedelta(seconds=silent_intervals),
                 "shown": list(SHOWN_METRICS), "offset": offset, "limit": limit,
@@ -157,7 +160,7 @@ OUT_OF_SERVICE_COLUMNS = select_list(
 )  # fmt: skip
 
 
-def list_out_of_service(conn: Connection, district: str, limit: int) -> list[OutOfService]:
+def list_out_of_service(conn: Connection, scope: Scope, limit: int) -> list[OutOfService]:
     """The register: what should be back first, first; without a date last."""
     with conn.cursor(row_factory=class_row(OutOfService)) as cursor:
         return cursor.execute(
@@ -166,10 +169,11 @@ def list_out_of_service(conn: Connection, district: str, limit: int) -> list[Out
             FROM device d
             LEFT JOIN division street ON street.code = d.street
             LEFT JOIN division community ON community.code = d.community
-            WHERE d.district = %s AND d.out_of_service_since IS NOT NULL
-            ORDER BY d.return_due_at NULLS LAST, d.code LIMIT %s
+            WHERE d.district = %(district)s AND {inside("d")}
+              AND d.out_of_service_since IS NOT NULL
+            ORDER BY d.return_due_at NULLS LAST, d.code LIMIT %(limit)s
             """,
-            (district, limit),
+            {"district": scope.district, "within": scope.codes, "limit": limit},
         ).fetchall()
 
 
@@ -180,18 +184,18 @@ class RegistryCounts:
     overdue: int  # of `out`: should be back
 
 
-def count_registry(conn: Connection, district: str, now: datetime) -> RegistryCounts:
+def count_registry(conn: Connection, scope: Scope, now: datetime) -> RegistryCounts:
     """Figures on the tabs."""
     with conn.cursor(row_factory=class_row(RegistryCounts)) as cursor:
         found = cursor.execute(
-            """
+            f"""
             SELECT count(*)::int AS devices,
                    count(*) FILTER (WHERE out_of_service_since IS NOT NULL)::int AS out,
                    count(*) FILTER (WHERE out_of_service_since IS NOT NULL
-                                    AND return_due_at <= %s)::int AS overdue
-            FROM device WHERE district = %s
+                                    AND return_due_at <= %(now)s)::int AS overdue
+            FROM device d WHERE district = %(district)s AND {inside("d")}
             """,
-            (now, district),
+            {"district": scope.district, "within": scope.codes, "now": now},
         ).fetchone()
     assert found is not None, "an aggregate without GROUP BY always has a row"
     return found

@@ -16,8 +16,9 @@ from psycopg.rows import class_row
 
 from city.errors import InvalidInput
 from city.incident import Role
-from city.person import Caller
+from city.person import UNBOUNDED, Caller
 from db.pool import Connection
+from db.scopes import check_divisions, read_within
 
 # Short passwords fall to guessing, very long ones only cost hashing time.
 PASSWORD_LENGTH = range(8, 257)
@@ -36,20 +37,18 @@ DRAWN_BYTES = 9
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person who may sign in; `district` bounds everything they see."""
+    """A person who may sign in; `district` bounds everything they see, and so do `divisions` where
+    there are any."""
 
     name: str
     role: Role
     squad: str | None
     district: str
     display_name: str
+    divisions: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "role", Role(self.role))
-
-    @property
-    def caller(self) -> Caller:
-        return Caller(self.name, self.role, self.district, self.squad)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,7 @@ class Account:
     disabled_at: datetime | None
     second_factor_at: datetime | None
     version: int
+    divisions: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "role", Role(self.role))
@@ -79,6 +79,7 @@ class Token:
     squad: str | None
     created_at: datetime
     revoked_at: datetime | None
+    divisions: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "role", Role(self.role))
@@ -94,10 +95,12 @@ def add_user(
     *,
     squad: str | None = None,
     display_name: str = "",
+    divisions: Sequence[str] = (),
 ) -> User:
     """Create a user; raises `InvalidInput` naming the field that is not acceptable."""
     wanted = _check_new(conn, name, role, squad, district)
-    user = User(name, wanted, squad, district, display_name)
+    bounds = _checked_divisions(conn, wanted, district, divisions)
+    user = User(name, wanted, squad, district, display_name, bounds)
     return _insert(conn, user, hash_password(password), now)
 
 
@@ -111,21 +114,33 @@ def add_hashed_user(
     *,
     squad: str | None = None,
     display_name: str = "",
+    divisions: Sequence[str] = (),
 ) -> User:
     """The same with the answer of `hash_password`, for whoever holds locks that others wait for."""
     wanted = _check_new(conn, name, role, squad, district)
-    return _insert(conn, User(name, wanted, squad, district, display_name), digest, now)
+    bounds = _checked_divisions(conn, wanted, district, divisions)
+    return _insert(conn, User(name, wanted, squad, district, display_name, bounds), digest, now)
 
 
 def _insert(conn: Connection, user: User, digest: str, now: datetime) -> User:
     row = conn.execute(
         """
-        INSERT INTO app_user (name, password_hash, role, squad, district, display_name, created_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s)
+        INSERT INTO app_user
+            (name, password_hash, role, squad, district, display_name, divisions, created_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (name) DO NOTHING
         RETURNING name
         """,
-        (user.name, digest, user.role, user.squad, user.district, user.display_name, now),
+        (
+            user.name,
+            digest,
+            user.role,
+            user.squad,
+            user.district,
+            user.display_name,
+            list(user.divisions),
+            now,
+        ),
     ).fetchone()
     if row is None:
         raise InvalidInput("name", user.name, "is taken", code="name_taken")
@@ -176,12 +191,27 @@ def enable_user(conn: Connection, name: str) -> bool:
     return changed.rowcount == 1
 
 
-def set_role(conn: Connection, name: str, role: str, squad: str | None) -> bool:
-    """Give a user another role, or a squad leader another squad."""
+def set_role(
+    conn: Connection,
+    name: str,
+    role: str,
+    squad: str | None,
+    district: str,
+    divisions: Sequence[str] | None,
+) -> bool:
+    """Give a user another role, a squad leader another squad, or either other divisions; None:
+    those that they have, as far as the role has any."""
     wanted = _checked_role(conn, role, squad)
+    bounds: list[str] | None = [] if wanted in UNBOUNDED else None
+    if divisions is not None:
+        bounds = _checked_divisions(conn, wanted, district, divisions)
     changed = conn.execute(
-        "UPDATE app_user SET role = %s, squad = %s, version = version + 1 WHERE name = %s",
-        (wanted, squad, name),
+        """
+        UPDATE app_user
+        SET role = %s, squad = %s, divisions = coalesce(%s, divisions), version = version + 1
+        WHERE name = %s
+        """,
+        (wanted, squad, bounds, name),
     )
     return changed.rowcount == 1
 
@@ -212,7 +242,7 @@ def lock_account(conn: Connection, district: str, name: str) -> Account | None:
         return cursor.execute(
             """
             SELECT name, role, squad, district, display_name, created_at, disabled_at,
-                   second_factor_at, version
+                   second_factor_at, version, divisions
             FROM app_user WHERE name = %s AND district = %s FOR UPDATE
             """,
             (name, district),
@@ -248,7 +278,7 @@ def list_accounts(conn: Connection, district: str) -> list[Account]:
         return cursor.execute(
             """
             SELECT name, role, squad, district, display_name, created_at, disabled_at,
-                   second_factor_at, version
+                   second_factor_at, version, divisions
             FROM app_user WHERE district = %s ORDER BY disabled_at IS NOT NULL, name
             """,
             (district,),
@@ -267,7 +297,7 @@ def find_user(conn: Connection, name: str) -> User | None:
     with conn.cursor(row_factory=class_row(User)) as cursor:
         return cursor.execute(
             """
-            SELECT name, role, squad, district, display_name FROM app_user
+            SELECT name, role, squad, district, display_name, divisions FROM app_user
             WHERE name = %s AND disabled_at IS NULL
             """,
             (name,),
@@ -279,7 +309,7 @@ def list_users(conn: Connection, district: str) -> list[User]:
     with conn.cursor(row_factory=class_row(User)) as cursor:
         return cursor.execute(
             """
-            SELECT name, role, squad, district, display_name FROM app_user
+            SELECT name, role, squad, district, display_name, divisions FROM app_user
             WHERE district = %s AND disabled_at IS NULL ORDER BY name
             """,
             (district,),
@@ -353,7 +383,7 @@ def find_session(conn: Connection, sid: str, name: str, issued_at: datetime) -> 
     with conn.cursor(row_factory=class_row(User)) as cursor:
         return cursor.execute(
             """
-            SELECT name, role, squad, district, display_name FROM app_user
+            SELECT name, role, squad, district, display_name, divisions FROM app_user
             WHERE name = %(name)s
               AND disabled_at IS NULL
               AND (sessions_from IS NULL OR sessions_from <= %(issued_at)s)
@@ -361,6 +391,12 @@ def find_session(conn: Connection, sid: str, name: str, issued_at: datetime) -> 
             """,
             {"name": name, "sid": sid, "issued_at": issued_at},
         ).fetchone()
+
+
+def caller_of(conn: Connection, user: User) -> Caller:
+    """A user as the one who asks, with what they see."""
+    within = read_within(conn, user.divisions)
+    return Caller(user.name, user.role, user.district, user.squad, within)
 
 
 def end_session(conn: Connection, sid: str, name: str, now: datetime) -> None:
@@ -387,20 +423,22 @@ def create_token(
     now: datetime,
     *,
     squad: str | None = None,
+    divisions: Sequence[str] = (),
 ) -> str:
     """Create an API token and return it; only its SHA-256 is kept."""
     _check_name(name)
     _check_district(conn, district)
     wanted = _checked_role(conn, role, squad)
+    bounds = _checked_divisions(conn, wanted, district, divisions)
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     row = conn.execute(
         """
-        INSERT INTO api_token (name, role, squad, district, token_sha256, created_at)
-        VALUES (%s, %s, %s, %s, %s, %s)
+        INSERT INTO api_token (name, role, squad, district, divisions, token_sha256, created_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (name) DO NOTHING
         RETURNING name
         """,
-        (name, wanted, squad, district, _token_digest(token), now),
+        (name, wanted, squad, district, bounds, _token_digest(token), now),
     ).fetchone()
     if row is None:
         raise InvalidInput("name", name, "is taken", code="name_taken")
@@ -421,7 +459,7 @@ def list_tokens(conn: Connection, district: str) -> list[Token]:
     with conn.cursor(row_factory=class_row(Token)) as cursor:
         return cursor.execute(
             """
-            SELECT name, role, squad, created_at, revoked_at FROM api_token
+            SELECT name, role, squad, created_at, revoked_at, divisions FROM api_token
             WHERE district = %s ORDER BY revoked_at IS NOT NULL, name
             """,
             (district,),
@@ -432,14 +470,14 @@ def find_token(conn: Connection, token: str) -> Caller | None:
     """Whoever holds this token, or None."""
     row = conn.execute(
         """
-        SELECT name, role, district, squad FROM api_token
+        SELECT name, role, district, squad, divisions FROM api_token
         WHERE token_sha256 = %s AND revoked_at IS NULL
         """,
         (_token_digest(token),),
     ).fetchone()
     if row is None:
         return None
-    return Caller(f"token:{row[0]}", Role(row[1]), row[2], row[3])
+    return Caller(f"token:{row[0]}", Role(row[1]), row[2], row[3], read_within(conn, row[4]))
 
 
 def _token_digest(token: str) -> bytes:
@@ -469,6 +507,18 @@ def _check_district(conn: Connection, district: str) -> None:
             "district", district,
             f"is no district of this installation; {there} (GRIDWARDEN_DISTRICT names another)",
         )  # fmt: skip
+
+
+def _checked_divisions(
+    conn: Connection, role: Role, district: str, divisions: Sequence[str]
+) -> list[str]:
+    wanted = check_divisions(conn, district, divisions)
+    if wanted and role in UNBOUNDED:
+        raise InvalidInput(
+            "divisions", ";".join(wanted), f"a person with role {role.value} answers for the "
+            "whole district", code="role_of_district",
+        )  # fmt: skip
+    return wanted
 
 
 def _checked_role(conn: Connection, role: str, squad: str | None) -> Role:

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from psycopg.rows import class_row
 
 from city.reading import SHOWN_METRICS
+from city.scope import Scope
 from columns.readings import CLOCKS_AGREE
 from db.arrays import POSTGRES_EPOCH_US, read_columns
 from db.pool import Connection
+from db.scopes import inside
 
 _NO_RANK = len(SHOWN_METRICS)
 
@@ -103,27 +105,29 @@ def has_demo_rows(conn: Connection, district: str) -> bool:
     return bool(row and row[0])
 
 
-def map_devices(conn: Connection, district: str) -> list[tuple[Any, ...]]:
+def map_devices(conn: Connection, scope: Scope) -> list[tuple[Any, ...]]:
     """(id, code, kind, lon, lat, unit grid, name) of every device."""
     return conn.execute(
-        """
+        f"""
         SELECT id, code, kind, round(lon::numeric, 6)::float8, round(lat::numeric, 6)::float8,
                unit_grid, name
-        FROM device WHERE district = %s ORDER BY id
+        FROM device d WHERE district = %(district)s AND {inside("d")} ORDER BY id
         """,
-        (district,),
+        {"district": scope.district, "within": scope.codes},
     ).fetchall()
 
 
-def map_cells(conn: Connection, district: str) -> list[tuple[Any, ...]]:
+def map_cells(conn: Connection, scope: Scope) -> list[tuple[Any, ...]]:
     """(code, west, south, east, north) of every unit grid."""
     return conn.execute(
         """
         SELECT code, round(west::numeric, 6)::float8, round(south::numeric, 6)::float8,
                round(east::numeric, 6)::float8, round(north::numeric, 6)::float8
-        FROM unit_grid WHERE district = %s ORDER BY code
+        FROM unit_grid WHERE district = %(district)s
+          AND (%(within)s::text[] IS NULL OR coalesce(division, community) = ANY(%(within)s))
+        ORDER BY code
         """,
-        (district,),
+        {"district": scope.district, "within": scope.codes},
     ).fetchall()
 
 
@@ -137,7 +141,7 @@ def community_names(conn: Connection, district: str) -> dict[str, str]:
 
 
 def map_stamp(conn: Connection, district: str) -> str:
-    """Changes whenever the district, its devices, its pipes or the cells of the map do."""
+    """Changes whenever the district, its devices, pipes, areas or the cells of the map do."""
     row = conn.execute(
         """
         SELECT (SELECT coalesce(md5(string_agg(concat_ws(' ', id, code, kind, lon, lat, unit_grid,
@@ -146,6 +150,8 @@ def map_stamp(conn: Connection, district: str) -> str:
                (SELECT count(*) FROM unit_grid WHERE district = %(d)s) || '-' ||
                (SELECT coalesce(md5(string_agg(md5(p::text), '' ORDER BY code)), '')
                 FROM pipe_section AS p WHERE district = %(d)s) || '-' ||
+               (SELECT coalesce(md5(string_agg(md5(a::text), '' ORDER BY code)), '')
+                FROM area AS a WHERE district = %(d)s) || '-' ||
                (SELECT md5(concat_ws(' ', name_zh, name_en, timezone, outline))
                 FROM district WHERE code = %(d)s)
         """,

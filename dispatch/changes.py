@@ -11,7 +11,8 @@ from city.clock import ClockKind, Limit, PauseRow
 from city.incident import Action, Incident, IncidentState, Role
 from city.person import Caller
 from city.requests import ActionRequest
-from dispatch import clocks
+from dispatch import clocks, merging
+from dispatch.attempts import returned_clock
 from dispatch.clocks import ClockChanges, Terms
 from dispatch.guard import Facts
 from dispatch.machine import Step, target
@@ -60,7 +61,16 @@ WRITERS: dict[Action, Writer] = {
     Action.POSTPONE: lambda i, c, r, now: {"postpone_count": i.postpone_count + 1},
     Action.SUSPEND: lambda i, c, r, now: {"resume_state": i.state.value},
     Action.RESUME: lambda i, c, r, now: {"resume_state": None},
-    Action.MERGE: lambda i, c, r, now: {"merged_into": r.into, "outcome": "merged"},
+    Action.MERGE: lambda i, c, r, now: {
+        "merged_into": r.into,
+        "outcome": "merged",
+        "resume_state": i.state.value,
+    },
+    Action.UNMERGE: lambda i, c, r, now: {
+        "merged_into": None,
+        "outcome": None,
+        "resume_state": None,
+    },
     Action.REOPEN: lambda i, c, r, now: {
         **NO_ROUND,
         **NO_SQUAD,
@@ -97,15 +107,21 @@ def move_clocks(
         handling = clocks.running(facts.deadlines, ClockKind.HANDLE)
         assert handling is not None, "the guard asked for a running handling clock"
         return clocks.postpone(handling, facts.category.limit, now, terms)
+    if step.clocks.restart:
+        assert facts.merge is not None, "the guard asked for one"
+        return merging.restart(facts.merge, facts.deadlines)
     carried = _carried_over(request, facts, terms)
     return clocks.apply_clocks(step.clocks, facts.deadlines, now, terms, carried)
 
 
 def _carried_over(request: ActionRequest, facts: Facts, terms: Terms) -> Limit | None:
     """A squad that returned an incident and gets it again goes on with the time it had left."""
-    if request.action is not Action.DISPATCH or facts.last_squad != request.squad:
+    if request.action is not Action.DISPATCH or request.squad is None:
         return None
-    return clocks.left_after_return(facts.deadlines, terms.calendar, terms.pauses)
+    returned = returned_clock(request.squad, facts.assignments, facts.deadlines)
+    if returned is None:
+        return None
+    return clocks.left_after_return(returned, terms.calendar, terms.pauses)
 
 
 def end_of_pause(pauses: Sequence[PauseRow], now: datetime) -> datetime:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from city.clock import ClockKind, Deadline, Limit, Pause, WorkCalendar, as_minutes
 from city.delivery import DEFAULT_LADDER, Ladder
 from dispatch import sla
-from dispatch.escalate import next_card_at
+from dispatch.escalate import next_card_at, pauses_of
 from dispatch.machine import Clocks
 
 
@@ -73,7 +73,8 @@ def start_clock(kind: ClockKind, attempt: int, limit: Limit, now: datetime, by: 
 
 def recount(deadline: Deadline, limit: Limit, by: Terms) -> Deadline:
     """The same attempt counted again from its start: new limit, new pauses or new calendar."""
-    due = sla.deadline(deadline.started_at, limit, by.calendar, by.pauses)
+    pauses = pauses_of(deadline, by.pauses)
+    due = sla.deadline(deadline.started_at, limit, by.calendar, pauses)
     counted = replace(
         deadline,
         limit_amount=limit.amount,
@@ -82,7 +83,7 @@ def recount(deadline: Deadline, limit: Limit, by: Terms) -> Deadline:
         due_at=due.due_at,
         beyond_calendar=due.beyond_calendar,
         counted=[{"date": d.date.isoformat(), "minutes": round(d.minutes, 6)} for d in due.counted],
-        warn_at=sla.warn_at(deadline.started_at, limit, by.calendar, by.pauses, by.ladder.remind),
+        warn_at=sla.warn_at(deadline.started_at, limit, by.calendar, pauses, by.ladder.remind),
     )
     return replace(counted, escalate_at=next_card_at(counted, by.calendar, by.pauses, by.ladder))
 
@@ -134,17 +135,41 @@ def postpone(deadline: Deadline, original: Limit, now: datetime, by: Terms) -> C
     return changes
 
 
-def left_after_return(
-    deadlines: Sequence[Deadline], calendar: WorkCalendar, pauses: Sequence[Pause]
-) -> Limit | None:
-    """What is left of the handling clock that a return stopped: the same squad gets no more."""
-    attempts = [d for d in deadlines if d.kind is ClockKind.HANDLE]
-    if not attempts or attempts[-1].stopped_at is None:
-        return None
-    last, stopped_at = attempts[-1], attempts[-1].stopped_at
-    unit = last.limit.unit
-    spent = sla.used(last.started_at, stopped_at, unit, calendar, pauses)
-    return sla.from_minutes(as_minutes(last.limit) - spent.total_seconds() / 60, unit)
+def left_after_return(returned: Deadline, calendar: WorkCalendar, pauses: Sequence[Pause]) -> Limit:
+    """What is left of a handling clock that a return stopped: the same squad gets no more."""
+    assert returned.stopped_at is not None
+    unit = returned.limit.unit
+    spent = used(returned, returned.stopped_at, calendar, pauses)
+    return sla.from_minutes(as_minutes(returned.limit) - spent.total_seconds() / 60, unit)
+
+
+def used(
+    deadline: Deadline, now: datetime, calendar: WorkCalendar, pauses: Sequence[Pause]
+) -> timedelta:
+    """Counted time of a clock up to now, or up to where it stands still or has ended."""
+    end = deadline.met_at or deadline.stopped_at or deadline.paused_at or now
+    clipped = pauses_of(deadline, pauses)
+    return sla.used(deadline.started_at, end, deadline.limit.unit, calendar, clipped)
+
+
+def carry(own: Deadline, merged: Deadline, now: datetime) -> Deadline:
+    """A clock that goes on as the earlier one of a case that was merged into its own."""
+    carried = replace(
+        own,
+        started_at=merged.started_at,
+        limit_amount=merged.limit_amount,
+        limit_unit=merged.limit_unit,
+        calendar=merged.calendar,
+        calendar_version=merged.calendar_version,
+        due_at=merged.due_at,
+        beyond_calendar=merged.beyond_calendar,
+        counted=merged.counted,
+        warn_at=merged.warn_at,
+        escalate_at=merged.escalate_at,
+        paused_at=own.paused_at and now,
+        carried_at=now,
+    )
+    return _unwarned(carried, now)
 
 
 def running(deadlines: Sequence[Deadline], kind: ClockKind) -> Deadline | None:

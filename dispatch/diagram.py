@@ -43,8 +43,8 @@ def _targets(state: IncidentState, to: IncidentState | Same) -> list[str]:
     if to is Same.STATE:
         return [state.value]
     if to is Same.BEFORE:
-        suspends = [s for (s, a) in TABLE if a is Action.SUSPEND]
-        return [s.value for s in suspends]
+        left_by = Action.MERGE if state is IncidentState.MERGED else Action.SUSPEND
+        return [s.value for (s, a) in TABLE if a is left_by]
     return [to.value]
 
 
@@ -54,7 +54,7 @@ def _clock_text(clocks: object) -> str:
         kinds = getattr(clocks, name)
         if kinds:
             parts.append(f"{name} {' '.join(kind.value for kind in kinds)}")
-    for flag, text in (("stop_all", "stop all"), ("pause", "pause"), ("resume", "resume")):
+    for flag in ("stop_all", "pause", "resume", "restart"):
         if getattr(clocks, flag):
-            parts.append(text)
+            parts.append(flag.replace("_", " "))
     return "; ".join(parts)

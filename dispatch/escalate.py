@@ -32,6 +32,19 @@ class Noticed:
     kinds: tuple[str, ...]
 
 
+def pauses_of(deadline: Deadline, pauses: Sequence[Pause]) -> tuple[Pause, ...]:
+    """The pauses as far as a clock stood still in them: one that was carried over from a merged
+    case did so from then on only."""
+    since = deadline.carried_at
+    if since is None:
+        return tuple(pauses)
+    return tuple(
+        replace(pause, start=max(pause.start, since))
+        for pause in pauses
+        if pause.end is None or pause.end > since
+    )
+
+
 def next_card_at(
     deadline: Deadline, calendar: WorkCalendar, pauses: Sequence[Pause], ladder: Ladder
 ) -> datetime | None:
@@ -40,7 +53,7 @@ def next_card_at(
         return None
     share = ladder.red if deadline.escalated == "yellow" else ladder.yellow
     limit = sla.times(deadline.limit, share)
-    return sla.deadline(deadline.started_at, limit, calendar, pauses).due_at
+    return sla.deadline(deadline.started_at, limit, calendar, pauses_of(deadline, pauses)).due_at
 
 
 def notice(

@@ -11,14 +11,15 @@ from city.alarm import IncidentAlarm, Severity
 from city.category import Category
 from city.clock import ClockKind, Deadline, PauseRow
 from city.errors import Conflict, Forbidden, InvalidInput
-from city.incident import Action, Incident, Role
-from city.person import Caller
+from city.incident import Action, Assignment, Incident, IncidentState, Merge, Role
+from city.person import DUTY_CHIEFS, Caller
 from city.requests import ActionRequest
 from city.squad import Squad
 from city.stale_version import is_stale_version
 from dispatch.clocks import running
 from dispatch.gas import GasStanding
 from dispatch.machine import TABLE, Need, Step, actions_of
+from dispatch.merging import is_further
 
 # At most so many approved postponements of one incident (domain.md 8, [S8]).
 MAX_POSTPONES = 2
@@ -46,7 +47,9 @@ class Facts:
     target: Incident | None = None  # the incident named in a merge
     target_needs_release: bool = False
     new_category: Category | None = None  # the category named in a split
-    last_squad: str | None = None  # who was sent last
+    assignments: Sequence[Assignment] = ()  # oldest first
+    merge: Merge | None = None  # the one that an incident is in
+    merge_target: Incident | None = None  # what it was merged into
     # Who acted for the squad, or handed in a photo of the work, since it was sent.
     hands: frozenset[str] = frozenset()
 
@@ -61,9 +64,34 @@ class Refusal:
 
 
 def admit(
+    incident: Incident,
+    caller: Caller,
+    request: ActionRequest,
+    facts: Facts,
+    now: datetime,
+    approved_by: str = "",
+) -> Step:
+    """The step to take, or an error that says what stands in the way. `approved_by` is the duty
+    chief who let it happen, where the step needs one."""
+    step = admit_asking(incident, caller, request, facts, now)
+    if needs_duty_chief(step, caller) and approved_by in ("", caller.name):
+        takes = " or ".join(role.value for role in DUTY_CHIEFS)
+        raise Forbidden(
+            f"{request.action.value} is asked for, and another person approves it: a duty chief "
+            f"({takes})"
+        )
+    return step
+
+
+def needs_duty_chief(step: Step, caller: Caller) -> bool:
+    """Whether another person has to let this happen; what an alarm asks for waits for nobody."""
+    return Need.DUTY_CHIEF in step.needs and caller.role is not Role.SYSTEM
+
+
+def admit_asking(
     incident: Incident, caller: Caller, request: ActionRequest, facts: Facts, now: datetime
 ) -> Step:
-    """The step to take, or an error that says what stands in the way."""
+    """The same but for the second person: whether it can be asked for."""
     check_version(incident, caller, request.version)
     step = find_step(incident, caller, request.action)
     for need in step.needs:
@@ -295,6 +323,38 @@ def _first_suspension(
     return Refusal("suspended_before", "an incident is suspended once at most")
 
 
+def _not_red_gas(
+    incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+) -> Refusal | None:
+    if facts.category.family != "gas" or incident.severity != Severity.RED:
+        return None
+    return Refusal("red_gas", "a red gas case is never suspended")
+
+
+def _not_further(
+    incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+) -> Refusal | None:
+    into = facts.target
+    if into is None or not is_further(incident, into):
+        return None
+    return Refusal(
+        "further_along",
+        f"incident {incident.number} is {incident.state.value}, further along than "
+        f"{into.number}, which is {into.state.value}: merge it the other way",
+    )
+
+
+def _merge_stands(
+    incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
+) -> Refusal | None:
+    if facts.merge is None or facts.merge_target is None:
+        return Refusal("merge_not_kept", "it was merged before merges could be taken back")
+    if facts.merge_target.state is IncidentState.MERGED:
+        into = facts.merge_target.number
+        return Refusal("merged_on", f"incident {into} was merged itself: take that back first")
+    return None
+
+
 def _no_twin(
     incident: Incident, caller: Caller, facts: Facts, request: ActionRequest | None
 ) -> Refusal | None:
@@ -319,6 +379,9 @@ FACT_TESTS: dict[Need, FactTest] = {
     Need.POSTPONES_LEFT: _postpones_left,
     Need.FIRST_SUSPENSION: _first_suspension,
     Need.NO_TWIN: _no_twin,
+    Need.NOT_RED_GAS: _not_red_gas,
+    Need.NOT_FURTHER: _not_further,
+    Need.MERGE_STANDS: _merge_stands,
 }
 
 

@@ -38,6 +38,10 @@ class Need(StrEnum):
     POSTPONES_LEFT = "postpones_left"
     FIRST_SUSPENSION = "first_suspension"
     NO_TWIN = "no_twin"  # no other open incident of the same condition
+    NOT_FURTHER = "not_further"  # the incident that it is merged into is as far, or further
+    MERGE_STANDS = "merge_stands"  # what it was merged into has not been merged itself
+    NOT_RED_GAS = "not_red_gas"
+    DUTY_CHIEF = "duty_chief"  # another person, a duty chief, lets it happen
 
 
 FIELD_NEEDS = frozenset({Need.NOTE, Need.REASON, Need.SQUAD, Need.CATEGORY, Need.UNTIL, Need.INTO})
@@ -47,7 +51,7 @@ class Same(StrEnum):
     """Targets of a step that depend on where the incident is or was."""
 
     STATE = "same"  # stays where it is
-    BEFORE = "before_suspension"
+    BEFORE = "before"  # suspended, or merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Clocks:
     stop_all: bool = False
     pause: bool = False
     resume: bool = False
+    restart: bool = False  # what a merge stopped runs on
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ CENTRE = frozenset({Role.DISPATCHER, Role.ADMIN})
 INTAKE = CENTRE | {Role.CHECKER}  # collectors verify in the field and report back
 SQUAD = CENTRE | {Role.SQUAD_LEADER}  # the centre enters what a squad says by radio
 CHECKERS = CENTRE | {Role.CHECKER}
-DUTY_CHIEFS = CENTRE | {Role.LEADER}
+REOPENERS = CENTRE | {Role.LEADER}
 ENGINEERS = frozenset({Role.GAS_ENGINEER})
 CLOCKWORK = CENTRE | {Role.SYSTEM}
 # Alarms of a case bring people back to it: see `dispatch.recall`.
@@ -96,7 +101,7 @@ CANCEL = Step(
     (Need.REASON, Need.ALARM_OVER, Need.ALARM_RELEASED),
     Clocks(stop_all=True),
 )
-MERGE = Step(S.MERGED, CENTRE, (Need.INTO, Need.REASON), Clocks(stop_all=True))
+MERGE = Step(S.MERGED, CENTRE, (Need.INTO, Need.REASON, Need.NOT_FURTHER), Clocks(stop_all=True))
 SPLIT = Step(Same.STATE, CENTRE, (Need.CATEGORY, Need.NOTE))
 REJECT = Step(
     S.REJECTED,
@@ -105,13 +110,26 @@ REJECT = Step(
     Clocks(stop_all=True),
 )
 RETURN = Step(
-    S.FILED, SQUAD | ALARMS, (Need.REASON,), Clocks(start=(DISPATCH,), stop=(ACKNOWLEDGE, HANDLE))
+    S.FILED,
+    SQUAD | ALARMS,
+    (Need.REASON, Need.DUTY_CHIEF),
+    Clocks(start=(DISPATCH,), stop=(ACKNOWLEDGE, HANDLE)),
 )
-POSTPONE = Step(Same.STATE, CENTRE, (Need.REASON, Need.NOT_OVERDUE, Need.POSTPONES_LEFT))
+POSTPONE = Step(
+    Same.STATE, SQUAD, (Need.REASON, Need.NOT_OVERDUE, Need.POSTPONES_LEFT, Need.DUTY_CHIEF)
+)
 SUSPEND = Step(
     S.SUSPENDED,
-    CENTRE,
-    (Need.REASON, Need.UNTIL, Need.NO_RED_ALARM, Need.NOT_OVERDUE, Need.FIRST_SUSPENSION),
+    SQUAD,
+    (
+        Need.REASON,
+        Need.UNTIL,
+        Need.NO_RED_ALARM,
+        Need.NOT_RED_GAS,
+        Need.NOT_OVERDUE,
+        Need.FIRST_SUSPENSION,
+        Need.DUTY_CHIEF,
+    ),
     Clocks(pause=True),
 )
 RELEASE = Step(Same.STATE, ENGINEERS, (Need.NOTE, Need.GAS_CASE, Need.GAS_QUIET))
@@ -194,17 +212,20 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.SUSPENDED, A.COMMENT): COMMENT,
     # Finished; never reopened silently
     (S.CLOSED, A.REOPEN): Step(
-        S.FILED, DUTY_CHIEFS, (Need.REASON, Need.NO_TWIN), Clocks(start=(DISPATCH,))
+        S.FILED, REOPENERS, (Need.REASON, Need.NO_TWIN), Clocks(start=(DISPATCH,))
     ),
     (S.CLOSED, A.COMMENT): COMMENT,
     (S.REJECTED, A.REOPEN): Step(
-        S.REPORTED, DUTY_CHIEFS, (Need.REASON, Need.NO_TWIN), Clocks(start=(FILE,))
+        S.REPORTED, REOPENERS, (Need.REASON, Need.NO_TWIN), Clocks(start=(FILE,))
     ),
     (S.REJECTED, A.COMMENT): COMMENT,
     (S.CANCELLED, A.REOPEN): Step(
-        S.FILED, DUTY_CHIEFS, (Need.REASON, Need.NO_TWIN), Clocks(start=(DISPATCH,))
+        S.FILED, REOPENERS, (Need.REASON, Need.NO_TWIN), Clocks(start=(DISPATCH,))
     ),
     (S.CANCELLED, A.COMMENT): COMMENT,
+    (S.MERGED, A.UNMERGE): Step(
+        Same.BEFORE, CENTRE, (Need.REASON, Need.MERGE_STANDS, Need.NO_TWIN), Clocks(restart=True)
+    ),
     (S.MERGED, A.COMMENT): COMMENT,
 }
 
@@ -226,6 +247,7 @@ EVENT_KINDS: dict[A, str] = {
     A.SUSPEND: "incident.suspended",
     A.RESUME: "incident.resumed",
     A.MERGE: "incident.merged",
+    A.UNMERGE: "incident.unmerged",
     A.SPLIT: "incident.split",
     A.REOPEN: "incident.reopened",
     A.CANCEL: "incident.cancelled",
@@ -238,10 +260,10 @@ def actions_of(state: S, role: Role) -> list[A]:
     return [a for (s, a), step in TABLE.items() if s is state and role in step.roles]
 
 
-def target(step: Step, state: S, before_suspension: S | None) -> S:
+def target(step: Step, state: S, before: S | None) -> S:
     """The state that a step leads to."""
     if step.to is Same.STATE:
         return state
     if step.to is Same.BEFORE:
-        return before_suspension or S.FILED
+        return before or S.FILED
     return S(step.to)

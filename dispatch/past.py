@@ -17,7 +17,7 @@ from city.alarm import Alarm, AlarmChangeKind, IncidentAlarm
 from city.category import Category
 from city.clock import Deadline, PauseRow
 from city.event import NewEvent
-from city.incident import Action, Incident, IncidentState
+from city.incident import Action, Assignment, Incident, IncidentState
 from city.past import Deed, Matter, RowChange, Trip
 from city.person import system_caller
 from city.requests import ActionRequest
@@ -30,7 +30,7 @@ from dispatch.clocks import ClockChanges, Terms
 from dispatch.gas import GasStanding, Watched, judge_gas
 from dispatch.guard import Facts, admit
 from dispatch.recall import SUSPENSION_ENDED
-from dispatch.steps.acting import ENDS_ASSIGNMENT, STARTS_ASSIGNMENT
+from dispatch.steps.acting import ENDS_ASSIGNMENT, STARTS_ASSIGNMENT, handling_attempt
 from dispatch.steps.alarms import change_told, matter_of
 from dispatch.steps.loading import ROUND_STAGES
 from dispatch.steps.opening import NewMatter, first_clock, opening_told, row_of
@@ -88,7 +88,7 @@ class PastCase:
         now, before = deed.at, self.incident
         request = replace(deed.request, version=before.version)
         facts = self._facts(request, now)
-        step = admit(before, deed.caller, request, facts, now)
+        step = admit(before, deed.caller, request, facts, now, deed.approved_by)
         rows: list[RowChange] = []
         noticed = self._notice(now, rows)
         facts = with_values(facts, deadlines=tuple(self.deadlines))
@@ -101,8 +101,8 @@ class PastCase:
             terms = self._with_pauses()
         moved = move_clocks(request, step, facts, terms, now)
         self._put_clocks(moved, rows)
-        self._follow_up(after, deed, rows)
-        told = action_told(before, after, deed.caller, request, moved, now)
+        self._follow_up(after, deed, moved, rows)
+        told = action_told(before, after, deed.caller, request, moved, now, deed.approved_by)
         known_until = terms.calendar.known_until.isoformat()
         warned = calendar_warnings(after, moved, known_until, deed.caller, now)
         return Written([*noticed, told, *warned], rows)
@@ -133,7 +133,6 @@ class PastCase:
     def _facts(self, request: Any, now: datetime) -> Facts:
         since = self.incident.dispatched_at
         standing = [alarm for alarm in self.alarms if alarm.condition_stands]
-        sent = self.assignments[-1]["squad"] if self.assignments else None
         return Facts(
             category=self.category,
             deadlines=tuple(self.deadlines),
@@ -149,7 +148,7 @@ class PastCase:
             latched=[alarm for alarm in self.alarms if alarm.is_latched],
             local_now=now.astimezone(self.book.zone),
             squad=self.book.squads.get(request.squad or ""),
-            last_squad=sent,
+            assignments=[Assignment(**sent) for sent in self.assignments],
         )
 
     def _gas(self, now: datetime) -> GasStanding:
@@ -203,7 +202,9 @@ class PastCase:
         for deadline in (*moved.changed, *new):
             rows.append(_row("deadline", ("id", "incident_id"), vars(deadline)))
 
-    def _follow_up(self, after: Incident, deed: Deed, rows: list[RowChange]) -> None:
+    def _follow_up(
+        self, after: Incident, deed: Deed, moved: ClockChanges, rows: list[RowChange]
+    ) -> None:
         action, now = deed.request.action, deed.at
         live = self.assignments[-1] if self.assignments else {"ended_at": now}
         if action in ENDS_ASSIGNMENT and live["ended_at"] is None:
@@ -215,7 +216,7 @@ class PastCase:
                     "id": self.book.numbers("assignment"), "incident_id": after.id,
                     "squad": after.squad, "assigned_by": deed.caller.name, "assigned_at": now,
                     "acknowledged_at": None, "arrived_at": None, "ended_at": None,
-                    "end_reason": None,
+                    "end_reason": None, "attempt": handling_attempt(moved),
                 },
                 rows,
             )  # fmt: skip
@@ -225,7 +226,7 @@ class PastCase:
         elif action is Action.SUSPEND:
             pause = PauseRow(
                 self.book.numbers("pause"), after.id, now, None, deed.request.until,
-                deed.request.reason.strip(), deed.caller.name,
+                deed.request.reason.strip(), deed.approved_by,
             )  # fmt: skip
             self.pauses.append(pause)
             rows.append(_row("pause", ("id", "incident_id"), vars(pause)))

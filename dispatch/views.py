@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from city.alarm import IncidentAlarm
+from city.approval import CaseRequest
 from city.category import Category
 from city.clock import Deadline, PauseRow, Standing
 from city.event import Event
 from city.incident import Action, Evidence, Incident, IncidentState, ListedIncident, SimilarIncident
+from dispatch.attempts import Attempt
 from dispatch.gas import GasStanding
 from dispatch.guard import Refusal
 from dispatch.machine import Need
@@ -23,6 +25,7 @@ class ActionView:
     action: Action
     to: IncidentState
     needs: tuple[Need, ...]
+    duty_chief: bool  # it is asked for, and another person lets it happen
     refusals: tuple[Refusal, ...]
 
     @property
@@ -34,6 +37,7 @@ class ActionView:
             "action": self.action.value,
             "to": self.to.value,
             "needs": [need.value for need in self.needs],
+            "duty_chief": self.duty_chief,
         }
         if self.refusals:
             shown["waiting_for"] = [
@@ -86,6 +90,9 @@ class IncidentView:
     gas: GasStanding
     alarms: tuple[IncidentAlarm, ...]
     evidence: tuple[Evidence, ...]
+    requests: tuple[CaseRequest, ...]  # what waits for a duty chief
+    attempts: tuple[Attempt, ...]
+    merged: tuple[tuple[int, str], ...]  # incidents that were merged into it: id, number
     similar: tuple[SimilarIncident, ...]
     timeline: tuple[Event, ...]
     now: datetime
@@ -111,6 +118,9 @@ class IncidentView:
             "gas": _plain(asdict(self.gas)) if self.gas.needed else None,
             "alarms": [_plain(asdict(a)) for a in self.alarms],
             "evidence": [_file(e) for e in self.evidence],
+            "requests": [_plain(asdict(r)) for r in self.requests],
+            "attempts": [_plain(asdict(a)) for a in self.attempts],
+            "merged": [{"id": id, "number": number} for id, number in self.merged],
             "similar": [_plain(asdict(s)) for s in self.similar],
             "timeline": [
                 {

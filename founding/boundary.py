@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import shapely
@@ -59,6 +59,46 @@ def read_outlines(
         else:
             found[code] = outline(geometry)
     return found
+
+
+def write_outlines(outlines: Mapping[str, Mapping[str, Any]]) -> str:
+    """The file of outlines that says the same; one feature a line."""
+    return feature_collection(
+        {"type": "Feature", "properties": {"code": code}, "geometry": geometry}
+        for code, geometry in sorted(outlines.items())
+    )
+
+
+def feature_collection(features: Iterable[Mapping[str, Any]]) -> str:
+    """GeoJSON in WGS-84, one feature a line."""
+    body = ",\n".join(json.dumps(feature, ensure_ascii=False) for feature in features)
+    return f'{{"type": "FeatureCollection", "features": [\n{body}\n]}}\n'
+
+
+def outline_rows(content: bytes) -> list[tuple[str, str]]:
+    """Code and geometry of every feature as text, right or wrong."""
+    found = decode(content)
+    try:
+        body = json.loads(found[0]) if found else None
+    except (ValueError, RecursionError):
+        return []
+    return [
+        (str(told.get("code", "")), "" if geometry is None else json.dumps(geometry))
+        for told, geometry in _features(body)
+    ]
+
+
+def with_outlines(rows: Iterable[Mapping[str, str]]) -> bytes:
+    """The file with these rows; a geometry that is no JSON stays as it is, to be judged."""
+    features = []
+    for row in rows:
+        try:
+            geometry = json.loads(row.get("geometry") or "null")
+        except (ValueError, RecursionError):
+            geometry = row["geometry"]
+        told = {"code": row.get("code", "")}
+        features.append({"type": "Feature", "properties": told, "geometry": geometry})
+    return feature_collection(features).encode()
 
 
 def outline(geometry: BaseGeometry) -> dict[str, Any]:

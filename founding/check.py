@@ -15,6 +15,7 @@ from city.category import Category
 from city.clock import ClockKind
 from city.errors import InvalidInput
 from city.incident import Role
+from city.person import UNBOUNDED
 from city.place import Division
 from founding.area_file import judge_areas, judge_limits
 from founding.city_file import CITY_FILE, GRID_FILE
@@ -89,7 +90,7 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
     divisions = _divisions(draft, district, faults)
     grids = _duty_grids(draft, divisions, faults)
     squads = _squads(draft, divisions, grids, faults)
-    people = _people(draft, squads, faults)
+    people = _people(draft, divisions, squads, faults)
     rosters = None
     if draft.rosters is not None:
         rosters = judge_rosters(draft.rosters, squads, people, faults)
@@ -121,6 +122,7 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         feeds=None if draft.feeds is None else judge_feeds(draft.feeds, district.code, faults),
         models=_models(draft, shipped, faults),
         pipes=_pipes(draft, district, faults),
+        outlines=draft.outlines or None,
         areas=None
         if draft.areas is None
         else judge_areas(draft.areas, area, shipped.video_types, faults),
@@ -133,6 +135,7 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         else judge_steps(draft.escalation, channels, faults),
         rosters=rosters,
         registers=registers,
+        programmes=draft.programmes,
     )
 
 
@@ -328,7 +331,10 @@ def _squads(
 
 
 def _people(
-    draft: Draft, squads: Mapping[str, SquadPart], faults: list[Fault]
+    draft: Draft,
+    divisions: Mapping[str, Division],
+    squads: Mapping[str, SquadPart],
+    faults: list[Fault],
 ) -> dict[str, Person]:
     found = _by_code(PEOPLE, draft.people, lambda person: person.name, faults, "name")
     for entry in draft.people:
@@ -339,6 +345,14 @@ def _people(
         elif person.squad and person.squad not in squads:
             problem = f"is no squad of {SQUADS}"
             faults.append(Fault(PEOPLE, entry.row, "squad", person.squad, problem))
+        for code in sorted(person.divisions or ()):
+            if code not in divisions or divisions[code].level == DISTRICT:
+                problem = f"is no division of {DIVISIONS} below the district"
+                faults.append(Fault(PEOPLE, entry.row, "divisions", code, problem))
+        if person.divisions and person.role in UNBOUNDED:
+            problem = f"must be empty: role {person.role} answers for the whole district"
+            value = ";".join(sorted(person.divisions))
+            faults.append(Fault(PEOPLE, entry.row, "divisions", value, problem))
     return found
 
 

@@ -17,18 +17,20 @@ from founding.parts import CalendarPart, City
 ADDED, CHANGED, RETIRED = "added", "changed", "retired"
 # In this order changes are told.
 WHATS = (
-    "district", "calendar", "division", "duty_grid", "unit_grid", "squad", "category",
-    "stage_limit", "person", "roster", "rule", "feed", "model", "pipe", "area",
-    "video_limit", "channel", "escalation", "register",
+    "district", "calendar", "division", "division_outline", "duty_grid", "unit_grid", "squad",
+    "category", "stage_limit", "person", "roster", "rule", "feed", "model", "pipe", "area",
+    "video_limit", "lamp_programme", "channel", "escalation", "register",
     "register_entry",
 )  # fmt: skip
-# What is not in the folder and stays all the same: people who were added by others, the rules
-# and limits that come with the product.
-KEPT = frozenset({"person", "rule", "stage_limit", "calendar", "district", "register"})
+# What is not in the folder and stays all the same: people, rules and lighting programmes that were
+# added by others, the rules and limits that come with the product.
+KEPT = frozenset(
+    {"person", "rule", "lamp_programme", "stage_limit", "calendar", "district", "register"}
+)
 # Told by their number: a grid has tens of thousands.
 COUNTED = frozenset({"unit_grid", "duty_grid", "pipe"})
 # Of these the log has one event for all, and no row.
-TOLD_AT_ONCE = COUNTED - {"duty_grid"}
+TOLD_AT_ONCE = COUNTED - {"duty_grid"} | {"division_outline"}
 # Told by their number, register by register; their codes are register/code.
 ENTRY = "register_entry"
 CELL = "cell"
@@ -80,9 +82,15 @@ def tables_of(city: City) -> Tables:
         },
         "person": {c: asdict(person) for c, person in city.people.items()},
         "rule": {c: {"text": text} for c, text in city.rules.items()},
+        "lamp_programme": {c: {"text": text} for c, text in city.programmes.items()},
         **_if_told("feed", city.feeds),
         **_if_told("model", city.models),
         **_if_told("pipe", city.pipes),
+        **(
+            {}
+            if city.outlines is None
+            else {"division_outline": {c: {"outline": o} for c, o in city.outlines.items()}}
+        ),
         **_if_told("area", city.areas),
         **_if_told("video_limit", city.video_limits),
         **_if_told("channel", city.channels),
@@ -125,12 +133,19 @@ def compare(wanted: Tables, present: Tables) -> list[Change]:
                 changes.append(Change(what, code, ADDED))
             elif code in ours:
                 names = dict.fromkeys((*ours[code], *theirs[code]))
-                fields = [n for n in names if ours[code].get(n) != theirs[code].get(n)]
+                fields = [n for n in names if _differs(what, n, ours[code], theirs[code])]
                 if fields:
                     changes.append(Change(what, code, CHANGED, tuple(fields)))
             elif what not in KEPT:
                 changes.append(Change(what, code, RETIRED))
     return changes
+
+
+def _differs(what: str, name: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    said = (ours.get(name), theirs.get(name))
+    if what == "person" and name == "divisions" and None in said:
+        return False  # one of them says nothing of it
+    return said[0] != said[1]
 
 
 def counts_of(changes: Sequence[Change]) -> list[tuple[str, str, int]]:

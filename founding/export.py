@@ -17,6 +17,7 @@ from city.place import LonLat
 from city.roster import Duty, days_text
 from city.squad import Shift
 from founding.area_file import AREAS, VIDEO, VIDEO_COLUMNS, limit_cells, write_areas
+from founding.boundary import write_outlines
 from founding.city_file import CITY_FILE, GRID_FILE
 from founding.feeds_file import FEEDS, write_feeds
 from founding.folder import (
@@ -30,6 +31,7 @@ from founding.folder import (
     DUTY_GRID_COLUMNS,
     DUTY_GRIDS,
     LIMITS,
+    OUTLINES,
     PEOPLE,
     ROSTER,
     ROSTER_COLUMNS,
@@ -46,6 +48,7 @@ from founding.message_files import (
 from founding.own_models import write_models
 from founding.parts import City, RegisterPart, SquadPart
 from founding.pipes import PIPES, write_pipes
+from founding.programmes import programme_file
 from founding.registers import data_file, definition_file
 from founding.rosters import entry_name
 from registers.entries import columns_of, entry_cells
@@ -73,9 +76,15 @@ def write_folder(city: City) -> dict[str, bytes]:
             (_squad(city, squad) for _, squad in sorted(city.squads.items())),
         ),
         PEOPLE: csv_text(
-            ("name", "role", "squad", "display_name"),
+            ("name", "role", "squad", "display_name", "divisions"),
             (
-                [p.name, p.role, p.squad or "", p.display_name]
+                [
+                    p.name,
+                    p.role,
+                    p.squad or "",
+                    p.display_name,
+                    ";".join(sorted(p.divisions or ())),
+                ]
                 for _, p in sorted(city.people.items())
             ),
         ),
@@ -107,12 +116,12 @@ def write_folder(city: City) -> dict[str, bytes]:
         files[f"calendar-{year}.csv"] = csv_text(("date", "working"), rows)
     for code, text in city.rules.items():
         files[f"rules/{code}.toml"] = text
+    for code, text in city.programmes.items():
+        files[programme_file(code)] = text
     if city.feeds is not None:
         files[FEEDS] = write_feeds(city.feeds)
     files |= write_models(city.models or {})
-    if city.pipes:
-        files[PIPES] = write_pipes(city.pipes)
-    files |= _areas(city)
+    files |= _places(city)
     files |= _messages(city)
     for code, part in city.registers.items():
         if part.text is not None:
@@ -122,9 +131,13 @@ def write_folder(city: City) -> dict[str, bytes]:
     return {name: text.encode() for name, text in files.items()}
 
 
-def _areas(city: City) -> dict[str, str]:
-    """Areas, and what video events need."""
+def _places(city: City) -> dict[str, str]:
+    """Outlines of divisions, gas pipes, areas, and what video events need."""
     files = {}
+    if city.outlines:
+        files[OUTLINES] = write_outlines(city.outlines)
+    if city.pipes:
+        files[PIPES] = write_pipes(city.pipes)
     if city.areas:
         files[AREAS] = write_areas(city.areas)
     if city.video_limits:

@@ -45,6 +45,8 @@ from founding.parts import (
     SquadPart,
 )
 from founding.pipes import PIPES, read_pipes
+from founding.programmes import FILE as PROGRAMME
+from founding.programmes import read_programmes
 from founding.registers import FILE as REGISTER
 from founding.sheets import Line, read_lines
 
@@ -128,6 +130,7 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         limits=_table(files, LIMITS, _limit, LIMIT_COLUMNS, faults),
         years=_years(files, faults),
         rules=_rules(files, faults),
+        programmes=read_programmes(files, faults),
         feeds=read_feeds(files[FEEDS], faults) if FEEDS in files else None,
         models=read_models(files, faults),
         pipes=read_pipes(files[PIPES], datums.of(PIPES), faults) if PIPES in files else None,
@@ -152,7 +155,7 @@ SQUAD_COLUMNS: Columns = (
     ("code", "name_zh", "name_en", "kind", "skills"),
     ("phone", "grids", "shifts", "lon", "lat", "datum"),
 )
-PEOPLE_COLUMNS: Columns = (("name", "role"), ("squad", "display_name"))
+PEOPLE_COLUMNS: Columns = (("name", "role"), ("squad", "display_name", "divisions"))
 # `entry` names a row on the page of settings; what stands in it is not read.
 ROSTER_COLUMNS: Columns = (("squad", "day", "from", "to", "person"), ("phone", "entry"))
 LIMIT_COLUMNS: Columns = (("clock", "limit"), ("category", "source"))
@@ -291,7 +294,10 @@ def _person(line: Line) -> Person:
     if name and not NAME.fullmatch(name):
         line.fault("name", "must have 1 to 64 characters without space, colon or slash")
     role = line.one_of("role", ROLES)
-    return Person(name, role, line.text("squad") or None, line.text("display_name"))
+    # A folder from before there was this column opens nothing that somebody has closed.
+    divisions = frozenset(line.words("divisions")) if "divisions" in line.values else None
+    squad, called = line.text("squad") or None, line.text("display_name")
+    return Person(name, role, squad, called, divisions)
 
 
 def read_roster(
@@ -446,7 +452,7 @@ def _rules(files: Mapping[str, bytes], faults: list[Fault]) -> dict[str, str]:
 
 def _name_strangers(files: Mapping[str, bytes], order: GridOrder, faults: list[Fault]) -> None:
     for name in sorted(files):
-        patterns = (CALENDAR, RULE, REGISTER)
+        patterns = (CALENDAR, RULE, REGISTER, PROGRAMME)
         listed = name in (*KNOWN, order.file) or is_model_file(name)
         known = listed or any(p.fullmatch(name) for p in patterns)
         if name.lower().endswith(OURS) and not known:

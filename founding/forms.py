@@ -17,13 +17,15 @@ from typing import Any, Protocol
 from city.settings import SheetRow
 from city.text_files import decode
 from founding.area_file import AREAS, VIDEO, area_rows, as_area_file, video_limit, with_areas
+from founding.boundary import outline_rows, with_outlines
 from founding.city_file import CITY_FILE, GRID_FILE
 from founding.export import csv_text
 from founding.feeds_file import FEEDS
 from founding.feeds_file import TABLE as FEED_TABLE
-from founding.folder import BOUNDARY, DIVISIONS, DUTY_GRIDS, ROSTER, SQUADS
+from founding.folder import BOUNDARY, DIVISIONS, DUTY_GRIDS, OUTLINES, ROSTER
 from founding.message_files import CHANNEL_TABLE, CHANNELS
 from founding.own_models import FOLDER, is_model_file
+from founding.pipes import PIPES, pipe_rows, with_pipes
 from founding.rosters import entry_name
 from founding.sheets import Line, read_lines
 from founding.toml_table import TomlTable
@@ -36,6 +38,7 @@ CITY_COLUMNS = (
     ("timezone", "calendar", "windows", "languages", "levels", "four_eyes"),
 )
 BOUNDARY_COLUMNS = (("file", "geometry"), ())
+OUTLINE_COLUMNS = (("code", "geometry"), ())
 # Cells as they are sent, whatever the file was called.
 GRID, WEST, POINT = "grid.csv", "west", ("lon", "lat", "datum")
 GRID_COLUMNS = (("code",), ("name", "cells", "lon", "lat", "datum"))
@@ -44,7 +47,7 @@ LISTS = ("languages", "levels")
 # Outlines and codecs are longer than a cell of a CSV may be by itself.
 CELL_MAX = 50_000_000
 _WINDOW = re.compile(r"\s*([0-9:]+)\s*-\s*([0-9:]+)\s*")
-_SEPARATORS = re.compile(r"[;；]")
+LIST_SEPARATORS = re.compile(r"[;；]")
 
 
 class Form(Protocol):
@@ -125,45 +128,11 @@ class DutyGridForm(CsvForm):
         lines = [line for line in found[0].splitlines() if line.strip()] if found else ["", ""]
         return {file: content} if len(lines) > 1 else {}
 
-    def put_into(self, file: str, files: Mapping[str, bytes], content: bytes) -> dict[str, bytes]:
-        """A squad that answers for a part of a new duty grid answers for the whole of it."""
-        put = super().put_into(file, files, content)
-        squads = _table_of(put.get(SQUADS, b""), _header_of(put.get(SQUADS, b"")) or ("code",))
-        if not squads:
-            return put
-        names = _header_of(put[SQUADS])
-        if "grids" not in names:
-            return put
-        at = names.index("grids")
-        around = _grids_around(put)
-        for row in squads:
-            wanted = [name for name in _SEPARATORS.split(row[at]) if name]
-            row[at] = ";".join(dict.fromkeys(around.get(name, name) for name in wanted))
-        return {**put, SQUADS: csv_text(names, squads).encode()}
 
-
-def _header_of(content: bytes) -> list[str]:
+def header_of(content: bytes) -> list[str]:
+    """Columns of a CSV; none of what is no text."""
     found = decode(content)
     return found[0].partition("\n")[0].strip("\r").split(",") if found else []
-
-
-def _grids_around(files: Mapping[str, bytes]) -> dict[str, str]:
-    """The duty grid that a division lies in, where it is no whole one, by the division."""
-    divisions = _table_of(files.get(DIVISIONS, b""), ("code", "parent")) or []
-    parents = {row[0]: row[1] for row in divisions}
-    grids = _table_of(files.get(DUTY_GRIDS, b""), ("code", "divisions")) or []
-    parts = {code: [p for p in _SEPARATORS.split(given) if p] for code, given in grids}
-    named = {part: code for code, given in parts.items() for part in given}
-    around: dict[str, str] = {}
-    for code in parents:
-        above, seen = code, set[str]()
-        while above in parents and above not in named and above not in seen:
-            seen.add(above)
-            above = parents[above]
-        grid = named.get(above)
-        if grid is not None and (above != code or len(parts[grid]) > 1):
-            around[code] = grid
-    return around
 
 
 class TomlForm(CsvForm):
@@ -239,7 +208,7 @@ class CityForm(CsvForm):
         return _as_toml(values).encode()
 
     def taken(self, before: bytes, upload: bytes, names: Sequence[str]) -> bytes:
-        rows = _table_of(upload, names)
+        rows = table_of_csv(upload, names)
         return upload if rows is None else self.written(before, names, rows)
 
 
@@ -267,7 +236,7 @@ def _cell(name: str, value: Any) -> str:
 def _value(name: str, cell: str) -> Any:
     """What a cell says, so that what is wrong with it is told by the check of the file."""
     text = cell.strip()
-    words = [word.strip() for word in _SEPARATORS.split(text) if word.strip()]
+    words = [word.strip() for word in LIST_SEPARATORS.split(text) if word.strip()]
     if name == "windows" and text:
         found = [_WINDOW.fullmatch(word) for word in words]
         return [[one[1].zfill(5), one[2].zfill(5)] if one else [text] for one in found]
@@ -303,8 +272,57 @@ class BoundaryForm(CsvForm):
         return (rows[0][list(names).index("geometry")] if rows else "").encode()
 
     def taken(self, before: bytes, upload: bytes, names: Sequence[str]) -> bytes:
-        rows = _table_of(upload, names)
+        rows = table_of_csv(upload, names)
         return upload if rows is None else self.written(before, names, rows)
+
+
+class OutlinesForm(CsvForm):
+    """A row is a division and the geometry of its outline; without a row there is no file."""
+
+    def header(self, content: bytes, names: Sequence[str]) -> list[str]:
+        return list(names)
+
+    def rows(self, file: str, content: bytes, names: Sequence[str]) -> list[SheetRow]:
+        found = outline_rows(content)
+        return [
+            SheetRow(n, dict(zip(names, row, strict=True))) for n, row in enumerate(found, start=1)
+        ]
+
+    def written(self, before: bytes, names: Sequence[str], rows: Rows) -> bytes:
+        return with_outlines([dict(zip(names, row, strict=False)) for row in rows])
+
+    def taken(self, before: bytes, upload: bytes, names: Sequence[str]) -> bytes:
+        rows = table_of_csv(upload, names)
+        return upload if rows is None else self.written(before, names, rows)
+
+    def gather(self, file: str, files: Mapping[str, bytes]) -> bytes | None:
+        return files.get(file, with_outlines([]))
+
+    def spread(self, file: str, content: bytes) -> dict[str, bytes]:
+        return {} if content.split() == with_outlines([]).split() else {file: content}
+
+
+class PipesForm(CsvForm):
+    """A row is a section of a gas pipe, a feature of the GeoJSON file."""
+
+    def header(self, content: bytes, names: Sequence[str]) -> list[str]:
+        return list(names)
+
+    def rows(self, file: str, content: bytes, names: Sequence[str]) -> list[SheetRow]:
+        return [
+            SheetRow(n, {name: row.get(name, "") for name in names})
+            for n, row in enumerate(pipe_rows(content), start=1)
+        ]
+
+    def written(self, before: bytes, names: Sequence[str], rows: Rows) -> bytes:
+        return with_pipes(names, rows)
+
+    def taken(self, before: bytes, upload: bytes, names: Sequence[str]) -> bytes:
+        rows = table_of_csv(upload, names)
+        return upload if rows is None else with_pipes(names, rows)
+
+    def gather(self, file: str, files: Mapping[str, bytes]) -> bytes | None:
+        return files.get(file, with_pipes((), ()))
 
 
 class ModelsForm(CsvForm):
@@ -314,13 +332,13 @@ class ModelsForm(CsvForm):
         return list(names)
 
     def rows(self, file: str, content: bytes, names: Sequence[str]) -> list[SheetRow]:
-        found = _table_of(content, names) or []
+        found = table_of_csv(content, names) or []
         return [
             SheetRow(n, dict(zip(names, row, strict=True))) for n, row in enumerate(found, start=2)
         ]
 
     def taken(self, before: bytes, upload: bytes, names: Sequence[str]) -> bytes:
-        rows = _table_of(upload, names)
+        rows = table_of_csv(upload, names)
         return upload if rows is None else csv_text(names, rows).encode()
 
     def gather(self, file: str, files: Mapping[str, bytes]) -> bytes | None:
@@ -366,7 +384,7 @@ class GridForm(CsvForm):
         names = ("code", "name", "level", "parent")
         placed = [
             [*line, *(points.get(line[0], {}).get(name, "") for name in POINT)]
-            for line in _table_of(files.get(DIVISIONS, b""), names) or []
+            for line in table_of_csv(files.get(DIVISIONS, b""), names) or []
         ]
         divisions = csv_text((*names, *POINT), placed).encode()
         return {**files, GRID_FILE: b"", DIVISIONS: divisions}
@@ -390,7 +408,7 @@ def _has(content: bytes, name: str) -> bool:
     return name in [cell.strip().lower() for cell in re.split("[,;\t]", head)]
 
 
-def _table_of(content: bytes, names: Sequence[str]) -> list[list[str]] | None:
+def table_of_csv(content: bytes, names: Sequence[str]) -> list[list[str]] | None:
     """Rows of a CSV whose header has the first of these columns, each in the order of `names`;
     None where it is no such table."""
     found = decode(content)
@@ -418,5 +436,7 @@ FORMS: Mapping[str, Form] = {
     BOUNDARY: BoundaryForm(),
     MODELS: ModelsForm(),
     GRID: GridForm(),
+    OUTLINES: OutlinesForm(),
+    PIPES: PipesForm(),
 }
 CSV = CsvForm()

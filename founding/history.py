@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from city.event import Event
 from city.settings import FieldChange, HistoryItem
 from founding.area_file import place_text
 
@@ -43,7 +44,6 @@ SOURCES: Mapping[str, Source] = {
     "rosters": Source(("roster",), {"squad_roster": "squad"}),
     "rules": Source(("rule",), {"rule": "code"}),
     "duty-grids": Source(("duty_grid",), {"duty_grid": "code", "duty_grid_division": "duty_grid"}),
-    "unit-grid": Source(("unit_grid",), {}),  # the log has numbers of cells, and no row
     "models": Source(("model",), {"device_model": "name"}),
     "city": Source(
         ("district", "setting"),
@@ -57,6 +57,10 @@ SOURCES: Mapping[str, Source] = {
     "channels": Source(("message_channel",), {"message_channel": "name"}),
     "escalation": Source(("escalation",), {"escalation_step": "step"}),
 }
+# Parts of which the log has numbers, and no row: what their events are about.
+AT_ONCE: Mapping[str, str] = {
+    "unit-grid": "unit_grid", "pipes": "pipe", "division-outlines": "division_outline",
+}  # fmt: skip
 LOG = "log"
 
 
@@ -103,6 +107,14 @@ def read_history(source: Source, told: Iterable[Told], year: int | None) -> list
 
 def _item(event: Told, code: str, fields: Sequence[FieldChange]) -> HistoryItem:
     return HistoryItem(event.seq, event.at, event.actor, event.kind, code, event.why, fields)
+
+
+def count_item(event: Event, district: str) -> HistoryItem:
+    """How many were changed at once."""
+    counts = [(how, event.payload.get(how)) for how in ("added", "changed", "retired")]
+    fields = [FieldChange(how, "", str(count)) for how, count in counts if count]
+    why = str(event.payload.get("why", ""))
+    return HistoryItem(event.seq, event.at, event.actor, event.kind, district, why, fields)
 
 
 def _is_of(change: FieldChange, year: int) -> bool:

@@ -131,10 +131,14 @@ class SquadPart:
 
 @dataclass(frozen=True, slots=True)
 class Person:
+    """`divisions` bound what they see and may act on, none at all mean the whole district; None
+    says nothing of it."""
+
     name: str
     role: str
     squad: str | None
     display_name: str
+    divisions: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +221,7 @@ class Draft:
     limits: tuple[Entry[LimitRow], ...] = ()
     years: Mapping[int, Mapping[date, bool]] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)  # text by file
+    programmes: Mapping[str, str] = field(default_factory=dict)  # TOML by code
     feeds: tuple[Entry[Feed], ...] | None = None
     models: Mapping[str, ModelPart] | None = None
     pipes: tuple[Entry[PipeSection], ...] | None = None
@@ -238,9 +243,10 @@ class StageLimit:
 @dataclass(frozen=True, slots=True)
 class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
-    database alone. `rules` are the texts of its own rules, `rosters` the duties of the squads that
-    have a roster. Of rosters, feeds, models, pipes, areas, video limits, channels and escalation
-    None says that they stay as they are."""
+    database alone. `rules` are the texts of its own rules, `programmes` those of its lighting
+    programmes, `rosters` the duties of the squads that have a roster, `outlines` geometries of
+    divisions. Of rosters, feeds, models, pipes, outlines, areas, video limits, channels and
+    escalation None says that they stay as they are."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -255,12 +261,14 @@ class City:
     feeds: Mapping[str, Feed] | None = None  # the shipped ones among them
     models: Mapping[str, ModelPart] | None = None
     pipes: Mapping[str, PipeSection] | None = None
+    outlines: Mapping[str, Mapping[str, Any]] | None = None
     areas: Mapping[str, Area] | None = None
     video_limits: Mapping[str, VideoLimit] | None = None
     channels: Mapping[str, Channel] | None = None
     escalation: Mapping[str, EscalationStep] | None = None  # every step
     rosters: Mapping[str, tuple[Duty, ...]] | None = None
     registers: Mapping[str, RegisterPart] = field(default_factory=dict)
+    programmes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def communities(self) -> list[str]:

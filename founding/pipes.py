@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from city.datum import Datum, parse_datum, to_wgs84
@@ -26,6 +26,8 @@ PRESSURES: Mapping[str, tuple[str, ...]] = {
     "high": ("high", "高压", "高压a", "高压b"),
 }
 _PRESSURE_OF = {word: name for name, words in PRESSURES.items() for word in words}
+# As a table of the settings; `line` is `lon lat; lon lat; …`.
+PIPE_COLUMNS = (("code", "pressure", "line"), ("material", "year", "diameter_mm"))
 PROPERTIES = ("code", "pressure", "material", "year", "diameter_mm")
 YEARS, DIAMETERS_MM = (1900, 2100), (1, 3000)
 TEXT_MAX = 200
@@ -158,9 +160,7 @@ def _why_no_point(point: Any) -> str:
 
 def write_pipes(sections: Mapping[str, PipeSection]) -> str:
     """The file that says the same, in WGS-84; one feature a line."""
-    features = [json.dumps(_feature(s), ensure_ascii=False) for _, s in sorted(sections.items())]
-    body = ",\n".join(features)
-    return f'{{"type": "FeatureCollection", "datum": "wgs84", "features": [\n{body}\n]}}\n'
+    return _written(_feature(section) for _, section in sorted(sections.items()))
 
 
 def _feature(section: PipeSection) -> dict[str, Any]:
@@ -170,3 +170,47 @@ def _feature(section: PipeSection) -> dict[str, Any]:
         "properties": {name: v for name, v in values.items() if v not in (None, "")},
         "geometry": {"type": "LineString", "coordinates": [list(p) for p in section.line]},
     }
+
+
+# As a table of the settings
+
+
+def pipe_rows(content: bytes) -> list[dict[str, str]]:
+    """Every feature as a row of text, right or wrong."""
+    body = _collection(content, [])
+    return [_row(feature) for feature in (body["features"] if body else ())]
+
+
+def _row(feature: Any) -> dict[str, str]:
+    told = feature if isinstance(feature, dict) else {}
+    properties, geometry = told.get("properties"), told.get("geometry")
+    values = dict(properties) if isinstance(properties, dict) else {}
+    row = {name: "" if v is None else str(v).strip() for name, v in values.items()}
+    points = geometry.get("coordinates") if isinstance(geometry, dict) else None
+    if isinstance(points, list) and not any(map(_why_no_point, points)):
+        row["line"] = "; ".join(f"{float(lon)!r} {float(lat)!r}" for lon, lat, *_ in points)
+    return row
+
+
+def with_pipes(names: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """The file with these rows, in WGS-84; a line that cannot be read is none, to be judged."""
+    features = []
+    for row in rows:
+        values = {name: v for name, v in zip(names, row, strict=False) if v}
+        points = _points_of(values.pop("line", ""))
+        geometry = {"type": "LineString", "coordinates": points} if points else None
+        features.append({"type": "Feature", "properties": values, "geometry": geometry})
+    return _written(features).encode()
+
+
+def _points_of(text: str) -> list[list[float]]:
+    try:
+        pairs = [[float(n) for n in part.split()] for part in text.split(";") if part.strip()]
+    except ValueError:
+        return []
+    return pairs if all(len(pair) == 2 for pair in pairs) else []
+
+
+def _written(features: Iterable[Mapping[str, Any]]) -> str:
+    body = ",\n".join(json.dumps(feature, ensure_ascii=False) for feature in features)
+    return f'{{"type": "FeatureCollection", "datum": "wgs84", "features": [\n{body}\n]}}\n'

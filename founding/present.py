@@ -14,6 +14,7 @@ from db import (
     categories,
     districts,
     grids,
+    lamp_programmes,
     message_settings,
     registers,
     rosters,
@@ -63,10 +64,11 @@ def find_present(
     *,
     cells: bool = True,
     models: bool = True,
+    pipes: bool = True,
     entries_of: Collection[str] = (),
 ) -> Present:
-    """What the city of a folder is compared with; with no cells or models where nobody asks for
-    them, and with the entries of the registers that are named."""
+    """What the city of a folder is compared with; with no cells, models or pipes where nobody asks
+    for them, and with the entries of the registers that are named."""
     try:
         found = calendars.find_calendar(conn, calendar)
     except NotFound:
@@ -76,6 +78,7 @@ def find_present(
     city = replace(
         city,
         models=read_models(conn, district) if models else None,
+        pipes=read_pipes(conn, district) if pipes else None,
         registers=_registers(conn, district, entries_of),
     )
     tables = dict(tables_of(city))
@@ -183,7 +186,10 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         duty_grids=_duty_grids(conn, code) or default_duty_grids(divisions),
         cells={cell.code: cell for cell in cells},
         squads=_squads(conn, code),
-        people={a.name: Person(a.name, a.role.value, a.squad, a.display_name) for a in accounts},
+        people={
+            a.name: Person(a.name, a.role.value, a.squad, a.display_name, frozenset(a.divisions))
+            for a in accounts
+        },
         categories={c.code: replace(c, version=0) for c in categories.list_in_force(conn, code)},
         stage_limits={
             clock: StageLimit(clock, limit, source)
@@ -194,11 +200,13 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         feeds=read_feeds(conn, code),
         models=read_models(conn, code) if with_cells else None,
         pipes=read_pipes(conn, code) if with_cells else None,
+        outlines=grids.list_outlines(conn, code),
         areas={area.code: area for area in areas.list_areas(conn, code)},
         video_limits={limit.entry: limit for limit in areas.list_limits(conn, code)},
         channels={c.name: c for c in message_settings.list_channels(conn, code)},
         escalation={s.value: row for s, row in message_settings.list_steps(conn, code).items()},
         rosters=rosters.list_rosters(conn, code),
+        programmes={p.code: p.source for p in lamp_programmes.list_programmes(conn, code)},
     )
 
 

@@ -25,25 +25,26 @@ from city.settings import (
 )
 from city.text_files import decode
 from db import calendars, deadlines, grids
-from db.events import last_seq
+from db.events import last_seq, list_newest
 from db.pool import Connection
 from db.settings_history import list_settings_events
-from founding.area_file import AREAS
 from founding.check import judge_folder
 from founding.city_file import CITY_FILE
 from founding.compare import Change, as_changes
 from founding.excel import write_workbook
 from founding.export import csv_text, write_folder
-from founding.field_steps import read_models
-from founding.folder import DIVISIONS, PEOPLE, ROSTER
+from founding.field_steps import read_models, read_pipes
+from founding.folder import DIVISIONS, DUTY_GRIDS, OUTLINES, PEOPLE, ROSTER
 from founding.forms import GRID, MODELS, asks_for_cells, code_of, grid_content
 from founding.ground import cells_without_duty_grid
-from founding.history import SOURCES, Told, read_history
+from founding.history import AT_ONCE, SOURCES, Told, count_item, read_history
 from founding.parts import City, Fault, Shipped
+from founding.pipes import PIPES
 from founding.present import read_city
 from founding.rule_table import RULES, RULES_KEY, rule_rows
 from founding.steps import NewPassword, PutRules, apply_city, plan_city
 from founding.tables import (
+    GEOJSON_FILES,
     NAMES,
     Table,
     beside,
@@ -56,6 +57,7 @@ from founding.tables import (
     without_row,
     year_of,
 )
+from founding.whole_duty_grids import with_whole_grids
 from registers.steps import find_register
 
 SOURCE = "settings"
@@ -136,7 +138,10 @@ def _present(conn: Connection, district: str, table: Table, *, cells: bool) -> P
     kept = () if register is None else (register,)
     city = read_city(conn, district, every_year=True, cells=cells, entries_of=kept)
     models = read_models(conn, district) if table.file == MODELS else None
-    files = write_folder(replace(city, cells={}, models=models, pipes=None))
+    pipes = read_pipes(conn, district) if table.file == PIPES else None
+    # Another boundary is not measured by outlines that were drawn for the one before.
+    outlines = city.outlines if table.file in (OUTLINES, GRID) else None
+    files = write_folder(replace(city, cells={}, models=models, pipes=pipes, outlines=outlines))
     content = table.gather(files)
     if table.file == GRID:
         content = grid_content(_cells_of(city, grids.count_cells(conn, district)))
@@ -148,11 +153,11 @@ def _cells_of(city: City, counts: Mapping[str, int]) -> dict[str, tuple[str, int
 
 
 def write_file(conn: Connection, district: str, name: str, kind: str) -> bytes:
-    """The table of a part: as `csv`, as a workbook (`xlsx`), or areas as they are (`geojson`)."""
+    """The table of a part: as `csv`, as a workbook (`xlsx`), or GeoJSON as it is (`geojson`)."""
     table = _table(conn, district, name)
     content = _present(conn, district, table, cells=False).content
     if kind == GEOJSON:
-        if table.file != AREAS:
+        if table.file not in GEOJSON_FILES:
             raise InvalidInput("format", kind, f"is no form of {name}")
         return content
     names = [column.name for column in table.columns(content)]
@@ -216,6 +221,8 @@ def _judge(
     if table.file == CITY_FILE and (code := code_of(content)) != own:
         return None, [Fault(CITY_FILE, None, "code", code, f"is not {own}: the code stays")]
     files = table.put_into(present.files, content)
+    if table.file == DUTY_GRIDS:
+        files = with_whole_grids(files)
     city, faults = judge_folder(files, shipped)
     if city is None and table.file != ROSTER and _is_of_old(present, faults, shipped):
         del files[ROSTER]
@@ -223,6 +230,8 @@ def _judge(
     if city is not None:
         if table.file == MODELS and city.models is None:
             city = replace(city, models={})  # the last one was taken out
+        if table.file == OUTLINES and city.outlines is None:
+            city = replace(city, outlines={})
         if table.file != GRID or not asks_for_cells(content):
             city = replace(city, cells=present.city.cells)
         faults = list(_groundless(city))
@@ -364,6 +373,9 @@ def history(conn: Connection, district: str, name: str, code: str) -> list[Histo
     year = year_of(name)
     if register_of(name) is not None:
         return []  # told entry by entry, on the page of registers
+    if name in AT_ONCE:
+        counted = list_newest(conn, f"district:{district}", kind=f"{AT_ONCE[name]}.changed")
+        return [count_item(event, district) for event in counted]
     if name not in SOURCES:
         table_of(name)
     source = SOURCES["calendar" if year is not None else name]

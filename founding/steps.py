@@ -63,6 +63,8 @@ SOURCE = "city folder"
 TOLD = {"from": SOURCE}
 # What the subject of an event is called where the thing itself is called otherwise.
 SUBJECTS = {"person": "user", "channel": "message_channel"}
+# What of a person is told as whoever changes people one by one tells it.
+ROLE_FIELDS = frozenset({"role", "squad", "divisions"})
 # What every district shares: events about it belong to none.
 SHARED = frozenset({"calendar", "model"})
 
@@ -71,6 +73,10 @@ NewPassword = Callable[[], users.Password]
 # Puts rule files in force by their name: (connection, actor, texts, now) to what is to be told.
 # Called when all else is written, also where no rule changes.
 PutRules = Callable[[Connection, str, Mapping[str, str], datetime], Sequence[NewEvent]]
+
+
+# The same of lighting programmes: (connection, district, actor, texts, now).
+PutProgrammes = Callable[[Connection, str, str, Sequence[str], datetime], Sequence[NewEvent]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ def plan_city(conn: Connection, city: City, *, only: Collection[str] = WHATS) ->
     cells = "unit_grid" in only
     present = find_present(
         conn, city.district.code, city.district.calendar, cells=cells, models="model" in only,
+        pipes="pipe" in only,
         entries_of=[code for code, part in city.registers.items() if part.entries is not None],
     )  # fmt: skip
     changes = compare(tables_of(city), present.tables)
@@ -142,6 +149,7 @@ def apply_cities(
     put_rules: PutRules,
     new_password: NewPassword,
     look_again: Callable[[], None] = lambda: None,
+    put_programmes: PutProgrammes | None = None,
 ) -> list[Applied]:
     """Write what differs of several districts and tell it in the event log. The caller commits.
 
@@ -152,7 +160,9 @@ def apply_cities(
     passwords = _passwords(conn, cities, new_password)
     _lock(conn)
     look_again()
-    return _put_in_force(conn, cities, actor, now, passwords, put_rules, TOLD, WHATS)
+    return _put_in_force(
+        conn, cities, actor, now, passwords, put_rules, TOLD, WHATS, put_programmes
+    )
 
 
 def _lock(conn: Connection) -> None:
@@ -170,6 +180,7 @@ def _put_in_force(
     put_rules: PutRules,
     told: Mapping[str, str],
     only: Collection[str],
+    put_programmes: PutProgrammes | None = None,
 ) -> list[Applied]:
     done: list[Applied] = []
     events: list[NewEvent] = []
@@ -180,6 +191,10 @@ def _put_in_force(
             texts[f"rules/{code}.toml"] = city.rules[code]
         events += _events(city, changes, actor, now, told)
         events += _entry_events(conn, city, changes, actor, now, told)
+        if lit := codes(changes, "lamp_programme", ADDED, CHANGED):
+            assert put_programmes is not None, "whoever puts programmes in force says how"
+            mine = [city.programmes[code] for code in lit]
+            events += put_programmes(conn, city.district.code, actor, mine, now)
         new = codes(changes, "person", ADDED)
         done.append(Applied(changes, {name: passwords[name].text for name in new}))
     of_rules = put_rules(conn, actor, texts, now)
@@ -244,6 +259,9 @@ def _write_ground(conn: Connection, city: City, changes: Sequence[Change]) -> No
     district = city.district.code
     found = [city.divisions[c] for c in codes(changes, "division", ADDED, CHANGED)]
     grids.save_divisions(conn, district, found, SOURCE)
+    grids.delete_outlines(conn, codes(changes, "division_outline", RETIRED))
+    drawn = codes(changes, "division_outline", ADDED, CHANGED)
+    grids.save_outlines(conn, {code: (city.outlines or {})[code] for code in drawn})
     _write_duty_grids(conn, city, changes)
     gone = moved_cells(changes)
     if gone:
@@ -352,10 +370,12 @@ def _write_people(
             users.add_hashed_user(
                 conn, person.name, passwords[person.name].digest, person.role,
                 city.district.code, now, squad=person.squad, display_name=person.display_name,
+                divisions=sorted(person.divisions or ()),
             )  # fmt: skip
             continue
-        if {"role", "squad"} & set(change.fields):
-            users.set_role(conn, person.name, person.role, person.squad)
+        if ROLE_FIELDS & {*change.fields}:
+            bounds = None if person.divisions is None else sorted(person.divisions)
+            users.set_role(conn, person.name, person.role, person.squad, city.district.code, bounds)
         if "display_name" in change.fields:
             users.set_display_name(conn, person.name, person.display_name)
 
@@ -403,10 +423,10 @@ def _events(
     city: City, changes: Sequence[Change], actor: str, now: datetime, told: Mapping[str, str]
 ) -> Iterator[NewEvent]:
     """One event a change, which takes the rows about its subject with it; of cells and pipes one
-    for all. Rules are told by whoever puts them in force."""
+    for all. Rules and lighting programmes are told by whoever puts them in force."""
     district = city.district.code
     for change in changes:
-        if change.what in TOLD_AT_ONCE or change.what in ("rule", ENTRY):
+        if change.what in TOLD_AT_ONCE or change.what in ("rule", "lamp_programme", ENTRY):
             continue
         subject = SUBJECTS.get(change.what, change.what)
         payload: dict[str, Any] = dict(told)
@@ -467,11 +487,15 @@ def _entry_events(
 
 def _how(change: Change) -> str:
     """As whoever changes people one by one tells it."""
-    if change.what == "person" and {"role", "squad"} & set(change.fields):
+    if change.what == "person" and ROLE_FIELDS & {*change.fields}:
         return "role_changed"
     return change.how
 
 
 def _person_facts(person: Person) -> dict[str, Any]:
     facts: dict[str, Any] = {"role": person.role}
-    return facts | ({"squad": person.squad} if person.squad else {})
+    if person.squad:
+        facts["squad"] = person.squad
+    if person.divisions:
+        facts["divisions"] = sorted(person.divisions)
+    return facts

@@ -36,6 +36,7 @@ from founding.folder import (
     DUTY_GRIDS,
     LIMIT_COLUMNS,
     LIMITS,
+    OUTLINES,
     PEOPLE,
     PEOPLE_COLUMNS,
     ROLES,
@@ -54,6 +55,7 @@ from founding.forms import (
     GRID_COLUMNS,
     MODEL_COLUMNS,
     MODELS,
+    OUTLINE_COLUMNS,
     Form,
 )
 from founding.message_files import (
@@ -66,10 +68,13 @@ from founding.message_files import (
 )
 from founding.message_files import KINDS as KINDS_OF_CHANNEL
 from founding.parts import DEFAULT_LEVELS
+from founding.pipes import PIPE_COLUMNS, PIPES, PRESSURES
 from founding.registers import data_file
 from registers.entries import columns_of
 from wire import FORMATS
 
+# Their content is GeoJSON.
+GEOJSON_FILES = (BOUNDARY, AREAS, OUTLINES, PIPES)
 CALENDAR_PREFIX, REGISTER_PREFIX = "calendar-", "register-"
 
 
@@ -97,7 +102,7 @@ class Table:
     @property
     def is_csv(self) -> bool:
         """Whether the content is a table as it stands."""
-        return self.file not in (FEEDS, CITY_FILE, BOUNDARY, AREAS, CHANNELS)
+        return self.file not in (FEEDS, CITY_FILE, CHANNELS, *GEOJSON_FILES)
 
     @property
     def cells(self) -> bool:
@@ -145,6 +150,7 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
     "city": (CITY_FILE, "code", CITY_COLUMNS, False, {"four_eyes": ("true", "false")}),
     "boundary": (BOUNDARY, "file", BOUNDARY_COLUMNS, False, {}),
     "divisions": (DIVISIONS, "code", DIVISION_COLUMNS, True, {"level": DEFAULT_LEVELS}),
+    "division-outlines": (OUTLINES, "code", OUTLINE_COLUMNS, True, {}),
     "duty-grids": (DUTY_GRIDS, "code", DUTY_GRID_COLUMNS, True, {}),
     "unit-grid": (GRID, "code", GRID_COLUMNS, False, {}),
     "squads": (SQUADS, "code", SQUAD_COLUMNS, True, {}),
@@ -164,6 +170,7 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
         {"enabled": (YES[0], NO[0]), "datum": tuple(Datum), "format": tuple(sorted(FORMATS))},
     ),
     "models": (MODELS, "name", MODEL_COLUMNS, True, {}),
+    "pipes": (PIPES, "code", PIPE_COLUMNS, True, {"pressure": tuple(PRESSURES)}),
     "areas": (AREAS, "code", AREA_COLUMNS, True, {"kind": KINDS}),
     "video": (VIDEO, "entry", VIDEO_COLUMNS, True, {}),
     "channels": (
@@ -183,6 +190,8 @@ _WRITES: Mapping[str, frozenset[str]] = {
     "city": frozenset({"district", "calendar"}),
     "boundary": frozenset({"district"}),
     "unit-grid": frozenset({"unit_grid"}),
+    "division-outlines": frozenset({"division_outline"}),
+    "pipes": frozenset({"pipe"}),
     "models": frozenset({"model"}),
     "feeds": frozenset({"feed"}),
     "areas": frozenset({"area"}),

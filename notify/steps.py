@@ -25,12 +25,14 @@ from city.errors import InvalidInput, NotFound
 from city.event import Event, NewEvent
 from city.incident import Incident
 from city.person import Caller, system_caller
+from city.scope import Scope
 from db import categories, contacts, deliveries, incidents, message_settings, places, squads
 from db import deadlines as clocks
 from db.contacts import Reachable
 from db.deliveries import DeliveryRow
 from db.events import append_events, last_seq
 from db.pool import Connection, is_away
+from db.scopes import is_inside, read_within
 from notify import push_cipher
 from notify.judge import Matter, clock_of, expiry, is_news, is_page
 from notify.messages import Facts, word_step, word_test
@@ -162,7 +164,7 @@ class Telling:
     def queue(self, step: EscalationStep) -> list[NewEvent]:
         """A delivery for each way to each person, and each group's channel; where there is none,
         a row that says so."""
-        people = contacts.list_reachable(self._conn, self._incident.district, self._now - SESSION)
+        people = self._concerned()
         chosen = self._choose(step, people)
         since = self._clock.started_at if self._clock else self._incident.opened_at
         know = deliveries.list_acknowledgers(self._conn, self._incident.id, since)
@@ -180,6 +182,18 @@ class Telling:
         if not ways:
             self._insert(None, None, "", rings=False)
         return [self._told(list(dict.fromkeys(reached)), list(dict.fromkeys(ways)))]
+
+    def _concerned(self) -> list[Reachable]:
+        """Everybody but those who are bounded to divisions that the case does not lie in."""
+        district = self._incident.district
+        people = contacts.list_reachable(self._conn, district, self._now - SESSION)
+        inside = {
+            divisions: is_inside(
+                self._conn, Scope(district, read_within(self._conn, divisions)), self._incident
+            )
+            for divisions in {tuple(person.divisions) for person in people}
+        }
+        return [person for person in people if inside[tuple(person.divisions)]]
 
     def _choose(self, step: EscalationStep, people: Sequence[Reachable]) -> list[str]:
         local = self._now.astimezone(self._zone)

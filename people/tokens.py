@@ -17,8 +17,14 @@ def create_token(conn: Connection, caller: Caller, request: TokenRequest, now: d
     """A token for a script of the caller's district; its text is known only now."""
     check_administrator(caller)
     name, role, squad = request.name, request.role, request.squad or None
-    secret = users.create_token(conn, name, role, caller.district, now, squad=squad)
-    tell(conn, caller, now, "token.created", name, role=role, squad=squad)
+    bounds = request.divisions
+    secret = users.create_token(
+        conn, name, role, caller.district, now, squad=squad, divisions=bounds
+    )
+    tell(
+        conn, caller, now, "token.created", name, role=role, squad=squad,
+        divisions=sorted({*bounds}) or None,
+    )  # fmt: skip
     return secret
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from city.errors import Conflict, NotFound
 from city.incident import Role
@@ -21,10 +22,11 @@ def add_user(conn: Connection, caller: Caller, request: UserRequest, now: dateti
     name, role, squad = request.name, request.role, request.squad
     users.add_user(
         conn, name, request.password, role, caller.district, now,
-        squad=squad, display_name=request.display_name.strip(),
+        squad=squad, display_name=request.display_name.strip(), divisions=request.divisions,
     )  # fmt: skip
     account = _find(conn, caller, name)
-    tell(conn, caller, now, "user.added", name, role=role, squad=squad)
+    bounds = list(account.divisions) or None
+    tell(conn, caller, now, "user.added", name, role=role, squad=squad, divisions=bounds)
     return account
 
 
@@ -65,16 +67,23 @@ def set_password(
 def set_role(
     conn: Connection, caller: Caller, name: str, request: RoleRequest, now: datetime
 ) -> Account:
-    """Another role, or another squad; open pages and streams start anew with it."""
+    """Another role, another squad or other divisions; open pages and streams start anew with it."""
     role, squad = request.role, request.squad or None
     account = find_to_change(conn, caller, name, request.version)
     keep_oneself(caller, name)
     if role != Role.ADMIN:
         _keep_an_admin(conn, account)
-    users.set_role(conn, name, role, squad)
-    before = {"role": account.role.value, "squad": account.squad}
-    tell(conn, caller, now, "user.role_changed", name, role=role, squad=squad, before=before)
-    return _find(conn, caller, name)
+    users.set_role(conn, name, role, squad, account.district, request.divisions)
+    changed = _find(conn, caller, name)
+    before: dict[str, Any] = {"role": account.role.value, "squad": account.squad}
+    bounds = None
+    if changed.divisions != account.divisions:
+        before["divisions"], bounds = list(account.divisions), list(changed.divisions)
+    tell(
+        conn, caller, now, "user.role_changed", name, role=role, squad=squad, divisions=bounds,
+        before=before,
+    )  # fmt: skip
+    return changed
 
 
 def find_to_change(conn: Connection, caller: Caller, name: str, version: int | None) -> Account:
@@ -114,6 +123,7 @@ def _conflict(problem: str, account: Account, refused: str) -> Conflict:
             "name": account.name,
             "role": account.role.value,
             "squad": account.squad,
+            "divisions": list(account.divisions),
             "disabled_at": account.disabled_at and account.disabled_at.isoformat(),
             "version": account.version,
             "refused": refused,

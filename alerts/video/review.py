@@ -31,11 +31,13 @@ from city.event import NewEvent
 from city.incident import FINAL_STATES, Role
 from city.person import Caller
 from city.place import LonLat
+from city.scope import Scope
 from city.video import ReviewedEvent
 from db import alarms, areas, incidents, listings, places, video_queue, video_reviews
 from db.events import append_events
 from db.listings import ListedVideoEvent
 from db.pool import Connection
+from db.scopes import refuse_outside
 
 REVIEWERS = frozenset({Role.ADMIN, Role.DISPATCHER, Role.CHECKER, Role.SYSTEM})
 # How long an event stays with whoever looks at it: a telephone call, not a lunch.
@@ -77,7 +79,7 @@ def describe(
     found = []
     for camera_id, event_id in events:
         named = {"camera_id": camera_id, "event_id": event_id}
-        rows = listings.list_video_events(conn, district, filters=named, limit=1)
+        rows = listings.list_video_events(conn, Scope(district), filters=named, limit=1)
         if not rows:
             continue
         row = rows[0]
@@ -225,6 +227,7 @@ def _check_target(conn: Connection, caller: Caller, into: str) -> None:
     what, _, name = into.partition(":")
     if what == "incident" and name.isascii() and name.isdigit() and len(name) < 18:
         incident = incidents.find(conn, int(name), caller.district)
+        refuse_outside(conn, caller.scope, incident)
         if incident.state in FINAL_STATES:
             current = {"state": incident.state.value}
             raise Conflict(f"incident {incident.number} is over", current=current)
@@ -233,7 +236,7 @@ def _check_target(conn: Connection, caller: Caller, into: str) -> None:
     if what != "video" or not event_id:
         problem = "must be incident:NUMBER-OF-ROW or video:CAMERA/EVENT"
         raise InvalidInput("into", into, problem)
-    camera_id = listings.find_camera_id(conn, caller.district, camera)
+    camera_id = listings.find_camera_id(conn, caller.scope, camera)
     event = video_reviews.find_event(conn, camera_id, event_id)
     if event is None or event.review in ("merged", "dismissed"):
         raise InvalidInput("into", into, "is no event that stands")

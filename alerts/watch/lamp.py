@@ -19,13 +19,7 @@ from alerts.fields import Fields
 from alerts.history import History, Series, merged, moment
 from alerts.judge import Clear, Raise, Start, Stop, Timer
 from alerts.lamp_orders import NO_ORDERS, LampOrders, load_lamp_orders
-from alerts.levels import ACTIVE
-from alerts.lifecycle import Input
-from alerts.limits import is_about
-from alerts.rules import SEVERITIES, Level
-from alerts.save import timer_from
-from alerts.watch.kind import Kind, Look, one_level
-from alerts.watch.lamp_seen import (
+from alerts.lamp_seen import (
     FRESH_INTERVALS,
     LampFault,
     LampRule,
@@ -36,6 +30,12 @@ from alerts.watch.lamp_seen import (
     see_burning,
     see_lamp,
 )
+from alerts.levels import ACTIVE
+from alerts.lifecycle import Input
+from alerts.limits import is_about
+from alerts.rules import SEVERITIES, Level
+from alerts.save import timer_from
+from alerts.watch.kind import Kind, Look, one_level
 from city.alarm import AlarmState, Reason
 from city.device import LampRow, WatchedDevice
 from city.place import LonLat

@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts import steps as alert_steps
-from app import city_settings, first_run, four_eyes, lamps, proposals, rule_desk, shelving
+from app import (
+    case_requests,
+    city_settings,
+    first_run,
+    four_eyes,
+    lamps,
+    proposals,
+    rule_desk,
+    shelving,
+)
 from app.demo_people import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
@@ -86,6 +95,7 @@ def build_ports() -> Ports:
     """What the dashboard may do to alarms, incidents and people; it cannot import them itself."""
     return Ports(
         incidents=dispatch_steps,
+        cases=case_requests,
         alarms=alert_steps,
         shelving=shelving,
         proposals=proposals,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 from flask import Blueprint, Response
 
 from city.alarm import AlarmState
@@ -22,6 +21,7 @@ from dashboard.api.params import (
     read_args,
     read_list_query,
 )
+from dashboard.api.shapes import WaitingAnswer
 from dashboard.screens.alarms import load
 from dashboard.shell.auth import current_caller, requires
 from dashboard.shell.changes import ACCEPTED, Work, change
@@ -38,24 +38,6 @@ MAY_CHANGE = (Role.ADMIN, Role.DISPATCHER, Role.GAS_ENGINEER)
 alarms = Blueprint("alarms", __name__)
 
 
-class WaitingAnswer(msgspec.Struct, kw_only=True):
-    """What was asked for and waits for a second person; nothing of it is done."""
-
-    waiting: bool
-    approval: int
-    what: str
-    digest: str
-    asked_by: str
-    expires_at: datetime
-
-    @classmethod
-    def of(cls, asked: Approval) -> WaitingAnswer:
-        return cls(
-            waiting=True, approval=asked.id, what=asked.what, digest=asked.digest,
-            asked_by=asked.asked_by, expires_at=asked.expires_at,
-        )  # fmt: skip
-
-
 @alarms.get("/alarms")
 def list_alarms() -> Response:
     query = read_list_query(listings.ALARM_FILTERS)
@@ -64,7 +46,7 @@ def list_alarms() -> Response:
     with transaction(parts().pool) as conn:
         rows = listings.list_alarms(
             conn,
-            current_caller().district,
+            current_caller().scope,
             filters=query.filters,
             since=query.since,
             before=key[0] if key else None,
@@ -77,7 +59,7 @@ def list_alarms() -> Response:
 def get_alarm(alarm_id: int) -> Response:
     read_args(())
     with transaction(parts().pool) as conn:
-        row = listings.find_alarm(conn, current_caller().district, known_id("alarm", alarm_id))
+        row = listings.find_alarm(conn, current_caller().scope, known_id("alarm", alarm_id))
     return json_answer(as_plain(row))
 
 
@@ -102,11 +84,11 @@ def shelve_alarm(alarm_id: int) -> Response:
     shelve = parts().ports.shelving.shelve
 
     def work(conn: Connection, now: datetime) -> Any:
-        listings.find_alarm(conn, caller.district, number)
+        listings.find_alarm(conn, caller.scope, number)
         done = shelve(conn, caller, number, wanted.version, wanted.until, wanted.reason, now)
         if isinstance(done, Approval):
             return StoredAnswer(ACCEPTED, as_plain(WaitingAnswer.of(done)))
-        return listings.find_alarm(conn, caller.district, number)
+        return listings.find_alarm(conn, caller.scope, number)
 
     return stored_answer(change(caller, work, once=read_once()))
 
@@ -123,8 +105,10 @@ def acknowledge_alarms() -> Response:
     caller = current_caller()
 
     def work(conn: Connection, now: datetime) -> Any:
+        for number in wanted if caller.within else ():
+            listings.find_alarm(conn, caller.scope, number)
         done = parts().ports.alarms.acknowledge_together(conn, caller, wanted, now)
-        rows = [listings.find_alarm(conn, caller.district, alarm.id) for alarm in done]
+        rows = [listings.find_alarm(conn, caller.scope, alarm.id) for alarm in done]
         return {"items": rows, "next": None}
 
     return stored_answer(change(caller, work, once=read_once()))
@@ -165,8 +149,8 @@ def _change(alarm_id: int, step: Work) -> Response:
     caller = current_caller()
 
     def work(conn: Connection, now: datetime) -> ListedAlarm:
-        listings.find_alarm(conn, caller.district, alarm_id)
+        listings.find_alarm(conn, caller.scope, alarm_id)
         step(conn, now)
-        return listings.find_alarm(conn, caller.district, alarm_id)
+        return listings.find_alarm(conn, caller.scope, alarm_id)
 
     return stored_answer(change(caller, work, once=read_once()))

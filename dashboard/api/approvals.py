@@ -23,7 +23,9 @@ from db.pool import Connection, transaction
 
 READERS = (*ADMINISTRATORS, Role.DISPATCHER, Role.GAS_ENGINEER, Role.LEADER)
 # Of all kinds together; each kind says who decides it.
-DECIDERS = (*ADMINISTRATORS, Role.DISPATCHER, Role.GAS_ENGINEER)
+DECIDERS = (*ADMINISTRATORS, Role.DISPATCHER, Role.GAS_ENGINEER, Role.LEADER)
+# Whoever asked may take it back.
+REFUSERS = (*DECIDERS, Role.SQUAD_LEADER)
 
 approvals = Blueprint("approvals", __name__)
 
@@ -70,7 +72,7 @@ def approve(id: int) -> Response:
 
 
 @approvals.post("/approvals/<int:id>/refuse")
-@requires(*DECIDERS)
+@requires(*REFUSERS)
 def refuse(id: int) -> Response:
     asked, caller = read_body(ApprovalRefuseRequest), current_caller()
     number = known_id("approval", id)

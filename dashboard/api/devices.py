@@ -39,7 +39,7 @@ def list_devices() -> Response:
     with transaction(parts().pool) as conn:
         rows = listings.list_devices(
             conn,
-            current_caller().district,
+            current_caller().scope,
             datetime.now(UTC),
             filters=query.filters,
             since=query.since,
@@ -54,7 +54,7 @@ def get_device(code: str) -> Response:
     read_args(())
     with transaction(parts().pool) as conn:
         row = listings.find_detailed_device(
-            conn, current_caller().district, check_text("code", code), datetime.now(UTC)
+            conn, current_caller().scope, check_text("code", code), datetime.now(UTC)
         )
     return json_answer(as_plain(row))
 
@@ -76,9 +76,7 @@ def get_readings(code: str) -> Response:
     if start >= to:
         raise InvalidInput("to", args.get("to"), "must be after from")
     with transaction(parts().pool) as conn:
-        device = listings.find_device(
-            conn, current_caller().district, check_text("code", code), now
-        )
+        device = listings.find_device(conn, current_caller().scope, check_text("code", code), now)
         points = list_history(conn, device.id, args["metric"], start, to, args.get("bucket"))
     return json_answer(
         {

@@ -69,7 +69,7 @@ def get_events() -> Response:
     ):
         frames = _follow(
             parts().pool,
-            parts().walls.of(district).audience,
+            parts().walls.of(caller.scope).audience,
             after,
             wanted,
             caller,

@@ -20,6 +20,7 @@ from dashboard.shell.who_sees_what import may_see_photo
 from db import evidence as evidence_rows
 from db import incidents as incident_rows
 from db.pool import transaction
+from db.scopes import refuse_outside
 
 FILTERS: dict[str, type] = {
     "state": str, "open": bool, "squad": str, "category": str, "family": str, "device": str,
@@ -46,7 +47,7 @@ def list_incidents() -> Response:
         with transaction(parts().pool) as conn:
             rows = incident_rows.list_incidents(
                 conn,
-                current_caller().district,
+                current_caller().scope,
                 states=states,
                 since=query.since,
                 before_id=before_id,
@@ -139,6 +140,8 @@ def get_evidence(incident_id: int, evidence_id: int) -> Response:
     wants_shown = bool(parse_filter("shown", args.get("shown", "false"), bool))
     with transaction(parts().pool) as conn:
         stored = evidence_rows.find_content(conn, known_id("evidence", evidence_id))
+        incident = incident_rows.find(conn, stored.incident_id)
+        refuse_outside(conn, current_caller().scope, incident)
     if stored.incident_id != incident_id or not may_see_photo(current_caller(), stored.district):
         raise NotFound("evidence", evidence_id)
     content, media_type = stored.content, stored.media_type

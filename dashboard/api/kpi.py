@@ -1,4 +1,4 @@
-"""`/kpi`: key figures of a period."""
+"""`/kpi`: key figures of a period, and the periods that were published."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, Response
 
-from dashboard.api.answers import json_answer
-from dashboard.api.params import parse_time, read_args
+from city.person import DUTY_CHIEFS
+from city.requests import PublishRequest, RestateRequest
+from dashboard.api.answers import json_answer, read_body, read_once, stored_answer
+from dashboard.api.params import parse_time, read_args, whole_number
 from dashboard.screens.kpi import load
 from dashboard.screens.kpi.trend import find_trend
-from dashboard.shell.auth import current_caller
+from dashboard.shell.auth import current_caller, requires
 from dashboard.shell.plain_json import as_plain
 
 kpi = Blueprint("kpi", __name__)
@@ -19,10 +21,32 @@ kpi = Blueprint("kpi", __name__)
 @kpi.get("/kpi")
 def get_kpi() -> Response:
     """Figures of a period; without `from` the last 24 hours, by district."""
-    args = read_args(("from", "to", "by"))
+    args = read_args(("from", "to", "by", "edition"))
     to = parse_time("to", args["to"]) if "to" in args else datetime.now(UTC)
     start = parse_time("from", args["from"]) if "from" in args else to - timedelta(days=1)
-    return json_answer(load.kpi(current_caller(), start, to, args.get("by", "district")))
+    edition = whole_number("edition", args["edition"]) if "edition" in args else None
+    by = args.get("by", "district")
+    return json_answer(load.kpi(current_caller(), start, to, by, edition))
+
+
+@kpi.get("/kpi/publications")
+def list_publications() -> Response:
+    read_args(())
+    return json_answer({"items": load.publications(current_caller()), "next": None})
+
+
+@kpi.post("/kpi/publications")
+@requires(*DUTY_CHIEFS)
+def publish() -> Response:
+    period = read_body(PublishRequest).period
+    return stored_answer(load.publish(current_caller(), period, read_once()))
+
+
+@kpi.post("/kpi/publications/<period>/restate")
+@requires(*DUTY_CHIEFS)
+def restate(period: str) -> Response:
+    why = read_body(RestateRequest).why
+    return stored_answer(load.restate(current_caller(), period, why, read_once()))
 
 
 @kpi.get("/kpi/trend")

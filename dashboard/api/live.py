@@ -44,7 +44,7 @@ def follow() -> Response:
 
 
 def _wall() -> Wall:
-    return parts().walls.of(current_caller().district)
+    return parts().walls.of(current_caller().scope)
 
 
 def _packed(document: Packed) -> Response:

@@ -23,10 +23,11 @@ from dashboard.shell.auth import current_caller
 from dashboard.shell.changes import CREATED, change
 from dashboard.shell.gate import SessionKey
 from dashboard.shell.parts import parts
-from db import contacts, deliveries, message_settings
+from db import contacts, deliveries, incidents, message_settings
 from db.deliveries import DeliveryRow
 from db.events import append_events
 from db.pool import Connection, transaction
+from db.scopes import refuse_outside
 
 # Who sees what everybody was told; others see what they were told themselves.
 CENTRE = (Role.ADMIN, Role.DISPATCHER, Role.LEADER)
@@ -118,7 +119,7 @@ def list_deliveries() -> Response:
             conn,
             caller.district,
             incident_id=incident,
-            person=_whose(caller, query.filters.get("person"), incident),
+            person=_whose(conn, caller, query.filters.get("person"), incident),
             states=None if state is None else [state],
             channel=query.filters.get("channel"),
             since=query.since,
@@ -130,9 +131,16 @@ def list_deliveries() -> Response:
     return json_answer(answer)
 
 
-def _whose(caller: Caller, person: str | None, incident: int | None) -> str | None:
-    """Of a case everybody sees who was told who works cases; else the centre does."""
-    if caller.role in CENTRE or (incident is not None and caller.role is not Role.VIEWER):
+def _whose(
+    conn: Connection, caller: Caller, person: str | None, incident: int | None
+) -> str | None:
+    """Of a case that they see everybody who works cases sees who was told; of all cases, whoever is
+    of the centre and of the whole district."""
+    if incident is not None and caller.role is not Role.VIEWER:
+        for found in incidents.list_by_id(conn, [incident], caller.district):
+            refuse_outside(conn, caller.scope, found)
+        return person
+    if caller.role in CENTRE and caller.within is None:
         return person
     if person not in (None, caller.name):
         raise Forbidden("what others were told is seen by the centre")
@@ -154,7 +162,9 @@ def list_channels() -> Response:
     caller, now = current_caller(), datetime.now(UTC)
     with transaction(parts().pool) as conn:
         channels = message_settings.list_channels(conn, caller.district)
-        lanes = {s.channel: s for s in deliveries.list_lane_states(conn, caller.district, now)}
+        # How much there is to tell in the whole district is for people of all of it.
+        states = deliveries.list_lane_states(conn, caller.district, now)
+        lanes = {s.channel: s for s in states if caller.within is None}
         contact = contacts.find_contact(conn, caller.name)
         browsers = contacts.list_push_targets(conn, caller.district, caller.name)
     reached = {

@@ -37,11 +37,13 @@ from city.requests import (
     PermitRequest,
     ProgrammeRequest,
     ProgrammeRetireRequest,
+    PublishRequest,
     RecusalRequest,
     ReplaceRequest,
     ReplayGroupRequest,
     ReplayRequest,
     ReportRequest,
+    RestateRequest,
     RetireEntryRequest,
     ReviewRequest,
     RoleRequest,
@@ -58,7 +60,6 @@ from city.requests import (
 from city.rule_pages import AppliedTrial, FormAnswer, RuleAnswer, RuleItem, TrialAnswer
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from dashboard.api import incidents, ingest, messages, people, permits, registry, settings, squads
-from dashboard.api.alarms import WaitingAnswer
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.shapes import (
@@ -80,10 +81,11 @@ from dashboard.api.shapes import (
     RecommendationItem,
     RejectItem,
     ReplayAnswer,
+    WaitingAnswer,
 )
 from dashboard.api.squads import SquadItem
 from dashboard.screens.alarms.load import MeasuresAnswer
-from dashboard.screens.kpi.key_figures import KpiAnswer
+from dashboard.screens.kpi.key_figures import EditionItem, KpiAnswer
 from dashboard.screens.kpi.trend import TrendAnswer
 from dashboard.screens.lighting import load as lighting
 from dashboard.screens.operations.load import OperationsAnswer
@@ -240,8 +242,9 @@ OPERATIONS = (
               status="201"),
     Operation("get", "/incidents/{id}", "One incident with clocks and possible actions",
               IncidentAnswer),
-    Operation("post", "/incidents/{id}/actions", "Act on an incident", IncidentAnswer,
-              body=ActionRequest),
+    Operation("post", "/incidents/{id}/actions", "Act on an incident; a return, postponement or "
+              "suspension is asked for and answered 202 with the request (`approval`)",
+              IncidentAnswer, body=ActionRequest, also={"202": WaitingAnswer}),
     Operation("get", "/incidents/{id}/recommendations", "Squads to send, best first",
               RecommendationItem, listed=True),
     Operation("get", "/incidents/{id}/evidence", "Files of an incident", EvidenceItem,
@@ -257,8 +260,18 @@ OPERATIONS = (
     Operation("get", "/categories", "Categories a person may choose", CategoryItem, listed=True),
     Operation("get", "/kpi/trend", "The last 400 days by week, and when and where cases come up",
               TrendAnswer),
-    Operation("get", "/kpi", "Key figures with the counts behind every ratio", KpiAnswer,
-              query={**PERIOD, "by": _text("grouping", enum=list(GROUPINGS))}),
+    Operation("get", "/kpi", "Key figures with the counts behind every ratio; of a published "
+              "month, quarter or year those that were published", KpiAnswer,
+              query={**PERIOD, "by": _text("grouping", enum=list(GROUPINGS)),
+                     "edition": {"description": "an earlier edition of a published period",
+                                 "schema": {"type": "integer", "minimum": 1}}}),
+    Operation("get", "/kpi/publications", "Every edition of every published period", EditionItem,
+              listed=True),
+    Operation("post", "/kpi/publications", "Freeze the key figures of a period that is over",
+              EditionItem, body=PublishRequest, status="201"),
+    Operation("post", "/kpi/publications/{period}/restate",
+              "Publish a period anew, with the reason; the earlier edition stays beside it",
+              EditionItem, body=RestateRequest, status="201"),
     Operation("get", "/events", "The event log from a cursor; as an event stream it follows it",
               EventItem, listed=True,
               query={"after": {"description": "last sequence number already seen",
@@ -369,8 +382,8 @@ OPERATIONS = (
               listed=True),
     Operation("get", "/settings/{part}", "A table as it is now", Sheet),
     Operation("get", "/settings/{part}/file", "A table as a file",
-              query={"format": _text("kind of file; geojson of areas", enum=list(settings.FORMATS),
-                                     default="csv")},
+              query={"format": _text("kind of file; geojson of what lies on the map",
+                                     enum=list(settings.FORMATS), default="csv")},
               answer_types=tuple(settings.FORMATS.values())),
     Operation("get", "/settings/{part}/history", "Who changed a table when, why and from what",
               HistoryItem, listed=True, query={"code": _text("only this row")}),

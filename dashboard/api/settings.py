@@ -29,7 +29,7 @@ FILE_MAX_BYTES = 12_000_000
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "geojson": "application/geo+json",  # of areas
+    "geojson": "application/geo+json",  # of what lies on the map
 }
 
 settings = Blueprint("settings", __name__)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from city.approval import ApprovalState
+from city.approval import Approval, ApprovalState, CaseRequest
 from city.clock import CountedDay
 from city.incident import Action, DoubtCode, IncidentState, SimilarIncident, Source
 from db.ledger import Imbalance, LedgerLine
@@ -39,6 +39,7 @@ class StepItem(msgspec.Struct, kw_only=True):
     action: Action
     to: IncidentState
     needs: list[str]
+    duty_chief: bool  # asked for, and another person lets it happen
     waiting_for: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -103,6 +104,48 @@ class TimelineItem(msgspec.Struct, kw_only=True):
     kind: str
     actor: str
     payload: dict[str, Any]
+
+
+class WaitingAnswer(msgspec.Struct, kw_only=True):
+    """What was asked for and waits for a second person; nothing of it is done."""
+
+    waiting: bool
+    approval: int
+    what: str
+    digest: str
+    asked_by: str
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, asked: Approval) -> WaitingAnswer:
+        return cls(
+            waiting=True, approval=asked.id, what=asked.what, digest=asked.digest,
+            asked_by=asked.asked_by, expires_at=asked.expires_at,
+        )  # fmt: skip
+
+
+class AttemptItem(msgspec.Struct, kw_only=True):
+    """What a squad that was sent made of its time, in counted minutes: used + remaining = limit.
+    `end`: `running`, `handled` or the action that took the squad off it; `missed`: not finished by
+    the due time, whoever finished later."""
+
+    squad: str
+    attempt: int
+    sent_at: datetime
+    ended_at: datetime | None
+    end: str
+    due_at: datetime
+    limit_minutes: float
+    used_minutes: float
+    remaining_minutes: float
+    missed: bool
+
+
+class MergedItem(msgspec.Struct, kw_only=True):
+    """An incident that was merged into this one."""
+
+    id: int
+    number: str
 
 
 class IncidentAnswer(msgspec.Struct, kw_only=True):
@@ -171,6 +214,9 @@ class IncidentAnswer(msgspec.Struct, kw_only=True):
     alarms: list[ListedAlarm]
     evidence: list[EvidenceItem]
     similar: list[SimilarIncident]
+    requests: list[CaseRequest]
+    attempts: list[AttemptItem]
+    merged: list[MergedItem]
     events: list[TimelineItem]
     now: datetime
 

@@ -55,7 +55,7 @@ def list_video_events() -> Response:
     with transaction(parts().pool) as conn:
         rows = listings.list_video_events(
             conn,
-            current_caller().district,
+            current_caller().scope,
             filters=query.filters,
             since=query.since,
             before=(parse_time("cursor", key[0]), key[1], key[2]) if key else None,
@@ -217,13 +217,13 @@ def _steps() -> AlarmSteps:
 def _named(camera: str, event_id: str) -> tuple[int, dict[str, Any]]:
     with transaction(parts().pool) as conn:
         camera_id = listings.find_camera_id(
-            conn, current_caller().district, check_text("camera", camera)
+            conn, current_caller().scope, check_text("camera", camera)
         )
     return camera_id, {"camera_id": camera_id, "event_id": check_text("event_id", event_id)}
 
 
 def _one(conn: Connection, named: dict[str, Any]) -> ListedVideoEvent:
-    rows = listings.list_video_events(conn, current_caller().district, filters=named, limit=1)
+    rows = listings.list_video_events(conn, current_caller().scope, filters=named, limit=1)
     if not rows:
         raise NotFound("video event", named["event_id"])
     return rows[0]

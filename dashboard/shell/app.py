@@ -155,7 +155,7 @@ def register_frame(app: Dash, tile_url: str) -> None:
 def render_screen(view: View, pathname: str) -> Component:
     """The screen at this path, if the person may see it."""
     screen = (pathname or "").strip("/")
-    if screen in LAYOUTS and frame.may_open(view.caller.role, screen):
+    if screen in LAYOUTS and frame.may_open(view.caller, screen):
         return LAYOUTS[screen](view)
     missing = html.Main(html.P(view.t("nav.not_found")), id="main", className="gw-missing")
     return frame.render_page(view, "", [frame.render_header(view, ""), missing], "gw-fixed")

@@ -16,6 +16,7 @@ from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from city.errors import Forbidden, NotFound, Unavailable
 from city.incident import Role
 from city.person import Caller
+from dashboard.shell.bounded import check_open
 from dashboard.shell.doorway import COLLECTED_BODY_BYTES, UPLOAD_S, leave_line
 from dashboard.shell.gate import SESSION_LIFETIME, Key, SessionKey
 from dashboard.shell.parts import parts
@@ -136,6 +137,7 @@ def guard() -> Any:
     if header:
         _guard_token(header)
         _take_upload_place()
+        check_open(g.caller)
         return _refuse_unknown_path()
     key = SessionKey.of(session)
     caller = parts().gate.caller(key) if key else None
@@ -147,6 +149,7 @@ def guard() -> Any:
         refuse_foreign_origin()
         _take_upload_place()
         _check_csrf(key)
+    check_open(caller)
     return _refuse_unknown_path()
 
 

@@ -12,7 +12,7 @@ from city.clock import LimitUnit
 from city.incident import Action, Role
 from city.reading import METRICS
 from dashboard.shell.i18n import Texts
-from dashboard.shell.i18n.times import day_and_clock
+from dashboard.shell.i18n.times import MINUTE_S, day_and_clock, duration
 from dashboard.shell.raw_text import SHORT_LINE_BYTES, Readable, hex_dump
 
 # Fields that a step takes beside those the server says it needs.
@@ -43,6 +43,7 @@ ACTION_KEYS: dict[Action, str] = {
     Action.SUSPEND: "u",
     Action.RESUME: "i",
     Action.MERGE: "n",
+    Action.UNMERGE: "0",
     Action.SPLIT: "s",
     Action.REOPEN: "q",
     Action.CANCEL: "z",
@@ -174,6 +175,8 @@ def render_action(
         "data-action": name.value,
         "data-fields": " ".join(action_fields(incident, action)),
     }
+    if action.get("duty_chief"):
+        attributes["data-note"] = t("action.asks_chief")
     if keys:
         content.append(html.Kbd(ACTION_KEYS[name].upper()))
         attributes |= {"data-key": ACTION_KEYS[name], "aria-keyshortcuts": ACTION_KEYS[name]}
@@ -182,6 +185,52 @@ def render_action(
         type="button",
         className="gw-button primary" if name in MAIN_ACTIONS else "gw-button",
         **attributes,
+    )
+
+
+def render_requests(t: Texts, incident: Mapping[str, Any]) -> list[Component]:
+    """What was asked for and waits for the duty chief."""
+    return [
+        html.P(
+            t(
+                "request.waits",
+                action=t.word("action", asked["action"]),
+                name=asked["asked_by"],
+                time=day_and_clock(asked["asked_at"]),
+                why=asked["why"],
+            ),
+            className="gw-waiting",
+            **extra({"data-request": str(asked["id"])}),
+        )
+        for asked in incident.get("requests") or ()
+    ]
+
+
+def render_attempts(t: Texts, incident: Mapping[str, Any]) -> list[Component]:
+    """What every squad that was sent made of its time; nothing where it was one and in time."""
+    attempts = incident.get("attempts") or ()
+    if len(attempts) < 2 and not any(attempt["missed"] for attempt in attempts):
+        return []
+    return [html.Ol([render_attempt(t, attempt) for attempt in attempts], className="gw-attempts")]
+
+
+def render_attempt(t: Texts, attempt: Mapping[str, Any]) -> Component:
+    used, limit = (
+        duration(t, attempt[name] * MINUTE_S) for name in ("used_minutes", "limit_minutes")
+    )
+    ended = attempt["end"]
+    how = t.word("action", ended) if ended not in ("running", "handled") else t(f"attempt.{ended}")
+    return html.Li(
+        [
+            html.Span(
+                t("attempt.line", squad=attempt["squad"], used=used, limit=limit), className="who"
+            ),
+            html.Small(
+                " · ".join(part for part in (how, day_and_clock(attempt["ended_at"])) if part)
+            ),
+            *([html.B(t("attempt.missed"))] if attempt["missed"] else []),
+        ],
+        **extra({"data-missed": "yes" if attempt["missed"] else "no"}),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from city.scope import Scope
 from db import alarm_measures
 from db.alarm_measures import Kinship
 from db.pool import Connection
@@ -29,8 +30,8 @@ NO_KIN = Kinship(0, "", "", "", "")
 class FloodWatch:
     """What is known beside the log: announcements, people, and what devices have in common."""
 
-    def __init__(self, district: str) -> None:
-        self._district = district
+    def __init__(self, scope: Scope) -> None:
+        self._scope, self._district = scope, scope.district
         self._since: datetime | None = None
         self._operators = 1
         self._announced = 0
@@ -45,7 +46,7 @@ class FloodWatch:
         if present and (self._noted_at is None or now - self._noted_at >= NOTE_EVERY):
             alarm_measures.note_operators(conn, self._district, present, now)
             self._noted_at = now
-        found = alarm_measures.list_announced(conn, self._district, now - LOOK_BACK, now)
+        found = alarm_measures.list_announced(conn, self._scope, now - LOOK_BACK, now)
         self._operators = max(1, alarm_measures.count_operators(conn, self._district, now))
         self._since = flood_since((at for at, _ in found), self._operators, now)
         self._announced = sum(at > now - WINDOW for at, _ in found)

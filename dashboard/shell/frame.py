@@ -15,6 +15,7 @@ from city.incident import Role
 from city.person import Caller
 from dashboard.shell import ids, theme
 from dashboard.shell.auth import current_caller
+from dashboard.shell.bounded import OPEN_SCREENS
 from dashboard.shell.components import extra
 from dashboard.shell.i18n import CHINESE, LANGUAGES, Texts, texts
 
@@ -48,7 +49,7 @@ SCREENS: dict[str, tuple[Role, ...]] = {
     "quarantine": (_A, _D, _G),
     "people": (_A,),
     "settings": (_A, _G, _L),
-    "approvals": (_A, _D, _G),
+    "approvals": (_A, _D, _G, _L),
     "notify": (_A, _D, _G, _C, _S, _L),
 }
 # So many of them stand in the header, the others behind a word: more would not fit a desk.
@@ -99,8 +100,14 @@ def home_of(role: Role) -> str:
     return "/" + HOMES.get(role, "wall")
 
 
-def may_open(role: Role, screen: str) -> bool:
-    return screen.partition("/")[0] in (MANUAL, *SCREENS_OF_ROLE.get(role, ()))
+def screens_of(caller: Caller) -> tuple[str, ...]:
+    """The screens that this person may open, their own first."""
+    found = SCREENS_OF_ROLE.get(caller.role, ())
+    return found if caller.within is None else tuple(n for n in found if n in OPEN_SCREENS)
+
+
+def may_open(caller: Caller, screen: str) -> bool:
+    return screen.partition("/")[0] in (MANUAL, *screens_of(caller))
 
 
 def render_page(view: View, screen: str, children: list[Component], class_name: str) -> Component:
@@ -132,6 +139,7 @@ def render_header(view: View, screen: str, *middle: Component) -> Component:
                     html.Span(className="gw-mark"),
                     html.H1(t("app.name")),
                     html.Span(id=ids.DISTRICT_NAME),
+                    *([html.B(str(view.caller.within))] if view.caller.within else []),
                 ],
                 className="gw-brand",
             ),
@@ -160,7 +168,7 @@ def render_title(t: Texts, screen: str, *beside: Component) -> Component:
 
 def render_navigation(view: View, screen: str) -> Component:
     """Links to the screens this person may open: the first ones, then the rest behind a word."""
-    names = SCREENS_OF_ROLE.get(view.caller.role, ())
+    names = screens_of(view.caller)
     at_hand, others = names[:AT_HAND], names[AT_HAND:]
     if len(others) == 1:  # the word would take as much room
         at_hand, others = names, ()
@@ -301,12 +309,29 @@ def render_legend(t: Texts) -> Component:
         ("dot", "ok", "map.legend_ok"),
         ("hollow", "silent", "map.legend_silent"),
     ]
-    return html.Div(
+    marks = html.Div(
         [
             html.Span([html.I(className=shape, style={"--swatch": f"var(--{colour})"}), t(key)])
             for shape, colour, key in entries
         ],
-        className="gw-legend",
         role="img",
         **extra({"aria-label": t("map.legend")}),
+    )
+    return html.Div([marks, render_layers(t)], className="gw-legend")
+
+
+def render_layers(t: Texts) -> Component:
+    """Layers of the map that can be switched; the browser remembers how."""
+    return html.Div(
+        [
+            html.Button(
+                t(f"map.layer_{name}"),
+                type="button",
+                **extra({"data-map-layer": name, "aria-pressed": "true"}),
+            )
+            for name in ("areas", "lamps")
+        ],
+        className="gw-layers",
+        role="group",
+        **extra({"aria-label": t("map.layers")}),
     )

@@ -171,7 +171,7 @@ class Gate:
             else:
                 issued = datetime.fromtimestamp(key.issued, UTC)
                 user = users.find_session(conn, key.sid, key.name, issued)
-                found = user.caller if user else None
+                found = users.caller_of(conn, user) if user else None
         with self._lock:
             while len(self._known) >= REMEMBERED:
                 self._known.pop(next(iter(self._known)))

@@ -1,4 +1,4 @@
-"""The live channel: one follower a process and district, one frame built for all its viewers."""
+"""The live channel: one follower a process and scope, one frame built for all its viewers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from city.errors import Unavailable
+from city.scope import Scope, Within
 from city.sun import is_dark
 from dashboard.screens.citymap.city_map import CityMap
 from dashboard.screens.citymap.device_dots import DeviceBoard, WallDevice
 from dashboard.screens.citymap.geometry import centre_of
-from dashboard.shell.fan_out import Audience
+from dashboard.shell.fan_out import RESYNC, Audience
 from dashboard.shell.floods import FloodWatch
 from dashboard.shell.packing import Packed, Packer
 from dashboard.shell.pulse import Pulse
@@ -42,6 +43,7 @@ from db.events import list_events
 from db.live import Redis, follow
 from db.pool import Connection, Pool, transaction
 from replay import shown
+from replay.part import part_of
 from replay.picture import Picture
 from replay.read_picture import read_picture
 from replay.shown import ShownIncident
@@ -76,7 +78,13 @@ LAMPS_WARM = timedelta(minutes=25)
 # Metric, value, its time and when the device was heard, of one that has never said anything.
 NOTHING_YET = (None, None, None, None)
 # What is below the live layer is others after these; `live.js` asks for it then.
-MAP_KINDS = frozenset({"district.changed", "unit_grid.changed", "pipe.changed"})
+CELLS_CHANGED = "unit_grid.changed"
+MAP_KINDS = frozenset(
+    {
+        "district.changed", CELLS_CHANGED, "pipe.changed", "area.added", "area.changed",
+        "area.retired",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,8 @@ class _PackedSnapshot:
 
 
 class Wall:
-    """Follows the event log and the device frames of one district for all viewers of a process."""
+    """Follows the event log and the device frames of one district, or of its divisions `within`,
+    for all viewers of a process."""
 
     def __init__(
         self,
@@ -98,10 +107,13 @@ class Wall:
         district: wall_rows.District,
         pulse: Pulse,
         operators: Callable[[str], Collection[str]] = lambda district: (),
+        within: Within | None = None,
     ) -> None:
         self._pool = pool
         self._operators = operators  # who of a district has a screen open here
-        self._flood = FloodWatch(district.code)
+        self._scope = Scope(district.code, within)
+        self._cells: frozenset[str] | None = None  # of a part; None: the whole district
+        self._flood = FloodWatch(self._scope)
         self._pulse = pulse
         self._redis = redis
         self._district = district
@@ -122,7 +134,7 @@ class Wall:
         self._last_frame = 0.0
         self._faults: list[Fault] = []  # as they were told last
         self._followed_at = time.monotonic()  # when the event log was last looked at
-        self.map = CityMap(pool, district)
+        self.map = CityMap(pool, district, within)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -234,11 +246,16 @@ class Wall:
                 return False
         with self._lock:
             touched = take_events(self._screen, events)
+            if self._cells is not None:
+                self._screen.picture = part_of(self._screen.picture, self._cells)
             if touched.kinds:
                 self._tell(touched, now)
             else:
                 self.audience.pass_over(self.rev)
-        if "device" in touched.tables:
+        if self._cells is not None and CELLS_CHANGED in touched.kinds:
+            self._load()
+            self.audience.send(RESYNC)
+        elif "device" in touched.tables:
             with transaction(self._pool) as conn:
                 self._reload_devices(conn, now)
         return len(events) == PAGE
@@ -354,6 +371,9 @@ class Wall:
         self._pulse.start()  # its first look takes its time, too
         with transaction(self._pool) as conn:
             picture = read_picture(conn, code)
+            if self._scope.within is not None:
+                self._cells = frozenset(row[0] for row in wall_rows.map_cells(conn, self._scope))
+                picture = part_of(picture, self._cells)
             newest = wall_rows.list_newest(conn, code)
             self._screen.places = squad_positions.list_newest(conn, code)
             self._today = self._read_today(conn, now)
@@ -373,7 +393,7 @@ class Wall:
             self._queue_devices(self._board.load(rows, _ms(now)))
 
     def _read_today(self, conn: Connection, now: datetime) -> kpi_rows.KpiRow | None:
-        found = kpi_rows.list_kpi(conn, self._district.code, self._midnight(now), now, "district")
+        found = kpi_rows.list_kpi(conn, self._scope, self._midnight(now), now, "district")
         return found[0] if found else None
 
     def _refresh_kpi(self, now: datetime) -> None:

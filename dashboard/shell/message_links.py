@@ -38,7 +38,7 @@ def open_message(token: str) -> Any:
     publish_event_seq(parts().redis, seq)
     if incident is None:
         return flask.redirect("/notify")
-    if may_open(caller.role, "console"):
+    if may_open(caller, "console"):
         return flask.redirect(f"/console#{incident}")
     return flask.redirect(home_of(caller.role))
 

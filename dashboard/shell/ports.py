@@ -33,11 +33,13 @@ from city.requests import (
     TokenRequest,
     UserRequest,
 )
+from city.scope import Scope
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
 from dashboard.shell.alarm_ports import AlarmSteps, ProposalSteps, ShelvingSteps
 from dashboard.shell.message_ports import MessageSteps
 from dashboard.shell.rule_ports import PermitSteps, RuleSteps
+from db.kpi_publications import Edition
 from db.lamp_programmes import ProgrammeRow
 from db.pool import Connection
 from db.rejects import StoredReject
@@ -53,15 +55,6 @@ class IncidentView(Protocol):
 class IncidentSteps(Protocol):
     """`dispatch.steps`."""
 
-    def act(
-        self,
-        conn: Connection,
-        caller: Caller,
-        incident_id: int,
-        request: ActionRequest,
-        now: datetime,
-    ) -> None: ...
-
     def report(
         self, conn: Connection, caller: Caller, request: ReportRequest, now: datetime
     ) -> int: ...
@@ -69,6 +62,12 @@ class IncidentSteps(Protocol):
     def view(
         self, conn: Connection, caller: Caller, incident_id: int, now: datetime
     ) -> IncidentView: ...
+
+    def publish(self, conn: Connection, caller: Caller, name: str, now: datetime) -> Edition: ...
+
+    def restate(
+        self, conn: Connection, caller: Caller, name: str, why: str, now: datetime
+    ) -> Edition: ...
 
     def rank_squads(
         self, conn: Connection, incident_id: int, now: datetime
@@ -89,13 +88,26 @@ class IncidentSteps(Protocol):
     def find_cases(
         self,
         conn: Connection,
-        district: str,
+        scope: Scope,
         query: str,
         *,
         states: Sequence[str] | None,
         before_id: int | None,
         limit: int,
     ) -> list[int]: ...
+
+
+class CaseSteps(Protocol):
+    """`app.case_requests`: what is done at once, and what a duty chief has to let happen."""
+
+    def act(
+        self,
+        conn: Connection,
+        caller: Caller,
+        incident_id: int,
+        request: ActionRequest,
+        now: datetime,
+    ) -> Approval | None: ...
 
 
 class RowFault(Protocol):
@@ -437,6 +449,7 @@ class Ports:
     """The steps of the sibling packages."""
 
     incidents: IncidentSteps
+    cases: CaseSteps
     alarms: AlarmSteps
     shelving: ShelvingSteps
     proposals: ProposalSteps

@@ -240,8 +240,11 @@ def tell(screen: Screen, touched: Touched, now: datetime) -> dict[str, Any]:
     alarms = [shown.alarm(screen.picture, i) for i in sorted(touched.alarms)]
     live_incidents = sorted(filter(None, incidents), key=lambda row: row.order)
     live_alarms = [row for row in alarms if row is not None]
-    gone = sorted(touched.incidents - {row.id for row in live_incidents})
-    alarms_gone = sorted(touched.alarms - {row.id for row in live_alarms})
+    # What these screens never showed is not told of either: it may lie elsewhere.
+    gone = sorted(
+        (touched.incidents - {row.id for row in live_incidents}) & screen.incidents.keys()
+    )
+    alarms_gone = sorted((touched.alarms - {row.id for row in live_alarms}) & screen.alarms.keys())
     screen.incidents.update((row.id, row) for row in live_incidents)
     screen.alarms.update((row.id, row) for row in live_alarms)
     for incident_id in gone:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from city.errors import Unavailable
 from city.incident import Role
+from city.person import Caller
 from dashboard.shell.doorway import leave_line
 from dashboard.shell.gate import SessionKey
 from dashboard.shell.proxies import subscriber_of
@@ -57,8 +58,13 @@ def this_visitor() -> Visitor:
         subscriber_of(request.remote_addr or ""),
         g.caller.role in ACTING,
         screen,
-        g.caller.district if screen and g.caller.role is Role.DISPATCHER else "",
+        g.caller.district if screen and is_at_desk(g.caller) else "",
     )
+
+
+def is_at_desk(caller: Caller) -> bool:
+    """Whether somebody looks at the alarms of a whole district."""
+    return caller.role is Role.DISPATCHER and caller.within is None
 
 
 class Places:

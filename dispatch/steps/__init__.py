@@ -4,9 +4,10 @@ Lock order everywhere: hand-over row, opening lock, incident rows by id, the res
 event log last.
 """
 
-from dispatch.steps.acting import act
+from dispatch.steps.acting import act, act_approved, waits_for_duty_chief
 from dispatch.steps.alarms import take_alarm_change
 from dispatch.steps.evidence import add_evidence, take_late_picture
+from dispatch.steps.publishing import publish, publish_due, restate
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
 from dispatch.steps.ticking import tick_deadlines, watch_alarms
@@ -14,14 +15,19 @@ from dispatch.steps.viewing import rank_squads, view
 
 __all__ = [
     "act",
+    "act_approved",
     "add_evidence",
     "find_cases",
+    "publish",
+    "publish_due",
     "rank_squads",
     "report",
+    "restate",
     "take_alarm_change",
     "take_late_picture",
     "tick_deadlines",
     "view",
+    "waits_for_duty_chief",
     "watch_alarms",
     "write_case_texts",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from city.clock import Deadline, Pause
+from city.clock import ClockKind, Deadline, Pause
 from city.errors import NotFound
 from city.event import NewEvent
 from city.incident import Action, Incident, IncidentState, Source
@@ -14,45 +14,95 @@ from city.requests import ActionRequest
 from db import alarm_changes, assignments, deadlines, incidents, places, squads
 from db.events import append_events
 from db.pool import Connection
+from db.scopes import refuse_outside
 from dispatch.changes import changed, end_of_pause, move_clocks, target_of
 from dispatch.clocks import ClockChanges
-from dispatch.guard import admit
-from dispatch.machine import Step
-from dispatch.recall import ALARM_MERGED, RECALLS, SQUAD_OFF_DUTY
+from dispatch.guard import admit, admit_asking, needs_duty_chief
+from dispatch.machine import TABLE, Step
+from dispatch.recall import ALARM_AGAIN, ALARM_MERGED, RECALLS, SQUAD_OFF_DUTY
+from dispatch.steps import merging
 from dispatch.steps.loading import Loaded, load
 from dispatch.steps.opening import NewMatter, open_incident
-from dispatch.steps.telling import action_told, calendar_warnings, event, notices
+from dispatch.steps.telling import action_told, calendar_warnings, notices
 
 
 def act(
     conn: Connection, caller: Caller, incident_id: int, request: ActionRequest, now: datetime
 ) -> None:
-    """Do one action on one incident, or raise and change nothing."""
-    merges = request.action is Action.MERGE and request.into is not None
-    wanted = [incident_id, request.into] if merges and request.into else [incident_id]
+    """Do one action on one incident, or raise and change nothing. One that a duty chief has to
+    let happen is refused: `waits_for_duty_chief` says so beforehand."""
+    incident = lock(conn, caller, incident_id, request)
+    append_events(conn, perform(conn, caller, incident, request, now))
+
+
+def lock(conn: Connection, caller: Caller, incident_id: int, request: ActionRequest) -> Incident:
+    """The incident, locked with the other one that the action is about."""
+    other = None
+    if request.action is Action.MERGE:
+        other = request.into
+    elif request.action is Action.UNMERGE:
+        found = incidents.list_by_id(conn, [incident_id], caller.district)
+        other = found[0].merged_into if found else None
+    wanted = [incident_id] if other is None else [incident_id, other]
     locked = {i.id: i for i in incidents.lock(conn, wanted, caller.district)}
     if incident_id not in locked:
         raise NotFound("incident", incident_id)
-    append_events(conn, perform(conn, caller, locked[incident_id], request, now))
+    for incident in locked.values():
+        refuse_outside(conn, caller.scope, incident)
+    return locked[incident_id]
+
+
+def waits_for_duty_chief(
+    conn: Connection, caller: Caller, incident_id: int, request: ActionRequest, now: datetime
+) -> Incident | None:
+    """The locked incident, if another person has to let this happen, and it can be asked for now;
+    None where it can be done at once. Refuses what cannot be done at all."""
+    incident = lock(conn, caller, incident_id, request)
+    step = TABLE.get((incident.state, request.action))
+    if step is None or not needs_duty_chief(step, caller):
+        return None
+    admit_asking(incident, caller, request, load(conn, incident, now, request).facts, now)
+    return incident
+
+
+def act_approved(
+    conn: Connection,
+    asker: Caller,
+    incident_id: int,
+    request: ActionRequest,
+    approved_by: str,
+    now: datetime,
+) -> list[NewEvent]:
+    """What `asker` asked for and a duty chief lets happen; the events are the caller's to append.
+    The version that the request names does not count."""
+    incident = lock(conn, asker, incident_id, request)
+    request = replace(request, version=incident.version)
+    return perform(conn, asker, incident, request, now, approved_by)
 
 
 def perform(
-    conn: Connection, caller: Caller, incident: Incident, request: ActionRequest, now: datetime
+    conn: Connection,
+    caller: Caller,
+    incident: Incident,
+    request: ActionRequest,
+    now: datetime,
+    approved_by: str = "",
 ) -> list[NewEvent]:
     """The same on an incident that is locked already; gives the events to append."""
     loaded = load(conn, incident, now, request)
-    step = admit(incident, caller, request, loaded.facts, now)
+    step = admit(incident, caller, request, loaded.facts, now, approved_by)
     noticed, looked_at = notice_clocks(conn, incident, loaded, now)
     loaded = replace(loaded, facts=replace(loaded.facts, deadlines=looked_at))
     to = target_of(step, incident)
     after = changed(incident, to, caller, request, now)
     incidents.update_incident(conn, after)
     moved = _move_clocks(conn, incident, request, step, loaded, now)
-    more = _follow_up(conn, caller, incident, after, request, loaded, now)
+    done = Done(caller, incident, after, request, loaded, moved, now, approved_by)
+    more = _follow_up(conn, done)
     known_until = loaded.terms.calendar.known_until.isoformat()
     return [
         *noticed,
-        action_told(incident, after, caller, request, moved, now),
+        action_told(incident, after, caller, request, moved, now, approved_by),
         *calendar_warnings(after, moved, known_until, caller, now),
         *more,
     ]
@@ -123,36 +173,51 @@ def _end_pause(
     return tuple(row.as_pause() for row in deadlines.list_pauses(conn, incident_id))
 
 
-def _follow_up(
-    conn: Connection,
-    caller: Caller,
-    before: Incident,
-    after: Incident,
-    request: ActionRequest,
-    loaded: Loaded,
-    now: datetime,
-) -> list[NewEvent]:
+@dataclass(frozen=True)
+class Done:
+    """An action that is stored, for what follows of it."""
+
+    caller: Caller
+    before: Incident
+    after: Incident
+    request: ActionRequest
+    loaded: Loaded
+    moved: ClockChanges
+    now: datetime
+    approved_by: str
+
+
+def _follow_up(conn: Connection, done: Done) -> list[NewEvent]:
     """Rows of other tables that an action writes, and the events about other incidents."""
+    before, after, request, now = done.before, done.after, done.request, done.now
     action = request.action
     if action in ENDS_ASSIGNMENT:
         assignments.end_assignment(conn, before.id, now, action.value)
     if action in STARTS_ASSIGNMENT:
         assert after.squad is not None
-        assignments.start_assignment(conn, before.id, after.squad, caller.name, now)
+        attempt = handling_attempt(done.moved)
+        assignments.start_assignment(conn, before.id, after.squad, done.caller.name, now, attempt)
     elif action in (Action.ACKNOWLEDGE, Action.ARRIVE):
         assignments.mark_assignment(conn, after)
     elif action is Action.SUSPEND:
         assert request.until is not None
         deadlines.insert_pause(
-            conn, before.id, now, request.until, request.reason.strip(), caller.name
+            conn, before.id, now, request.until, request.reason.strip(), done.approved_by
         )
     elif action is Action.CANCEL and before.state is IncidentState.SUSPENDED:
         deadlines.end_pause(conn, before.id, now)
     elif action is Action.MERGE:
-        return _absorb(conn, caller, before, loaded, now)
+        return _merge(conn, done)
+    elif action is Action.UNMERGE:
+        return _unmerge(conn, done)
     elif action is Action.SPLIT:
-        return _split(conn, caller, before, request, loaded, now)
+        return _split(conn, done)
     return []
+
+
+def handling_attempt(moved: ClockChanges) -> int:
+    """The attempt of the handling clock that a step has started."""
+    return next(d.attempt for d in moved.new if d.kind is ClockKind.HANDLE)
 
 
 ENDS_ASSIGNMENT = frozenset(
@@ -161,40 +226,36 @@ ENDS_ASSIGNMENT = frozenset(
 STARTS_ASSIGNMENT = frozenset({Action.DISPATCH, Action.REWORK})
 
 
-def _absorb(
-    conn: Connection, caller: Caller, merged: Incident, loaded: Loaded, now: datetime
-) -> list[NewEvent]:
-    into = loaded.facts.target
+def _merge(conn: Connection, done: Done) -> list[NewEvent]:
+    """What is late of the other case is said before it changes; somebody is put on it before the
+    clocks are compared."""
+    caller, merged, facts, now = done.caller, done.before, done.loaded.facts, done.now
+    into = facts.target
     assert into is not None, "the guard asked for an open incident"
-    alarms = alarm_changes.move_alarms(conn, merged.id, into.id)
-    severity = min(into.severity, merged.severity)
-    incidents.update_incident(conn, replace(into, severity=severity))
-    absorbed = event(
-        into,
-        "incident.absorbed",
-        caller,
-        now,
-        absorbed=merged.id,
-        absorbed_number=merged.number,
-        alarms=alarms,
-        severity=severity,
-        version=into.version + 1,
-    )
-    if not loaded.facts.loud:
-        return [absorbed]
-    named = ", ".join(alarm.device_code or alarm.condition for alarm in loaded.facts.loud)
-    return [absorbed, *recall(conn, into.id, ALARM_MERGED, named, now)]
+    late, _ = notice_clocks(conn, into, load(conn, into, now), now)
+    absorbed = merging.absorb(conn, caller, merged, into, now)
+    woken = []
+    if facts.loud:
+        named = ", ".join(alarm.device_code or alarm.condition for alarm in facts.loud)
+        woken = recall(conn, into.id, ALARM_MERGED, named, now)
+    carried = merging.carry_clocks(conn, caller, merged, done.loaded, done.moved, absorbed, now)
+    return [*late, absorbed.event, *woken, *carried]
 
 
-def _split(
-    conn: Connection,
-    caller: Caller,
-    parent: Incident,
-    request: ActionRequest,
-    loaded: Loaded,
-    now: datetime,
-) -> list[NewEvent]:
-    category = loaded.facts.new_category
+def _unmerge(conn: Connection, done: Done) -> list[NewEvent]:
+    """Where an alarm that goes back stands, somebody is put on the case."""
+    merged, now = done.before, done.now
+    events = merging.give_back(conn, done.caller, merged, done.loaded, now)
+    loud = [a for a in alarm_changes.list_alarms_of(conn, merged.id) if a.is_loud(now)]
+    if not loud:
+        return events
+    named = ", ".join(alarm.device_code or alarm.condition for alarm in loud)
+    return [*events, *recall(conn, merged.id, ALARM_AGAIN, named, now)]
+
+
+def _split(conn: Connection, done: Done) -> list[NewEvent]:
+    parent, request = done.before, done.request
+    category = done.loaded.facts.new_category
     assert category is not None, "the guard asked for a category"
     matter = NewMatter(
         category=category,
@@ -207,6 +268,6 @@ def _split(
         split_from=parent.id,
         demo=parent.demo,
     )
-    opened = open_incident(conn, caller, matter, now)
+    opened = open_incident(conn, done.caller, matter, done.now)
     assert opened is not None, "without a condition nothing stands in the way"
     return opened.events

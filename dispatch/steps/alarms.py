@@ -237,6 +237,7 @@ def matter_of(change: WaitingChange, category: Category, similar: Similar | None
             "change": change.kind,
             "condition": change.condition,
             "device": change.device_code,
+            "raised_at": change.at.isoformat(),
             "sensed_at": change.sensed_at.isoformat(),
             "alarm_reason": change.reason,
         },

@@ -14,6 +14,7 @@ from db import evidence, incidents, places, video_snapshots
 from db.events import append_events
 from db.evidence import NewEvidence
 from db.pool import Connection
+from db.scopes import refuse_outside
 from db.video_snapshots import StoredSnapshot
 from dispatch.guard import FILE_EVIDENCE, allowed, current_state
 from dispatch.photos import FileFacts, inspect_file
@@ -37,6 +38,7 @@ def add_evidence(
 ) -> int:
     """Store a file once and give its id; the same file again changes nothing."""
     incident = incidents.find(conn, incident_id, caller.district)
+    refuse_outside(conn, caller.scope, incident)
     _check(incident, caller, stage)
     zone = places.zone_of(conn, incident.district)
     facts = inspect_file(content, media_type, zone)

@@ -19,6 +19,7 @@ from db import (
     deadlines,
     evidence,
     incidents,
+    merges,
     message_settings,
     openings,
     places,
@@ -68,9 +69,11 @@ def load(
         latched=[alarm for alarm in alarms if alarm.is_latched],
         local_now=now.astimezone(zone),
         twin=_twin(conn, incident),
-        last_squad=assignments.last_squad_sent(conn, incident.id),
+        assignments=assignments.list_assignments(conn, incident.id),
         hands=_hands(conn, files, incident),
     )
+    if incident.merged_into is not None:
+        facts = _with_merge(conn, incident, facts)
     if request is not None:
         facts = _with_named(conn, incident, request, facts)
     closed = tuple(pause.as_pause() for pause in pauses if pause.ended_at is not None)
@@ -113,6 +116,12 @@ def _with_named(
             under = categories.find(conn, target.category, target.category_version)
             return replace(facts, target=target, target_needs_release=under.needs_release)
     return facts
+
+
+def _with_merge(conn: Connection, incident: Incident, facts: Facts) -> Facts:
+    assert incident.merged_into is not None
+    into = incidents.find(conn, incident.merged_into)
+    return replace(facts, merge=merges.find_standing(conn, incident.id), merge_target=into)
 
 
 def _stages_of_this_round(files: Sequence[Evidence], incident: Incident) -> frozenset[str]:

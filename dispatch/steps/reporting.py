@@ -16,6 +16,7 @@ from db import categories, demo, openings, places
 from db.events import append_events
 from db.places import DeviceRow
 from db.pool import Connection
+from db.scopes import refuse_place_outside
 from dispatch.grouping import SIMILAR_TIME, Candidate, Similar, find_similar
 from dispatch.steps.opening import NewMatter, open_incident
 
@@ -30,6 +31,7 @@ def report(conn: Connection, caller: Caller, request: ReportRequest, now: dateti
     at = LonLat(request.lon, request.lat)
     category = categories.find_in_force(conn, request.category, caller.district)
     _check_inside(conn, caller.district, at)
+    refuse_place_outside(conn, caller.scope, at)
     device = _device(conn, caller, request)
     opened = open_incident(
         conn,

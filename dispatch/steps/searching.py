@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from city.scope import Scope
 from db import case_search
 from db.case_search import CaseRow, Progress, Wanted
 from db.events import last_seq
@@ -49,7 +50,7 @@ def _write(conn: Connection, ids: Sequence[int]) -> None:
 
 def find_cases(
     conn: Connection,
-    district: str,
+    scope: Scope,
     query: str,
     *,
     states: Sequence[str] | None = None,
@@ -58,4 +59,4 @@ def find_cases(
 ) -> list[int]:
     """Ids of cases that a search finds, newest first; raises where it says nothing."""
     wanted = [Wanted(t.word, t.sounds_like, t.grams) for t in read_query(query)]
-    return case_search.find(conn, district, wanted, states=states, before_id=before_id, limit=limit)
+    return case_search.find(conn, scope, wanted, states=states, before_id=before_id, limit=limit)

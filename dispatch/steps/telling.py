@@ -61,6 +61,7 @@ def clock_facts(deadline: Any) -> dict[str, Any]:
         "limit": str(deadline.limit),
         "started_at": deadline.started_at.isoformat(),
         "due_at": deadline.due_at.isoformat(),
+        "carried_at": deadline.carried_at.isoformat() if deadline.carried_at else None,
     }
 
 
@@ -71,6 +72,7 @@ def action_told(
     request: ActionRequest,
     moved: ClockChanges,
     now: datetime,
+    approved_by: str = "",
 ) -> NewEvent:
     """The event of one action."""
     return event(
@@ -87,6 +89,7 @@ def action_told(
         outcome=after.outcome,
         until=request.until.isoformat() if request.until else None,
         into=request.into,
+        approved_by=approved_by,
         category=request.category,
         clocks=moved.told,
     )

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Any
 
 from city.clock import Deadline, WorkCalendar
 from city.incident import Incident, IncidentState
 from city.person import Caller
+from city.scope import Scope
 from city.squad import Recommendation
-from db import calendars, categories, evidence, incidents, openings, places, squads
+from db import (
+    approvals,
+    calendars,
+    categories,
+    evidence,
+    incidents,
+    merges,
+    openings,
+    places,
+    squads,
+)
 from db.events import list_events
 from db.pool import Connection
+from db.scopes import refuse_outside
 from dispatch import sla
+from dispatch.attempts import Attempt, list_attempts
 from dispatch.doubts import with_doubts
-from dispatch.guard import Facts, Refusal, is_own, judge
+from dispatch.guard import Facts, Refusal, is_own, judge, needs_duty_chief
 from dispatch.machine import TABLE, actions_of, target
 from dispatch.recommend import rank
 from dispatch.steps.loading import load
@@ -26,10 +40,11 @@ TIMELINE = 500
 
 
 def view(conn: Connection, caller: Caller, incident_id: int, now: datetime) -> IncidentView:
-    """One incident of the caller's district."""
+    """One incident of the caller's scope."""
     incident = incidents.find(conn, incident_id, caller.district)
+    refuse_outside(conn, caller.scope, incident)
     loaded = load(conn, incident, now)
-    listed = incidents.list_incidents(conn, incident.district, ids=[incident.id])[0]
+    listed = incidents.list_incidents(conn, Scope(incident.district), ids=[incident.id])[0]
     return IncidentView(
         incident=incident,
         listed=listed,
@@ -44,6 +59,11 @@ def view(conn: Connection, caller: Caller, incident_id: int, now: datetime) -> I
             evidence.list_evidence(conn, incident.id),
             evidence.list_also_in(conn, incident.id),
         ),
+        requests=tuple(
+            approvals.list_waiting_for_incident(conn, incident.district, incident.id, now)
+        ),
+        attempts=tuple(_attempts(conn, loaded.facts, now)),
+        merged=tuple(merges.list_merged_into(conn, incident.id)),
         similar=tuple(openings.list_similar(conn, incident.id)),
         timeline=tuple(list_events(conn, subject=incident.subject, limit=TIMELINE)),
         now=now,
@@ -68,21 +88,22 @@ def _actions(incident: Incident, caller: Caller, facts: Facts) -> list[ActionVie
                 action=action,
                 to=target(step, incident.state, before),
                 needs=step.fields,
+                duty_chief=needs_duty_chief(step, caller),
                 refusals=tuple(refusals.values()),
             )
         )
     return views
 
 
+def _attempts(conn: Connection, facts: Facts, now: datetime) -> list[Attempt]:
+    pauses = [row.as_pause() for row in facts.pauses]
+    calendar_of = cache(partial(calendars.find_calendar, conn))
+    return list_attempts(facts.assignments, facts.deadlines, pauses, calendar_of, now)
+
+
 def _clocks(conn: Connection, incident: Incident, deadlines: Any, now: datetime) -> list[ClockView]:
-    known: dict[tuple[str, int], WorkCalendar] = {}
-    views = []
-    for deadline in deadlines:
-        key = (deadline.calendar, deadline.calendar_version)
-        if key not in known:
-            known[key] = calendars.find_calendar(conn, *key)
-        views.append(_clock(deadline, known[key], now))
-    return views
+    calendar_of = cache(partial(calendars.find_calendar, conn))
+    return [_clock(d, calendar_of(d.calendar, d.calendar_version), now) for d in deadlines]
 
 
 def _clock(deadline: Deadline, calendar: WorkCalendar, now: datetime) -> ClockView:

@@ -38,6 +38,8 @@ RETURNED, POSTPONED, SUSPENDED = 0.04, 0.025, 0.012
 REWORK_FROM, REWORK_TO = 0.085, 0.035
 # Limits of at least so many counted minutes are postponed or suspended, and seen by appointment.
 LONG_MINUTES = 240.0
+# What a duty chief has to let happen.
+APPROVED = frozenset({Action.RETURN_BACK, Action.POSTPONE, Action.SUSPEND})
 MINUTE = timedelta(minutes=1)
 PHOTO_AFTER, CHECK_PHOTO = "photo_after", "check_photo"
 
@@ -61,7 +63,10 @@ class Course:
         caller = role if isinstance(role, Caller) else self.town.people[role]
         evidence = request.pop("evidence", ())
         asked = ActionRequest(action, 0, **request)  # type: ignore[arg-type]
-        self.deeds.append(Deed(self.at, caller, asked, tuple(evidence)))  # type: ignore[arg-type]
+        chief = self.town.people[Role.LEADER].name if action in APPROVED else ""
+        self.deeds.append(
+            Deed(self.at, caller, asked, tuple(evidence), chief)  # type: ignore[arg-type]
+        )
 
     def wait(self, low: float, high: float) -> None:
         """Some minutes go by."""

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import { NOW, page, plain } from './page.mjs';
 
-const CITYMAP = ['paint', 'script', 'live'].map(name => `screens/citymap/${name}.js`);
+const CITYMAP = ['paint', 'script', 'live', 'switches'].map(name => `screens/citymap/${name}.js`);
 /* Four cells in a square: two communities of one sub-district in the north, another sub-district south. */
 const CELLS = [
   ['460107001001001', 110.0, 20.01, 110.01, 20.02], ['460107001002001', 110.01, 20.01, 110.02, 20.02],
@@ -155,4 +155,45 @@ test('a phone shows the cases of its own squad only; what pulses is red and stan
   gw.showOnMap(i => i.squad === 'SQ-01');
   assert.deepEqual(plain(map.incidents.map(i => i.id)), [5]);
   assert.equal(map.pulses.length, 1);
+});
+
+const SQUARE = [[110.0, 20.01], [110.01, 20.01], [110.01, 20.02], [110.0, 20.02]];
+const HOLE = [[110.002, 20.012], [110.008, 20.012], [110.008, 20.018], [110.002, 20.018]];
+const AREAS = [
+  { code: 'A', kind: 'hazard', name_zh: '甲', name_en: 'A', rings: [SQUARE, HOLE], centre: null, radius_m: null },
+  { code: 'B', kind: 'stalls', name_zh: '乙', name_en: 'B', rings: [], centre: [110.015, 20.015], radius_m: 300 },
+];
+
+test('a place lies in the areas around it, not in their holes, and in none where they are switched off', () => {
+  const { map } = seen();
+  map.load({ ...MAP, areas: AREAS });
+  const at = (lon, lat) => {
+    const x = (lon + 180) / 360, s = Math.sin(lat * Math.PI / 180);
+    return plain(map.areasAt(x, 0.5 - Math.log((1 + s) / (1 - s)) / (4 * Math.PI))).map(a => a.code);
+  };
+  assert.deepEqual(at(110.001, 20.011), ['A']);
+  assert.deepEqual(at(110.005, 20.015), []);
+  assert.deepEqual(at(110.0155, 20.0155), ['B']);
+  assert.deepEqual(at(110.015, 20.0185), []); // 390 m to the north
+  map.size = null;
+  map.setLayer('areas', false);
+  assert.deepEqual(at(110.001, 20.011), []);
+});
+
+test('lamps are one mark a cell until there is room for them, and an alarm is always drawn', () => {
+  const { map } = seen();
+  map.size = null;
+  map.setDevices([[1, 1, 0, 'ch4_pct_lel'], [2, 1, 1, 'lamp_on']], true);
+  assert.deepEqual([...map.lampState], [0, 2]);
+  assert.deepEqual(plain([...map.lampsOf]), [[CELLS[1][0], [1]]]);
+  map.cellPx = 8;
+  assert.deepEqual([map.lampsByCell(), map.isHidden(0), map.isHidden(1)], [true, false, true]);
+  map.cellPx = 40;
+  assert.deepEqual([map.lampsByCell(), map.isHidden(1)], [false, false]);
+  assert.equal(map.setDevices([[2, 1, 0, 'lamp_on']]), 1); // it went out, and is as well as before
+  assert.deepEqual([...map.lampState], [0, 1]);
+  map.setLayer('lamps', false);
+  assert.equal(map.isHidden(1), true);
+  map.setDevices([[2, 5, 0, 'lamp_on']]);
+  assert.equal(map.isHidden(1), false);
 });

@@ -59,18 +59,18 @@ class MeasuresAnswer(msgspec.Struct, kw_only=True):
 
 
 def measures(caller: Caller, from_: datetime, to: datetime, now: datetime) -> MeasuresAnswer:
-    """Of the caller's district; a period that has not ended ends now."""
+    """Of the caller's scope; a period that has not ended ends now."""
     end = min(to, now)
     if from_ >= end:
         raise InvalidInput("from", from_, "must be before now and before `to`")
     if end - from_ > LONGEST:
         raise InvalidInput("from", from_, f"must be within {LONGEST.days} days before `to`")
     with transaction(parts().pool) as conn:
-        announced = alarm_measures.list_announced(conn, caller.district, from_, end)
+        announced = alarm_measures.list_announced(conn, caller.scope, from_, end)
         operators = alarm_measures.operators_by_hour(conn, caller.district, from_, end)
-        counts = alarm_measures.count_alarms(conn, caller.district, from_, end)
-        top, chattering = alarm_measures.list_bad_actors(conn, caller.district, from_, end)
-        stale = alarm_measures.list_stale(conn, caller.district, end)
+        counts = alarm_measures.count_alarms(conn, caller.scope, from_, end)
+        top, chattering = alarm_measures.list_bad_actors(conn, caller.scope, from_, end)
+        stale = alarm_measures.list_stale(conn, caller.scope, end)
         since = alarm_measures.operators_counted_since(conn, caller.district)
         present = alarm_measures.count_operators(conn, caller.district, now)
     load = alarm_load([at for at, _ in announced], operators, from_, end)

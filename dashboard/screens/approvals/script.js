@@ -61,6 +61,7 @@
     const names = item.shown.rules.map(rule => `${gw.page.lang === 'en' ? rule.title_en : rule.title_zh} (${rule.code})`);
     if (item.shown.order) names.push(orderText(item.shown.order));
     if (item.shown.shelve) names.push(`${gw.t('approvals.shelve')} · ${gw.reason(item.shown.shelve.why) || item.shown.shelve.condition}`);
+    if (item.shown.case) names.push(`${gw.word('action', item.shown.case.action)} · ${gw.pick(item.shown.case, 'title')}`);
     return [...names, ...(item.shown.switch_off ? [gw.t('approvals.switch_off')] : [])].join(' · ');
   }
 
@@ -81,6 +82,7 @@
     return [
       ...(shown.order ? [gw.el('p', 'gw-approvals-warning', gw.t('approvals.lamps_by_day', { n: gw.number(shown.order.lamps) }))] : []),
       ...(shown.shelve ? [gw.el('p', 'gw-approvals-warning', gw.t('approvals.shelve_what', { condition: shown.shelve.condition, severity: gw.word('severity', shown.shelve.severity), since: when(shown.shelve.since), until: when(shown.shelve.until) }))] : []),
+      ...(shown.case ? asksTime(shown.case) : []),
       ...(shown.switch_off ? [gw.el('p', 'gw-approvals-warning', gw.t('approvals.switch_off'))] : []),
       ...shown.rules.flatMap(rule => [
         gw.el('h4', '', `${gw.t('approvals.rule')} ${rule.code}${rule.before ? '' : ' · ' + gw.t('approvals.rule_new')}${rule.after ? '' : ' · ' + gw.t('approvals.rule_retired')}`),
@@ -89,6 +91,15 @@
       ]),
       ...list(gw.t('approvals.ends'), shown.ends.map(end => `${gw.word('severity', end.severity)} · ${end.condition} · ${when(end.since)}`)),
       ...(shown.alarms ? alarms(shown.alarms) : []),
+    ];
+  }
+
+  /* What a squad or the centre asks for: a case given back, more time, a clock that stands still. */
+  function asksTime(asked) {
+    const told = { number: asked.number, squad: asked.squad || '–', due: asked.due_at ? when(asked.due_at) : '–', action: gw.word('action', asked.action) };
+    return [
+      gw.el('p', 'gw-approvals-warning', [gw.t('approvals.case_what', told), ...(asked.until ? [' · ' + gw.t('approvals.case_until', { until: when(asked.until) })] : [])]),
+      gw.el('p', 'gw-panel-note', [gw.t('approvals.case_clock') + ' ', gw.el('a', '', gw.t('approvals.case_open'), { href: '/console#' + asked.incident })]),
     ];
   }
 

@@ -90,8 +90,11 @@
       return lines;
     }
     const count = (rows, field) => { let n = 0; for (const x of rows) if (x[field] === hit.id) n++; return n; };
+    const named = (hit.areas || []).map(a => `${gw.word('area_kind', a.kind)} · ${gw.pick(a, 'name')}`);
+    const lamps = gw.map.lampsOf.get(hit.id) || [], lit = lamps.filter(k => gw.map.lampState[k] === 2).length;
+    if (lamps.length) named.push(gw.t('map.cell_lamps', { lit, of: lamps.length }));
     return [gw.t('map.cell', { code: hit.id }), gw.t('map.cell_counts', { devices: count(gw.map.devices, 'grid'),
-      incidents: count(gw.live.incidents.values(), 'unit_grid'), alarms: count(gw.live.alarms.values(), 'unit_grid') })];
+      incidents: count(gw.live.incidents.values(), 'unit_grid'), alarms: count(gw.live.alarms.values(), 'unit_grid') }), ...named];
   };
 
   if (window.L) L.Map.addInitHook(function () { attach(this); });

@@ -62,6 +62,7 @@
 
   gw.showOnMap = function (filter) {
     if (filter) keep = filter;
+    gw.showLayerSwitches();
     gw.live.on('map', drawMap);
     gw.live.on('snapshot', everything);
     gw.live.on('devices', f => gw.map.setDevices(f.d));

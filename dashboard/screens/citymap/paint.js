@@ -9,7 +9,7 @@
   paint.colours = function () {
     const c = {};
     for (const name of ['bg', 'surface', 'line', 'text', 'muted', 'faint', 'accent', 'on-accent', 'red', 'orange', 'yellow',
-      'blue', 'on-red', 'on-orange', 'on-yellow', 'on-blue', 'ok', 'silent', 'out', 'cell', 'halo']) c[name] = gw.css(name);
+      'blue', 'series-2', 'on-red', 'on-orange', 'on-yellow', 'on-blue', 'ok', 'silent', 'out', 'cell', 'halo']) c[name] = gw.css(name);
     c.device = [c.out, c.ok, c.silent, c.yellow, c.orange, c.red, c.out];
     c.severity = SEVERITY.map(s => c[s]);
     c.onSeverity = SEVERITY.map(s => c['on-' + s]);
@@ -33,6 +33,39 @@
     else if (kind === 'light') g.rect(x - r * .85, y - r * .85, r * 1.7, r * 1.7);
     else g.arc(x, y, r, 0, 7);
     if (state === 2 || state === 0) { g.lineWidth = 1.2; g.strokeStyle = c.device[state]; g.stroke(); } else g.fill();
+  };
+
+  /* What a place means, calm and without the colours of severities: permitted stalls are tinted,
+     hazard zones hatched, important places have a double edge. */
+  paint.area = function (g, c, path, kind, u) {
+    g.save();
+    g.strokeStyle = kind === 'stalls' ? c['series-2'] : c.muted;
+    g.fillStyle = kind === 'stalls' ? c['series-2'] : c.muted;
+    g.globalAlpha = kind === 'stalls' ? .16 : .07;
+    g.fill(path, 'evenodd');
+    g.globalAlpha = .8;
+    if (kind === 'hazard') {
+      g.lineWidth = 1.2 * u; g.setLineDash([5 * u, 3 * u]); g.stroke(path); g.setLineDash([]);
+      g.clip(path, 'evenodd');
+      g.globalAlpha = .35; g.lineWidth = 1 * u;
+      const step = 7 * u, w = g.canvas.width, h = g.canvas.height;
+      g.beginPath();
+      for (let x = -h; x < w; x += step) { g.moveTo(x, h); g.lineTo(x + h, 0); }
+      g.stroke();
+    } else if (kind === 'important') {
+      g.lineWidth = 3.6 * u; g.stroke(path);
+      g.strokeStyle = c.halo; g.globalAlpha = 1; g.lineWidth = 1.2 * u; g.stroke(path);
+    } else { g.lineWidth = 1.2 * u; g.stroke(path); }
+    g.restore();
+  };
+
+  /* The lamps of a cell as one mark in its corner: full of light by the share that is lit. */
+  paint.lamps = function (g, c, x, y, cellPx, states) {
+    const size = Math.max(1.6, cellPx / 4), lit = states.filter(s => s === 2).length, says = states.filter(s => s).length;
+    g.fillStyle = says ? c.text : c.silent;
+    g.globalAlpha = says ? .18 + .6 * lit / says : .3;
+    g.fillRect(x - size - 1, y - size - 1, size, size);
+    g.globalAlpha = 1;
   };
 
   paint.incidentRadius = (incident, cellPx, u) =>

@@ -7,6 +7,9 @@
   const gw = window.gw, paint = gw.paint;
   const BUCKET = 32; // px; devices are found for a small repaint by the bucket they lie in
   const MAX_LABELS = 60, FEW = 40;
+  const LAMP_PX = 22; // a cell of so many px has room for its lamps; below it they are one mark a cell
+  const AREA_NAME_PX = 14; // and this is near enough to read what an area is called
+  const EARTH_M = 40075016.686; // round the equator
   const NAMES = ['cells', 'base', 'devices', 'top'];
 
   /* Web Mercator on 0..1: projected once, then a draw is one multiplication a point. */
@@ -20,6 +23,8 @@
     this.cells = []; this.cellIndex = new Map(); this.cellState = new Map();
     this.devices = []; this.deviceIndex = new Map(); this.deviceState = new Uint8Array(0);
     this.squads = []; this.incidents = []; this.pulses = []; this.names = []; this.borders = [];
+    this.areas = []; this.lampState = new Uint8Array(0); this.lampsOf = new Map(); // 0 says nothing, 1 off, 2 lit; lamps by cell
+    this.layers = { areas: true, lamps: true };
     this.listeners = {}; this.focused = null; this.showLabels = true;
   }
   const P = CityMap.prototype;
@@ -34,11 +39,25 @@
     this.devices = m.devices.map(([id, code, kind, lon, lat, grid, name]) => ({ id, code, kind, lon, lat, grid, name, x: mx(lon), y: my(lat) }));
     this.deviceIndex = new Map(this.devices.map((d, k) => [d.id, k]));
     this.deviceState = new Uint8Array(this.devices.length);
+    this.lampState = new Uint8Array(this.devices.length);
+    this.lampsOf = new Map();
+    this.devices.forEach((d, k) => {
+      if (d.kind !== 'light') return;
+      const list = this.lampsOf.get(d.grid);
+      if (list) list.push(k); else this.lampsOf.set(d.grid, [k]);
+    });
+    this.areas = (m.areas || []).map(area);
     this.findBorders(m.community_names || {});
     this.bbox = this.cells.length ? boxOf(m.cells) : m.district && m.district.bbox;
     this.whole();
     this.redraw();
   };
+
+  const area = a => ({ ...a, rings: a.rings.map(ring => ring.map(([lon, lat]) => [mx(lon), my(lat)])),
+    ...(a.centre ? { x: mx(a.centre[0]), y: my(a.centre[1]), r: a.radius_m / (EARTH_M * Math.cos(a.centre[1] * Math.PI / 180)) } : {}) });
+
+  /* A layer is shown or not: "areas", "lamps". */
+  P.setLayer = function (name, shown) { this.layers[name] = shown; this.redraw(); };
 
   /* Boundaries without any boundary data: an edge between cells whose codes start differently.
      The first 9 digits are the sub-district, the first 12 the community. */
@@ -84,17 +103,22 @@
 
   /* [[id, state, …]]: returns how many really changed; `whole` sets all others to "never reported". */
   P.setDevices = function (rows, whole) {
-    if (whole) this.deviceState.fill(0);
-    const changed = [];
+    if (whole) { this.deviceState.fill(0); this.lampState.fill(0); }
+    const changed = [], cells = new Set();
     for (const row of rows) {
       const k = this.deviceIndex.get(row[0]);
-      if (k === undefined || row[1] === null || (!whole && this.deviceState[k] === row[1])) continue;
-      const before = this.deviceState[k];
-      this.deviceState[k] = row[1];
+      if (k === undefined || row[1] === null) continue;
+      const before = this.deviceState[k], lamp = row[3] === 'lamp_on' ? 1 + !!row[2] : this.lampState[k];
+      if (!whole && before === row[1] && lamp === this.lampState[k]) continue;
+      if (lamp !== this.lampState[k]) cells.add(this.devices[k].grid);
+      this.deviceState[k] = row[1]; this.lampState[k] = lamp;
       if (!whole) changed.push([k, before]);
     }
     if (whole) this.redraw();
-    else if (this.ready()) for (const [k, before] of changed) this.repaintDevice(k, before);
+    else if (this.ready()) {
+      for (const [k, before] of changed) this.repaintDevice(k, before);
+      if (this.lampsByCell()) for (const code of cells) this.drawCell(this.cellIndex.get(code));
+    }
     return changed.length;
   };
 
@@ -168,10 +192,37 @@
     const severity = this.cellState.get(c.code);
     if (severity) { g.globalAlpha = [0, .5, .38, .28, .24][severity]; g.fillStyle = this.colours.severity[severity]; g.fillRect(x0, y0, w, h); }
     g.globalAlpha = 1;
+    const lamps = this.lampsByCell() && this.lampsOf.get(c.code);
+    if (lamps) paint.lamps(g, this.colours, x0 + w, y0 + h, this.cellPx, lamps.map(n => this.lampState[n]));
+  };
+  P.lampsByCell = function () { return this.layers.lamps && this.cellPx < LAMP_PX; };
+
+  P.drawAreas = function (g, c) {
+    const labels = [];
+    for (const a of this.areas) {
+      const path = new Path2D();
+      if (a.r) path.arc(this.X(a.x), this.Y(a.y), Math.max(a.r * this.scale, 2 * this.u), 0, 7);
+      for (const ring of a.rings) { ring.forEach(([x, y], n) => path[n ? 'lineTo' : 'moveTo'](this.X(x), this.Y(y))); path.closePath(); }
+      paint.area(g, c, path, a.kind, this.u);
+      const [x, y] = a.r ? [a.x, a.y] : a.rings[0][0];
+      if (this.cellPx >= AREA_NAME_PX) labels.push({ text: gw.pick(a, 'name'), x: this.X(x) + 4 * this.u, y: this.Y(y), size: 11.5 * this.u, colour: c.muted });
+    }
+    paint.placeLabels(g, c, labels.slice(0, MAX_LABELS), 12 * this.u);
+  };
+
+  /* What is called so here: areas in which a place of the map lies. */
+  P.areasAt = function (x, y) {
+    if (!this.layers.areas) return [];
+    const inRing = ring => ring.reduce((inside, [x0, y0], n) => {
+      const [x1, y1] = ring[(n + 1) % ring.length];
+      return inside !== ((y0 > y) !== (y1 > y) && x < (x1 - x0) * (y - y0) / (y1 - y0) + x0);
+    }, false);
+    return this.areas.filter(a => (a.r ? Math.hypot(a.x - x, a.y - y) <= a.r : a.rings.reduce((inside, ring) => inside !== inRing(ring), false)));
   };
 
   P.drawBase = function () {
     const g = this.g.base, c = this.colours;
+    if (this.layers.areas) this.drawAreas(g, c);
     this.borders.forEach((edges, level) => {
       g.beginPath();
       for (const [x0, y0, x1, y1] of edges) { g.moveTo(this.X(x0), this.Y(y0)); g.lineTo(this.X(x1), this.Y(y1)); }
@@ -192,9 +243,12 @@
   P.isQuiet = function (k) { const s = this.deviceState[k]; return s < 3 || s === 6; };
   P.drawDevice = function (k) {
     const d = this.devices[k], x = this.X(d.x), y = this.Y(d.y);
-    if (!this.onScreen(x, y, 8)) return;
+    if (!this.onScreen(x, y, 8) || this.isHidden(k)) return;
     paint.device(this.g.devices, this.colours, x, y, paint.deviceRadius(this.deviceState[k], this.cellPx, this.u), this.deviceState[k], d.kind);
   };
+
+  /* A quiet lamp is drawn where there is room for it; one with an alarm always. */
+  P.isHidden = function (k) { return this.devices[k].kind === 'light' && this.isQuiet(k) && (!this.layers.lamps || this.cellPx < LAMP_PX); };
 
   P.bucketOf = function (x, y) { return Math.floor(x / BUCKET) + ':' + Math.floor(y / BUCKET); };
   P.fillBuckets = function () {
@@ -294,11 +348,11 @@
     if (i) return { kind: 'incident', id: i.id, row: i };
     const s = nearest(this.squads, 11 * this.u);
     if (s) return { kind: 'squad', id: s.code, row: s };
-    const d = nearest(this.devices, 7 * this.u);
+    const d = nearest(this.devices.filter((_, k) => !this.isHidden(k)), 7 * this.u);
     if (d) return { kind: 'device', id: d.id, row: d, state: this.deviceState[this.deviceIndex.get(d.id)] };
     const mxx = (x + this.ox) / this.scale, myy = (y + this.oy) / this.scale;
     const c = this.cells.find(k => mxx >= k.x0 && mxx < k.x1 && myy >= k.y0 && myy < k.y1);
-    return c ? { kind: 'cell', id: c.code, row: c } : null;
+    return c ? { kind: 'cell', id: c.code, row: c, areas: this.areasAt(mxx, myy) } : null;
   };
 
   /* Steps through the incidents, worst first: +1 next, -1 previous. */

@@ -22,7 +22,7 @@ def pending_video(caller: Caller) -> list[dict[str, Any]]:
     with transaction(parts().pool) as conn:
         rows = list_video_events(
             conn,
-            caller.district,
+            caller.scope,
             filters={"review": "pending", "standing": "review"},
             limit=REVIEW_PAGE,
         )

@@ -11,8 +11,9 @@ from city.person import Caller
 from city.requests import ActionRequest, ReportRequest
 from dashboard.api.incident_json import incident_answer
 from dashboard.api.messages import item_of
+from dashboard.api.shapes import WaitingAnswer
 from dashboard.shell import who_sees_what
-from dashboard.shell.changes import CREATED, Once, change
+from dashboard.shell.changes import ACCEPTED, CREATED, Once, change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
 from db import deliveries, incidents, listings
@@ -45,7 +46,7 @@ def facts_of(conn: Connection, caller: Caller, incident_id: int, now: datetime) 
     view = parts().ports.incidents.view(conn, caller, incident_id, now)
     alarms = listings.list_alarms(
         conn,
-        caller.district,
+        caller.scope,
         filters={"incident_id": incident_id},
         since=None,
         before=None,
@@ -61,9 +62,9 @@ def search(
     """Cases that a search finds, newest first."""
     with transaction(parts().pool) as conn:
         ids = parts().ports.incidents.find_cases(
-            conn, caller.district, query, states=states, before_id=before_id, limit=limit
+            conn, caller.scope, query, states=states, before_id=before_id, limit=limit
         )
-        return incidents.list_incidents(conn, caller.district, ids=ids, limit=limit) if ids else []
+        return incidents.list_incidents(conn, caller.scope, ids=ids, limit=limit) if ids else []
 
 
 def recommendations(caller: Caller, incident_id: int) -> list[dict[str, Any]]:
@@ -79,10 +80,13 @@ def recommendations(caller: Caller, incident_id: int) -> list[dict[str, Any]]:
 def act(
     caller: Caller, incident_id: int, request: ActionRequest, once: Once | None
 ) -> StoredAnswer:
-    """Act on an incident; answers with its new state. Raises `city.errors`."""
+    """Act on an incident; answers with its new state, or 202 with the request where a duty chief
+    has to let it happen. Raises `city.errors`."""
 
     def work(conn: Connection, now: datetime) -> Any:
-        parts().ports.incidents.act(conn, caller, incident_id, request, now)
+        asked = parts().ports.cases.act(conn, caller, incident_id, request, now)
+        if asked is not None:
+            return StoredAnswer(ACCEPTED, as_plain(WaitingAnswer.of(asked)))
         return facts_of(conn, caller, incident_id, now)
 
     return change(caller, work, once=once)

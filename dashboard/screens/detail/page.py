@@ -19,9 +19,11 @@ from dashboard.shell.components import (
     number_text,
     reason_text,
     render_actions,
+    render_attempts,
     render_clock,
     render_empty,
     render_facts,
+    render_requests,
     render_severity,
     render_timeline,
 )
@@ -50,13 +52,16 @@ def render_detail(
     this person may add."""
     sections = [
         render_head(t, incident),
+        *render_requests(t, incident),
         render_actions(t, incident, keys=True),
+        render_merged(t, incident),
         render_similar(t, incident),
         render_alarms(t, incident, role),
         render_squads(t, incident, squads),
         render_section(
             t("detail.clocks"),
             html.Ul([render_clock(t, clock) for clock in incident["clocks"]]),
+            *render_attempts(t, incident),
             show=bool(incident["clocks"]),
         ),
         render_section(
@@ -131,6 +136,23 @@ def closing_text(t: Texts, incident: Mapping[str, Any]) -> str:
 
 def place_text(row: Mapping[str, Any]) -> str:
     return " ".join(str(row[k]) for k in ("street_name", "community_name") if row.get(k))
+
+
+def render_merged(t: Texts, incident: Mapping[str, Any]) -> Component:
+    """Incidents that were merged into this one: there a merge is taken back."""
+    merged = incident.get("merged") or []
+    links = [
+        html.Li(
+            html.Button(
+                other["number"],
+                type="button",
+                className="gw-as-link",
+                **extra({"data-select": str(other["id"])}),
+            )
+        )
+        for other in merged
+    ]
+    return render_section(t("detail.merged"), html.Ul(links), show=bool(merged))
 
 
 def render_similar(t: Texts, incident: Mapping[str, Any]) -> Component:

@@ -41,7 +41,7 @@ def registry_page(
     with transaction(parts().pool) as conn:
         for page in dict.fromkeys((number, 0)):
             rows = registry_pages.list_registry(
-                conn, caller.district, now, search, silent_intervals=SILENT_INTERVALS,
+                conn, caller.scope, now, search, silent_intervals=SILENT_INTERVALS,
                 offset=page * PAGE_SIZE, limit=PAGE_SIZE,
             )  # fmt: skip
             if rows:
@@ -58,7 +58,7 @@ def explained(caller: Caller, rows: Sequence[RegistryRow]) -> dict[str, ListedIn
 def counts(caller: Caller, now: datetime) -> tuple[RegistryCounts, discovery.DiscoveredCounts]:
     """Figures on the tabs."""
     with transaction(parts().pool) as conn:
-        found = registry_pages.count_registry(conn, caller.district, now)
+        found = registry_pages.count_registry(conn, caller.scope, now)
         return found, discovery.count_discovered(conn)
 
 
@@ -71,7 +71,7 @@ def strangers(state: str) -> list[discovery.DiscoveredDevice]:
 def out_of_service(caller: Caller) -> list[registry_pages.OutOfService]:
     """The register, overdue returns first."""
     with transaction(parts().pool) as conn:
-        return registry_pages.list_out_of_service(conn, caller.district, LIST_LIMIT)
+        return registry_pages.list_out_of_service(conn, caller.scope, LIST_LIMIT)
 
 
 def approve(
@@ -133,13 +133,13 @@ def replace(caller: Caller, code: str, request: ReplaceRequest, once: Once | Non
 def _change(caller: Caller, code: str, step: Work, once: Once | None) -> StoredAnswer:
     def work(conn: Connection, now: datetime) -> listings.ListedDevice:
         step(conn, now)
-        return listings.find_device(conn, caller.district, code, now)
+        return listings.find_device(conn, caller.scope, code, now)
 
     return change(caller, work, once=once)
 
 
 def _registered(conn: Connection, caller: Caller, code: str, now: datetime) -> dict[str, Any]:
-    device = listings.find_device(conn, caller.district, code, now)
+    device = listings.find_device(conn, caller.scope, code, now)
     waiting = discovery.count_stranger_rejects(conn, device.format, _names(device))
     return {"device": device, "rejects_waiting": waiting}
 
@@ -164,7 +164,7 @@ def replay(caller: Caller, code: str, after: int, now: datetime) -> dict[str, An
     """
     found = parts()
     with transaction(found.pool) as conn:
-        device = listings.find_device(conn, caller.district, code, now)
+        device = listings.find_device(conn, caller.scope, code, now)
         names = _names(device)
         waiting = discovery.list_stranger_rejects(
             conn, device.format, names, after=after, limit=REPLAY_MAX

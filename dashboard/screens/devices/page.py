@@ -11,6 +11,7 @@ import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, ctx, dcc, html
 from dash.development.base_component import Component
 
+from city.person import Caller
 from dashboard.screens.devices import load as registry
 from dashboard.screens.devices.trust import value_note
 from dashboard.screens.operations.gateways_load import gateway_of
@@ -34,8 +35,7 @@ REFRESH_MS = 30_000
 
 def layout(view: View) -> Component:
     """Tabs, and below them what each one holds."""
-    t, may_change = view.t, view.caller.role in registry.CHANGERS
-    names = [name for name in TABS if may_change or name != "import"]
+    t, names = view.t, tabs_of(view.caller)
     return frame.render_page(
         view,
         "devices",
@@ -51,7 +51,7 @@ def layout(view: View) -> Component:
                         **extra({"aria-label": t("devices.title")}),
                     ),
                     render_registry_panel(t),
-                    render_waiting_panel(t),
+                    *([render_waiting_panel(t)] if "waiting" in names else []),
                     render_panel("out", [html.Div(id=ids.DEVICES_OUT)]),
                     render_panel("import", [html.Div(id=ids.DEVICES_IMPORT)]),
                     dcc.Store(id=ids.DEVICES_TICK),
@@ -64,6 +64,16 @@ def layout(view: View) -> Component:
         ],
         "gw-devices-screen",
     )
+
+
+def tabs_of(caller: Caller) -> list[str]:
+    """Strangers stand nowhere yet: they are for people of the whole district."""
+    names = [name for name in TABS if name != "waiting" or caller.within is None]
+    return names if may_change_registry(caller) else [n for n in names if n != "import"]
+
+
+def may_change_registry(caller: Caller) -> bool:
+    return caller.role in registry.CHANGERS and caller.within is None
 
 
 def words() -> dict[str, Any]:
@@ -511,4 +521,4 @@ def asked() -> tuple[View, bool]:
     """For whom the page is drawn, and whether they may change the registry."""
     caller = current_caller()
     require_role(caller, registry.READERS)
-    return frame.request_view(), caller.role in registry.CHANGERS
+    return frame.request_view(), may_change_registry(caller)

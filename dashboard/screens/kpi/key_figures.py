@@ -9,6 +9,7 @@ import msgspec
 
 from city.errors import InvalidInput
 from db.kpi import KpiRow
+from db.kpi_publications import Edition
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -39,10 +40,25 @@ class Figures(msgspec.Struct, frozen=True):
     closed: int
     reworked: int
     returned: int
+    returned_late: int
     handling: Ratio
     handling_in_time: Ratio
     in_time: Ratio
     times: dict[str, Spread]
+
+
+class EditionItem(msgspec.Struct, frozen=True):
+    """One edition of a published period, with its figures of the whole district; `reason` is why it
+    was restated, empty for the first."""
+
+    period: str
+    from_: datetime = msgspec.field(name="from")
+    to: datetime
+    edition: int
+    published_at: datetime
+    published_by: str
+    reason: str
+    total: Figures | None
 
 
 class KpiAnswer(msgspec.Struct, frozen=True):
@@ -53,6 +69,9 @@ class KpiAnswer(msgspec.Struct, frozen=True):
     by: str
     total: Figures | None
     groups: list[Figures]
+    # Of a published period: what is shown is this edition of these.
+    edition: int | None
+    editions: list[EditionItem]
 
 
 STEPS = (
@@ -72,16 +91,38 @@ def check_span(start: datetime, end: datetime, longest: timedelta) -> None:
         raise InvalidInput("from", start.isoformat(), f"is more than {longest.days} days before to")
 
 
+def edition_item(edition: Edition) -> EditionItem:
+    rows = edition.rows("district")
+    return EditionItem(
+        period=edition.period,
+        from_=edition.start_at,
+        to=edition.end_at,
+        edition=edition.edition,
+        published_at=edition.published_at,
+        published_by=edition.published_by,
+        reason=edition.reason,
+        total=figures(rows[0]) if rows else None,
+    )
+
+
 def build_figures(
-    groups: Sequence[KpiRow], total: Sequence[KpiRow], start: datetime, end: datetime, by: str
+    groups: Sequence[KpiRow],
+    total: Sequence[KpiRow],
+    start: datetime,
+    end: datetime,
+    by: str,
+    shown: Edition | None = None,
+    editions: Sequence[Edition] = (),
 ) -> KpiAnswer:
-    """The answer of the KPI question."""
+    """The answer of the KPI question; `shown` is the edition that the figures are of."""
     return KpiAnswer(
         from_=start,
         to=end,
         by=by,
         total=figures(total[0]) if total else None,
         groups=[figures(row) for row in groups],
+        edition=shown.edition if shown else None,
+        editions=[edition_item(edition) for edition in editions],
     )
 
 
@@ -97,6 +138,7 @@ def figures(row: KpiRow) -> Figures:
         closed=row.closed,
         reworked=row.reworked,
         returned=row.returned,
+        returned_late=row.returned_late,
         handling=ratio(row.handled, row.due_to_handle),
         handling_in_time=ratio(row.handled_in_time, row.due_to_handle),
         in_time=ratio(row.closed_in_time, row.due_to_close),

@@ -11,17 +11,18 @@ import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
+from city.period import last_ended
 from dashboard.screens.kpi.figures import chart_config, ratio_figure, times_figure
 from dashboard.screens.kpi.load import kpi
 from dashboard.screens.kpi.trend import find_trend, hours_figure, streets_figure, trend_figure
 from dashboard.shell import frame, ids
-from dashboard.shell.components import extra, ratio_text, render_empty
+from dashboard.shell.components import actor_text, extra, ratio_text, render_empty
 from dashboard.shell.frame import View
 from dashboard.shell.i18n import Texts
-from dashboard.shell.i18n.times import TIMEZONE, duration
+from dashboard.shell.i18n.times import TIMEZONE, duration, local
 from dashboard.shell.plain_json import as_plain
 
-PERIODS = ("today", "days7", "days30", "days90", "dates")
+PERIODS = ("today", "days7", "days30", "days90", "last_month", "last_quarter", "dates")
 GROUPINGS = ("street", "squad", "category")
 TIME_COLUMNS = (
     "alarm_to_dispatch",
@@ -31,6 +32,9 @@ TIME_COLUMNS = (
     "open_to_closed",
 )
 DAYS = {"days7": 7, "days30": 30, "days90": 90}
+ENDED = {"last_month": 0, "last_quarter": 1}  # places in `last_ended`
+# What a restatement is shown to have changed, of the whole district.
+RESTATED = ("handling", "handling_in_time", "in_time")
 
 
 def layout(view: View) -> Component:
@@ -97,6 +101,9 @@ def period_of(
 ) -> tuple[datetime, datetime]:
     """From and to of a choice: whole local days, the last one up to now."""
     zone = ZoneInfo(TIMEZONE)
+    if name in ENDED:
+        ended = last_ended(now, zone)[ENDED[name]]
+        return ended.start, ended.end
     today = now.astimezone(zone).date()
     first, last = today, today
     if name == "dates" and dates and dates[0] and dates[1]:
@@ -112,9 +119,12 @@ def render_figures(t: Texts, figures: Mapping[str, Any], theme: str) -> Componen
     """Headline, charts and table of a period; says so where nothing happened."""
     total, groups = figures["total"], figures["groups"]
     if total is None or not groups:
-        return html.Div(render_empty(t("kpi.empty")), className="gw-kpi-empty")
+        return html.Div(
+            [*render_published(t, figures), render_empty(t("kpi.empty"))], className="gw-kpi-empty"
+        )
     return html.Div(
         [
+            *render_published(t, figures),
             html.Div(render_headline(t, total), className="gw-kpi-headline"),
             html.Div(
                 [
@@ -126,6 +136,55 @@ def render_figures(t: Texts, figures: Mapping[str, Any], theme: str) -> Componen
             render_table(t, by_size(groups), total),
         ]
     )
+
+
+def render_published(t: Texts, figures: Mapping[str, Any]) -> list[Component]:
+    """That these figures were published and as of when; of a restated period every edition, with
+    what it said, by whom and why."""
+    editions = figures["editions"]
+    if not editions:
+        return []
+    first, newest = editions[0], editions[-1]
+    told = t("kpi.published", period=first["period"], at=day_and_clock_of_year(newest))
+    if len(editions) == 1:
+        return [html.P(told, className="gw-kpi-published")]
+    restated = t("kpi.restated", n=len(editions) - 1, why=newest["reason"])
+    table = html.Table(
+        [
+            html.Thead(
+                html.Tr(
+                    [html.Th(t("kpi.edition"), scope="col")]
+                    + [html.Th(t(f"kpi.{name}"), scope="col") for name in RESTATED]
+                )
+            ),
+            html.Tbody([render_edition(t, edition) for edition in editions]),
+        ]
+    )
+    shown = html.Div(table, className="gw-table-scroll gw-chart")
+    return [
+        html.Details(
+            [html.Summary([told, " ", html.B(restated)]), shown], className="gw-kpi-published"
+        )
+    ]
+
+
+def render_edition(t: Texts, edition: Mapping[str, Any]) -> Component:
+    """One edition: when, by whom and why, and its rates with their counts."""
+    total = edition["total"]
+    cells = []
+    for name in RESTATED:
+        r = total[name] if total else {"num": 0, "den": 0}
+        cells.append(
+            html.Td([html.B(ratio_text(r["num"], r["den"])), html.Small(f"{r['num']}/{r['den']}")])
+        )
+    who = actor_text(t, edition["published_by"])
+    said = f"{day_and_clock_of_year(edition)} · {who}"
+    why = [html.Small(edition["reason"])] if edition["reason"] else []
+    return html.Tr([html.Th([said, *why], scope="row"), *cells])
+
+
+def day_and_clock_of_year(edition: Mapping[str, Any]) -> str:
+    return f"{local(edition['published_at']):%Y-%m-%d %H:%M}"
 
 
 def render_times(t: Texts, times: Mapping[str, Any], theme: str) -> Component:

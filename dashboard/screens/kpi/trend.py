@@ -60,8 +60,8 @@ def find_trend(caller: Caller, now: datetime) -> TrendAnswer:
     with transaction(parts().pool) as conn:
         zone = places.zone_of(conn, caller.district)
         start = first_monday(now, zone)
-        weeks = list_weeks(conn, caller.district, start, now, zone.key)
-        heat = list_heat(conn, caller.district, start, now, zone.key)
+        weeks = list_weeks(conn, caller.scope, start, now, zone.key)
+        heat = list_heat(conn, caller.scope, start, now, zone.key)
     return build_trend(weeks, heat, start, now, zone)
 
 

@@ -34,6 +34,8 @@
   const squads = () => JSON.parse(document.getElementById('main').dataset.squads);
   const roleField = value => ({ name: 'role', type: 'select', required: true, value, options: ROLES.map(role => [role, gw.word('role', role)]) });
   const squadField = value => ({ name: 'squad', type: 'select', value, hint: gw.t('people.squad_hint'), options: [['', '–'], ...squads()] });
+  const divisions = () => JSON.parse(document.getElementById('main').dataset.divisions);
+  const divisionsField = value => ({ name: 'divisions', type: 'many', value, hint: gw.t('people.divisions_hint'), options: divisions() });
   const passwordField = () => ({ name: 'password', type: 'password', required: true, hint: gw.t('people.password_hint') });
   const named = (step, row) => gw.t('people.step_' + step) + ' · ' + row.name;
   const of = (row, verb) => `users/${encodeURIComponent(row.name)}/${verb}`;
@@ -49,9 +51,9 @@
 
   const STEPS = {
     user_new: () => ask({ title: gw.t('people.step_user_new'), url: 'users', body: {}, done: body => said('user_new', body),
-      fields: [{ name: 'name', required: true, hint: gw.t('people.name_hint') }, { name: 'display_name' }, roleField('viewer'), squadField(''), passwordField()] }),
+      fields: [{ name: 'name', required: true, hint: gw.t('people.name_hint') }, { name: 'display_name' }, roleField('viewer'), squadField(''), divisionsField([]), passwordField()] }),
     role: row => ask({ title: named('role', row), button: gw.t('people.step_role'), note: gw.t('people.role_note'), url: of(row, 'role'), body: { version: Number(row.version) },
-      done: () => said('role', row), fields: [roleField(row.role), squadField(row.squad)] }),
+      done: () => said('role', row), fields: [roleField(row.role), squadField(row.squad), divisionsField(row.divisions.split(';'))] }),
     password: row => ask({ title: named('password', row), button: gw.t('people.step_password'), note: gw.t('people.password_note'), url: of(row, 'password'),
       body: { version: Number(row.version) }, done: () => said('password', row), fields: [passwordField()] }),
     disable: row => ask({ title: named('disable', row), button: gw.t('people.step_disable'), note: gw.t('people.disable_note'), url: of(row, 'disable'),
@@ -61,7 +63,7 @@
     second_factor: row => ask({ title: named('second_factor', row), button: gw.t('people.step_second_factor'), note: gw.t('people.second_factor_note'),
       url: of(row, 'second-factor/reset'), body: { version: Number(row.version) }, done: () => said('second_factor', row), fields: [] }),
     token_new: () => ask({ title: gw.t('people.step_token_new'), note: gw.t('people.token_note'), url: 'tokens', body: {}, done: body => setTimeout(() => showToken(body)),
-      fields: [{ name: 'name', required: true, hint: gw.t('people.name_hint') }, roleField('viewer'), squadField('')] }),
+      fields: [{ name: 'name', required: true, hint: gw.t('people.name_hint') }, roleField('viewer'), squadField(''), divisionsField([])] }),
     revoke: row => ask({ title: named('revoke', row), button: gw.t('people.step_revoke'), note: gw.t('people.revoke_note'), url: `tokens/${encodeURIComponent(row.name)}/revoke`,
       body: {}, done: () => said('revoke', row), fields: [] }),
   };

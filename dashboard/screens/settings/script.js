@@ -5,13 +5,15 @@
   const gw = window.gw;
   const API = '/api/v1/settings';
   const LONG = 60, SUMMARY = 26, SHOWN = 500, FILE_MAX = 4000000; // characters of a field that gets more room and of its first line, rows drawn at once
-  const TEXTS = ['text', 'codec', 'geometry']; // columns that hold a whole file
+  const TEXTS = ['text', 'codec', 'geometry', 'line']; // columns that hold a whole file
   const NAMED_BY_ITSELF = 'entry'; // the column of a duty that says which one it is
   const view = { parts: [], sheet: null, search: '', plan: null, history: null, open: null };
   const $ = id => document.getElementById(id);
   const may = () => $('main').dataset.mayChange === 'yes';
   const part = name => { const year = /^calendar-(\d+)$/.exec(name); return year ? gw.t('settings.part_calendar', { year: year[1] }) : name.startsWith('register-') ? `${gw.t('nav.registers')} · ${name.slice(9)}` : gw.word('settings.part', name); };
-  const FILES = { rosters: 'roster.csv', areas: 'areas.geojson', feeds: 'feeds.toml', city: 'city.toml', boundary: 'boundary.geojson', 'unit-grid': 'grid.csv' };
+  const FILES = { rosters: 'roster.csv', areas: 'areas.geojson', feeds: 'feeds.toml', city: 'city.toml', boundary: 'boundary.geojson', 'unit-grid': 'grid.csv',
+    pipes: 'pipes.geojson', 'division-outlines': 'divisions.geojson' };
+  const GEOJSON = ['boundary', 'areas', 'pipes', 'division-outlines'];
   const fileOf = name => FILES[name] || (name.startsWith('register-') ? `registers/${name.slice(9)}.csv` : name + '.csv');
   const column = name => gw.page.texts['settings.column_' + name] || gw.word('settings.column', name);
   const button = (text, press, kind) => { const e = gw.el('button', 'gw-button ' + (kind || ''), text, { type: 'button' }); e.onclick = () => gw.once(e, press); return e; };
@@ -128,7 +130,7 @@
     }
     if (sheet.name === 'rules' && document.querySelector('a[href="/rules"]')) found.push(gw.el('a', 'gw-button primary', gw.t('settings.to_rules'), { href: '/rules' }));
     if (sheet.name.startsWith('register-')) found.push(gw.el('a', 'gw-button', gw.t('nav.registers'), { href: '/registers?register=' + sheet.name.slice(9) }));
-    if (sheet.editable) for (const format of ['csv', 'xlsx', ...(sheet.name === 'areas' ? ['geojson'] : [])])
+    if (sheet.editable) for (const format of ['csv', 'xlsx', ...(GEOJSON.includes(sheet.name) ? ['geojson'] : [])])
       found.push(gw.el('a', 'gw-button', gw.t('settings.as_' + format), { href: `${API}/${sheet.name}/file?format=${format}`, download: `${sheet.name}.${format}` }));
     if (!sheet.by_file) found.push(button(gw.t('settings.history'), () => look('')));
     return found;
@@ -214,7 +216,7 @@
   }
 
   function pick(sheet) {
-    const input = gw.el('input', '', null, { type: 'file', accept: '.csv,.xlsx' + (['boundary', 'areas'].includes(sheet.name) ? ',.geojson,.json' : ''), hidden: '' });
+    const input = gw.el('input', '', null, { type: 'file', accept: '.csv,.xlsx' + (GEOJSON.includes(sheet.name) ? ',.geojson,.json' : ''), hidden: '' });
     document.body.append(input);
     input.onchange = async () => {
       const answer = await gw.upload(`${API}/${sheet.name}/upload`, { file: input.files[0] });

@@ -16,7 +16,7 @@ def my_tasks(caller: Caller) -> list[dict[str, Any]]:
     now = datetime.now(UTC)
     if caller.squad is None:
         return []
-    rows = parts().walls.of(caller.district).open_incidents(caller.squad)
+    rows = parts().walls.of(caller.scope).open_incidents(caller.squad)
     with transaction(parts().pool) as conn:
         found = [facts_of(conn, caller, row.id, now) for row in rows]
     return [{**row, "actions": row["offered"]} for row in found]

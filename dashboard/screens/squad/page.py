@@ -23,6 +23,7 @@ from dashboard.shell.components import (
     render_actions,
     render_clock,
     render_empty,
+    render_requests,
     render_severity,
     render_timeline,
 )
@@ -160,6 +161,7 @@ def render_task(t: Texts, task: Mapping[str, Any]) -> Component:
                 className="gw-task-needs",
                 hidden=done,
             ),
+            *render_requests(t, task),
             render_actions(t, task, keys=False),
             html.Details([html.Summary(t("squad.more")), render_more(t, task)]),
         ],

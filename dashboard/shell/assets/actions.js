@@ -63,7 +63,8 @@
     const answer = await gw.send('POST', `/api/v1/incidents/${id}/actions`, { action, version, ...body }, keys.action);
     if (!answer.ok) { if (answer.status !== 0) keys.action = gw.newKey(); return gw.problem(answer, id); }
     unanswered.clear();
-    gw.notice(gw.t('action.done', { action: gw.word('action', action) }));
+    const asked = answer.status === 202;
+    gw.notice(gw.t(asked ? 'action.asked' : 'action.done', { action: gw.word('action', action), id: asked ? answer.body.approval : '' }));
     if (gw.actionDone) gw.actionDone(id, action, answer.body);
     return '';
   }

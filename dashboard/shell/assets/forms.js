@@ -4,7 +4,7 @@
   'use strict';
   const gw = window.gw;
 
-  /* fields: [{name, type: text|long|select|when|number|password|photo, required, options: [[value, text]], value, hint}]
+  /* fields: [{name, type: text|long|select|many|when|number|password|photo, required, options: [[value, text]], value, hint}]
      submit(values, progress) resolves to '' when done, or to the words that say why not. */
   gw.dialog = function ({ title, note, fields, button, plain, submit }) {
     const opener = document.activeElement;
@@ -45,6 +45,11 @@
   function control(f) {
     const named = { name: f.name, 'aria-required': f.required ? 'true' : 'false' };
     if (f.type === 'long') return gw.el('textarea', 'gw-input', f.value || '', { ...named, rows: f.rows || 3, maxlength: f.most || 2000 });
+    if (f.type === 'many') { // the value is a list, empty where nothing is chosen
+      const chosen = new Set(f.value || []);
+      return gw.el('select', 'gw-input gw-many', f.options.map(([value, text]) =>
+        gw.el('option', '', text, { value, ...(chosen.has(value) ? { selected: '' } : {}) })), { ...named, multiple: '', size: 6 });
+    }
     if (f.type === 'select') {
       const e = gw.el('select', 'gw-input', f.options.map(([value, text]) => gw.el('option', '', text, { value })), named);
       if (f.value) e.value = f.value;
@@ -89,6 +94,10 @@
   function read(fields, controls, error) {
     const values = {};
     for (const f of fields) {
+      if (f.type === 'many') {
+        values[f.name] = [...controls.get(f.name).selectedOptions].map(option => option.value);
+        continue;
+      }
       const e = controls.get(f.name), value = f.type === 'photo' ? e.files[0] : f.type === 'password' ? e.value : e.value.trim();
       e.toggleAttribute('aria-invalid', !!(f.required && !value));
       if (f.required && !value) {

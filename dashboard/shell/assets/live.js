@@ -66,7 +66,7 @@
   }
 
   /* The outline, the cells or the pipes are others: a wall hangs for months without a reload. */
-  const MAP_KINDS = ['district.changed', 'unit_grid.changed', 'pipe.changed'];
+  const MAP_KINDS = ['district.changed', 'unit_grid.changed', 'pipe.changed', 'area.added', 'area.changed', 'area.retired'];
   async function anotherMap() {
     try { live.map = await getJson('/live/map'); } catch { live.map = null; load(); return; } // asked for with the next picture
     tell('map', live.map);

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from alerts.steps import look_at_clocks, look_for_stuck_values
 from city.reading import METRICS, Quality
+from city.scope import Scope
 from db import listings, quality
 from tests.integration.alerts.engine_city import DISTRICT, Engine
 
@@ -128,7 +129,7 @@ def test_a_listed_value_says_that_it_is_stuck_stale_or_of_a_wrong_clock(engine: 
     measure(engine, "G-1", "humidity_pct", lambda back: back % 9, lag_s=-45)
     look_for_stuck_values(engine.conn, engine.now)
     look_at_clocks(engine.conn, engine.now)
-    device = listings.find_device(engine.conn, DISTRICT, "G-1", engine.now)
+    device = listings.find_device(engine.conn, Scope(DISTRICT), "G-1", engine.now)
     assert {v.metric: v.trust for v in device.latest} == {
         "temperature_c": ["stuck", "clock"],
         "humidity_pct": ["clock"],
@@ -136,5 +137,7 @@ def test_a_listed_value_says_that_it_is_stuck_stale_or_of_a_wrong_clock(engine: 
     assert {fault.kind for fault in device.faults} == {"stuck", "clock"}
     assert device.clock is not None
     assert device.clock.least_s == -45
-    later = listings.find_device(engine.conn, DISTRICT, "G-1", engine.now + timedelta(seconds=181))
+    later = listings.find_device(
+        engine.conn, Scope(DISTRICT), "G-1", engine.now + timedelta(seconds=181)
+    )
     assert "stale" in later.latest[0].trust

@@ -22,6 +22,7 @@ from city.approval import Approval
 from city.errors import Conflict, Forbidden, InvalidInput, NotFound
 from city.incident import Role
 from city.person import Caller
+from city.scope import Scope
 from db import alarm_measures, users
 from db.events import list_events, verify_chain
 from dispatch.steps import take_alarm_change
@@ -227,7 +228,7 @@ def test_the_measures_count_what_was_announced(engine: Engine, person: People) -
         )
     alarm_measures.note_operators(engine.conn, DISTRICT, ["li", "wu"], began)
     to = began + timedelta(hours=1)
-    told = alarm_measures.list_announced(engine.conn, DISTRICT, began, to)
+    told = alarm_measures.list_announced(engine.conn, Scope(DISTRICT), began, to)
     assert len(told) == 5
     people = alarm_measures.operators_by_hour(engine.conn, DISTRICT, began, to)
     assert list(people.values()) == [2]
@@ -235,7 +236,7 @@ def test_the_measures_count_what_was_announced(engine: Engine, person: People) -
     hour_of_two = (next(iter(people)) + timedelta(hours=1) - began) / timedelta(hours=1)
     assert load.operator_hours == pytest.approx(1 + hour_of_two)
     assert (load.announced, load.worst_10min, load.floods) == (5, 5, 0)
-    top, chattering = alarm_measures.list_bad_actors(engine.conn, DISTRICT, began, to)
+    top, chattering = alarm_measures.list_bad_actors(engine.conn, Scope(DISTRICT), began, to)
     assert [(a.condition, a.announced, a.device) for a in top] == [
         ("cover/M-1", 4, "M-1"),
         ("cover/M-2", 1, "M-2"),
@@ -243,10 +244,10 @@ def test_the_measures_count_what_was_announced(engine: Engine, person: People) -
     # Announced at 0, 10, 20, 45: from the third on each is within a minute of the last but one.
     # Six changes within five minutes once.
     assert [(a.condition, a.spots) for a in chattering] == [("cover/M-1", 3)]
-    counts = alarm_measures.count_alarms(engine.conn, DISTRICT, began, to)
+    counts = alarm_measures.count_alarms(engine.conn, Scope(DISTRICT), began, to)
     assert (counts.raised, counts.by_severity) == (2, [0, 1, 1, 0])
     assert (counts.standing, counts.stale, counts.fleeting, counts.shelved) == (2, 1, 1, 0)
-    (old,) = alarm_measures.list_stale(engine.conn, DISTRICT, to)
+    (old,) = alarm_measures.list_stale(engine.conn, Scope(DISTRICT), to)
     assert (old.condition, old.raised_at) == ("gas/G-1", start)
     assert alarm_measures.count_operators(engine.conn, DISTRICT, began + timedelta(minutes=2)) == 2
     assert alarm_measures.count_operators(engine.conn, DISTRICT, began + timedelta(minutes=9)) == 0

@@ -17,6 +17,7 @@ from app.up import prepare_database
 from city.incident import Action
 from city.person import Caller, Role
 from city.requests import ActionRequest
+from city.scope import Scope
 from db.events import last_seq, verify_chain
 from db.kpi import list_kpi
 from db.pool import Connection, connect
@@ -109,11 +110,11 @@ def test_everything_of_it_is_marked_as_demo(past: Connection) -> None:
 
 def test_some_work_is_late_and_most_is_not(past: Connection) -> None:
     now = datetime.now(UTC)
-    (whole,) = list_kpi(past, DISTRICT, now - timedelta(days=DAYS), now, "district")
+    (whole,) = list_kpi(past, Scope(DISTRICT), now - timedelta(days=DAYS), now, "district")
     assert 200 < whole.opened < 900
     assert 0.6 < whole.handled_in_time / whole.due_to_handle < 0.97
     assert whole.alarm_to_dispatch_count > 20
-    squads = list_kpi(past, DISTRICT, now - timedelta(days=DAYS), now, "squad")
+    squads = list_kpi(past, Scope(DISTRICT), now - timedelta(days=DAYS), now, "squad")
     assert len([squad for squad in squads if squad.handled]) > 15
 
 

@@ -5,148 +5,146 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from city.event import NewEvent
+from city.scope import Scope
 from db import kpi
-from db.events import append_waiting
+from db.events import append_events, append_waiting
 from replay import shown
 from replay.read_picture import read_picture
 
 DAY = datetime(2026, 7, 15, tzinfo=UTC)
 END = DAY + timedelta(days=1)
 DISTRICT = "460107"
-HOUR = timedelta(hours=1)
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
 
 def add_incident(db, number: str, *, opened: datetime, **columns: Any) -> int:
-    values = {"state": "filed", "squad": None, "category": "0101", **columns}
+    values = {"state": "filed", "category": "0101", **columns}
     row = db.execute(
         """
         INSERT INTO incident (number, district, category, category_version, source, state,
-                              severity, title_zh, title_en, lon, lat, squad, opened_at,
-                              filed_at, dispatched_at, acknowledged_at, arrived_at, handled_at,
-                              closed_at, rework_count, reported_by)
+                              severity, title_zh, title_en, lon, lat, opened_at, closed_at,
+                              reported_by)
         VALUES (%(number)s, '460107', %(category)s, 1, 'patrol', %(state)s, 2, 't', 't', 110.36,
-                20.0, %(squad)s, %(opened)s, %(filed)s, %(dispatched)s, %(acknowledged)s,
-                %(arrived)s, %(handled)s, %(closed)s, %(reworked)s, 'test')
+                20.0, %(opened)s, %(closed)s, 'test')
         RETURNING id
         """,
-        {
-            "number": number,
-            "opened": opened,
-            **dict.fromkeys(
-                ("filed", "dispatched", "acknowledged", "arrived", "handled", "closed")
-            ),
-            "reworked": 0,
-            **values,
-        },
+        {"number": number, "opened": opened, "closed": None, **values},
     ).fetchone()
     return int(row[0])
 
 
-def add_clock(
-    db, incident_id: int, clock: str, due: datetime, met: datetime | None = None, **more: Any
-) -> None:
-    values = {"attempt": 1, "stopped": None, "paused": None, **more}
+def add_clock(db, incident_id: int, clock: str, due: datetime) -> None:
     db.execute(
         """
         INSERT INTO deadline (district, incident_id, clock, attempt, started_at, limit_amount,
-                              limit_unit, calendar, calendar_version, due_at, counted, warn_at,
-                              met_at, stopped_at, paused_at)
-        VALUES ('460107', %s, %s, %s, %s, 1, 'urgent_hour', 'CN', 1, %s, '[]', %s, %s, %s, %s)
+                              limit_unit, calendar, calendar_version, due_at, counted, warn_at)
+        VALUES ('460107', %s, %s, 1, %s, 1, 'urgent_hour', 'CN', 1, %s, '[]', %s)
         """,
-        (
-            incident_id,
-            clock,
-            values["attempt"],
-            due - HOUR,
-            due,
-            due - HOUR / 5,
-            met,
-            values["stopped"],
-            values["paused"],
-        ),
+        (incident_id, clock, due - HOUR, due, due - HOUR / 5),
     )
 
 
-def closed_incident(db, number: str, *, late: bool, opened: datetime = DAY, **columns: Any) -> int:
-    at = opened + HOUR
-    incident_id = add_incident(
-        db,
-        number,
-        opened=opened,
-        state="closed",
-        filed=at,
-        dispatched=at + HOUR,
-        acknowledged=at + 2 * HOUR,
-        arrived=at + 3 * HOUR,
-        handled=at + 4 * HOUR,
-        closed=at + 5 * HOUR,
-        **columns,
-    )
-    met = at + 4 * HOUR
-    add_clock(db, incident_id, "handle", met - HOUR if late else met + HOUR, met)
-    add_clock(db, incident_id, "check", met + 2 * HOUR, met + HOUR)
-    return incident_id
+class Told:
+    """A case of which the log is told, as the steps tell it."""
+
+    def __init__(self, db, number: str, opened: datetime = DAY, **columns: Any) -> None:
+        self.db, self.attempt, self.squad = db, 0, ""
+        self.id = add_incident(db, number, opened=opened, **columns)
+        self.say("opened", opened, to="filed")
+
+    def say(self, kind: str, at: datetime, **payload: Any) -> Told:
+        told = {"role": "dispatcher", "squad": self.squad, **payload}
+        append_events(
+            self.db,
+            [NewEvent(at, DISTRICT, f"incident.{kind}", f"incident:{self.id}", "test", told)],
+        )
+        return self
+
+    def sent(self, at: datetime, squad: str = "", kind: str = "dispatched") -> Told:
+        self.attempt, self.squad = self.attempt + 1, squad
+        return self.say(kind, at, clocks=self._clock("started"))
+
+    def handled(self, at: datetime, *, late: bool = False) -> Told:
+        return self.say("handled", at, clocks=self._clock("met", late=late))
+
+    def returned(self, at: datetime) -> Told:
+        return self.say("returned", at, clocks=self._clock("stopped"))
+
+    def ran_out(self, due: datetime, clock: str = "handle") -> Told:
+        """The clockwork notices a second later."""
+        return self.say(
+            "overdue", due + SECOND, clock=clock, attempt=self.attempt, due_at=due.isoformat()
+        )
+
+    def _clock(self, what: str, **more: Any) -> dict[str, Any]:
+        return {what: [{"clock": "handle", "attempt": self.attempt, **more}]}
 
 
-def figures(db, by: str = "district") -> dict[str, kpi.KpiRow]:
-    return {row.key: row for row in kpi.list_kpi(db, DISTRICT, DAY, END, by)}
+def closed_incident(db, number: str, *, late: bool, squad: str = "", **columns: Any) -> None:
+    case = Told(db, number, **columns).sent(DAY + 2 * HOUR, squad)
+    case.say("acknowledged", DAY + 3 * HOUR).say("arrived", DAY + 4 * HOUR)
+    if late:
+        case.ran_out(DAY + 4.5 * HOUR)
+    case.handled(DAY + 5 * HOUR, late=late).say("closed", DAY + 6 * HOUR)
+
+
+def figures(db, by: str = "district", end: datetime = END) -> dict[str, kpi.KpiRow]:
+    return {row.key: row for row in kpi.list_kpi(db, Scope(DISTRICT), DAY, end, by)}
 
 
 def test_rates_are_counted_as_the_field_counts_them(db) -> None:
     closed_incident(db, "in-time", late=False)
     closed_incident(db, "late", late=True)
-    overdue = add_incident(db, "overdue", opened=DAY, state="dispatched", dispatched=DAY + HOUR)
-    add_clock(db, overdue, "handle", DAY + 3 * HOUR)
-    early = add_incident(db, "not due yet", opened=DAY, state="dispatched", dispatched=DAY + HOUR)
-    add_clock(db, early, "handle", END + HOUR)
-    paused = add_incident(db, "paused", opened=DAY, state="suspended")
-    add_clock(db, paused, "handle", DAY + HOUR, paused=DAY)
+    Told(db, "overdue").sent(DAY + HOUR).ran_out(DAY + 3 * HOUR)
+    Told(db, "not due yet").sent(DAY + HOUR)
     row = figures(db)[DISTRICT]
-    assert row.opened == 5
-    assert (row.handled, row.handled_in_time) == (2, 1)
-    assert row.due_to_handle == 3, "two met, one ran out; a paused one runs out for nobody"
+    assert row.opened == 4
+    assert (row.handled, row.handled_in_time, row.due_to_handle) == (2, 1, 3)
     assert (row.closed, row.closed_in_time, row.due_to_close) == (2, 1, 3)
 
 
 def test_a_case_of_last_year_that_is_still_open_counts_where_it_ran_out(db) -> None:
-    old = add_incident(db, "old", opened=DAY - timedelta(days=400), state="dispatched")
-    add_clock(db, old, "handle", DAY - timedelta(days=399))
+    old = Told(db, "old", DAY - timedelta(days=400)).sent(DAY - timedelta(days=400))
+    old.ran_out(DAY - timedelta(days=399))
     assert figures(db) == {}
-    add_clock(db, old, "handle", DAY + HOUR, attempt=2)
+    old.sent(DAY - HOUR, kind="reworked").ran_out(DAY + HOUR)
     row = figures(db)[DISTRICT]
     assert (row.opened, row.due_to_handle, row.handled, row.due_to_close) == (0, 1, 0, 1)
 
 
-def test_cancelled_and_merged_cases_count_as_opened_only(db) -> None:
-    for state in ("cancelled", "merged", "rejected"):
-        incident_id = add_incident(
-            db, state, opened=DAY, state=state, dispatched=DAY + HOUR, closed=DAY + 2 * HOUR
-        )
-        add_clock(db, incident_id, "handle", DAY + HOUR)
+@pytest.mark.parametrize("end", ["cancelled", "merged", "rejected"])
+def test_what_ends_otherwise_is_not_due_to_close_and_its_missed_attempt_stays(db, end: str) -> None:
+    Told(db, end).sent(DAY + HOUR, "").ran_out(DAY + 2 * HOUR).say(end, DAY + 3 * HOUR)
     row = figures(db)[DISTRICT]
-    assert (row.opened, row.due_to_handle, row.due_to_close, row.closed) == (3, 0, 0, 0)
-    assert row.dispatch_to_acknowledge_count == 0
+    assert (row.opened, row.due_to_close, row.closed) == (1, 0, 0)
+    assert (row.due_to_handle, row.handled) == (1, 0)
 
 
-def test_a_stopped_clock_and_an_earlier_attempt_do_not_judge_the_handling(db) -> None:
-    incident_id = add_incident(db, "reworked", opened=DAY, state="handled", handled=DAY + 5 * HOUR)
-    add_clock(db, incident_id, "handle", DAY + HOUR, stopped=DAY + HOUR / 2)
-    add_clock(db, incident_id, "handle", DAY + 2 * HOUR, DAY + 3 * HOUR, attempt=2)
-    add_clock(db, incident_id, "handle", DAY + 6 * HOUR, DAY + 5 * HOUR, attempt=3)
+def test_each_attempt_counts_for_itself(db) -> None:
+    case = Told(db, "reworked").sent(DAY + HOUR).returned(DAY + 2 * HOUR)
+    case.sent(DAY + 3 * HOUR).ran_out(DAY + 4 * HOUR).handled(DAY + 5 * HOUR, late=True)
+    case.sent(DAY + 6 * HOUR, kind="reworked").handled(DAY + 7 * HOUR)
     row = figures(db)[DISTRICT]
-    assert (row.due_to_handle, row.handled, row.handled_in_time) == (1, 1, 1)
+    assert (row.due_to_handle, row.handled, row.handled_in_time) == (2, 2, 1)
+    assert (row.returned, row.returned_late, row.reworked) == (1, 0, 1)
+
+
+def test_an_attempt_that_ran_out_yesterday_and_ends_today_counts_on_both_days(db) -> None:
+    case = Told(db, "two days", DAY - HOUR).sent(DAY - HOUR).ran_out(DAY - HOUR / 2)
+    case.handled(DAY + HOUR, late=True)
+    (before,) = kpi.list_kpi(db, Scope(DISTRICT), DAY - 5 * HOUR, DAY, "district")
+    assert (before.due_to_handle, before.handled) == (1, 0)
+    row = figures(db)[DISTRICT]
+    assert (row.due_to_handle, row.handled, row.handled_in_time) == (1, 1, 0)
 
 
 def test_times_are_medians_and_ninetieth_percentiles_of_what_happened(db) -> None:
     for n in range(1, 12):
-        add_incident(
-            db,
-            f"n{n}",
-            opened=DAY,
-            state="acknowledged",
-            dispatched=DAY + HOUR,
-            acknowledged=DAY + HOUR + timedelta(minutes=n),
-        )
+        at = DAY + HOUR
+        Told(db, f"n{n}").sent(at).say("acknowledged", at + timedelta(minutes=n))
     row = figures(db)[DISTRICT]
     assert row.dispatch_to_acknowledge_count == 11
     assert row.dispatch_to_acknowledge_median_s == 6 * 60
@@ -154,20 +152,14 @@ def test_times_are_medians_and_ninetieth_percentiles_of_what_happened(db) -> Non
     assert (row.open_to_closed_count, row.open_to_closed_median_s) == (0, None)
 
 
-def test_alarm_to_dispatch_starts_with_the_first_alarm(db) -> None:
-    incident_id = add_incident(db, "alarmed", opened=DAY, dispatched=DAY + HOUR)
+def test_alarm_to_dispatch_starts_with_the_first_alarm_and_ends_with_the_first_squad(db) -> None:
+    case = Told(db, "alarmed")
     for minutes in (20, 40):
-        row = db.execute(
-            """
-            INSERT INTO alarm (district, condition, rule_code, rule_version, category, severity,
-                               state, reason, sensed_at, received_at, raised_at, lon, lat)
-            VALUES ('460107', %s, 'r', 1, '05-02', 1, 'normal', '{}', %s, %s, %s, 110, 20)
-            RETURNING id
-            """,
-            (f"c{minutes}", DAY, DAY, DAY + timedelta(minutes=minutes)),
-        ).fetchone()
-        db.execute("INSERT INTO incident_alarm VALUES (%s, %s)", (row[0], incident_id))
-    assert figures(db)[DISTRICT].alarm_to_dispatch_median_s == 40 * 60
+        raised = (DAY + timedelta(minutes=minutes)).isoformat()
+        case.say("alarm_joined", DAY + HOUR, changed_at=raised)
+    case.sent(DAY + HOUR).returned(DAY + 2 * HOUR).sent(DAY + 3 * HOUR)
+    row = figures(db)[DISTRICT]
+    assert (row.alarm_to_dispatch_count, row.alarm_to_dispatch_median_s) == (1, 40 * 60)
 
 
 def test_groups_are_named_in_both_languages_and_add_up(db) -> None:
@@ -196,7 +188,7 @@ def test_the_headline_counts_each_open_case_once(db) -> None:
     soon = add_incident(db, "soon", opened=DAY)
     add_clock(db, soon, "handle", now + HOUR / 10)
     add_incident(db, "easy", opened=DAY - HOUR)
-    closed_incident(db, "done", late=False)
+    add_incident(db, "done", opened=DAY, state="closed", closed=DAY + HOUR)
     append_waiting(db, now)
     head = shown.headline(read_picture(db, DISTRICT), DAY, now)
     assert (head.open, head.overdue, head.due_soon) == (3, 1, 1)

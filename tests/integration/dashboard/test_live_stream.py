@@ -16,6 +16,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from city.incident import Role
+from city.scope import Scope
 from dashboard.shell.fan_out import RESYNC, VIEWER_FRAMES
 from dashboard.shell.streams import Visitor
 from db.live import publish_device_frame
@@ -128,7 +129,7 @@ def test_a_screen_that_was_away_gets_exactly_what_it_missed(site) -> None:
     start = site.last_seq()
     first = report(site)
     second = report(site)
-    wait_until(lambda: site.parts.walls.of("460107").rev == site.last_seq())
+    wait_until(lambda: site.parts.walls.of(Scope("460107")).rev == site.last_seq())
     for options in (
         {"headers": {"Last-Event-ID": str(start)}},
         {"params": {"last": start}},
@@ -160,7 +161,7 @@ def test_a_bad_cursor_is_refused(site) -> None:
 
 
 def test_two_hundred_viewers_get_frames_that_were_built_once(site) -> None:
-    wall = site.parts.walls.of("460107")
+    wall = site.parts.walls.of(Scope("460107"))
     viewers = [wall.audience.join(None)[0] for _ in range(200)]
     try:
         before = wall.audience.tally.frames_built
@@ -179,7 +180,7 @@ def test_two_hundred_viewers_get_frames_that_were_built_once(site) -> None:
 def test_one_snapshot_is_built_for_all_who_ask_at_once(site) -> None:
     snapshot(site)
     time.sleep(1.1)
-    wall = site.parts.walls.of("460107")
+    wall = site.parts.walls.of(Scope("460107"))
     before = wall.audience.tally.snapshots_built
     threads = [threading.Thread(target=snapshot, args=(site,)) for _ in range(20)]
     for thread in threads:
@@ -190,7 +191,7 @@ def test_one_snapshot_is_built_for_all_who_ask_at_once(site) -> None:
 
 
 def test_a_viewer_that_reads_nothing_is_dropped_and_holds_nobody_up(site) -> None:
-    audience = site.parts.walls.of("460107").audience
+    audience = site.parts.walls.of(Scope("460107")).audience
     slow, _ = audience.join(None)
     quick, _ = audience.join(None)
     for _ in range(VIEWER_FRAMES + 1):

@@ -93,7 +93,8 @@ def test_the_squad_that_is_sent_sees_it_until_the_case_is_closed(site) -> None:
         act(centre, incident["id"], "file")
         act(centre, incident["id"], "dispatch", squad=other, note="near")
         assert NUMBER not in what_is_seen(site, Role.SQUAD_LEADER, incident)
-        act(centre, incident["id"], "return_back", reason="not ours")
+        incident = report(site)
+        act(centre, incident["id"], "file")
         act(centre, incident["id"], "dispatch", squad=own, note="near")
         assert NUMBER in what_is_seen(site, Role.SQUAD_LEADER, incident)
         assert NUMBER in act(squad, incident["id"], "acknowledge")["reporter"]

@@ -7,6 +7,7 @@ import pytest
 from city.errors import InvalidInput
 from city.incident import Action, Source
 from city.requests import ReportRequest
+from city.scope import Scope
 from db.pool import connect
 from dispatch import steps
 from tests.integration.dispatch.town import DISPATCHER, DISTRICT, City
@@ -27,7 +28,7 @@ def report(town: City, text: str, title: str = "", reporter: str = "") -> int:
 
 def find(town: City, query: str, **more: object) -> list[int]:
     steps.write_case_texts(town.conn, town.now)
-    return steps.find_cases(town.conn, DISTRICT, query, **more)  # type: ignore[arg-type]
+    return steps.find_cases(town.conn, Scope(DISTRICT), query, **more)  # type: ignore[arg-type]
 
 
 def test_a_case_is_found_open_and_closed_in_chinese_and_pinyin(town: City) -> None:
@@ -51,7 +52,7 @@ def test_newest_first_page_by_page_and_in_the_own_district_only(town: City) -> N
     found = find(town, "占道经营", limit=3)
     assert found == cases[:-4:-1]
     assert find(town, "占道经营", limit=9, before_id=found[-1]) == cases[-4::-1]
-    assert steps.find_cases(town.conn, "460108", "占道经营") == []
+    assert steps.find_cases(town.conn, Scope("460108"), "占道经营") == []
 
 
 def test_rare_words_are_found_far_behind_the_newest(town: City) -> None:

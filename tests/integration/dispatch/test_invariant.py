@@ -29,17 +29,21 @@ from alerts.known import load_rules
 from alerts.save import save
 from alerts.ticks import run_out_shelving
 from city.alarm import Alarm, Reason, Severity
+from city.clock import Deadline
 from city.errors import GridwardenError
 from city.incident import FINAL_STATES, Action, Incident, IncidentState, Role
 from city.person import Caller
 from city.requests import ActionRequest, ReportRequest
-from db import alarms, deadlines, incidents, rule_timers
+from city.scope import Scope
+from db import alarms, assignments, calendars, deadlines, incidents, rule_timers
 from db.events import append_events, verify_chain
+from db.kpi import list_kpi
 from db.rule_timers import TimerRow
-from dispatch import steps
+from dispatch import sla, steps
 from dispatch.machine import TABLE
 from dispatch.recall import RECALLS
 from dispatch.steps.alarms import OPENING
+from tests.integration.dispatch.kpi_by_hand import figures_of_log, same
 from tests.integration.dispatch.town import DISTRICT, START, City, photo
 
 HERE = (110.36, 20.0)
@@ -90,6 +94,9 @@ MAIN_ROAD = {
     IncidentState.CHECKING: Action.CLOSE,
     IncidentState.SUSPENDED: Action.RESUME,
 }
+# Figures of which those of the groups add up to those of the district.
+SUMMED = ("opened", "filed", "due_to_handle", "handled", "handled_in_time", "due_to_close",
+          "closed", "closed_in_time", "reworked", "returned", "returned_late")  # fmt: skip
 CHECKS = frozenset({Action.CHECK, Action.CLOSE})
 ASIDE = (Action.SUSPEND, Action.CANCEL, Action.MERGE, Action.REJECT, Action.CLOSE)
 PHOTOS = {Action.HANDLE: "photo_after", Action.CLOSE: "check_photo"}
@@ -110,6 +117,26 @@ class Cases(RuleBasedStateMachine):
         self.rules = load_rules(self.conn, self.town.now)
 
     def teardown(self) -> None:
+        try:
+            self._the_log_says_what_the_board_shows()
+            self._used_and_remaining_time_are_the_limit()
+        finally:
+            self._undo()
+
+    def _the_log_says_what_the_board_shows(self) -> None:
+        """The figures counted again from the log alone, of all that happened here."""
+        end = self.town.now + timedelta(seconds=1)
+        begin = START - timedelta(days=1)
+        rows = list_kpi(self.conn, Scope(DISTRICT), begin, end, "district")
+        shown, said = rows[0] if rows else None, figures_of_log(self.conn)
+        assert same(shown, said), f"{shown}\n{said}"
+        for by in ("squad", "category", "street"):
+            groups = list_kpi(self.conn, Scope(DISTRICT), begin, end, by)
+            for name in SUMMED:
+                total = getattr(rows[0], name) if rows else 0
+                assert sum(getattr(row, name) for row in groups) == total, f"{name} by {by}"
+
+    def _undo(self) -> None:
         self.undo.__exit__(None, None, None)
 
     # Alarms
@@ -259,6 +286,52 @@ class Cases(RuleBasedStateMachine):
             found, into = fit[case % len(fit)], rest[other % len(rest)]
             self._act(found, Action.MERGE, Role.DISPATCHER, other=self._cases().index(into))
 
+    @precondition(lambda self: len(self._cases()) > 1)
+    @rule(case=ANY, other=ANY, minutes=st.integers(0, 300))
+    def merge_and_take_back(self, case: int, other: int, minutes: int) -> None:
+        """A merge that is taken back leaves the merged case, and the clocks of the other one, as
+        if nothing had been merged."""
+        fit = [c for c in self._cases() if (c.state, Action.MERGE) in TABLE]
+        if not fit:
+            return
+        found = fit[case % len(fit)]
+        into = self._case(other)
+        before, clocks = self._standing(found), self._own_clocks(into)
+        self._act(found, Action.MERGE, Role.DISPATCHER, other=self._cases().index(into))
+        merged = incidents.find(self.conn, found.id)
+        if merged.state is not IncidentState.MERGED:
+            return
+        woken = self._own_clocks(incidents.find(self.conn, into.id)).keys() - clocks.keys()
+        self.town.later(minutes=minutes)
+        self._act(merged, Action.UNMERGE, Role.DISPATCHER)
+        back = incidents.find(self.conn, found.id)
+        if back.state is IncidentState.MERGED:
+            return  # another case of its condition is open meanwhile
+        assert self._standing(back) == before
+        if not woken:
+            again = self._own_clocks(incidents.find(self.conn, into.id))
+            assert {key: again[key] for key in clocks if again[key][-1]} == {
+                key: clocks[key] for key in clocks if again[key][-1]
+            }
+
+    def _standing(self, found: Incident) -> tuple[Any, ...]:
+        """What a case is to those who work on it."""
+        rows = deadlines.list_deadlines(self.conn, found.id)
+        running = {(d.clock, d.attempt): (d.started_at, d.due_at) for d in rows if d.runs}
+        state, squad = found.state, self._squad_sent(found)
+        if state in (IncidentState.REPORTED, IncidentState.VERIFYING) and self._loud_in(found):
+            state = IncidentState.FILED  # its alarm, back with it, has verified it
+        return state, squad, running, sorted(self._conditions_of(found))
+
+    def _loud_in(self, found: Incident) -> bool:
+        return any(case == found.id for _, case in self._loud_alarms())
+
+    def _own_clocks(self, found: Incident) -> dict[tuple[str, int], tuple[Any, ...]]:
+        return {
+            (d.clock, d.attempt): (d.started_at, d.due_at, d.limit_amount, d.carried_at, d.runs)
+            for d in deadlines.list_deadlines(self.conn, found.id)
+        }
+
     @rule(category=st.sampled_from(["05-02", "0123", "05-06"]))
     def report(self, category: str) -> None:
         """Somebody calls the hotline about what stands there."""
@@ -294,7 +367,7 @@ class Cases(RuleBasedStateMachine):
         )
         if action in PHOTOS:
             self._try(partial(self._hand_in, found, PHOTOS[action]))
-        self._try(lambda: steps.act(self.conn, person, found.id, request, self.town.now))
+        self._try(lambda: self.town.act(person, found.id, request))
 
     def _hand_in(self, found: Incident, stage: str) -> None:
         person, file = self._person(Role.ADMIN), photo(found.version % 256)
@@ -337,6 +410,40 @@ class Cases(RuleBasedStateMachine):
                 assert alarm.severity is not Severity.RED, where
             else:
                 raise AssertionError(where)
+
+    @invariant()
+    def pauses_never_overlap(self) -> None:
+        rows = self.conn.execute(
+            """
+            SELECT a.incident_id FROM pause a JOIN pause b
+              ON b.incident_id = a.incident_id AND b.id > a.id
+            WHERE tstzrange(a.started_at, a.ended_at) && tstzrange(b.started_at, b.ended_at)
+            """
+        ).fetchall()
+        assert rows == []
+
+    def _used_and_remaining_time_are_the_limit(self) -> None:
+        """Used time is counted from the start of an attempt, what remains to its due time."""
+        for found in self._cases():
+            seen = steps.view(self.conn, self._person(Role.DISPATCHER), found.id, self.town.now)
+            sent = assignments.list_assignments(self.conn, found.id)
+            assert len(seen.attempts) == len(sent), f"{found.number}: an attempt an assignment"
+            for attempt, clock in zip(seen.attempts, self._attempt_clocks(found), strict=True):
+                if clock.paused_at is None:
+                    end = clock.met_at or clock.stopped_at or self.town.now
+                    calendar = calendars.find_calendar(
+                        self.conn, clock.calendar, clock.calendar_version
+                    )
+                    left = sla.remaining(clock.due_at, end, clock.limit.unit, calendar)
+                    assert abs(attempt.remaining_minutes - left.total_seconds() / 60) < 0.01
+                assert (
+                    abs(attempt.used_minutes + attempt.remaining_minutes - attempt.limit_minutes)
+                    < 0.01
+                )
+
+    def _attempt_clocks(self, found: Incident) -> list[Deadline]:
+        rows = deadlines.list_deadlines(self.conn, found.id)
+        return sorted((d for d in rows if d.clock == "handle"), key=lambda d: d.attempt)
 
     @invariant()
     def what_is_over_has_no_clock(self) -> None:

@@ -233,17 +233,11 @@ def test_an_unverified_report_takes_no_alarm_in_and_is_named(town: City) -> None
     assert openings.list_similar(town.conn, second)
 
 
-@pytest.mark.parametrize("state", [*BEHIND, IncidentState.REPORTED, IncidentState.VERIFYING])
+@pytest.mark.parametrize("state", BEHIND)
 def test_a_standing_alarm_that_is_merged_into_a_resting_case_wakes_it(
     town: City, state: IncidentState
 ) -> None:
-    if state in BEHIND:
-        rests, _ = new_case(town, state, condition="c/1", category=COVER, severity=3)
-    else:
-        request = ReportRequest(COVER, *device_place(town), "a cover is missing")
-        rests = steps.report(town.conn, DISPATCHER, request, town.now)
-        if state is IncidentState.VERIFYING:
-            town.do(DISPATCHER, rests, Action.VERIFY)
+    rests, _ = new_case(town, state, condition="c/1", category=COVER, severity=3)
     fresh = town.new_filed(condition="c/2", category=COVER, device_id=town.gas_device + 1, lat=20.1)
     town.do(DISPATCHER, fresh, Action.MERGE, into=rests, reason="one road works")
     after = town.incident(rests)
@@ -251,7 +245,7 @@ def test_a_standing_alarm_that_is_merged_into_a_resting_case_wakes_it(
         IncidentState.SUSPENDED: (IncidentState.ON_SITE, {"handle"}),
         IncidentState.HANDLED: (IncidentState.DISPATCHED, {"acknowledge", "handle"}),
         IncidentState.CHECKING: (IncidentState.DISPATCHED, {"acknowledge", "handle"}),
-    }.get(state, (IncidentState.FILED, {"dispatch"}))
+    }[state]
     assert (after.state, running(town, rests)) == expected
 
 

@@ -14,6 +14,7 @@ from city.clock import Standing
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import Action, Role
 from city.place import LonLat
+from city.scope import Scope
 from city.squad import SquadPlace
 from db import calendars, deadlines, events, evidence, incidents, squad_positions, squads
 from db.calendars import CalendarFile
@@ -284,13 +285,13 @@ def test_lists_are_filtered_and_paged(town: City) -> None:
     ]
     town.do(DISPATCHER, made[0], Action.CANCEL, reason="test gas")
     assert set(read_picture(town.conn, DISTRICT).cases) == set(made[1:])
-    first = incidents.list_incidents(town.conn, DISTRICT, limit=3)
-    rest = incidents.list_incidents(town.conn, DISTRICT, limit=3, before_id=first[-1].id)
+    first = incidents.list_incidents(town.conn, Scope(DISTRICT), limit=3)
+    rest = incidents.list_incidents(town.conn, Scope(DISTRICT), limit=3, before_id=first[-1].id)
     assert [row.id for row in first + rest] == made[::-1]
-    cancelled = incidents.list_incidents(town.conn, DISTRICT, states=["cancelled"])
+    cancelled = incidents.list_incidents(town.conn, Scope(DISTRICT), states=["cancelled"])
     assert [row.id for row in cancelled] == made[:1]
-    assert incidents.list_incidents(town.conn, DISTRICT, family="street") == []
-    assert incidents.list_incidents(town.conn, "110101") == []
+    assert incidents.list_incidents(town.conn, Scope(DISTRICT), family="street") == []
+    assert incidents.list_incidents(town.conn, Scope("110101")) == []
 
 
 def test_an_incident_is_found_by_every_device_whose_alarm_it_holds_and_only_once(
@@ -313,11 +314,11 @@ def test_an_incident_is_found_by_every_device_whose_alarm_it_holds_and_only_once
     assert listed(town, device=joiner, limit=1, before_id=own) == [shared]
     assert listed(town, device=joiner, states=["cancelled"]) == []
     assert shared not in listed(town, device=stranger)
-    assert incidents.list_incidents(town.conn, "110101", device=joiner) == []
+    assert incidents.list_incidents(town.conn, Scope("110101"), device=joiner) == []
 
 
 def listed(town: City, **wanted: Any) -> list[int]:
-    return [row.id for row in incidents.list_incidents(town.conn, DISTRICT, **wanted)]
+    return [row.id for row in incidents.list_incidents(town.conn, Scope(DISTRICT), **wanted)]
 
 
 def device_code(town: City, device_id: int) -> str:

@@ -11,9 +11,9 @@ from alerts.backtest import judge_history
 from alerts.book import Finding, place_of
 from alerts.history import History, build_columns
 from alerts.judge import Clear, Raise, Start, Stop, Timer
+from alerts.lamp_seen import LampState, Seen, see_burning, see_lamp
 from alerts.rule_files import parse_rule
 from alerts.watch.lamp import judge_cabinet, judge_lamps, lamp_reason
-from alerts.watch.lamp_seen import LampState, Seen, see_burning, see_lamp
 from city.alarm import Severity
 from city.device import LampRow, WatchedDevice
 from city.moment import as_microseconds

@@ -456,12 +456,12 @@ def test_every_screen_can_be_drawn_in_every_language_and_theme(
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.SYSTEM])
 def test_every_role_has_a_home_that_it_may_open(role: Role) -> None:
-    assert frame.may_open(role, frame.home_of(role).strip("/"))
+    assert frame.may_open(Caller("p", role, "460107"), frame.home_of(role).strip("/"))
 
 
 def test_the_squad_screen_is_not_for_a_viewer() -> None:
-    assert not frame.may_open(Role.VIEWER, "console")
-    assert not frame.may_open(Role.VIEWER, "squad")
+    assert not frame.may_open(Caller("p", Role.VIEWER, "460107"), "console")
+    assert not frame.may_open(Caller("p", Role.VIEWER, "460107"), "squad")
 
 
 def test_a_checker_starts_with_what_is_to_check() -> None:

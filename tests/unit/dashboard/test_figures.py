@@ -62,7 +62,7 @@ def test_no_chart_has_a_way_to_the_internet() -> None:
 
 
 def test_figures_of_an_empty_period_say_so() -> None:
-    drawn = render_figures(EN, {"total": None, "groups": []}, theme.DARK)
+    drawn = render_figures(EN, {"total": None, "groups": [], "editions": []}, theme.DARK)
     assert EN("kpi.empty") in str(drawn)
 
 

@@ -281,9 +281,7 @@ def test_a_warning_is_given_again_after_a_postponement() -> None:
 def test_what_a_returned_squad_has_left_is_its_limit_less_the_time_used() -> None:
     stopped = replace(handling(), stopped_at=NOW + timedelta(hours=3))
     pause = Pause(NOW + timedelta(hours=1), NOW + timedelta(hours=2))
-    assert left_after_return([stopped], CHINA, [pause]) == Limit(2, LimitUnit.URGENT_HOUR)
+    assert left_after_return(stopped, CHINA, [pause]) == Limit(2, LimitUnit.URGENT_HOUR)
     late = replace(handling(), stopped_at=NOW + timedelta(hours=30))
-    left = left_after_return([late], CHINA, [])
-    assert left is not None
+    left = left_after_return(late, CHINA, [])
     assert left.amount == pytest.approx(1 / 60)  # a minute: a limit cannot be zero
-    assert left_after_return([replace(handling(), met_at=NOW)], CHINA, []) is None

@@ -12,14 +12,14 @@ from city.alarm import AlarmChangeKind, IncidentAlarm
 from city.category import Category
 from city.clock import ClockKind, Deadline
 from city.errors import Conflict, Forbidden, InvalidInput
-from city.incident import FINAL_STATES, Action, Incident, IncidentState, Role, Source
+from city.incident import FINAL_STATES, Action, Incident, IncidentState, Merge, Role, Source
 from city.person import Caller
 from city.requests import ActionRequest
 from city.squad import Shift, Squad
 from dispatch.changes import changed
 from dispatch.diagram import render_mermaid, render_table
 from dispatch.gas import GasStanding
-from dispatch.guard import Facts, admit
+from dispatch.guard import Facts, admit, admit_asking
 from dispatch.machine import EVENT_KINDS, TABLE, Need, Same, actions_of, target
 from dispatch.recall import AT_WORK, RECALLS
 from dispatch.steps.alarms import NOTED, OPENING
@@ -72,7 +72,7 @@ def an_incident(state: IncidentState) -> Incident:
         category_version=1,
         source=Source.SENSOR,
         state=state,
-        severity=1,
+        severity=2,
         title_zh="",
         title_en="",
         description="",
@@ -119,10 +119,15 @@ GOOD = Facts(
     latched=[],
     local_now=NOW,
     squad=SQUAD,
-    target=replace(an_incident(IncidentState.FILED), id=2),
+    target=replace(an_incident(IncidentState.ON_SITE), id=2),
+    merge=Merge(1, 1, 2, NOW, [], [], [], 2),
+    merge_target=replace(an_incident(IncidentState.CLOSED), id=2),
     target_needs_release=True,
     new_category=CATEGORY,
 )
+
+
+CHIEF = "gao"
 
 
 def full_request(action: Action) -> ActionRequest:
@@ -159,7 +164,7 @@ def test_every_pair_is_done_or_refused_as_the_table_says(
             with pytest.raises(Forbidden):
                 admit(incident, caller, full_request(action), GOOD, NOW)
         else:
-            assert admit(incident, caller, full_request(action), GOOD, NOW) is step
+            assert admit(incident, caller, full_request(action), GOOD, NOW, CHIEF) is step
             to = target(step, state, IncidentState.ON_SITE)
             after = changed(incident, to, caller, full_request(action), NOW)
             assert after.state is to
@@ -326,9 +331,9 @@ def test_a_stale_version_is_refused_before_anything_else() -> None:
     assert refused.value.current["version"] == 5
 
 
-def test_a_final_state_is_left_only_by_reopening() -> None:
+def test_a_final_state_is_left_only_by_reopening_or_by_taking_a_merge_back() -> None:
     for (state, action), step in TABLE.items():
-        if state in FINAL_STATES and action is not Action.REOPEN:
+        if state in FINAL_STATES and action not in (Action.REOPEN, Action.UNMERGE):
             assert step.to is Same.STATE
 
 
@@ -385,3 +390,53 @@ def test_the_picture_shows_every_step() -> None:
                 line.startswith(f"    {state.value} --> {step.to.value}: ") and action.value in line
                 for line in picture.splitlines()
             )
+
+
+CHIEFS_CONSENT = [pair for pair, step in TABLE.items() if Need.DUTY_CHIEF in step.needs]
+
+
+@pytest.mark.parametrize(("state", "action"), CHIEFS_CONSENT)
+def test_what_a_duty_chief_lets_happen_is_done_by_nobody_alone(
+    state: IncidentState, action: Action
+) -> None:
+    incident, request = an_incident(state), full_request(action)
+    assert action in (Action.RETURN_BACK, Action.POSTPONE, Action.SUSPEND)
+    for role in TABLE[state, action].roles - {Role.SYSTEM}:
+        caller = someone(role)
+        for approved_by in ("", caller.name):
+            with pytest.raises(Forbidden, match="duty chief"):
+                admit(incident, caller, request, GOOD, NOW, approved_by)
+        assert admit_asking(incident, caller, request, GOOD, NOW) is TABLE[state, action]
+
+
+def test_a_red_gas_case_is_never_suspended_whatever_its_alarms_do() -> None:
+    red = replace(an_incident(IncidentState.ON_SITE), severity=1)
+    request = full_request(Action.SUSPEND)
+    with pytest.raises(Conflict, match="red gas") as refused:
+        admit(red, someone(Role.DISPATCHER), request, GOOD, NOW, CHIEF)
+    assert refused.value.current["refused"] == "red_gas"
+    drain = replace(GOOD, category=replace(CATEGORY, family="drainage"))
+    admit(red, someone(Role.DISPATCHER), request, drain, NOW, CHIEF)
+
+
+@pytest.mark.parametrize(
+    ("state", "into", "refused"),
+    [
+        (IncidentState.FILED, IncidentState.FILED, False),
+        (IncidentState.FILED, IncidentState.CHECKING, False),
+        (IncidentState.DISPATCHED, IncidentState.FILED, True),
+        (IncidentState.ACKNOWLEDGED, IncidentState.REPORTED, True),
+        # A suspended one goes on where it was: on site.
+        (IncidentState.ACKNOWLEDGED, IncidentState.SUSPENDED, False),
+    ],
+)
+def test_a_case_is_not_merged_into_one_that_is_less_far(
+    state: IncidentState, into: IncidentState, refused: bool
+) -> None:
+    facts = replace(GOOD, target=replace(an_incident(into), id=2))
+    request = full_request(Action.MERGE)
+    if not refused:
+        admit(an_incident(state), someone(Role.DISPATCHER), request, facts, NOW)
+        return
+    with pytest.raises(Conflict, match="merge it the other way"):
+        admit(an_incident(state), someone(Role.DISPATCHER), request, facts, NOW)

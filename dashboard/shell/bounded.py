@@ -1,0 +1,68 @@
+"""What is open to people and tokens that are bounded to divisions. Everything else is refused: a
+new address or callback stays shut to them until it keeps to `Caller.scope` and stands here."""
+
+from __future__ import annotations
+
+from flask import request
+
+from city.errors import Forbidden
+from city.person import Caller
+from dashboard.shell import ids
+
+OPEN_SCREENS = frozenset(
+    {"console", "alarms", "wall", "squad", "cases", "kpi", "devices", "notify"}
+)
+OPEN_ENDPOINTS = frozenset(
+    {
+        "alarms.acknowledge_alarms", "alarms.change_alarm", "alarms.get_alarm",
+        "alarms.get_measures", "alarms.list_alarms", "alarms.shelve_alarm",
+        "categories.list_categories",
+        "devices.get_device", "devices.get_readings", "devices.list_devices",
+        "incidents.act", "incidents.add_evidence", "incidents.get_evidence",
+        "incidents.get_incident", "incidents.list_evidence", "incidents.list_incidents",
+        "incidents.recommend", "incidents.report_incident",
+        "kpi.get_kpi", "kpi.get_trend",
+        "live.city_map", "live.follow", "live.snapshot",
+        "message", "messages.acknowledge", "messages.add_browser", "messages.get_contact",
+        "messages.list_channels", "messages.list_deliveries", "messages.remove_browser",
+        "messages.send_test", "messages.set_contact",
+        "squads.list_squads",
+        "video.list_video_events", "video.queue", "video.review", "video.snapshot",
+        "video.take_back",
+        "second_factor", "sign_out",
+    }
+)  # fmt: skip
+# Dash's own: the page around the screens, whose content is a callback.
+PAGES = frozenset({"/", "/<path:path>", "/_dash-layout", "/_dash-dependencies", "/_reload-hash"})
+CALLBACKS = "/_dash-update-component"
+# By the first component that a callback writes.
+OPEN_CALLBACKS = frozenset(
+    {
+        ids.CONTENT, ids.DETAIL, ids.VIDEO_LIST, ids.TASKS, ids.KPI_DATES_BOX, ids.KPI_BODY,
+        ids.KPI_TREND, ids.DEVICES_TABLE, ids.DEVICES_OUT, f"{ids.DEVICES_COUNT}-registry",
+    }
+)  # fmt: skip
+
+
+def check_open(caller: Caller) -> None:
+    """Raises `Forbidden` where this request is for people of the whole district alone."""
+    if caller.within is None or request.url_rule is None:
+        return
+    rule = request.url_rule.rule
+    if rule == CALLBACKS:
+        body = request.get_json(silent=True)
+        output = str(body.get("output", "")) if isinstance(body, dict) else ""
+        if first_written(output) in OPEN_CALLBACKS:
+            return
+    elif rule in PAGES or request.endpoint in OPEN_ENDPOINTS:
+        return
+    raise Forbidden(
+        f"{request.path} is for people of the whole district; {caller.name} is bounded to "
+        f"{caller.within}"
+    )
+
+
+def first_written(output: str) -> str:
+    """Id of the first component in Dash's name for the outputs of a callback: `ID.PROPERTY`, or
+    `..ID.PROPERTY...ID.PROPERTY..` of several."""
+    return output.strip(".").partition(".")[0].partition("@")[0]
