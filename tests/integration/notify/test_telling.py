@@ -65,6 +65,20 @@ def test_without_a_channel_nothing_is_queued(desk: Desk) -> None:
     assert desk.rows() == []
 
 
+def test_who_is_bounded_to_another_street_is_not_told(desk: Desk) -> None:
+    desk.mail(UNUSED)
+    case = desk.town.incident(new_case(desk))
+    assert case.street
+    others = "SELECT code FROM division WHERE level = 'street' AND code <> %s LIMIT 1"
+    (other,) = desk.town.conn.execute(others, (case.street,)).fetchone() or ("",)
+    for name, street in (("here", case.street), ("there", other)):
+        desk.person(name, Role.DISPATCHER)
+        bound = "UPDATE app_user SET divisions = %s WHERE name = %s"
+        desk.town.conn.execute(bound, ([street], name))
+    desk.follow()
+    assert [row.person for row in desk.rows()] == ["here"]
+
+
 def test_where_nobody_is_there_the_case_says_so(desk: Desk) -> None:
     desk.mail(UNUSED)
     desk.person("ma", Role.DISPATCHER, here=False)
