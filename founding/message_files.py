@@ -1,6 +1,6 @@
 """`channels.toml` and `escalation.csv`: how a city tells people, and whom of what. Pure.
 
-Secrets are named, never written: `env:NAME` or `file:PATH` of the process that sends.
+Secrets are named, never written: `env:CHANNEL_…` or `file:NAME` of the process that sends.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ESCALATION_COLUMNS = (("step", "recipients"), ("at_percent", "severity", "channe
 KINDS, MODES = tuple(ChannelKind), tuple(ChannelMode)
 STEPS = tuple(Step)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\0]+")
+REFERENCE = re.compile(r"env:CHANNEL_[A-Z0-9_]+|file:[A-Za-z0-9_][A-Za-z0-9._-]*")
 HOST = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|https?://[a-z0-9.\[\]:-]+")
 EMAIL = re.compile(r"[^@\s]+@[^@\s>]+>?")
 # A shorter text says nothing beside its link.
@@ -86,7 +86,7 @@ def _channel(line: Line) -> Channel | None:
             line.fault(field, f"goes with no channel of kind {kind}")
     for field in ("secret", "signature"):
         if (text := line.text(field)) and not REFERENCE.fullmatch(text):
-            problem = "must say where the secret is, as env:NAME or file:/PATH, and not what it is"
+            problem = "must say where the secret is, as env:CHANNEL_… or file:NAME, not what it is"
             line.fault(field, problem, "…")
     _judge_address(line, ChannelKind(kind))
     hosts = tuple(line.words("hosts"))

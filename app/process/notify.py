@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 from app.settings import Settings, resolve_reference
 from notify import worker
@@ -16,7 +17,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
             redis_url=settings.redis_url,
             base_url=settings.public_url or settings.http_url,
             secret_key=settings.secret_key,
-            resolve=resolve_reference,
+            resolve=partial(resolve_reference, folder=settings.channel_secrets),
         ),
         stop,
     )

@@ -7,6 +7,8 @@ import signal
 import sys
 import threading
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
 from app.settings import resolve_reference
 from notify.worker import NotifySettings, run
@@ -18,7 +20,10 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     settings = json.loads(sys.argv[1])
     lease = timedelta(seconds=settings.pop("lease_s"))
-    run(NotifySettings(**settings, lease=lease, resolve=resolve_reference), stop)
+    run(
+        NotifySettings(**settings, lease=lease, resolve=partial(resolve_reference, folder=Path())),
+        stop,
+    )
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ import json
 import time as clock
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.settings import resolve_reference
 from city.delivery import Channel, ChannelKind, DeliveryState, PushTarget
 from city.errors import InvalidInput
 from notify.channels.outcome import Message, NotSent, Way
@@ -162,6 +164,27 @@ def test_a_secret_that_is_not_there_is_said_and_tried_again() -> None:
     answer = unsent(send(way(Channel("robot", ChannelKind.WECOM, secret="env:ROBOT")), MESSAGE))
     assert "env:ROBOT" in answer.problem
     assert not answer.permanent
+
+
+def test_no_other_secret_than_those_of_channels_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").write_text("of the installation")
+    folder = tmp_path / "channels"
+    folder.mkdir()
+    (folder / "robot").write_text("https://robot.example\n")
+    environ = {"CHANNEL_HOOK": "shared", "GRIDWARDEN_SECRET_KEY": "of the installation"}
+    assert resolve_reference("file:robot", folder, environ) == "https://robot.example"
+    assert resolve_reference("env:CHANNEL_HOOK", folder, environ) == "shared"
+    for reference in (
+        "env:GRIDWARDEN_SECRET_KEY",
+        "file:../secret_key",
+        f"file:{tmp_path}/secret_key",
+        "file:none",
+        "env:CHANNEL_NONE",
+        "shared",
+        "file:",
+    ):
+        with pytest.raises(InvalidInput):
+            resolve_reference(reference, folder, environ)
 
 
 def test_a_text_message_goes_out_by_a_gateway_that_apprise_knows(web: Web) -> None:

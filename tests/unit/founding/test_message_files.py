@@ -25,7 +25,7 @@ CHANNELS = """
 name = "mail"
 kind = "email"
 address = "starttls://user@relay.example:587"
-secret = "file:/run/secrets/mail"
+secret = "file:mail_password"
 sender = "Duty <duty@city.example>"
 
 [[channel]]
@@ -37,7 +37,7 @@ hosts = ["*.push.apple.com", "updates.push.services.mozilla.com"]
 [[channel]]
 name = "room"
 kind = "wecom"
-secret = "env:WECOM_URL"
+secret = "env:CHANNEL_WECOM"
 text_max = 1000
 mode = "dry_run"
 """
@@ -70,12 +70,18 @@ def test_channels_come_back_as_they_were_written() -> None:
         ('kind = "fax"', "kind", "must be one of"),
         ('kind = "wecom"', "secret", "is missing"),
         ('kind = "wecom"\nsecret = "https://qyapi/send?key=1"', "secret", "must say where"),
-        ('kind = "wecom"\nsecret = "env:A"\nhosts = ["a"]', "hosts", "goes with no channel"),
+        ('kind = "wecom"\nsecret = "env:GRIDWARDEN_SECRET_KEY"', "secret", "must say where"),
+        ('kind = "wecom"\nsecret = "file:../secret_key"', "secret", "must say where"),
+        (
+            'kind = "wecom"\nsecret = "env:CHANNEL_A"\nhosts = ["a"]',
+            "hosts",
+            "goes with no channel",
+        ),
         ('kind = "email"\naddress = "relay"\nsender = "d@c"', "address", "must be like"),
         ('kind = "email"\naddress = "smtp://u:pw@r"\nsender = "d@c"', "address", "no password"),
         ('kind = "email"\naddress = "smtp://r"\nsender = "duty"', "sender", "must be an address"),
         (
-            'kind = "email"\naddress = "smtp://r"\nsender = "d@c"\nsecret = "env:A"',
+            'kind = "email"\naddress = "smtp://r"\nsender = "d@c"\nsecret = "env:CHANNEL_A"',
             "address",
             "user",
         ),
@@ -83,9 +89,9 @@ def test_channels_come_back_as_they_were_written() -> None:
         ('kind = "webhook"\naddress = "ftp://a/b"', "address", "http(s)"),
         ('kind = "push"\naddress = "me"\nhosts = ["a"]', "address", "mailto"),
         ('kind = "push"\naddress = "mailto:a@b"\nhosts = ["A/b"]', "hosts", "names of hosts"),
-        ('kind = "sms"\nsecret = "env:A"\ntext_max = 5', "text_max", "from 60"),
-        ('kind = "sms"\nsecret = "env:A"\nmode = "loud"', "mode", "must be one of"),
-        ('kind = "sms"\nsecret = "env:A"\nspeed = 1', "speed", "is no field of a channel"),
+        ('kind = "sms"\nsecret = "env:CHANNEL_A"\ntext_max = 5', "text_max", "from 60"),
+        ('kind = "sms"\nsecret = "env:CHANNEL_A"\nmode = "loud"', "mode", "must be one of"),
+        ('kind = "sms"\nsecret = "env:CHANNEL_A"\nspeed = 1', "speed", "is no field of a channel"),
     ],
 )
 def test_what_is_wrong_with_a_channel_is_named(lines: str, field: str, said: str) -> None:
@@ -100,7 +106,7 @@ def test_no_secret_is_told_in_a_fault() -> None:
 
 
 def test_two_channels_have_two_names() -> None:
-    room = '[[channel]]\nname = "room"\nkind = "wecom"\nsecret = "env:A"\n'
+    room = '[[channel]]\nname = "room"\nkind = "wecom"\nsecret = "env:CHANNEL_A"\n'
     assert "already" in channels(room * 2)[1][0].problem
 
 
