@@ -32,7 +32,7 @@ from db.contacts import Reachable
 from db.deliveries import DeliveryRow
 from db.events import append_events, last_seq
 from db.pool import Connection, is_away
-from db.scopes import is_inside, read_within
+from db.scopes import is_inside, read_within, refuse_outside
 from notify import push_cipher
 from notify.judge import Matter, clock_of, expiry, is_news, is_page
 from notify.messages import Facts, word_step, word_test
@@ -341,6 +341,7 @@ def acknowledge(conn: Connection, caller: Caller, incident_id: int, now: datetim
     found = incidents.list_by_id(conn, [incident_id], caller.district)
     if not found:
         raise NotFound("incident", incident_id)
+    refuse_outside(conn, caller.scope, found[0])
     told = _acknowledged(conn, found[0], caller.name, now, groups=False)
     append_events(conn, told)
     return len(told)

@@ -143,7 +143,7 @@ def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
         "alarm_id": street.alarm, "verb": "acknowledge", "camera": f"{street.word}-CAM",
         "event_id": f"{street.word}-EVENT", "name": "dispatcher", "part": "people", "night":
         "2026-01-01", "short": "x", "id": 1, "draw_id": 1, "reject_id": 1, "discovered_id": 1,
-        "path": "console", "code": f"{street.word}-1",
+        "path": "console", "code": f"{street.word}-1", "token": "none",
     }  # fmt: skip
     queries = {
         "devices.get_readings": "?metric=battery_pct",
@@ -158,7 +158,7 @@ def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
             yield rule.endpoint, method, address + queries.get(rule.endpoint, "")
 
 
-OPEN_TO_ALL = ("sign_in", "setup", "health.", "openapi.")
+OPEN_TO_ALL = ("sign_in", "setup", "health.", "openapi.", "message_arrived", "push_worker")
 
 
 @pytest.mark.parametrize("role", ROLES)
