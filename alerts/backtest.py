@@ -20,6 +20,7 @@ from alerts.history_rows import load_history
 from alerts.known import load_rules
 from alerts.levels import levels_of
 from alerts.limits import LimitRule
+from alerts.openings import is_opening
 from alerts.reasons import from_json
 from alerts.rules import Rule
 from alerts.sentences import sentence
@@ -28,6 +29,7 @@ from alerts.watch.kind import LimitKind
 from city.alarm import Alarm, AlarmChangeKind
 from city.device import WatchedDevice
 from city.errors import InvalidInput
+from city.permit import Span, covered
 from db.pool import Connection
 
 GAS = "gas"
@@ -136,6 +138,24 @@ def refuse_without_history(rules: Iterable[Rule]) -> None:
             raise InvalidInput(
                 f"{rule.code}: watch", rule.watch, "rules of this kind have no history"
             )
+
+
+def less_permitted(
+    found: Sequence[WouldRaise], rules: Iterable[Rule], spans: Mapping[str, Sequence[Span]]
+) -> list[WouldRaise]:
+    """The alarms without what work permits make notes of: a cover that is open under one is an
+    alarm only if it still is a minute after it. `spans` are by device. Pure."""
+    opening = {rule.code for rule in rules if is_opening(rule)}
+    left = []
+    for one in found:
+        began = one.raised_at or one.sensed_at
+        span = covered(spans.get(one.device, ()), began) if one.rule in opening else None
+        if span is None:
+            left.append(one)
+        elif one.cleared_at is None or one.cleared_at > span.over_at:
+            levels = [{**level, "at": max(level["at"], span.over_at)} for level in one.levels]
+            left.append(replace(one, raised_at=span.over_at, levels=levels))
+    return left
 
 
 def would_raise(page: Page) -> WouldRaise:

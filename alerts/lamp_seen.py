@@ -1,4 +1,4 @@
-"""How a lamp is seen: as it should be, dark by night, or lit by day. Pure.
+"""How a lamp is seen: as it should be, dark by night, or lit by day.
 
 The same for one lamp by its newest values, and for arrays of its past.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from alerts.backtest import (
     compare,
     has_history,
     judge_history,
+    less_permitted,
     refuse_without_history,
 )
 from alerts.history import History
@@ -26,14 +27,13 @@ from alerts.history_files import read_history
 from alerts.known import load_rules
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
+from app.backtest_files import areas_of, permits_of, with_programmes
 from app.settings import Settings, load_settings
-from city.area import Area
-from city.datum import Datum
 from city.errors import InvalidInput, Unavailable
+from city.permit import Span
+from db.permits import list_spans_by_code
 from db.pool import connect
 from db.rules import default_texts
-from founding.area_file import read_areas
-from founding.parts import Fault
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 # Looked back on where nobody says how far.
@@ -47,6 +47,8 @@ USUAL_SPAN = timedelta(days=1)
 @click.option("--readings", type=FILE, help="CSV or CSV.gz: ts,received_at,device,metric,value.")
 @click.option("--devices", type=FILE, help="CSV as `device import` takes it.")
 @click.option("--areas", type=FILE, help="areas.geojson, for rules about devices of areas.")
+@click.option("--permits", type=FILE, help="CSV as `permit import` takes it: no alarm under one.")
+@click.option("--programmes", multiple=True, type=FILE, help="TOML of a lighting programme.")
 @click.option("--against", multiple=True, type=FILE, help="Name alarms gained and lost.")
 @click.option("--json", "as_json_", is_flag=True)
 @click.option("--data-dir", "own_data_dir", type=click.Path(path_type=Path, file_okay=False))
@@ -60,6 +62,8 @@ def backtest_command(
     readings: Path | None,
     devices: Path | None,
     areas: Path | None,
+    permits: Path | None,
+    programmes: tuple[Path, ...],
     against: tuple[Path, ...],
     as_json_: bool,
 ) -> None:
@@ -79,10 +83,23 @@ def backtest_command(
     if readings is not None and devices is not None:
         if from_text or to_text:
             raise InvalidInput("--from", from_text or to_text, "is for stored readings")
-        history = read_history(readings, devices, areas=_areas(areas))
-        found, other = _on_files(history, named, others, own_data_dir or data_dir)
-    elif areas is not None:
-        raise InvalidInput("--areas", str(areas), "goes with --readings and --devices")
+        history = read_history(readings, devices, areas=areas_of(areas))
+        history = with_programmes(history, programmes)
+        spans = permits_of(permits, history.devices.values())
+        found, other = _on_files(history, spans, named, others, own_data_dir or data_dir)
+    elif beside := next(
+        (
+            n
+            for n, given in (
+                ("--areas", areas),
+                ("--permits", permits),
+                ("--programmes", programmes),
+            )
+            if given
+        ),
+        "",
+    ):
+        raise InvalidInput(beside, None, "goes with --readings and --devices")
     else:
         settings = load_settings(own_data_dir or data_dir)
         found, other = _on_stored(settings, named, others, from_text, to_text)
@@ -96,26 +113,17 @@ def backtest_command(
 
 def _on_files(
     history: History,
+    spans: Mapping[str, Sequence[Span]],
     named: Sequence[Rule],
     against: Sequence[Rule],
     data_dir: Path | None,
 ) -> tuple[list[WouldRaise], list[WouldRaise]]:
     rules = list(named) or _in_force(data_dir)
-    found = judge_history(rules, history)
+    found = less_permitted(judge_history(rules, history), rules, spans)
     if not against:
         return found, []
-    return found, judge_history(_other(named, rules, against), history)
-
-
-def _areas(file: Path | None) -> list[Area]:
-    if file is None:
-        return []
-    faults: list[Fault] = []
-    found = read_areas(file.read_bytes(), Datum.WGS84, faults)
-    if faults:
-        where = f"{file.name}: feature {faults[0].row}: {faults[0].field}"
-        raise InvalidInput(where, faults[0].value, faults[0].problem)
-    return [entry.value for entry in found]
+    others = _other(named, rules, against)
+    return found, less_permitted(judge_history(others, history), others, spans)
 
 
 def _on_stored(
@@ -129,10 +137,12 @@ def _on_stored(
     from_ = _time(from_text, "--from", to - USUAL_SPAN)
     with connect(settings.database_url, application="gridwarden cli") as conn:
         rules = list(named) or [r for r in load_rules(conn, to).values() if has_history(r)]
-        found = backtest(conn, rules, from_, to)
+        spans = list_spans_by_code(conn, from_, to)
+        found = less_permitted(backtest(conn, rules, from_, to), rules, spans)
         other = []
         if against:
-            other = backtest(conn, _other(named, rules, against), from_, to)
+            others = _other(named, rules, against)
+            other = less_permitted(backtest(conn, others, from_, to), others, spans)
     return found, other
 
 

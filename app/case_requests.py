@@ -4,7 +4,6 @@ back, more time for it, or a clock that stands still. Until somebody decides, th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from db import approvals, deadlines, incidents, users
 from db.events import append_events, list_events
 from db.pool import Connection
 from dispatch import steps as dispatch_steps
+from dispatch.machine import OF_DUTY_CHIEF
 from people import approvals as steps
 from people.approvals import ApprovalKind
 
@@ -31,6 +31,9 @@ def act(
 ) -> Approval | None:
     """Do one action on one incident; what a duty chief has to let happen is only asked for, and
     the request is the answer."""
+    if request.action not in OF_DUTY_CHIEF:
+        dispatch_steps.act(conn, caller, incident_id, request, now)
+        return None
     lock_requests(conn)
     incident = dispatch_steps.waits_for_duty_chief(conn, caller, incident_id, request, now)
     if incident is None:
@@ -43,7 +46,13 @@ def act(
         "reason": request.reason.strip(),
         "note": request.note.strip(),
         "until": request.until.isoformat() if request.until else None,
-        "asker": asdict(caller) | {"role": caller.role.value},
+        # Where the case lies they may act: that was asked when they asked.
+        "asker": {
+            "name": caller.name,
+            "role": caller.role.value,
+            "district": caller.district,
+            "squad": caller.squad,
+        },
     }
     before = _facts(conn, incident)
     new = NewApproval(
@@ -64,9 +73,9 @@ def lock_requests(conn: Connection) -> None:
 
 
 def _check_chief(conn: Connection, caller: Caller) -> None:
-    """Somebody else must be there who could let it happen."""
+    """Somebody else must be there who could let it happen, and answers for the whole district."""
     for user in users.list_users(conn, caller.district):
-        if user.role in DUTY_CHIEFS and user.name != caller.name:
+        if user.role in DUTY_CHIEFS and user.name != caller.name and not user.divisions:
             return
     takes = " or ".join(role.value for role in DUTY_CHIEFS)
     raise Conflict(

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from city.errors import InvalidInput
@@ -42,6 +42,8 @@ class Settings:
     http_url: str = ""
     data_dir: Path = DEFAULT_DATA_DIR
     snapshot_hosts: str = ""  # who may be asked for pictures besides the cameras themselves
+    # What cameras are told that ask for a password; a secret, in no text of the settings.
+    snapshot_credentials: str = field(default="", repr=False)
     public_url: str = ""  # where people open the screens, for the links in messages
     channel_secrets: Path = DEFAULT_DATA_DIR / CHANNEL_FOLDER
     demo_logins_file: str = ""  # what the sign-in page of a demonstration offers
@@ -70,6 +72,7 @@ def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ
         http_url=found.get("http", ""),
         data_dir=folder,
         snapshot_hosts=environ.get("GRIDWARDEN_SNAPSHOT_HOSTS", ""),
+        snapshot_credentials=secret(environ, "GRIDWARDEN_SNAPSHOT_CREDENTIALS") or "",
         public_url=environ.get("GRIDWARDEN_PUBLIC_URL", "").rstrip("/"),
         channel_secrets=Path(environ.get("GRIDWARDEN_CHANNEL_SECRETS") or folder / CHANNEL_FOLDER),
         demo_logins_file=environ.get("GRIDWARDEN_DEMO_LOGINS_FILE", ""),

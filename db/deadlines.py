@@ -91,22 +91,23 @@ def claim_incidents_with_due_clocks(conn: Connection, now: datetime, limit: int)
     return [row[0] for row in rows]
 
 
-def claim_incidents_to_recount(conn: Connection, limit: int) -> list[int]:
-    """Lock incidents with a clock counted beyond its calendar that a newer version covers."""
+def claim_incidents_to_recount(conn: Connection, now: datetime, limit: int) -> list[int]:
+    """Lock incidents with a clock counted beyond its calendar that a newer version covers; one
+    that has run out has."""
     rows = conn.execute(
         """
         SELECT i.id FROM incident i
         WHERE EXISTS (
             SELECT FROM deadline d
             JOIN work_calendar c ON c.code = d.calendar AND c.version > d.calendar_version
-            WHERE d.incident_id = i.id AND d.beyond_calendar
+            WHERE d.incident_id = i.id AND d.beyond_calendar AND d.due_at >= %s
               AND d.met_at IS NULL AND d.stopped_at IS NULL AND d.paused_at IS NULL)
           AND i.state NOT IN ('closed', 'rejected', 'cancelled', 'merged')
         ORDER BY i.id
         LIMIT %s
         FOR UPDATE OF i SKIP LOCKED
         """,
-        (limit,),
+        (now, limit),
     )
     return [row[0] for row in rows]
 

@@ -38,8 +38,8 @@ OF_DEVICE = (
     "device_latest", "device_link", "device_return", "lamp_answer",
 )  # fmt: skip
 OF_CASE = (
-    "evidence", "incident_text", "incident_alarm", "incident_merge", "deadline", "pause",
-    "assignment", "delivery", "video_case",
+    "evidence", "incident_text", "incident_alarm", "incident_merge", "video_case", "deadline",
+    "pause", "assignment", "delivery",
 )  # fmt: skip
 # What is only ever added to; a demonstration takes its own with it.
 NEVER_CHANGED = ("case_fact", "kpi_publication")

@@ -229,6 +229,9 @@ TABLE: dict[tuple[S, A], Step] = {
     (S.MERGED, A.COMMENT): COMMENT,
 }
 
+# What another person has to let happen, a duty chief.
+OF_DUTY_CHIEF = frozenset(a for (_, a), step in TABLE.items() if Need.DUTY_CHIEF in step.needs)
+
 # What the event log calls each action.
 EVENT_KINDS: dict[A, str] = {
     A.VERIFY: "incident.verification_requested",

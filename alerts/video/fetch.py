@@ -14,10 +14,13 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+import httpx
+
+from alerts.video.credentials import Login
 from alerts.video.pictures import MAX_BYTES
 from city.errors import InvalidInput
 
@@ -46,6 +49,13 @@ class Host:
     name: str
     port: int | None = None
     trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A host that asks for a password: the ways in which it may be said."""
+
+    offers: tuple[str, ...]
 
 
 def parse_hosts(text: str) -> tuple[Host, ...]:
@@ -84,16 +94,66 @@ def _plain_name(name: str) -> str:
         return name
 
 
-def fetch(url: str, allowed: Iterable[Host], timeout_s: float = TIMEOUT_S) -> bytes:
-    """The bytes at an address of an allowed host. Raises `NotFetched`, which names the host."""
+LoginOf = Callable[[str, int, bool], Login | None]
+
+
+def fetch(
+    url: str,
+    allowed: Iterable[Host],
+    timeout_s: float = TIMEOUT_S,
+    login_of: LoginOf = lambda host, port, is_own: None,
+) -> bytes:
+    """The bytes at an address of an allowed host. Raises `NotFetched`, which names the host.
+    `login_of` says with what a host (and port; whether the address named it) is answered that asks
+    for a password: nothing is sent before it asks."""
     hosts, until = tuple(allowed), time.monotonic() + timeout_s
+    own: tuple[str, int] | None = None
     for _ in range(REDIRECTS_MAX + 1):
         parts, host = _allowed(url, hosts)
+        place = (_plain_name(str(parts.hostname)), parts.port or PORTS[parts.scheme])
+        own = own or place
         answer = _ask(parts, host, until)
+        if isinstance(answer, Challenge):
+            login = login_of(*place, place == own)
+            answer = _answered(answer, login, parts, host, until)
         if isinstance(answer, bytes):
             return answer
         url = urljoin(url, answer)
     raise NotFetched(f"{parts.hostname} redirects more than {REDIRECTS_MAX} times", refused=True)
+
+
+def _answered(
+    asked: Challenge, login: Login | None, parts: SplitResult, host: Host, until: float
+) -> bytes | str:
+    """The same request once more with what the host asks for: Digest where it offers it, else
+    Basic, as `httpx` has them."""
+    name = str(parts.hostname)
+    if login is None:
+        raise NotFetched(f"{name} asks for a password, and none is known for it", refused=True)
+    offered = [value.partition(" ")[0].lower() for value in asked.offers]
+    if "digest" in offered:
+        auth: httpx.Auth = httpx.DigestAuth(login.user, login.password)
+    elif "basic" in offered:
+        auth = httpx.BasicAuth(login.user, login.password)
+    else:
+        raise NotFetched(f"{name} asks for neither Digest nor Basic", refused=True)
+    request = httpx.Request("GET", parts.geturl())
+    flow = auth.sync_auth_flow(request)
+    request = next(flow)
+    if "digest" in offered:
+        digests = [offer for offer in asked.offers if offer.lower().startswith("digest")]
+        headers = [("WWW-Authenticate", digests[0])]
+        try:
+            request = flow.send(httpx.Response(401, headers=headers, request=request))
+        except (httpx.ProtocolError, NotImplementedError, ValueError, KeyError) as error:
+            problem = f"{name} asks for a Digest that cannot be answered"
+            raise NotFetched(problem, refused=True) from error
+    # A Digest is of the path as it is sent.
+    path = request.url.raw_path.decode("ascii")
+    answer = _ask(parts, host, until, path, request.headers["Authorization"])
+    if isinstance(answer, Challenge):
+        raise NotFetched(f"{name} does not accept the user and password for it", refused=True)
+    return answer
 
 
 def _allowed(url: str, hosts: Iterable[Host]) -> tuple[SplitResult, Host]:
@@ -114,8 +174,10 @@ def _allowed(url: str, hosts: Iterable[Host]) -> tuple[SplitResult, Host]:
     raise NotFetched(f"host {plain}:{port} is not allowed", refused=True)
 
 
-def _ask(parts: SplitResult, host: Host, until: float) -> bytes | str:
-    """The body, or where the answer leads to."""
+def _ask(
+    parts: SplitResult, host: Host, until: float, path: str = "", authorization: str = ""
+) -> bytes | str | Challenge:
+    """The body, where the answer leads to, or what it asks for."""
     name = str(parts.hostname)
     port = parts.port or PORTS[parts.scheme]
     sock = _connect(host, name, port, until)
@@ -130,11 +192,14 @@ def _ask(parts: SplitResult, host: Host, until: float) -> bytes | str:
             live[0] = sock
         connection = http.client.HTTPConnection(name, port)
         connection.sock = sock
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request(
-            "GET", path, headers={"Accept": "image/*", "Accept-Encoding": "identity",
-                                  "Connection": "close", "User-Agent": "Gridwarden"},
-        )  # fmt: skip
+        path = path or (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        headers = {
+            "Accept": "image/*", "Accept-Encoding": "identity", "Connection": "close",
+            "User-Agent": "Gridwarden",
+        }  # fmt: skip
+        if authorization:
+            headers["Authorization"] = authorization
+        connection.request("GET", path, headers=headers)
         with connection.getresponse() as answer:
             return _taken(answer, sock, until, name)
     except (OSError, http.client.HTTPException, UnicodeError) as error:
@@ -148,7 +213,9 @@ def _ask(parts: SplitResult, host: Host, until: float) -> bytes | str:
 
 def _taken(
     answer: http.client.HTTPResponse, sock: socket.socket, until: float, name: str
-) -> bytes | str:
+) -> bytes | str | Challenge:
+    if answer.status == 401:
+        return Challenge(tuple(answer.headers.get_all("WWW-Authenticate") or ()))
     if answer.status in (301, 302, 303, 307, 308):
         return str(answer.getheader("Location") or "")
     if answer.status != 200:

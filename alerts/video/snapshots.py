@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from alerts.known import load_rules
+from alerts.video.credentials import NO_CREDENTIALS, Credentials
 from alerts.video.fetch import TIMEOUT_S, Host, NotFetched, fetch, host_of_camera
 from alerts.video.pictures import Picture, blur, inspect_picture, regions_of
 from alerts.video.review import REVIEWERS
@@ -33,13 +34,23 @@ FORGOTTEN_AT_ONCE = 50
 
 
 def take(
-    waiting: WaitingSnapshot, hosts: Sequence[Host], timeout_s: float = TIMEOUT_S
+    waiting: WaitingSnapshot,
+    hosts: Sequence[Host],
+    timeout_s: float = TIMEOUT_S,
+    credentials: Credentials = NO_CREDENTIALS,
 ) -> tuple[bytes, Picture]:
     """The picture of an event, from its message or from its host. Raises `NotFetched`."""
     content = waiting.content
     if content is None:
         allowed = (*hosts, *host_of_camera(waiting.address))
-        content = fetch(waiting.url, allowed, timeout_s)
+        content = fetch(
+            waiting.url,
+            allowed,
+            timeout_s,
+            lambda host, port, is_own: credentials.login_for(
+                waiting.camera, host, port, is_own=is_own
+            ),
+        )
     try:
         return content, inspect_picture(content)
     except InvalidInput as error:

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from alerts.video.credentials import NO_CREDENTIALS, Credentials
 from alerts.video.fetch import TIMEOUT_S, Host, NotFetched
 from alerts.video.pictures import Picture
 from alerts.video.snapshots import FORGOTTEN_AT_ONCE, forget_old, keep, miss, take
@@ -40,6 +41,7 @@ class SnapshotSettings:
     redis_url: str
     hosts: tuple[Host, ...] = ()
     timeout_s: float = TIMEOUT_S
+    credentials: Credentials = NO_CREDENTIALS
 
 
 def run(settings: SnapshotSettings, stop: threading.Event) -> None:
@@ -101,7 +103,10 @@ class Taker:
             began = time.monotonic()
             try:
                 taken: tuple[bytes, Picture] | NotFetched = take(
-                    waiting, self._settings.hosts, self._settings.timeout_s
+                    waiting,
+                    self._settings.hosts,
+                    self._settings.timeout_s,
+                    self._settings.credentials,
                 )
             except NotFetched as error:
                 taken = error

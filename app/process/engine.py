@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from alerts import worker as alert_worker
 from alerts.video import worker as snapshot_worker
+from alerts.video.credentials import parse_credentials
 from alerts.video.fetch import parse_hosts
 from app.settings import Settings
 from dispatch import worker as dispatch_worker
@@ -36,6 +37,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
                 database_url=settings.database_url,
                 redis_url=settings.redis_url,
                 hosts=parse_hosts(settings.snapshot_hosts),
+                credentials=parse_credentials(settings.snapshot_credentials),
             ),
             stop,
         ),

@@ -104,7 +104,12 @@ def page_json(caller: Caller, lang: str, shade: str, worker: str) -> str:
         "theme": shade,
         "timezone": TIMEZONE,
         "worker": worker,
-        "user": {"name": caller.name, "role": caller.role, "squad": caller.squad},
+        "user": {
+            "name": caller.name,
+            "role": caller.role,
+            "squad": caller.squad,
+            "within": None if caller.within is None else list(caller.within.names),
+        },
         "units": {metric.name: metric.unit for metric in METRICS.values()},
         "categories": categories,
         "texts": dict(i18n.texts(lang).entries),

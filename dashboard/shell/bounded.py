@@ -26,6 +26,7 @@ OPEN_ENDPOINTS = frozenset(
         "message", "messages.acknowledge", "messages.add_browser", "messages.get_contact",
         "messages.list_channels", "messages.list_deliveries", "messages.remove_browser",
         "messages.send_test", "messages.set_contact",
+        "registry.list_identities",
         "squads.list_squads",
         "video.list_video_events", "video.queue", "video.review", "video.snapshot",
         "video.take_back",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from datetime import datetime
 
 from city.errors import Conflict, Forbidden, InvalidInput
@@ -13,12 +14,14 @@ from city.place import distance_m
 from db import evidence, incidents, places, video_snapshots
 from db.events import append_events
 from db.evidence import NewEvidence
-from db.pool import Connection
+from db.pool import Connection, is_away
 from db.scopes import refuse_outside
-from db.video_snapshots import StoredSnapshot
+from db.video_snapshots import OwedPicture, StoredSnapshot
 from dispatch.guard import FILE_EVIDENCE, allowed, current_state
 from dispatch.photos import FileFacts, inspect_file
 from dispatch.steps.telling import evidence_told
+
+log = logging.getLogger(__name__)
 
 MAX_NAME = 200
 # What whoever reported a matter saw; the case need not be with their squad.
@@ -67,10 +70,23 @@ def add_pictures(conn: Connection, incident: Incident, now: datetime) -> list[Ne
 
 def take_late_picture(conn: Connection, now: datetime) -> bool:
     """Add a picture that came when its case was open already, to the case that it went into where
-    it was merged; False when none waits. The caller commits."""
+    it was merged; False when none waits. One that cannot be added holds up nobody: it stays with
+    its event. The caller commits."""
     owed = video_snapshots.claim_owed(conn)
     if owed is None:
         return False
+    try:
+        with conn.transaction():  # a savepoint: the claim survives a failure
+            _take(conn, owed, now)
+    except Exception as error:
+        if is_away(error):
+            raise
+        log.exception("a picture of %s does not become evidence", owed.picture.camera)
+        video_snapshots.mark_taken(conn, owed.picture)
+    return True
+
+
+def _take(conn: Connection, owed: OwedPicture, now: datetime) -> None:
     incident = incidents.find_for_update(conn, owed.incident_id)
     while incident.merged_into is not None:
         incident = incidents.find_for_update(conn, incident.merged_into)
@@ -78,7 +94,6 @@ def take_late_picture(conn: Connection, now: datetime) -> bool:
         append_events(conn, _add_picture(conn, incident, owed.picture, now))
     else:
         video_snapshots.mark_taken(conn, owed.picture)
-    return True
 
 
 def _add_picture(

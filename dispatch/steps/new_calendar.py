@@ -1,4 +1,6 @@
-"""What a newer calendar does to incidents: due times that rested on a guess are counted again."""
+"""What a newer calendar does to incidents: due times that rested on a guess are counted again.
+
+What has run out before is late, whatever a later calendar says."""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ def recount_clocks(conn: Connection, incident: Incident, now: datetime) -> list[
     system = system_caller(incident.district)
     changes = ClockChanges()
     for deadline in loaded.facts.deadlines:
-        if not (deadline.runs and deadline.beyond_calendar and deadline.paused_at is None):
+        stands = not deadline.runs or deadline.paused_at is not None or deadline.due_at < now
+        if stands or not deadline.beyond_calendar:
             continue
         counted = recount(deadline, deadline.limit, loaded.terms)
         deadlines.update_deadline(conn, counted)

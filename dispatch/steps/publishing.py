@@ -125,6 +125,8 @@ def _check_may(caller: Caller) -> None:
     if caller.role not in (*DUTY_CHIEFS, Role.SYSTEM):
         takes = ", ".join(sorted(role.value for role in DUTY_CHIEFS))
         raise Forbidden(f"{caller.role.value} may not do this; it takes one of: {takes}")
+    if caller.within is not None:
+        raise Forbidden(f"figures are published of the whole district, not of {caller.within}")
 
 
 def _published(newest: Edition) -> Conflict:

@@ -30,7 +30,7 @@ def tick_deadlines(conn: Connection, now: datetime) -> int:
     """Act on every moment that has come; gives the number of incidents touched."""
     ids = deadlines.claim_incidents_with_due_clocks(conn, now, BATCH)
     events = _each(conn, ids, _tick, now)
-    stale = deadlines.claim_incidents_to_recount(conn, BATCH)
+    stale = deadlines.claim_incidents_to_recount(conn, now, BATCH)
     events += _each(conn, stale, recount_clocks, now)
     append_events(conn, events)
     return len(ids) + len(stale)

@@ -38,7 +38,7 @@ RETURNED, POSTPONED, SUSPENDED = 0.04, 0.025, 0.012
 REWORK_FROM, REWORK_TO = 0.085, 0.035
 # Limits of at least so many counted minutes are postponed or suspended, and seen by appointment.
 LONG_MINUTES = 240.0
-# What a duty chief has to let happen.
+# What a duty chief has to let happen; the machine has the last word.
 APPROVED = frozenset({Action.RETURN_BACK, Action.POSTPONE, Action.SUSPEND})
 MINUTE = timedelta(minutes=1)
 PHOTO_AFTER, CHECK_PHOTO = "photo_after", "check_photo"

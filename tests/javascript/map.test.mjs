@@ -4,7 +4,8 @@ import { test } from 'node:test';
 
 import { NOW, page, plain } from './page.mjs';
 
-const CITYMAP = ['paint', 'script', 'live', 'switches'].map(name => `screens/citymap/${name}.js`);
+/* In the order in which the server hands them out: by name, `script.js` last. */
+const CITYMAP = ['live', 'paint', 'switches', 'script'].map(name => `screens/citymap/${name}.js`);
 /* Four cells in a square: two communities of one sub-district in the north, another sub-district south. */
 const CELLS = [
   ['460107001001001', 110.0, 20.01, 110.01, 20.02], ['460107001002001', 110.01, 20.01, 110.02, 20.02],
@@ -196,4 +197,16 @@ test('lamps are one mark a cell until there is room for them, and an alarm is al
   assert.equal(map.isHidden(1), true);
   map.setDevices([[2, 5, 0, 'lamp_on']]);
   assert.equal(map.isHidden(1), false);
+});
+
+test('a switched layer is remembered by the browser and found again', () => {
+  const kept = { 'gw-map-layers': '{"lamps": false, "areas": 7}' };
+  const localStorage = { getItem: key => kept[key] || null, setItem: (key, value) => { kept[key] = value; } };
+  const { gw, listeners } = page({ scripts: CITYMAP, window: { localStorage, getComputedStyle: () => ({ getPropertyValue: () => '' }) } });
+  gw.showLayerSwitches();
+  assert.deepEqual(plain(gw.map.layers), { areas: true, lamps: false }); // what is no answer counts for nothing
+  const press = name => listeners.click.forEach(fn => fn({ target: { closest: what => (what === '[data-map-layer]' ? { dataset: { mapLayer: name } } : null) } }));
+  press('areas');
+  assert.deepEqual(plain(gw.map.layers), { areas: false, lamps: false });
+  assert.deepEqual(JSON.parse(kept['gw-map-layers']), { areas: false, lamps: false });
 });

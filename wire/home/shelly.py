@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from city.lighting import Lamp, LampCommand
+from city.lighting import Lamp, LampAnswer, LampCommand
 from city.reading import (
     REASON_FIELD,
     REASON_TOPIC,
@@ -53,7 +53,9 @@ from wire.values import Stamp, flatten
 
 NAME = "shelly"
 GEN1_ROOT = "shellies"
-SUBSCRIPTIONS = ("shellies/#", "+/events/rpc", "+/status/+", "+/online")
+# Whom a device of generation 2 sends its answers to: `{src of the request}/rpc`.
+SOURCE = "gridwarden"
+SUBSCRIPTIONS = ("shellies/#", f"{SOURCE}/#", "+/events/rpc", "+/status/+", "+/online")
 # Without contact to a time server the clocks count from 0, that is from 1970.
 CLOCK_SET_SINCE = datetime(2001, 1, 1, tzinfo=UTC)
 # Components of one message that are taken; the largest device has about thirty.
@@ -119,12 +121,30 @@ _ERRORS_OF_VALUES = ("power_meter_failure", "out_of_range", "read", "ct_type_not
 
 def _parse(topic: str, payload: bytes, received_at: datetime) -> Decoded:
     levels = own_levels(topic)
+    if levels[0] == SOURCE and levels[-1] == "rpc":
+        device = "/".join(levels[1:-1])
+        return about(device, _answer, device, payload)
     if levels[0] == GEN1_ROOT and len(levels) > 2:
         levels = levels[1:]
         if not _is_gen2(levels):
             return _gen1(levels, payload, received_at)
     device, rest = _split(levels)
     return about(device, _later, device, rest, payload, received_at)
+
+
+def _answer(device: str, payload: bytes) -> Decoded:
+    """The answer to a call of ours. `device` stands in the topic where its prefix is not its
+    maker's name: `src` of the frame is that name in any case."""
+    body = parse_object(payload)
+    device = identity(device or body.get("src"), "src")
+    decoded = Decoded(NAME, MessageClass.OTHER, device, link={"event": "answer"})
+    token = body.get("id")
+    if not isinstance(token, str) or not ("result" in body or "error" in body):
+        return decoded
+    error = as_dict(body.get("error"))
+    said = as_text(error.get("message")) or as_text(error.get("code"))
+    answer = LampAnswer(identity(token, "id"), "error" not in body, None, said)
+    return replace(decoded, answer=answer)
 
 
 def _is_gen2(levels: list[str]) -> bool:
@@ -416,7 +436,7 @@ def _is_gen1_status(body: Mapping[str, Any]) -> bool:
 
 def _matches(topic: str) -> bool:
     levels = topic.split("/")
-    if levels[0] == GEN1_ROOT:
+    if levels[0] in (GEN1_ROOT, SOURCE):
         return len(levels) > 1
     if topic.startswith("shelly") and len(levels) > 1:
         return True
@@ -436,8 +456,6 @@ def _fits(body: Mapping[str, Any]) -> bool:
 
 # The new state is published as soon as the output has changed.
 ANSWERS_S = 15.0
-# Whom a device of generation 2 sends its answer to: nobody listens, its state says the same.
-SOURCE = "gridwarden"
 _GEN2_NAME = re.compile(r"shelly(plus|pro|wall|[a-z0-9]*g[34]-)", re.IGNORECASE)
 _GEN1_NAME = re.compile(r"shelly[a-z0-9]+-[0-9A-Fa-f]{6,12}")
 
@@ -474,8 +492,10 @@ def _encode(command: LampCommand) -> Downlink:
     params: dict[str, Any] = {"id": channel, "on": on}
     if dimmable and on:
         params["brightness"] = command.level
+    # Its answer says its maker's name, not the prefix of its topics: that stands in the topic.
+    source = SOURCE if _HARDWARE.fullmatch(name) else f"{SOURCE}/{name}"
     call = {
-        "id": command.id, "src": SOURCE, "method": "Light.Set" if dimmable else "Switch.Set",
+        "id": command.token, "src": source, "method": "Light.Set" if dimmable else "Switch.Set",
         "params": params,
     }  # fmt: skip
     return Downlink(below_feed(lamp, f"{name}/rpc"), as_json(call))
@@ -484,5 +504,5 @@ def _encode(command: LampCommand) -> Downlink:
 SHELLY = Format(
     NAME, SUBSCRIPTIONS, _matches, fits_object(_fits), guarded(NAME, _parse),
     any_prefix=True, is_local=lambda identity: not _HARDWARE.fullmatch(identity),
-    commanding=Commanding(_encode, ANSWERS_S),
+    commanding=Commanding(_encode, ANSWERS_S, acknowledges=True),
 )  # fmt: skip

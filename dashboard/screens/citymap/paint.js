@@ -61,9 +61,9 @@
 
   /* The lamps of a cell as one mark in its corner: full of light by the share that is lit. */
   paint.lamps = function (g, c, x, y, cellPx, states) {
-    const size = Math.max(1.6, cellPx / 4), lit = states.filter(s => s === 2).length, says = states.filter(s => s).length;
-    g.fillStyle = says ? c.text : c.silent;
-    g.globalAlpha = says ? .18 + .6 * lit / says : .3;
+    const size = Math.max(1.6, cellPx / 5), lit = states.filter(s => s === 2).length, says = states.filter(s => s).length;
+    g.fillStyle = says ? c['series-2'] : c.silent;
+    g.globalAlpha = says ? .2 + .7 * lit / says : .3;
     g.fillRect(x - size - 1, y - size - 1, size, size);
     g.globalAlpha = 1;
   };

@@ -10,13 +10,15 @@
     try { localStorage.setItem(KEY, JSON.stringify(layers)); } catch { /* then until the page is left */ }
   }
 
-  const chosen = remembered();
-  for (const name of Object.keys(gw.map.layers)) if (typeof chosen[name] === 'boolean') gw.map.layers[name] = chosen[name];
-
   const show = () => {
     for (const e of document.querySelectorAll('[data-map-layer]')) e.setAttribute('aria-pressed', String(gw.map.layers[e.dataset.mapLayer]));
   };
-  gw.showLayerSwitches = show;
+  /* Once a map is there: as it was left. */
+  gw.showLayerSwitches = function () {
+    const chosen = remembered();
+    for (const name of Object.keys(gw.map.layers)) if (typeof chosen[name] === 'boolean') gw.map.layers[name] = chosen[name];
+    show();
+  };
 
   document.addEventListener('click', event => {
     const button = event.target.closest('[data-map-layer]');

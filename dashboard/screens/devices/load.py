@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from city.incident import Role
@@ -152,6 +152,8 @@ def _names(device: listings.ListedDevice) -> list[str]:
 def identities(caller: Caller, code: str) -> list[dict[str, Any]]:
     """Every hardware that stood under this code, the present one first."""
     with transaction(parts().pool) as conn:
+        if caller.within is not None:
+            listings.find_device(conn, caller.scope, code, datetime.now(UTC))  # refuses others
         rows = as_plain(list_identities(conn, caller.district, code))
     return [{"from": row.pop("from_"), **row} for row in rows]
 

@@ -45,7 +45,14 @@ def layout(view: View) -> Component:
                 [
                     html.H2(t("devices.title")),
                     html.Div(
-                        [render_tab(t, name, name == TABS[0]) for name in names],
+                        [
+                            *(render_tab(t, name, name == TABS[0]) for name in names),
+                            *(
+                                html.Span(id=f"{ids.DEVICES_COUNT}-{name}", hidden=True)
+                                for name in TABS[:3]
+                                if name not in names
+                            ),
+                        ],
                         className="gw-tabs",
                         role="tablist",
                         **extra({"aria-label": t("devices.title")}),
@@ -514,7 +521,9 @@ def register(app: Dash) -> None:
     @app.callback(*(Output(f"{ids.DEVICES_COUNT}-{name}", "children") for name in TABS[:3]), *again)
     def show_counts(*_: Any) -> list[str]:
         view, _may_change = asked()
-        return count_texts(view.t, *registry.counts(view.caller, datetime.now(UTC)))
+        found = count_texts(view.t, *registry.counts(view.caller, datetime.now(UTC)))
+        shown = tabs_of(view.caller)
+        return [text if n in shown else "" for n, text in zip(TABS[:3], found, strict=True)]
 
 
 def asked() -> tuple[View, bool]:

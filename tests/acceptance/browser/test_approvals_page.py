@@ -12,6 +12,7 @@ import pytest
 from alerts.steps import default_rules
 from app.settings import DEMO_DISTRICT
 from bench.installation import Installation
+from city.incident import Role
 from db.districts import save_setting
 from tests.acceptance.browser.conftest import SignIn
 
@@ -42,6 +43,47 @@ def asked(installation: Installation, tmp_path: Path) -> Iterator[Path]:
         save_setting(conn, DEMO_DISTRICT, "four_eyes", False, datetime.now(UTC))
     file.write_text(text, encoding="utf-8")
     assert installation.gridwarden("rules", "apply", str(file), "--yes").returncode == 0
+
+
+@pytest.fixture
+def case(installation: Installation) -> tuple[int, str]:
+    """A case of bicycles that a squad is sent to: its number in the address and on paper."""
+    report = {"category": "04-10", "lon": 110.36, "lat": 20.01, "description": "bicycles"}
+    with installation.api(Role.DISPATCHER) as centre:
+        made = centre.post("/api/v1/incidents", json=report).json()
+        squad = centre.get("/api/v1/squads").json()["items"][0]["code"]
+        for action in ({"action": "file"}, {"action": "dispatch", "squad": squad, "note": "go"}):
+            made = centre.post(
+                f"/api/v1/incidents/{made['id']}/actions",
+                json={**action, "version": made["version"]},
+            ).json()
+    return made["id"], made["number"]
+
+
+def test_more_time_for_a_case_is_asked_for_on_the_console_and_had_by_the_duty_chief(
+    sign_in: SignIn, case: tuple[int, str]
+) -> None:
+    incident_id, number = case
+    centre, chief = sign_in("dispatcher", lang="en"), sign_in("leader", lang="en", theme="light")
+    centre.open(f"/console#{incident_id}")
+    article = f"article[data-incident='{incident_id}']"
+    centre.until(lambda: centre.page.locator(f"{article} [data-action=postpone]").count() == 1, 30)
+    centre.page.click(f"{article} [data-action=postpone]")
+    centre.until_text("dialog", "A duty chief lets it happen")
+    centre.page.fill("dialog [name=reason]", "the lorry comes tomorrow")
+    centre.page.click("dialog button[type=submit]")
+    centre.until_text(f"{article} [data-request]", "the lorry comes tomorrow")
+    card = f"article[data-approval]:has-text('{number}')"
+    chief.open("/approvals")
+    chief.until_text(card, "Postpone")
+    chief.page.locator(card).get_by_role("button", name="Approve").click()
+    chief.page.fill("dialog [name=why]", "so be it")
+    chief.page.click("dialog button[type=submit]")
+    chief.until_text(card, "approved, in force")
+    centre.until(lambda: centre.page.locator(f"{article} [data-request]").count() == 0)
+    centre.until_text(article, "Postponed")
+    for person in (centre, chief):
+        assert person.faults == []
 
 
 def test_a_second_person_sees_what_would_change_and_approves_it(

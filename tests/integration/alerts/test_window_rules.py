@@ -149,7 +149,7 @@ def look_back(engine: Engine, conditions: set[str]) -> list[WouldRaise]:
 def test_a_day_as_it_runs_gives_the_alarms_of_its_backtest(
     engine: Engine, seed: int, conditions: Conditions
 ) -> None:
-    conditions_told = {"gas", "day_burn"}
+    conditions_told = {"gas"}
     maker = town(seed, conditions)
     install(engine, maker)
     play(engine, maker.made.readings, timedelta(minutes=15), random.Random(seed))

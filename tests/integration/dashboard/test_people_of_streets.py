@@ -153,7 +153,7 @@ def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
     for rule in town.site.server.url_map.iter_rules():
         if rule.rule.startswith(("/assets/", "/_dash-component-suites/", "/_favicon")):
             continue
-        address = re.sub(r"<(?:[^<>:]*:)?([a-z_]+)>", lambda m: str(named[m[1]]), rule.rule)
+        address = re.sub(r"<(?:[^<>:]*:)?([a-z_]+)>", lambda m: str(named.get(m[1], 1)), rule.rule)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             yield rule.endpoint, method, address + queries.get(rule.endpoint, "")
 

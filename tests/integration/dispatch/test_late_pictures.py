@@ -139,3 +139,15 @@ def test_a_case_that_is_over_takes_none_and_a_merged_one_hands_it_on(
     town.conn.execute("UPDATE incident SET state = 'closed' WHERE id = %s", (case,))
     video_snapshots.forget_cases(town.conn)
     assert town.conn.execute("SELECT count(*) FROM video_case").fetchone() == (0,)
+
+
+def test_a_picture_that_cannot_be_added_holds_up_nobody(town: City, camera: int) -> None:
+    hand_over(town, camera, url="http://cam/1.jpg")
+    case = confirmed(town, camera)
+    bring(town, photo(1))
+    town.conn.execute("ALTER TABLE evidence ADD CHECK (filename <> 'CAM-X.jpeg')")
+    assert take_late(town) == 1
+    hand_over(town, camera, url="http://cam/2.jpg")
+    bring(town, photo(2))
+    assert take_late(town) == 1
+    assert files(town, case) == ["CAM-X-2.jpeg"]

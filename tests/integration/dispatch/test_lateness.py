@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from city.errors import Conflict, Forbidden
 from city.event import NewEvent
 from city.incident import Action, IncidentState, Role
 from city.requests import ActionRequest
-from city.scope import Scope
+from city.scope import Scope, Within
 from db import deadlines, kpi
 from db.events import append_events
 from dispatch import steps
@@ -266,6 +267,9 @@ def test_a_published_period_stands_until_it_is_restated(town: City) -> None:
         steps.restate(town.conn, CHIEF, "2026-07", "to be sure", town.now)
     with pytest.raises(Forbidden, match="admin, leader"):
         steps.restate(town.conn, DISPATCHER, "2026-07", "better so", town.now)
+    part = replace(CHIEF, within=Within(("府城街道",), frozenset({"460107001"})))
+    with pytest.raises(Forbidden, match="not of 府城街道"):
+        steps.publish(town.conn, part, "2026-07", town.now)
     # A case that the log learns of after the month.
     found = town.incident(case)
     late = NewEvent(START, DISTRICT, "incident.filed", f"incident:{case}", "li", {"role": "x"})

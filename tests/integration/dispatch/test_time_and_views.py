@@ -135,6 +135,23 @@ def test_a_clock_beyond_the_calendar_warns_and_is_recounted_when_next_year_is_lo
     assert steps.tick_deadlines(town.conn, town.now) == 0
 
 
+def test_a_newer_calendar_makes_nobody_punctual_who_was_late(town: City) -> None:
+    town.now = town.now.replace(month=12, day=30)
+    incident_id = town.new_filed(category="0149", severity=3)
+    town.do(DISPATCHER, incident_id, Action.DISPATCH, squad=town.gas_squad, note="test")
+    guessed = deadlines.list_deadlines(town.conn, incident_id)[-1]
+    assert guessed.beyond_calendar
+    town.now = guessed.due_at + timedelta(seconds=1)
+    assert "overdue handle" in tick(town)
+    now_known = calendars.calendar_of(town.conn, DISTRICT)
+    days = {guessed.due_at.date(): False, date(2027, 1, 1): False}
+    longer = calendars.extend_calendar(now_known, CalendarFile(days, date(2027, 12, 31)))
+    assert calendars.insert_calendar(town.conn, longer, "notice", town.now)
+    assert not any(said.startswith("clocks_recounted") for said in tick(town))
+    clock = next(d for d in deadlines.list_deadlines(town.conn, incident_id) if d.clock == "handle")
+    assert clock.due_at == guessed.due_at
+
+
 def test_the_stored_calendar_is_the_one_that_was_built(town: City) -> None:
     built = calendars.build_china_calendar()
     assert calendars.find_calendar(town.conn, "CN") == built
@@ -189,7 +206,12 @@ def test_the_view_lists_what_this_caller_can_do_and_how_every_clock_stands(town:
     shown = steps.view(town.conn, DISPATCHER, incident_id, town.later(minutes=5)).as_dict()
     assert json.loads(json.dumps(shown)) == shown
     actions = {a["action"]: a for a in shown["actions"]}
-    assert actions["dispatch"] == {"action": "dispatch", "to": "dispatched", "needs": ["squad"]}
+    assert actions["dispatch"] == {
+        "action": "dispatch",
+        "to": "dispatched",
+        "needs": ["squad"],
+        "duty_chief": False,
+    }
     assert set(actions) == {"dispatch", "merge", "split", "cancel", "comment"}
     clock = shown["clocks"][0]
     assert (clock["clock"], clock["standing"], clock["remaining_minutes"]) == (

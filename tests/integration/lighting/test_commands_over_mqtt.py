@@ -286,3 +286,50 @@ def test_two_at_once_send_once_and_a_lamp_has_one_open_command(streets: Streets)
     assert dict(sent)["lamps.sent"] == 25
     with connect(streets.database_url) as conn:
         steps.cancel(conn, DISPATCHER, max(orders), "over", datetime.now(UTC))
+
+
+def test_a_shelly_answers_the_call_itself_under_its_own_name_or_its_prefix(
+    site: Site, streets: Streets, inbox: None, mqtt_url: str
+) -> None:
+    """Fake devices as their maker describes them: a frame with the id of the call, their name and
+    the result or an error, published where the call says who asks. None of them tells its state."""
+    named = {
+        "LT-000201": ("shellyplusrgbwpm-30c6f7000001", {}),
+        "LT-000202": ("road/lamp1", {"generation": 2}),
+        "LT-000203": ("shellyplusrgbwpm-30c6f7000003", {}),
+    }
+    with connect(site.settings.database_url) as conn:
+        for code, (identity, attributes) in named.items():
+            conn.execute(
+                "UPDATE device SET format = 'shelly', model = 'shelly', external_id = %s,"
+                " attributes = attributes || %s::jsonb WHERE code = %s",
+                (identity, json.dumps(attributes), code),
+            )
+
+    def answer(topic: str, payload: bytes) -> Sequence[tuple[str, bytes]]:
+        call = json.loads(payload)
+        prefix = topic.removesuffix("/rpc")
+        name = prefix if prefix.startswith("shelly") else "shellyplusrgbwpm-30c6f7000002"
+        frame = {"id": call["id"], "src": name, "dst": call["src"]}
+        if prefix.endswith("3"):
+            frame["error"] = {"code": -103, "message": "brightness out of range"}
+        else:
+            frame["result"] = None
+        return [(f"{call['src']}/rpc", json.dumps(frame).encode())]
+
+    topics = [f"{identity}/rpc" for identity, _ in named.values()]
+    with Lamps(mqtt_url, answer).listening(*topics):
+        order = streets.order(Target(TargetKind.LAMPS, "", tuple(named)), 40)
+        streets.until(
+            lambda: not {"queued", "sent"} & {s[0] for s in streets.states(order).values()}
+        )
+    found = streets.states(order)
+    assert {code: state[0] for code, state in found.items()} == {
+        "LT-000201": "acknowledged",
+        "LT-000202": "acknowledged",
+        "LT-000203": "failed",
+    }
+    (why,) = streets.rows(
+        "SELECT detail FROM lamp_command WHERE order_id = %s AND state = 'failed'", order
+    )
+    assert "brightness out of range" in why[0]

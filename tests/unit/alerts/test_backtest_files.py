@@ -338,6 +338,83 @@ def test_devices_stand_in_the_areas_of_a_file(tmp_path: Path) -> None:
     assert "areas.geojson: feature 1: kind" in told("--areas", str(places))
 
 
+def told(folder: Path, rule: str, *more: str) -> Any:
+    asked = ["--readings", str(folder / "r.csv"), "--devices", str(folder / "d.csv"), *more]
+    done = CliRunner().invoke(
+        cli, ["rules", "backtest", f"db/seeds/rules/{rule}.toml", *asked, "--json"]
+    )
+    return json.loads(done.output)["alarms"] if done.exit_code == 0 else done.output
+
+
+def clock(text: str) -> str:
+    return f"2026-05-01T{text}:00+08:00"
+
+
+def test_a_cover_under_a_permit_of_a_file_is_no_alarm_until_a_minute_after_it(
+    tmp_path: Path,
+) -> None:
+    opened = [("08:00", 0), ("09:00", 1), ("09:30", 0), ("10:00", 1), ("12:00", 1), ("12:30", 0)]
+    rows = "".join(
+        f"{clock(at)},{clock(at)},{cover},cover_open,{value}\n"
+        for cover in ("M-1", "M-2")
+        for at, value in opened
+    )
+    write(tmp_path, rows, "M-1,manhole,110.3,20.0,,60,{}\nM-2,manhole,110.4,20.0,,60,{}")
+    assert [a["device"] for a in told(tmp_path, "manhole-open")].count("M-1") == 2
+    permits = tmp_path / "p.csv"
+    head = "code,who,why,from,until,lon,lat,radius_m\n"
+    row = f"WP-1,crew,cleaning,{clock('08:30')},{clock('11:00')},110.3,20.0,100"
+    permits.write_text(head + row)
+    left = told(tmp_path, "manhole-open", "--permits", str(permits))
+    assert [a["device"] for a in left].count("M-2") == 2
+    (late,) = [a for a in left if a["device"] == "M-1"]
+    began = datetime.fromisoformat(late["raised_at"])
+    assert began == datetime.fromisoformat(clock("11:01"))
+    for wrong, named in (
+        (row.replace(clock("08:30"), ""), "p.csv: row 2: from"),
+        (row.replace("110.3", "100.3"), "p.csv: row 2: place"),
+        (row.replace(clock("11:00"), clock("08:00")), "p.csv: row 2: until"),
+    ):
+        permits.write_text(head + wrong)
+        assert named in told(tmp_path, "manhole-open", "--permits", str(permits))
+
+
+PROGRAMME = """
+code = "{code}"
+name_zh = "方案"
+name_en = "Programme"
+[[step]]
+at = "{on}"
+level = 100
+[[step]]
+at = "{off}"
+level = 0
+"""
+
+
+def test_lamps_of_a_file_follow_the_programmes_that_are_given(tmp_path: Path) -> None:
+    at = [f"{hour:02}:{minute:02}" for hour in range(10, 14) for minute in (0, 10, 20, 30, 40, 50)]
+    rows = "".join(
+        f"{clock(t)},{clock(t)},{lamp},lamp_on,1\n" for lamp in ("L-1", "L-2") for t in at
+    )
+    named = json.dumps({"lamp_programme": "market"}).replace('"', '""')
+    devices = f'L-1,light,110.3,20.0,,600,{{}}\nL-2,light,110.3,20.0,,600,"{named}"'
+    write(tmp_path, rows, devices)
+    assert {a["device"] for a in told(tmp_path, "lamp-day-burn")} == {"L-1", "L-2"}
+    market, night = tmp_path / "market.toml", tmp_path / "night.toml"
+    market.write_text(PROGRAMME.format(code="market", on="08:00", off="18:00"))
+    night.write_text(PROGRAMME.format(code="night", on="19:00", off="06:00"))
+    one = ("--programmes", str(market))
+    assert told(tmp_path, "lamp-day-burn", *one) == []  # the only one is everybody's
+    both = (*one, "--programmes", str(night))
+    assert {a["device"] for a in told(tmp_path, "lamp-day-burn", *both)} == {"L-1"}
+    assert "lamp_programme" in told(tmp_path, "lamp-day-burn", "--programmes", str(night))
+    market.write_text(PROGRAMME.format(code="market", on="25:00", off="18:00"))
+    assert "market.toml: step 1: at" in told(tmp_path, "lamp-day-burn", *one)
+    alone = ["rules", "backtest", *one]
+    assert "--programmes" in CliRunner().invoke(cli, alone).output
+
+
 def test_a_history_of_rules_is_empty_without_readings(tmp_path: Path) -> None:
     history = write(tmp_path, "")
     assert (

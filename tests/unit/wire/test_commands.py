@@ -41,7 +41,7 @@ def encoded(wanted: LampCommand) -> Downlink:
     return commanding.encode(wanted)
 
 
-RPC = {"id": 42, "src": "gridwarden", "method": "Light.Set"}
+RPC = {"id": TOKEN, "src": "gridwarden", "method": "Light.Set"}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,12 @@ RPC = {"id": 42, "src": "gridwarden", "method": "Light.Set"}
         (
             command("shelly", 0, "road/lamp1", {"generation": 2, "dimmable": False}),
             "road/lamp1/rpc",
-            {**RPC, "method": "Switch.Set", "params": {"id": 0, "on": False}},
+            {
+                **RPC,
+                "src": "gridwarden/road/lamp1",
+                "method": "Switch.Set",
+                "params": {"id": 0, "on": False},
+            },
         ),
         (
             command("chirpstack", 60, EUI, NAS, model="nas-ul20xx"),
