@@ -249,6 +249,7 @@ def begin_log_anew(conn: Connection) -> CutLog:
     conn.execute("DELETE FROM event_row_waiting")
     conn.execute("DELETE FROM picture_checkpoint")
     conn.execute("UPDATE event_head SET seq = 0, hash = %s", (GENESIS,))
+    conn.execute("UPDATE delivery_cursor SET seq = 0")
     for table, about, keys in STAYING:
         told = SQL(f"WHERE key NOT IN {NOTED}" if table == "setting" else "")
         conn.execute(
