@@ -27,17 +27,22 @@ ASKERS = (Role.SQUAD_LEADER, Role.DISPATCHER, Role.ADMIN)
 
 
 def act(
-    conn: Connection, caller: Caller, incident_id: int, request: ActionRequest, now: datetime
+    conn: Connection,
+    caller: Caller,
+    incident_id: int,
+    request: ActionRequest,
+    now: datetime,
+    sent_at: datetime | None = None,
 ) -> Approval | None:
     """Do one action on one incident; what a duty chief has to let happen is only asked for, and
-    the request is the answer."""
+    the request is the answer. `sent_at` as in `dispatch.steps.act`."""
     if request.action not in OF_DUTY_CHIEF:
-        dispatch_steps.act(conn, caller, incident_id, request, now)
+        dispatch_steps.act(conn, caller, incident_id, request, now, sent_at)
         return None
     lock_requests(conn)
     incident = dispatch_steps.waits_for_duty_chief(conn, caller, incident_id, request, now)
     if incident is None:
-        dispatch_steps.act(conn, caller, incident_id, request, now)
+        dispatch_steps.act(conn, caller, incident_id, request, now, sent_at)
         return None
     _check_chief(conn, caller)
     change = {

@@ -59,7 +59,8 @@ STANDBY_S = 2.0
 FOLD_AFTER = timedelta(hours=1)
 # Longer than any session cookie lives; longer than anybody repeats a request.
 KEEP_SIGN_OUTS = timedelta(days=31)
-KEEP_ANSWERS = timedelta(days=2)
+# A phone may send after a week without signal what it has sent before (`phone_hours`).
+KEEP_ANSWERS = timedelta(days=14)
 # Steps of lighting programmes: some commands a day for every lamp of a city.
 KEEP_LAMP_STEPS = timedelta(days=90)
 
@@ -210,6 +211,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("case texts", 1, dispatch_steps.write_case_texts),
     ("pictures", 60, keep_pictures),
     (DEADLINES, 1, dispatch_steps.tick_deadlines),
+    ("check-ins", 0.5, dispatch_steps.tick_check_ins),
     ("published figures", 300, dispatch_steps.publish_due),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),

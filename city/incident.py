@@ -56,6 +56,11 @@ class Action(StrEnum):
     COMMENT = "comment"
 
 
+# What a person says instead of writing: its stage, and what phones record it as.
+VOICE_NOTE = "voice_note"
+VOICE_TYPES = frozenset({"audio/webm", "audio/ogg", "audio/mp4"})
+
+
 class Role(StrEnum):
     ADMIN = "admin"
     DISPATCHER = "dispatcher"

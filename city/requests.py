@@ -12,7 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from city import alarm
+from city.errors import InvalidInput
 from city.incident import Action, Source
+from city.safety import MINUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,9 @@ class ActionRequest:
     """One action on an incident.
 
     `until` is the resume date of a suspension, `into` the incident id of a merge, `outcome`
-    a word for how a closed, rejected or cancelled incident ended.
+    a word for how a closed, rejected or cancelled incident ended. `acted_at` is when a squad did
+    it by the clock of its phone, `clock_offset_ms` how far the server was ahead of that clock when
+    it was last heard before; the header `Sent-At` says that clock's time of sending.
     """
 
     action: Action
@@ -59,6 +63,8 @@ class ActionRequest:
     until: datetime | None = None
     into: int | None = None
     outcome: str | None = None
+    acted_at: datetime | None = None
+    clock_offset_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,3 +495,49 @@ class NightRequest:
     """Why the lit rate of a night is computed anew."""
 
     why: str
+
+
+# Whoever works alone
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInRequest:
+    """Begin to say "I am fine" every so many minutes; WGS 84 degrees where the phone knows them."""
+
+    every_minutes: int
+    incident_id: int | None = None
+    lon: float | None = None
+    lat: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.every_minutes not in MINUTES:
+            problem = f"must be {MINUTES[0]} to {MINUTES[-1]} minutes"
+            raise InvalidInput("every_minutes", self.every_minutes, problem)
+
+
+@dataclass(frozen=True, slots=True)
+class FineRequest:
+    """ "I am fine", and when it was said by the clock of the phone."""
+
+    acted_at: datetime | None = None
+    clock_offset_ms: int | None = None
+    lon: float | None = None
+    lat: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DuressRequest:
+    """The button was held."""
+
+    acted_at: datetime | None = None
+    clock_offset_ms: int | None = None
+    incident_id: int | None = None
+    lon: float | None = None
+    lat: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DistressSeenRequest:
+    """Somebody of the centre takes a call for help on."""
+
+    note: str = ""

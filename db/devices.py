@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from city.device import DeviceLink, RegisteredDevice
 from city.errors import Conflict
+from city.place import LonLat
 from db.pool import Connection
 from db.row_columns import insert_list, names_of, select_list, values_of
 
@@ -246,3 +247,40 @@ def find_districts(conn: Connection, device_ids: Sequence[int]) -> dict[int, str
 def list_squad_districts(conn: Connection) -> dict[str, str]:
     """Squads whose positions are accepted, with their districts."""
     return dict(conn.execute("SELECT code, district FROM squad").fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class NearDevice:
+    """A device near a place, and the metric that says most about it."""
+
+    code: str
+    name: str
+    metric: str
+    metres: int
+
+
+def list_near(
+    conn: Connection, district: str, kind: str, at: LonLat, within_m: float, limit: int
+) -> list[NearDevice]:
+    """The nearest devices of a kind that have reported, with the first of their metrics."""
+    with conn.cursor(row_factory=class_row(NearDevice)) as cursor:
+        return cursor.execute(
+            """
+            SELECT code, name, metric, round(metres)::int AS metres FROM (
+                SELECT d.code, d.name,
+                       (SELECT m.name FROM device_latest l JOIN metric m ON m.id = l.metric_id
+                        WHERE l.device_id = d.id ORDER BY m.id LIMIT 1) AS metric,
+                       111195 * sqrt((d.lat - %(lat)s) ^ 2
+                           + ((d.lon - %(lon)s) * cos(radians(%(lat)s))) ^ 2) AS metres
+                FROM device d WHERE d.district = %(district)s AND d.kind = %(kind)s
+                  AND d.lat BETWEEN %(lat)s - %(deg)s AND %(lat)s + %(deg)s
+                  AND d.lon BETWEEN %(lon)s - %(deg)s / cos(radians(%(lat)s))
+                                AND %(lon)s + %(deg)s / cos(radians(%(lat)s))
+            ) near
+            WHERE metric IS NOT NULL AND metres <= %(within)s ORDER BY metres, code LIMIT %(limit)s
+            """,
+            {
+                "district": district, "kind": kind, "lon": at.lon, "lat": at.lat,
+                "deg": within_m / 111_195, "within": within_m, "limit": limit,
+            },
+        ).fetchall()  # fmt: skip

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from city.act_time import DEFAULT_PHONE_HOURS
 from db.pool import Connection
+
+PHONE_HOURS_SETTING = "phone_hours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +93,9 @@ def save_setting(conn: Connection, district: str, key: str, value: object, now: 
         """,
         (district, key, Jsonb(value), now),
     )
+
+
+def longest_phone_wait(conn: Connection, district: str) -> timedelta:
+    """How long ago a phone without signal may have been used and still be believed when."""
+    found = find_settings(conn, district, [PHONE_HOURS_SETTING])
+    return timedelta(hours=found.get(PHONE_HOURS_SETTING, DEFAULT_PHONE_HOURS))

@@ -85,11 +85,11 @@ WRITERS: dict[Action, Writer] = {
 
 
 def changed(
-    incident: Incident, to: IncidentState, caller: Caller, request: ActionRequest, now: datetime
+    incident: Incident, to: IncidentState, caller: Caller, request: ActionRequest, at: datetime
 ) -> Incident:
-    """The incident after the action; its version is raised by the database."""
+    """The incident after the action done at this time; its version is raised by the database."""
     writer = WRITERS.get(request.action)
-    fields = writer(incident, caller, request, now) if writer else {}
+    fields = writer(incident, caller, request, at) if writer else {}
     return replace(incident, state=to, **fields)
 
 
@@ -100,9 +100,15 @@ def target_of(step: Step, incident: Incident) -> IncidentState:
 
 
 def move_clocks(
-    request: ActionRequest, step: Step, facts: Facts, terms: Terms, now: datetime
+    request: ActionRequest,
+    step: Step,
+    facts: Facts,
+    terms: Terms,
+    now: datetime,
+    done_at: datetime | None = None,
 ) -> ClockChanges:
-    """What an action does to the clocks; the pauses of the terms have all ended."""
+    """What an action does to the clocks; the pauses of the terms have all ended. `done_at` as in
+    `clocks.apply_clocks`."""
     if request.action is Action.POSTPONE:
         handling = clocks.running(facts.deadlines, ClockKind.HANDLE)
         assert handling is not None, "the guard asked for a running handling clock"
@@ -111,7 +117,7 @@ def move_clocks(
         assert facts.merge is not None, "the guard asked for one"
         return merging.restart(facts.merge, facts.deadlines)
     carried = _carried_over(request, facts, terms)
-    return clocks.apply_clocks(step.clocks, facts.deadlines, now, terms, carried)
+    return clocks.apply_clocks(step.clocks, facts.deadlines, now, terms, carried, done_at)
 
 
 def _carried_over(request: ActionRequest, facts: Facts, terms: Terms) -> Limit | None:

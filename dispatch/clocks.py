@@ -94,12 +94,15 @@ def apply_clocks(
     now: datetime,
     by: Terms,
     carried_over: Limit | None = None,
+    done_at: datetime | None = None,
 ) -> ClockChanges:
-    """Carry out a step's clock orders; `carried_over` is what a returned squad has left."""
+    """Carry out a step's clock orders; `carried_over` is what a returned squad has left,
+    `done_at` when the step was taken if it is only heard of now: what is met was met then, and
+    what starts or stops does so now, for nobody could know of it before."""
     changes = ClockChanges()
     for deadline in (d for d in deadlines if d.runs):
         if deadline.kind in order.met:
-            _meet(changes, deadline, now)
+            _meet(changes, deadline, max(done_at or now, deadline.started_at))
         elif deadline.kind in order.stop or order.stop_all:
             stopped = replace(deadline, stopped_at=now)
             changes.changed.append(stopped)
@@ -179,6 +182,8 @@ def running(deadlines: Sequence[Deadline], kind: ClockKind) -> Deadline | None:
 
 def _meet(changes: ClockChanges, deadline: Deadline, now: datetime) -> None:
     met = replace(deadline, met_at=now)
+    if now <= met.due_at:  # what was said of it before this was heard of does not hold
+        met = replace(met, overdue_at=None)
     changes.changed.append(met)
     changes.tell("met", met, late=now > met.due_at)
 

@@ -11,7 +11,7 @@ from city.alarm import IncidentAlarm, Severity
 from city.category import Category
 from city.clock import ClockKind, Deadline, PauseRow
 from city.errors import Conflict, Forbidden, InvalidInput
-from city.incident import Action, Assignment, Incident, IncidentState, Merge, Role
+from city.incident import VOICE_NOTE, Action, Assignment, Incident, IncidentState, Merge, Role
 from city.person import DUTY_CHIEFS, Caller
 from city.requests import ActionRequest
 from city.squad import Squad
@@ -26,7 +26,7 @@ MAX_POSTPONES = 2
 # A suspension lasts a year at the longest (domain.md 8, [S8]).
 MAX_SUSPENSION = timedelta(days=365)
 # Evidence that is a stored file; the other words of a category are facts checked elsewhere.
-FILE_EVIDENCE = frozenset({"photo_before", "photo_after", "check_photo", "document"})
+FILE_EVIDENCE = frozenset({"photo_before", "photo_after", "check_photo", "document", VOICE_NOTE})
 
 
 @dataclass(frozen=True)

@@ -263,6 +263,21 @@ def actions_of(state: S, role: Role) -> list[A]:
     return [a for (s, a), step in TABLE.items() if s is state and role in step.roles]
 
 
+def field_steps() -> list[dict[str, object]]:
+    """What a squad leader may do in which state, what for, and where it leads: a phone without
+    signal goes on by this. What a duty chief has to let happen leads nowhere yet."""
+    return [
+        {
+            "state": state.value,
+            "action": action.value,
+            "to": (state if Need.DUTY_CHIEF in step.needs else target(step, state, None)).value,
+            "needs": [need.value for need in step.needs],
+        }
+        for (state, action), step in TABLE.items()
+        if Role.SQUAD_LEADER in step.roles
+    ]
+
+
 def target(step: Step, state: S, before: S | None) -> S:
     """The state that a step leads to."""
     if step.to is Same.STATE:

@@ -18,6 +18,10 @@ from city.place import LonLat
 MAX_BYTES = 10 * 1024 * 1024
 # A minute of a phone's film in 720 lines.
 MAX_FILM_BYTES = 20 * 1024 * 1024
+# A quarter of an hour of speech as browsers record it.
+MAX_VOICE_BYTES = 5 * 1024 * 1024
+EBML = b"\x1a\x45\xdf\xa3"
+VOICE_BRANDS = frozenset({b"M4A ", b"M4B "})
 # Larger pictures are refused before they are decoded (40 megapixels is a large phone camera).
 MAX_PIXELS = 50_000_000
 PDF = "application/pdf"
@@ -44,6 +48,8 @@ def inspect_file(content: bytes, media_type: str, zone: tzinfo) -> FileFacts:
     """Check that the content is what it says it is and read its EXIF time and place."""
     if not content:
         raise InvalidInput("file", 0, "is empty")
+    if voice := _voice_type(content, media_type):
+        return _inspect_voice(content, media_type, voice)
     if is_film(content):
         return _inspect_film(content, media_type)
     if len(content) > MAX_BYTES:
@@ -139,6 +145,27 @@ def _upright_jpeg(image: Image.Image) -> bytes:
     out = io.BytesIO()
     upright.save(out, "JPEG", quality=85)
     return out.getvalue()
+
+
+def _voice_type(content: bytes, said: str) -> str | None:
+    """What a recorder of a browser wrote; of MP4, which holds films as well, its own word."""
+    if content.startswith(b"OggS"):
+        return "audio/ogg"
+    if content.startswith(EBML) and b"webm" in content[:64]:
+        return "audio/webm"
+    is_mp4 = content[4:8] == b"ftyp"
+    sounds = content[8:12] in VOICE_BRANDS or (said == "audio/mp4" and is_film(content))
+    return "audio/mp4" if is_mp4 and sounds else None
+
+
+def _inspect_voice(content: bytes, said: str, found: str) -> FileFacts:
+    if len(content) > MAX_VOICE_BYTES:
+        raise InvalidInput("file", len(content), f"is larger than {MAX_VOICE_BYTES} bytes")
+    _same_type(found, said)
+    # A track of pictures begins within the first kilobytes of WebM.
+    if found == "audio/webm" and b"V_" in content[:4096]:
+        raise InvalidInput("media_type", said, "the file has pictures in it")
+    return FileFacts(found)
 
 
 def is_film(content: bytes) -> bool:

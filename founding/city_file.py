@@ -11,6 +11,7 @@ from datetime import time
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from city.act_time import DEFAULT_PHONE_HOURS
 from city.clock import DEFAULT_WINDOWS
 from city.datum import Datum, parse_datum, to_wgs84
 from city.errors import InvalidInput
@@ -21,10 +22,12 @@ from founding.parts import DEFAULT_LEVELS, DISTRICT, District, Fault, Raster, Wi
 CITY_FILE, GRID_FILE = "city.toml", "grid.toml"
 CITY_FIELDS = (
     "code", "name_zh", "name_en", "timezone", "calendar", "windows", "languages", "datum",
-    "datums", "enclaves", "levels", "four_eyes",
+    "datums", "enclaves", "levels", "four_eyes", "phone_hours",
 )  # fmt: skip
 RASTER_FIELDS = ("west", "south", "cell_lon", "cell_lat")
 LANGUAGES = ("zh", "en")
+# An answer to what a phone has sent is kept for two weeks.
+PHONE_HOURS = range(1, 169)
 # The name of a level.
 LEVEL = re.compile(r"\w{1,32}")
 CALENDAR_CODE = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -100,6 +103,7 @@ def read_city_file(content: bytes, faults: list[Fault]) -> CityFile:
         outline={},
         levels=_levels(table),
         four_eyes=_flag(table, "four_eyes"),
+        phone_hours=_phone_hours(table),
     )
     if district.calendar and not CALENDAR_CODE.fullmatch(district.calendar):
         table.fault("calendar", "must be letters, digits, - and _")
@@ -133,6 +137,15 @@ def _flag(table: Table, name: str) -> bool:
     if not isinstance(value, bool):
         table.fault(name, "must be true or false, without quotes")
     return value is True
+
+
+def _phone_hours(table: Table) -> int:
+    value = table.values.get("phone_hours", DEFAULT_PHONE_HOURS)
+    if not isinstance(value, int) or isinstance(value, bool) or value not in PHONE_HOURS:
+        problem = f"must be a whole number of hours, {PHONE_HOURS[0]} to {PHONE_HOURS[-1]}"
+        table.fault("phone_hours", problem)
+        return DEFAULT_PHONE_HOURS
+    return value
 
 
 def _timezone(table: Table) -> str:

@@ -178,6 +178,7 @@ def _city_text(city: City) -> str:
         "datum": "wgs84",
         "levels": list(d.levels),
         "four_eyes": d.four_eyes,
+        "phone_hours": d.phone_hours,
     }
     if any(part.interiors for part in shapely.get_parts(shape(dict(d.outline)))):
         values["enclaves"] = True

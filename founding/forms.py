@@ -35,7 +35,7 @@ MODELS = "models.csv"
 MODEL_COLUMNS = (("name", "text"), ("codec",))
 CITY_COLUMNS = (
     ("code", "name_zh", "name_en"),
-    ("timezone", "calendar", "windows", "languages", "levels", "four_eyes"),
+    ("timezone", "calendar", "windows", "languages", "levels", "four_eyes", "phone_hours"),
 )
 BOUNDARY_COLUMNS = (("file", "geometry"), ())
 OUTLINE_COLUMNS = (("code", "geometry"), ())
@@ -244,6 +244,8 @@ def _value(name: str, cell: str) -> Any:
         return words
     if name == "four_eyes" and text.lower() in ("true", "false"):
         return text.lower() == "true"
+    if name == "phone_hours" and text.isascii() and text.isdigit():
+        return int(text)
     return text
 
 

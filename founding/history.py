@@ -48,7 +48,16 @@ SOURCES: Mapping[str, Source] = {
     "city": Source(
         ("district", "setting"),
         {"district": "code", SETTING: "district"},
-        ("name_zh", "name_en", "timezone", "calendar", "languages", "levels", "four_eyes"),
+        (
+            "name_zh",
+            "name_en",
+            "timezone",
+            "calendar",
+            "languages",
+            "levels",
+            "four_eyes",
+            "phone_hours",
+        ),
     ),
     "boundary": Source(("district",), {"district": "code"}, ("outline",)),
     "calendar": Source(("calendar",), {"work_calendar_day": "code"}),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from typing import Any, Generic, Protocol, TypeVar
 
+from city.act_time import DEFAULT_PHONE_HOURS
 from city.area import Area
 from city.category import Category
 from city.clock import DEFAULT_WINDOWS, Limit
@@ -64,7 +65,8 @@ class Entry(Generic[T]):
 class District:
     """`outline` is a GeoJSON geometry, lon/lat; `calendar` the code of the one its clocks obey;
     `levels` are those of its divisions, from the top; `four_eyes`: a change of gas safety waits
-    for a second person."""
+    for a second person; `phone_hours`: what a phone without signal did so long ago is believed to
+    have been then."""
 
     code: str
     name_zh: str
@@ -75,6 +77,7 @@ class District:
     outline: Mapping[str, Any]
     levels: tuple[str, ...] = DEFAULT_LEVELS
     four_eyes: bool = False
+    phone_hours: int = DEFAULT_PHONE_HOURS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
 
+from city.act_time import DEFAULT_PHONE_HOURS
 from city.clock import DEFAULT_WINDOWS, WorkCalendar
 from city.errors import NotFound
 from db import (
@@ -154,7 +155,10 @@ def _nobody(code: str) -> District:
 
 
 def _district(conn: Connection, row: districts.DistrictRow) -> District:
-    settings = (CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING, FOUR_EYES_SETTING)
+    settings = (
+        CALENDAR_SETTING, LANGUAGES_SETTING, LEVELS_SETTING, FOUR_EYES_SETTING,
+        districts.PHONE_HOURS_SETTING,
+    )  # fmt: skip
     named = districts.find_settings(conn, row.code, settings)
     return District(
         code=row.code,
@@ -166,6 +170,7 @@ def _district(conn: Connection, row: districts.DistrictRow) -> District:
         outline=row.outline,
         levels=tuple(named.get(LEVELS_SETTING, DEFAULT_LEVELS)),
         four_eyes=named.get(FOUR_EYES_SETTING, False),
+        phone_hours=named.get(districts.PHONE_HOURS_SETTING, DEFAULT_PHONE_HOURS),
     )
 
 

@@ -249,6 +249,7 @@ def _write_district(conn: Connection, city: City, changes: Sequence[Change], now
                 LANGUAGES_SETTING: list(d.languages),
                 LEVELS_SETTING: list(d.levels),
                 FOUR_EYES_SETTING: d.four_eyes,
+                districts.PHONE_HOURS_SETTING: d.phone_hours,
             }
             for key, value in named.items():
                 districts.save_setting(conn, d.code, key, value, now)

@@ -140,6 +140,9 @@ class _Draft:
                 self._take_link(change.key["alarm_id"], row)
             case "device":
                 _put(self._part("devices"), change.key["id"], None if row is None else _device(row))
+            case "distress_call":
+                key, over = key_of(change.key.values()), row and row["acknowledged_at"]
+                _put(self._table(change.table), key, None if over else row)
             case "register_definition" | "register_inspection":
                 pass  # as many as a city has years: no screen shows them as they were
             case _:

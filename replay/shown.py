@@ -63,6 +63,42 @@ class Headline:
     closed_today: int
 
 
+@dataclass(frozen=True, slots=True)
+class ShownCall:
+    """A call for help that nobody of the centre has acknowledged."""
+
+    id: int
+    kind: str
+    person: str
+    squad: str
+    incident_id: int | None
+    acted_at: datetime
+    raised_at: datetime
+    heard_at: datetime | None
+    lon: float | None
+    lat: float | None
+
+
+def calls(picture: Picture) -> list[ShownCall]:
+    """All open ones, the oldest first."""
+    rows = sorted(picture.table("distress_call").values(), key=lambda row: int(row["id"]))
+    return [
+        ShownCall(
+            id=row["id"],
+            kind=row["kind"],
+            person=row["person"],
+            squad=row["squad"],
+            incident_id=row["incident_id"],
+            acted_at=moment(row["acted_at"]),
+            raised_at=moment(row["raised_at"]),
+            heard_at=moment(row["heard_at"]) if row["heard_at"] else None,
+            lon=row["lon"],
+            lat=row["lat"],
+        )
+        for row in rows
+    ]
+
+
 def incident(picture: Picture, incident_id: int) -> ShownIncident | None:
     """An open incident; None for one that is over or nobody's."""
     case = picture.cases.get(incident_id)

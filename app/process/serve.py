@@ -109,4 +109,5 @@ def build_ports() -> Ports:
         first_run=first_run,
         lighting=lamps,
         messages=notify_steps,
+        lone_work=dispatch_steps,
     )

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
+from city.act_time import SaidTime
 from city.errors import InvalidInput, NotFound
-from city.incident import FINAL_STATES, IncidentState
+from city.incident import FINAL_STATES, VOICE_TYPES, IncidentState
 from city.requests import ActionRequest, ReportRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
 from dashboard.api.bodies import check_text
-from dashboard.api.params import cursor_key, page, parse_filter, read_args, read_list_query
+from dashboard.api.params import (
+    cursor_key,
+    page,
+    parse_filter,
+    parse_time,
+    read_args,
+    read_list_query,
+    read_sent_at,
+)
 from dashboard.screens.detail import load
 from dashboard.shell.auth import current_caller
 from dashboard.shell.parts import parts
@@ -27,7 +37,9 @@ FILTERS: dict[str, type] = {
     "severity": int, "q": str,
 }  # fmt: skip
 # Only these are shown inside the browser; everything else is a download.
-SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "video/mp4"})
+SHOWN_TYPES = (
+    frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "video/mp4"}) | VOICE_TYPES
+)
 
 incidents = Blueprint("incidents", __name__)
 
@@ -93,7 +105,7 @@ def get_incident(incident_id: int) -> Response:
 def act(incident_id: int) -> Response:
     wanted = read_body(ActionRequest)
     number = known_id("incident", incident_id)
-    return stored_answer(load.act(current_caller(), number, wanted, read_once()))
+    return stored_answer(load.act(current_caller(), number, wanted, read_once(), read_sent_at()))
 
 
 @incidents.get("/incidents/<int:incident_id>/recommendations")
@@ -105,7 +117,8 @@ def recommend(incident_id: int) -> Response:
 
 @incidents.post("/incidents/<int:incident_id>/evidence")
 def add_evidence(incident_id: int) -> Response:
-    """multipart/form-data with `stage` and `file`."""
+    """multipart/form-data with `stage` and `file`; a phone also says when the file was made by its
+    clock (`acted_at`, `clock_offset_ms` as of an action)."""
     stage = check_text("stage", request.form.get("stage", ""))
     file = request.files.get("file")
     if not stage:
@@ -121,8 +134,21 @@ def add_evidence(incident_id: int) -> Response:
             known_id("incident", incident_id),
             (stage, name, check_text("file", file.mimetype), content),
             once,
+            _said_time(),
         )
     )
+
+
+def _said_time() -> SaidTime | None:
+    text = request.form.get("acted_at")
+    if text is None:
+        return None
+    ahead = request.form.get("clock_offset_ms", "")
+    try:
+        offset = timedelta(milliseconds=int(ahead)) if ahead else None
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput("clock_offset_ms", ahead, "must be milliseconds") from error
+    return SaidTime(parse_time("acted_at", text), read_sent_at(), offset)
 
 
 @incidents.get("/incidents/<int:incident_id>/evidence")

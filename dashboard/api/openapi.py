@@ -21,10 +21,14 @@ from city.requests import (
     AssignRequest,
     BrowserRemoveRequest,
     BrowserRequest,
+    CheckInRequest,
     ContactRequest,
+    DistressSeenRequest,
     DrawRequest,
+    DuressRequest,
     EntryChangeRequest,
     EntryRequest,
+    FineRequest,
     InspectionRequest,
     LampCancelRequest,
     LampOrderRequest,
@@ -58,8 +62,19 @@ from city.requests import (
     VersionRequest,
 )
 from city.rule_pages import AppliedTrial, FormAnswer, RuleAnswer, RuleItem, TrialAnswer
+from city.safety import CheckIn, DistressCall
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
-from dashboard.api import incidents, ingest, messages, people, permits, registry, settings, squads
+from dashboard.api import (
+    incidents,
+    ingest,
+    lone_work,
+    messages,
+    people,
+    permits,
+    registry,
+    settings,
+    squads,
+)
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.shapes import (
@@ -378,6 +393,16 @@ OPERATIONS = (
     Operation("post", "/permits/{code}/end",
               "End it early; covers open in a minute are alarms", permits.PermitItem,
               body=PermitEndRequest),
+    Operation("get", "/check-in", "The caller's running check-in", CheckIn, listed=True),
+    Operation("post", "/check-in", "Begin to check in", CheckIn, body=CheckInRequest, status="201"),
+    Operation("post", "/check-in/fine", "I am fine", CheckIn, body=FineRequest),
+    Operation("post", "/check-in/end", "The work alone is over", CheckIn),
+    Operation("get", "/distress-calls", "Calls for help and missed check-ins, newest first",
+              DistressCall, listed=True, query={**PAGING, **_filters(lone_work.FILTERS)}),
+    Operation("post", "/distress-calls", "Call for help", DistressCall, body=DuressRequest,
+              status="201"),
+    Operation("post", "/distress-calls/{id}/acknowledge", "Take a call for help on",
+              DistressCall, body=DistressSeenRequest),
     Operation("get", "/settings", "The parts of the city folder that are tables", PartItem,
               listed=True),
     Operation("get", "/settings/{part}", "A table as it is now", Sheet),
@@ -597,4 +622,7 @@ def _headers(op: Operation) -> list[dict[str, Any]]:
     if op.body is not None and VERSION_FIELD in body_of(op.body).__struct_fields__:
         match = _text("the version the change is meant for, instead of `version`")
         found.append({"name": "If-Match", "in": "header", **match})
+    if op.body is not None and "acted_at" in body_of(op.body).__struct_fields__:
+        sent = _moment("what the clock of `acted_at` says at the sending")
+        found.append({"name": "Sent-At", "in": "header", **sent})
     return found

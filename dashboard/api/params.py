@@ -101,6 +101,13 @@ def parse_time(name: str, text: str) -> datetime:
     return as_utc(name, moment)
 
 
+def read_sent_at() -> datetime | None:
+    """What the clock of a phone said when it sent this request. A header, for a repeated request
+    is the same request though it is sent later."""
+    text = request.headers.get("Sent-At")
+    return None if text is None else parse_time("Sent-At", text)
+
+
 def encode_cursor(key: Sequence[Any]) -> str:
     """Where the next page begins; opaque to clients."""
     return base64.urlsafe_b64encode(msgspec.json.encode(list(key))).decode().rstrip("=")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,8 +10,6 @@ import flask
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from city.person import Caller
-from city.reading import METRICS
 from dashboard.screens.alarms import page as alarms
 from dashboard.screens.approvals import page as approvals
 from dashboard.screens.cases import page as cases
@@ -30,19 +27,15 @@ from dashboard.screens.registers import page as registers
 from dashboard.screens.review import page as review
 from dashboard.screens.rules import page as rules
 from dashboard.screens.settings import page as settings
-from dashboard.screens.squad import page as squad
 from dashboard.screens.wall import page as wall
 from dashboard.shell import assets, frame, i18n, ids, theme
 from dashboard.shell.auth import current_caller
 from dashboard.shell.frame import View
-from dashboard.shell.i18n.times import TIMEZONE
-from dashboard.shell.parts import parts as server_parts
-from db.categories import list_in_force
-from db.pool import transaction
+from dashboard.shell.page_data import page_json
 
 LAYOUTS: dict[str, Callable[[View], Component]] = {
     "wall": wall.layout, "console": console.layout, "alarms": alarms.layout,
-    "squad": squad.layout, "kpi": kpi.layout,
+    "kpi": kpi.layout,
     "devices": devices.layout, "operations": operations.layout,
     "quarantine": quarantine.layout, "people": people.layout, "manual": manual.layout,
     **{f"manual/{role}": partial(manual.layout, role=role) for role in manual.ROLES},
@@ -92,31 +85,6 @@ class GridwardenApp(Dash):
         )
 
 
-def page_json(caller: Caller, lang: str, shade: str, worker: str) -> str:
-    """What the browser's scripts need before Dash has drawn anything. A data block: no script
-    runs, so the content security policy needs no exception for it."""
-    with transaction(server_parts().pool) as conn:
-        categories = [
-            [row.code, row.name_zh, row.name_en] for row in list_in_force(conn, caller.district)
-        ]
-    page = {
-        "lang": lang,
-        "theme": shade,
-        "timezone": TIMEZONE,
-        "worker": worker,
-        "user": {
-            "name": caller.name,
-            "role": caller.role,
-            "squad": caller.squad,
-            "within": None if caller.within is None else list(caller.within.names),
-        },
-        "units": {metric.name: metric.unit for metric in METRICS.values()},
-        "categories": categories,
-        "texts": dict(i18n.texts(lang).entries),
-    }
-    return json.dumps(page, ensure_ascii=False).replace("<", "\\u003c")
-
-
 def mount(server: flask.Flask) -> Dash:
     """Put each screen at its name; `/` leads to the own one."""
     app = GridwardenApp(
@@ -133,7 +101,7 @@ def mount(server: flask.Flask) -> Dash:
     assets.serve_assets(app, server)
     server.before_request(redirect_home)
     register_frame(app, str(server.config.get("TILE_URL") or ""))
-    for page in (console, squad, kpi, devices, operations, quarantine, people):
+    for page in (console, kpi, devices, operations, quarantine, people):
         page.register(app)
     return app
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from flask import Flask, Response, current_app, g, redirect, request, session
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
@@ -29,9 +29,19 @@ SESSION_IDLE = timedelta(days=7)
 SESSION_COOKIE = "session"
 CSRF_COOKIE = "_csrf_token"
 CSRF_HEADER = "X-CSRFToken"
+SENDER_HEADER = "Sent-As"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_PATHS = frozenset(
-    {"/login", "/setup", "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"}
+    {
+        "/login",
+        "/setup",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/api/v1/openapi.json",
+        "/squad/manifest.webmanifest",
+        "/squad/worker.js",
+    }
 )
 OPEN_FOLDERS = ("/assets/", "/_dash-component-suites/", "/notify/")
 # What a browser says of a message that it has; the link in the message is its right to.
@@ -135,7 +145,7 @@ def guard() -> Any:
         return None
     header = request.headers.get("Authorization", "")
     if header:
-        _guard_token(header)
+        _check_sender(_guard_token(header))
         _take_upload_place()
         check_open(g.caller)
         return _refuse_unknown_path()
@@ -149,8 +159,16 @@ def guard() -> Any:
         refuse_foreign_origin()
         _take_upload_place()
         _check_csrf(key)
+    _check_sender(caller)
     check_open(caller)
     return _refuse_unknown_path()
+
+
+def _check_sender(caller: Caller) -> None:
+    """What one person has done on a phone is never sent in the session of another."""
+    sender = request.headers.get(SENDER_HEADER)
+    if sender is not None and unquote(sender) != caller.name:
+        raise Unauthenticated(f"{unquote(sender)} did this, and {caller.name} is signed in")
 
 
 def _take_upload_place() -> None:
@@ -180,12 +198,13 @@ def _clear_cookies() -> None:
         g.clear_csrf = True
 
 
-def _guard_token(header: str) -> None:
+def _guard_token(header: str) -> Caller:
     scheme, _, token = header.partition(" ")
     caller = parts().gate.caller(token.strip()) if scheme.lower() == "bearer" else None
     if caller is None:
         raise Unauthenticated("this token is not known or was revoked")
     g.caller, g.key = caller, token.strip()
+    return caller
 
 
 def _refuse_unknown_path() -> None:
@@ -243,8 +262,8 @@ def content_security_policy(script_hashes: Iterable[str], tile_url: str) -> str:
         f"default-src 'self'; script-src {scripts}; "
         "style-src 'self' 'unsafe-inline'; "
         f"img-src 'self' data: blob:{tile_server}; font-src 'self' data:; "
-        "worker-src 'self' blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'self'; "
-        "form-action 'self'; object-src 'none'"
+        "media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self'; "
+        "frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'"
     )
 
 

@@ -27,6 +27,10 @@ OPEN_ENDPOINTS = frozenset(
         "messages.list_channels", "messages.list_deliveries", "messages.remove_browser",
         "messages.send_test", "messages.set_contact",
         "registry.list_identities",
+        # Who calls for help is looked after by whoever sees it first.
+        "lone_work.acknowledge", "lone_work.begin", "lone_work.call", "lone_work.end",
+        "lone_work.fine", "lone_work.my_check_in",
+        "phone", "phone_tasks",
         "squads.list_squads",
         "video.list_video_events", "video.queue", "video.review", "video.snapshot",
         "video.take_back",
@@ -39,7 +43,7 @@ CALLBACKS = "/_dash-update-component"
 # By the first component that a callback writes.
 OPEN_CALLBACKS = frozenset(
     {
-        ids.CONTENT, ids.DETAIL, ids.VIDEO_LIST, ids.TASKS, ids.KPI_DATES_BOX, ids.KPI_BODY,
+        ids.CONTENT, ids.DETAIL, ids.VIDEO_LIST, ids.KPI_DATES_BOX, ids.KPI_BODY,
         ids.KPI_TREND, ids.DEVICES_TABLE, ids.DEVICES_OUT, f"{ids.DEVICES_COUNT}-registry",
     }
 )  # fmt: skip

@@ -149,19 +149,17 @@ def obstacles(action: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [w for w in action.get("waiting_for", ()) if w["code"] not in FILE_STAGES]
 
 
-def render_actions(t: Texts, incident: Mapping[str, Any], *, keys: bool) -> Component:
+def render_actions(t: Texts, incident: Mapping[str, Any]) -> Component:
     """Buttons for what may be done now, the main road first; then what waits, and for what."""
     offered = [*incident["steps"], *incident["waiting"]]
     offered.sort(key=lambda a: (bool(obstacles(a)), Action(a["action"]) not in MAIN_ACTIONS))
     return html.Div(
-        [render_action(t, incident, action, keys=keys) for action in offered],
+        [render_action(t, incident, action) for action in offered],
         className="gw-actions",
     )
 
 
-def render_action(
-    t: Texts, incident: Mapping[str, Any], action: Mapping[str, Any], *, keys: bool
-) -> Component:
+def render_action(t: Texts, incident: Mapping[str, Any], action: Mapping[str, Any]) -> Component:
     """One button; the browser reads from it what to ask for and what to send."""
     name, waits = Action(action["action"]), obstacles(action)
     label = t(f"action.{name}")
@@ -170,21 +168,20 @@ def render_action(
             [html.B(label), " ", t("action.waits", why=waiting_text(t, waits))],
             className="gw-waiting",
         )
-    content: list[Any] = [label]
-    attributes: dict[str, Any] = {
-        "data-action": name.value,
-        "data-fields": " ".join(action_fields(incident, action)),
-    }
-    if action.get("duty_chief"):
-        attributes["data-note"] = t("action.asks_chief")
-    if keys:
-        content.append(html.Kbd(ACTION_KEYS[name].upper()))
-        attributes |= {"data-key": ACTION_KEYS[name], "aria-keyshortcuts": ACTION_KEYS[name]}
+    asks = {"data-note": t("action.asks_chief")} if action.get("duty_chief") else {}
     return html.Button(
-        content,
+        [label, html.Kbd(ACTION_KEYS[name].upper())],
         type="button",
         className="gw-button primary" if name in MAIN_ACTIONS else "gw-button",
-        **attributes,
+        **extra(
+            {
+                "data-action": name.value,
+                "data-fields": " ".join(action_fields(incident, action)),
+                "data-key": ACTION_KEYS[name],
+                "aria-keyshortcuts": ACTION_KEYS[name],
+                **asks,
+            }
+        ),
     )
 
 
@@ -342,9 +339,22 @@ def event_note(t: Texts, event: Mapping[str, Any]) -> str:
         t.word("evidence", payload.get("stage")),
         t.word("clock", payload.get("clock")),
         payload.get("device"),
+        act_time_text(t, payload),
         t("similar.of", number=payload["similar_to"]) if payload.get("similar_to") else "",
     ]
     return " · ".join(str(part) for part in parts if part)
+
+
+def act_time_text(t: Texts, payload: Mapping[str, Any]) -> str:
+    """When it was done by the phone of whoever did it, or why that is not believed; the browser's
+    `gw.actTime` says the same."""
+    if not payload.get("acted_at"):
+        return ""
+    if payload.get("acted_at_doubt"):
+        why = t.word("act_doubt", payload["acted_at_doubt"])
+        return t("acted.doubt", said=day_and_clock(payload["acted_at_said"]), why=why)
+    key = "acted.corrected" if payload.get("phone_clock_off_s") else "acted.at"
+    return t(key, at=day_and_clock(payload["acted_at"]))
 
 
 def render_raw(raw: bytes, shown: Readable, class_name: str = "") -> list[Component]:

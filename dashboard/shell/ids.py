@@ -50,11 +50,6 @@ VIDEO_TICK = "video-tick"  # store: changes when the list of video events should
 VIDEO_LIST = "video-list"
 VIDEO_COUNT = "video-count"
 
-# Squad
-TASKS_TICK = "tasks-tick"
-TASKS = "tasks"
-SQUAD_NAME = "squad-name"
-
 # KPI
 KPI_PERIOD = "kpi-period"
 KPI_DATES = "kpi-dates"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
+from city.act_time import SaidTime
 from city.approval import Approval
 from city.first_run import FirstRun, Outlook
 from city.lighting import LampPicture, NightOfStreet
@@ -37,6 +38,7 @@ from city.scope import Scope
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
 from dashboard.shell.alarm_ports import AlarmSteps, ProposalSteps, ShelvingSteps
+from dashboard.shell.field_ports import LoneWorkSteps
 from dashboard.shell.message_ports import MessageSteps
 from dashboard.shell.rule_ports import PermitSteps, RuleSteps
 from db.kpi_publications import Edition
@@ -54,6 +56,8 @@ class IncidentView(Protocol):
 
 class IncidentSteps(Protocol):
     """`dispatch.steps`."""
+
+    def field_steps(self) -> Sequence[Mapping[str, Any]]: ...
 
     def report(
         self, conn: Connection, caller: Caller, request: ReportRequest, now: datetime
@@ -83,6 +87,7 @@ class IncidentSteps(Protocol):
         media_type: str,
         content: bytes,
         now: datetime,
+        said: SaidTime | None = None,
     ) -> int: ...
 
     def find_cases(
@@ -107,6 +112,7 @@ class CaseSteps(Protocol):
         incident_id: int,
         request: ActionRequest,
         now: datetime,
+        sent_at: datetime | None = None,
     ) -> Approval | None: ...
 
 
@@ -462,4 +468,5 @@ class Ports:
     permits: PermitSteps
     first_run: FirstRunSteps
     lighting: LightingSteps
+    lone_work: LoneWorkSteps
     messages: MessageSteps

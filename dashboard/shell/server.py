@@ -19,6 +19,7 @@ from dashboard.api.ingest import ingest
 from dashboard.api.kpi import kpi
 from dashboard.api.lighting import lighting
 from dashboard.api.live import live
+from dashboard.api.lone_work import lone_work
 from dashboard.api.messages import messages
 from dashboard.api.openapi import openapi
 from dashboard.api.people import people
@@ -29,6 +30,7 @@ from dashboard.api.rules import rules
 from dashboard.api.settings import settings
 from dashboard.api.squads import squads
 from dashboard.api.video import video
+from dashboard.screens.squad.page import add_phone
 from dashboard.shell import app as screens
 from dashboard.shell import auth, message_links, second_factor, setup, sign_in, tour
 from dashboard.shell.gate import Gate
@@ -102,10 +104,11 @@ def create_server(
     setup.add_setup(server, redis)
     tour.add_tour(server)
     message_links.add_message_links(server)
+    add_phone(server)
     for blueprint in (
         *(devices, alarms, incidents, squads, categories, kpi, ingest),
         *(video, events, registry, registers, gateways, people, settings, approvals),
-        *(lighting, rules, permits, messages, openapi),
+        *(lighting, rules, permits, lone_work, messages, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health, labels):

@@ -18,7 +18,7 @@ from dashboard.shell.stages import Fault
 from db.kpi import KpiRow
 from replay import shown
 from replay.picture import CASE_PARTS, Change, Picture, apply_all, changes_of
-from replay.shown import Headline, ShownAlarm, ShownIncident
+from replay.shown import Headline, ShownAlarm, ShownCall, ShownIncident
 
 
 def ms(at: datetime | None) -> int | None:
@@ -104,6 +104,25 @@ def squad_json(row: Squad, now: datetime, zone: ZoneInfo) -> list[Any]:
         row.is_on_duty(now.astimezone(zone)),
         row.open_incidents,
         row.kind,
+    ]
+
+
+def calls_json(rows: Iterable[ShownCall]) -> list[dict[str, Any]]:
+    """Calls for help that nobody has acknowledged."""
+    return [
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "person": row.person,
+            "squad": row.squad,
+            "incident_id": row.incident_id,
+            "acted": ms(row.acted_at),
+            "raised": ms(row.raised_at),
+            "heard": ms(row.heard_at),
+            "lon": row.lon,
+            "lat": row.lat,
+        }
+        for row in rows
     ]
 
 
@@ -251,7 +270,11 @@ def tell(screen: Screen, touched: Touched, now: datetime) -> dict[str, Any]:
         screen.incidents.pop(incident_id, None)
     for alarm_id in alarms_gone:
         screen.alarms.pop(alarm_id, None)
+    calls: dict[str, Any] = {}
+    if "distress_call" in touched.tables:
+        calls["calls"] = calls_json(shown.calls(screen.picture))
     return {
+        **calls,
         "t": "ev",
         "rev": screen.rev,
         "now": ms(now),
@@ -313,6 +336,7 @@ class SnapshotParts:
         head = {"rev": screen.rev, "now": ms(now), "demo": screen.demo}
         tail = {
             "squads": list(screen.squads.values()),
+            "calls": calls_json(shown.calls(screen.picture)),
             "kpi": screen.kpi,
             "latency": {"sensor_to_commit_ms_p50": latency_ms},
             "faults": faults_json(faults),

@@ -1,5 +1,5 @@
 -- Messages to people: channels, how a person is reached, who is signed in, and every delivery.
--- depends: 0041_divisions_bound
+-- depends: 0049_safety_of_squads
 
 CREATE TABLE message_channel (
     district    text NOT NULL REFERENCES district,

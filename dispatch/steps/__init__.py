@@ -4,9 +4,18 @@ Lock order everywhere: hand-over row, opening lock, incident rows by id, the res
 event log last.
 """
 
+from dispatch.machine import field_steps
 from dispatch.steps.acting import act, act_approved, waits_for_duty_chief
 from dispatch.steps.alarms import take_alarm_change
 from dispatch.steps.evidence import add_evidence, take_late_picture
+from dispatch.steps.lone_work import (
+    acknowledge_call,
+    begin_check_in,
+    call_for_help,
+    end_check_in,
+    say_fine,
+    tick_check_ins,
+)
 from dispatch.steps.publishing import publish, publish_due, restate
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
@@ -14,17 +23,24 @@ from dispatch.steps.ticking import tick_deadlines, watch_alarms
 from dispatch.steps.viewing import rank_squads, view
 
 __all__ = [
+    "acknowledge_call",
     "act",
     "act_approved",
     "add_evidence",
+    "begin_check_in",
+    "call_for_help",
+    "end_check_in",
+    "field_steps",
     "find_cases",
     "publish",
     "publish_due",
     "rank_squads",
     "report",
     "restate",
+    "say_fine",
     "take_alarm_change",
     "take_late_picture",
+    "tick_check_ins",
     "tick_deadlines",
     "view",
     "waits_for_duty_chief",

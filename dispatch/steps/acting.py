@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from city.act_time import ActTime, SaidTime
 from city.clock import ClockKind, Deadline, Pause
-from city.errors import NotFound
+from city.errors import InvalidInput, NotFound
 from city.event import NewEvent
-from city.incident import Action, Incident, IncidentState, Source
+from city.incident import Action, Incident, IncidentState, Role, Source
 from city.person import Caller, system_caller
 from city.requests import ActionRequest
 from db import alarm_changes, assignments, deadlines, incidents, places, squads
+from db.districts import longest_phone_wait
 from db.events import append_events
 from db.pool import Connection
 from db.scopes import refuse_outside
+from dispatch.act_time import FIELD_ACTIONS, judge_time, last_step_at
 from dispatch.changes import changed, end_of_pause, move_clocks, target_of
 from dispatch.clocks import ClockChanges
 from dispatch.guard import admit, admit_asking, needs_duty_chief
@@ -27,12 +30,18 @@ from dispatch.steps.telling import action_told, calendar_warnings, notices
 
 
 def act(
-    conn: Connection, caller: Caller, incident_id: int, request: ActionRequest, now: datetime
+    conn: Connection,
+    caller: Caller,
+    incident_id: int,
+    request: ActionRequest,
+    now: datetime,
+    sent_at: datetime | None = None,
 ) -> None:
     """Do one action on one incident, or raise and change nothing. One that a duty chief has to
-    let happen is refused: `waits_for_duty_chief` says so beforehand."""
+    let happen is refused: `waits_for_duty_chief` says so beforehand. `sent_at` is the phone's time
+    of sending, where the request has its time of the act."""
     incident = lock(conn, caller, incident_id, request)
-    append_events(conn, perform(conn, caller, incident, request, now))
+    append_events(conn, perform(conn, caller, incident, request, now, sent_at=sent_at))
 
 
 def lock(conn: Connection, caller: Caller, incident_id: int, request: ActionRequest) -> Incident:
@@ -87,25 +96,50 @@ def perform(
     request: ActionRequest,
     now: datetime,
     approved_by: str = "",
+    sent_at: datetime | None = None,
 ) -> list[NewEvent]:
     """The same on an incident that is locked already; gives the events to append."""
     loaded = load(conn, incident, now, request)
     step = admit(incident, caller, request, loaded.facts, now, approved_by)
+    acted = _time_of(conn, caller, incident, request, now, sent_at)
+    at = acted.at if acted else now
     noticed, looked_at = notice_clocks(conn, incident, loaded, now)
     loaded = replace(loaded, facts=replace(loaded.facts, deadlines=looked_at))
     to = target_of(step, incident)
-    after = changed(incident, to, caller, request, now)
+    after = changed(incident, to, caller, request, at)
     incidents.update_incident(conn, after)
-    moved = _move_clocks(conn, incident, request, step, loaded, now)
+    moved = _move_clocks(conn, incident, request, step, loaded, now, at)
     done = Done(caller, incident, after, request, loaded, moved, now, approved_by)
     more = _follow_up(conn, done)
     known_until = loaded.terms.calendar.known_until.isoformat()
     return [
         *noticed,
-        action_told(incident, after, caller, request, moved, now, approved_by),
+        action_told(incident, after, caller, request, moved, now, approved_by, acted),
         *calendar_warnings(after, moved, known_until, caller, now),
         *more,
     ]
+
+
+def _time_of(
+    conn: Connection,
+    caller: Caller,
+    incident: Incident,
+    request: ActionRequest,
+    now: datetime,
+    sent_at: datetime | None,
+) -> ActTime | None:
+    """When it was done, where the request says so; only a squad's own acts may."""
+    if request.acted_at is None:
+        return None
+    if caller.role is not Role.SQUAD_LEADER or request.action not in FIELD_ACTIONS:
+        problem = "is taken from a squad leader about what the squad did on the way and on site"
+        raise InvalidInput("acted_at", request.acted_at.isoformat(), problem)
+    ahead = request.clock_offset_ms
+    offset = None if ahead is None else timedelta(milliseconds=ahead)
+    said = SaidTime(request.acted_at, sent_at, offset)
+    return judge_time(
+        said, now, last_step_at(incident), longest_phone_wait(conn, incident.district)
+    )
 
 
 def recall(
@@ -153,11 +187,12 @@ def _move_clocks(
     step: Step,
     loaded: Loaded,
     now: datetime,
+    done_at: datetime,
 ) -> ClockChanges:
     terms = loaded.terms
     if request.action is Action.RESUME:
         terms = replace(terms, pauses=_end_pause(conn, incident.id, loaded, now))
-    changes = move_clocks(request, step, loaded.facts, terms, now)
+    changes = move_clocks(request, step, loaded.facts, terms, now, done_at)
     for deadline in changes.changed:
         deadlines.update_deadline(conn, deadline)
     for deadline in changes.new:

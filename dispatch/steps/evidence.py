@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import replace
 from datetime import datetime
 
+from city.act_time import SaidTime
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.event import NewEvent
-from city.incident import Incident, Role
+from city.incident import VOICE_NOTE, VOICE_TYPES, Incident, Role
 from city.person import Caller, system_caller
 from city.place import distance_m
 from db import evidence, incidents, places, video_snapshots
+from db.districts import longest_phone_wait
 from db.events import append_events
 from db.evidence import NewEvidence
 from db.pool import Connection, is_away
 from db.scopes import refuse_outside
 from db.video_snapshots import OwedPicture, StoredSnapshot
+from dispatch.act_time import judge_time
 from dispatch.guard import FILE_EVIDENCE, allowed, current_state
 from dispatch.photos import FileFacts, inspect_file
 from dispatch.steps.telling import evidence_told
@@ -38,13 +42,20 @@ def add_evidence(
     media_type: str,
     content: bytes,
     now: datetime,
+    said: SaidTime | None = None,
 ) -> int:
-    """Store a file once and give its id; the same file again changes nothing."""
+    """Store a file once and give its id; the same file again changes nothing. `said` is when it
+    was made by the phone's clock, where the file itself does not tell."""
     incident = incidents.find(conn, incident_id, caller.district)
     refuse_outside(conn, caller.scope, incident)
     _check(incident, caller, stage)
     zone = places.zone_of(conn, incident.district)
     facts = inspect_file(content, media_type, zone)
+    _same_kind(stage, facts)
+    if said is not None and facts.taken_at is None:
+        longest = longest_phone_wait(conn, incident.district)
+        made = judge_time(said, now, incident.opened_at, longest)
+        facts = replace(facts, taken_at=None if made.doubt else made.at)
     new = _row(incident, caller, stage, filename, content, facts, now)
     evidence_id, is_new = evidence.insert_evidence(conn, new)
     if is_new:
@@ -130,6 +141,13 @@ def _check(incident: Incident, caller: Caller, stage: str) -> None:
             current=current_state(incident),
             allowed=allowed(incident, caller),
         )
+
+
+def _same_kind(stage: str, facts: FileFacts) -> None:
+    """What is heard is a voice note, and nothing else is one."""
+    if (stage == VOICE_NOTE) != (facts.media_type in VOICE_TYPES):
+        problem = f"a {stage} cannot be {facts.media_type}"
+        raise InvalidInput("file", facts.media_type, problem)
 
 
 def _row(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from city.act_time import ActTime
 from city.clock import Deadline
 from city.event import NewEvent
 from city.incident import Incident
@@ -73,8 +74,9 @@ def action_told(
     moved: ClockChanges,
     now: datetime,
     approved_by: str = "",
+    acted: ActTime | None = None,
 ) -> NewEvent:
-    """The event of one action."""
+    """The event of one action; its own time is that of the receipt."""
     return event(
         after,
         EVENT_KINDS[request.action],
@@ -92,7 +94,20 @@ def action_told(
         approved_by=approved_by,
         category=request.category,
         clocks=moved.told,
+        **time_told(acted, request.acted_at),
     )
+
+
+def time_told(done: ActTime | None, said: datetime | None) -> dict[str, Any]:
+    """What an event says of when it was done, beside its own time, which is that of the receipt."""
+    if done is None or said is None:
+        return {}
+    return {
+        "acted_at": done.at.isoformat(),
+        "acted_at_said": said.isoformat() if done.doubt or done.clock_off else None,
+        "acted_at_doubt": done.doubt.value if done.doubt else None,
+        "phone_clock_off_s": round(done.clock_off.total_seconds()) or None,
+    }
 
 
 def notices(

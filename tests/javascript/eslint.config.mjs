@@ -4,7 +4,7 @@ import js from '@eslint/js';
 import globals from 'globals';
 
 const LIBRARIES = { L: 'readonly', React: 'readonly', dash_ag_grid: 'readonly' }; // brought by Dash
-const WORKER = 'dashboard/shell/assets/live-worker.js';
+const WORKERS = ['dashboard/shell/assets/live-worker.js', 'dashboard/screens/squad/worker.js'];
 
 const rules = {
   ...js.configs.recommended.rules,
@@ -30,13 +30,13 @@ export default [
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['dashboard/**/*.js'],
-    ignores: [WORKER],
+    ignores: WORKERS,
     languageOptions: { ecmaVersion: 2022, sourceType: 'script', globals: { ...globals.browser, ...LIBRARIES } },
     rules: { ...rules, strict: ['error', 'function'], 'no-implicit-globals': 'error' },
   },
   {
-    files: [WORKER],
-    languageOptions: { ecmaVersion: 2022, sourceType: 'script', globals: { ...globals.worker, onconnect: 'writable' } },
+    files: WORKERS,
+    languageOptions: { ecmaVersion: 2022, sourceType: 'script', globals: { ...globals.worker, ...globals.serviceworker, onconnect: 'writable' } },
     rules: { ...rules, strict: ['error', 'global'] },
   },
   {

@@ -175,6 +175,7 @@
   gw.screens.console = function () {
     gw.showOnMap();
     gw.showStatus();
+    gw.showCalls(true);
     whenGrid(startGrid);
     const flood = () => gw.showFlood($('console-flood'), 8);
     gw.showSound();

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from city.act_time import SaidTime
 from city.incident import ListedIncident
 from city.person import Caller
 from city.requests import ActionRequest, ReportRequest
@@ -78,13 +79,17 @@ def recommendations(caller: Caller, incident_id: int) -> list[dict[str, Any]]:
 
 
 def act(
-    caller: Caller, incident_id: int, request: ActionRequest, once: Once | None
+    caller: Caller,
+    incident_id: int,
+    request: ActionRequest,
+    once: Once | None,
+    sent_at: datetime | None = None,
 ) -> StoredAnswer:
     """Act on an incident; answers with its new state, or 202 with the request where a duty chief
-    has to let it happen. Raises `city.errors`."""
+    has to let it happen. `sent_at`: by the clock of the phone. Raises `city.errors`."""
 
     def work(conn: Connection, now: datetime) -> Any:
-        asked = parts().ports.cases.act(conn, caller, incident_id, request, now)
+        asked = parts().ports.cases.act(conn, caller, incident_id, request, now, sent_at)
         if asked is not None:
             return StoredAnswer(ACCEPTED, as_plain(WaitingAnswer.of(asked)))
         return facts_of(conn, caller, incident_id, now)
@@ -103,12 +108,18 @@ def report(caller: Caller, request: ReportRequest, once: Once | None) -> StoredA
 
 
 def add_evidence(
-    caller: Caller, incident_id: int, file: tuple[str, str, str, bytes], once: Once | None
+    caller: Caller,
+    incident_id: int,
+    file: tuple[str, str, str, bytes],
+    once: Once | None,
+    said: SaidTime | None = None,
 ) -> StoredAnswer:
-    """Keep a photo or document (stage, name, media type, content); answers with the incident."""
+    """Keep a photo or document (stage, name, media type, content); answers with the incident.
+    `said`: when it was taken by the phone's clock, where the file does not say so."""
 
     def work(conn: Connection, now: datetime) -> Any:
-        evidence_id = parts().ports.incidents.add_evidence(conn, caller, incident_id, *file, now)
+        add = parts().ports.incidents.add_evidence
+        evidence_id = add(conn, caller, incident_id, *file, now, said)
         return {"evidence_id": evidence_id, **facts_of(conn, caller, incident_id, now)}
 
     return change(caller, work, once=once, status=CREATED)

@@ -9,7 +9,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from city.alarm import AlarmState, Severity
-from city.incident import FINAL_STATES, Action, IncidentState, Role
+from city.incident import FINAL_STATES, VOICE_TYPES, Action, IncidentState, Role
 from dashboard.api.alarms import MAY_CHANGE
 from dashboard.screens.detail.told import render_told
 from dashboard.screens.devices.load import CHANGERS
@@ -53,7 +53,7 @@ def render_detail(
     sections = [
         render_head(t, incident),
         *render_requests(t, incident),
-        render_actions(t, incident, keys=True),
+        render_actions(t, incident),
         render_merged(t, incident),
         render_similar(t, incident),
         render_alarms(t, incident, role),
@@ -290,7 +290,7 @@ def render_latch(t: Texts, alarm: Mapping[str, Any]) -> list[Component]:
     return [html.Small(t("alarms.releasable_from", at=at, who=who))]
 
 
-def render_help(t: Texts, text: Mapping[str, Any] | None, *, is_open: bool = True) -> Component:
+def render_help(t: Texts, text: Mapping[str, Any] | None) -> Component:
     """What to do about an alarm, as its rule says it; that it says nothing, if so."""
     if not text:
         return html.P(t("help.none"), className="gw-panel-note")
@@ -298,7 +298,7 @@ def render_help(t: Texts, text: Mapping[str, Any] | None, *, is_open: bool = Tru
     for part in ("action", "cause", "consequence"):
         rows += [html.Dt(t(f"help.{part}")), html.Dd(t.pick(text, part))]
     summary = html.Summary(t("help.minutes", n=text["minutes"]))
-    return html.Details([summary, html.Dl(rows)], className="gw-help-text", open=is_open)
+    return html.Details([summary, html.Dl(rows)], className="gw-help-text", open=True)
 
 
 def alarm_verbs(alarm: Mapping[str, Any], role: Role) -> list[str]:
@@ -488,11 +488,13 @@ def render_evidence(t: Texts, incident: Mapping[str, Any]) -> Component:
 
 
 def render_file(media_type: str, url: str, label: str) -> Component:
-    """A picture that opens, a film that plays where it stands, or the name of a document."""
+    """A picture that opens, a film or voice that plays where it is, or the name of a document."""
     if media_type == "video/mp4":
         return html.Video(
             src=url, controls=True, preload="metadata", **extra({"aria-label": label})
         )
+    if media_type in VOICE_TYPES:
+        return html.Audio(src=url, controls=True, preload="none", **extra({"aria-label": label}))
     inside = html.Img(src=url, alt=label) if media_type.startswith("image/") else label
     return html.A(inside, href=url, target="_blank", rel="noopener")
 

@@ -1,263 +1,132 @@
-"""The squad's phone: my tasks, where to go, and one large button for the next step."""
+"""The squad's phone: a page that opens without a server. No Dash here, whose layout and callbacks
+need one: the skeleton is a template, the rest is drawn by the scripts beside this file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gzip
+import json
 from typing import Any
 
-from dash import Dash, Input, Output, dcc, html
-from dash.development.base_component import Component
+import flask
 
-from dashboard.screens.detail.page import (
-    closing_text,
-    place_text,
-    render_evidence,
-    render_help,
-    render_photo_buttons,
-)
-from dashboard.screens.squad.load import my_tasks
-from dashboard.shell import frame, ids
-from dashboard.shell.components import (
-    extra,
-    reason_text,
-    render_actions,
-    render_clock,
-    render_empty,
-    render_requests,
-    render_severity,
-    render_timeline,
-)
-from dashboard.shell.frame import View
-from dashboard.shell.i18n import Texts
+from city.incident import Role
+from dashboard.screens.squad.load import phone_picture
+from dashboard.shell import assets, frame, theme
+from dashboard.shell.auth import current_caller, requires
+from dashboard.shell.i18n import CHINESE, texts
+from dashboard.shell.packing import GZIP_LEVEL
+from dashboard.shell.page_data import page_json
+from dashboard.shell.plain_json import as_plain
 
-# After these the squad's part is done; the task moves below the others.
-DONE_STATES = frozenset({"handled", "checking"})
-PHOTOS = ("photo_before", "photo_after")
+SCREEN = "squad"
+PATH = "/squad"
+# In the order in which they run.
+SCRIPTS = (
+    "0-base.js", "send.js", "forms.js", "live.js", "status.js", "detail.js", "citymap-paint.js",
+    "citymap.js", "citymap-live.js", "squad-store.js", "squad-outbox.js", "squad-photo.js",
+    "squad-voice.js", "squad-cards.js", "squad-maps.js", "squad-alone.js", "squad.js",
+)  # fmt: skip
+# Run when somebody looks at the map: the library of the other screens, and what draws into it.
+MAP_SCRIPTS = (*assets.LIBRARIES, "citymap-leaflet.js")
+STYLES = ("theme.css", "board.css", "console.css", "alarms.css", "squad.css")
+ICONS = {"squad-icon-192.png": "192x192", "squad-icon-512.png": "512x512"}
+# What a phone says; the whole catalogue would be the largest part of the page.
+TEXT_AREAS = (
+    "squad.", "phone.", "act_doubt.", "acted.", "compass.", "action.", "state.", "clock.",
+    "standing.", "severity.", "severity_mark.", "evidence.", "event.", "field.", "error.",
+    "photo.", "link.", "fault.", "time.", "value.", "metric.", "reason.", "likely_cause.",
+    "help.", "refusal.", "alarm.", "map.", "device_state.", "kind.", "squad_kind.", "actor.",
+    "cause.", "demo.", "weekday.", "wall.", "place.", "close_dialog", "cancel_dialog", "sending",
+    "retry", "request.", "spark.", "detail.", "family_mark.", "flood.",
+)  # fmt: skip
 
 
-def layout(view: View) -> Component:
-    """Bottom navigation in reach of one thumb; everything else scrolls above it."""
-    return frame.render_page(
-        view,
-        "squad",
-        [
-            render_top(view),
-            html.Main(
-                [
-                    html.Section(
-                        html.Div(id=ids.TASKS, **frame.aging("incidents")),
-                        className="gw-tab-body",
-                        **extra({"data-panel": "tasks"}),
-                    ),
-                    html.Section(
-                        [
-                            html.Div(
-                                frame.render_map(view, zoom_buttons=True),
-                                className="gw-map",
-                                **frame.aging("readings", "alarms"),
-                            ),
-                        ],
-                        className="gw-tab-body",
-                        hidden=True,
-                        **extra({"data-panel": "map"}),
-                    ),
-                    html.Section(
-                        render_me(view),
-                        className="gw-tab-body",
-                        hidden=True,
-                        **extra({"data-panel": "me"}),
-                    ),
-                ],
-                id="main",
-                className="gw-can-age",
-            ),
-            render_bottom(view.t),
-            dcc.Store(id=ids.TASKS_TICK),
+def add_phone(server: flask.Flask) -> None:
+    """The page, what it reads, and what makes it an app of the phone."""
+    server.add_url_rule(PATH, "phone", show_phone)
+    server.add_url_rule("/live/tasks", "phone_tasks", show_tasks)
+    server.add_url_rule(f"{PATH}/worker.js", "phone_worker", show_worker)
+    server.add_url_rule(f"{PATH}/manifest.webmanifest", "phone_manifest", show_manifest)
+
+
+def show_phone() -> Any:
+    """The skeleton in the language and theme of the request; whose phone it is stands in it."""
+    caller = current_caller()
+    if not frame.may_open(caller, SCREEN):
+        return flask.redirect(frame.home_of(caller.role))
+    view = frame.request_view(str(flask.current_app.config.get("TILE_URL") or ""))
+    data = page_json(
+        caller,
+        view.t.lang,
+        view.theme,
+        assets.address(assets.WORKER),
+        TEXT_AREAS,
+        map_scripts=[assets.address(name) for name in MAP_SCRIPTS],
+        tiles=view.tile_url,
+    )
+    page = flask.render_template(
+        "squad.html",
+        t=view.t,
+        lang="zh-CN" if view.t.lang == CHINESE else "en",
+        theme=view.theme,
+        colour=theme.PALETTES[view.theme]["surface"],
+        variables=theme.css_variables(view.theme),
+        person=caller,
+        role=view.t.word("role", caller.role),
+        screens=[name for name in frame.screens_of(caller) if name != SCREEN],
+        styles=[assets.address(name) for name in STYLES],
+        scripts=[assets.address(name) for name in SCRIPTS],
+        icon=assets.address("icon.svg"),
+        touch_icon=assets.address(next(iter(ICONS))),
+        page=data,
+        manifest=f"{PATH}/manifest.webmanifest?lang={view.t.lang}",
+    )
+    return _zipped(flask.Response(page, content_type="text/html; charset=utf-8"))
+
+
+@requires(Role.ADMIN, Role.SQUAD_LEADER)
+def show_tasks() -> flask.Response:
+    """What the phone shows and keeps."""
+    body = json.dumps(as_plain(phone_picture(current_caller())), ensure_ascii=False)
+    return _zipped(flask.Response(body, content_type="application/json"))
+
+
+def show_worker() -> flask.Response:
+    """The service worker; at this address it may look after the page and nothing else."""
+    found = flask.send_file(assets.published()["squad-worker.js"], mimetype="text/javascript")
+    found.headers["Cache-Control"] = "no-cache"
+    found.headers["Service-Worker-Allowed"] = PATH
+    return found
+
+
+def show_manifest() -> flask.Response:
+    """What the phone calls the app and where it begins; nothing of anybody's."""
+    t = texts(flask.request.args.get("lang", CHINESE))
+    colours = theme.PALETTES[theme.DARK]
+    manifest = {
+        "id": PATH,
+        "name": t("squad.app_name"),
+        "short_name": t("squad.app_short_name"),
+        "lang": "zh-CN" if t.lang == CHINESE else "en",
+        "start_url": PATH,
+        "scope": PATH,
+        "display": "standalone",
+        "background_color": colours["bg"],
+        "theme_color": colours["surface"],
+        "icons": [
+            {"src": assets.address(name), "sizes": size, "type": "image/png", "purpose": purpose}
+            for name, size in ICONS.items()
+            for purpose in ("any", "maskable")
         ],
-        "gw-squad",
-    )
+    }
+    body = json.dumps(manifest, ensure_ascii=False)
+    return flask.Response(body, content_type="application/manifest+json")
 
 
-def render_top(view: View) -> Component:
-    t = view.t
-    return html.Header(
-        [
-            html.Span(className="gw-mark"),
-            html.H1(t("squad.title"), id=ids.SQUAD_NAME),
-            html.Span(className="gw-push"),
-            frame.render_demo_mark(t),
-            frame.render_link(t),
-        ],
-        className="gw-header",
-    )
-
-
-def render_bottom(t: Texts) -> Component:
-    """Three places, each a target of at least 56 px."""
-    return html.Nav(
-        [
-            html.Button(
-                [html.I(className=f"gw-icon {name}"), t(f"squad.tab_{name}")],
-                type="button",
-                **extra(
-                    {"data-tab": name, "aria-selected": "true" if name == "tasks" else "false"}
-                ),
-            )
-            for name in ("tasks", "map", "me")
-        ],
-        className="gw-bottom",
-        **extra({"aria-label": t("nav.label")}),
-    )
-
-
-def render_me(view: View) -> Component:
-    """Who is signed in, the switches, and the way to other screens."""
-    t, caller = view.t, view.caller
-    return html.Div(
-        [
-            html.H2(caller.name),
-            html.P(f"{t.word('role', caller.role)} {caller.squad or ''}"),
-            html.Div(frame.render_switches(view), className="gw-actions"),
-            frame.render_navigation(view, "squad"),
-        ],
-        className="gw-me",
-    )
-
-
-def render_tasks(t: Texts, tasks: Sequence[Mapping[str, Any]], squad: str | None) -> Component:
-    """Open tasks first, worst and most urgent on top; what is handed over below."""
-    if squad is None:
-        return render_empty(t("squad.no_squad"))
-    if not tasks:
-        return html.Div([html.P(t("squad.no_tasks"))], className="gw-no-tasks")
-    ordered = sorted(
-        tasks,
-        key=lambda task: (
-            task["state"] in DONE_STATES,
-            task["severity"],
-            task.get("due_at") or "9",
-        ),
-    )
-    return html.Ul([render_task(t, task) for task in ordered], className="gw-tasks")
-
-
-def render_task(t: Texts, task: Mapping[str, Any]) -> Component:
-    """One task as a card: what, where, until when, and what to do now."""
-    done = task["state"] in DONE_STATES
-    alarms = [reason_text(t, alarm.get("reason")) for alarm in task["alarms"]]
-    return html.Li(
-        [
-            render_task_head(t, task),
-            *[html.P(text, className="gw-task-reason") for text in alarms[:2] if text],
-            *[
-                render_help(t, alarm["help"], is_open=False)
-                for alarm in task["alarms"][:1]
-                if alarm.get("help")
-            ],
-            *([html.P(task["description"])] if task.get("description") else []),
-            render_way(t, task),
-            html.P(
-                t("squad.needs", what=closing_text(t, task)),
-                className="gw-task-needs",
-                hidden=done,
-            ),
-            *render_requests(t, task),
-            render_actions(t, task, keys=False),
-            html.Details([html.Summary(t("squad.more")), render_more(t, task)]),
-        ],
-        className="gw-task done" if done else "gw-task",
-        **extra(
-            {
-                "data-incident": str(task["id"]),
-                "data-version": str(task["version"]),
-                "data-title": t.pick(task, "title"),
-            }
-        ),
-    )
-
-
-def render_task_head(t: Texts, task: Mapping[str, Any]) -> Component:
-    running = next(
-        (c for c in task["clocks"] if not c.get("met_at") and c["standing"] != "stopped"), None
-    )
-    clock = []
-    if running is not None:
-        live: dict[str, str] = (
-            {} if running["standing"] == "paused" else {"data-due": running["due_at"]}
-        )
-        clock = [
-            html.Span(
-                [
-                    t.word("clock", running["clock"]),
-                    " ",
-                    html.Span(
-                        t.word("standing", running["standing"]),
-                        className="gw-standing",
-                        **extra({"data-standing": running["standing"], **live}),
-                    ),
-                ],
-                className="gw-task-clock",
-            )
-        ]
-    return html.Div(
-        [
-            render_severity(t, task["severity"]),
-            html.Div(
-                [
-                    html.H2(t.pick(task, "title")),
-                    html.P([html.Span(t.word("state", task["state"]), className="gw-state")]),
-                ]
-            ),
-            *clock,
-        ],
-        className="gw-task-head",
-    )
-
-
-def render_way(t: Texts, task: Mapping[str, Any]) -> Component:
-    """Where it is: the browser fills in distance and direction, the phone's own map leads."""
-    lon, lat = task["lon"], task["lat"]
-    coordinates = f"{lat:.6f},{lon:.6f}"
-    return html.Div(
-        [
-            html.Div(
-                [
-                    html.Strong(place_text(task) or str(task.get("unit_grid") or "")),
-                    html.Span(coordinates, className="gw-coordinates"),
-                ]
-            ),
-            html.Span(
-                [html.I(className="gw-arrow"), html.B(t("value.none"))],
-                className="gw-way-far",
-                **extra({"data-lon": str(lon), "data-lat": str(lat)}),
-            ),
-            html.A(
-                t("squad.navigate"),
-                href=f"geo:{coordinates}?q={coordinates}",
-                className="gw-button",
-            ),
-        ],
-        className="gw-way",
-    )
-
-
-def render_more(t: Texts, task: Mapping[str, Any]) -> Component:
-    """Photos, all clocks and the timeline, for who has time to read."""
-    return html.Div(
-        [
-            *render_photo_buttons(t, PHOTOS if task["state"] not in DONE_STATES else ()),
-            render_evidence(t, task),
-            html.Ul([render_clock(t, clock) for clock in task["clocks"]]),
-            render_timeline(t, task["events"]),
-        ],
-        className="gw-task-more",
-    )
-
-
-def register(app: Dash) -> None:
-    """The list of tasks, read again whenever one of them changed."""
-
-    @app.callback(Output(ids.TASKS, "children"), Input(ids.TASKS_TICK, "data"))
-    def show_tasks(_tick: Any) -> Component:
-        view = frame.request_view()
-        return render_tasks(view.t, my_tasks(view.caller), view.caller.squad)
+def _zipped(response: flask.Response) -> flask.Response:
+    """The same answer, compressed for whoever takes it so."""
+    response.headers["Vary"] = "Accept-Encoding, Cookie"
+    if flask.request.accept_encodings["gzip"] > 0:
+        response.set_data(gzip.compress(response.get_data(), GZIP_LEVEL, mtime=0))
+        response.headers["Content-Encoding"] = "gzip"
+    return response

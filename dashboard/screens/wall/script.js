@@ -79,6 +79,7 @@
   gw.screens.wall = function () {
     gw.showOnMap();
     gw.showStatus();
+    gw.showCalls(false);
     gw.live.on('snapshot', soon);
     gw.live.on('change', soon);
     gw.live.on('faults', soon);

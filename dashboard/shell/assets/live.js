@@ -12,7 +12,7 @@
   const live = (gw.live = {
     state: 'connecting', at: 0, ready: false, rev: 0, map: null, demo: false,
     devices: new Map(), incidents: new Map(), alarms: new Map(), squads: new Map(),
-    kpi: null, latency: null,
+    kpi: null, latency: null, calls: [],
     faults: [], // what the server says does not go on: {code, since, old}
     heard: performance.now(), // the last word from the server, by a clock that nobody sets
   });
@@ -48,12 +48,22 @@
     return answer.json();
   }
 
+  /* A phone has its map only when somebody looks at it. */
+  let mapWanted = false;
+  live.takeMap = m => { live.map = m; tell('map', m); };
+  live.wantMap = async function () {
+    mapWanted = true;
+    if (live.map) return;
+    try { live.takeMap(await getJson('/live/map')); } catch { return; } // with the next picture
+    if (live.ready) tell('snapshot', live);
+  };
+
   async function load() {
     if (loading) { again = true; return; }
     loading = true;
     clearTimeout(retryTimer);
     try {
-      if (!live.map) { live.map = await getJson('/live/map'); tell('map', live.map); }
+      if (!live.map && (mapWanted || !gw.page.map_scripts)) live.takeMap(await getJson('/live/map'));
       take(await getJson('/live/snapshot'));
       setLink(stream);
       if (stream === 'lost') retryTimer = setTimeout(load, 5000); // no stream: poll until it is back
@@ -68,6 +78,7 @@
   /* The outline, the cells or the pipes are others: a wall hangs for months without a reload. */
   const MAP_KINDS = ['district.changed', 'unit_grid.changed', 'pipe.changed', 'area.added', 'area.changed', 'area.retired'];
   async function anotherMap() {
+    if (!live.map) return;
     try { live.map = await getJson('/live/map'); } catch { live.map = null; load(); return; } // asked for with the next picture
     tell('map', live.map);
     tell('snapshot', live);
@@ -80,7 +91,7 @@
     live.incidents = new Map(s.incidents.map(i => [i.id, i]));
     live.alarms = new Map(s.alarms.map(a => [a.id, a]));
     live.squads = new Map(s.squads.map(q => [q[0], q]));
-    live.kpi = s.kpi; live.latency = s.latency;
+    live.calls = s.calls; live.kpi = s.kpi; live.latency = s.latency;
     live.heard = performance.now();
     takeFaults(s.faults);
     tell('snapshot', live);
@@ -117,6 +128,7 @@
     for (const id of f.gone || []) live.incidents.delete(id);
     for (const a of f.alarms || []) live.alarms.set(a.id, a);
     for (const id of f.alarms_gone || []) live.alarms.delete(id);
+    if (f.calls) live.calls = f.calls;
     beside(f);
   }
   function beside(f) {

@@ -12,7 +12,7 @@
   gw.faults = function () {
     const live = gw.live, silent = performance.now() - live.heard > SILENT_MS;
     const away = live.ready ? silent : live.state === 'lost' && !live.faults.length;
-    if (away || live.state === 'signed_out') return [{ code: 'server_away', since: live.ready ? live.at : null, old: 'all' }];
+    if (away || live.state === 'signed_out') return [{ code: 'server_away', since: live.at || null, old: 'all' }];
     return live.faults;
   };
   /* Whether this part of the picture may be from before: 'readings', 'alarms', 'incidents'. */

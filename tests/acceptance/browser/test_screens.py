@@ -205,9 +205,9 @@ def test_a_case_walks_from_console_to_phone_to_checker(
     phone.page.locator("dialog textarea").fill("井盖已复位")
     phone.context.set_offline(True)
     phone.page.locator("dialog button[type=submit]").tap()
-    phone.until_text(".gw-form-error", "没有发出")
+    phone.until_text("#phone-bar", "2 项还没有发出")
     phone.context.set_offline(False)
-    phone.page.locator("dialog button[type=submit]").tap()
+    phone.until(lambda: phone.page.locator("#phone-bar").is_hidden(), 20)
     phone.until_text(f".gw-task[data-incident='{incident['id']}'] .gw-state", "已处置")
 
     close_the_cover(installation, device)
@@ -310,9 +310,9 @@ def test_every_target_on_the_phone_is_large_enough_for_a_wet_thumb(
     phone = sign_in("squad", phone=True)
     phone.page.locator(f".gw-task[data-incident='{incident['id']}']").wait_for()
     small = phone.page.evaluate(
-        """[...document.querySelectorAll('.gw-squad button, .gw-squad summary, .gw-way a')]
+        """[...document.querySelectorAll('.gw-squad button, .gw-squad summary, .gw-squad nav a')]
            .map(e => [e.innerText, e.getBoundingClientRect()])
-           .filter(([, b]) => b.height && (b.height < 44 || b.width < 44)).map(([t]) => t)"""
+           .filter(([, b]) => b.height && (b.height < 48 || b.width < 48)).map(([t]) => t)"""
     )
     assert small == []
     assert phone.page.evaluate("document.documentElement.scrollWidth") == 390

@@ -36,7 +36,7 @@ def test_it_describes_every_route_and_no_other(site, document) -> None:
         (method, "/api/v1" + path) for path, item in document["paths"].items() for method in item
     }
     ids = {"{device}": "{id}", "{alarm_id}": "{id}", "{incident_id}": "{id}", "{reject_id}": "{id}"}
-    ids["{discovered_id}"] = ids["{draw_id}"] = "{id}"
+    ids["{discovered_id}"] = ids["{draw_id}"] = ids["{call_id}"] = "{id}"
     plain = set()
     for method, path in served:
         for name, other in ids.items():

@@ -158,7 +158,10 @@ def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
             yield rule.endpoint, method, address + queries.get(rule.endpoint, "")
 
 
-OPEN_TO_ALL = ("sign_in", "setup", "health.", "openapi.", "message_arrived", "push_worker")
+OPEN_TO_ALL = (
+    "sign_in", "setup", "health.", "openapi.", "phone_manifest", "phone_worker", "message_arrived",
+    "push_worker",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -14,7 +14,6 @@ from dashboard.screens.console import page as console
 from dashboard.screens.console import video
 from dashboard.screens.detail.page import alarm_verbs, render_detail, render_squad
 from dashboard.screens.kpi import page as kpi
-from dashboard.screens.squad import page as squad
 from dashboard.screens.wall import page as wall
 from dashboard.shell import frame, theme
 from dashboard.shell.components import (
@@ -222,7 +221,7 @@ def test_closing_asks_for_every_photo_that_is_missing() -> None:
 
 def test_an_action_that_only_waits_for_a_photo_is_a_button() -> None:
     waits = [{"action": "handle", "needs": ["note"], "waiting_for": [{"code": "photo_after"}]}]
-    drawn = render_actions(ZH, an_incident(actions=[], steps=[], waiting=waits), keys=True)
+    drawn = render_actions(ZH, an_incident(actions=[], steps=[], waiting=waits))
     (button,) = with_attribute(drawn, "data-action")
     assert getattr(button, "data-fields") == "photo_after* note*"
 
@@ -236,7 +235,7 @@ def test_an_action_that_waits_for_a_fact_says_which_and_until_when() -> None:
             "waiting_for": [{"code": "gas_free_period_runs", "free_at": until}],
         }
     ]
-    drawn = render_actions(EN, an_incident(actions=[], steps=[], waiting=waits), keys=True)
+    drawn = render_actions(EN, an_incident(actions=[], steps=[], waiting=waits))
     assert with_attribute(drawn, "data-action") == []
     assert "the gas-free period is not over (11-22 10:00:00)" in words(drawn)
 
@@ -260,7 +259,7 @@ def test_an_action_that_waits_for_alarms_names_each_of_them(t: Texts, expected: 
             "waiting_for": [{"code": "alarm_stands", "alarms": alarms}],
         }
     ]
-    drawn = render_actions(t, an_incident(actions=[], steps=[], waiting=waits), keys=True)
+    drawn = render_actions(t, an_incident(actions=[], steps=[], waiting=waits))
     assert with_attribute(drawn, "data-action") == []
     assert expected.format(why=reason_text(t, GAS_REASON)) in words(drawn)
 
@@ -307,7 +306,7 @@ def test_an_action_that_waits_for_a_release_says_who_gives_it_and_when(
             "waiting_for": [{"code": "alarm_latched", "alarms": alarms}],
         }
     ]
-    drawn = render_actions(t, an_incident(actions=[], steps=[], waiting=waits), keys=True)
+    drawn = render_actions(t, an_incident(actions=[], steps=[], waiting=waits))
     said = expected.format(why=reason_text(t, GAS_REASON), at=day_and_clock(at))
     assert said in words(drawn)
 
@@ -366,7 +365,7 @@ def test_a_wrong_sensors_alarm_can_be_shelved_or_reset_where_its_case_is_shown(
 
 
 def test_the_main_road_comes_first_and_shows_its_key() -> None:
-    drawn = render_actions(ZH, an_incident(), keys=True)
+    drawn = render_actions(ZH, an_incident())
     buttons = with_attribute(drawn, "data-action")
     assert [getattr(b, "data-action") for b in buttons] == ["dispatch", "comment"]
     assert getattr(buttons[0], "data-key") == "d"
@@ -387,6 +386,16 @@ def test_the_detail_panel_shows_reason_squads_clocks_and_timeline(lang: str) -> 
     ):
         assert expected in said
     assert getattr(drawn, "data-version") == "3"
+
+
+def test_the_timeline_says_when_it_was_done_and_why_that_is_not_believed() -> None:
+    told = {"acted_at": "2026-11-29T02:00:00+00:00"}
+    assert "done at 11-29 10:00" in event_note(EN, {"payload": told})
+    moved = told | {"acted_at_said": "2026-11-27T02:00:00+00:00", "phone_clock_off_s": 172_800}
+    assert "clock corrected" in event_note(EN, {"payload": moved})
+    doubted = moved | {"acted_at_doubt": "too_old"}
+    assert "11-27 10:00" in event_note(EN, {"payload": doubted})
+    assert "too long ago" in event_note(EN, {"payload": doubted})
 
 
 def test_sending_a_squad_that_is_off_duty_asks_for_a_note() -> None:
@@ -412,25 +421,6 @@ def test_text_from_outside_stays_text() -> None:
     assert not with_attribute(drawn, "dangerously_allow_html")
 
 
-def test_tasks_put_the_urgent_first_and_what_is_handed_over_last() -> None:
-    tasks = [
-        an_incident(id=1, state="handled", severity=1),
-        an_incident(id=2, state="dispatched", severity=3),
-        an_incident(id=3, state="on_site", severity=2),
-    ]
-    drawn = squad.render_tasks(ZH, tasks, "SQ-1")
-    assert [getattr(c, "data-incident") for c in with_attribute(drawn, "data-version")] == [
-        "3",
-        "2",
-        "1",
-    ]
-
-
-def test_a_leader_without_a_squad_and_a_squad_without_tasks_are_told_so() -> None:
-    assert ZH("squad.no_squad") in words(squad.render_tasks(ZH, [], None))
-    assert ZH("squad.no_tasks") in words(squad.render_tasks(ZH, [], "SQ-1"))
-
-
 def test_a_snapshot_of_another_server_is_a_link_and_never_a_picture() -> None:
     assert video.render_snapshot(EN, "https://camera.example/a.jpg")[0].__class__.__name__ == "A"
     assert video.render_snapshot(EN, "/snapshots/a.jpg")[0].__class__.__name__ == "Img"
@@ -444,7 +434,7 @@ def a_view(role: Role, lang: str = "zh", shade: str = theme.DARK) -> View:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("shade", theme.THEMES)
-@pytest.mark.parametrize("layout", [wall.layout, console.layout, squad.layout, kpi.layout])
+@pytest.mark.parametrize("layout", [wall.layout, console.layout, kpi.layout])
 def test_every_screen_can_be_drawn_in_every_language_and_theme(
     layout: Any, lang: str, shade: str
 ) -> None:

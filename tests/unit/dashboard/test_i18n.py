@@ -23,7 +23,11 @@ SCREENS = [
     *(ROOT / "screens").glob("*/*.py"),
     *(ROOT / "shell" / name for name in ("app.py", "components.py", "frame.py")),
 ]
-SCRIPTS = [path for name, path in assets.published().items() if name.endswith(".js")]
+SCRIPTS = [
+    path
+    for name, path in assets.published().items()
+    if name.endswith(".js") and name not in assets.LIBRARIES
+]
 CJK = re.compile(r"[\u4e00-\u9fff]")
 # Attributes of a component that a person reads or hears.
 READ_ALOUD = {"title", "placeholder", "alt", "label", "aria-label", "aria-description"}

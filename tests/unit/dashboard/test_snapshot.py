@@ -308,7 +308,7 @@ def test_the_parts_of_the_snapshot_are_the_snapshot_at_any_time() -> None:
         found.incidents[7] = incident(7, title_en=f"after {minutes}")
         packed = packer.pack(made.parts(found, now, (b"[1]", b"[2],[3]"), 4.0, []))
         assert gzip.decompress(packed.zipped) == packed.plain
-        expected = {**as_json(found, now, [[1], [2], [3]], 4.0), "faults": []}
+        expected = {**as_json(found, now, [[1], [2], [3]], 4.0), "faults": [], "calls": []}
         assert json.loads(packed.plain) == json.loads(json.dumps(expected))
     empty = packer.pack(SnapshotParts().parts(screen(), NOW, (b"", b""), None, []))
     assert json.loads(empty.plain)["incidents"] == json.loads(empty.plain)["devices"] == []

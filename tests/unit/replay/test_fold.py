@@ -135,3 +135,18 @@ def test_the_newest_checkpoints_stay_and_the_last_one_of_every_day() -> None:
     assert {one.made_at.date() for one in kept} == days
     older = [one for one in kept if one.seq < 32]
     assert len(older) == len({one.made_at.date() for one in older})
+
+
+def test_a_call_for_help_is_there_until_somebody_has_taken_it_on() -> None:
+    content = {
+        "id": 1, "district": DISTRICT, "kind": "duress", "person": "chen", "squad": "SQ-01",
+        "incident_id": None, "acted_at": AT.isoformat(), "raised_at": AT.isoformat(),
+        "heard_at": None, "lon": 110.0, "lat": 20.0, "acknowledged_at": None,
+    }  # fmt: skip
+    raised = event(1, "squad.duress", "distress_call:1", row("distress_call", {"id": 1}, content))
+    found = fold(START, raised)
+    assert [(call.id, call.person, call.acted_at) for call in shown.calls(found)] == [
+        (1, "chen", AT)
+    ]
+    taken = row("distress_call", {"id": 1}, {**content, "acknowledged_at": AT.isoformat()})
+    assert shown.calls(fold(found, event(2, "x", "distress_call:1", taken))) == []
