@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -77,6 +76,18 @@ from dashboard.api import (
 )
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
+from dashboard.api.operation import (
+    CURSOR,
+    LEDGER_LIMIT,
+    LIMIT,
+    PAGING,
+    PERIOD,
+    SINCE,
+    Operation,
+    filters,
+    moment,
+    text,
+)
 from dashboard.api.shapes import (
     ApprovalItem,
     AreaItem,
@@ -130,71 +141,17 @@ BODY_ANSWERS = {
     "413": "The body is larger than the server takes",
     "415": "The body is of another media type than the one described",
 }
-WORDS = {str: "string", int: "integer", bool: "boolean"}
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One method on one path."""
-
-    method: str
-    path: str
-    summary: str
-    answer: type | None = None
-    listed: bool = False  # the answer is a page of `answer`
-    body: type | None = None  # of `city.requests`
-    query: dict[str, dict[str, Any]] = field(default_factory=dict)
-    status: str = "200"
-    upload: tuple[str, ...] = ()  # fields of a form; `file` is the file itself
-    answer_types: tuple[str, ...] = ("application/json",)
-    also: dict[str, type] = field(default_factory=dict)  # other answers, by status
-
-
-def _text(description: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
-    return {"description": description, "required": required, "schema": {"type": "string"} | schema}
-
-
-def _moment(description: str) -> dict[str, Any]:
-    return _text(description, format="date-time")
-
-
-def _filters(columns: dict[str, type]) -> dict[str, dict[str, Any]]:
-    return {
-        name: {"description": f"only with this {name}", "schema": {"type": WORDS[kind]}}
-        for name, kind in columns.items()
-    }
-
-
-LIMIT = {
-    "limit": {
-        "description": "items of a page",
-        "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
-    }
-}
-LEDGER_LIMIT = {
-    "limit": {
-        "description": "items of a page",
-        "schema": {
-            "type": "integer", "minimum": 1, "maximum": 1000, "default": ingest.LEDGER_LIMIT,
-        },
-    }
-}  # fmt: skip
-CURSOR = {"cursor": _text("`next` of the page before")}
-SINCE = {"since": _moment("only what happened at or after this time")}
-PAGING = {**LIMIT, **CURSOR, **SINCE}
-PERIOD = {"from": _moment("begin"), "to": _moment("end, not included")}
-
 OPERATIONS = (
     Operation("get", "/devices", "Registered devices with their newest values",
               listings.ListedDevice, listed=True,
-              query={**PAGING, **_filters(listings.DEVICE_FILTERS)}),
+              query={**PAGING, **filters(listings.DEVICE_FILTERS)}),
     Operation("get", "/devices/{code}", "One device, with the gateways through which it is heard",
               listings.DetailedDevice),
     Operation("get", "/devices/{code}/readings",
               "History of one metric; min and max of a bucket keep every peak", HistoryPoint,
               listed=True,
-              query={"metric": _text("canonical metric", required=True), **PERIOD,
-                     "bucket": _text("raw, or a length like 1m, 15m, 1h, 1d"),
+              query={"metric": text("canonical metric", required=True), **PERIOD,
+                     "bucket": text("raw, or a length like 1m, 15m, 1h, 1d"),
                      **LIMIT, **CURSOR}),
     Operation("get", "/devices/{code}/identities", "The hardware under a code, past and present",
               IdentityItem, listed=True),
@@ -219,28 +176,28 @@ OPERATIONS = (
                                "schema": {"type": "string", "example": "gcj02"}}}),
     Operation("get", "/gateways", "Gateways and network servers, and how many are behind",
               gateways.ListedGateway, listed=True,
-              query={**PAGING, **_filters(gateways.GATEWAY_FILTERS)}),
+              query={**PAGING, **filters(gateways.GATEWAY_FILTERS)}),
     Operation("get", "/inhibitions", "Conditions that the alarm of a gateway explains",
               inhibitions.ListedInhibition, listed=True,
-              query={**PAGING, **_filters(inhibitions.INHIBITION_FILTERS)}),
+              query={**PAGING, **filters(inhibitions.INHIBITION_FILTERS)}),
     Operation("get", "/discovered", "Identities that report and that nobody registered",
               discovery.DiscoveredDevice, listed=True,
-              query={**PAGING, **_filters(registry.DISCOVERED_FILTERS)}),
+              query={**PAGING, **filters(registry.DISCOVERED_FILTERS)}),
     Operation("post", "/discovered/{id}/approve", "Register a stranger", DeviceAnswer,
               body=ApproveRequest, status="201"),
     Operation("post", "/discovered/{id}/ignore", "Do not show a stranger again",
               discovery.DiscoveredDevice),
     Operation("get", "/alarms", "Alarms with rule, reason and IEC 62682 state",
               listings.ListedAlarm, listed=True,
-              query={**PAGING, **_filters(listings.ALARM_FILTERS)}),
+              query={**PAGING, **filters(listings.ALARM_FILTERS)}),
     Operation("get", "/alarms/measures",
               "Measures of alarm management over a period: rate, floods, bad actors",
               MeasuresAnswer, query=PERIOD),
     Operation("get", "/alarms/proposals",
               "What would make a rule quieter, with the alarms it would have gained and lost",
               ProposalItem, listed=True,
-              query={"rule": _text("code of the rule", required=True),
-                     "device": _text("only alarms of this device"), **PERIOD}),
+              query={"rule": text("code of the rule", required=True),
+                     "device": text("only alarms of this device"), **PERIOD}),
     Operation("post", "/alarms/acknowledge",
               "Acknowledge several alarms, all or none; red gas is never among them",
               listings.ListedAlarm, listed=True, body=AcknowledgeRequest),
@@ -252,7 +209,7 @@ OPERATIONS = (
               "of red gas this is asked for and answered 202 with the request (`approval`)",
               listings.ListedAlarm, body=ShelveRequest, also={"202": WaitingAnswer}),
     Operation("get", "/incidents", "Incidents, newest first", ListedIncident, listed=True,
-              query={**PAGING, **_filters(incidents.FILTERS)}),
+              query={**PAGING, **filters(incidents.FILTERS)}),
     Operation("post", "/incidents", "Report a matter", IncidentAnswer, body=ReportRequest,
               status="201"),
     Operation("get", "/incidents/{id}", "One incident with clocks and possible actions",
@@ -271,13 +228,13 @@ OPERATIONS = (
                                "schema": {"type": "boolean", "default": False}}},
               answer_types=("image/jpeg", "image/png", "video/mp4", "application/octet-stream")),
     Operation("get", "/squads", "Squads with position, duty and load", SquadItem, listed=True,
-              query={**PAGING, **_filters(squads.SQUAD_FILTERS)}),
+              query={**PAGING, **filters(squads.SQUAD_FILTERS)}),
     Operation("get", "/categories", "Categories a person may choose", CategoryItem, listed=True),
     Operation("get", "/kpi/trend", "The last 400 days by week, and when and where cases come up",
               TrendAnswer),
     Operation("get", "/kpi", "Key figures with the counts behind every ratio; of a published "
               "month, quarter or year those that were published", KpiAnswer,
-              query={**PERIOD, "by": _text("grouping", enum=list(GROUPINGS)),
+              query={**PERIOD, "by": text("grouping", enum=list(GROUPINGS)),
                      "edition": {"description": "an earlier edition of a published period",
                                  "schema": {"type": "integer", "minimum": 1}}}),
     Operation("get", "/kpi/publications", "Every edition of every published period", EditionItem,
@@ -291,29 +248,29 @@ OPERATIONS = (
               EventItem, listed=True,
               query={"after": {"description": "last sequence number already seen",
                                "schema": {"type": "integer", "minimum": 0}},
-                     "subject": _text("only of this subject, e.g. incident:17"),
-                     "kind": _text("only of this kind, e.g. incident.filed"),
+                     "subject": text("only of this subject, e.g. incident:17"),
+                     "kind": text("only of this kind, e.g. incident.filed"),
                      "rows": {"description": "with the rows that each changed; administrators only",
                               "schema": {"type": "boolean", "default": False}}, **PAGING},
               answer_types=("application/json", "text/event-stream")),
     Operation("get", "/ledger", "Ingest accounts by feed and minute", LedgerAnswer,
-              query={**PERIOD, "feed": _text("only this wire format"), **LEDGER_LIMIT, **CURSOR,
-                     "since": _moment("another word for from")}),
+              query={**PERIOD, "feed": text("only this wire format"), **LEDGER_LIMIT, **CURSOR,
+                     "since": moment("another word for from")}),
     Operation("get", "/operations", "Feeds, workers, backlog and sizes now; what is wrong",
               OperationsAnswer),
     Operation("get", "/rejects", "Quarantined messages", RejectItem, listed=True,
-              query={**PAGING, **_filters(ingest.REJECT_FILTERS)}),
+              query={**PAGING, **filters(ingest.REJECT_FILTERS)}),
     Operation("get", "/rejects/counts", "Quarantined messages in groups, most first", RejectCount,
               listed=True,
-              query={**LIMIT, **SINCE, **_filters(ingest.COUNT_FILTERS),
-                     "by": _text("a group a device, or over all devices",
+              query={**LIMIT, **SINCE, **filters(ingest.COUNT_FILTERS),
+                     "by": text("a group a device, or over all devices",
                                  enum=list(ingest.GROUPINGS))}),
     Operation("post", "/rejects/{id}/replay", "Try a quarantined message again",
               RejectReplayAnswer),
     Operation("post", "/rejects/replay", "Try the next quarantined messages of a group again",
               RejectReplayAnswer, body=ReplayGroupRequest),
     Operation("get", "/video-events", "What cameras reported", listings.ListedVideoEvent,
-              listed=True, query={**PAGING, **_filters(listings.VIDEO_FILTERS)}),
+              listed=True, query={**PAGING, **filters(listings.VIDEO_FILTERS)}),
     Operation("post", "/video-events/{camera}/{event_id}/review",
               "Confirm, dismiss or merge what a camera reported", listings.ListedVideoEvent,
               body=ReviewRequest),
@@ -330,8 +287,8 @@ OPERATIONS = (
               "How often cameras were right, by class", PrecisionItem, listed=True),
     Operation("get", "/areas", "Areas of the city, or those around a place", AreaItem,
               listed=True,
-              query={"lon": _text("longitude, WGS-84"), "lat": _text("latitude, WGS-84"),
-                     "at": _moment("when; now if nothing is said")}),
+              query={"lon": text("longitude, WGS-84"), "lat": text("latitude, WGS-84"),
+                     "at": moment("when; now if nothing is said")}),
     Operation("get", "/users", "Everybody who may sign in or once might", users.Account,
               listed=True),
     Operation("post", "/users", "Somebody new; the key of a repeated request is not kept",
@@ -370,7 +327,7 @@ OPERATIONS = (
               body=RuleApplyRequest),
     Operation("get", "/deliveries", "Who was told what, newest first; all of a case or of the "
               "district for the centre, else one's own", messages.DeliveryItem, listed=True,
-              query={**PAGING, **_filters(messages.FILTERS)}),
+              query={**PAGING, **filters(messages.FILTERS)}),
     Operation("post", "/incidents/{id}/known", "The caller knows what they were told of a case: "
               "nothing wakes them for it any more", messages.KnownAnswer),
     Operation("get", "/channels", "Channels of messages and how each does", messages.ChannelItem,
@@ -385,8 +342,8 @@ OPERATIONS = (
     Operation("post", "/contact/browsers/remove", "A browser takes no more messages",
               messages.ContactAnswer, body=BrowserRemoveRequest),
     Operation("get", "/permits", "Work permits, newest first", permits.PermitItem, listed=True,
-              query={**PAGING, "state": _text("those not over", enum=list(permits.STATES)),
-                     "device": _text("only about this device")}),
+              query={**PAGING, "state": text("those not over", enum=list(permits.STATES)),
+                     "device": text("only about this device")}),
     Operation("get", "/permits/{code}", "One work permit", permits.PermitItem),
     Operation("post", "/permits", "Covers of a place may be open for a time", permits.PermitItem,
               body=PermitRequest, status="201"),
@@ -398,7 +355,7 @@ OPERATIONS = (
     Operation("post", "/check-in/fine", "I am fine", CheckIn, body=FineRequest),
     Operation("post", "/check-in/end", "The work alone is over", CheckIn),
     Operation("get", "/distress-calls", "Calls for help and missed check-ins, newest first",
-              DistressCall, listed=True, query={**PAGING, **_filters(lone_work.FILTERS)}),
+              DistressCall, listed=True, query={**PAGING, **filters(lone_work.FILTERS)}),
     Operation("post", "/distress-calls", "Call for help", DistressCall, body=DuressRequest,
               status="201"),
     Operation("post", "/distress-calls/{id}/acknowledge", "Take a call for help on",
@@ -407,11 +364,11 @@ OPERATIONS = (
               listed=True),
     Operation("get", "/settings/{part}", "A table as it is now", Sheet),
     Operation("get", "/settings/{part}/file", "A table as a file",
-              query={"format": _text("kind of file; geojson of what lies on the map",
+              query={"format": text("kind of file; geojson of what lies on the map",
                                      enum=list(settings.FORMATS), default="csv")},
               answer_types=tuple(settings.FORMATS.values())),
     Operation("get", "/settings/{part}/history", "Who changed a table when, why and from what",
-              HistoryItem, listed=True, query={"code": _text("only this row")}),
+              HistoryItem, listed=True, query={"code": text("only this row")}),
     Operation("post", "/settings/{part}/plan", "What another row would change; nothing is written",
               SheetPlan, body=SettingsPlanRequest),
     Operation("post", "/settings/{part}/upload",
@@ -421,12 +378,12 @@ OPERATIONS = (
               AppliedSheet, body=SettingsApplyRequest),
     Operation("get", "/lighting", "Lamps now, by street and cabinet", lighting.LightingAnswer),
     Operation("get", "/lighting/lamps", "The lamps of a cabinet or street", lighting.LampItem,
-              listed=True, query={"cabinet": _text("code of a cabinet"),
-                                  "street": _text("code of a street (a division)")}),
+              listed=True, query={"cabinet": text("code of a cabinet"),
+                                  "street": text("code of a street (a division)")}),
     Operation("get", "/lighting/commands", "Orders to lamps, newest first",
               lighting.LampOrderItem, listed=True,
               query={**LIMIT, **CURSOR,
-                     "state": _text("only orders with a command that stands so",
+                     "state": text("only orders with a command that stands so",
                                     enum=["open", "lost", "queued", "sent", "acknowledged",
                                           "failed", "timed_out", "cancelled"])}),
     Operation("post", "/lighting/commands",
@@ -447,8 +404,8 @@ OPERATIONS = (
               lighting.AssignedItem, body=AssignRequest),
     Operation("get", "/lighting/nights", "Lit checks and lamp-hours lost, night and street",
               NightOfStreet, listed=True,
-              query={"from": _text("first night", format="date"),
-                     "to": _text("last night", format="date")}),
+              query={"from": text("first night", format="date"),
+                     "to": text("last night", format="date")}),
     Operation("post", "/lighting/nights/{night}/computation",
               "Compute a night anew from the readings that there are", NightOfStreet, listed=True,
               body=NightRequest),
@@ -458,13 +415,13 @@ OPERATIONS = (
               registers.RegisterAnswer),
     Operation("get", "/registers/{code}/entries", "Entries, what is due longest first",
               registers.EntryItem, listed=True,
-              query={**LIMIT, **CURSOR, "q": _text("only with all these words"),
-                     "state": _text("only in this state"),
-                     "due": _text("only what is due", enum=["due", "overdue"])}),
+              query={**LIMIT, **CURSOR, "q": text("only with all these words"),
+                     "state": text("only in this state"),
+                     "due": text("only what is due", enum=["due", "overdue"])}),
     Operation("post", "/registers/{code}/entries", "A new entry", registers.EntryItem,
               body=EntryRequest, status="201"),
     Operation("get", "/registers/{code}/labels", "QR labels on sheets of A4, to be printed",
-              query={"after": _text("code of the last label that was printed")},
+              query={"after": text("code of the last label that was printed")},
               answer_types=("text/html",)),
     Operation("get", "/registers/{code}/draws", "Random draws, newest first", registers.DrawItem,
               listed=True),
@@ -617,12 +574,12 @@ def _query_parameters(query: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 def _headers(op: Operation) -> list[dict[str, Any]]:
     if op.method == "get":
         return []
-    repeat = _text("makes a repeated request one change")
+    repeat = text("makes a repeated request one change")
     found = [{"name": "Idempotency-Key", "in": "header", **repeat}]
     if op.body is not None and VERSION_FIELD in body_of(op.body).__struct_fields__:
-        match = _text("the version the change is meant for, instead of `version`")
+        match = text("the version the change is meant for, instead of `version`")
         found.append({"name": "If-Match", "in": "header", **match})
     if op.body is not None and "acted_at" in body_of(op.body).__struct_fields__:
-        sent = _moment("what the clock of `acted_at` says at the sending")
+        sent = moment("what the clock of `acted_at` says at the sending")
         found.append({"name": "Sent-At", "in": "header", **sent})
     return found
