@@ -10,7 +10,7 @@ RUN .venv/bin/python -m pip install --no-deps --only-binary :all: --require-hash
 COPY . .
 # Editable, as in a checkout: one way for the code to find its SQL, texts and assets.
 RUN .venv/bin/python -m pip install --no-deps --no-index --no-build-isolation -e . \
-    && .venv/bin/python -m compileall -q alerts app cities city columns dashboard db replay dispatch \
+    && .venv/bin/python -m compileall -q alerts app cities city columns dashboard db replay dispatch notify \
         founding ingest lighting people registers registry simulator stack wire
 
 FROM python:3.13-slim

@@ -115,6 +115,7 @@ def _add_process(name: str, module: str, explanation: str) -> None:
 _add_process("ingest", "app.process.ingest", "MQTT in, readings stored.")
 _add_process("engine", "app.process.engine", "Readings to alarms, alarms to incidents.")
 _add_process("scheduler", "app.scheduler", "Timers, deadlines, roll-ups.")
+_add_process("notify", "app.process.notify", "Messages to people, by the channels of the city.")
 _add_process("serve", "app.process.serve", "Screens and API.")
 
 

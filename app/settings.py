@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DATA_DIR = ROOT / ".stack" / "data"
 ENDPOINTS_FILE = "endpoints.json"
 SECRET_FILE = "secret_key"
+# Secrets of channels: variables that begin so, files of this folder of the installation's own.
+CHANNEL_PREFIX, CHANNEL_FOLDER = "CHANNEL_", "channel_secrets"
 DEMO_DISTRICT = "460107"
 
 
@@ -42,6 +44,8 @@ class Settings:
     snapshot_hosts: str = ""  # who may be asked for pictures besides the cameras themselves
     # What cameras are told that ask for a password; a secret, in no text of the settings.
     snapshot_credentials: str = field(default="", repr=False)
+    public_url: str = ""  # where people open the screens, for the links in messages
+    channel_secrets: Path = DEFAULT_DATA_DIR / CHANNEL_FOLDER
     demo_logins_file: str = ""  # what the sign-in page of a demonstration offers
 
 
@@ -69,6 +73,8 @@ def load_settings(data_dir: Path | None, environ: Mapping[str, str] = os.environ
         data_dir=folder,
         snapshot_hosts=environ.get("GRIDWARDEN_SNAPSHOT_HOSTS", ""),
         snapshot_credentials=secret(environ, "GRIDWARDEN_SNAPSHOT_CREDENTIALS") or "",
+        public_url=environ.get("GRIDWARDEN_PUBLIC_URL", "").rstrip("/"),
+        channel_secrets=Path(environ.get("GRIDWARDEN_CHANNEL_SECRETS") or folder / CHANNEL_FOLDER),
         demo_logins_file=environ.get("GRIDWARDEN_DEMO_LOGINS_FILE", ""),
     )
 
@@ -89,6 +95,23 @@ def secret(environ: Mapping[str, str], name: str) -> str | None:
         except OSError as error:
             raise InvalidInput(f"{name}_FILE", path, f"cannot be read: {error.strerror}") from error
     return None
+
+
+def resolve_reference(reference: str, folder: Path, environ: Mapping[str, str] = os.environ) -> str:
+    """The secret of a channel that `env:CHANNEL_…` or `file:NAME`, a file of this folder, stands
+    for. Whoever may set a channel could have any other secret sent to a server of theirs."""
+    how, _, name = reference.partition(":")
+    if how == "env" and name.startswith(CHANNEL_PREFIX):
+        if value := environ.get(name, "").strip():
+            return value
+        raise InvalidInput("secret", reference, "is not set")
+    if how != "file" or not name or Path(name).name != name:
+        raise InvalidInput("secret", reference, f"must be env:{CHANNEL_PREFIX}… or file:NAME")
+    try:
+        return (folder / name).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problem = getattr(error, "strerror", None) or "is no text"
+        raise InvalidInput("secret", reference, f"cannot be read: {problem}") from error
 
 
 def create_secret(folder: Path) -> str:

@@ -140,6 +140,8 @@ def child_environ(
         "GRIDWARDEN_DATA_DIR": str(data_dir),
         "GRIDWARDEN_HTTP_PORT": str(listener.getsockname()[1]),
         "GRIDWARDEN_HTTP_FD": str(listener.fileno()),
+        "GRIDWARDEN_PUBLIC_URL": os.environ.get("GRIDWARDEN_PUBLIC_URL")
+        or f"http://127.0.0.1:{listener.getsockname()[1]}",
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -148,7 +150,7 @@ def plan_children(data_dir: Path, environ: Mapping[str, str], *, demo: bool) -> 
     """The processes of one machine, in starting order."""
     logs = data_dir / "logs"
     logs.mkdir(exist_ok=True)
-    names = ["engine", "scheduler", "serve", "ingest", *(["simulate"] if demo else [])]
+    names = ["engine", "scheduler", "serve", "ingest", "notify", *(["simulate"] if demo else [])]
     children = []
     for name in names:
         path = logs / f"{name}.log"

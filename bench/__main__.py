@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-NAMES = ("formats", "sequences", "ingest", "engine", "alarm_path", "push", "histories")
+NAMES = ("formats", "sequences", "ingest", "engine", "alarm_path", "push", "histories", "notify")
 # Minutes to a quarter of an hour each: only when asked for.
 LONG = (
     "alarms",

@@ -379,6 +379,37 @@ class PermitEndRequest:
     version: int
 
 
+# Messages
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRequest:
+    """How the caller is reached; quiet hours are local times like 22:00, both or neither."""
+
+    email: str = ""
+    phone: str = ""
+    lang: str = "zh"
+    quiet_from: str = ""
+    quiet_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserRequest:
+    """A browser that takes the caller's messages, as its `PushSubscription` says."""
+
+    endpoint: str
+    p256dh: str
+    auth: str
+    browser: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserRemoveRequest:
+    """A browser of the caller that takes no more messages."""
+
+    endpoint: str
+
+
 # Quarantined messages
 
 

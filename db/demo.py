@@ -39,7 +39,7 @@ OF_DEVICE = (
 )  # fmt: skip
 OF_CASE = (
     "evidence", "incident_text", "incident_alarm", "incident_merge", "video_case", "deadline",
-    "pause", "assignment", "intake", "field_task",
+    "pause", "assignment", "intake", "field_task", "delivery",
 )  # fmt: skip
 # What is only ever added to; a demonstration takes its own with it.
 NEVER_CHANGED = ("case_fact", "kpi_publication")
@@ -55,7 +55,8 @@ OF_DISTRICT = (
     "register_inspection", "register_draw", "register_entry", "register_definition", "approval",
     "work_permit", "rule_trial", "public_report", "handover",
     "incident", "alarm_inhibition", "alarm", "video_event", "device", "device_model",
-    "pipe_section", "area", "video_limit", "feed", "gateway", "api_token", "app_user", "squad",
+    "pipe_section", "area", "video_limit", "message_channel", "escalation_step", "delivery", "feed",
+    "gateway", "api_token", "app_user", "squad",
     "unit_grid", "duty_grid", "division", "incident_category", "stage_limit",
     "picture_checkpoint", "operator_hour", "setting",
 )  # fmt: skip
@@ -129,6 +130,7 @@ def list_hanging(conn: Connection, district: str, people: Sequence[str]) -> list
         "gas pipes": "SELECT code FROM pipe_section WHERE district = %(d)s ORDER BY 1",
         "lighting programmes": "SELECT DISTINCT code FROM lamp_programme WHERE district = %(d)s"
         " AND actor <> ALL(%(people)s) ORDER BY 1",
+        "message channels": "SELECT name FROM message_channel WHERE district = %(d)s ORDER BY 1",
         "feeds": "SELECT name FROM feed WHERE district = %(d)s AND retired_at IS NULL ORDER BY 1",
     }
     hanging = []
@@ -249,6 +251,7 @@ def begin_log_anew(conn: Connection) -> CutLog:
     conn.execute("DELETE FROM event_row_waiting")
     conn.execute("DELETE FROM picture_checkpoint")
     conn.execute("UPDATE event_head SET seq = 0, hash = %s", (GENESIS,))
+    conn.execute("UPDATE delivery_cursor SET seq = 0")
     for table, about, keys in STAYING:
         told = SQL(f"WHERE key NOT IN {NOTED}" if table == "setting" else "")
         conn.execute(

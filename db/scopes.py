@@ -62,10 +62,14 @@ def check_divisions(conn: Connection, district: str, divisions: Sequence[str]) -
     return wanted
 
 
+def is_inside(conn: Connection, scope: Scope, incident: Incident) -> bool:
+    """Whether an incident of the district lies within."""
+    return _lies_within(conn, scope, (incident.unit_grid, incident.community, incident.street))
+
+
 def refuse_outside(conn: Connection, scope: Scope, incident: Incident) -> None:
     """Raises `Forbidden` naming the incident, where it lies outside."""
-    place = (incident.unit_grid, incident.community, incident.street)
-    if not _lies_within(conn, scope, place):
+    if not is_inside(conn, scope, incident):
         raise scope.refusal("incident", incident.number)
 
 

@@ -30,7 +30,7 @@ def list_settings_events(
 ) -> list[SettingsEvent]:
     """All events of a district, and of none, whose subject is of these kinds and that carry rows of
     these tables, oldest first; also those that put rows into the log which had no event. Migration
-    0038 has the index for these subjects."""
+    0047 has the index for these subjects."""
     with conn.cursor(row_factory=class_row(SettingsEvent)) as cursor:
         return cursor.execute(
             """
@@ -45,7 +45,7 @@ def list_settings_events(
               AND split_part(e.subject, ':', 1) IN (
                   'user', 'squad', 'category', 'stage_limit', 'division', 'rule', 'calendar', 'log',
                   'roster', 'feed', 'area', 'video_limit', 'duty_grid', 'model', 'district',
-                  'setting')
+                  'setting', 'message_channel', 'escalation')
               AND e.rows IS NOT NULL AND e.district IN ('', %(district)s) AND r.rows IS NOT NULL
             ORDER BY e.seq
             """,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from city.clock import ClockKind, Deadline, Limit, Pause, WorkCalendar, as_minutes
+from city.delivery import DEFAULT_LADDER, Ladder
 from dispatch import sla
 from dispatch.escalate import next_card_at, pauses_of
 from dispatch.machine import Clocks
@@ -22,6 +23,7 @@ class Terms:
     calendar: WorkCalendar
     limits: Mapping[ClockKind, Limit]
     pauses: tuple[Pause, ...] = ()
+    ladder: Ladder = DEFAULT_LADDER
 
 
 @dataclass
@@ -81,9 +83,9 @@ def recount(deadline: Deadline, limit: Limit, by: Terms) -> Deadline:
         due_at=due.due_at,
         beyond_calendar=due.beyond_calendar,
         counted=[{"date": d.date.isoformat(), "minutes": round(d.minutes, 6)} for d in due.counted],
-        warn_at=sla.warn_at(deadline.started_at, limit, by.calendar, pauses),
+        warn_at=sla.warn_at(deadline.started_at, limit, by.calendar, pauses, by.ladder.remind),
     )
-    return replace(counted, escalate_at=next_card_at(counted, by.calendar, by.pauses))
+    return replace(counted, escalate_at=next_card_at(counted, by.calendar, by.pauses, by.ladder))
 
 
 def apply_clocks(

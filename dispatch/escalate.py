@@ -1,8 +1,8 @@
 """The ladder of an overdue clock: reminder, supervision, yellow card, red card. Pure.
 
-A proposal (domain.md 8): 80 % of the limit reminds, the end of the limit is supervised, one
-limit over is a yellow card, two limits over a red one. A level is never said twice, and the
-yellow card is not said after the red one.
+The end of the limit is supervised; a city says at which shares of the limit a clock reminds and
+gives cards (as shipped 80 %, one limit over and two limits over). A level is never said twice, and
+the yellow card is not said after the red one.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from city.clock import ClockKind, Deadline, Pause, WorkCalendar
+from city.delivery import Ladder
 from dispatch import sla
 
-# How often the whole limit fits into the time used when a card falls due.
-YELLOW_FACTOR, RED_FACTOR = 2.0, 3.0
 # Cards go to the unit that handles; the other clocks are those of the centre itself.
 CARDED = frozenset({ClockKind.HANDLE})
 
@@ -47,18 +46,22 @@ def pauses_of(deadline: Deadline, pauses: Sequence[Pause]) -> tuple[Pause, ...]:
 
 
 def next_card_at(
-    deadline: Deadline, calendar: WorkCalendar, pauses: Sequence[Pause]
+    deadline: Deadline, calendar: WorkCalendar, pauses: Sequence[Pause], ladder: Ladder
 ) -> datetime | None:
     """When the next card of this clock falls due."""
     if deadline.kind not in CARDED or deadline.escalated == "red":
         return None
-    factor = RED_FACTOR if deadline.escalated == "yellow" else YELLOW_FACTOR
-    limit = sla.times(deadline.limit, factor)
+    share = ladder.red if deadline.escalated == "yellow" else ladder.yellow
+    limit = sla.times(deadline.limit, share)
     return sla.deadline(deadline.started_at, limit, calendar, pauses_of(deadline, pauses)).due_at
 
 
 def notice(
-    deadline: Deadline, now: datetime, calendar: WorkCalendar, pauses: Sequence[Pause]
+    deadline: Deadline,
+    now: datetime,
+    calendar: WorkCalendar,
+    pauses: Sequence[Pause],
+    ladder: Ladder,
 ) -> Noticed:
     """What has become true of a running clock since it was last looked at."""
     if not deadline.runs or deadline.paused_at is not None:
@@ -74,7 +77,7 @@ def notice(
     while deadline.escalate_at is not None and deadline.escalate_at <= now:
         card = "red" if deadline.escalated == "yellow" else "yellow"
         deadline = replace(deadline, escalated=card)
-        deadline = replace(deadline, escalate_at=next_card_at(deadline, calendar, pauses))
+        deadline = replace(deadline, escalate_at=next_card_at(deadline, calendar, pauses, ladder))
     if card:
         kinds.append(RED_CARD if card == "red" else YELLOW_CARD)
     return Noticed(deadline, tuple(kinds))

@@ -15,11 +15,10 @@ from city.clock import (
     as_minutes,
     as_timedelta,
 )
+from city.delivery import DEFAULT_LADDER
 from city.errors import InvalidInput
 from dispatch.working_time import ALWAYS_RUNNING, as_utc, counted_spans
 
-# Part of the limit after which the people concerned are reminded (domain.md 8, proposal).
-WARN_FRACTION = 0.8
 # A carried-over clock with nothing left gets this much: a limit cannot be zero.
 LEAST_MINUTES = 1.0
 
@@ -84,10 +83,14 @@ def remaining(
 
 
 def warn_at(
-    start: datetime, limit: Limit, calendar: WorkCalendar, pauses: Sequence[Pause] = ()
+    start: datetime,
+    limit: Limit,
+    calendar: WorkCalendar,
+    pauses: Sequence[Pause] = (),
+    share: float = DEFAULT_LADDER.remind,
 ) -> datetime:
-    """The moment at which most of the limit is used and a reminder goes out."""
-    return deadline(start, times(limit, WARN_FRACTION), calendar, pauses).due_at
+    """The moment at which this share of the limit is used and a reminder goes out."""
+    return deadline(start, times(limit, share), calendar, pauses).due_at
 
 
 def times(limit: Limit, factor: float) -> Limit:

@@ -43,6 +43,7 @@ from founding.ground import (
     uncovered_communities,
 )
 from founding.ground_fit import TOLERANCE_DEG, judge_cells, judge_outlines, judge_points
+from founding.message_files import judge_channels, judge_steps
 from founding.own_models import judge_models
 from founding.parts import (
     COMMUNITY,
@@ -108,6 +109,7 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
     registers = read_registers(
         draft.register_files, shipped.registers, categories, area, draft.datums, faults
     )
+    channels = None if draft.channels is None else judge_channels(draft.channels, faults)
     cells = _cells(draft, district, divisions, faults)
     if not faults:
         faults += cells_without_duty_grid(divisions, grids, cells)
@@ -132,6 +134,10 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         video_limits=None
         if draft.video_limits is None
         else judge_limits(draft.video_limits, shipped.video_types, faults),
+        channels=channels,
+        escalation=None
+        if draft.escalation is None
+        else judge_steps(draft.escalation, channels, faults),
         rosters=rosters,
         certificates=certificates,
         run_cards=_run_cards(draft, [*shipped.categories, *categories], squads, faults),

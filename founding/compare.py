@@ -19,7 +19,7 @@ ADDED, CHANGED, RETIRED = "added", "changed", "retired"
 WHATS = (
     "district", "calendar", "division", "division_outline", "duty_grid", "unit_grid", "squad",
     "category", "stage_limit", "person", "roster", "certificate", "run_card", "rule", "feed",
-    "model", "pipe", "area", "video_limit", "lamp_programme", "register",
+    "model", "pipe", "area", "video_limit", "lamp_programme", "channel", "escalation", "register",
     "register_entry",
 )  # fmt: skip
 # What is not in the folder and stays all the same: people, rules and lighting programmes that were
@@ -103,6 +103,8 @@ def tables_of(city: City) -> Tables:
         ),
         **_if_told("area", city.areas),
         **_if_told("video_limit", city.video_limits),
+        **_if_told("channel", city.channels),
+        **_if_told("escalation", city.escalation),
         "register": {
             c: {"text": part.text} for c, part in city.registers.items() if part.text is not None
         },

@@ -12,6 +12,7 @@ import shapely
 from shapely.geometry import shape
 
 from city.clock import Limit, LimitUnit
+from city.delivery import Step
 from city.place import LonLat
 from city.roster import Duty, days_text
 from city.squad import Shift
@@ -38,6 +39,13 @@ from founding.folder import (
     SQUADS,
 )
 from founding.ground import has_own_duty_grids
+from founding.message_files import (
+    CHANNELS,
+    ESCALATION,
+    ESCALATION_COLUMNS,
+    step_cells,
+    write_channels,
+)
 from founding.own_models import write_models
 from founding.parts import City, RegisterPart, SquadPart
 from founding.pipes import PIPES, write_pipes
@@ -116,6 +124,7 @@ def write_folder(city: City) -> dict[str, bytes]:
         files[FEEDS] = write_feeds(city.feeds)
     files |= write_models(city.models or {})
     files |= _places(city)
+    files |= _messages(city)
     for code, part in city.registers.items():
         if part.text is not None:
             files[definition_file(code)] = part.text
@@ -151,6 +160,17 @@ def _places(city: City) -> dict[str, str]:
     if city.video_limits:
         rows = (limit_cells(limit) for _, limit in sorted(city.video_limits.items()))
         files[VIDEO] = csv_text(VIDEO_COLUMNS[1], rows)
+    return files
+
+
+def _messages(city: City) -> dict[str, str]:
+    """Channels, with the names of their secrets, and who is told of which step."""
+    files = {}
+    if city.channels:
+        files[CHANNELS] = write_channels(city.channels)
+    if city.escalation:
+        rows = (step_cells(city.escalation[step]) for step in Step if step in city.escalation)
+        files[ESCALATION] = csv_text((*ESCALATION_COLUMNS[0], *ESCALATION_COLUMNS[1]), rows)
     return files
 
 

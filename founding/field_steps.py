@@ -1,5 +1,5 @@
 """What a city hears by, has in the ground and means by places is written: feeds, device models, gas
-pipes, areas, limits of video events."""
+pipes, areas, limits of video events, channels of messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from city.feed import Feed
-from db import areas, device_models, feeds, pipes
+from db import areas, device_models, feeds, message_settings, pipes
 from db.device_models import OwnModel
 from db.pipes import PipeRow
 from db.pool import Connection
@@ -40,11 +40,12 @@ def read_pipes(conn: Connection, district: str) -> dict[str, PipeSection]:
 
 
 def write_field(conn: Connection, city: City, changes: Sequence[Change], now: datetime) -> None:
-    """Write what differs of feeds, models, pipes, areas and video limits."""
+    """Write what differs of feeds, models, pipes, areas, video limits and messages."""
     _write_feeds(conn, city.feeds or {}, changes, now)
     _write_models(conn, city, changes)
     _write_pipes(conn, city, changes)
     _write_areas(conn, city, changes)
+    _write_messages(conn, city, changes)
 
 
 def _write_feeds(
@@ -92,6 +93,16 @@ def _write_areas(conn: Connection, city: City, changes: Sequence[Change]) -> Non
         areas.save_limits(conn, district, (limits[entry] for entry in new))
     if any(change.what in ("area", "video_limit") for change in changes):
         areas.judge_again(conn, district)
+
+
+def _write_messages(conn: Connection, city: City, changes: Sequence[Change]) -> None:
+    district, channels, rows = city.district.code, city.channels or {}, city.escalation or {}
+    if gone := codes(changes, "channel", RETIRED):
+        message_settings.delete_channels(conn, district, gone)
+    new = codes(changes, "channel", ADDED, CHANGED)
+    message_settings.save_channels(conn, district, (channels[name] for name in new))
+    steps = codes(changes, "escalation", ADDED, CHANGED)
+    message_settings.save_steps(conn, district, (rows[step] for step in steps))
 
 
 def _pipe_row(s: PipeSection) -> PipeRow:

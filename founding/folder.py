@@ -24,6 +24,13 @@ from founding.boundary import read_boundary, read_outlines
 from founding.city_file import CITY_FILE, GRID_FILE, GridOrder, read_city_file, read_grid_file
 from founding.datums import box_of
 from founding.feeds_file import FEEDS, NO, YES, read_feeds
+from founding.message_files import (
+    CHANNELS,
+    ESCALATION,
+    ESCALATION_COLUMNS,
+    read_channels,
+    read_step,
+)
 from founding.own_models import is_model_file, read_models
 from founding.parts import (
     COMMUNITY,
@@ -53,7 +60,7 @@ CALENDAR = re.compile(r"calendar-(\d{4})\.csv")
 RULE = re.compile(r"rules/[^/]+\.toml")
 KNOWN = (
     CITY_FILE, GRID_FILE, BOUNDARY, OUTLINES, DIVISIONS, DUTY_GRIDS, SQUADS, PEOPLE, ROSTER,
-    CERTIFICATES, CATEGORIES, LIMITS, FEEDS, PIPES, AREAS, VIDEO,
+    CERTIFICATES, CATEGORIES, LIMITS, FEEDS, PIPES, AREAS, VIDEO, CHANNELS, ESCALATION,
 )  # fmt: skip
 NEEDED = (CITY_FILE, BOUNDARY)
 # A file of another name with such an end was meant to be one of ours.
@@ -136,6 +143,10 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         areas=read_areas(files[AREAS], datums.of(AREAS), faults) if AREAS in files else None,
         video_limits=_table(files, VIDEO, video_limit, VIDEO_COLUMNS, faults)
         if VIDEO in files
+        else None,
+        channels=read_channels(files[CHANNELS], faults) if CHANNELS in files else None,
+        escalation=_table(files, ESCALATION, read_step, ESCALATION_COLUMNS, faults)
+        if ESCALATION in files
         else None,
         register_files={n: files[n] for n in files if REGISTER.fullmatch(n)},
     )

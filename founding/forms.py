@@ -20,12 +20,15 @@ from founding.area_file import AREAS, VIDEO, area_rows, as_area_file, video_limi
 from founding.boundary import outline_rows, with_outlines
 from founding.city_file import CITY_FILE, GRID_FILE
 from founding.export import csv_text
-from founding.feeds_file import FEEDS, as_file, entry_rows, with_entries
+from founding.feeds_file import FEEDS
+from founding.feeds_file import TABLE as FEED_TABLE
 from founding.folder import BOUNDARY, DIVISIONS, DUTY_GRIDS, OUTLINES, ROSTER
+from founding.message_files import CHANNEL_TABLE, CHANNELS
 from founding.own_models import FOLDER, is_model_file
 from founding.pipes import PIPES, pipe_rows, with_pipes
 from founding.rosters import entry_name
 from founding.sheets import Line, read_lines
+from founding.toml_table import TomlTable
 
 Rows = Sequence[Sequence[str]]
 MODELS = "models.csv"
@@ -132,8 +135,11 @@ def header_of(content: bytes) -> list[str]:
     return found[0].partition("\n")[0].strip("\r").split(",") if found else []
 
 
-class FeedsForm(CsvForm):
+class TomlForm(CsvForm):
     """A row is an entry of a TOML file."""
+
+    def __init__(self, table: TomlTable) -> None:
+        self._table = table
 
     def header(self, content: bytes, names: Sequence[str]) -> list[str]:
         return list(names)
@@ -141,14 +147,14 @@ class FeedsForm(CsvForm):
     def rows(self, file: str, content: bytes, names: Sequence[str]) -> list[SheetRow]:
         return [
             SheetRow(line.row, {name: line.values.get(name, "") for name in names})
-            for line in entry_rows(content)
+            for line in self._table.read(content, [])
         ]
 
     def written(self, before: bytes, names: Sequence[str], rows: Rows) -> bytes:
-        return with_entries(names, rows)
+        return self._table.with_rows(names, rows)
 
     def taken(self, before: bytes, upload: bytes, names: Sequence[str]) -> bytes:
-        return as_file(upload)
+        return self._table.taken(upload)
 
 
 class AreasForm(CsvForm):
@@ -423,7 +429,8 @@ def table_of_csv(content: bytes, names: Sequence[str]) -> list[list[str]] | None
 
 FORMS: Mapping[str, Form] = {
     ROSTER: RosterForm(),
-    FEEDS: FeedsForm(),
+    FEEDS: TomlForm(FEED_TABLE),
+    CHANNELS: TomlForm(CHANNEL_TABLE),
     AREAS: AreasForm(),
     VIDEO: VideoForm(),
     DUTY_GRIDS: DutyGridForm(),

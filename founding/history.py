@@ -63,6 +63,8 @@ SOURCES: Mapping[str, Source] = {
     "calendar": Source(("calendar",), {"work_calendar_day": "code"}),
     "areas": Source(("area",), {"area": "code"}),
     "video": Source(("video_limit",), {"video_limit": "entry"}),
+    "channels": Source(("message_channel",), {"message_channel": "name"}),
+    "escalation": Source(("escalation",), {"escalation_step": "step"}),
 }
 # Parts of which the log has numbers, and no row: what their events are about.
 AT_ONCE: Mapping[str, str] = {

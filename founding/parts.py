@@ -12,6 +12,7 @@ from city.area import Area
 from city.category import Category
 from city.certificate import Certificate
 from city.clock import DEFAULT_WINDOWS, Limit
+from city.delivery import Channel, EscalationStep
 from city.errors import InvalidInput
 from city.feed import Feed
 from city.place import Division, LonLat
@@ -232,6 +233,8 @@ class Draft:
     pipes: tuple[Entry[PipeSection], ...] | None = None
     areas: tuple[Entry[Area], ...] | None = None
     video_limits: tuple[Entry[VideoLimit], ...] | None = None
+    channels: tuple[Entry[Channel], ...] | None = None
+    escalation: tuple[Entry[EscalationStep], ...] | None = None
     # Files of registers, which are read once the definitions that ship are known.
     register_files: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -248,8 +251,8 @@ class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
     database alone. `rules` are the texts of its own rules, `programmes` those of its lighting
     programmes, `rosters` the duties of the squads that have a roster, `outlines` geometries of
-    divisions. Of rosters, certificates, run cards, feeds, models, pipes, outlines, areas and video
-    limits None says that they stay as they are."""
+    divisions. Of rosters, certificates, run cards, feeds, models, pipes, outlines, areas, video
+    limits, channels and escalation None says that they stay as they are."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -267,6 +270,8 @@ class City:
     outlines: Mapping[str, Mapping[str, Any]] | None = None
     areas: Mapping[str, Area] | None = None
     video_limits: Mapping[str, VideoLimit] | None = None
+    channels: Mapping[str, Channel] | None = None
+    escalation: Mapping[str, EscalationStep] | None = None  # every step
     rosters: Mapping[str, tuple[Duty, ...]] | None = None
     certificates: Mapping[str, tuple[Certificate, ...]] | None = None  # by person
     run_cards: Mapping[str, str] | None = None  # text by code

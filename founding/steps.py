@@ -64,7 +64,7 @@ __all__ = ["Applied", "Plan", "apply_cities", "apply_city", "plan_city", "read_c
 SOURCE = "city folder"
 TOLD = {"from": SOURCE}
 # What the subject of an event is called where the thing itself is called otherwise.
-SUBJECTS = {"person": "user"}
+SUBJECTS = {"person": "user", "channel": "message_channel"}
 # What of a person is told as whoever changes people one by one tells it.
 ROLE_FIELDS = frozenset({"role", "squad", "divisions"})
 # What every district shares: events about it belong to none.

@@ -58,6 +58,15 @@ from founding.forms import (
     OUTLINE_COLUMNS,
     Form,
 )
+from founding.message_files import (
+    CHANNEL_COLUMNS,
+    CHANNELS,
+    ESCALATION,
+    ESCALATION_COLUMNS,
+    MODES,
+    STEPS,
+)
+from founding.message_files import KINDS as KINDS_OF_CHANNEL
 from founding.parts import DEFAULT_LEVELS
 from founding.pipes import PIPE_COLUMNS, PIPES, PRESSURES
 from founding.registers import data_file
@@ -93,7 +102,7 @@ class Table:
     @property
     def is_csv(self) -> bool:
         """Whether the content is a table as it stands."""
-        return self.file not in (FEEDS, CITY_FILE, *GEOJSON_FILES)
+        return self.file not in (FEEDS, CITY_FILE, CHANNELS, *GEOJSON_FILES)
 
     @property
     def cells(self) -> bool:
@@ -164,6 +173,10 @@ _TABLES: Mapping[str, tuple[str, str, Columns, bool, Mapping[str, Sequence[str]]
     "pipes": (PIPES, "code", PIPE_COLUMNS, True, {"pressure": tuple(PRESSURES)}),
     "areas": (AREAS, "code", AREA_COLUMNS, True, {"kind": KINDS}),
     "video": (VIDEO, "entry", VIDEO_COLUMNS, True, {}),
+    "channels": (
+        CHANNELS, "name", CHANNEL_COLUMNS, True, {"kind": KINDS_OF_CHANNEL, "mode": MODES},
+    ),
+    "escalation": (ESCALATION, "step", ESCALATION_COLUMNS, False, {"step": STEPS}),
 }  # fmt: skip
 NAMES = tuple(_TABLES)
 _WRITES: Mapping[str, frozenset[str]] = {
@@ -183,11 +196,13 @@ _WRITES: Mapping[str, frozenset[str]] = {
     "feeds": frozenset({"feed"}),
     "areas": frozenset({"area"}),
     "video": frozenset({"video_limit"}),
+    "channels": frozenset({"channel"}),
+    "escalation": frozenset({"escalation"}),
     "rosters": frozenset({"roster"}),
 }
 CALENDAR_WRITES = frozenset({"calendar"})
-# One row each, which is there always.
-_SINGLE = ("city", "boundary")
+# Their rows are there always.
+_FIXED = ("city", "boundary", "escalation")
 # Tens of thousands of cells.
 _BY_FILE = ("unit-grid",)
 
@@ -197,7 +212,7 @@ def table_of(name: str) -> Table:
     if name in _TABLES:
         file, key, (needed, optional), removable, choices = _TABLES[name]
         by_file = name in _BY_FILE
-        addable = name not in _SINGLE and not by_file
+        addable = name not in _FIXED and not by_file
         return Table(
             name, file, key, needed, optional, removable, choices, _WRITES[name], addable, by_file
         )

@@ -5,14 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 
 from city.person import Caller, system_caller
-from db import users
+from db import contacts, users
 from db.pool import Connection
 from people.rights import tell
+
+
+def sign_in(conn: Connection, name: str, sid: str, now: datetime) -> None:
+    """Somebody is here: a session of theirs has begun."""
+    contacts.begin_session(conn, sid, name, now)
 
 
 def sign_out(conn: Connection, caller: Caller, sid: str, now: datetime) -> None:
     """End one session of the caller, wherever a copy of its cookie is."""
     users.end_session(conn, sid, caller.name, now)
+    contacts.end_session(conn, sid, caller.name)
     tell(conn, caller, now, "user.signed_out", caller.name)
 
 

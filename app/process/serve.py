@@ -30,6 +30,7 @@ from db import setup_codes
 from db.pool import Connection, connect
 from dispatch import steps as dispatch_steps
 from ingest import replay
+from notify import steps as notify_steps
 from people import steps as people_steps
 from registry import steps as registry_steps
 
@@ -112,5 +113,6 @@ def build_ports() -> Ports:
         intake=dispatch_steps,
         reports=dispatch_steps,
         handovers=dispatch_steps,
+        messages=notify_steps,
         lone_work=dispatch_steps,
     )

@@ -20,6 +20,7 @@ from dashboard.screens.intake import page as intake
 from dashboard.screens.kpi import page as kpi
 from dashboard.screens.lighting import page as lighting
 from dashboard.screens.manual import page as manual
+from dashboard.screens.notify import page as notify
 from dashboard.screens.operations import page as operations
 from dashboard.screens.people import page as people
 from dashboard.screens.permits import page as permits
@@ -46,6 +47,7 @@ LAYOUTS: dict[str, Callable[[View], Component]] = {
     "registers": registers.layout, "lighting": lighting.layout, "review": review.layout,
     "intake": intake.layout, "tasks": tasks.layout, "handover": handover.layout,
     "rules": rules.layout, "permits": permits.layout, "roster": roster.layout,
+    "notify": notify.layout,
 }  # fmt: skip
 
 INDEX = """<!DOCTYPE html>

@@ -29,6 +29,7 @@ OWN = {"script.js": ".js", "style.css": ".css"}  # the main ones of a screen
 WORKER = "live-worker.js"  # started by a script, not loaded by the page
 BOUNDARY = "boundary.js"  # of the set-up page, which is no screen
 PUBLIC_REPORT = "public-report.js"  # of the public page, which is none either
+PUSH_WORKER = "push-worker.js"  # registered by the page of messages
 # The map's library as Dash Leaflet ships it, for a page without Dash: it sets `window.L`.
 LIBRARIES = {
     "react.js": ("dash", "deps/react@18.*.min.js"),
@@ -37,7 +38,7 @@ LIBRARIES = {
 }
 # The phone of the squads is no page of Dash's and loads what it names.
 PHONE = "squad"
-NOT_ON_SCREENS = (WORKER, BOUNDARY, PUBLIC_REPORT, *LIBRARIES)
+NOT_ON_SCREENS = (WORKER, BOUNDARY, PUBLIC_REPORT, PUSH_WORKER, *LIBRARIES)
 # What an address with a digest answers never changes.
 FOREVER = "public, max-age=31536000, immutable"
 ZIPPED = (".js", ".css", ".svg")

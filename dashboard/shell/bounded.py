@@ -10,7 +10,7 @@ from city.person import Caller
 from dashboard.shell import ids
 
 OPEN_SCREENS = frozenset(
-    {"console", "alarms", "wall", "squad", "cases", "kpi", "devices", "intake", "tasks"}
+    {"console", "alarms", "wall", "squad", "cases", "kpi", "devices", "intake", "tasks", "notify"}
 )
 OPEN_ENDPOINTS = frozenset(
     {
@@ -26,6 +26,9 @@ OPEN_ENDPOINTS = frozenset(
         "intake.reply",
         "kpi.get_kpi", "kpi.get_trend",
         "live.city_map", "live.follow", "live.snapshot",
+        "message", "messages.acknowledge", "messages.add_browser", "messages.get_contact",
+        "messages.list_channels", "messages.list_deliveries", "messages.remove_browser",
+        "messages.send_test", "messages.set_contact",
         "registry.list_identities",
         "reports.accept", "reports.get_photo", "reports.list_reports", "reports.reject",
         "reports.spam",

@@ -54,6 +54,7 @@ SCREENS: dict[str, tuple[Role, ...]] = {
     "settings": (_A, _G, _L),
     "handover": (_A, _D, _G, _C, _L),
     "approvals": (_A, _D, _G, _L),
+    "notify": (_A, _D, _G, _C, _S, _L),
 }
 # So many of them stand in the header, the others behind a word: more would not fit a desk.
 AT_HAND = 6

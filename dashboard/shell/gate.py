@@ -19,7 +19,7 @@ from city.errors import Unavailable
 from city.person import Caller
 from dashboard.shell.ports import PeopleSteps
 from db import second_factors, users
-from db.pool import Pool, transaction
+from db.pool import Connection, Pool, transaction
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class Gate:
                 return None
             if second_factors.enrolled_at(conn, user.name):
                 return Halfway(str(self._tickets.dumps([user.name, time.time()])))
-        return _new_session(user.name)
+            return self._begin(conn, user.name)
 
     def name_of(self, ticket: str) -> str | None:
         """Who stands halfway with this ticket; None: nobody, or too long."""
@@ -129,7 +129,12 @@ class Gate:
             fits = user is not None and self._people.check_second_factor(
                 conn, name, user.district, code, self.secret_key, datetime.now(UTC)
             )
-        return _new_session(name) if fits else None
+            return self._begin(conn, name) if fits else None
+
+    def _begin(self, conn: Connection, name: str) -> SessionKey:
+        key = _new_session(name)
+        self._people.sign_in(conn, name, key.sid, datetime.now(UTC))
+        return key
 
     def _read_ticket(self, ticket: str) -> tuple[str, float]:
         try:

@@ -92,6 +92,11 @@ DEVICES_WAITING = "devices-waiting"
 DEVICES_OUT = "devices-out"
 DEVICES_IMPORT = "devices-import"  # filled in the browser
 
+# Messages, filled in the browser
+NOTIFY_OWN = "notify-own"
+NOTIFY_CHANNELS = "notify-channels"
+NOTIFY_LIST = "notify-list"
+
 # People and tokens
 PEOPLE_BODY = "people-body"
 PEOPLE_TICK = "people-tick"  # store: changes when the lists should be read again

@@ -46,6 +46,7 @@ from city.squad import Recommendation
 from dashboard.shell.alarm_ports import AlarmSteps, ProposalSteps, ShelvingSteps
 from dashboard.shell.field_ports import LoneWorkSteps
 from dashboard.shell.intake_ports import HandoverSteps, IntakeSteps, ReportSteps
+from dashboard.shell.message_ports import MessageSteps
 from dashboard.shell.rule_ports import PermitSteps, RuleSteps
 from db.kpi_publications import Edition
 from db.lamp_programmes import ProgrammeRow
@@ -352,6 +353,8 @@ class PeopleSteps(Protocol):
 
     def revoke_token(self, conn: Connection, caller: Caller, name: str, now: datetime) -> Token: ...
 
+    def sign_in(self, conn: Connection, name: str, sid: str, now: datetime) -> None: ...
+
     def sign_out(self, conn: Connection, caller: Caller, sid: str, now: datetime) -> None: ...
 
     def note_lock_out(self, conn: Connection, name: str, address: str, now: datetime) -> None: ...
@@ -520,3 +523,4 @@ class Ports:
     reports: ReportSteps
     handovers: HandoverSteps
     lone_work: LoneWorkSteps
+    messages: MessageSteps

@@ -23,6 +23,7 @@ from dashboard.api.kpi import kpi
 from dashboard.api.lighting import lighting
 from dashboard.api.live import live
 from dashboard.api.lone_work import lone_work
+from dashboard.api.messages import messages
 from dashboard.api.openapi import openapi
 from dashboard.api.people import people
 from dashboard.api.permits import permits
@@ -35,7 +36,15 @@ from dashboard.api.squads import squads
 from dashboard.api.video import video
 from dashboard.screens.squad.page import add_phone
 from dashboard.shell import app as screens
-from dashboard.shell import auth, public_report, second_factor, setup, sign_in, tour
+from dashboard.shell import (
+    auth,
+    message_links,
+    public_report,
+    second_factor,
+    setup,
+    sign_in,
+    tour,
+)
 from dashboard.shell.gate import Gate
 from dashboard.shell.parts import EXTENSION, ROOT_FOLDER, DemoLogin, Parts
 from dashboard.shell.ports import Ports
@@ -107,11 +116,12 @@ def create_server(
     setup.add_setup(server, redis)
     public_report.add_public_report(server, redis, secret_key)
     tour.add_tour(server)
+    message_links.add_message_links(server)
     add_phone(server)
     for blueprint in (
         *(devices, alarms, incidents, squads, duty, categories, kpi, ingest),
         *(video, events, registry, registers, gateways, people, settings, approvals),
-        *(lighting, rules, permits, lone_work, intake, reports, handovers, openapi),
+        *(lighting, rules, permits, lone_work, intake, reports, handovers, messages, openapi),
     ):
         server.register_blueprint(blueprint, url_prefix=API)
     for blueprint in (live, health, labels):

@@ -1,5 +1,5 @@
 -- What a device was called, where it stood and what it was before each change; that it is no more.
--- depends: 0044_published_figures
+-- depends: 0041_divisions_bound
 
 ALTER TABLE device
     ADD retired_at     timestamptz,

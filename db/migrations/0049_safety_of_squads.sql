@@ -1,5 +1,5 @@
 -- Whoever works alone says "I am fine" every so many minutes.
--- depends: 0041_divisions_bound
+-- depends: 0046_run_cards_and_duty
 
 CREATE TABLE check_in (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,6 +1,6 @@
 -- What comes to the command center beside alarms: calls, orders of other platforms, patches of
 -- drones and satellites, and what people send from the public page until somebody looked at it.
--- depends: 0049_safety_of_squads
+-- depends: 0050_calls_for_help
 
 -- One call or order. Several may be about one case: each caller is kept and answered.
 CREATE TABLE intake (

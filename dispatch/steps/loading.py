@@ -21,6 +21,7 @@ from db import (
     field_tasks,
     incidents,
     merges,
+    message_settings,
     openings,
     places,
     squads,
@@ -112,6 +113,7 @@ def load_terms(
         calendar=calendars.calendar_of(conn, district),
         limits={**categories.stage_limits(conn, district), ClockKind.HANDLE: category.limit},
         pauses=pauses,
+        ladder=message_settings.find_ladder(conn, district),
     )
 
 

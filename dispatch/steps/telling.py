@@ -120,7 +120,7 @@ def notices(
     """What has become true of each clock since it was looked at, and the clocks with it noted."""
     events, looked_at = [], []
     for deadline in deadlines:
-        noticed = notice(deadline, now, terms.calendar, terms.pauses)
+        noticed = notice(deadline, now, terms.calendar, terms.pauses, terms.ladder)
         looked_at.append(noticed.deadline)
         events += [
             event(

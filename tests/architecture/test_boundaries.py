@@ -15,16 +15,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
     "cities", "city", "columns", "wire", "db", "replay", "registers", "ingest", "registry",
-    "alerts", "dispatch", "people", "founding", "lighting", "dashboard", "simulator", "stack",
-    "app",
+    "alerts", "dispatch", "notify", "people", "founding", "lighting", "dashboard", "simulator",
+    "stack", "app",
 )  # fmt: skip
 # The shells: loops, servers and processes. Everything else is told what time it is.
 CLOCK_READERS = {
     "alerts/worker.py", "alerts/video/worker.py", "dispatch/worker.py", "ingest/worker.py",
+    "notify/worker.py",
     "ingest/inbox.py",
     "ingest/lease.py", "ingest/mqtt/lane.py", "ingest/mqtt/visit.py",
     "ingest/mqtt/counters.py",
     "dashboard/shell/gate.py", "dashboard/shell/live.py", "dashboard/shell/changes.py",
+    "dashboard/shell/message_links.py",
     "dashboard/shell/second_factor.py", "dashboard/shell/public_report.py",
     "dashboard/shell/setup.py", "dashboard/shell/tour.py",
     "simulator/publish.py",

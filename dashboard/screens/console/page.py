@@ -281,4 +281,5 @@ def read_detail(view: View, selected: dict[str, Any] | None) -> Component:
     except (NotFound, Forbidden):
         return render_empty(view.t("error.gone"))
     role = view.caller.role
-    return render_detail(view.t, incident, squads, PHOTOS_OF_ROLE.get(role, ()), role)
+    photos = PHOTOS_OF_ROLE.get(role, ())
+    return render_detail(view.t, incident, squads, photos, role, view.caller.name)

@@ -14,12 +14,13 @@ from city.requests import ActionRequest, ChecklistRequest, ReportRequest
 from city.scope import Scope
 from city.trust import state_words
 from dashboard.api.incident_json import incident_answer
+from dashboard.api.messages import item_of
 from dashboard.api.shapes import WaitingAnswer
 from dashboard.shell import who_sees_what
 from dashboard.shell.changes import ACCEPTED, CREATED, Once, change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
-from db import incidents, listings
+from db import deliveries, incidents, listings
 from db.device_history import DeviceThen, list_then
 from db.idempotency import StoredAnswer
 from db.pool import Connection, transaction
@@ -39,7 +40,10 @@ WITHOUT_CALL = {"called": "", "phone": ""}
 def incident(caller: Caller, incident_id: int) -> dict[str, Any]:
     """One incident for a page: its `actions` are those to offer, whose dialog asks for files."""
     found = incident_facts(caller, incident_id)
-    return {**found, "actions": found["offered"]}
+    with transaction(parts().pool) as conn:
+        rows = deliveries.list_deliveries(conn, caller.district, incident_id=incident_id)
+    told: list[Any] = as_plain([item_of(row) for row in rows])
+    return {**found, "actions": found["offered"], "told": told}
 
 
 def incident_facts(caller: Caller, incident_id: int) -> dict[str, Any]:

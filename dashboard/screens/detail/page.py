@@ -13,6 +13,7 @@ from city.incident import FINAL_STATES, VOICE_TYPES, Action, IncidentState, Role
 from dashboard.api.alarms import MAY_CHANGE
 from dashboard.screens.detail.device_states import render_devices
 from dashboard.screens.detail.run_card import render_card
+from dashboard.screens.detail.told import render_told
 from dashboard.screens.devices.load import CHANGERS
 from dashboard.screens.operations.gateways_load import gateway_of
 from dashboard.shell.components import (
@@ -47,6 +48,7 @@ def render_detail(
     squads: Sequence[Mapping[str, Any]],
     stages: Sequence[str] = (),
     role: Role = Role.VIEWER,
+    person: str = "",
 ) -> Component:
     """Everything about one incident, for the right-hand panel; `stages` are the photos that
     this person may add."""
@@ -73,6 +75,7 @@ def render_detail(
         render_section(
             t("detail.evidence"), render_evidence(t, incident), *render_photo_buttons(t, stages)
         ),
+        render_section(t("told.title"), *render_told(t, incident, person)),
         render_section(t("detail.timeline"), render_timeline(t, incident["events"])),
     ]
     return html.Article(

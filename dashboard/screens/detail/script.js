@@ -15,6 +15,17 @@
     gw.tickDue();
   };
 
+  /* Whoever was told says that they know: nothing wakes them for this case any more. */
+  document.addEventListener('click', event => {
+    const button = event.target.closest('[data-known]');
+    if (!button) return;
+    gw.once(button, async () => {
+      const answer = await gw.send('POST', `/api/v1/incidents/${button.dataset.known}/known`, {}, gw.newKey());
+      gw.notice(answer.ok ? gw.t('told.known') : await gw.problem(answer), answer.ok ? '' : 'bad');
+      if (answer.ok && gw.actionDone) gw.actionDone();
+    });
+  });
+
   /* Standings that run: "处置中 04:31" counts down where it stands. */
   gw.tickDue = function () {
     const now = gw.now();

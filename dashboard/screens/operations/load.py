@@ -16,7 +16,7 @@ from dashboard.shell import stages
 from dashboard.shell.disk import FREE_MIN_BYTES, disk_of
 from dashboard.shell.parts import ROOT_FOLDER
 from dashboard.shell.stages import Fault
-from db import gateways, ledger, operations
+from db import gateways, ledger, message_settings, operations
 from db.kpi import ingest_lag
 from db.ledger import Imbalance, LedgerLine
 from db.operations import DatabaseSize, FeedFigures, Worker
@@ -46,6 +46,8 @@ UNKNOWN_FEED = "unknown"
 # Our programs by the name of their database connections.
 PROGRAMS = {"ingest": "ingest", "engine": "engine", "scheduler": "scheduler lock", "serve": "serve"}
 NEEDED_PROGRAMS = ("ingest", "engine", "scheduler")
+# Needed once a city has a channel for messages.
+NOTIFY = "notify"
 # Who can read this page has a database; whether walls are fed is no matter of ingest.
 SAID_ELSEWHERE = (stages.DATABASE_AWAY, stages.PICTURE_STANDS)
 # Findings that a stage that stands still says already: one fact is one line.
@@ -166,7 +168,9 @@ def read_operations(
         feeds=build_feeds(operations.list_feeds(conn, now), lines, wrong, start, now),
         imbalances=wrong,
         workers=build_workers(operations.list_workers(conn, now), now),
-        programs=_programs(operations.count_processes(conn)),
+        programs=_programs(
+            operations.count_processes(conn), messages=bool(message_settings.list_lanes(conn))
+        ),
         evaluation=EvaluationItem(
             batches_waiting=lag.batches_waiting,
             oldest_waiting_s=lag.oldest_waiting_s,
@@ -184,8 +188,9 @@ def read_operations(
     return answer
 
 
-def _programs(connections: Mapping[str, int]) -> dict[str, int]:
-    return {name: connections.get(label, 0) for name, label in PROGRAMS.items()}
+def _programs(connections: Mapping[str, int], *, messages: bool) -> dict[str, int]:
+    found = {name: connections.get(label, 0) for name, label in PROGRAMS.items()}
+    return found | ({NOTIFY: connections.get(NOTIFY, 0)} if messages else {})
 
 
 def _disk(folder: Path) -> DiskItem:
@@ -307,7 +312,7 @@ def unsaid(found: Iterable[FindingItem], faults: Sequence[Fault]) -> list[Findin
 
 
 def _programs_missing(programs: Mapping[str, int]) -> Iterator[FindingItem]:
-    for name in NEEDED_PROGRAMS:
+    for name in (*NEEDED_PROGRAMS, *(name for name in programs if name == NOTIFY)):
         if not programs.get(name):
             yield _finding(f"{name}_absent")
 

@@ -40,6 +40,7 @@ STAY = {
     "setting",
     "event",
     "event_head",
+    "delivery_cursor",
     "clock_limit",
     "stuck_limit",
     "rollup_state",
@@ -113,6 +114,7 @@ def test_it_leaves_nothing_and_the_log_begins_anew(lived: Connection) -> None:
     before = verify_chain(lived).events
     told = remove_demo(lived, check(lived), now)
     assert filled(lived) <= STAY
+    assert lived.execute("SELECT seq FROM delivery_cursor").fetchone() == (0,)
     assert told["rows"]["device"] == 5_000
     (removed,) = [e for e in list_events(lived) if e.kind == "demo.removed"]
     assert removed.payload["events"] == before

@@ -144,6 +144,7 @@ def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
         "event_id": f"{street.word}-EVENT", "name": "dispatcher", "part": "people", "night":
         "2026-01-01", "short": "x", "id": 1, "draw_id": 1, "reject_id": 1, "discovered_id": 1,
         "path": "console", "code": f"{street.word}-1", "period": "2026-07", "call_id": 1,
+        "token": "none",
     }  # fmt: skip
     queries = {
         "devices.get_readings": "?metric=battery_pct",
@@ -159,14 +160,9 @@ def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
 
 
 OPEN_TO_ALL = (
-    "sign_in",
-    "setup",
-    "health.",
-    "openapi.",
-    "public_",
-    "phone_manifest",
-    "phone_worker",
-)
+    "sign_in", "setup", "health.", "openapi.", "public_", "phone_manifest", "phone_worker",
+    "message_arrived", "push_worker",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -134,6 +134,10 @@ def test_a_healthy_installation_has_no_findings() -> None:
     [
         (changed(programs={"engine": 1, "scheduler": 1}), "ingest_absent"),
         (changed(programs={"ingest": 1, "engine": 0, "scheduler": 1}), "engine_absent"),
+        (
+            changed(programs={"ingest": 1, "engine": 1, "scheduler": 1, "notify": 0}),
+            "notify_absent",
+        ),
         (changed(feeds=[]), "never_received"),
         (changed(imbalances=[Imbalance("ttn", START, "messages", 2, 1)]), "imbalance"),
         (

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from city.clock import ClockKind, Deadline, Limit, LimitUnit, Pause
+from city.delivery import DEFAULT_LADDER
 from city.incident import Neighbour
 from city.place import LonLat
 from city.roster import Duty
@@ -287,7 +288,7 @@ def handling(started_at: datetime = NOW, limit: Limit = FOUR_HOURS) -> Deadline:
 
 
 def said(deadline: Deadline, hours: float) -> tuple[tuple[str, ...], Deadline]:
-    noticed = notice(deadline, NOW + timedelta(hours=hours), CHINA, ())
+    noticed = notice(deadline, NOW + timedelta(hours=hours), CHINA, (), DEFAULT_LADDER)
     return noticed.kinds, noticed.deadline
 
 

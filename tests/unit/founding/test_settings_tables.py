@@ -47,7 +47,7 @@ def test_a_row_that_is_not_there_is_named(key: str) -> None:
 
 def test_people_and_limits_stay() -> None:
     kept = [name for name in NAMES if not table_of(name).removable]
-    assert sorted(kept) == ["boundary", "city", "limits", "people", "unit-grid"]
+    assert sorted(kept) == ["boundary", "city", "escalation", "limits", "people", "unit-grid"]
     with pytest.raises(InvalidInput, match="nobody takes rows out"):
         without_row(table_of("people"), b"name,role\nzhao,viewer\n", "zhao")
 

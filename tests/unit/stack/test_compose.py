@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
-OURS = ("migrate", "ingest", "engine", "scheduler", "serve", "simulate")
+OURS = ("migrate", "ingest", "engine", "scheduler", "notify", "serve", "simulate")
 
 
 def test_every_variable_without_a_default_says_how_to_get_one() -> None:
@@ -47,7 +47,7 @@ def test_our_processes_are_commands_of_one_image_without_privileges(name: str) -
     assert service["read_only"] is True
 
 
-@pytest.mark.parametrize("name", ["ingest", "engine", "scheduler", "serve"])
+@pytest.mark.parametrize("name", ["ingest", "engine", "scheduler", "notify", "serve"])
 def test_long_running_processes_wait_for_the_schema_and_are_watched(name: str) -> None:
     service = SERVICES[name]
     assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}

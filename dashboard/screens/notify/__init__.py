@@ -1,0 +1,1 @@
+"""Messages: how a person is reached, how the channels do, who was told what."""
