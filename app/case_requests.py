@@ -35,7 +35,7 @@ def act(
     sent_at: datetime | None = None,
 ) -> Approval | None:
     """Do one action on one incident; what a duty chief has to let happen is only asked for, and
-    the request is the answer. `sent_at` as in `dispatch.steps.act`."""
+    the request is the answer. `sent_at` as when a step is taken at once."""
     if request.action not in OF_DUTY_CHIEF:
         dispatch_steps.act(conn, caller, incident_id, request, now, sent_at)
         return None

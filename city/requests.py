@@ -8,14 +8,11 @@ whatever it is now.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from city import alarm
-from city.errors import InvalidInput
 from city.incident import Action, Source
-from city.intake import Channel, RejectReason
-from city.safety import MINUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,90 +95,6 @@ class ReportRequest:
     severity: int | None = None
     reporter: str = ""
     device: str | None = None
-
-
-# Calls, orders, public reports and handing over
-
-
-@dataclass(frozen=True, slots=True)
-class IntakeRequest:
-    """A call, order, finding or patch; coordinates are WGS 84 degrees.
-
-    It becomes a case, or with `joins` (an incident id) one more caller of that case, which needs
-    neither category nor place. An `external_number` that the channel has brought before is
-    answered with what became of it. `verify` sends a collector before it is filed. A patch has a
-    `polygon` of corners [lon, lat], whose middle is the place if none is given.
-    """
-
-    channel: Channel
-    description: str
-    category: str = ""
-    lon: float | None = None
-    lat: float | None = None
-    title: str = ""
-    severity: int | None = None
-    caller: str = ""
-    phone: str = ""
-    external_number: str = ""
-    reply_due_at: datetime | None = None
-    call_back: bool = False
-    device: str | None = None
-    joins: int | None = None
-    verify: bool = False
-    polygon: list[list[float]] = field(default_factory=list)
-    captured_on: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyRequest:
-    """What a hotline or platform is answered."""
-
-    text: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class CallBackRequest:
-    """A call back: whether somebody answered, and the score that they gave."""
-
-    reached: bool
-    version: int
-    satisfaction: int | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReportAcceptRequest:
-    """A public report becomes a case of this category at this place, or joins one."""
-
-    version: int
-    category: str = ""
-    lon: float | None = None
-    lat: float | None = None
-    verify: bool = True
-    joins: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReportRejectRequest:
-    """A public report is not taken on; its sender is told the `reason`."""
-
-    reason: RejectReason
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class HandoverRequest:
-    """The outgoing shift signs the sheet as it stands now."""
-
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class HandoverNoteRequest:
-    """Something that the sheet does not know by itself."""
-
-    text: str
 
 
 # Alarms and video events
@@ -651,49 +564,3 @@ class NightRequest:
     """Why the lit rate of a night is computed anew."""
 
     why: str
-
-
-# Whoever works alone
-
-
-@dataclass(frozen=True, slots=True)
-class CheckInRequest:
-    """Begin to say "I am fine" every so many minutes; WGS 84 degrees where the phone knows them."""
-
-    every_minutes: int
-    incident_id: int | None = None
-    lon: float | None = None
-    lat: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.every_minutes not in MINUTES:
-            problem = f"must be {MINUTES[0]} to {MINUTES[-1]} minutes"
-            raise InvalidInput("every_minutes", self.every_minutes, problem)
-
-
-@dataclass(frozen=True, slots=True)
-class FineRequest:
-    """ "I am fine", and when it was said by the clock of the phone."""
-
-    acted_at: datetime | None = None
-    clock_offset_ms: int | None = None
-    lon: float | None = None
-    lat: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DuressRequest:
-    """The button was held."""
-
-    acted_at: datetime | None = None
-    clock_offset_ms: int | None = None
-    incident_id: int | None = None
-    lon: float | None = None
-    lat: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DistressSeenRequest:
-    """Somebody of the centre takes a call for help on."""
-
-    note: str = ""

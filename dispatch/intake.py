@@ -11,8 +11,8 @@ from city.clock import ClockKind, Limit, WorkCalendar
 from city.errors import InvalidInput
 from city.incident import Incident
 from city.intake import ANSWERED, PATCHES, SATISFACTIONS, Channel
+from city.intake_requests import CallBackRequest, IntakeRequest
 from city.place import LonLat
-from city.requests import CallBackRequest, IntakeRequest
 from dispatch import sla
 
 MAX_TEXT = 4000

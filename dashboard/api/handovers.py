@@ -10,7 +10,8 @@ from flask import Blueprint, Response
 
 from city.errors import Forbidden, NotFound
 from city.incident import Role
-from city.requests import HandoverNoteRequest, HandoverRequest, VersionRequest
+from city.intake_requests import HandoverNoteRequest, HandoverRequest
+from city.requests import VersionRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
 from dashboard.api.params import cursor_key, page, read_args, read_list_query
 from dashboard.shell.auth import current_caller, requires

@@ -13,8 +13,8 @@ from flask import Blueprint, Response
 from city.errors import InvalidInput, NotFound
 from city.incident import FieldTask, Role
 from city.intake import Channel, ListedIntake
+from city.intake_requests import CallBackRequest, IntakeRequest, ReplyRequest
 from city.place import LonLat
-from city.requests import CallBackRequest, IntakeRequest, ReplyRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
 from dashboard.api.params import (
     check_choice,

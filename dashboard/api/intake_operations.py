@@ -4,8 +4,7 @@ them."""
 from __future__ import annotations
 
 from city.intake import Channel, ListedIntake, ReportState
-from city.looking import Around, FoundCategory, FoundPlace
-from city.requests import (
+from city.intake_requests import (
     CallBackRequest,
     HandoverNoteRequest,
     HandoverRequest,
@@ -13,8 +12,9 @@ from city.requests import (
     ReplyRequest,
     ReportAcceptRequest,
     ReportRejectRequest,
-    VersionRequest,
 )
+from city.looking import Around, FoundCategory, FoundPlace
+from city.requests import VersionRequest
 from dashboard.api.handovers import SheetNow
 from dashboard.api.intake import ReceivedAnswer, TasksAnswer
 from dashboard.api.operation import PAGING, Operation, as_text

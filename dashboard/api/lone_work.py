@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from city.incident import Role
-from city.requests import CheckInRequest, DistressSeenRequest, DuressRequest, FineRequest
+from city.safety_requests import CheckInRequest, DistressSeenRequest, DuressRequest, FineRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
 from dashboard.api.params import cursor_key, page, read_args, read_list_query, read_sent_at
 from dashboard.shell.auth import current_caller, requires

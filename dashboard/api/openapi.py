@@ -18,19 +18,12 @@ from city.requests import (
     ApprovalRefuseRequest,
     ApproveRequest,
     AssignRequest,
-    BrowserRemoveRequest,
-    BrowserRequest,
-    CheckInRequest,
     ChecklistRequest,
-    ContactRequest,
     CorrectRequest,
-    DistressSeenRequest,
     DrawRequest,
-    DuressRequest,
     DutyChangeRequest,
     EntryChangeRequest,
     EntryRequest,
-    FineRequest,
     InspectionRequest,
     LampCancelRequest,
     LampOrderRequest,
@@ -68,12 +61,12 @@ from city.requests import (
 )
 from city.rule_pages import AppliedTrial, FormAnswer, RuleAnswer, RuleItem, TrialAnswer
 from city.safety import CheckIn, DistressCall
+from city.safety_requests import CheckInRequest, DistressSeenRequest, DuressRequest, FineRequest
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from dashboard.api import (
     incidents,
     ingest,
     lone_work,
-    messages,
     people,
     permits,
     registry,
@@ -84,6 +77,7 @@ from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.duty_shapes import DeviceHistory, DutyAnswer, RosterAnswer
 from dashboard.api.intake_operations import INTAKE_OPERATIONS
+from dashboard.api.message_operations import MESSAGE_OPERATIONS
 from dashboard.api.operation import (
     CURSOR,
     LEDGER_LIMIT,
@@ -153,6 +147,7 @@ BODY_ANSWERS = {
 
 OPERATIONS = (
     *INTAKE_OPERATIONS,
+    *MESSAGE_OPERATIONS,
     Operation("get", "/devices", "Registered devices with their newest values",
               listings.ListedDevice, listed=True,
               query={**PAGING, **as_filters(listings.DEVICE_FILTERS)}),
@@ -357,22 +352,6 @@ OPERATIONS = (
     Operation("post", "/rule-trials/{id}/apply",
               "Put in force what was tried; gas safety may wait for a second person", AppliedTrial,
               body=RuleApplyRequest),
-    Operation("get", "/deliveries", "Who was told what, newest first; all of a case or of the "
-              "district for the centre, else one's own", messages.DeliveryItem, listed=True,
-              query={**PAGING, **as_filters(messages.FILTERS)}),
-    Operation("post", "/incidents/{id}/known", "The caller knows what they were told of a case: "
-              "nothing wakes them for it any more", messages.KnownAnswer),
-    Operation("get", "/channels", "Channels of messages and how each does", messages.ChannelItem,
-              listed=True),
-    Operation("post", "/channels/{name}/test", "A test message to the caller, or to the group",
-              messages.TestAnswer, status="201"),
-    Operation("get", "/contact", "How the caller is reached", messages.ContactAnswer),
-    Operation("post", "/contact", "Addresses, language and quiet hours of the caller",
-              messages.ContactAnswer, body=ContactRequest),
-    Operation("post", "/contact/browsers", "This browser takes the caller's messages",
-              messages.ContactAnswer, body=BrowserRequest, status="201"),
-    Operation("post", "/contact/browsers/remove", "A browser takes no more messages",
-              messages.ContactAnswer, body=BrowserRemoveRequest),
     Operation("get", "/permits", "Work permits, newest first", permits.PermitItem, listed=True,
               query={**PAGING, "state": as_text("those not over", enum=list(permits.STATES)),
                      "device": as_text("only about this device")}),

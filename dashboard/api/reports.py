@@ -11,8 +11,9 @@ from flask import Blueprint, Response, request
 
 from city.incident import Role
 from city.intake import PublicReport, RejectReason, ReportPhoto, ReportState
+from city.intake_requests import ReportAcceptRequest, ReportRejectRequest
 from city.place import LonLat, distance_m
-from city.requests import ReportAcceptRequest, ReportRejectRequest, VersionRequest
+from city.requests import VersionRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
 from dashboard.api.params import check_choice, cursor_key, page, read_args, read_list_query
 from dashboard.shell.auth import current_caller, requires

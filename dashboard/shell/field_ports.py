@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from city.person import Caller
-from city.requests import CheckInRequest, DistressSeenRequest, DuressRequest, FineRequest
 from city.safety import CheckIn, DistressCall
+from city.safety_requests import CheckInRequest, DistressSeenRequest, DuressRequest, FineRequest
 from db.pool import Connection
 
 

@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from city.looking import Around, FoundCategory, FoundPlace
-from city.person import Caller
-from city.place import LonLat
-from city.requests import (
+from city.intake_requests import (
     CallBackRequest,
     HandoverNoteRequest,
     HandoverRequest,
@@ -19,6 +16,9 @@ from city.requests import (
     ReportAcceptRequest,
     ReportRejectRequest,
 )
+from city.looking import Around, FoundCategory, FoundPlace
+from city.person import Caller
+from city.place import LonLat
 from city.scope import Scope
 from db.pool import Connection
 from db.public_reports import Sent

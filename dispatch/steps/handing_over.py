@@ -9,8 +9,8 @@ from typing import Any
 from city.errors import Conflict, Forbidden, InvalidInput, NotFound
 from city.event import NewEvent
 from city.incident import Role
+from city.intake_requests import HandoverNoteRequest, HandoverRequest
 from city.person import Caller
-from city.requests import HandoverNoteRequest, HandoverRequest
 from city.stale_version import is_stale_version
 from db import field_tasks, handovers, intake, places, squads
 from db.events import append_events

@@ -8,14 +8,9 @@ from datetime import datetime
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import Action, Role
 from city.intake import SOURCES, Intake
+from city.intake_requests import CallBackRequest, IntakeRequest, ReplyRequest
 from city.person import Caller
-from city.requests import (
-    ActionRequest,
-    CallBackRequest,
-    IntakeRequest,
-    ReplyRequest,
-    ReportRequest,
-)
+from city.requests import ActionRequest, ReportRequest
 from city.stale_version import is_stale_version
 from db import calendars, categories, incidents
 from db import intake as stored

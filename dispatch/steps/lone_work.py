@@ -12,8 +12,8 @@ from city.event import NewEvent
 from city.incident import Role
 from city.person import Caller
 from city.place import LonLat
-from city.requests import CheckInRequest, DistressSeenRequest, DuressRequest, FineRequest
 from city.safety import CheckIn, DistressCall, DistressKind
+from city.safety_requests import CheckInRequest, DistressSeenRequest, DuressRequest, FineRequest
 from db import incidents, safety
 from db.districts import longest_phone_wait
 from db.events import append_events

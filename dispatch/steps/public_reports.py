@@ -12,9 +12,9 @@ from city.errors import Conflict, Forbidden, InvalidInput
 from city.event import NewEvent
 from city.incident import Role
 from city.intake import Channel, PlainKind, PublicReport, ReportState
+from city.intake_requests import IntakeRequest, ReportAcceptRequest, ReportRejectRequest
 from city.person import Caller
 from city.place import LonLat
-from city.requests import IntakeRequest, ReportAcceptRequest, ReportRejectRequest
 from city.stale_version import is_stale_version
 from db import districts, evidence, incidents, places, public_reports
 from db.events import append_events

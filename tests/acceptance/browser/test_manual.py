@@ -57,9 +57,10 @@ def open_cases(installation: Installation) -> None:
             incident = an_incident(installation, device)
             if kind == "gas" and incident["state"] == "filed":
                 body = {
-                    "action": "dispatch", "version": incident["version"],
+                    "action": "dispatch",
+                    "version": incident["version"],
                     "squad": squad_of(installation),
-                }  # fmt: skip
+                }
                 path = f"/incidents/{incident['id']}/actions"
                 installation.api(Role.DISPATCHER).post(path, json=body).raise_for_status()
 

@@ -46,11 +46,26 @@ def send_push(installation: Installation, case: int, token: str) -> None:
     now = datetime.now(UTC)
     with psycopg.connect(installation.postgres, autocommit=True) as conn:
         new = NewDelivery(
-            district=DEMO_DISTRICT, incident_id=case, event_seq=None, step="opened", clock="",
-            attempt=0, person="dispatcher", channel=NAMES[1], kind="push", target="0", lang="zh",
-            title="红色案件", body="内容", token=token, rings=True, urgent=True, queued_at=now,
-            due_at=now + timedelta(hours=1), expires_at=now + timedelta(hours=2),
-        )  # fmt: skip
+            district=DEMO_DISTRICT,
+            incident_id=case,
+            event_seq=None,
+            step="opened",
+            clock="",
+            attempt=0,
+            person="dispatcher",
+            channel=NAMES[1],
+            kind="push",
+            target="0",
+            lang="zh",
+            title="红色案件",
+            body="内容",
+            token=token,
+            rings=True,
+            urgent=True,
+            queued_at=now,
+            due_at=now + timedelta(hours=1),
+            expires_at=now + timedelta(hours=2),
+        )
         made = deliveries.insert_delivery(conn, new)
         assert made is not None
         deliveries.mark_sent(conn, made, DeliveryState.SENT, "text", now)

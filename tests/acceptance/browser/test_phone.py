@@ -143,8 +143,11 @@ def test_what_is_done_without_signal_survives_a_killed_page_and_is_sent_once_in_
     wait_for(lambda: again.locator("#phone-bar").is_hidden(), 10)
     steps = [e["kind"] for e in now_of(installation, case["id"])["events"]][-4:]
     assert steps == [
-        "incident.acknowledged", "incident.arrived", "incident.evidence_added", "incident.handled",
-    ]  # fmt: skip
+        "incident.acknowledged",
+        "incident.arrived",
+        "incident.evidence_added",
+        "incident.handled",
+    ]
     (handled,) = told(installation, case["id"], "handled")
     acted, received = moment(handled["payload"]["acted_at"]), moment(handled["at"])
     assert abs(acted - done_at) < timedelta(seconds=2)
@@ -232,8 +235,10 @@ def test_a_call_for_help_and_a_missed_check_in_reach_console_and_wall(
 ) -> None:
     sent_case(installation, "单独作业")
     phone, wall, console = (
-        sign_in("squad", phone=True), sign_in("viewer"), sign_in("dispatcher"),
-    )  # fmt: skip
+        sign_in("squad", phone=True),
+        sign_in("viewer"),
+        sign_in("dispatcher"),
+    )
     button = phone.page.locator("#duress")
     box = button.bounding_box()
     assert box is not None

@@ -111,8 +111,13 @@ def settle(site, word: str, place: tuple[Any, ...]) -> Street:
         """,
         (device[1][0], f"{word}-EVENT"),
     )
-    reason = {"code": "value_equals_limit", "rule": "manhole-open", "rule_version": 1,
-              "metric": "", "facts": {"title_zh": word, "title_en": word}}  # fmt: skip
+    reason = {
+        "code": "value_equals_limit",
+        "rule": "manhole-open",
+        "rule_version": 1,
+        "metric": "",
+        "facts": {"title_zh": word, "title_en": word},
+    }
     ((alarm,),) = site.sql(
         """
         INSERT INTO alarm (district, condition, rule_code, rule_version, category, device_id,
@@ -125,8 +130,14 @@ def settle(site, word: str, place: tuple[Any, ...]) -> Street:
         {**common, "device": device[0][0], "reason": Jsonb(reason)},
     )
     with site.client(Role.DISPATCHER) as client:
-        report = {"category": "0101", "lon": lon, "lat": lat, "description": f"{word} cover",
-                  "title": f"{word} cover", "source": "patrol"}  # fmt: skip
+        report = {
+            "category": "0101",
+            "lon": lon,
+            "lat": lat,
+            "description": f"{word} cover",
+            "title": f"{word} cover",
+            "source": "patrol",
+        }
         incident = client.post("/api/v1/incidents", json=report).json()
         files = {"file": ("a.jpg", photo(len(word)), "image/jpeg")}
         address = f"/api/v1/incidents/{incident['id']}/evidence"
@@ -139,13 +150,26 @@ def settle(site, word: str, place: tuple[Any, ...]) -> Street:
 def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
     """Endpoint, method and address of every route there is, each about this street's matters."""
     named = {
-        "incident_id": street.incident["id"], "evidence_id": street.evidence,
-        "alarm_id": street.alarm, "verb": "acknowledge", "camera": f"{street.word}-CAM",
-        "event_id": f"{street.word}-EVENT", "name": "dispatcher", "part": "people", "night":
-        "2026-01-01", "short": "x", "id": 1, "draw_id": 1, "reject_id": 1, "discovered_id": 1,
-        "path": "console", "code": f"{street.word}-1", "period": "2026-07", "call_id": 1,
+        "incident_id": street.incident["id"],
+        "evidence_id": street.evidence,
+        "alarm_id": street.alarm,
+        "verb": "acknowledge",
+        "camera": f"{street.word}-CAM",
+        "event_id": f"{street.word}-EVENT",
+        "name": "dispatcher",
+        "part": "people",
+        "night": "2026-01-01",
+        "short": "x",
+        "id": 1,
+        "draw_id": 1,
+        "reject_id": 1,
+        "discovered_id": 1,
+        "path": "console",
+        "code": f"{street.word}-1",
+        "period": "2026-07",
+        "call_id": 1,
         "token": "none",
-    }  # fmt: skip
+    }
     queries = {
         "devices.get_readings": "?metric=battery_pct",
         "devices.list_devices": f"?unit_grid={street.cell}",
@@ -160,9 +184,16 @@ def addresses(town: Town, street: Street) -> Iterator[tuple[str, str, str]]:
 
 
 OPEN_TO_ALL = (
-    "sign_in", "setup", "health.", "openapi.", "public_", "phone_manifest", "phone_worker",
-    "message_arrived", "push_worker",
-)  # fmt: skip
+    "sign_in",
+    "setup",
+    "health.",
+    "openapi.",
+    "public_",
+    "phone_manifest",
+    "phone_worker",
+    "message_arrived",
+    "push_worker",
+)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -188,8 +219,14 @@ def test_every_route_is_shut_to_a_person_of_another_street_or_tells_nothing(
             assert not telling(answer), where
             assert town.yonder.incident["number"] not in answer.text, where
     # The same addresses tell somebody of the whole district.
-    assert told >= {"incidents.get_incident", "incidents.list_incidents", "devices.list_devices",
-                    "alarms.list_alarms", "live.snapshot", "live.city_map"}  # fmt: skip
+    assert told >= {
+        "incidents.get_incident",
+        "incidents.list_incidents",
+        "devices.list_devices",
+        "alarms.list_alarms",
+        "live.snapshot",
+        "live.city_map",
+    }
 
 
 def telling(answer: httpx.Response) -> bool:
@@ -219,10 +256,12 @@ def asked(callback: dict[str, Any], street: Street) -> dict[str, Any]:
     values = {"selected": street.incident["id"], "location": "/kpi"}
     inputs = [{**i, "value": values.get(i["id"])} for i in callback["inputs"]]
     return {
-        "output": callback["output"], "outputs": outputs if several else outputs[0],
-        "inputs": inputs, "changedPropIds": [f"{i['id']}.{i['property']}" for i in inputs],
+        "output": callback["output"],
+        "outputs": outputs if several else outputs[0],
+        "inputs": inputs,
+        "changedPropIds": [f"{i['id']}.{i['property']}" for i in inputs],
         "state": [{**s, "value": None} for s in callback["state"]],
-    }  # fmt: skip
+    }
 
 
 def test_screens_of_the_whole_district_are_not_offered(town: Town) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from city.errors import Conflict, Forbidden
 from city.incident import Action
-from city.requests import HandoverNoteRequest, HandoverRequest
+from city.intake_requests import HandoverNoteRequest, HandoverRequest
 from db import handovers
 from dispatch import steps
 from tests.integration.dispatch.test_intake import CALL

@@ -10,7 +10,7 @@ import pytest
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import Action, IncidentState, Role
 from city.intake import Channel, ListedIntake
-from city.requests import CallBackRequest, IntakeRequest, ReplyRequest
+from city.intake_requests import CallBackRequest, IntakeRequest, ReplyRequest
 from city.scope import Scope
 from db import intake as stored
 from dispatch import steps

@@ -9,13 +9,8 @@ import pytest
 from city.clock import ClockKind
 from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import VOICE_NOTE, Action, IncidentState
-from city.requests import (
-    ActionRequest,
-    CheckInRequest,
-    DistressSeenRequest,
-    DuressRequest,
-    FineRequest,
-)
+from city.requests import ActionRequest
+from city.safety_requests import CheckInRequest, DistressSeenRequest, DuressRequest, FineRequest
 from db import deadlines, evidence, safety
 from db.districts import save_setting
 from db.events import list_events
@@ -133,9 +128,12 @@ def test_a_missed_check_in_is_told_once_and_taken_on_by_one(town: City) -> None:
         steps.acknowledge_call(town.conn, town.leader, call.id, DistressSeenRequest(), town.now)
     # Out of the basement: said in time, heard too late. It is known, and stays to be taken on.
     steps.say_fine(
-        town.conn, town.leader, FineRequest(acted_at=town.now - timedelta(minutes=2)), town.now,
+        town.conn,
+        town.leader,
+        FineRequest(acted_at=town.now - timedelta(minutes=2)),
         town.now,
-    )  # fmt: skip
+        town.now,
+    )
     (heard,) = open_calls(town)
     assert heard.heard_at == town.now - timedelta(minutes=2)
     steps.acknowledge_call(town.conn, DISPATCHER, call.id, DistressSeenRequest("ok"), town.now)
@@ -144,9 +142,12 @@ def test_a_missed_check_in_is_told_once_and_taken_on_by_one(town: City) -> None:
     assert open_calls(town) == []
     # What was said before does not move the next time back.
     row = steps.say_fine(
-        town.conn, town.leader, FineRequest(acted_at=town.now - timedelta(minutes=8)), town.now,
+        town.conn,
+        town.leader,
+        FineRequest(acted_at=town.now - timedelta(minutes=8)),
         town.now,
-    )  # fmt: skip
+        town.now,
+    )
     assert row.heard_at == town.now - timedelta(minutes=2)
     steps.end_check_in(town.conn, town.leader, town.now)
     town.later(hours=1)

@@ -46,9 +46,18 @@ def put(conn: Connection, made: SheetPlan) -> None:
     assert not made.faults, made.faults
     with conn.transaction():
         settings.apply(
-            conn, DISTRICT, "zhao", made.name, made.content.encode(), (made.digest, made.seq),
-            "a survey", NOW, shipped=shipped(), put_rules=put_rules, new_password=draw_password,
-        )  # fmt: skip
+            conn,
+            DISTRICT,
+            "zhao",
+            made.name,
+            made.content.encode(),
+            (made.digest, made.seq),
+            "a survey",
+            NOW,
+            shipped=shipped(),
+            put_rules=put_rules,
+            new_password=draw_password,
+        )
 
 
 def nothing_to_do(gridwarden: Command, out: Path) -> None:
@@ -164,8 +173,9 @@ def test_pipes_and_outlines_are_parts_of_the_settings(
     assert [(p.code, p.material) for p in pipes.list_pipes(bare, DISTRICT)] == [("P-2", "PE")]
     last, first = (settings.history(bare, DISTRICT, "pipes", "")[n] for n in (0, -1))
     assert [(f.name, f.after) for f in (*first.fields, *last.fields)] == [
-        ("added", "2"), ("retired", "1"),
-    ]  # fmt: skip
+        ("added", "2"),
+        ("retired", "1"),
+    ]
     assert (last.actor, last.why) == ("zhao", "a survey")
 
     drawn = outlines_of(bare)

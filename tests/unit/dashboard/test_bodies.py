@@ -10,14 +10,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from city import requests
+from city import intake_requests, requests, safety_requests
 from city.errors import InvalidInput
 from city.incident import Action, Source
 from city.requests import ActionRequest, ApproveRequest, ReportRequest, ReviewRequest
 from dashboard.api.bodies import body_of, decode_request
 from dashboard.api.openapi import OPERATIONS
 
-REQUESTS = [kind for _, kind in inspect.getmembers(requests, is_dataclass)]
+REQUESTS = [
+    kind
+    for module in (requests, intake_requests, safety_requests)
+    for _, kind in inspect.getmembers(module, is_dataclass)
+]
 
 
 def decoded(request: type[Any], matched: int | None = None, **sent: Any) -> Any:
