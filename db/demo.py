@@ -39,7 +39,8 @@ OF_DEVICE = (
 )  # fmt: skip
 OF_CASE = (
     "evidence", "incident_text", "incident_alarm", "incident_merge", "video_case", "deadline",
-    "pause", "assignment", "intake", "field_task", "delivery",
+    "pause", "assignment", "intake", "field_task", "delivery", "checklist_answer",
+    "distress_call", "check_in",
 )  # fmt: skip
 # What is only ever added to; a demonstration takes its own with it.
 NEVER_CHANGED = ("case_fact", "kpi_publication")
@@ -53,7 +54,8 @@ OF_SQUAD = ("squad_position", "squad_shift", "squad_duty_grid", "squad_roster")
 OF_DISTRICT = (
     "lamp_command", "lamp_order", "lamp_assignment", "lamp_step_due", "lamp_programme", "lit_night",
     "register_inspection", "register_draw", "register_entry", "register_definition", "approval",
-    "work_permit", "rule_trial", "public_report", "handover",
+    "work_permit", "rule_trial", "public_report", "handover", "run_card", "distress_call",
+    "check_in",
     "incident", "alarm_inhibition", "alarm", "video_event", "device", "device_model",
     "pipe_section", "area", "video_limit", "message_channel", "escalation_step", "delivery", "feed",
     "gateway", "api_token", "app_user", "squad",
@@ -197,6 +199,7 @@ def remove(
     _delete(conn, removed, "duty_grid_division", "duty_grid", "duty_grid", district, key="code")
     _delete(conn, removed, "public_report_photo", "report_id", "public_report", district)
     _delete(conn, removed, "handover_note", "handover_id", "handover", district)
+    _delete(conn, removed, "certificate", "person", "app_user", district, key="name")
     for table in OF_DISTRICT:
         query = SQL("DELETE FROM {} WHERE district = %s").format(Identifier(table))
         removed[table] = removed.get(table, 0) + conn.execute(query, (district,)).rowcount
