@@ -17,6 +17,8 @@ KEEPERS: Mapping[str, Role] = {
     ClockKind.FILE: Role.DISPATCHER,
     ClockKind.DISPATCH: Role.DISPATCHER,
     ClockKind.CHECK: Role.CHECKER,
+    ClockKind.REPLY: Role.DISPATCHER,
+    ClockKind.CALL_BACK: Role.DISPATCHER,
 }
 DISPATCHER = Role.DISPATCHER.value
 

@@ -37,6 +37,7 @@ from db.pool import Connection, transaction
 
 READERS = (Role.ADMIN, Role.DISPATCHER, Role.CHECKER, Role.LEADER, Role.GAS_ENGINEER)
 TAKERS = (*READERS, Role.SQUAD_LEADER)
+TASK_READERS = (Role.ADMIN, Role.DISPATCHER, Role.CHECKER, Role.LEADER)
 FILTERS: dict[str, type] = {"owed": bool, "channel": str, "incident_id": int}
 
 intake = Blueprint("intake", __name__)
@@ -165,7 +166,7 @@ def list_around() -> Response:
 
 
 @intake.get("/tasks")
-@requires(Role.ADMIN, Role.DISPATCHER, Role.CHECKER, Role.LEADER)
+@requires(*TASK_READERS)
 def list_tasks() -> Response:
     args, caller = read_args(("mine",)), current_caller()
     mine = bool(parse_filter("mine", args.get("mine", "false"), bool))

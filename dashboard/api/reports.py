@@ -26,6 +26,7 @@ from db import public_reports as stored
 from db.pool import Connection, transaction
 
 MODERATORS = (Role.ADMIN, Role.DISPATCHER, Role.CHECKER)
+READERS = (*MODERATORS, Role.LEADER)
 FILTERS: dict[str, type] = {"state": str}
 
 reports = Blueprint("reports", __name__)
@@ -59,7 +60,7 @@ class AcceptedAnswer(msgspec.Struct, kw_only=True):
 
 
 @reports.get("/reports")
-@requires(*MODERATORS, Role.LEADER)
+@requires(*READERS)
 def list_reports() -> Response:
     query = read_list_query(FILTERS)
     check_choice(query.filters, "state", tuple(ReportState))
@@ -114,7 +115,7 @@ def spam(report_id: int) -> Response:
 
 
 @reports.get("/reports/<int:report_id>/photos/<int:ordinal>")
-@requires(*MODERATORS, Role.LEADER)
+@requires(*READERS)
 def get_photo(report_id: int, ordinal: int) -> Response:
     """The picture, as any browser shows it; never run by the browser, whatever it says it is."""
     read_args(())

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from city.errors import Forbidden, NotFound
 from city.incident import Role
 from city.person import ADMINISTRATORS
+from dashboard.api import intake, reports
 from dashboard.screens.alarms import page as alarms
 from dashboard.screens.console import load, video
 from dashboard.screens.detail.load import incident as read_incident
@@ -56,7 +57,11 @@ def layout(view: View) -> Component:
 def render_tools(view: View) -> list[Component]:
     """What an administrator has still to do; report a matter; help with the keys."""
     t = view.t
-    tools = [render_owed(), key_button(t("report.button"), "r", "report"), alarms.render_silence(t)]
+    tools = [
+        render_owed(view.caller.role),
+        key_button(t("report.button"), "r", "report"),
+        alarms.render_silence(t),
+    ]
     if view.caller.role not in REPORTERS:
         tools = [alarms.render_silence(t)]
     if view.caller.role in ADMINISTRATORS:
@@ -64,10 +69,17 @@ def render_tools(view: View) -> list[Component]:
     return [*tools, key_button(t("keys.button"), "?", "keys")]
 
 
-def render_owed() -> Component:
-    """How many callers wait for an answer, and reports for somebody's look; the browser writes."""
+def render_owed(role: Role) -> Component:
+    """How many callers wait for an answer, and reports for somebody's look; the browser writes.
+    `data-may` says what it may ask for."""
+    may = {"reports": reports.READERS, "collectors": intake.TASK_READERS}
+    allowed = " ".join(what for what, roles in may.items() if role in roles)
     return html.A(
-        id=ids.INTAKE_OWED, href="/intake", hidden=True, className="gw-quiet-button gw-owed"
+        id=ids.INTAKE_OWED,
+        href="/intake",
+        hidden=True,
+        className="gw-quiet-button gw-owed",
+        **extra({"data-may": allowed}),
     )
 
 

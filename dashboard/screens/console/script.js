@@ -183,7 +183,7 @@
     gw.live.on('snapshot', () => { fill(); flood(); gw.showCritical(); videos(); if (gw.selected) refresh(); });
     gw.live.on('change', c => { update(c); flood(); gw.showCritical(); if (gw.selected && c.kinds.includes('incident.step_answered')) refresh(); });
     gw.every(1000, () => gw.tickDue());
-    gw.every(30000, () => gw.loadCollectors());
+    if ($('intake-owed') && $('intake-owed').dataset.may.includes('collectors')) gw.every(30000, () => gw.loadCollectors());
     const owed = () => gw.showOwed($('intake-owed'));
     if ($('intake-owed')) {
       gw.every(30000, owed);

@@ -20,7 +20,7 @@
 
   /* The mark on the console: how many wait, and that one is late; it never goes by itself. */
   gw.showOwed = async function (link) {
-    const [owing, waiting] = await Promise.all([gw.send('GET', API + '?owed=true&limit=1000'), gw.send('GET', REPORTS + '?state=waiting&limit=1000')]);
+    const [owing, waiting] = await Promise.all([gw.send('GET', API + '?owed=true&limit=1000'), link.dataset.may.includes('reports') ? gw.send('GET', REPORTS + '?state=waiting&limit=1000') : { ok: false }]);
     if (!owing.ok) return;
     const late = owing.body.items.filter(i => (gw.promiseOf(i, gw.now()) || {}).late).length;
     const sent = waiting.ok ? waiting.body.items.length : 0;
