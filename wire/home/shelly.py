@@ -53,8 +53,9 @@ from wire.values import Stamp, flatten
 
 NAME = "shelly"
 GEN1_ROOT = "shellies"
-# Whom a device of generation 2 sends its answers to: `{src of the request}/rpc`.
-SOURCE = "gridwarden"
+# Whom a device of generation 2 sends its answers to: `{src of the request}/rpc`. Not `gridwarden`:
+# below that our own marks of the broker's queues go.
+SOURCE = "gridwarden-shelly"
 SUBSCRIPTIONS = ("shellies/#", f"{SOURCE}/#", "+/events/rpc", "+/status/+", "+/online")
 # Without contact to a time server the clocks count from 0, that is from 1970.
 CLOCK_SET_SINCE = datetime(2001, 1, 1, tzinfo=UTC)

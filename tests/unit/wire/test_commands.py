@@ -41,7 +41,7 @@ def encoded(wanted: LampCommand) -> Downlink:
     return commanding.encode(wanted)
 
 
-RPC = {"id": TOKEN, "src": "gridwarden", "method": "Light.Set"}
+RPC = {"id": TOKEN, "src": "gridwarden-shelly", "method": "Light.Set"}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ RPC = {"id": TOKEN, "src": "gridwarden", "method": "Light.Set"}
             "road/lamp1/rpc",
             {
                 **RPC,
-                "src": "gridwarden/road/lamp1",
+                "src": "gridwarden-shelly/road/lamp1",
                 "method": "Switch.Set",
                 "params": {"id": 0, "on": False},
             },
