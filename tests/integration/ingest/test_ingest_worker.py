@@ -74,7 +74,8 @@ def test_an_invalid_thousand_does_not_delay_the_valid_one_behind_it(
         publisher.send_and_wait(site.topic(0), payload(0))
         began = time.monotonic()
         wait_until(lambda: site.stored() == 1, 10, 0.02)
-        assert time.monotonic() - began < 1
+        # A second on a machine of one's own; a thousand that were tried again would take minutes.
+        assert time.monotonic() - began < 5
         assert rejects(site) == rejected + 1000
         assert site.imbalances() == []
 
