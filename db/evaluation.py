@@ -298,24 +298,22 @@ def list_devices_within(
     """Devices of a district in one of these boxes, or of which an attribute names one of these
     pipe sections."""
     west, south, east, north = ([box[i] for box in boxes] for i in range(4))
-    with conn.cursor(row_factory=class_row(WatchedDevice)) as cursor:
-        return cursor.execute(
-            f"""
-            {WATCHED} WHERE device.id IN (
-                SELECT device.id
-                FROM unnest(%(west)s::float8[], %(south)s::float8[], %(east)s::float8[],
-                            %(north)s::float8[]) AS box (west, south, east, north)
-                JOIN device ON district = %(district)s
-                           AND lat BETWEEN south AND north AND lon BETWEEN west AND east
-                UNION ALL
-                SELECT id FROM device
-                WHERE cardinality(%(pipes)s::text[]) > 0 AND district = %(district)s
-                  AND attributes ->> 'pipe' = ANY(%(pipes)s)
-            )
-            """,
-            {"ids": None, "district": district, "west": west, "south": south, "east": east,
-             "north": north, "pipes": list(pipes)},
-        ).fetchall()  # fmt: skip
+    rows = conn.execute(
+        """
+        SELECT device.id
+        FROM unnest(%(west)s::float8[], %(south)s::float8[], %(east)s::float8[],
+                    %(north)s::float8[]) AS box (west, south, east, north)
+        JOIN device ON district = %(district)s
+                   AND lat BETWEEN south AND north AND lon BETWEEN west AND east
+        UNION
+        SELECT id FROM device
+        WHERE cardinality(%(pipes)s::text[]) > 0 AND district = %(district)s
+          AND attributes ->> 'pipe' = ANY(%(pipes)s)
+        """,
+        {"district": district, "west": west, "south": south, "east": east, "north": north,
+         "pipes": list(pipes)},
+    ).fetchall()  # fmt: skip
+    return list_watched_devices(conn, [row[0] for row in rows])
 
 
 def list_past_date(conn: Connection, attribute: str, today: date) -> set[int]:
