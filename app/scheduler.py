@@ -32,6 +32,7 @@ from db import (
     rollups,
     rule_trials,
     sequences,
+    tallies,
     users,
 )
 from db.pool import (
@@ -63,6 +64,9 @@ KEEP_SIGN_OUTS = timedelta(days=31)
 KEEP_ANSWERS = timedelta(days=14)
 # Steps of lighting programmes: some commands a day for every lamp of a city.
 KEEP_LAMP_STEPS = timedelta(days=90)
+
+# Batches of facts that are counted in one tick.
+TALLIES_AT_ONCE = 5
 
 ROLL_UPS = "roll-ups"
 ROLL_UPS_S = 20
@@ -182,6 +186,14 @@ def _tick_alarms(conn: Connection, now: datetime) -> None:
         conn.commit()
 
 
+def _tally(conn: Connection, _now: datetime) -> None:
+    """What waits of the key figures, some seconds of it at a time."""
+    for _ in range(TALLIES_AT_ONCE):
+        if not tallies.fold(conn):
+            return
+        conn.commit()
+
+
 def _fold_ledger(conn: Connection, now: datetime) -> None:
     ledger.fold_batches(conn, now - FOLD_AFTER)
 
@@ -212,6 +224,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("pictures", 60, keep_pictures),
     (DEADLINES, 1, dispatch_steps.tick_deadlines),
     ("check-ins", 0.5, dispatch_steps.tick_check_ins),
+    ("tallies", 10, _tally),
     ("published figures", 300, dispatch_steps.publish_due),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),

@@ -13,6 +13,7 @@ from datetime import datetime
 from psycopg.sql import SQL, Identifier
 
 from city.hash_chain import GENESIS
+from db import tallies
 from db.districts import find_settings, save_setting
 from db.editions import edition_of
 from db.pool import Connection
@@ -209,6 +210,7 @@ def remove(
         query = SQL("DELETE FROM {} WHERE district = %s").format(name)
         removed[table] = conn.execute(query, (district,)).rowcount
         conn.execute(SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(name))
+    tallies.forget(conn)
     removed["district"] = conn.execute("DELETE FROM district WHERE code = %s", (district,)).rowcount
     return {table: count for table, count in removed.items() if count > 0}
 

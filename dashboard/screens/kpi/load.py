@@ -13,12 +13,13 @@ from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
 from db import kpi_publications
 from db.idempotency import StoredAnswer
-from db.kpi import GROUPINGS, list_kpi
+from db.kpi import list_counted
 from db.kpi_publications import Edition
 from db.pool import Connection, transaction
+from db.tallies import GROUPINGS, list_figures
 
 # The key figures look at most this far back in one question.
-KPI_SPAN = timedelta(days=3 * 366)
+KPI_SPAN = timedelta(days=10 * 366)
 
 
 def kpi(
@@ -36,13 +37,15 @@ def kpi(
             [] if bounded else kpi_publications.list_editions_of(conn, caller.district, from_, to)
         )
         shown = _edition(editions, edition)
+        if shown is not None and by not in shown.figures:
+            shown = None  # it was published without this grouping: as the log says it now
         if shown is not None:
             groups, total = shown.rows(by), shown.rows("district")
         else:
-            groups = list_kpi(conn, caller.scope, from_, to, by)
-            total = (
-                groups if by == "district" else list_kpi(conn, caller.scope, from_, to, "district")
-            )
+            groups = list_figures(conn, caller.scope, from_, to, by)
+            total = groups
+            if by != "district":
+                total = list_figures(conn, caller.scope, from_, to, "district")
     found = key_figures.build_figures(groups, total, from_, to, by, shown, editions)
     body: dict[str, Any] = as_plain(found)
     return body
