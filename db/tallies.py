@@ -220,13 +220,15 @@ def _add(conn: Connection, cases: Cases, after: int) -> None:
                         place.id,
                     )
                 )  # fmt: skip
-    with conn.cursor() as cursor:
-        with cursor.copy(
+    with (
+        conn.cursor() as cursor,
+        cursor.copy(
             "COPY tally_change (district, origin, effective, sign, what, late, seconds, moved,"
             " squad, person, incident_id) FROM STDIN"
-        ) as copy:
-            for change in changes:
-                copy.write_row(change)
+        ) as copy,
+    ):
+        for change in changes:
+            copy.write_row(change)
     for district, found in counts.items():
         _add_blocks(conn, district, found)
 
@@ -499,5 +501,6 @@ def _row(key: str, name_zh: str, name_en: str, sums: NDArray[Any]) -> KpiRow:
         handled_in_time=n["handled"] - n["handled_late"],
         due_to_close=n["closed"] + n["open_late"], closed=n["closed"],
         closed_in_time=n["closed"] - n["closed_late"], reworked=n["reworked"],
-        returned=n["returned"], returned_late=n["returned_late"], sent=n["sent"], postponed=n["postponed"], **fields,
+        returned=n["returned"], returned_late=n["returned_late"], sent=n["sent"],
+        postponed=n["postponed"], **fields,
     )  # fmt: skip

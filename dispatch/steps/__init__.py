@@ -21,7 +21,7 @@ from dispatch.steps.lone_work import (
 )
 from dispatch.steps.looking import find_categories, find_places, list_around
 from dispatch.steps.public_reports import accept_report, reject_report, send_report
-from dispatch.steps.publishing import publish, publish_due, restate
+from dispatch.steps.publishing import apply_formula, publish, publish_due, restate
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
 from dispatch.steps.ticking import tick_deadlines, watch_alarms
@@ -35,6 +35,7 @@ __all__ = [
     "add_evidence",
     "add_note",
     "answer_step",
+    "apply_formula",
     "begin_check_in",
     "call_back",
     "call_for_help",

@@ -11,7 +11,8 @@ from city.incident import Role
 from city.period import Period, last_ended, parse_period
 from city.person import DUTY_CHIEFS, Caller, system_caller
 from city.scope import Scope
-from db import districts, kpi_publications, places
+from city.score import ScoreFormula
+from db import districts, kpi_publications, places, scores
 from db.events import append_events
 from db.kpi import GROUPINGS, list_kpi
 from db.kpi_publications import Edition, figures_json
@@ -56,6 +57,18 @@ def restate(conn: Connection, caller: Caller, name: str, why: str, now: datetime
             current={"refused": "nothing_differs", "edition": known[-1].edition},
         )
     return _publish(conn, caller, period, known[-1].edition + 1, why, figures, now)
+
+
+def apply_formula(conn: Connection, caller: Caller, formula: ScoreFormula, now: datetime) -> int:
+    """Put a formula of scores in force from now on; the number of its version."""
+    _check_may(caller)
+    version = scores.insert_formula(conn, caller.district, formula, caller.name, now)
+    told = {"version": version, "name_zh": formula.name_zh, "name_en": formula.name_en}
+    kind = "kpi.formula_applied"
+    append_events(
+        conn, [NewEvent(now, caller.district, kind, f"kpi:formula {version}", caller.name, told)]
+    )
+    return version
 
 
 def publish_due(conn: Connection, now: datetime) -> int:

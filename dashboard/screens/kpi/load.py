@@ -11,8 +11,9 @@ from dashboard.screens.kpi import key_figures
 from dashboard.shell.changes import CREATED, Once, change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
-from db import kpi_publications
+from db import kpi_publications, scores
 from db.idempotency import StoredAnswer
+from db.incidents import list_by_id
 from db.kpi import list_counted
 from db.kpi_publications import Edition
 from db.pool import Connection, transaction
@@ -46,9 +47,35 @@ def kpi(
             total = groups
             if by != "district":
                 total = list_figures(conn, caller.scope, from_, to, "district")
-    found = key_figures.build_figures(groups, total, from_, to, by, shown, editions)
+        formula = scores.find_formula(conn, caller.district, to)
+    found = key_figures.build_figures(groups, total, from_, to, by, shown, editions, formula)
     body: dict[str, Any] = as_plain(found)
     return body
+
+
+# Rows behind a figure that one answer shows.
+CASES_MAX = 500
+
+
+def counted_cases(
+    caller: Caller, from_: datetime, to: datetime, by: str, key: str | None, figure: str
+) -> list[dict[str, Any]]:
+    """The newest `CASES_MAX` cases that a figure counts, as the log says it now."""
+    key_figures.check_span(from_, to, KPI_SPAN)
+    with transaction(parts().pool) as conn:
+        rows = list_counted(conn, caller.scope, from_, to, by, key, figure, CASES_MAX)
+        known = {i.id: i for i in list_by_id(conn, [row[0] for row in rows], caller.district)}
+    items: list[dict[str, Any]] = as_plain(
+        [
+            key_figures.CountedCase(
+                i.id, i.number, at, i.title_zh, i.title_en, i.state.value, i.squad
+            )
+            for case, at in rows
+            for i in [known.get(case)]
+            if i is not None
+        ]
+    )
+    return items
 
 
 def _edition(editions: list[Edition], wanted: int | None) -> Edition | None:

@@ -1,0 +1,25 @@
+-- How one score is made of several rates: versions, of which that of the end of a period counts.
+-- depends: 0055_tallies
+
+CREATE TABLE score_formula (
+    district    text NOT NULL,                -- '' for those that have none of their own
+    version     int NOT NULL CHECK (version > 0),
+    name_zh     text NOT NULL,
+    name_en     text NOT NULL,
+    terms       jsonb NOT NULL,               -- as city.score.Term
+    bands       jsonb NOT NULL,               -- [[letter, lowest score], …] from the best down
+    source      text NOT NULL,
+    valid_from  timestamptz NOT NULL,
+    applied_by  text NOT NULL,
+    PRIMARY KEY (district, version)
+);
+
+INSERT INTO score_formula VALUES (
+    '', 1, '金牛区处置评分', 'Handling score of Jinniu',
+    '[{"rate": "handling", "points": 30},
+      {"rate": "handling_in_time", "points": 20},
+      {"rate": "rework", "points": 20, "inverse": true},
+      {"rate": "overdue", "points": 20, "inverse": true},
+      {"rate": "postponing", "points": 10, "inverse": true}]',
+    '[["A", 90], ["B", 80], ["C", 70], ["D", 0]]',
+    'Jinniu, Chengdu; the bands are a proposal of this product', '-infinity', 'system');
