@@ -65,6 +65,8 @@ KEEP_ANSWERS = timedelta(days=14)
 # Steps of lighting programmes: some commands a day for every lamp of a city.
 KEEP_LAMP_STEPS = timedelta(days=90)
 
+# A roll of due clocks is worked on for so long before its tick says that it is alive.
+DEADLINES_S = 5.0
 # Batches of facts that are counted in one tick.
 TALLIES_AT_ONCE = 5
 
@@ -186,6 +188,14 @@ def _tick_alarms(conn: Connection, now: datetime) -> None:
         conn.commit()
 
 
+def _tick_deadlines(conn: Connection, now: datetime) -> None:
+    """As many as have come, so that thousands at one moment do not wait for as many ticks; in
+    transactions of their own, so that people's actions come in between."""
+    until = time.monotonic() + DEADLINES_S
+    while dispatch_steps.tick_deadlines(conn, now) and time.monotonic() < until:
+        conn.commit()
+
+
 def _tally(conn: Connection, _now: datetime) -> None:
     """What waits of the key figures, some seconds of it at a time."""
     for _ in range(TALLIES_AT_ONCE):
@@ -222,7 +232,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("rows without an event", 2, events.append_waiting),
     ("case texts", 1, dispatch_steps.write_case_texts),
     ("pictures", 60, keep_pictures),
-    (DEADLINES, 1, dispatch_steps.tick_deadlines),
+    (DEADLINES, 1, _tick_deadlines),
     ("check-ins", 0.5, dispatch_steps.tick_check_ins),
     ("tallies", 10, _tally),
     ("published figures", 300, dispatch_steps.publish_due),

@@ -21,6 +21,7 @@ LONG = (
     "broker_restart",
     "case_search",
     "city_folder",
+    "dispatch",
     "history",
     "ingest_soak",
     "lamps",

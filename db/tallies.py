@@ -95,17 +95,17 @@ def bin_of(seconds: float) -> int:
     return min(BINS - 1, int(math.log(max(1.0, seconds)) / math.log(BIN_RATIO)))
 
 
-def percentile(bins: Sequence[float] | NDArray[Any], share: float) -> float | None:
-    """Seconds below which this share of what is in the bins lies; None of nothing."""
-    sums = np.cumsum(bins)
-    total = float(sums[-1])
-    if total <= 0:
-        return None
-    rank = share * (total - 1) + 0.5
-    at = int(np.searchsorted(sums, rank))
-    before = float(sums[at - 1]) if at else 0.0
-    inside = (rank - before) / float(bins[at])
-    return float(BIN_RATIO ** (at + min(1.0, inside)))
+def percentiles(bins: NDArray[Any], share: float) -> NDArray[Any]:
+    """Seconds below which this share lies of what is in the bins of the last axis; NaN of
+    nothing."""
+    sums = np.cumsum(bins, axis=-1)
+    rank = share * (sums[..., -1:] - 1) + 0.5
+    at = np.minimum((sums < rank).sum(axis=-1, keepdims=True), bins.shape[-1] - 1)
+    here = np.take_along_axis(bins, at, axis=-1)
+    before = np.take_along_axis(sums, at, axis=-1) - here
+    inside = np.clip((rank - before) / np.where(here > 0, here, 1), 0, 1)
+    found = BIN_RATIO ** (at + inside)
+    return np.where(sums[..., -1:] > 0, found, np.nan)[..., 0]
 
 
 def blocks_of(first: int, last: int) -> list[tuple[int, int]]:
@@ -366,7 +366,19 @@ def list_tallied(
                     slots_of(entry.what, entry.late, entry.seconds),
                 )  # fmt: skip
     names = _names(conn, scope.district, by, list(sums.keys))
-    rows = (_row(key, *names.get(key, (key, key)), sums.of(key)) for key in sorted(sums.keys))
+    table = sums.table()
+    bins = table[:, len(COUNTED) :].reshape(-1, len(TIMED), BINS)
+    shares = {share: percentiles(bins, share) for share in (0.5, 0.9)}
+    counts = bins.sum(axis=2)
+    rows = [
+        _row(
+            key,
+            *names.get(key, (key, key)),
+            table[at, : len(COUNTED)].tolist(),
+            list(zip(counts[at], shares[0.5][at], shares[0.9][at], strict=True)),
+        )
+        for key, at in sorted(sums.keys.items())
+    ]
     return [row for row in rows if row.says_something]
 
 
@@ -404,13 +416,12 @@ class _Sums:
         for slot in slots:
             self._more[key, slot] = self._more.get((key, slot), 0) + sign
 
-    def of(self, key: str) -> NDArray[Any]:
-        row = self.keys[key]
-        known = row < len(self._blocks)
-        found = self._blocks[row].copy() if known else np.zeros(WIDTH)
-        for (of, slot), number in self._more.items():
-            if of == key:
-                found[slot] += number
+    def table(self) -> NDArray[Any]:
+        """A row a key, in the order of `keys`."""
+        found = np.zeros((len(self.keys), WIDTH))
+        found[: len(self._blocks)] = self._blocks
+        for (key, slot), number in self._more.items():
+            found[self.keys[key], slot] += number
         return found
 
 
@@ -484,14 +495,19 @@ def _names(
     return {code: (zh, en) for code, zh, en in rows if code in wanted}
 
 
-def _row(key: str, name_zh: str, name_en: str, sums: NDArray[Any]) -> KpiRow:
-    n = {name: round(float(sums[slot])) for name, slot in SLOT.items()}
+def _row(
+    key: str,
+    name_zh: str,
+    name_en: str,
+    sums: Sequence[float],
+    times: Sequence[tuple[float, float, float]],
+) -> KpiRow:
+    n = {name: round(sums[slot]) for name, slot in SLOT.items()}
     fields: dict[str, Any] = {}
-    for what, step in TIMED.items():
-        bins = sums[FIRST_BIN[what] : FIRST_BIN[what] + BINS]
-        fields[f"{step}_count"] = round(float(bins.sum()))
-        fields[f"{step}_median_s"] = percentile(bins, 0.5)
-        fields[f"{step}_p90_s"] = percentile(bins, 0.9)
+    for step, (count, median, p90) in zip(TIMED.values(), times, strict=True):
+        fields[f"{step}_count"] = round(count)
+        fields[f"{step}_median_s"] = float(median) if count > 0 else None
+        fields[f"{step}_p90_s"] = float(p90) if count > 0 else None
     for clock in CLOCKS:
         fields[f"{clock}_done"] = n[f"met_{clock}"]
         fields[f"{clock}_in_time"] = n[f"met_{clock}"] - n[f"met_{clock}_late"]

@@ -1,4 +1,5 @@
 DROP TABLE tally_block, tally_change, tally_cursor;
+DROP INDEX deadline_beyond;
 DROP TRIGGER case_facts_of_clocks ON event;
 DROP FUNCTION event_has_case_clocks();
 DROP FUNCTION note_case_clocks(event);

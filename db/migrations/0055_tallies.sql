@@ -62,6 +62,10 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Whose end no calendar knew is looked for each second, among all clocks of all years.
+CREATE INDEX deadline_beyond ON deadline (incident_id)
+    WHERE beyond_calendar AND met_at IS NULL AND stopped_at IS NULL AND paused_at IS NULL;
+
 -- What is said here of any period is also in `case_fact`, and is made again from it when it is lost.
 -- A block of level n has 4^n local days; `counts` are pairs of slot (2 bytes) and number (4 bytes).
 CREATE TABLE tally_block (

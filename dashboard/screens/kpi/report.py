@@ -1,4 +1,4 @@
-"""The key figures of a period as a table to take along. Pure."""
+"""The key figures of a period as a table to take along."""
 
 from __future__ import annotations
 
