@@ -49,6 +49,7 @@ from dispatch import steps as dispatch_steps
 from ingest import peculiar
 from ingest.sequence_steps import follow_numbers
 from lighting import steps as lighting_steps
+from notify import reports
 from replay.read_picture import keep_pictures
 
 log = logging.getLogger(__name__)
@@ -236,6 +237,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("check-ins", 0.5, dispatch_steps.tick_check_ins),
     ("tallies", 10, _tally),
     ("published figures", 300, dispatch_steps.publish_due),
+    ("reports", 60, reports.send_reports),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),
     ("quarantine", 300, reject_counts.trim_rejects),

@@ -1,1 +1,1 @@
-DROP TABLE score_formula;
+DROP TABLE score_formula, report_plan;

@@ -23,3 +23,14 @@ INSERT INTO score_formula VALUES (
       {"rate": "postponing", "points": 10, "inverse": true}]',
     '[["A", 90], ["B", 80], ["C", 70], ["D", 0]]',
     'Jinniu, Chengdu; the bands are a proposal of this product', '-infinity', 'system');
+
+-- Figures that people are sent by themselves, once of each period that has ended.
+CREATE TABLE report_plan (
+    district    text NOT NULL REFERENCES district,
+    name        text NOT NULL CHECK (name <> ''),
+    every       text NOT NULL CHECK (every IN ('day', 'week', 'month', 'quarter')),
+    grouping    text NOT NULL,
+    recipients  text[] NOT NULL CHECK (recipients <> '{}'),
+    told_until  timestamptz NOT NULL,         -- end of the last period that was sent
+    PRIMARY KEY (district, name)
+);

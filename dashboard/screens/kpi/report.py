@@ -11,10 +11,12 @@ from openpyxl import Workbook
 
 from city.score import RATES
 from dashboard.screens.kpi.key_figures import STEPS
+from dashboard.screens.kpi.pdf import write_pdf
 from dashboard.shell.i18n import Texts
-from dashboard.shell.i18n.times import local
+from dashboard.shell.i18n.times import duration, local
 
 FORMATS = {
+    "pdf": "application/pdf",
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
@@ -36,7 +38,33 @@ def write_report(t: Texts, figures: Mapping[str, Any], kind: str) -> bytes:
         rows.append(_row(t, figures["total"], t("kpi.all")))
     span = f"{local(figures['from']):%Y-%m-%d %H:%M} – {local(figures['to']):%Y-%m-%d %H:%M}"
     above: list[list[Cell]] = [[t("kpi.title"), span], _formula(t, figures)]
+    if kind == "pdf":
+        titles = [" ".join(map(str, row)) for row in above]
+        return write_pdf(titles, [[str(cell) for cell in row] for row in _page(t, figures)])
     return _workbook(above, rows) if kind == "xlsx" else _csv(above, rows)
+
+
+PRINTED_COUNTS = ("opened", "filed", "handled", "closed", "reworked", "returned")
+PRINTED_RATES = ("handling", "handling_in_time", "in_time", "rework", "overdue")
+
+
+def _page(t: Texts, figures: Mapping[str, Any]) -> list[list[Cell]]:
+    """What of it goes on a sheet of paper."""
+    head: list[Cell] = [t("kpi.group"), *(t(f"kpi.{name}") for name in PRINTED_COUNTS)]
+    head += [t(f"kpi.rate_{name}") for name in PRINTED_RATES]
+    found = [[*head, t("kpi.closing_time"), t("kpi.score")]]
+    total = figures["total"]
+    for group in [*figures["groups"], *([total] if total else [])]:
+        row: list[Cell] = [t("kpi.all") if group is total else group_name(t, group)]
+        row += [group[name] for name in PRINTED_COUNTS]
+        for name in PRINTED_RATES:
+            r = group["rates"][name]
+            share = DASH if r["ratio"] is None else f"{r['ratio']:.1%}"
+            row.append(f"{share} {r['num']}/{r['den']}")
+        row.append(duration(t, group["times"]["open_to_closed"]["median_s"]))
+        row.append(DASH if group["score"] is None else f"{group['score']:.1f} {group['band']}")
+        found.append(row)
+    return found
 
 
 def _formula(t: Texts, figures: Mapping[str, Any]) -> list[Cell]:

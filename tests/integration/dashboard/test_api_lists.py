@@ -243,6 +243,9 @@ def test_a_figure_opens_its_cases_and_goes_along_as_a_file(site) -> None:
                 rows = table_of(kind, file.content)
                 assert rows[2][:2] == ["分组", "立卷"]
                 assert str(rows[-1][1]) == str(found["total"]["opened"])
+        paper = client.get("/api/v1/kpi/report", params={"by": "source", "format": "pdf"})
+        assert paper.headers["Content-Type"] == "application/pdf"
+        assert paper.content.startswith(b"%PDF-1.4")
         assert found["total"]["score"] is None, "nothing was due"
         assert_problem(client.get("/api/v1/kpi/cases?figure=luck"), 422, "figure")
         assert_problem(client.get("/api/v1/kpi/report?format=doc"), 422, "format")
