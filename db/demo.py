@@ -59,7 +59,7 @@ OF_DISTRICT = (
     "check_in",
     "incident", "alarm_inhibition", "alarm", "video_event", "device", "device_model",
     "pipe_section", "area", "video_limit", "message_channel", "escalation_step", "delivery", "feed",
-    "score_formula", "report_plan",
+    "score_formula", "report_plan", "handling_time", "breach_forecast",
     "gateway", "api_token", "app_user", "squad",
     "unit_grid", "duty_grid", "division", "incident_category", "stage_limit",
     "picture_checkpoint", "operator_hour", "setting",

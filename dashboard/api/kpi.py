@@ -80,6 +80,14 @@ def restate(period: str) -> Response:
     return stored_answer(load.restate(current_caller(), period, why, read_once()))
 
 
+@kpi.get("/kpi/calibration")
+def get_calibration() -> Response:
+    """What was expected of the attempts of 90 days against what came."""
+    read_args(())
+    found = load.calibration(current_caller(), datetime.now(UTC))
+    return json_answer({"items": as_plain(found), "next": None})
+
+
 @kpi.get("/kpi/trend")
 def get_trend() -> Response:
     """The last 400 days week by week, and cases by weekday, hour and street."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from city.forecast import Calibration
 from city.requests import PublishRequest, RestateRequest
 from dashboard.api.operation import PERIOD, Operation, as_text
 from dashboard.screens.kpi.key_figures import CountedCase, EditionItem, KpiAnswer
@@ -30,6 +31,8 @@ KPI_OPERATIONS = (
                      "format": as_text("kind of file", enum=list(FORMATS), default="xlsx"),
                      "lang": as_text("language", enum=["zh", "en"], default="zh")},
               answer_types=tuple(FORMATS.values())),
+    Operation("get", "/kpi/calibration", "Of the attempts of 90 days: how many were expected to be "
+              "late when they began, by bands, and how many were", Calibration, listed=True),
     Operation("get", "/kpi/publications", "Every edition of every published period", EditionItem,
               listed=True),
     Operation("post", "/kpi/publications", "Freeze the key figures of a period that is over",

@@ -96,6 +96,7 @@ from dashboard.api.shapes import (
     DeviceAnswer,
     EventItem,
     EvidenceItem,
+    ForecastItem,
     IdentityItem,
     ImportAnswer,
     IncidentAnswer,
@@ -234,6 +235,8 @@ OPERATIONS = (
     Operation("post", "/incidents/{id}/checklist",
               "What was found at a step of the run card's checklist", IncidentAnswer,
               body=ChecklistRequest),
+    Operation("get", "/incidents/forecasts", "How likely the running attempts are late, by what "
+              "their category, squad and hour took so far", ForecastItem, listed=True),
     Operation("get", "/incidents/{id}/recommendations", "Squads to send, best first",
               RecommendationItem, listed=True),
     Operation("get", "/incidents/{id}/evidence", "Files of an incident", EvidenceItem,

@@ -34,3 +34,25 @@ CREATE TABLE report_plan (
     told_until  timestamptz NOT NULL,         -- end of the last period that was sent
     PRIMARY KEY (district, name)
 );
+
+-- How long handling took lately, by category, squad and local hour of sending; '' and -1 are any.
+CREATE TABLE handling_time (
+    district    text NOT NULL,
+    category    text NOT NULL,
+    squad       text NOT NULL,
+    hour        smallint NOT NULL,
+    count       int NOT NULL,
+    percentiles double precision[] NOT NULL,  -- seconds, 0 % to 100 % in steps of 5 %
+    PRIMARY KEY (district, category, squad, hour)
+);
+
+-- What was expected of an attempt when it began: never changed, to be compared with what came.
+CREATE TABLE breach_forecast (
+    incident_id bigint NOT NULL REFERENCES incident ON DELETE CASCADE,
+    attempt     int NOT NULL,
+    district    text NOT NULL,
+    made_at     timestamptz NOT NULL,
+    probability double precision NOT NULL CHECK (probability BETWEEN 0 AND 1),
+    PRIMARY KEY (incident_id, attempt)
+);
+CREATE INDEX breach_forecast_made ON breach_forecast (district, made_at);

@@ -9,6 +9,7 @@ from dispatch.steps.acting import act, act_approved, waits_for_duty_chief
 from dispatch.steps.alarms import take_alarm_change
 from dispatch.steps.checklist import answer_step
 from dispatch.steps.evidence import add_evidence, take_late_picture
+from dispatch.steps.forecasting import keep_forecasts, list_forecasts, read_calibration
 from dispatch.steps.handing_over import add_note, draw_up, give_over, take_over
 from dispatch.steps.intake import call_back, receive, reply
 from dispatch.steps.lone_work import (
@@ -46,10 +47,13 @@ __all__ = [
     "find_categories",
     "find_places",
     "give_over",
+    "keep_forecasts",
     "list_around",
+    "list_forecasts",
     "publish",
     "publish_due",
     "rank_squads",
+    "read_calibration",
     "receive",
     "reject_report",
     "reply",

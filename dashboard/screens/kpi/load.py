@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from city.errors import InvalidInput
+from city.forecast import Calibration
 from city.person import Caller
 from dashboard.screens.kpi import key_figures
 from dashboard.shell.changes import CREATED, Once, change
@@ -85,6 +86,14 @@ def _edition(editions: list[Edition], wanted: int | None) -> Edition | None:
     if not found:
         raise InvalidInput("edition", wanted, "was not published of this period")
     return found[0]
+
+
+def calibration(caller: Caller, now: datetime) -> list[Calibration]:
+    """Of the whole district: a bounded caller has none."""
+    if caller.scope.within is not None:
+        return []
+    with transaction(parts().pool) as conn:
+        return list(parts().ports.incidents.read_calibration(conn, caller.district, now))
 
 
 def publications(caller: Caller) -> list[dict[str, Any]]:

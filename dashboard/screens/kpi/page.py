@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 
 from city.period import last_ended
 from dashboard.screens.kpi.figures import chart_config, ratio_figure, times_figure
-from dashboard.screens.kpi.load import kpi
+from dashboard.screens.kpi.load import calibration, kpi
 from dashboard.screens.kpi.report import FORMATS, group_name
 from dashboard.screens.kpi.trend import find_trend, hours_figure, streets_figure, trend_figure
 from dashboard.shell import frame, ids
@@ -366,6 +366,40 @@ def render_league(t: Texts, figures: Mapping[str, Any]) -> Component:
     )
 
 
+def render_calibration(t: Texts, bands: Sequence[Mapping[str, Any]]) -> Component:
+    """What was expected to be late against what was; nothing where nothing was expected yet."""
+    if not bands:
+        return html.Div()
+    columns = ("expected_band", "attempts", "expected_late", "were_late")
+    rows = [
+        html.Tr(
+            [
+                html.Th(f"{band['low']:.0%} – {band['high']:.0%}", scope="row"),
+                html.Td(str(band["count"])),
+                html.Td(f"{band['expected']:.1%}"),
+                html.Td(
+                    [
+                        html.B(ratio_text(band["late"], band["count"])),
+                        html.Small(f"{band['late']}/{band['count']}"),
+                    ]
+                ),
+            ]
+        )
+        for band in bands
+    ]
+    head = [html.Th(t(f"kpi.{name}"), scope="col") for name in columns]
+    return html.Section(
+        [
+            html.H3(t("kpi.calibration")),
+            html.Div(
+                html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)]),
+                className="gw-table-scroll",
+            ),
+        ],
+        className="gw-chart",
+    )
+
+
 def render_trend(t: Texts, trend: Mapping[str, Any], theme: str) -> Component:
     """The last 400 days, whatever period is chosen above; nothing where there was no case."""
     if not trend["weeks"]:
@@ -409,4 +443,7 @@ def register(app: Dash) -> None:
     def show_trend(_id: str) -> Component:
         view = frame.request_view()
         found = as_plain(find_trend(view.caller, datetime.now(UTC)))
-        return render_trend(view.t, found, view.theme)
+        bands = as_plain(calibration(view.caller, datetime.now(UTC)))
+        return html.Div(
+            [render_trend(view.t, found, view.theme), render_calibration(view.t, bands)]
+        )
