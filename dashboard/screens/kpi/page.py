@@ -350,7 +350,13 @@ def render_league(t: Texts, figures: Mapping[str, Any]) -> Component:
             html.Td(group["band"] or "—"),
         ]
         rows.append(
-            html.Tr([html.Th(str(place)), html.Th(group_name(t, group), scope="row"), *cells])
+            html.Tr(
+                [
+                    html.Th(str(place)),
+                    html.Th(group_name(t, group), scope="row", className="name"),
+                    *cells,
+                ]
+            )
         )
     note = t("kpi.league_note", formula=t.pick(formula, "name"), version=formula["version"])
     return html.Section(
