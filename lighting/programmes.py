@@ -27,6 +27,7 @@ from db.events import append_events
 from db.lamp_commands import NewOrder, TargetLamp
 from db.lamp_programmes import Assignment, DueStep, ProgrammeRow, load_followed
 from db.pool import Connection
+from db.scopes import refuse_devices_outside, refuse_not_whole
 from lighting.commands import put_order
 
 SYSTEM = "system"
@@ -45,6 +46,7 @@ def save_programme(
     """Put a programme in force as its next version. `version` is the one it is made from, 0 of a
     new one; None: whatever it is."""
     _check(caller)
+    refuse_not_whole(caller.scope, "a programme")
     why = check_why(why)
     lamp_programmes.lock_programmes(conn, caller.district)
     before = lamp_programmes.find_programme(conn, caller.district, programme.code)
@@ -68,6 +70,7 @@ def retire_programme(
 ) -> tuple[ProgrammeRow, list[NewEvent]]:
     """Take a programme that nothing follows out of force."""
     _check(caller)
+    refuse_not_whole(caller.scope, "a programme")
     why = check_why(why)
     lamp_programmes.lock_programmes(conn, caller.district)
     before = _find(conn, caller.district, code)
@@ -110,6 +113,13 @@ def assign(
     if (kind == TargetKind.DISTRICT) == bool(target):
         raise InvalidInput("code", target, "must name the target; the district has no code")
     lamp_programmes.lock_programmes(conn, district)
+    if kind == TargetKind.DISTRICT:
+        refuse_not_whole(caller.scope, "what all lamps follow")
+    lamps = lamp_commands.list_target(conn, district, Target(TargetKind(kind), target))
+    refuse_devices_outside(conn, caller.scope, [lamp.id for lamp in lamps])
+    if not lamps:
+        # No lamp says where it is.
+        refuse_not_whole(caller.scope, f"{kind} {target}")
     told = {"target": kind, "code": target, "why": why}
     if not programme:
         left = lamp_programmes.delete_assignment(conn, district, kind, target)
@@ -117,7 +127,7 @@ def assign(
             raise NotFound("assignment", f"{kind} {target}")
         return [_event(caller, "lamp_programme.unassigned", left, now, told)]
     _find(conn, district, programme)
-    if not lamp_commands.list_target(conn, district, Target(TargetKind(kind), target)):
+    if not lamps:
         raise NotFound(f"lamp in service in {kind}", target or district)
     lamp_programmes.put_assignment(
         conn, district, Assignment(kind, target, programme), caller.name, now
