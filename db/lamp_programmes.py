@@ -215,6 +215,24 @@ def claim_due_steps(conn: Connection, now: datetime, limit: int) -> list[DueStep
         ).fetchall()
 
 
+def list_unscheduled(conn: Connection, now: datetime) -> list[DueStep]:
+    """Assignments without a next step, locked: nobody else has them."""
+    with conn.cursor(row_factory=class_row(DueStep)) as cursor:
+        return cursor.execute(
+            """
+            SELECT a.district, a.target_kind, a.target, %s::timestamptz AS step_at
+            FROM lamp_assignment a
+            WHERE NOT EXISTS (
+                SELECT FROM lamp_step_due s
+                WHERE s.district = a.district AND s.target_kind = a.target_kind
+                  AND s.target = a.target)
+            ORDER BY a.district, a.target_kind, a.target
+            FOR UPDATE SKIP LOCKED
+            """,
+            (now,),
+        ).fetchall()
+
+
 def put_step(conn: Connection, step: DueStep, at: datetime | None) -> None:
     """When the next step of this assignment is due; None: none comes."""
     key = (step.district, step.target_kind, step.target)

@@ -46,8 +46,8 @@ from founding.parts import (
     SquadPart,
 )
 from founding.pipes import PIPES, read_pipes
+from founding.programmes import ASSIGNED, ASSIGNED_COLUMNS, read_assignment, read_programmes
 from founding.programmes import FILE as PROGRAMME
-from founding.programmes import read_programmes
 from founding.registers import FILE as REGISTER
 from founding.run_cards import CERTIFICATES, is_card_file, read_cards
 from founding.sheets import Line, read_lines
@@ -61,6 +61,7 @@ RULE = re.compile(r"rules/[^/]+\.toml")
 KNOWN = (
     CITY_FILE, GRID_FILE, BOUNDARY, OUTLINES, DIVISIONS, DUTY_GRIDS, SQUADS, PEOPLE, ROSTER,
     CERTIFICATES, CATEGORIES, LIMITS, FEEDS, PIPES, AREAS, VIDEO, CHANNELS, ESCALATION,
+    ASSIGNED,
 )  # fmt: skip
 NEEDED = (CITY_FILE, BOUNDARY)
 # A file of another name with such an end was meant to be one of ours.
@@ -137,6 +138,9 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         years=_years(files, faults),
         rules=_rules(files, faults),
         programmes=read_programmes(files, faults),
+        assignments=_table(files, ASSIGNED, read_assignment, ASSIGNED_COLUMNS, faults)
+        if ASSIGNED in files
+        else None,
         feeds=read_feeds(files[FEEDS], faults) if FEEDS in files else None,
         models=read_models(files, faults),
         pipes=read_pipes(files[PIPES], datums.of(PIPES), faults) if PIPES in files else None,

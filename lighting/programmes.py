@@ -120,6 +120,25 @@ def assign(
     if not lamps:
         # No lamp says where it is.
         refuse_not_whole(caller.scope, f"{kind} {target}")
+    if programme:
+        _find(conn, district, programme)
+        if not lamps:
+            raise NotFound(f"lamp in service in {kind}", target or district)
+    return follow(conn, caller, kind, target, programme, why, now)
+
+
+def follow(
+    conn: Connection,
+    caller: Caller,
+    kind: str,
+    target: str,
+    programme: str,
+    why: str,
+    now: datetime,
+) -> list[NewEvent]:
+    """The same without asking whether there are such lamps yet."""
+    district = caller.district
+    lamp_programmes.lock_programmes(conn, district)
     told = {"target": kind, "code": target, "why": why}
     if not programme:
         left = lamp_programmes.delete_assignment(conn, district, kind, target)
@@ -127,8 +146,6 @@ def assign(
             raise NotFound("assignment", f"{kind} {target}")
         return [_event(caller, "lamp_programme.unassigned", left, now, told)]
     _find(conn, district, programme)
-    if not lamps:
-        raise NotFound(f"lamp in service in {kind}", target or district)
     lamp_programmes.put_assignment(
         conn, district, Assignment(kind, target, programme), caller.name, now
     )
@@ -150,6 +167,18 @@ def tick(conn: Connection, now: datetime) -> int:
                 _schedule(conn, followed, step, now, lamps)
     append_events(conn, events)
     return len(due)
+
+
+def tick_new(conn: Connection, now: datetime) -> int:
+    """Note the next step of what has none yet: its lamps came after it. How many there were."""
+    found = lamp_programmes.list_unscheduled(conn, now)
+    for district in sorted({step.district for step in found}):
+        followed = load_followed(conn, district)
+        lamps = lamp_programmes.list_following_lamps(conn, district)
+        for step in found:
+            if step.district == district:
+                _schedule(conn, followed, step, now, lamps)
+    return len(found)
 
 
 def _follow(
