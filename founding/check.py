@@ -36,7 +36,6 @@ from founding.ground import (
     above,
     and_above,
     cells_without_duty_grid,
-    city_above,
     default_duty_grids,
     ground_of,
     judge_duty_grids,
@@ -63,6 +62,7 @@ from founding.parts import (
     Shipped,
     SquadPart,
     StageLimit,
+    city_above,
 )
 from founding.pipes import PIPES
 from founding.programmes import judge_assignments

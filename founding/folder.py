@@ -34,6 +34,7 @@ from founding.message_files import (
 from founding.own_models import is_model_file, read_models
 from founding.parts import (
     COMMUNITY,
+    DISTRICT,
     OFFICIAL_DIGITS,
     Cell,
     Draft,
@@ -44,6 +45,7 @@ from founding.parts import (
     Person,
     RosterRow,
     SquadPart,
+    city_above,
 )
 from founding.pipes import PIPES, read_pipes
 from founding.programmes import ASSIGNED, ASSIGNED_COLUMNS, read_assignment, read_programmes
@@ -199,7 +201,9 @@ def _division(points: dict[str, LonLat], datum: Datum) -> Callable[[Line], Divis
         place = line.place(datum)
         if place is not None:
             points[code] = place
-        parent = line.digits("parent")
+        # The district lies in its city, which its code says.
+        said = level != DISTRICT or line.text("parent") or not code.isdigit()
+        parent = line.digits("parent") if said else city_above(code)
         return Division(code, level, line.text("name", needed=True), parent)
 
     return parse

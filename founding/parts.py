@@ -330,3 +330,10 @@ class Shipped:
     rule_faults: FindFaults = lambda text, file: ()
     video_types: Sequence[str] = ()
     registers: Mapping[str, Register] = field(default_factory=dict)
+
+
+def city_above(district: str) -> str:
+    """Code of the city that a district lies in. 东莞, 中山 and 儋州 have no districts: they have
+    the code of their city and lie in the province."""
+    city = f"{district[:4]}00"
+    return city if city != district else f"{district[:2]}0000"
