@@ -40,6 +40,7 @@ OF_DEVICE = (
 )  # fmt: skip
 OF_CASE = (
     "evidence", "incident_text", "incident_alarm", "incident_merge", "video_case", "deadline",
+    "breach_forecast",
     "pause", "assignment", "intake", "field_task", "delivery", "checklist_answer",
     "distress_call", "check_in",
 )  # fmt: skip
@@ -59,7 +60,7 @@ OF_DISTRICT = (
     "check_in",
     "incident", "alarm_inhibition", "alarm", "video_event", "device", "device_model",
     "pipe_section", "area", "video_limit", "message_channel", "escalation_step", "delivery", "feed",
-    "score_formula", "report_plan", "handling_time", "breach_forecast",
+    "score_formula", "report_plan", "handling_time",
     "gateway", "api_token", "app_user", "squad",
     "unit_grid", "duty_grid", "division", "incident_category", "stage_limit",
     "picture_checkpoint", "operator_hour", "setting",

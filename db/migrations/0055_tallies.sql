@@ -1,6 +1,6 @@
 -- Who said a fact, more of what the log says, and tallies of the facts: sums by groups and blocks of
 -- days, so that a period of years is a few rows.
--- depends: 0048_escalation
+-- depends: 0054_refused_gas
 
 ALTER TABLE case_fact ADD actor text NOT NULL DEFAULT '';
 ALTER TABLE case_fact DISABLE TRIGGER case_fact_append_only;
