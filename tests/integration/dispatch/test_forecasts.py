@@ -36,10 +36,13 @@ def remember(town: City, seconds: list[float]) -> None:
                    %(squad)s, 'handle', 1, %(took)s FROM made
             """,
             {
-                "number": f"old {n}", "at": at, "seq": -n - 1, "took": took,
+                "number": f"old {n}",
+                "at": at,
+                "seq": -n - 1,
+                "took": took,
                 "squad": town.gas_squad,
             },
-        )  # fmt: skip
+        )
     forecasts.refresh(town.conn, town.now)
 
 

@@ -8,16 +8,27 @@ from city.errors import InvalidInput
 from city.score import ScoreFormula, Term, band, parse_formula, score, sure_of
 
 JINNIU = ScoreFormula(
-    1, "金牛", "Jinniu",
+    1,
+    "金牛",
+    "Jinniu",
     (
-        Term("handling", 30), Term("handling_in_time", 20), Term("rework", 20, inverse=True),
-        Term("overdue", 20, inverse=True), Term("postponing", 10, inverse=True),
+        Term("handling", 30),
+        Term("handling_in_time", 20),
+        Term("rework", 20, inverse=True),
+        Term("overdue", 20, inverse=True),
+        Term("postponing", 10, inverse=True),
     ),
-    (("A", 90), ("B", 80), ("C", 70), ("D", 0)), "test", None,
-)  # fmt: skip
+    (("A", 90), ("B", 80), ("C", 70), ("D", 0)),
+    "test",
+    None,
+)
 RATES = {
-    "handling": 0.9, "handling_in_time": 0.8, "rework": 0.05, "overdue": 0.1, "postponing": 0.0,
-}  # fmt: skip
+    "handling": 0.9,
+    "handling_in_time": 0.8,
+    "rework": 0.05,
+    "overdue": 0.1,
+    "postponing": 0.0,
+}
 
 
 def test_a_score_is_the_sum_of_its_terms() -> None:
@@ -52,9 +63,12 @@ def test_two_of_two_rank_below_ninety_five_of_a_hundred() -> None:
 
 
 WRITTEN = {
-    "name_zh": "评分", "name_en": "Score", "source": "town",
-    "term": [{"rate": "in_time", "points": 50, "target": 0.7}], "bands": [["A", 90], ["B", 0]],
-}  # fmt: skip
+    "name_zh": "评分",
+    "name_en": "Score",
+    "source": "town",
+    "term": [{"rate": "in_time", "points": 50, "target": 0.7}],
+    "bands": [["A", 90], ["B", 0]],
+}
 
 
 def test_a_written_formula_is_read() -> None:
