@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from city import alarm
+from city import alarm, incident
 from city.incident import Action, Source
 
 
@@ -65,6 +65,19 @@ class ActionRequest:
     collector: str | None = None
     acted_at: datetime | None = None
     clock_offset_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TogetherRequest:
+    """One action on several incidents: acknowledge, merge (`into`, `reason`) or close, whose
+    `note` says what the one cause was. Red gas is never among them."""
+
+    action: Action
+    incidents: list[incident.SeenIncident]
+    note: str = ""
+    reason: str = ""
+    into: int | None = None
+    outcome: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ from city.requests import (
     SettingsApplyRequest,
     SettingsPlanRequest,
     ShelveRequest,
+    TogetherRequest,
     TokenRequest,
     UserRequest,
     VersionRequest,
@@ -109,6 +110,7 @@ from dashboard.api.shapes import (
     RecommendationItem,
     RejectItem,
     ReplayAnswer,
+    TogetherItem,
     WaitingAnswer,
 )
 from dashboard.api.squads import SquadItem
@@ -235,6 +237,8 @@ OPERATIONS = (
     Operation("post", "/incidents/{id}/actions", "Act on an incident; a return, postponement or "
               "suspension is asked for and answered 202 with the request (`approval`)",
               IncidentAnswer, body=ActionRequest, also={"202": WaitingAnswer}),
+    Operation("post", "/incidents/actions", "One action on several incidents, an answer for each",
+              TogetherItem, listed=True, body=TogetherRequest),
     Operation("post", "/incidents/{id}/checklist",
               "What was found at a step of the run card's checklist", IncidentAnswer,
               body=ChecklistRequest),

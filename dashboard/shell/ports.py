@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from city.act_time import SaidTime
 from city.approval import Approval
+from city.errors import GridwardenError
 from city.first_run import FirstRun, Outlook
 from city.lighting import LampPicture, NightOfStreet
 from city.person import Caller
@@ -37,6 +38,7 @@ from city.requests import (
     ReplaceRequest,
     ReportRequest,
     RoleRequest,
+    TogetherRequest,
     TokenRequest,
     UserRequest,
 )
@@ -61,6 +63,15 @@ class IncidentView(Protocol):
     def as_dict(self) -> dict[str, Any]: ...
 
 
+class Outcome(Protocol):
+    """What became of one of several incidents."""
+
+    @property
+    def incident_id(self) -> int: ...
+    @property
+    def refused(self) -> GridwardenError | None: ...
+
+
 class IncidentSteps(Protocol):
     """`dispatch.steps`."""
 
@@ -83,6 +94,10 @@ class IncidentSteps(Protocol):
     def rank_squads(
         self, conn: Connection, incident_id: int, now: datetime
     ) -> Sequence[Recommendation]: ...
+
+    def act_together(
+        self, conn: Connection, caller: Caller, request: TogetherRequest, now: datetime
+    ) -> Sequence[Outcome]: ...
 
     def answer_step(
         self, conn: Connection, caller: Caller, incident_id: int, request: ChecklistRequest,

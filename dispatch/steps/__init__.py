@@ -25,13 +25,16 @@ from dispatch.steps.publishing import publish, publish_due, restate
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
 from dispatch.steps.ticking import tick_deadlines, watch_alarms
+from dispatch.steps.together import Outcome, act_together
 from dispatch.steps.viewing import rank_squads, view
 
 __all__ = [
+    "Outcome",
     "accept_report",
     "acknowledge_call",
     "act",
     "act_approved",
+    "act_together",
     "add_evidence",
     "add_note",
     "answer_step",

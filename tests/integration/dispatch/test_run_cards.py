@@ -132,6 +132,24 @@ def test_another_squad_than_the_recommended_one_is_told_with_its_reason(town: Ci
     town.do(DISPATCHER, incident, Action.DISPATCH, squad=fit[1], note="has the long ladder")
     (told,) = events.list_newest(town.conn, f"incident:{incident}", kind="incident.dispatched")
     assert (told.payload["instead_of"], told.payload["note"]) == (fit[0], "has the long ladder")
+    assert "reason_missing" not in told.payload
+
+
+def test_a_script_that_gives_no_reason_for_another_squad_is_told_to_have_given_none(
+    town: City,
+) -> None:
+    def sent(lat: float, rank: int) -> dict[str, Any]:
+        device = town.gas_device + rank
+        incident = town.new_filed(condition=f"test/{lat}", lat=lat, device_id=device)
+        ranked = steps.rank_squads(town.conn, incident, town.now)
+        fit = [one.squad for one in ranked if one.eligible]
+        town.do(DISPATCHER, incident, Action.DISPATCH, squad=fit[rank])
+        (told,) = events.list_newest(town.conn, f"incident:{incident}", kind="incident.dispatched")
+        return told.payload
+
+    assert sent(20.01, 1)["reason_missing"] is True
+    first = sent(20.02, 0)
+    assert not {"instead_of", "reason_missing"} & first.keys()
 
 
 # Who was on duty
