@@ -83,12 +83,14 @@ class TogetherRequest:
 @dataclass(frozen=True, slots=True)
 class ChecklistRequest:
     """What was found at a step of the checklist; `measured` has a value for each metric that the
-    step asks for."""
+    step asks for. `acted_at` and `clock_offset_ms` as of an action."""
 
     step: str
     version: int
     measured: dict[str, float] = field(default_factory=dict)
     note: str = ""
+    acted_at: datetime | None = None
+    clock_offset_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

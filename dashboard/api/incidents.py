@@ -121,7 +121,8 @@ def act_together() -> Response:
 def answer_step(incident_id: int) -> Response:
     wanted = read_body(ChecklistRequest)
     number = known_id("incident", incident_id)
-    return stored_answer(load.answer_step(current_caller(), number, wanted, read_once()))
+    caller, sent_at = current_caller(), read_sent_at()
+    return stored_answer(load.answer_step(caller, number, wanted, read_once(), sent_at))
 
 
 @incidents.get("/incidents/<int:incident_id>/recommendations")

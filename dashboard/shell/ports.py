@@ -101,7 +101,7 @@ class IncidentSteps(Protocol):
 
     def answer_step(
         self, conn: Connection, caller: Caller, incident_id: int, request: ChecklistRequest,
-        now: datetime,
+        now: datetime, sent_at: datetime | None = None,
     ) -> None: ...  # fmt: skip
 
     def add_evidence(

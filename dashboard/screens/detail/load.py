@@ -168,12 +168,16 @@ def act_together(caller: Caller, request: TogetherRequest, once: Once | None) ->
 
 
 def answer_step(
-    caller: Caller, incident_id: int, request: ChecklistRequest, once: Once | None
+    caller: Caller,
+    incident_id: int,
+    request: ChecklistRequest,
+    once: Once | None,
+    sent_at: datetime | None = None,
 ) -> StoredAnswer:
     """Answer a step of the checklist; answers with the incident."""
 
     def work(conn: Connection, now: datetime) -> Any:
-        parts().ports.incidents.answer_step(conn, caller, incident_id, request, now)
+        parts().ports.incidents.answer_step(conn, caller, incident_id, request, now, sent_at)
         return facts_of(conn, caller, incident_id, now)
 
     return change(caller, work, once=once)

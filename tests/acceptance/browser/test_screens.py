@@ -160,7 +160,7 @@ def test_a_dispatcher_sends_a_squad_by_keys_and_two_presses_are_one_change(
     # Marked with a key, acknowledged with those that are marked.
     person.page.keyboard.press("l")
     person.until_text("#queue-together .gw-together-count", "已勾选 1 件")
-    assert person.page.locator(".ag-row.gw-marked").count() == 1
+    person.page.locator(".ag-row.gw-marked").first.wait_for()
     person.page.keyboard.press("Shift+A")
     person.page.locator("dialog button[type=submit]").click()
     person.until_text(".gw-incident .gw-state", "已签收")
