@@ -23,6 +23,7 @@ LONG = (
     "city_folder",
     "history",
     "ingest_soak",
+    "kills",
     "lamps",
     "picture",
     "review",
@@ -55,7 +56,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         help=f"{', '.join(NAMES)}; only by name: {', '.join(LONG)}",
     )
     parser.add_argument(
-        "--seconds", type=int, help="how long broker_restart, ingest and ingest_soak publish"
+        "--seconds",
+        type=int,
+        help="how long broker_restart, ingest and ingest_soak publish, and kills kills",
     )
     parser.add_argument(
         "--node-red",
@@ -73,7 +76,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _options(name: str, asked: argparse.Namespace) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    if asked.seconds and name in ("broker_restart", "ingest", "ingest_soak"):
+    if asked.seconds and name in ("broker_restart", "ingest", "ingest_soak", "kills"):
         options["seconds"] = asked.seconds
     if name == "ingest":
         options["with_node_red"] = asked.node_red

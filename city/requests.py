@@ -162,13 +162,14 @@ class NextEventsRequest:
 @dataclass(frozen=True, slots=True)
 class DutyChangeRequest:
     """`stand_in` takes the duty of `squad` that begins on `day` at `start` (HH:MM); with
-    `other_day` and `other_start` whoever had it takes that duty of the stand-in's."""
+    `other_day` and `other_start` whoever had it takes that duty of the stand-in's. Without a
+    stand-in it is refused, and says who could be one."""
 
     squad: str
     day: str
     start: str
-    stand_in: str
     why: str
+    stand_in: str = ""
     other_day: str = ""
     other_start: str = ""
 

@@ -21,7 +21,6 @@ from city.requests import (
     ChecklistRequest,
     CorrectRequest,
     DrawRequest,
-    DutyChangeRequest,
     EntryChangeRequest,
     EntryRequest,
     InspectionRequest,
@@ -72,11 +71,11 @@ from dashboard.api import (
     permits,
     registry,
     settings,
-    squads,
 )
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
-from dashboard.api.duty_shapes import DeviceHistory, DutyAnswer, RosterAnswer
+from dashboard.api.duty_operations import DUTY_OPERATIONS
+from dashboard.api.duty_shapes import DeviceHistory
 from dashboard.api.intake_operations import INTAKE_OPERATIONS
 from dashboard.api.message_operations import MESSAGE_OPERATIONS
 from dashboard.api.operation import (
@@ -113,7 +112,6 @@ from dashboard.api.shapes import (
     TogetherItem,
     WaitingAnswer,
 )
-from dashboard.api.squads import SquadItem
 from dashboard.screens.alarms.load import MeasuresAnswer
 from dashboard.screens.kpi.key_figures import EditionItem, KpiAnswer
 from dashboard.screens.kpi.trend import TrendAnswer
@@ -252,14 +250,7 @@ OPERATIONS = (
               query={"shown": {"description": "a picture that any browser shows, if one is kept",
                                "schema": {"type": "boolean", "default": False}}},
               answer_types=("image/jpeg", "image/png", "video/mp4", "application/octet-stream")),
-    Operation("get", "/squads", "Squads with position, duty and load", SquadItem, listed=True,
-              query={**PAGING, **as_filters(squads.SQUAD_FILTERS)}),
-    Operation("get", "/duty", "Who was on duty at a moment, as it was entered then", DutyAnswer,
-              query={"at": as_moment("the moment; now without it")}),
-    Operation("get", "/roster", "A week of all squads, from its Monday on", RosterAnswer,
-              query={"from": as_text("a day of the week; today's without it", format="date")}),
-    Operation("post", "/roster/changes", "Leave or a swap of duties; a second person agrees",
-              WaitingAnswer, body=DutyChangeRequest, status="202"),
+    *DUTY_OPERATIONS,
     Operation("get", "/categories", "Categories a person may choose", CategoryItem, listed=True),
     Operation("get", "/kpi/trend", "The last 400 days by week, and when and where cases come up",
               TrendAnswer),

@@ -45,6 +45,7 @@ from city.requests import (
 from city.scope import Scope
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
+from city.stand_in import StandIn
 from dashboard.shell.alarm_ports import AlarmSteps, ProposalSteps, ShelvingSteps
 from dashboard.shell.field_ports import LoneWorkSteps
 from dashboard.shell.intake_ports import HandoverSteps, IntakeSteps, ReportSteps
@@ -449,6 +450,10 @@ class DutySteps(Protocol):
     def ask_change(
         self, conn: Connection, caller: Caller, request: DutyChangeRequest, now: datetime
     ) -> Approval: ...
+
+    def list_stand_ins(
+        self, conn: Connection, caller: Caller, squad: str, day: str, start: str, now: datetime
+    ) -> Sequence[StandIn]: ...
 
 
 class FirstRunSteps(Protocol):
