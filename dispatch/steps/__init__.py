@@ -11,6 +11,7 @@ from dispatch.steps.checklist import answer_step
 from dispatch.steps.evidence import add_evidence, take_late_picture
 from dispatch.steps.handing_over import add_note, draw_up, give_over, take_over
 from dispatch.steps.intake import call_back, receive, reply
+from dispatch.steps.late_replies import tick_replies
 from dispatch.steps.lone_work import (
     acknowledge_call,
     begin_check_in,
@@ -64,6 +65,7 @@ __all__ = [
     "take_over",
     "tick_check_ins",
     "tick_deadlines",
+    "tick_replies",
     "view",
     "waits_for_duty_chief",
     "watch_alarms",

@@ -211,7 +211,7 @@
     const owed = () => gw.showOwed($('intake-owed'));
     if ($('intake-owed')) {
       gw.every(30000, owed);
-      gw.live.on('change', c => { if (c.kinds.some(k => /^report\.|^incident\.(call|replied|closed|rejected|cancelled)/.test(k))) owed(); });
+      gw.live.on('change', c => { if (c.kinds.some(k => /^report\.|^incident\.(call|repl|closed|rejected|cancelled)/.test(k))) owed(); });
     }
     gw.map.on('pick', hit => {
       if (gw.picking) return;
