@@ -17,6 +17,7 @@ from dashboard.screens.console import load, video
 from dashboard.screens.detail.load import incident as read_incident
 from dashboard.screens.detail.load import recommendations
 from dashboard.screens.detail.page import can_dispatch, render_detail
+from dashboard.screens.intake.page import REPORTERS
 from dashboard.shell import frame, ids, theme
 from dashboard.shell.components import ACTION_KEYS, extra, render_empty
 from dashboard.shell.frame import View
@@ -39,7 +40,6 @@ TOGETHER_OF_ROLE: dict[Role, tuple[str, ...]] = {
 }
 TOGETHER_FIELDS = {"acknowledge": "note", "merge": "into* reason*", "close": "note* outcome"}
 UNASSIGNED = {"gw-wanted": "!params.data.squad"}
-REPORTERS = frozenset({Role.ADMIN, Role.DISPATCHER, Role.CHECKER, Role.LEADER})
 
 
 def layout(view: View) -> Component:
