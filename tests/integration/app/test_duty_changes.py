@@ -93,8 +93,10 @@ def test_leave_alone_names_the_hole_and_who_could_fill_it(roster: Connection) ->
     could = duty.list_stand_ins(roster, LEADER, SQUAD, "2026-12-05", "08:00", NOW)
     found = [(one.person, one.rest_hours, one.expired, one.fit) for one in could]
     assert found == [
-        ("bai", None, (), True), ("lin", None, ("gas",), False), ("he", 0.0, (), False),
-    ]  # fmt: skip
+        ("bai", None, (), True),
+        ("lin", None, ("gas",), False),
+        ("he", 0.0, (), False),
+    ]
     with pytest.raises(InvalidInput, match=r"nobody on 2026-12-05 08:00-20:00.*Bai") as refused:
         duty.ask_change(roster, LEADER, leave(stand_in=""), NOW)
     assert (refused.value.field, refused.value.code) == ("stand_in", "hole_filled_by")

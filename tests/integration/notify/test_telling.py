@@ -347,10 +347,14 @@ def test_a_reply_that_is_late_is_told_once_a_step_also_when_the_case_is_over(des
     desk.mail(UNUSED)
     desk.person("ma", Role.DISPATCHER)
     call = IntakeRequest(
-        channel=WayIn.HOTLINE_12345, description="A cover is gone", category="0101",
-        lon=110.36, lat=20.0, external_number="12345-9",
+        channel=WayIn.HOTLINE_12345,
+        description="A cover is gone",
+        category="0101",
+        lon=110.36,
+        lat=20.0,
+        external_number="12345-9",
         reply_due_at=town.now + timedelta(hours=10),
-    )  # fmt: skip
+    )
     kept = dispatch_steps.receive(town.conn, DISPATCHER, call, town.now)
     town.do(DISPATCHER, kept.incident_id, Action.REJECT, reason="not ours")
     kinds = ("incident.reply_due_soon", "incident.reply_overdue")

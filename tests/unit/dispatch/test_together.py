@@ -15,9 +15,27 @@ from dispatch.together import TOGETHER_MAX, check_request, of_one_cause
 LEFT_HERE = "one lorry broke them"
 NOON = datetime(2026, 7, 15, 4, 0, tzinfo=UTC)
 CASE = Incident(
-    1, "n", "460107", None, "0101", 1, Source.PATROL, IncidentState.CHECKING, 3, "盖", "cover", "",
-    110.36, 20.0, None, None, None, None, NOON, "li",
-)  # fmt: skip
+    1,
+    "n",
+    "460107",
+    None,
+    "0101",
+    1,
+    Source.PATROL,
+    IncidentState.CHECKING,
+    3,
+    "盖",
+    "cover",
+    "",
+    110.36,
+    20.0,
+    None,
+    None,
+    None,
+    None,
+    NOON,
+    "li",
+)
 STEP = 0.0004  # degrees of latitude: 44 m
 
 
