@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, time
-from typing import Any
+from datetime import date, datetime, time, timedelta
+from typing import Any, NoReturn
 
 from city.approval import Approval, NewApproval
 from city.errors import Conflict, Forbidden, InvalidInput
@@ -13,8 +13,9 @@ from city.event import NewEvent
 from city.incident import Role
 from city.person import Caller
 from city.requests import DutyChangeRequest
-from city.roster import Duty, of_day
-from db import places, rosters, squads, users
+from city.roster import REST, Duty, of_day
+from city.stand_in import StandIn, rank_stand_ins
+from db import certificates, places, rosters, squads, users
 from db.events import append_events, list_events
 from db.pool import Connection
 from people import approvals as steps
@@ -36,6 +37,9 @@ def ask_change(
     today = now.astimezone(places.zone_of(conn, caller.district)).date()
     day = _day("day", request.day, today)
     duty = _find(roster, "start", day, request.start)
+    could = _stand_ins(conn, caller.district, request.squad, day, duty)
+    if not request.stand_in.strip():
+        _refuse_hole(request.squad, day, duty, could)
     _check_stand_in(conn, caller.district, request, duty)
     moves = [_move(day, duty, request.stand_in)]
     if request.other_day:
@@ -53,12 +57,60 @@ def ask_change(
         before=_before(conn, caller.district, {"squad": request.squad, "moves": moves}, now),
         shown={
             "rules": [], "switch_off": False, "ends": [], "alarms": None,
-            "duty": {"squad": request.squad, "moves": moves},
+            "duty": {"squad": request.squad, "moves": moves} | _doubts(request.stand_in, could),
         },
     )  # fmt: skip
     asked = steps.ask(conn, KINDS, caller, new, request.why, now)
     append_events(conn, asked.events)
     return asked.approval
+
+
+def list_stand_ins(
+    conn: Connection, caller: Caller, squad: str, day: str, start: str, now: datetime
+) -> list[StandIn]:
+    """Who of the squad could take a duty, those who may first."""
+    if caller.role not in ASKERS or (caller.role is Role.SQUAD_LEADER and caller.squad != squad):
+        raise Forbidden(f"the duties of squad {squad} are not yours to change")
+    today = now.astimezone(places.zone_of(conn, caller.district)).date()
+    on = _day("day", day, today)
+    roster = _roster(conn, caller.district, squad)
+    return _stand_ins(conn, caller.district, squad, on, _find(roster, "start", on, start))
+
+
+def _stand_ins(conn: Connection, district: str, squad: str, day: date, duty: Duty) -> list[StandIn]:
+    found = squads.find_squad(conn, district, squad)
+    people = {
+        user.name: user.display_name or user.name
+        for user in users.list_users(conn, district)
+        if user.squad == squad
+    }
+    held = certificates.list_certificates(conn, sorted(people))
+    return rank_stand_ins(found.roster or (), day, duty, found.skills, people, held)
+
+
+def _refuse_hole(squad: str, day: date, duty: Duty, could: Sequence[StandIn]) -> NoReturn:
+    """A squad has one person on duty at a time, so leave alone leaves nobody: it says so, and who
+    could stand in."""
+    fit = [one.called for one in could if one.fit]
+    hours = f"{duty.start:%H:%M}-{duty.end:%H:%M}"
+    who = f"could stand in: {', '.join(fit)}" if fit else "nobody of the squad may stand in"
+    raise InvalidInput(
+        "stand_in",
+        None,
+        f"is missing: {squad} would have nobody on {day} {hours}; {who}",
+        code="hole_filled_by" if fit else "hole",
+        facts={"squad": squad, "day": day.isoformat(), "hours": hours, "who": "、".join(fit)},
+    )
+
+
+def _doubts(stand_in: str, could: Sequence[StandIn]) -> dict[str, Any]:
+    """What whoever approves should know of the stand-in."""
+    for one in could:
+        if one.person == stand_in and not one.fit:
+            short = one.rest_hours is not None and one.rest_hours < REST / timedelta(hours=1)
+            rest = one.rest_hours if short else None
+            return {"doubts": {"rest_hours": rest, "expired": list(one.expired)}}
+    return {}
 
 
 def _move(day: date, duty: Duty, to: str) -> dict[str, str]:

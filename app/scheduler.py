@@ -235,6 +235,7 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("case texts", 1, dispatch_steps.write_case_texts),
     ("pictures", 60, keep_pictures),
     (DEADLINES, 1, _tick_deadlines),
+    ("replies", 1, dispatch_steps.tick_replies),
     ("check-ins", 0.5, dispatch_steps.tick_check_ins),
     ("tallies", 10, _tally),
     ("published figures", 300, dispatch_steps.publish_due),

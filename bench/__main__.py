@@ -24,6 +24,7 @@ LONG = (
     "dispatch",
     "history",
     "ingest_soak",
+    "kills",
     "lamps",
     "picture",
     "review",
@@ -58,7 +59,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--seconds",
         type=int,
-        help="how long broker_restart, dispatch, ingest and ingest_soak go on",
+        help="how long broker_restart, dispatch, ingest, ingest_soak and kills go on",
     )
     parser.add_argument("--cases", type=int, help="incidents that dispatch makes")
     parser.add_argument(
@@ -77,7 +78,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _options(name: str, asked: argparse.Namespace) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    if asked.seconds and name in ("broker_restart", "dispatch", "ingest", "ingest_soak"):
+    if asked.seconds and name in ("broker_restart", "dispatch", "ingest", "ingest_soak", "kills"):
         options["seconds"] = asked.seconds
     if asked.cases and name == "dispatch":
         options |= {"cases": asked.cases, "due": min(asked.cases // 10, 10_000)}

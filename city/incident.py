@@ -152,6 +152,14 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenIncident:
+    """An incident as somebody saw it who does something about it."""
+
+    id: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """A squad was sent; `attempt` is the one of the handling clock that is its own."""
 

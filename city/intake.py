@@ -69,6 +69,8 @@ class Intake:
     called_back_at: datetime | None = None
     called_back_by: str | None = None
     satisfaction: int | None = None
+    reply_warned_at: datetime | None = None
+    reply_overdue_at: datetime | None = None
     version: int = 1
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from city import alarm
+from city import alarm, incident
 from city.incident import Action, Source
 
 
@@ -68,14 +68,29 @@ class ActionRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class TogetherRequest:
+    """One action on several incidents: acknowledge, merge (`into`, `reason`) or close, whose
+    `note` says what the one cause was. Red gas is never among them."""
+
+    action: Action
+    incidents: list[incident.SeenIncident]
+    note: str = ""
+    reason: str = ""
+    into: int | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChecklistRequest:
     """What was found at a step of the checklist; `measured` has a value for each metric that the
-    step asks for."""
+    step asks for. `acted_at` and `clock_offset_ms` as of an action."""
 
     step: str
     version: int
     measured: dict[str, float] = field(default_factory=dict)
     note: str = ""
+    acted_at: datetime | None = None
+    clock_offset_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +162,14 @@ class NextEventsRequest:
 @dataclass(frozen=True, slots=True)
 class DutyChangeRequest:
     """`stand_in` takes the duty of `squad` that begins on `day` at `start` (HH:MM); with
-    `other_day` and `other_start` whoever had it takes that duty of the stand-in's."""
+    `other_day` and `other_start` whoever had it takes that duty of the stand-in's. Without a
+    stand-in it is refused, and says who could be one."""
 
     squad: str
     day: str
     start: str
-    stand_in: str
     why: str
+    stand_in: str = ""
     other_day: str = ""
     other_start: str = ""
 

@@ -30,7 +30,8 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Squad:
-    """`roster` None: on duty by its weekly shifts; else a day without a duty is off duty."""
+    """`roster` None: on duty by its weekly shifts; else a day without a duty is off duty. Squads
+    of one brigade (大队) have its names, `kit` is what a squad brings."""
 
     code: str
     district: str
@@ -44,6 +45,9 @@ class Squad:
     position_at: datetime | None
     open_incidents: int
     roster: tuple[Duty, ...] | None = None
+    brigade_zh: str = ""
+    brigade_en: str = ""
+    kit: frozenset[str] = frozenset()
 
     def duty_at(self, local: datetime) -> Duty | None:
         """Who is on duty at this local wall-clock time, where a roster says so."""

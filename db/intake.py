@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from city.clock import ClockKind, Deadline, LimitUnit
+from city.delivery import DEFAULT_LADDER
 from city.errors import NotFound
 from city.intake import Intake, ListedIntake
 from city.scope import Scope
@@ -79,6 +81,74 @@ def update_intake(conn: Connection, intake: Intake) -> None:
     conn.execute(
         f"UPDATE intake SET {assignments(CHANGING)}, version = version + 1 WHERE id = %(id)s",
         values_of(intake),
+    )
+
+
+def claim_late_replies(conn: Connection, now: datetime, limit: int) -> list[Intake]:
+    """Lock some calls whose reply has become due soon, or late, and of which that was not said;
+    others' locks are passed over."""
+    with conn.cursor(row_factory=class_row(Intake)) as cursor:
+        return cursor.execute(
+            f"""
+            SELECT {COLUMNS} FROM intake
+            LEFT JOIN escalation_step e ON e.district = intake.district AND e.step = 'reminder'
+            WHERE reply_due_at IS NOT NULL AND replied_at IS NULL AND reply_overdue_at IS NULL
+              AND (reply_due_at < %(now)s
+                   OR reply_warned_at IS NULL
+                   AND received_at + (reply_due_at - received_at)
+                       * coalesce(e.at_percent / 100.0, %(remind)s) <= %(now)s)
+            ORDER BY intake.id LIMIT %(limit)s
+            FOR UPDATE OF intake SKIP LOCKED
+            """,
+            {"now": now, "limit": limit, "remind": DEFAULT_LADDER.remind},
+        ).fetchall()
+
+
+def mark_late_reply(conn: Connection, intake: Intake) -> None:
+    """Keep that it was said; whoever has the call open is not disturbed, so its version stays."""
+    conn.execute(
+        """
+        UPDATE intake SET reply_warned_at = %s, reply_overdue_at = %s WHERE id = %s
+        """,
+        (intake.reply_warned_at, intake.reply_overdue_at, intake.id),
+    )
+
+
+def list_reply_clocks(conn: Connection, incident_id: int) -> list[Deadline]:
+    """What the callers of a case wait for, as clocks; `attempt` is the call."""
+    with conn.cursor(row_factory=class_row(Intake)) as cursor:
+        rows = cursor.execute(
+            f"""
+            SELECT {COLUMNS} FROM intake
+            WHERE incident_id = %s AND reply_due_at IS NOT NULL ORDER BY id
+            """,
+            (incident_id,),
+        ).fetchall()
+    return [_as_clock(row) for row in rows]
+
+
+def _as_clock(intake: Intake) -> Deadline:
+    """Its limit is what lay between the call and the promise; it is in no calendar."""
+    assert intake.reply_due_at is not None, "asked for with one"
+    allowed = intake.reply_due_at - intake.received_at
+    return Deadline(
+        id=0,
+        district=intake.district,
+        incident_id=intake.incident_id,
+        clock=ClockKind.REPLY,
+        attempt=intake.id,
+        started_at=intake.received_at,
+        limit_amount=allowed / timedelta(days=1),
+        limit_unit=LimitUnit.NATURAL_DAY,
+        calendar="",
+        calendar_version=0,
+        due_at=intake.reply_due_at,
+        beyond_calendar=False,
+        counted=[],
+        warn_at=intake.received_at + DEFAULT_LADDER.remind * allowed,
+        warned_at=intake.reply_warned_at,
+        overdue_at=intake.reply_overdue_at,
+        met_at=intake.replied_at,
     )
 
 

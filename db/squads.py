@@ -32,6 +32,9 @@ class _SquadRow:
     open_incidents: int
     duty_grids: list[str]
     shifts: list[dict[str, Any]]
+    brigade_zh: str
+    brigade_en: str
+    kit: list[str]
 
     def as_squad(self, roster: tuple[Duty, ...] | None) -> Squad:
         at = LonLat(self.lon, self.lat) if self.lon is not None and self.lat is not None else None
@@ -48,6 +51,9 @@ class _SquadRow:
             position_at=self.position_at,
             open_incidents=self.open_incidents,
             roster=roster,
+            brigade_zh=self.brigade_zh,
+            brigade_en=self.brigade_en,
+            kit=frozenset(self.kit),
         )
 
 
@@ -69,7 +75,8 @@ def list_squads(
             """
             SELECT s.code, s.district, s.name_zh, s.name_en, s.kind, s.skills, p.lon, p.lat,
                    p.at AS position_at, coalesce(o.open_incidents, 0) AS open_incidents,
-                   coalesce(g.duty_grids, '{}') AS duty_grids, coalesce(t.shifts, '[]') AS shifts
+                   coalesce(g.duty_grids, '{}') AS duty_grids, coalesce(t.shifts, '[]') AS shifts,
+                   s.brigade_zh, s.brigade_en, s.kit
             FROM squad s
             LEFT JOIN LATERAL (
                 SELECT lon, lat, at FROM squad_position WHERE squad = s.code
@@ -123,12 +130,13 @@ def insert_squad(conn: Connection, squad: Squad, *, phone: str = "") -> bool:
     """Store a squad with its shifts, duty grids and place once; False if it is already there."""
     inserted = conn.execute(
         """
-        INSERT INTO squad (code, district, name_zh, name_en, kind, skills, phone)
-        VALUES (%s, %s, %s, %s, %s, %s, %s)
+        INSERT INTO squad (code, district, name_zh, name_en, kind, skills, phone, brigade_zh,
+                           brigade_en, kit)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (code) DO NOTHING
         """,
         (squad.code, squad.district, squad.name_zh, squad.name_en, squad.kind,
-         sorted(squad.skills), phone),
+         sorted(squad.skills), phone, squad.brigade_zh, squad.brigade_en, sorted(squad.kit)),
     )  # fmt: skip
     if inserted.rowcount == 0:
         return False
@@ -160,12 +168,13 @@ def save_squad(conn: Connection, squad: Squad, phone: str) -> None:
     conn.execute(
         """
         UPDATE squad
-        SET name_zh = %s, name_en = %s, kind = %s, skills = %s, phone = %s, active = true,
-            version = version + 1
+        SET name_zh = %s, name_en = %s, kind = %s, skills = %s, phone = %s, brigade_zh = %s,
+            brigade_en = %s, kit = %s, active = true, version = version + 1
         WHERE code = %s
         """,
-        (squad.name_zh, squad.name_en, squad.kind, sorted(squad.skills), phone, squad.code),
-    )
+        (squad.name_zh, squad.name_en, squad.kind, sorted(squad.skills), phone, squad.brigade_zh,
+         squad.brigade_en, sorted(squad.kit), squad.code),
+    )  # fmt: skip
     conn.execute("DELETE FROM squad_shift WHERE squad = %s", (squad.code,))
     conn.execute("DELETE FROM squad_duty_grid WHERE squad = %s", (squad.code,))
     _insert_duties(conn, squad)

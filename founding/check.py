@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -353,11 +353,22 @@ def _squads(
 ) -> dict[str, SquadPart]:
     found = _by_code(SQUADS, draft.squads, lambda squad: squad.code, faults)
     rows = {entry.value.code: entry.row for entry in draft.squads}
+    faults += _brigades_of_two_names(draft.squads)
     finder = GridFinder(divisions, grids.values())
     return {
         code: replace(squad, grids=ground_of(squad.grids, rows[code], divisions, finder, faults))
         for code, squad in found.items()
     }
+
+
+def _brigades_of_two_names(entries: Sequence[Entry[SquadPart]]) -> Iterator[Fault]:
+    """Squads whose brigade has another name in the other language than before."""
+    known: dict[str, str] = {}
+    for entry in entries:
+        zh, en = entry.value.brigade_zh, entry.value.brigade_en
+        if known.setdefault(zh, en) != en:
+            problem = f"brigade {zh} is called {known[zh]} above"
+            yield Fault(SQUADS, entry.row, "brigade_en", en, problem)
 
 
 def _people(

@@ -74,7 +74,7 @@ def write_folder(city: City) -> dict[str, bytes]:
         SQUADS: csv_text(
             (
                 *("code", "name_zh", "name_en", "kind", "skills", "phone", "grids", "shifts"),
-                *("lon", "lat"),
+                *("lon", "lat", "brigade_zh", "brigade_en", "kit"),
             ),
             (_squad(city, squad) for _, squad in sorted(city.squads.items())),
         ),
@@ -216,7 +216,7 @@ def _squad(city: City, squad: SquadPart) -> Sequence[str]:
     return [
         squad.code, squad.name_zh, squad.name_en, squad.kind, ";".join(sorted(squad.skills)),
         squad.phone, ";".join(sorted(grids)), "; ".join(map(shift_text, squad.shifts)),
-        *_place(squad.home),
+        *_place(squad.home), squad.brigade_zh, squad.brigade_en, ";".join(sorted(squad.kit)),
     ]  # fmt: skip
 
 

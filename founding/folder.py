@@ -166,7 +166,7 @@ DIVISION_COLUMNS: Columns = (("code", "name", "level", "parent"), ("lon", "lat",
 DUTY_GRID_COLUMNS: Columns = (("code", "name", "divisions"), ())
 SQUAD_COLUMNS: Columns = (
     ("code", "name_zh", "name_en", "kind", "skills"),
-    ("phone", "grids", "shifts", "lon", "lat", "datum"),
+    ("phone", "grids", "shifts", "lon", "lat", "datum", "brigade_zh", "brigade_en", "kit"),
 )
 PEOPLE_COLUMNS: Columns = (("name", "role"), ("squad", "display_name", "divisions"))
 # `entry` names a row on the page of settings; what stands in it is not read.
@@ -274,6 +274,9 @@ def _squad(datum: Datum) -> Callable[[Line], SquadPart]:
         grids=frozenset(line.words("grids")),
         shifts=_shifts(line),
         home=line.place(datum),
+        brigade_zh=line.text("brigade_zh", needed=bool(line.text("brigade_en"))),
+        brigade_en=line.text("brigade_en", needed=bool(line.text("brigade_zh"))),
+        kit=frozenset(line.words("kit")),
     )
 
 

@@ -120,7 +120,8 @@ class DutyGrid:
 @dataclass(frozen=True, slots=True)
 class SquadPart:
     """`grids` are the codes of the duty grids it answers for; in a folder also those of
-    divisions, and none at all means every duty grid."""
+    divisions, and none at all means every duty grid. A squad of no brigade has empty names of
+    one."""
 
     code: str
     name_zh: str
@@ -131,6 +132,9 @@ class SquadPart:
     grids: frozenset[str]
     shifts: tuple[Shift, ...]
     home: LonLat | None
+    brigade_zh: str = ""
+    brigade_en: str = ""
+    kit: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

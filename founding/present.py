@@ -246,6 +246,9 @@ def _squads(conn: Connection, district: str) -> dict[str, SquadPart]:
             grids=s.duty_grids,
             shifts=tuple(sorted(s.shifts, key=lambda shift: shift.start)),
             home=s.position,
+            brigade_zh=s.brigade_zh,
+            brigade_en=s.brigade_en,
+            kit=s.kit,
         )
         for s in squads.list_squads(conn, district)
     }

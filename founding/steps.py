@@ -360,6 +360,9 @@ def _squad(part: SquadPart, district: str, now: datetime) -> Squad:
         position=part.home,
         position_at=now,
         open_incidents=0,
+        brigade_zh=part.brigade_zh,
+        brigade_en=part.brigade_en,
+        kit=part.kit,
     )
 
 

@@ -42,7 +42,10 @@ def is_news(matter: Matter, incident: Incident, deadlines: Sequence[Deadline]) -
     if matter.step is Step.DISPATCHED:
         return incident.state is IncidentState.DISPATCHED
     clock = clock_of(matter, deadlines)
-    return clock is not None and clock.runs and clock.paused_at is None and incident.is_open
+    if clock is None or not clock.runs or clock.paused_at is not None:
+        return False
+    # A reply is owed on when the case is over.
+    return incident.is_open or clock.kind is ClockKind.REPLY
 
 
 def is_page(incident: Incident) -> bool:

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from city.clock import ClockKind, Deadline
 from city.delivery import (
     TEST,
     Channel,
@@ -26,7 +27,16 @@ from city.event import Event, NewEvent
 from city.incident import Incident
 from city.person import Caller, system_caller
 from city.scope import Scope
-from db import categories, contacts, deliveries, incidents, message_settings, places, squads
+from db import (
+    categories,
+    contacts,
+    deliveries,
+    incidents,
+    intake,
+    message_settings,
+    places,
+    squads,
+)
 from db import deadlines as clocks
 from db.contacts import Reachable
 from db.deliveries import DeliveryRow
@@ -48,6 +58,8 @@ STEPS: Mapping[str, Step] = {
     "incident.reworked": Step.DISPATCHED,
     "incident.due_soon": Step.REMINDER,
     "incident.overdue": Step.OVERDUE,
+    "incident.reply_due_soon": Step.REMINDER,
+    "incident.reply_overdue": Step.OVERDUE,
     "incident.yellow_card": Step.YELLOW,
     "incident.red_card": Step.RED,
 }
@@ -130,11 +142,18 @@ def _tell(conn: Connection, event: Event, incident: Incident, now: datetime) -> 
     step = message_settings.list_steps(conn, incident.district)[matter.step]
     if incident.severity > step.severity:
         return []
-    running = clocks.list_deadlines(conn, incident.id)
+    running = _clocks(conn, incident, matter)
     if not is_news(matter, incident, running):
         return []
     telling = Telling(conn, event, incident, matter, channels, now)
     return telling.queue(step)
+
+
+def _clocks(conn: Connection, incident: Incident, matter: Matter) -> list[Deadline]:
+    """Those of the case, or what its callers wait for, where the matter is of that."""
+    if matter.clock == ClockKind.REPLY:
+        return intake.list_reply_clocks(conn, incident.id)
+    return clocks.list_deadlines(conn, incident.id)
 
 
 class Telling:
@@ -152,7 +171,7 @@ class Telling:
         self._conn, self._event, self._incident = conn, event, incident
         self._matter, self._channels, self._now = matter, channels, now
         self._zone = places.zone_of(conn, incident.district)
-        self._clock = clock_of(matter, clocks.list_deadlines(conn, incident.id))
+        self._clock = clock_of(matter, _clocks(conn, incident, matter))
         category = categories.find(conn, incident.category, incident.category_version)
         self._gas = category.needs_release
         self._page = is_page(incident)

@@ -270,6 +270,10 @@ def _squad(
         position=LonLat(place.lon, place.lat) if place else None,
         position_at=place.at if place else None,
         open_incidents=carried or 0,
+        # Rows of the log from before squads had them.
+        brigade_zh=row.get("brigade_zh", ""),
+        brigade_en=row.get("brigade_en", ""),
+        kit=frozenset(row.get("kit", ())),
     )
 
 

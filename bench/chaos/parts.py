@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
-VERBS = ("ingest", "engine", "scheduler", "serve")
+VERBS = ("ingest", "engine", "scheduler", "serve", "notify")
 SERVERS = {"broker": "mosquitto", "database": "postgres", "redis": "redis-server"}
 # A storing process is a child of the process that holds the broker's sessions.
 WORKER = "storing worker"

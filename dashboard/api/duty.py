@@ -17,7 +17,7 @@ from dashboard.shell.changes import ACCEPTED, change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
 from db.idempotency import StoredAnswer
-from db.pool import Connection
+from db.pool import Connection, transaction
 
 duty = Blueprint("duty", __name__)
 
@@ -40,6 +40,20 @@ def ask_for_change() -> Response:
         return StoredAnswer(ACCEPTED, as_plain(WaitingAnswer.of(asked)))
 
     return stored_answer(change(caller, work, once=read_once()))
+
+
+@duty.get("/roster/stand-ins")
+def show_stand_ins() -> Response:
+    """Who of a squad could take the duty that begins on `day` at `start`."""
+    args = read_args(("squad", "day", "start"))
+    for name in ("squad", "day", "start"):
+        if not args.get(name):
+            raise InvalidInput(name, None, "is missing")
+    with transaction(parts().pool) as conn:
+        found = parts().ports.duty.list_stand_ins(
+            conn, current_caller(), args["squad"], args["day"], args["start"], datetime.now(UTC)
+        )
+    return json_answer({"items": as_plain(found), "next": None})
 
 
 @duty.get("/roster")

@@ -117,12 +117,16 @@ class RosterDay(msgspec.Struct, kw_only=True):
 
 
 class RosterItem(msgspec.Struct, kw_only=True):
-    """A squad and its week."""
+    """A squad and its week; squads of one brigade stand together."""
 
     squad: str
     name_zh: str
     name_en: str
     kind: str
+    brigade_zh: str
+    brigade_en: str
+    skills: list[str]
+    kit: list[str]
     by_roster: bool
     days: list[RosterDay]
 

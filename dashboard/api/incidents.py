@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 from city.act_time import SaidTime
 from city.errors import InvalidInput, NotFound
 from city.incident import FINAL_STATES, VOICE_TYPES, IncidentState
-from city.requests import ActionRequest, ChecklistRequest, ReportRequest
+from city.requests import ActionRequest, ChecklistRequest, ReportRequest, TogetherRequest
 from dashboard.api.answers import json_answer, known_id, read_body, read_once, stored_answer
 from dashboard.api.bodies import check_text
 from dashboard.api.params import (
@@ -108,11 +108,21 @@ def act(incident_id: int) -> Response:
     return stored_answer(load.act(current_caller(), number, wanted, read_once(), read_sent_at()))
 
 
+@incidents.post("/incidents/actions")
+def act_together() -> Response:
+    """One action on several incidents, with one answer for each."""
+    wanted = read_body(TogetherRequest)
+    for seen in wanted.incidents:
+        known_id("incident", seen.id)
+    return stored_answer(load.act_together(current_caller(), wanted, read_once()))
+
+
 @incidents.post("/incidents/<int:incident_id>/checklist")
 def answer_step(incident_id: int) -> Response:
     wanted = read_body(ChecklistRequest)
     number = known_id("incident", incident_id)
-    return stored_answer(load.answer_step(current_caller(), number, wanted, read_once()))
+    caller, sent_at = current_caller(), read_sent_at()
+    return stored_answer(load.answer_step(caller, number, wanted, read_once(), sent_at))
 
 
 @incidents.get("/incidents/forecasts")

@@ -21,7 +21,6 @@ from city.requests import (
     ChecklistRequest,
     CorrectRequest,
     DrawRequest,
-    DutyChangeRequest,
     EntryChangeRequest,
     EntryRequest,
     InspectionRequest,
@@ -52,6 +51,7 @@ from city.requests import (
     SettingsApplyRequest,
     SettingsPlanRequest,
     ShelveRequest,
+    TogetherRequest,
     TokenRequest,
     UserRequest,
     VersionRequest,
@@ -67,11 +67,11 @@ from dashboard.api import (
     permits,
     registry,
     settings,
-    squads,
 )
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
-from dashboard.api.duty_shapes import DeviceHistory, DutyAnswer, RosterAnswer
+from dashboard.api.duty_operations import DUTY_OPERATIONS
+from dashboard.api.duty_shapes import DeviceHistory
 from dashboard.api.ingest_operations import INGEST_OPERATIONS
 from dashboard.api.intake_operations import INTAKE_OPERATIONS
 from dashboard.api.kpi_operations import KPI_OPERATIONS
@@ -104,9 +104,9 @@ from dashboard.api.shapes import (
     ProposalItem,
     RecommendationItem,
     ReplayAnswer,
+    TogetherItem,
     WaitingAnswer,
 )
-from dashboard.api.squads import SquadItem
 from dashboard.screens.alarms.load import MeasuresAnswer
 from dashboard.screens.lighting import load as lighting
 from dashboard.screens.registers import load as registers
@@ -225,6 +225,8 @@ OPERATIONS = (
     Operation("post", "/incidents/{id}/actions", "Act on an incident; a return, postponement or "
               "suspension is asked for and answered 202 with the request (`approval`)",
               IncidentAnswer, body=ActionRequest, also={"202": WaitingAnswer}),
+    Operation("post", "/incidents/actions", "One action on several incidents, an answer for each",
+              TogetherItem, listed=True, body=TogetherRequest),
     Operation("post", "/incidents/{id}/checklist",
               "What was found at a step of the run card's checklist", IncidentAnswer,
               body=ChecklistRequest),
@@ -240,14 +242,7 @@ OPERATIONS = (
               query={"shown": {"description": "a picture that any browser shows, if one is kept",
                                "schema": {"type": "boolean", "default": False}}},
               answer_types=("image/jpeg", "image/png", "video/mp4", "application/octet-stream")),
-    Operation("get", "/squads", "Squads with position, duty and load", SquadItem, listed=True,
-              query={**PAGING, **as_filters(squads.SQUAD_FILTERS)}),
-    Operation("get", "/duty", "Who was on duty at a moment, as it was entered then", DutyAnswer,
-              query={"at": as_moment("the moment; now without it")}),
-    Operation("get", "/roster", "A week of all squads, from its Monday on", RosterAnswer,
-              query={"from": as_text("a day of the week; today's without it", format="date")}),
-    Operation("post", "/roster/changes", "Leave or a swap of duties; a second person agrees",
-              WaitingAnswer, body=DutyChangeRequest, status="202"),
+    *DUTY_OPERATIONS,
     Operation("get", "/categories", "Categories a person may choose", CategoryItem, listed=True),
     *KPI_OPERATIONS,
     Operation("get", "/events", "The event log from a cursor; as an event stream it follows it",

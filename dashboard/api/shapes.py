@@ -44,6 +44,18 @@ class StepItem(msgspec.Struct, kw_only=True):
     waiting_for: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
 
 
+class TogetherItem(msgspec.Struct, kw_only=True):
+    """What became of one of several incidents: 200, or the status and members of the problem that
+    it would have had by itself; the others are done all the same."""
+
+    id: int
+    status: int
+    number: str | None
+    state: IncidentState | None
+    version: int | None
+    problem: dict[str, Any] | None
+
+
 class ClockItem(msgspec.Struct, kw_only=True):
     """One attempt of a clock: its limit, when it is due, how it stands, how it was counted."""
 

@@ -39,6 +39,9 @@ class SquadItem(msgspec.Struct, frozen=True):
     position_at: datetime | None
     on_duty: bool
     open_incidents: int
+    brigade_zh: str
+    brigade_en: str
+    kit: list[str]
 
 
 def squad_item(row: Squad, local: datetime) -> dict[str, Any]:
@@ -63,6 +66,9 @@ def squad_item(row: Squad, local: datetime) -> dict[str, Any]:
         position_at=row.position_at,
         on_duty=row.is_on_duty(local),
         open_incidents=row.open_incidents,
+        brigade_zh=row.brigade_zh,
+        brigade_en=row.brigade_en,
+        kit=sorted(row.kit),
     )
     plain: dict[str, Any] = msgspec.to_builtins(item)
     return plain

@@ -348,6 +348,9 @@ def event_note(t: Texts, event: Mapping[str, Any]) -> str:
         payload.get("device"),
         act_time_text(t, payload),
         t("similar.of", number=payload["similar_to"]) if payload.get("similar_to") else "",
+        t("happened.instead_of", squad=payload["instead_of"]) if payload.get("instead_of") else "",
+        t("happened.reason_missing") if payload.get("reason_missing") else "",
+        t("happened.together", n=payload["together"]) if payload.get("together") else "",
     ]
     return " · ".join(str(part) for part in parts if part)
 

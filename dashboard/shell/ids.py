@@ -43,6 +43,7 @@ QUEUE = "queue"
 QUEUE_FILTER = "queue-filter"
 QUEUE_FAMILY = "queue-family"
 QUEUE_SEARCH = "queue-search"
+QUEUE_TOGETHER = "queue-together"
 QUEUE_COUNT = "queue-count"
 SELECTED = "selected"  # store: {"id", "at"}: the incident in the detail panel
 DETAIL = "detail"

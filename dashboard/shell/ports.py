@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from city.act_time import SaidTime
 from city.approval import Approval
+from city.errors import GridwardenError
 from city.first_run import FirstRun, Outlook
 from city.forecast import Calibration, Forecast
 from city.lighting import LampPicture, NightOfStreet
@@ -38,12 +39,14 @@ from city.requests import (
     ReplaceRequest,
     ReportRequest,
     RoleRequest,
+    TogetherRequest,
     TokenRequest,
     UserRequest,
 )
 from city.scope import Scope
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from city.squad import Recommendation
+from city.stand_in import StandIn
 from dashboard.shell.alarm_ports import AlarmSteps, ProposalSteps, ShelvingSteps
 from dashboard.shell.field_ports import LoneWorkSteps
 from dashboard.shell.intake_ports import HandoverSteps, IntakeSteps, ReportSteps
@@ -60,6 +63,15 @@ class IncidentView(Protocol):
     """What a caller is shown of an incident."""
 
     def as_dict(self) -> dict[str, Any]: ...
+
+
+class Outcome(Protocol):
+    """What became of one of several incidents."""
+
+    @property
+    def incident_id(self) -> int: ...
+    @property
+    def refused(self) -> GridwardenError | None: ...
 
 
 class IncidentSteps(Protocol):
@@ -91,9 +103,13 @@ class IncidentSteps(Protocol):
         self, conn: Connection, incident_id: int, now: datetime
     ) -> Sequence[Recommendation]: ...
 
+    def act_together(
+        self, conn: Connection, caller: Caller, request: TogetherRequest, now: datetime
+    ) -> Sequence[Outcome]: ...
+
     def answer_step(
         self, conn: Connection, caller: Caller, incident_id: int, request: ChecklistRequest,
-        now: datetime,
+        now: datetime, sent_at: datetime | None = None,
     ) -> None: ...  # fmt: skip
 
     def add_evidence(
@@ -441,6 +457,10 @@ class DutySteps(Protocol):
     def ask_change(
         self, conn: Connection, caller: Caller, request: DutyChangeRequest, now: datetime
     ) -> Approval: ...
+
+    def list_stand_ins(
+        self, conn: Connection, caller: Caller, squad: str, day: str, start: str, now: datetime
+    ) -> Sequence[StandIn]: ...
 
 
 class FirstRunSteps(Protocol):

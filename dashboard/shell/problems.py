@@ -57,6 +57,20 @@ def problem(status: int, kind: str, title: str, detail: str, **members: Any) -> 
     return response
 
 
+def members_of(error: GridwardenError) -> tuple[int, dict[str, Any]]:
+    """Status and members of the problem document of one of several answers."""
+    if isinstance(error, NotFound):
+        return 404, {"detail": str(error)}
+    if isinstance(error, Forbidden):
+        return 403, {"detail": str(error)}
+    if isinstance(error, Conflict):
+        return 409, {"detail": str(error), "current": error.current, "allowed": error.allowed}
+    if isinstance(error, InvalidInput):
+        facts = {"field": error.field, "problem": error.problem}
+        return 422, {"detail": str(error)[:500], **facts}
+    raise error
+
+
 def register_problems(server: Flask) -> None:
     """Turn every error of a request into a problem document."""
     server.register_error_handler(InvalidInput, _invalid_input)

@@ -12,6 +12,7 @@ from dispatch.steps.evidence import add_evidence, take_late_picture
 from dispatch.steps.forecasting import keep_forecasts, list_forecasts, read_calibration
 from dispatch.steps.handing_over import add_note, draw_up, give_over, take_over
 from dispatch.steps.intake import call_back, receive, reply
+from dispatch.steps.late_replies import tick_replies
 from dispatch.steps.lone_work import (
     acknowledge_call,
     begin_check_in,
@@ -26,13 +27,16 @@ from dispatch.steps.publishing import apply_formula, publish, publish_due, resta
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
 from dispatch.steps.ticking import tick_deadlines, watch_alarms
+from dispatch.steps.together import Outcome, act_together
 from dispatch.steps.viewing import rank_squads, view
 
 __all__ = [
+    "Outcome",
     "accept_report",
     "acknowledge_call",
     "act",
     "act_approved",
+    "act_together",
     "add_evidence",
     "add_note",
     "answer_step",
@@ -66,6 +70,7 @@ __all__ = [
     "take_over",
     "tick_check_ins",
     "tick_deadlines",
+    "tick_replies",
     "view",
     "waits_for_duty_chief",
     "watch_alarms",

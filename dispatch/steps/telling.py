@@ -98,8 +98,16 @@ def action_told(
         collector=request.collector,
         clocks=moved.told,
         **time_told(acted, request.acted_at),
-        **({"instead_of": recommended} if recommended not in (None, after.squad) else {}),
+        **(override_told(recommended, request.note) if recommended != after.squad else {}),
     )
+
+
+def override_told(recommended: str | None, note: str) -> dict[str, Any]:
+    """That another squad than the recommended one was sent. Scripts may send any squad without a
+    note: then that no reason was given is a fact of its own."""
+    if recommended is None:
+        return {}
+    return {"instead_of": recommended, "reason_missing": not note.strip() or None}
 
 
 def time_told(done: ActTime | None, said: datetime | None) -> dict[str, Any]:

@@ -52,6 +52,35 @@ test('the next step asks for the photo that is neither there nor waiting', () =>
   assert.deepEqual(fields(task({ state: 'dispatched' })), [['acknowledge', '']]);
 });
 
+test('a checklist is answered without signal: what was found opens the next step, and stays true when the case moved', () => {
+  const { gw } = phone(['outbox', 'cards']);
+  const table = [{ state: 'acknowledged', action: 'arrive', to: 'on_site', needs: [] }, { state: 'on_site', action: 'handle', to: 'handled', needs: ['note'] }];
+  const measures = [{ metric: 'o2_pct_vol', low: 19.5, high: 23.5 }, { metric: 'ch4_pct_lel', low: null, high: 10 }];
+  const step = { code: 'air', before: 'handle', blocking: true, passed: false, measures };
+  const task = more => ({ id: 7, state: 'on_site', steps: [], evidence: [], rework_count: 0, offered: ['arrive'], category_facts: { closing_evidence: [] }, card: { steps: [step] },
+    waiting: [{ action: 'handle', waiting_for: [{ code: 'run_card' }] }], ...more });
+  const may = of => plain(gw.cards.steps(of, table).map(s => s.action));
+  const kept = (passes, seq) => ({ incident: 7, kind: 'step', step: 'air', passes, state: 'waiting', seq });
+  assert.deepEqual([[21, 4], [17, 4], [21, 11]].map(([o, g]) => gw.cards.passes(measures, { o2_pct_vol: o, ch4_pct_lel: g })), [true, false, false]);
+  assert.equal(gw.cards.passes(measures, { o2_pct_vol: 21 }), false);
+  assert.deepEqual(may(task({})), []);
+  gw.outbox.items = [kept(true, 1)];
+  assert.deepEqual(may(task({})), ['handle']);
+  assert.deepEqual(may(task({ waiting: [{ action: 'handle', waiting_for: [{ code: 'run_card' }, { code: 'alarm_stands' }] }] })), []);
+  gw.outbox.items = [kept(true, 1), kept(false, 2)];
+  assert.deepEqual(may(task({})), []); // the newest counts
+  // On the way there the table alone would let the work be reported done.
+  const coming = task({ state: 'acknowledged', waiting: [] });
+  gw.outbox.items = [{ incident: 7, kind: 'action', from: 'acknowledged', to: 'on_site', state: 'waiting' }];
+  assert.deepEqual(may(coming), []);
+  gw.outbox.items.push(kept(true, 2));
+  assert.deepEqual(may(coming), ['handle']);
+  const conflict = more => ({ status: 409, body: { current: { state: 'on_site', version: 5, squad: 'SQ-1', ...more } } });
+  const item = { ...kept(true, 1), body: { step: 'air', version: 3 } };
+  const cases = [[conflict({}), 'again'], [conflict({ state: 'handled' }), 'again'], [conflict({ squad: 'SQ-2' }), 'ask'], [conflict({ refused: 'found_before' }), 'ask'], [conflict({ version: 3 }), 'ask'], [{ status: 422 }, 'ask']];
+  for (const [answer, verdict] of cases) assert.equal(gw.outbox.verdict(answer, item, 'SQ-1'), verdict, JSON.stringify(answer));
+});
+
 test('tasks put the urgent first and what is handed over last', () => {
   const { gw } = phone(['outbox', 'cards']);
   const task = (id, state, severity, due_at) => ({ id, state, severity, due_at });

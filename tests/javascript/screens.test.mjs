@@ -362,3 +362,11 @@ test('a collector is offered what is theirs, with a photo, and nothing of their 
   assert.deepEqual(words({ clock: 'check', state: 'checking', collector: 'zhao' }, zhao), ['close check_photo* note', 'rework check_photo reason*']);
   assert.deepEqual(words({}, wang), ['assign collector*', 'file photo_before', 'reject photo_before reason*']);
 });
+
+test('several cases at once: Shift marks what lies between, and each refusal is told', async () => {
+  const texts = { 'together.done': '{n} done', 'together.refused': '{n} not: {why}', 'error.refused': '{why}', 'refusal.red_gas_alone': 'by itself' };
+  const { gw } = page({ scripts: ['shell/assets/send.js', 'screens/console/together.js'], texts });
+  assert.deepEqual([gw.between([4, 5, 6, 7], 6, 4), gw.between([4, 5], 9, 5)].map(plain), [[4, 5, 6], [5]]);
+  const red = { id: 2, number: 'N2', status: 409, problem: { current: { refused: 'red_gas_alone', state: 'filed' } } };
+  assert.equal(await gw.togetherText([{ id: 1, status: 200 }, red]), '1 done · 1 not: N2 by itself');
+});

@@ -79,12 +79,17 @@
 
   // What would change
 
+  /* What speaks against the stand-in. */
+  const dutyDoubts = doubts => (!doubts ? [] : [
+    ...(doubts.rest_hours === null ? [] : [gw.t('approvals.duty_rest', { hours: doubts.rest_hours })]),
+    ...(doubts.expired.length ? [gw.t('approvals.duty_expired', { skills: doubts.expired.map(s => gw.word('skill', s)).join('、') })] : [])]);
+
   function change(shown) {
     return [
       ...(shown.order ? [gw.el('p', 'gw-approvals-warning', gw.t('approvals.lamps_by_day', { n: gw.number(shown.order.lamps) }))] : []),
       ...(shown.shelve ? [gw.el('p', 'gw-approvals-warning', gw.t('approvals.shelve_what', { condition: shown.shelve.condition, severity: gw.word('severity', shown.shelve.severity), since: when(shown.shelve.since), until: when(shown.shelve.until) }))] : []),
       ...(shown.case ? asksTime(shown.case) : []),
-      ...(shown.duty ? list('', shown.duty.moves.map(move => gw.t('approvals.duty_move', move))) : []),
+      ...(shown.duty ? list('', [...shown.duty.moves.map(move => gw.t('approvals.duty_move', move)), ...dutyDoubts(shown.duty.doubts)]) : []),
       ...(shown.switch_off ? [gw.el('p', 'gw-approvals-warning', gw.t('approvals.switch_off'))] : []),
       ...shown.rules.flatMap(rule => [
         gw.el('h4', '', `${gw.t('approvals.rule')} ${rule.code}${rule.before ? '' : ' · ' + gw.t('approvals.rule_new')}${rule.after ? '' : ' · ' + gw.t('approvals.rule_retired')}`),

@@ -9,7 +9,7 @@ from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from city.errors import Forbidden, NotFound
-from city.incident import Role
+from city.incident import Action, Role
 from city.person import ADMINISTRATORS
 from dashboard.api import intake, reports
 from dashboard.screens.alarms import page as alarms
@@ -19,7 +19,7 @@ from dashboard.screens.detail.load import recommendations
 from dashboard.screens.detail.page import can_dispatch, render_detail
 from dashboard.screens.intake.page import REPORTERS
 from dashboard.shell import frame, ids, theme
-from dashboard.shell.components import extra, render_empty
+from dashboard.shell.components import ACTION_KEYS, extra, render_empty
 from dashboard.shell.frame import View
 from dashboard.shell.i18n import Texts
 
@@ -32,6 +32,13 @@ PHOTOS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     Role.DISPATCHER: ("photo_before", "photo_after"),
     Role.CHECKER: ("check_photo",),
 }
+# What each may do to several cases at once; the server decides again, case by case.
+TOGETHER_OF_ROLE: dict[Role, tuple[str, ...]] = {
+    Role.ADMIN: ("acknowledge", "merge", "close"),
+    Role.DISPATCHER: ("acknowledge", "merge", "close"),
+    Role.CHECKER: ("close",),
+}
+TOGETHER_FIELDS = {"acknowledge": "note", "merge": "into* reason*", "close": "note* outcome"}
 UNASSIGNED = {"gw-wanted": "!params.data.squad"}
 
 
@@ -117,7 +124,7 @@ def render_left(view: View) -> Component:
                 role="tablist",
             ),
             html.Div(
-                [render_filters(view), render_grid(view)],
+                [render_filters(view), render_together(view), render_grid(view)],
                 className="gw-tab-body",
                 **extra({"data-panel": "queue"}),
                 **frame.aging("incidents"),
@@ -192,6 +199,39 @@ def render_filters(view: View) -> Component:
     )
 
 
+def render_together(view: View) -> Component:
+    """What may be done to the marked cases; the browser shows it while any is marked."""
+    t = view.t
+    buttons = [
+        html.Button(
+            [t(f"together.{verb}"), html.Kbd(f"⇧{ACTION_KEYS[Action(verb)].upper()}")],
+            type="button",
+            className="gw-button",
+            **extra(
+                {
+                    "data-together": verb,
+                    "data-fields": TOGETHER_FIELDS[verb],
+                    "aria-keyshortcuts": f"Shift+{ACTION_KEYS[Action(verb)].upper()}",
+                }
+            ),
+        )
+        for verb in TOGETHER_OF_ROLE.get(view.caller.role, ())
+    ]
+    clear = html.Button(
+        t("together.clear"),
+        type="button",
+        className="gw-quiet-button",
+        **extra({"data-together": "clear"}),
+    )
+    return html.Div(
+        [html.Strong(className="gw-together-count", role="status"), *buttons, clear],
+        id=ids.QUEUE_TOGETHER,
+        className="gw-together",
+        hidden=True,
+        **extra({"data-may": "yes" if buttons else ""}),
+    )
+
+
 def render_grid(view: View) -> Component:
     """The queue. Rows are written through the grid's own API: the `rowTransaction` property
     loses all but the last of several updates in one burst."""
@@ -215,6 +255,7 @@ def render_grid(view: View) -> Component:
         dashGridOptions={
             "theme": theme.grid_theme(view.theme),
             "animateRows": False,
+            "rowClassRules": {"gw-marked": "params.data.marked"},
             "asyncTransactionWaitMillis": 200,
             "rowSelection": {
                 "mode": "singleRow", "checkboxes": False, "enableClickSelection": True,

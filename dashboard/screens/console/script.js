@@ -23,9 +23,9 @@
 
   /* Row ids must be strings; the countdown column sorts by the moment, a paused clock last. */
   const row = i => ({ ...i, id: String(i.id), title: gw.placeName(gw.pick(i, 'title')), place: gw.place(i), stateName: gw.word('state', i.state),
-    squadName: gw.placeName(gw.pick(i, 'squad')) || gw.t('wall.unassigned'), dueSort: gw.dueMoment(i) });
+    squadName: gw.placeName(gw.pick(i, 'squad')) || gw.t('wall.unassigned'), dueSort: gw.dueMoment(i), marked: !!together && together.marked.has(i.id) });
 
-  let api = null, filter = 'all', family = '';
+  let api = null, filter = 'all', family = '', together = null;
   let shown = new Set(); // ids handed to the grid: a transaction on its way cannot be asked for
 
   /* Which incidents a chip above the queue lets through. */
@@ -57,6 +57,7 @@
     // Whoever opened a case by its address may have been faster than its row.
     const came = () => { if (gw.selected && fresh.some(i => i.id === gw.selected)) mark(gw.selected); };
     api.applyTransactionAsync({ add: fresh.map(row), update: known.map(row), remove: gone.map(id => ({ id: String(id) })) }, came);
+    together.forget(c.gone);
     counts();
     if (gw.selected && (c.incidents.some(i => i.id === gw.selected) || c.gone.includes(gw.selected))) refresh();
     if (c.kinds.some(k => k.startsWith('video.'))) videos();
@@ -81,6 +82,7 @@
     api = found;
     api.updateGridOptions({ isExternalFilterPresent: () => filter !== 'all' || !!family, doesExternalFilterPass: node => gw.passes(node.data, filter, family) });
     api.addEventListener('selectionChanged', () => { const r = api.getSelectedRows()[0]; if (r) select(Number(r.id), 'queue'); });
+    api.addEventListener('rowClicked', e => clicked(e.event, Number(e.data.id)));
     api.addEventListener('cellKeyDown', e => { if (e.event.key === 'Enter') e.node.setSelected(true, true); });
     fill();
     readRisks();
@@ -112,10 +114,30 @@
     clearTimeout(refreshing);
     refreshing = setTimeout(() => gw.setProp('selected', { id: gw.selected, at: Date.now() }, 'data'), 120);
   }
-  function step(by) {
+  function rowsShown() {
     const rows = [];
     api.forEachNodeAfterFilterAndSort(n => rows.push(Number(n.data.id)));
-    if (rows.length) select(gw.neighbour(rows, gw.selected, by), 'keys');
+    return rows;
+  }
+  function step(by, marking) {
+    const rows = rowsShown();
+    if (!rows.length) return;
+    if (marking && gw.selected) together.mark(gw.selected, true);
+    select(gw.neighbour(rows, gw.selected, by), 'keys');
+    if (marking) together.mark(gw.selected, true);
+  }
+
+  /* --- several at once ------------------------------------------------------------------ */
+  let anchor = null; // the row from which Shift with a click marks on
+  function clicked(event, id) {
+    if (event.shiftKey && anchor !== null) for (const one of gw.between(rowsShown(), anchor, id)) together.mark(one, true);
+    else if (event.ctrlKey || event.metaKey) together.mark(id);
+    if (!event.shiftKey) anchor = id;
+  }
+  function repaint(ids) {
+    if (!api) return;
+    const rows = ids.map(id => gw.live.incidents.get(id)).filter(i => i && shown.has(i.id));
+    api.applyTransactionAsync({ update: rows.map(row) });
   }
 
   /* --- lists and filters ---------------------------------------------------------------- */
@@ -152,7 +174,7 @@
   }
 
   function showKeys() {
-    const rows = [['J / K', 'keys.next'], ['A–Z', 'keys.actions'], ['1–5', 'keys.squads'], ['/', 'keys.search'], ['V', 'keys.tabs'],
+    const rows = [['J / K', 'keys.next'], ['L', 'keys.mark'], ['⇧A / ⇧N / ⇧E', 'keys.together'], ['A–Z', 'keys.actions'], ['1–5', 'keys.squads'], ['/', 'keys.search'], ['V', 'keys.tabs'],
       ['+ / -', 'keys.confirm'], ['M', 'keys.map'], ['R', 'keys.report'], ['Esc', 'keys.close']];
     gw.dialog({ title: gw.t('keys.title'), fields: [], button: gw.t('close_dialog'), plain: true, submit: async () => '' })
       .querySelector('h2').after(gw.el('dl', 'gw-keys', rows.flatMap(([key, text]) => [gw.el('dt', '', gw.el('kbd', '', key)), gw.el('dd', '', gw.t(text))])));
@@ -161,7 +183,7 @@
   /* --- keys ----------------------------------------------------------------------------- */
   const COMMANDS = { report: () => gw.openIntake(), keys: showKeys };
   const KEYS = {
-    j: () => step(1), k: () => step(-1), '/': () => $('queue-search').focus(), m: () => gw.map.leaflet.getContainer().focus(),
+    j: e => step(1, e.shiftKey), k: e => step(-1, e.shiftKey), l: () => { if (gw.selected) together.mark(gw.selected); }, Escape: () => together.clear(), '/': () => $('queue-search').focus(), m: () => gw.map.leaflet.getContainer().focus(),
     v: () => tab(document.querySelector('[data-panel=video]').hidden ? 'video' : 'queue'),
   };
   function onKey(e) {
@@ -170,8 +192,9 @@
     const onMap = e.target.closest('.leaflet-container');
     const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
     if (onMap && '+-[]0'.includes(key)) return; // the map's own
+    if (e.shiftKey && together.marked.size && together.press(key)) { e.preventDefault(); return; }
     const button = [...document.querySelectorAll('[data-key]')].find(b => b.dataset.key === key && b.offsetParent);
-    if (KEYS[key]) { e.preventDefault(); KEYS[key](); } else if (button) { e.preventDefault(); button.click(); }
+    if (KEYS[key]) { e.preventDefault(); KEYS[key](e); } else if (button) { e.preventDefault(); button.click(); }
   }
 
   function onClick(e) {
@@ -190,6 +213,7 @@
     gw.showOnMap();
     gw.showStatus();
     gw.showCalls(true);
+    together = gw.makeTogether({ bar: $('queue-together'), repaint });
     whenGrid(startGrid);
     const flood = () => gw.showFlood($('console-flood'), 8);
     gw.showSound();
@@ -201,7 +225,7 @@
     const owed = () => gw.showOwed($('intake-owed'));
     if ($('intake-owed')) {
       gw.every(30000, owed);
-      gw.live.on('change', c => { if (c.kinds.some(k => /^report\.|^incident\.(call|replied|closed|rejected|cancelled)/.test(k))) owed(); });
+      gw.live.on('change', c => { if (c.kinds.some(k => /^report\.|^incident\.(call|repl|closed|rejected|cancelled)/.test(k))) owed(); });
     }
     gw.map.on('pick', hit => {
       if (gw.picking) return;

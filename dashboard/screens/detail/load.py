@@ -10,16 +10,17 @@ from city.act_time import SaidTime
 from city.device import is_away
 from city.incident import ListedIncident
 from city.person import Caller
-from city.requests import ActionRequest, ChecklistRequest, ReportRequest
+from city.requests import ActionRequest, ChecklistRequest, ReportRequest, TogetherRequest
 from city.scope import Scope
 from city.trust import state_words
 from dashboard.api.incident_json import incident_answer
 from dashboard.api.messages import item_of
-from dashboard.api.shapes import WaitingAnswer
+from dashboard.api.shapes import TogetherItem, WaitingAnswer
 from dashboard.shell import who_sees_what
-from dashboard.shell.changes import ACCEPTED, CREATED, Once, change
+from dashboard.shell.changes import ACCEPTED, CREATED, OK, Once, change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
+from dashboard.shell.problems import members_of
 from db import deliveries, incidents, listings
 from db.device_history import DeviceThen, list_then
 from db.idempotency import StoredAnswer
@@ -33,6 +34,7 @@ DEVICE_FIELDS = (
     "code", "kind", "name", "model", "lon", "lat", "out_of_service_since", "return_due_at",
     "out_of_service_reason", "retired_at", "retired_reason", "clock", "latest",
 )  # fmt: skip
+NOT_FOUND = 404
 # A recommendation for whoever sends nobody.
 WITHOUT_CALL = {"called": "", "phone": ""}
 
@@ -153,13 +155,44 @@ def act(
     return change(caller, work, once=once)
 
 
+def act_together(caller: Caller, request: TogetherRequest, once: Once | None) -> StoredAnswer:
+    """Act on several incidents; answers with what became of each."""
+
+    def work(conn: Connection, now: datetime) -> Any:
+        done = parts().ports.incidents.act_together(conn, caller, request, now)
+        ids = [one.incident_id for one in done]
+        found = {one.id: one for one in incidents.list_by_id(conn, ids, caller.district)}
+        items = []
+        for one in done:
+            status, problem = members_of(one.refused) if one.refused else (OK, None)
+            # Of a case out of sight nothing is told, not even that it is there.
+            seen = found.get(one.incident_id) if status != NOT_FOUND else None
+            items.append(
+                TogetherItem(
+                    id=one.incident_id,
+                    status=status,
+                    number=seen.number if seen else None,
+                    state=seen.state if seen else None,
+                    version=seen.version if seen else None,
+                    problem=problem,
+                )
+            )
+        return {"items": as_plain(items), "next": None}
+
+    return change(caller, work, once=once)
+
+
 def answer_step(
-    caller: Caller, incident_id: int, request: ChecklistRequest, once: Once | None
+    caller: Caller,
+    incident_id: int,
+    request: ChecklistRequest,
+    once: Once | None,
+    sent_at: datetime | None = None,
 ) -> StoredAnswer:
     """Answer a step of the checklist; answers with the incident."""
 
     def work(conn: Connection, now: datetime) -> Any:
-        parts().ports.incidents.answer_step(conn, caller, incident_id, request, now)
+        parts().ports.incidents.answer_step(conn, caller, incident_id, request, now, sent_at)
         return facts_of(conn, caller, incident_id, now)
 
     return change(caller, work, once=once)

@@ -92,6 +92,7 @@
       fields: [...measures.map(m => ({ name: m.metric, label: `${gw.word('metric', m.metric)} (${m.unit})`, type: 'number', required: true })), { name: 'note', type: 'text' }],
       submit: async values => {
         const measured = Object.fromEntries(measures.map(m => [m.metric, Number(values[m.metric])]));
+        if (gw.keepStep) return gw.keepStep(button, measures, measured, values.note || ''); // a phone keeps it first
         const answer = await gw.send('POST', `/api/v1/incidents/${host.dataset.incident}/checklist`,
           { step: button.dataset.checkStep, version: Number(host.dataset.version), measured, note: values.note || '' }, key);
         if (!answer.ok) return gw.problem(answer);

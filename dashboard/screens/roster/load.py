@@ -51,9 +51,14 @@ def week(caller: Caller, first: date | None, now: datetime) -> dict[str, Any]:
     return {
         "from": monday.isoformat(),
         "today": today.isoformat(),
-        "items": [week_of(squad, monday, zone, by_person) for squad in there],
+        "items": [week_of(squad, monday, zone, by_person) for squad in by_brigade(there)],
         "next": None,
     }
+
+
+def by_brigade(there: Sequence[Squad]) -> list[Squad]:
+    """The tree as a list: brigades by name, then squads of none, each by its code. Pure."""
+    return sorted(there, key=lambda s: (not s.brigade_zh, s.brigade_zh, s.code))
 
 
 def _check(caller: Caller) -> None:
@@ -69,6 +74,8 @@ def week_of(
     return {
         "squad": squad.code, "name_zh": squad.name_zh, "name_en": squad.name_en,
         "kind": squad.kind, "by_roster": squad.roster is not None,
+        "brigade_zh": squad.brigade_zh, "brigade_en": squad.brigade_en,
+        "skills": sorted(squad.skills), "kit": sorted(squad.kit),
         "days": [
             {"date": day.isoformat(), "duties": _duties(squad, day, zone, held)} for day in days
         ],

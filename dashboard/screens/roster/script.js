@@ -51,19 +51,31 @@
     const label = (date, k) => `${gw.t('roster.day_' + (k + 1))} ${date.slice(5)}`;
     const head = gw.el('tr', '', [gw.el('th', '', gw.t('roster.squad'), { scope: 'col' }), ...days.map((date, k) =>
       gw.el('th', '', label(date, k), { scope: 'col', 'data-today': date === week.today ? 'yes' : 'no' }))]);
-    const rows = week.items.map(squad => gw.el('tr', '', [
-      gw.el('th', '', [gw.el('b', '', gw.pick(squad, 'name')), gw.el('small', '', gw.word('squad_kind', squad.kind) + (squad.by_roster ? '' : ' · ' + gw.t('roster.by_shifts')))], { scope: 'row' }),
+    const known = name => gw.page.texts['kit.' + name] ? gw.word('kit', name) : name;
+    const brings = squad => (squad.kit.length ? [gw.el('small', '', gw.t('roster.kit', { what: squad.kit.map(known).join('、') }))] : []);
+    // A brigade heads its squads; where there is none there is no tree.
+    const tree = week.items.some(squad => squad.brigade_zh);
+    const starts = (squad, k) => tree && (k === 0 || squad.brigade_zh !== week.items[k - 1].brigade_zh);
+    const branch = squad => gw.el('tr', 'gw-roster-brigade', gw.el('th', '', squad.brigade_zh ? gw.pick(squad, 'brigade') : gw.t('roster.no_brigade'), { scope: 'rowgroup', colspan: days.length + 1 }));
+    const rows = week.items.flatMap((squad, at) => [...(starts(squad, at) ? [branch(squad)] : []), gw.el('tr', '', [
+      gw.el('th', '', [gw.el('b', '', gw.pick(squad, 'name')), gw.el('small', '', gw.word('squad_kind', squad.kind) + (squad.by_roster ? '' : ' · ' + gw.t('roster.by_shifts'))), ...brings(squad)], { scope: 'row' }),
       ...squad.days.map((day, k) => gw.el('td', '', day.duties.length ? day.duties.map(d => duty(d, squad, day.date)) : [gw.el('span', 'gw-roster-free', gw.t('roster.free'))],
         { 'data-label': label(day.date, k), 'data-today': day.date === week.today ? 'yes' : 'no' })),
-    ]));
+    ])]);
     return gw.el('div', 'gw-table-scroll', [gw.el('table', 'gw-roster-table', [gw.el('thead', '', [head]), gw.el('tbody', '', rows)])]);
   }
 
+  /* Somebody who could stand in, with what speaks against it. */
+  gw.standInText = one => one.fit ? one.called : gw.t(one.expired.length ? 'roster.stand_in_expired' : 'roster.stand_in_rest', { name: one.called, hours: one.rest_hours });
+
   /* Leave, or a swap where another day is named; somebody else agrees. */
-  function ask(d, squad, date) {
+  async function ask(d, squad, date) {
     const key = gw.newKey();
+    const could = await gw.send('GET', '/api/v1/roster/stand-ins?' + new URLSearchParams({ squad: squad.squad, day: date, start: d.from }));
+    if (!could.ok) { gw.notice(await gw.problem(could), 'bad'); return; }
+    if (!could.body.items.some(one => one.fit)) gw.notice(gw.t('roster.nobody_stands_in'), 'bad');
     gw.dialog({ title: `${gw.t('roster.change')} · ${date} ${d.from} ${d.called}`, note: gw.t('roster.change_note'), button: gw.t('roster.change'), fields: [
-      { name: 'stand_in', label: gw.t('roster.stand_in'), required: true }, { name: 'other_day', label: gw.t('roster.other_day'), hint: gw.t('roster.other_hint') },
+      { name: 'stand_in', label: gw.t('roster.stand_in'), required: true, type: 'select', options: [['', ''], ...could.body.items.map(one => [one.person, gw.standInText(one)])] }, { name: 'other_day', label: gw.t('roster.other_day'), hint: gw.t('roster.other_hint') },
       { name: 'other_start', label: gw.t('roster.other_start') }, { name: 'why', label: gw.t('roster.why'), required: true }],
     submit: async values => {
       const answer = await gw.send('POST', '/api/v1/roster/changes', { squad: squad.squad, day: date, start: d.from, ...values }, key);

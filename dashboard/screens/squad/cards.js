@@ -22,10 +22,23 @@
     return task.category_facts.closing_evidence.includes(stage) && (task.rework_count > 0 || !task.evidence.some(e => e.stage === stage));
   }
 
+  /* Whether values lie within the limits of a step, as the server will judge them. */
+  cards.passes = (measures, measured) => measures.every(m => m.metric in measured && (m.low === null || measured[m.metric] >= m.low) && (m.high === null || measured[m.metric] <= m.high));
+  /* The newest answer to a step that is not sent yet, and whether the step is passed with it. */
+  const found = (task, code) => gw.outbox.of(task.id).filter(i => i.kind === 'step' && i.step === code && i.state === 'waiting').pop();
+  const passed = (task, s) => { const kept = found(task, s.code); return kept ? kept.passes : s.passed; };
+  const steps = task => (task.card ? task.card.steps : []);
+  const blocked = (task, action) => steps(task).some(s => s.blocking && s.before === action && !passed(task, s));
+  /* An action that the server saw waiting for the checklist alone, which is answered by now. */
+  function unlocked(task, action) {
+    const waits = task.waiting.find(w => w.action === action);
+    return !!waits && waits.waiting_for.some(r => r.code === 'run_card') && waits.waiting_for.every(r => r.code === 'run_card' || FILES.includes(r.code));
+  }
+
   /* What may be done now: as the server said, or by the table where something waits to be sent. */
   cards.steps = function (task, table) {
     const state = cards.state(task);
-    const may = s => s.state === state && (state !== task.state || task.offered.includes(s.action));
+    const may = s => s.state === state && !blocked(task, s.action) && (state !== task.state || task.offered.includes(s.action) || unlocked(task, s.action));
     return table.filter(may).map(s => {
       const missing = s.needs.filter(n => FILES.includes(n) && lacks(task, n));
       const optional = (OPTIONAL[s.action] || []).filter(n => !missing.includes(n));
@@ -131,12 +144,12 @@
   function checklist(task) {
     if (!task.card) return [];
     const limits = m => [gw.word('metric', m.metric), m.low === null ? '≤ ' + m.high : m.high === null ? '≥ ' + m.low : `${m.low}–${m.high}`, m.unit].join(' ');
-    const step = s => gw.el('li', '', [gw.el('span', 'gw-check-mark', s.passed ? '✓' : s.answer ? '!' : '○'),
+    const step = s => { const ok = passed(task, s), kept = found(task, s.code), answered = s.answer || kept; return gw.el('li', '', [gw.el('span', 'gw-check-mark', ok ? '✓' : answered ? '!' : '○'),
       gw.el('div', '', [gw.el('span', '', gw.pick(s, 'text')), ...s.measures.map(m => gw.el('small', '', limits(m))),
-        ...(s.blocking && !s.passed ? [gw.el('small', 'gw-doubt', gw.t('card.blocks', { action: gw.word('action', s.before) }))] : []),
-        ...(s.answer && !s.passed ? [gw.el('small', '', gw.t('card.outside'))] : [])]),
-      ...(s.passed ? [] : [gw.el('button', 'gw-button', gw.t(s.answer ? 'card.again' : 'card.answer'),
-        { type: 'button', 'data-check-step': s.code, 'data-check-title': gw.pick(s, 'text'), 'data-check-measures': JSON.stringify(s.measures) })])]);
+        ...(s.blocking && !ok ? [gw.el('small', 'gw-doubt', gw.t('card.blocks', { action: gw.word('action', s.before) }))] : []),
+        ...(answered && !ok ? [gw.el('small', '', gw.t('card.outside'))] : []), ...(kept ? [gw.el('small', '', gw.t('phone.not_sent'))] : [])]),
+      ...(ok ? [] : [gw.el('button', 'gw-button', gw.t(answered ? 'card.again' : 'card.answer'),
+        { type: 'button', 'data-check-step': s.code, 'data-check-title': gw.pick(s, 'text'), 'data-check-measures': JSON.stringify(s.measures) })])]); };
     const plan = gw.pick(task.card, 'plan');
     return [gw.el('section', 'gw-run-card', [gw.el('h3', '', gw.t('card.title', { name: gw.pick(task.card, 'title') })),
       ...(plan ? [gw.el('p', 'gw-card-plan', plan)] : []), gw.el('ol', 'gw-checklist', task.card.steps.map(step))])];

@@ -1,5 +1,5 @@
 /* What was done without signal and goes to the server alone, in order, when there is one. An item:
-   {seq, person, kind: action|file|fine|duress, key, url, incident, label, title, acted_at, offset_ms,
+   {seq, person, kind: action|file|step|fine|duress, key, url, incident, label, title, acted_at, offset_ms,
    body or form, from, to, state: waiting|asking, problem, choices}. */
 (function () {
   'use strict';
@@ -34,6 +34,8 @@
     if (answer.status === 0 || answer.status >= 500 || [408, 425, 429].includes(answer.status)) return 'later';
     if (answer.status === 401) return 'who';
     if (item.kind === 'fine' && answer.status === 409) return 'over';
+    // What was found stays true whatever else has happened to the case since.
+    if (item.kind === 'step' && answer.status === 409 && !current.refused && current.squad === squad && current.version !== item.body.version) return 'again';
     if (item.kind !== 'action' || answer.status !== 409 || current.refused || current.squad !== squad) return 'ask';
     if (current.state === item.from && current.version !== item.body.version) return 'again';
     return current.state === item.to && HARMLESS.includes(item.body.action) ? 'already' : 'ask';

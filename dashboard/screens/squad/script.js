@@ -126,6 +126,14 @@
     await gw.outbox.add({ ...about(task), kind: 'action', url: `/api/v1/incidents/${task.id}/actions`, label: gw.word('action', action), from, to, body });
     return '';
   }
+  /* What was found at a step of the checklist goes the way of actions; whether it passes is plain at once. */
+  gw.keepStep = async function (button, measures, measured, note) {
+    const task = taskOf(button), passes = gw.cards.passes(measures, measured), step = button.dataset.checkStep;
+    const body = { step, version: task.version + gw.outbox.of(task.id).filter(i => i.kind === 'action').length, measured, note };
+    await gw.outbox.add({ ...about(task), kind: 'step', url: `/api/v1/incidents/${task.id}/checklist`, label: button.dataset.checkTitle, step, passes, body });
+    gw.notice(gw.t(passes ? 'card.done' : 'card.failed'), passes ? '' : 'bad');
+    return '';
+  };
   function act(button) {
     const task = taskOf(button), { action, from, to } = button.dataset;
     const fields = (button.dataset.fields || '').split(' ').filter(Boolean).map(text => {

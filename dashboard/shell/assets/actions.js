@@ -10,7 +10,7 @@
   const unanswered = new Map(); // id:action:version:squad:into -> keys of the attempt
 
   /* "reason*" is required, "note" is not. */
-  function fieldsOf(button, incident) {
+  function fieldsOf(button, incident, without) {
     return (button.dataset.fields || '').split(' ').filter(Boolean).map(text => {
       const name = text.replace('*', ''), required = text.endsWith('*');
       const type = PHOTO_FIELDS.includes(name) ? 'photo' : SHAPES[name] || 'text';
@@ -20,11 +20,13 @@
       if (name === 'squad') field.options = squadOptions();
       if (name === 'category') field.options = gw.categories();
       if (name === 'collector') field.options = gw.collectorOptions();
-      if (name === 'into') field.options = intoOptions(incident);
+      if (name === 'into') field.options = intoOptions(incident, without);
       if (name === 'outcome') field.options = ['resolved', 'false_alarm', 'not_found'].map(o => [o, gw.word('outcome', o)]);
       return field;
     });
   }
+
+  gw.fieldsOf = fieldsOf;
 
   const squadOptions = () => [...gw.live.squads.values()]
     .sort((a, b) => b[5] - a[5] || a[6] - b[6])
@@ -35,9 +37,9 @@
   gw.categories = () => [['', ''], ...(gw.page.categories || []).map(c => [c[0], gw.page.lang === 'zh' ? c[1] : c[2]])];
 
   /* Twins lie near each other and are mostly of one family. */
-  function intoOptions(incident) {
+  function intoOptions(incident, without = new Set()) {
     const far = i => Math.hypot(i.lon - incident.lon, i.lat - incident.lat) + (i.family === incident.family ? 0 : 1);
-    const rows = [...gw.live.incidents.values()].filter(i => i.id !== incident.id).sort((a, b) => far(a) - far(b)).slice(0, NEAR_INCIDENTS);
+    const rows = [...gw.live.incidents.values()].filter(i => i.id !== incident.id && !without.has(i.id)).sort((a, b) => far(a) - far(b)).slice(0, NEAR_INCIDENTS);
     return [['', ''], ...rows.map(i => [String(i.id), `${i.number} ${gw.pick(i, 'title')}`])];
   }
 

@@ -77,6 +77,37 @@ def test_a_swap_moves_both_duties(roster: Connection) -> None:
     assert len(of_day(found, datetime(2026, 12, 7, tzinfo=UTC).date())) == 2
 
 
+def test_leave_alone_names_the_hole_and_who_could_fill_it(roster: Connection) -> None:
+    """By the skills of the squad and the rest rule: `he` comes off the night, `bai` is fresh,
+    the certificate of `lin` is over."""
+    for name in ("bai", "lin"):
+        roster.execute(
+            "INSERT INTO app_user (name, role, squad, district, password_hash, display_name,"
+            " created_at) VALUES (%s, 'squad_leader', %s, %s, 'x', %s, %s)",
+            (name, SQUAD, DISTRICT, name.title(), NOW),
+        )
+    roster.execute(
+        "INSERT INTO certificate (person, skill, number, valid_until)"
+        " VALUES ('lin', 'gas', '1', '2026-12-04')"
+    )
+    could = duty.list_stand_ins(roster, LEADER, SQUAD, "2026-12-05", "08:00", NOW)
+    found = [(one.person, one.rest_hours, one.expired, one.fit) for one in could]
+    assert found == [
+        ("bai", None, (), True),
+        ("lin", None, ("gas",), False),
+        ("he", 0.0, (), False),
+    ]
+    with pytest.raises(InvalidInput, match=r"nobody on 2026-12-05 08:00-20:00.*Bai") as refused:
+        duty.ask_change(roster, LEADER, leave(stand_in=""), NOW)
+    assert (refused.value.field, refused.value.code) == ("stand_in", "hole_filled_by")
+    asked = duty.ask_change(roster, LEADER, leave(stand_in="lin"), NOW)
+    assert asked.shown["duty"]["doubts"] == {"rest_hours": None, "expired": ["gas"]}
+    asked = duty.ask_change(roster, LEADER, leave(stand_in="bai", day="2026-12-08"), NOW)
+    assert "doubts" not in asked.shown["duty"]
+    with pytest.raises(Forbidden):
+        duty.list_stand_ins(roster, LEADER, "SQ-01", "2026-12-05", "08:00", NOW)
+
+
 def test_what_changed_meanwhile_is_asked_for_anew(roster: Connection) -> None:
     asked = duty.ask_change(roster, LEADER, leave(), NOW)
     rosters.replace_roster(roster, SQUAD, [Duty(WEEK, DAY, NIGHT, "he")])

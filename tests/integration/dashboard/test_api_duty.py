@@ -126,6 +126,13 @@ def test_who_is_on_duty_is_for_those_who_call(site: Site) -> None:
         week = client.get("/api/v1/roster", params={"from": "2026-07-15"}).json()
         assert week["from"] == "2026-07-13"
         assert {len(item["days"]) for item in week["items"]} == {7}
+        tree = [item["brigade_zh"] for item in week["items"]]
+        assert len([n for n, name in enumerate(tree) if tree[n - 1 : n] != [name]]) == 3
+        listed = client.get("/api/v1/squads").json()["items"]
+        assert {"gas_detector"} <= {name for squad in listed for name in squad["kit"]}
+        asked = {"squad": "SQ-14", "day": "2099-01-01", "start": "08:00"}
+        by_shifts = client.get("/api/v1/roster/stand-ins", params=asked)
+        assert_problem(by_shifts, 422, field="squad")
         assert_problem(client.get("/api/v1/roster?from=monday"), 422, field="from")
         assert_problem(client.get("/api/v1/duty?at=yesterday"), 422, field="at")
     with site.client(Role.LEADER) as client:

@@ -316,3 +316,29 @@ def test_cases_are_searched_page_by_page_with_the_states_alone(site: Site) -> No
             assert len(items) == found, state
         for query, field in (("q=", "q"), ("q=x", "q"), ("q=海龟&squad=SQ-1", "squad")):
             assert_problem(client.get(f"/api/v1/incidents?{query}"), 422, field=field)
+
+
+def test_several_cases_have_one_answer_each_and_a_repeated_key_the_first_one(site) -> None:
+    with site.client(Role.DISPATCHER) as client:
+        into, case = filed(client), filed(client)
+        body = {
+            "action": "merge",
+            "into": into["id"],
+            "reason": "the same cover",
+            "incidents": [
+                {"id": case["id"], "version": case["version"]},
+                {"id": into["id"], "version": into["version"]},
+                {"id": 2**40, "version": 1},
+            ],
+        }
+        headers = {"Idempotency-Key": "together-1"}
+        answer = client.post("/api/v1/incidents/actions", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        merged, itself, unknown = answer.json()["items"]
+        assert (merged["status"], merged["state"], merged["problem"]) == (200, "merged", None)
+        assert (itself["status"], itself["problem"]["field"]) == (422, "into")
+        assert (unknown["status"], unknown["number"]) == (404, None)
+        again = client.post("/api/v1/incidents/actions", json=body, headers=headers)
+        assert again.json() == answer.json()
+        bad = client.post("/api/v1/incidents/actions", json={**body, "action": "dispatch"})
+        assert_problem(bad, 422, field="action")

@@ -86,6 +86,7 @@ class Desk:
     def tick(self) -> None:
         """The clocks of the cases, and what they ask to be told."""
         dispatch_steps.tick_deadlines(self.town.conn, self.town.now)
+        dispatch_steps.tick_replies(self.town.conn, self.town.now)
         self.follow()
 
     def send(self, channel: Channel, timeout_s: float = 2.0) -> list[DeliveryState | NotSent]:

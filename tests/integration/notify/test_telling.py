@@ -10,9 +10,13 @@ import pytest
 from city.alarm import AlarmChangeKind
 from city.delivery import ChannelKind, ChannelMode, Contact, Step
 from city.incident import Action, Role
+from city.intake import Channel as WayIn
+from city.intake_requests import IntakeRequest, ReplyRequest
 from city.roster import Duty
-from db import contacts, deadlines, rosters
+from city.scope import Scope
+from db import contacts, deadlines, intake, rosters
 from db.events import list_events, verify_chain
+from dispatch import steps as dispatch_steps
 from notify import steps
 from tests.integration.dispatch.town import DISPATCHER, DISTRICT, caller
 from tests.integration.notify.desk import Desk
@@ -335,3 +339,38 @@ def test_a_push_message_is_kept_until_the_deadline_and_counts_when_it_arrives(
     desk.send(push)
     assert desk.rows(step="reminder")[0].state == "failed"
     assert contacts.list_push_targets(desk.town.conn, DISTRICT) == []
+
+
+def test_a_reply_that_is_late_is_told_once_a_step_also_when_the_case_is_over(desk: Desk) -> None:
+    """12345 waits for it, whatever became of the case; a reply ends it."""
+    town = desk.town
+    desk.mail(UNUSED)
+    desk.person("ma", Role.DISPATCHER)
+    call = IntakeRequest(
+        channel=WayIn.HOTLINE_12345,
+        description="A cover is gone",
+        category="0101",
+        lon=110.36,
+        lat=20.0,
+        external_number="12345-9",
+        reply_due_at=town.now + timedelta(hours=10),
+    )
+    kept = dispatch_steps.receive(town.conn, DISPATCHER, call, town.now)
+    town.do(DISPATCHER, kept.incident_id, Action.REJECT, reason="not ours")
+    kinds = ("incident.reply_due_soon", "incident.reply_overdue")
+
+    def told() -> list[str]:
+        return [kind for kind in town.events_of(kept.incident_id) if kind in kinds]
+
+    seen = []
+    for hours in (7.5, 1, 1, 1, 1):
+        town.later(hours=hours)
+        desk.tick()
+        desk.tick()
+        seen.append((len(told()), [r.step for r in desk.rows(person="ma") if r.clock == "reply"]))
+    reminded, late = ["reminder"], ["reminder", "overdue"]
+    assert seen == [(0, []), (1, reminded), (1, reminded), (2, late), (2, late)]
+    [row] = intake.list_intake(town.conn, Scope(DISTRICT), incident_id=kept.incident_id)
+    reply = ReplyRequest("Belongs to the railway", row.version)
+    dispatch_steps.reply(town.conn, DISPATCHER, row.id, reply, town.now)
+    assert dispatch_steps.tick_replies(town.conn, town.later(days=9)) == 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.demo_city import read_demo_city
+from app.city_commands import read_files, shipped
+from app.demo_city import FOLDER, read_demo_city
 from db.seeds import grid
 from db.seeds.squads import read_squads
+from founding.check import judge_folder
 from founding.parts import City
 
 
@@ -32,3 +34,22 @@ def test_its_squads_are_those_that_the_simulator_plays(city: City) -> None:
             squad.position,
         )
         assert part.shifts == tuple(sorted(squad.shifts, key=lambda shift: shift.start))
+
+
+def test_its_squads_stand_in_a_tree_and_bring_their_kit(city: City) -> None:
+    brigades = {(part.brigade_zh, part.brigade_en) for part in city.squads.values()}
+    assert len(brigades) == 3
+    assert all(zh and en for zh, en in brigades)
+    gas = next(part for part in city.squads.values() if part.kind == "gas")
+    assert {"gas_detector", "breathing_apparatus"} <= gas.kit
+
+
+def test_a_brigade_has_one_name_in_each_language() -> None:
+    files = read_files(FOLDER)
+    text = files["squads.csv"].decode()
+    twice = text.replace("Territorial Brigade (demo)", "Other Brigade", 1)
+    half = text.replace("Territorial Brigade (demo)", "", 1)
+    for wrong, problem in ((twice, "is called Other Brigade above"), (half, "is missing")):
+        _, faults = judge_folder({**files, "squads.csv": wrong.encode()}, shipped())
+        found = [(f.file, f.field) for f in faults if problem in str(f)]
+        assert ("squads.csv", "brigade_en") in found, faults

@@ -1,0 +1,1 @@
+ALTER TABLE squad DROP COLUMN brigade_zh, DROP COLUMN brigade_en, DROP COLUMN kit;
