@@ -385,7 +385,7 @@ def _ran_then(at: Situation, alarm: Alarm, firsts: Mapping[str, datetime]) -> It
             if step.severity is not None and step.severity > was.severity:
                 continue  # on its way out it came to a milder level
             began = step.at - rule.off_delay
-            if step.severity is None and began < start:
+            if step.severity is None and began <= start:
                 reason = from_json(alarm.reason)
                 yield Timer(rule.code, at.device.id, None, began, began, step.at, reason)
             break

@@ -222,7 +222,7 @@ class WindowKind(LimitKind[W, WindowState]):
                 if device is None or not device.is_watched(look.now):
                     continue
                 near = self.around(rule, [device], history)
-                for one in (device, *near):
+                for one in (device, *(other for other in near if other.is_watched(look.now))):
                     key = (one.id, rule.condition)
                     held, earlier = moments.get(key, ([], at))
                     moments[key] = ([*held, rule] if rule not in held else held, min(at, earlier))
