@@ -304,6 +304,20 @@ def test_a_metric_that_reaches_further_back_does_not_hide_what_another_rule_hold
     assert plant.delays() == {(None, T0 + timedelta(seconds=404))}
 
 
+def test_a_rule_is_known_to_have_left_when_it_did_and_not_when_the_last_one_did() -> None:
+    detector = HAZARD[1]
+    plant = Plant(HAZARD)
+    signals = [at(2, 1.0, detector), at(3, 0.0, detector), at(413, 0.0, detector)]
+    plant.read([at(1, 25.0), *signals, at(404, 0.0)], [at(4, 0.0)])
+    steps = plant.book.levels(plant.key).steps["gas-lel"]
+    assert [(step.at, step.severity) for step in steps] == [
+        (T0 + timedelta(seconds=1), Severity.ORANGE),
+        (T0 + timedelta(seconds=404), None),
+    ]
+    plant.read([at(411, 0.0), at(412, 0.0)])
+    assert plant.kinds() == ["raised", "cleared"]
+
+
 def levels(plant: Plant) -> dict[str, Severity | None]:
     return {rule.code: plant.book.levels(plant.key).of(rule.code) for rule in plant.rules}
 
