@@ -292,6 +292,24 @@ def list_watched_devices(conn: Connection, ids: Sequence[int] | None = None) -> 
         ).fetchall()
 
 
+def mark_of_devices(conn: Connection) -> tuple[Any, ...]:
+    """What differs whenever `list_watched_devices` may answer otherwise. A change of a row is
+    known by where the row lies and by who wrote it: a tenth of the time of reading them all."""
+    row = conn.execute(
+        """
+        SELECT (SELECT (count(*), sum(hashtextextended(ctid::text, xmin::text::bigint)))::text
+                FROM device),
+               (SELECT (count(*), sum(hashtextextended(ctid::text, xmin::text::bigint)))::text
+                FROM device_area),
+               (SELECT (count(*), sum(hashtextextended(ctid::text, xmin::text::bigint)))::text
+                FROM area),
+               (SELECT array_agg((now() AT TIME ZONE timezone)::date ORDER BY code) FROM district)
+        """
+    ).fetchone()
+    assert row is not None, "it has no FROM"
+    return row
+
+
 def list_devices_within(
     conn: Connection, district: str, boxes: Sequence[Box], pipes: Sequence[str]
 ) -> list[WatchedDevice]:
