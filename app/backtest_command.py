@@ -46,7 +46,11 @@ USUAL_SPAN = timedelta(days=1)
 @click.option("--to", "to_text", default=None, help="Up to then; now.")
 @click.option("--readings", type=FILE, help="CSV or CSV.gz: ts,received_at,device,metric,value.")
 @click.option("--devices", type=FILE, help="CSV as `device import` takes it.")
-@click.option("--areas", type=FILE, help="areas.geojson, for rules about devices of areas, and permits for streets.")
+@click.option(
+    "--areas",
+    type=FILE,
+    help="areas.geojson, for rules about devices of areas, and permits for streets.",
+)
 @click.option("--permits", type=FILE, help="CSV as `permit import` takes it: no alarm under one.")
 @click.option("--programmes", multiple=True, type=FILE, help="TOML of a lighting programme.")
 @click.option("--against", multiple=True, type=FILE, help="Name alarms gained and lost.")

@@ -320,9 +320,7 @@ def _condition(rule: GatewayRule, gateway: Gateway) -> str:
     return f"{rule.condition}/{name_of(gateway)}"
 
 
-def _list_behind(
-    conn: Connection, ways: Sequence[Gateway], now: datetime
-) -> list[DevicePaths]:
+def _list_behind(conn: Connection, ways: Sequence[Gateway], now: datetime) -> list[DevicePaths]:
     if not ways:
         return []
     return gateways.list_paths(

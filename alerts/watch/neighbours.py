@@ -12,7 +12,15 @@ import numpy as np
 from alerts import signals
 from alerts.fields import Fields
 from alerts.history import (
-    NOTHING, Flags, Floats, History, Ints, Series, as_us, lonlat, merged,
+    NOTHING,
+    Flags,
+    Floats,
+    History,
+    Ints,
+    Series,
+    as_us,
+    lonlat,
+    merged,
 )  # fmt: skip
 from alerts.limits import WindowRule, applies_to
 from alerts.rules import DAY_S

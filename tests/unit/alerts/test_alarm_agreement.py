@@ -51,9 +51,7 @@ def history(devices: Sequence[WatchedDevice], readings: Sequence[Reading], until
         mine = [r for r in readings if r[1] == name]
         ts = np.array([as_microseconds(DAWN + at * MINUTE) for _, _, at, _ in mine])
         ids, values = np.array([r[0] for r in mine]), np.array([float(r[3]) for r in mine])
-        columns[METRICS[name].id] = build_columns(
-            ids, ts, ts, values, np.zeros(len(mine), np.int8)
-        )
+        columns[METRICS[name].id] = build_columns(ids, ts, ts, values, np.zeros(len(mine), np.int8))
     return History({d.id: d for d in devices}, columns, DAWN + until * MINUTE)
 
 
@@ -76,7 +74,9 @@ METRES = st.sampled_from([0.0, 3.0, 20.0, 30.0, 49.0, 55.0, 60.0, 160.0, 200.0])
 
 @settings(max_examples=80, deadline=None)
 @given(
-    st.lists(st.tuples(METRES, st.sampled_from((1, 5, 5, 20)), st.booleans()), min_size=4, max_size=40)
+    st.lists(
+        st.tuples(METRES, st.sampled_from((1, 5, 5, 20)), st.booleans()), min_size=4, max_size=40
+    )
 )
 def test_a_value_that_lasts_is_the_same_alarm_look_by_look_and_looking_back(
     steps: list[tuple[float, int, bool]],

@@ -13,10 +13,10 @@ from alerts.reasons import as_json, from_json
 from alerts.rule_files import parse_rule
 from alerts.sentences import sentence
 from alerts.watch.gateway import (
+    is_bounded,
     is_offline,
     judge_gateway,
     judge_silence_of,
-    is_bounded,
     only_servers_fault,
     place_of_gateway,
     worst_of,
