@@ -18,3 +18,4 @@ class NewReject:
     detail: str
     raw: bytes
     whole_message: bool
+    gas: str = ""  # what it says of gas over a limit, which nobody judges

@@ -344,6 +344,14 @@ class ReplayGroupRequest:
     after: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class GasSeenRequest:
+    """Refused messages with gas in them were looked into, up to this one."""
+
+    up_to: int
+    note: str
+
+
 # People and tokens
 
 

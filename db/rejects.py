@@ -93,7 +93,7 @@ def _storable_row(reject: NewReject) -> NewReject:
     return NewReject(
         reject.received_at, reject.format, _storable(reject.topic),
         _storable(reject.device, NAME_LIMIT), reject.reason, _storable(reject.detail),
-        reject.raw, reject.whole_message,
+        reject.raw, reject.whole_message, reject.gas,
     )  # fmt: skip
 
 
@@ -182,7 +182,7 @@ def _copy(conn: Connection, rows: Iterable[NewReject]) -> None:
         cursor.copy(
             """
             COPY reject (received_at, format, topic, device, reason, detail, raw, raw_size,
-                         whole_message)
+                         whole_message, gas)
             FROM STDIN
             """
         ) as copy,
@@ -191,7 +191,7 @@ def _copy(conn: Connection, rows: Iterable[NewReject]) -> None:
             copy.write_row(
                 (
                     *(row.received_at, row.format, row.topic, row.device, row.reason, row.detail),
-                    *(row.raw[:RAW_LIMIT], len(row.raw), row.whole_message),
+                    *(row.raw[:RAW_LIMIT], len(row.raw), row.whole_message, row.gas),
                 )
             )
 
@@ -333,3 +333,49 @@ def claim_reject(conn: Connection, reject_id: int) -> StoredReject | None:
 
 def mark_replayed(conn: Connection, reject_id: int, now: datetime) -> None:
     conn.execute("UPDATE reject SET replayed_at = %s WHERE id = %s", (now, reject_id))
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedGas:
+    """A refused message that speaks of gas over a limit, and that nobody has dealt with."""
+
+    id: int
+    received_at: datetime
+    topic: str
+    device: str
+    reason: str
+    gas: str
+
+
+_UNSEEN_GAS: LiteralString = """
+    FROM reject WHERE gas <> '' AND gas_seen_at IS NULL AND replayed_at IS NULL
+    """
+
+
+def list_refused_gas(conn: Connection, limit: int) -> list[RefusedGas]:
+    """Newest first."""
+    with conn.cursor(row_factory=class_row(RefusedGas)) as cursor:
+        columns: LiteralString = "SELECT id, received_at, topic, device, reason, gas"
+        order: LiteralString = " ORDER BY received_at DESC, id DESC LIMIT %s"
+        return cursor.execute(columns + _UNSEEN_GAS + order, (limit,)).fetchall()
+
+
+def find_refused_gas_age(conn: Connection) -> float | None:
+    """Seconds since the oldest of them came; None: there is none."""
+    row = conn.execute(
+        "SELECT extract(epoch FROM clock_timestamp() - min(received_at))::float8" + _UNSEEN_GAS
+    ).fetchone()
+    return row[0] if row else None
+
+
+def mark_gas_seen(conn: Connection, up_to: int, now: datetime) -> list[str]:
+    """Somebody has dealt with those up to this one; what they said of gas."""
+    rows = conn.execute(
+        """
+        UPDATE reject SET gas_seen_at = %s
+        WHERE gas <> '' AND gas_seen_at IS NULL AND replayed_at IS NULL AND id <= %s
+        RETURNING device, gas
+        """,
+        (now, up_to),
+    )
+    return [f"{device} {gas}".strip() for device, gas in rows]

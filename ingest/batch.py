@@ -49,6 +49,7 @@ from ingest.strangers import Strangers, note_message
 from wire import FORMATS, GAS, recognise
 from wire.lorawan.codec import CodecCall, Run, run_ahead
 from wire.normalize import Normalized, codec_call, normalize
+from wire.refused_gas import refused_gas
 
 # A message that no format claims is booked under this feed.
 UNKNOWN_FEED = "unknown"
@@ -390,6 +391,7 @@ class _Draft:
                     NewReject(
                         message.received_at, share.decoded.format, message.topic,
                         share.decoded.device, reason, "; ".join(details), message.payload, whole,
+                        "" if share.taken else refused_gas(share.decoded, message.payload),
                     )
                 )  # fmt: skip
 
@@ -454,7 +456,7 @@ def refuse_message(message: Message, reason: str, detail: str, *, unread: bool =
     decoded = _refused(UNKNOWN_FEED, reason, detail) if unread else _decode(message)
     reject = NewReject(
         message.received_at, decoded.format, message.topic, decoded.device, reason, detail,
-        message.payload, True,
+        message.payload, True, refused_gas(decoded, message.payload),
     )  # fmt: skip
     return replace(
         build_batch([], [], Reporters([])),

@@ -8,6 +8,7 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,20 +73,77 @@ def template(servers: embedded.RunningStack) -> str:
 @pytest.fixture
 def database_url(template: str) -> Iterator[str]:
     """Address of a fresh copy of the seeded database."""
-    name = f"gw_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(template, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log")
-        conn.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    name = copy_database(template)
     yield with_database(template, name)
     drop_database(template, name)
 
 
+@dataclass
+class SharedCopy:
+    """One copy for all tests that undo what they did: making one takes longer than most tests."""
+
+    maintenance: str
+    name: str | None = None
+
+    def url(self) -> str:
+        if self.name is None:
+            self.name = copy_database(self.maintenance)
+        return with_database(self.maintenance, self.name)
+
+    def drop(self) -> None:
+        if self.name is not None:
+            drop_database(self.maintenance, self.name)
+        self.name = None
+
+
+@pytest.fixture(scope="session")
+def shared_copy(template: str) -> Iterator[SharedCopy]:
+    shared = SharedCopy(template)
+    yield shared
+    shared.drop()
+
+
 @pytest.fixture
-def db(database_url: str) -> Iterator[Connection]:
-    """One open transaction on a fresh database; undone at the end unless the test commits."""
-    with connect(database_url) as conn:
+def db(request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """One open transaction on an untouched database; undone at the end unless the test commits,
+    and then nobody else gets that database."""
+    if "database_url" in request.fixturenames:
+        with connect(request.getfixturevalue("database_url")) as conn:
+            yield conn
+            conn.rollback()
+        return
+    shared: SharedCopy = request.getfixturevalue("shared_copy")
+    with connect(shared.url()) as conn:
+        first = next_transaction(conn)
+        conn.rollback()
         yield conn
         conn.rollback()
+    if was_committed(shared.maintenance, first):
+        shared.drop()
+
+
+def next_transaction(conn: Connection) -> int:
+    """The number that the next writing transaction of these servers gets at the earliest."""
+    row = conn.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def was_committed(maintenance: str, first: int) -> bool:
+    """Whether any transaction from `first` on left something. One of the server's own that did,
+    autovacuum's, costs one copy for nothing."""
+    with connect(maintenance) as conn:
+        row = conn.execute(
+            """
+            SELECT EXISTS (
+                SELECT FROM generate_series(%s::bigint, %s::bigint) AS number
+                WHERE pg_xact_status(number::text::xid8) = 'committed'
+            )
+            """,
+            (first, next_transaction(conn) - 1),
+        ).fetchone()
+    assert row is not None
+    return bool(row[0])
 
 
 @pytest.fixture
@@ -122,6 +180,15 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def copy_database(maintenance: str) -> str:
+    """Name of a new copy of the seeded database."""
+    name = f"gw_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(maintenance, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log")
+        conn.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    return name
 
 
 def drop_database(maintenance: str, name: str) -> None:

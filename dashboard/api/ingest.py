@@ -9,8 +9,9 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from city.errors import InvalidInput
+from city.event import NewEvent
 from city.incident import Role
-from city.requests import ReplayGroupRequest
+from city.requests import GasSeenRequest, ReplayGroupRequest
 from dashboard.api.answers import json_answer, known_id, read_body
 from dashboard.api.bodies import BIGINT_MAX
 from dashboard.api.params import (
@@ -28,6 +29,7 @@ from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
 from db import ledger as ledger_rows
 from db import rejects as reject_rows
+from db.events import append_events
 from db.pool import transaction
 from db.rejects import Which
 
@@ -39,6 +41,8 @@ GROUPINGS = ("device", "reason")
 LEDGER_FILTERS: dict[str, type] = {"feed": str}
 DEFAULT_LEDGER_SPAN = timedelta(hours=1)
 LEDGER_LIMIT = 1000
+# Refused messages with gas in them that are listed at once, and that an event of them names.
+GAS_SHOWN, GAS_TOLD = 100, 20
 
 ingest = Blueprint("ingest", __name__)
 
@@ -144,6 +148,36 @@ def counts() -> Response:
         limit=query.limit,
     )
     return json_answer({"items": as_plain(found), "next": None})
+
+
+@ingest.get("/rejects/gas")
+@requires(*MAY_SEE_REJECTS)
+def refused_gas() -> Response:
+    """Refused messages that speak of gas over a limit and that nobody has dealt with."""
+    with transaction(parts().pool) as conn:
+        found = reject_rows.list_refused_gas(conn, GAS_SHOWN)
+    return json_answer({"items": as_plain(found), "next": None})
+
+
+@ingest.post("/rejects/gas/seen")
+@requires(*MAY_SEE_REJECTS)
+def gas_seen() -> Response:
+    """Somebody has looked into those up to this one, and says what became of it."""
+    body = read_body(GasSeenRequest)
+    note = body.note.strip()
+    if not note:
+        raise InvalidInput("note", body.note, "must say what was found, or what becomes of it")
+    now, caller = datetime.now(UTC), current_caller()
+    with transaction(parts().pool) as conn:
+        seen = reject_rows.mark_gas_seen(conn, known_id("reject", body.up_to), now)
+        if seen:
+            told = {"note": note, "count": len(seen), "said": seen[:GAS_TOLD]}
+            subject = f"reject:{body.up_to}"
+            append_events(
+                conn,
+                [NewEvent(now, caller.district, "reject.gas_seen", subject, caller.name, told)],
+            )
+    return json_answer({"seen": len(seen)})
 
 
 @ingest.post("/rejects/<int:reject_id>/replay")

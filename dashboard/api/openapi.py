@@ -42,7 +42,6 @@ from city.requests import (
     RecusalRequest,
     RenameRequest,
     ReplaceRequest,
-    ReplayGroupRequest,
     ReplayRequest,
     ReportRequest,
     RestateRequest,
@@ -65,7 +64,6 @@ from city.safety_requests import CheckInRequest, DistressSeenRequest, DuressRequ
 from city.settings import AppliedSheet, HistoryItem, PartItem, Sheet, SheetPlan
 from dashboard.api import (
     incidents,
-    ingest,
     lone_work,
     people,
     permits,
@@ -76,15 +74,14 @@ from dashboard.api import (
 from dashboard.api.answers import json_answer
 from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.duty_shapes import DeviceHistory, DutyAnswer, RosterAnswer
+from dashboard.api.ingest_operations import INGEST_OPERATIONS
 from dashboard.api.intake_operations import INTAKE_OPERATIONS
 from dashboard.api.message_operations import MESSAGE_OPERATIONS
 from dashboard.api.operation import (
     CURSOR,
-    LEDGER_LIMIT,
     LIMIT,
     PAGING,
     PERIOD,
-    SINCE,
     Operation,
     as_filters,
     as_moment,
@@ -101,13 +98,11 @@ from dashboard.api.shapes import (
     ImportAnswer,
     IncidentAnswer,
     LampOrderAnswer,
-    LedgerAnswer,
     NextEventsAnswer,
     PrecisionItem,
     Problem,
     ProposalItem,
     RecommendationItem,
-    RejectItem,
     ReplayAnswer,
     WaitingAnswer,
 )
@@ -116,13 +111,10 @@ from dashboard.screens.alarms.load import MeasuresAnswer
 from dashboard.screens.kpi.key_figures import EditionItem, KpiAnswer
 from dashboard.screens.kpi.trend import TrendAnswer
 from dashboard.screens.lighting import load as lighting
-from dashboard.screens.operations.load import OperationsAnswer
-from dashboard.screens.quarantine.load import RejectReplayAnswer
 from dashboard.screens.registers import load as registers
 from db import discovery, gateways, inhibitions, listings, users
 from db.kpi import GROUPINGS
 from db.readings import HistoryPoint
-from db.reject_counts import RejectCount
 from registers.steps import Verified
 
 openapi = Blueprint("openapi", __name__)
@@ -146,6 +138,7 @@ BODY_ANSWERS = {
 
 
 OPERATIONS = (
+    *INGEST_OPERATIONS,
     *INTAKE_OPERATIONS,
     *MESSAGE_OPERATIONS,
     Operation("get", "/devices", "Registered devices with their newest values",
@@ -280,22 +273,6 @@ OPERATIONS = (
                      "rows": {"description": "with the rows that each changed; administrators only",
                               "schema": {"type": "boolean", "default": False}}, **PAGING},
               answer_types=("application/json", "text/event-stream")),
-    Operation("get", "/ledger", "Ingest accounts by feed and minute", LedgerAnswer,
-              query={**PERIOD, "feed": as_text("only this wire format"), **LEDGER_LIMIT, **CURSOR,
-                     "since": as_moment("another word for from")}),
-    Operation("get", "/operations", "Feeds, workers, backlog and sizes now; what is wrong",
-              OperationsAnswer),
-    Operation("get", "/rejects", "Quarantined messages", RejectItem, listed=True,
-              query={**PAGING, **as_filters(ingest.REJECT_FILTERS)}),
-    Operation("get", "/rejects/counts", "Quarantined messages in groups, most first", RejectCount,
-              listed=True,
-              query={**LIMIT, **SINCE, **as_filters(ingest.COUNT_FILTERS),
-                     "by": as_text("a group a device, or over all devices",
-                                 enum=list(ingest.GROUPINGS))}),
-    Operation("post", "/rejects/{id}/replay", "Try a quarantined message again",
-              RejectReplayAnswer),
-    Operation("post", "/rejects/replay", "Try the next quarantined messages of a group again",
-              RejectReplayAnswer, body=ReplayGroupRequest),
     Operation("get", "/video-events", "What cameras reported", listings.ListedVideoEvent,
               listed=True, query={**PAGING, **as_filters(listings.VIDEO_FILTERS)}),
     Operation("post", "/video-events/{camera}/{event_id}/review",

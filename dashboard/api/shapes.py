@@ -318,6 +318,12 @@ class EventItem(msgspec.Struct, kw_only=True):
     rows: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
 
 
+class GasSeenAnswer(msgspec.Struct, kw_only=True):
+    """How many refused messages were waiting for that."""
+
+    seen: int
+
+
 class RejectItem(msgspec.Struct, kw_only=True):
     """A quarantined message; `raw` is Base64 and may have been cut."""
 

@@ -33,7 +33,7 @@ from dashboard.screens.settings import page as settings
 from dashboard.screens.tasks import page as tasks
 from dashboard.screens.wall import page as wall
 from dashboard.shell import assets, frame, i18n, ids, theme
-from dashboard.shell.auth import current_caller
+from dashboard.shell.auth import ANY_PAGE, current_caller
 from dashboard.shell.frame import View
 from dashboard.shell.page_data import page_json
 
@@ -64,6 +64,7 @@ INDEX = """<!DOCTYPE html>
 </head>
 <body>
 {app_entry}
+<p class="gw-opening" role="status"><span>{opening}</span><span>{slow}</span></p>
 <footer>{config}{scripts}{renderer}</footer>
 </body>
 </html>"""
@@ -85,6 +86,8 @@ class GridwardenApp(Dash):
             css=parts["css"],
             page=page_json(current_caller(), lang, shade, assets.address(assets.WORKER)),
             app_entry=parts["app_entry"],
+            opening=t("nav.opening"),
+            slow=t("nav.opening_slow"),
             config=parts["config"],
             scripts=parts["scripts"],
             renderer=parts["renderer"],
@@ -106,6 +109,7 @@ def mount(server: flask.Flask) -> Dash:
     app.layout = html.Div([dcc.Location(id=ids.LOCATION), html.Div(id=ids.CONTENT)])
     assets.serve_assets(app, server)
     server.before_request(redirect_home)
+    server.after_request(mark_missing)
     register_frame(app, str(server.config.get("TILE_URL") or ""))
     for page in (console, kpi, devices, operations, quarantine, people):
         page.register(app)
@@ -117,6 +121,20 @@ def redirect_home() -> Any:
     if flask.request.path == "/" and flask.request.method == "GET":
         return flask.redirect(frame.home_of(current_caller().role))
     return None
+
+
+def mark_missing(response: flask.Response) -> flask.Response:
+    """The page of an unknown address is answered as what it is; its text says where to go."""
+    rule = flask.request.url_rule
+    if rule is not None and rule.rule == ANY_PAGE and response.status_code == 200:
+        screen = screen_of(flask.request.path)
+        if screen not in LAYOUTS or not frame.may_open(current_caller(), screen):
+            response.status_code = 404
+    return response
+
+
+def screen_of(path: str | None) -> str:
+    return (path or "").strip("/")
 
 
 def register_frame(app: Dash, tile_url: str) -> None:
@@ -133,8 +151,23 @@ def register_frame(app: Dash, tile_url: str) -> None:
 
 def render_screen(view: View, pathname: str) -> Component:
     """The screen at this path, if the person may see it."""
-    screen = (pathname or "").strip("/")
+    screen = screen_of(pathname)
     if screen in LAYOUTS and frame.may_open(view.caller, screen):
         return LAYOUTS[screen](view)
-    missing = html.Main(html.P(view.t("nav.not_found")), id="main", className="gw-missing")
-    return frame.render_page(view, "", [frame.render_header(view, ""), missing], "gw-fixed")
+    return frame.render_page(
+        view, "", [frame.render_header(view, ""), render_missing(view, screen)], "gw-fixed"
+    )
+
+
+def render_missing(view: View, screen: str) -> Component:
+    """That there is no such page, or not for this person, and those that there are."""
+    t = view.t
+    if screen in frame.SCREENS:
+        said = t("nav.not_yours", name=t(f"nav.{screen}"))
+    else:
+        said = t("nav.not_found", path=f"/{screen}")
+    names = (*frame.screens_of(view.caller), frame.MANUAL)
+    links = [html.Li(frame.render_screen_link(view, name, "")) for name in names]
+    return html.Main(
+        [html.H2(said), html.P(t("nav.go_to")), html.Ul(links)], id="main", className="gw-missing"
+    )

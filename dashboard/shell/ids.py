@@ -69,6 +69,7 @@ GATEWAYS_MORE = "gateways-more"
 OPERATIONS_TICK = "operations-tick"  # store: changes when the figures should be read again
 
 # Quarantine
+QUARANTINE_GAS = "quarantine-gas"
 QUARANTINE_BY = "quarantine-by"
 QUARANTINE_GROUPS = "quarantine-groups"
 QUARANTINE_GROUP = "quarantine-group"  # store: {"format", "device", "reason"}, each if chosen

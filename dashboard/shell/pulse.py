@@ -9,7 +9,7 @@ from datetime import datetime
 
 from city.errors import Unavailable
 from dashboard.shell.stages import NOTHING_KNOWN, Fault, Look, judge
-from db import beats
+from db import beats, rejects
 from db.pool import Connection, Pool, transaction
 
 log = logging.getLogger(__name__)
@@ -74,5 +74,10 @@ class Pulse:
         if clock_s - self._usual_at >= USUAL_EVERY_S:
             self._usual, self._usual_at = beats.find_usual(conn), clock_s
         clock_s = time.monotonic()
-        look = Look(beats.list_beats(conn), beats.find_waiting(conn), self._usual)
+        look = Look(
+            beats.list_beats(conn),
+            beats.find_waiting(conn),
+            self._usual,
+            rejects.find_refused_gas_age(conn),
+        )
         self._looked = clock_s, look

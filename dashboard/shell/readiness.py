@@ -38,6 +38,7 @@ SENTENCES = {
     stages.JUDGED_LATE: "the engine judges alarms late",
     stages.NOT_DISPATCHED: "dispatching gives no sign of life: alarms open no incidents",
     stages.DISPATCHED_LATE: "an alarm waits for its incident",
+    stages.GAS_REFUSED: "a refused message speaks of gas over a limit: no alarm was raised",
     stages.NOT_TICKED: "the scheduler gives no sign of life: deadlines are not watched",
 }
 

@@ -30,6 +30,7 @@ STEADY = timedelta(seconds=1.5)
 
 # What of a screen is old when something stands still.
 READINGS, ALARMS, INCIDENTS, ALL = "readings", "alarms", "incidents", "all"
+NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ JUDGED_LATE = "judged_late"
 NOT_DISPATCHED = "not_dispatched"
 DISPATCHED_LATE = "dispatched_late"
 NOT_TICKED = "not_ticked"
+# Everything goes on, and yet a danger is judged by nobody.
+GAS_REFUSED = "gas_refused"
 
 OLD = {
     DATABASE_AWAY: ALL,
@@ -74,6 +77,7 @@ OLD = {
     NOT_DISPATCHED: INCIDENTS,
     DISPATCHED_LATE: INCIDENTS,
     NOT_TICKED: INCIDENTS,
+    GAS_REFUSED: NOTHING,
 }
 PARTS = {
     DATABASE_AWAY: "database",
@@ -87,6 +91,7 @@ PARTS = {
     NOT_DISPATCHED: "engine",
     DISPATCHED_LATE: "engine",
     NOT_TICKED: "scheduler",
+    GAS_REFUSED: "devices",
 }
 
 
@@ -101,6 +106,7 @@ class Look:
     beats: Sequence[Beat] = field(default=())
     waiting: Waiting = NOTHING_WAITS
     usual: Usual = NOTHING_KNOWN
+    refused_gas_s: float | None = None  # since a message with gas in it was refused, and not seen
 
 
 def judge(look: Look | None, age_s: float, now: datetime) -> list[Fault]:
@@ -109,6 +115,7 @@ def judge(look: Look | None, age_s: float, now: datetime) -> list[Fault]:
     if look is None or age_s > STILL_S:
         return [_fault(DATABASE_AWAY, None if look is None else age_s, now)]
     return [
+        *_judge_refused(look, age_s, now),
         *_judge_arrival(look, age_s, now),
         *_judge_engine(look, age_s, now),
         *_judge_clock(look, age_s, now),
@@ -146,6 +153,11 @@ def _judge_arrival(look: Look, age_s: float, now: datetime) -> Iterator[Fault]:
         yield stored
     elif newest_s is not None and newest_s + age_s > quiet_limit_s(look.usual):
         yield _fault(NOTHING_COMES, newest_s + age_s, now)
+
+
+def _judge_refused(look: Look, age_s: float, now: datetime) -> Iterator[Fault]:
+    if look.refused_gas_s is not None:
+        yield _fault(GAS_REFUSED, look.refused_gas_s + age_s, now)
 
 
 def _judge_storing(look: Look, age_s: float, now: datetime) -> Fault | None:

@@ -17,6 +17,7 @@ from dashboard.screens.console import load, video
 from dashboard.screens.detail.load import incident as read_incident
 from dashboard.screens.detail.load import recommendations
 from dashboard.screens.detail.page import can_dispatch, render_detail
+from dashboard.screens.intake.page import REPORTERS
 from dashboard.shell import frame, ids, theme
 from dashboard.shell.components import extra, render_empty
 from dashboard.shell.frame import View
@@ -32,7 +33,6 @@ PHOTOS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     Role.CHECKER: ("check_photo",),
 }
 UNASSIGNED = {"gw-wanted": "!params.data.squad"}
-REPORTERS = frozenset({Role.ADMIN, Role.DISPATCHER, Role.CHECKER, Role.LEADER})
 
 
 def layout(view: View) -> Component:

@@ -206,7 +206,13 @@
     new MutationObserver(videoCount).observe($('video-list'), { childList: true, subtree: true });
     const pressed = document.querySelector('[data-filter][aria-pressed=true]');
     choose(pressed ? pressed.dataset.filter : 'all');
-    const addressed = () => { const id = Number(location.hash.slice(1)); if (id) select(id, 'address'); };
+    const addressed = () => {
+      const said = location.hash.slice(1), id = Number(said);
+      if (id) select(id, 'address');
+      if (said !== 'report') return;
+      history.replaceState(null, '', location.pathname); // a reload does not open the form again
+      COMMANDS.report();
+    };
     gw.live.on('snapshot', () => { if (!gw.selected) addressed(); });
     addEventListener('hashchange', addressed);
     gw.live.start();

@@ -61,6 +61,7 @@ def layout(view: View) -> Component:
                             ],
                         ),
                     ),
+                    html.Section(id=ids.QUARANTINE_GAS, className="gw-refused-gas", hidden=True),
                     html.Div(id=ids.QUARANTINE_GROUPS),
                     html.Div(
                         [

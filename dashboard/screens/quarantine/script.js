@@ -74,9 +74,40 @@
     document.getElementById(id).scrollIntoView({ behavior: gw.calm() ? 'auto' : 'smooth', block: 'start' });
   }
 
+  /* What speaks of gas stands above everything until somebody says what became of it. */
+  let gas = [];
+  async function showGas() {
+    const answer = await gw.send('GET', '/api/v1/rejects/gas');
+    if (!answer.ok) return;
+    gas = answer.body.items;
+    const host = document.getElementById('quarantine-gas');
+    host.hidden = !gas.length;
+    const cell = (of, text) => gw.el('span', 'gw-refused-' + of, text);
+    host.replaceChildren(
+      gw.el('h3', '', gw.t('quarantine.gas', { n: gw.number(gas.length) })),
+      gw.el('ul', '', gas.map(g => gw.el('li', '', [
+        gw.el('strong', '', g.gas === 'gas_alarm' ? gw.word('metric', g.gas) : g.gas), cell('device', g.device || '—'), cell('why', gw.word('refused', g.reason)),
+        cell('topic', g.topic), gw.el('time', '', gw.dayAndClock(Date.parse(g.received_at)))]))),
+      gw.el('button', 'gw-button primary', gw.t('quarantine.gas_seen'), { type: 'button', 'data-gas-seen': 'yes' }));
+  }
+  function seen() {
+    const key = gw.newKey();
+    gw.dialog({ title: gw.t('quarantine.gas_seen'), note: gw.t('quarantine.gas_note'), fields: [{ name: 'note', type: 'long', required: true }],
+      submit: async values => {
+        const answer = await gw.send('POST', '/api/v1/rejects/gas/seen', { up_to: Math.max(...gas.map(g => g.id)), note: values.note }, key);
+        if (!answer.ok) return gw.problem(answer);
+        showGas();
+        return '';
+      } });
+  }
+
   gw.screens.quarantine = function () {
     gw.showStatus();
     gw.live.start();
+    showGas();
+    gw.live.on('faults', showGas);
+    gw.every(EVERY_MS, showGas);
+    document.getElementById('quarantine-gas').addEventListener('click', e => { if (e.target.closest('[data-gas-seen]')) seen(); });
     const asked = new URLSearchParams(location.search), group = {};
     for (const name of NAMES) if (asked.has(name)) group[name] = asked.get(name);
     if (Object.keys(group).length) gw.setProp('quarantine-group', group, 'data');

@@ -63,26 +63,31 @@
     draw();
   }
 
-  let loading = false, again = false;
+  const FIRST_RETRY_MS = 2000, LAST_RETRY_MS = 30000;
+  let loading = false, again = false, retry = FIRST_RETRY_MS;
   async function load() {
     if (loading) { again = true; return; }
     loading = true;
     const asked = Date.now(), answer = await gw.send('GET', '/live/tasks'), back = Date.now();
     loading = false;
     if (answer.ok && answer.body && answer.body.tasks) {
+      retry = FIRST_RETRY_MS;
       if (answer.body.person !== gw.page.user.name) { location.reload(); return; } // somebody else has signed in
       const offset = Math.round(answer.body.now - (asked + back) / 2);
       take(answer.body, answer.body.now, offset);
       await gw.store.keep('tasks', { person: gw.page.user.name, at: answer.body.now, offset, found: answer.body }).catch(() => {});
       gw.outbox.signedOut = false;
       if (gw.outbox.unsent()) gw.outbox.run();
+    } else if (gw.live.state === 'live' && (answer.status === 0 || answer.status === 429 || answer.status >= 500)) { // the next picture asks again only after a lost link
+      tasks(retry);
+      retry = Math.min(2 * retry, LAST_RETRY_MS);
     }
     if (again) { again = false; load(); }
   }
   let soon = 0;
-  function tasks() { // several changes in a moment are one reading
+  function tasks(wait = 250) { // several changes in a moment are one reading
     clearTimeout(soon);
-    soon = setTimeout(load, 250);
+    soon = setTimeout(load, wait);
   }
   const shown = id => document.querySelector(`.gw-task[data-incident="${id}"]`);
   const mine = rows => rows.some(i => i.squad === gw.page.user.squad || shown(i.id));

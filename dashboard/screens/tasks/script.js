@@ -52,7 +52,8 @@
     const part = (name, list) => (list.length || name === 'mine' ? [gw.el('section', '', [gw.el('h3', '', `${gw.t('tasks.' + name)} (${list.length})`),
       ...(list.length ? list.map(card) : [gw.el('p', 'gw-empty', gw.t('tasks.none'))])], { 'data-part': name })] : []);
     const collects = user.role === 'checker';
-    host.replaceChildren(...(collects ? part('mine', items.filter(i => i.collector === user.name)) : []),
+    const nothing = !collects && !items.length ? [gw.el('p', 'gw-empty', gw.t('tasks.none'))] : [];
+    host.replaceChildren(...nothing, ...(collects ? part('mine', items.filter(i => i.collector === user.name)) : []),
       ...part('free', items.filter(i => !i.collector)), ...part('others', items.filter(i => i.collector && (!collects || i.collector !== user.name))));
     gw.tickDue();
   }

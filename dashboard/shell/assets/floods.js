@@ -63,9 +63,12 @@
   const silenced = () => { try { return new Set(JSON.parse(sessionStorage.getItem(SILENT)) || []); } catch { return new Set(); } };
   const keyOf = alarm => `${alarm.id}:${alarm.announced}`;
   /* Red alarms that nobody has acknowledged and that this console has not silenced. */
-  gw.sounding = () => { const quiet = silenced(); return gw.critical().filter(a => a.state === 'unacknowledged' && !quiet.has(keyOf(a))); };
+  gw.sounding = () => { const quiet = silenced(); return noise().filter(a => !quiet.has(keyOf(a))); };
+  /* What a refused message says of gas stands for an alarm that nobody raised. */
+  const noise = () => [...gw.critical().filter(a => a.state === 'unacknowledged'),
+    ...gw.faults().filter(f => f.code === 'gas_refused').map(f => ({ id: f.code, announced: f.since }))];
   gw.silence = function () {
-    const live = gw.critical().map(keyOf);
+    const live = noise().map(keyOf);
     try { sessionStorage.setItem(SILENT, JSON.stringify(live)); } catch { /* a browser that stores nothing goes on sounding */ }
     showSound();
   };

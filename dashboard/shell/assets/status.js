@@ -56,7 +56,13 @@
     const what = gw.el('strong');
     what.fault = f;
     return gw.el('li', '', [gw.el('span', 'gw-unseen', `${headline(f)}, ${reason(f)}`),
-      gw.el('div', '', [what, gw.el('span', '', reason(f))], { 'aria-hidden': 'true' })]);
+      gw.el('div', '', [what, gw.el('span', '', reason(f))], { 'aria-hidden': 'true' }), ...wayOut(f)]);
+  }
+
+  const READERS = ['admin', 'dispatcher', 'gas_engineer']; // of the quarantine
+  function wayOut(f) {
+    const leads = f.code === 'gas_refused' && READERS.includes((gw.page.user || {}).role);
+    return leads ? [gw.el('a', 'gw-quiet-button', gw.t('fault.gas_refused_open'), { href: '/quarantine' })] : [];
   }
 
   function showClock() {

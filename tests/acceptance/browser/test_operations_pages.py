@@ -242,5 +242,10 @@ def test_who_may_not_see_them_finds_no_page(sign_in: SignIn) -> None:
     person = sign_in("viewer")
     for path in ("/operations", "/quarantine"):
         person.open(path)
-        person.until_text("main", "没有这个页面")
+        person.until_text("main", "您的角色没有")
+    person.open("/nowhere")
+    person.until_text("main", "没有这个页面：/nowhere")
+    assert person.page.locator(".gw-opening").is_hidden()
+    person.page.locator("main a[href='/wall']").click()
+    person.until(person.is_live)
     assert person.page.locator(".gw-nav a[href='/quarantine']").count() == 0

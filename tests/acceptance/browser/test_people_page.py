@@ -40,13 +40,6 @@ def test_a_person_is_added_promoted_and_shut_out_while_they_watch(
     assert all("401" in fault for fault in newcomer.faults), newcomer.faults
 
 
-def test_nobody_but_administrators_finds_the_page(sign_in: SignIn) -> None:
-    person = sign_in("dispatcher")
-    assert person.page.locator("a[href='/people']").count() == 0
-    person.open("/people")
-    person.until_text(".gw-missing", "没有这个页面")
-
-
 @pytest.mark.parametrize("phone", [True, False])
 def test_the_page_fits_its_screen(sign_in: SignIn, phone: bool) -> None:
     person = sign_in("admin", phone=phone)

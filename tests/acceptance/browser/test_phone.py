@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import ExifTags, Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from bench.installation import Installation, wait_for
 from city.incident import Role
@@ -164,6 +164,25 @@ def test_what_is_done_without_signal_survives_a_killed_page_and_is_sent_once_in_
 
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def test_a_task_is_asked_for_again_when_the_answer_failed(
+    sign_in: SignIn, installation: Installation
+) -> None:
+    phone = sign_in("squad", phone=True)
+    refused: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(status=503, body="")
+
+    phone.page.route("**/live/tasks", refuse_once)
+    case = sent_case(installation, "第一次没有读到")
+    state_on(phone, case, "已派遣")
+    assert refused
 
 
 def test_a_server_that_is_away_is_waited_for(sign_in: SignIn, installation: Installation) -> None:

@@ -39,7 +39,7 @@ def test_a_missing_gas_cover_is_seen_sent_repaired_and_closed_while_everybody_wa
     incident = cases_on(wall)[NEW_COVER]
 
     open_case(console, incident)
-    console.page.click(f"#detail [data-action=dispatch][data-squad={squad_of(installation)}]")
+    send(console, squad_of(installation))
     card = phone.page.locator(f".gw-task[data-incident='{incident}']")
     card.locator("[data-action=acknowledge]").tap()
     card.locator("[data-action=arrive]").tap()
@@ -118,6 +118,15 @@ def open_case(person: Person, incident: int) -> None:
     """By its address: with many cases open its row may be far down the queue."""
     person.page.evaluate("id => { location.hash = '#' + id; }", incident)
     person.page.wait_for_selector(f"#detail [data-incident='{incident}']")
+
+
+def send(console: Person, squad: str) -> None:
+    """The squad's own button; one that does not come first is sent with a reason."""
+    button = console.page.locator(f"#detail [data-action=dispatch][data-squad={squad}]")
+    asks_why = "note*" in (button.get_attribute("data-fields") or "")
+    button.click()
+    if asks_why:
+        fill_dialog(console, note="离现场最近的班组正在别处处置")
 
 
 def fill_dialog(person: Person, *, note: str = "", **photos: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bench.installation import wait_for
 from city.incident import Role
 from city.ledger import LedgerEntry
 from city.reject import NewReject
@@ -254,3 +255,33 @@ def test_metrics_count_each_feed(site) -> None:
         line.startswith('gridwarden_feed_newest_age_seconds{feed="native"}') for line in lines
     )
     assert not any("store_lag_seconds_count" in line for line in lines)  # nobody measured
+
+
+def test_refused_gas_is_said_on_every_screen_until_somebody_has_looked_into_it(site) -> None:
+    refuse(site, "calm")
+    first = refuse(site, "loud", gas="71.3 %LEL", age_s=90)
+    second = refuse(site, "louder", gas="gas_alarm")
+    with site.client(Role.DISPATCHER) as client, site.client(Role.VIEWER) as viewer:
+        listed = client.get(f"{REFUSED}/gas").json()["items"]
+        assert [(one["id"], one["device"], one["gas"]) for one in listed] == [
+            (second, "louder", "gas_alarm"),
+            (first, "loud", "71.3 %LEL"),
+        ]
+        wait_for(lambda: first_finding(client) == "gas_refused", 10)
+        assert viewer.get(f"{REFUSED}/gas").status_code == 403
+        asked = {"up_to": first, "note": ""}
+        unsaid = client.post(f"{REFUSED}/gas/seen", json=asked)
+        assert (unsaid.status_code, unsaid.json()["field"]) == (422, "note")
+        seen = client.post(f"{REFUSED}/gas/seen", json=asked | {"note": "valve closed"})
+        assert seen.json() == {"seen": 1}
+        assert [one["id"] for one in client.get(f"{REFUSED}/gas").json()["items"]] == [second]
+        client.post(f"{REFUSED}/gas/seen", json={"up_to": second, "note": "a test of the detector"})
+        wait_for(lambda: first_finding(client) != "gas_refused", 10)
+    told = site.sql("SELECT actor, payload FROM event WHERE kind = 'reject.gas_seen' ORDER BY seq")
+    assert [payload["note"] for _, payload in told] == ["valve closed", "a test of the detector"]
+    assert told[0][1]["said"] == ["loud 71.3 %LEL"]
+
+
+def first_finding(client: httpx.Client) -> str:
+    findings = client.get("/api/v1/operations").json()["findings"]
+    return str(findings[0]["code"]) if findings else ""

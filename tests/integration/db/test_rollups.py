@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from city.errors import InvalidInput
 from db import editions, rollups
@@ -25,28 +27,34 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 Samples = Sequence[tuple[datetime, float]]
 
 
+@pytest.fixture(scope="module")
+def community() -> Iterator[Connection]:
+    """A migrated database of the Community edition: once, its start takes longer than a test."""
+    with ExitStack() as opened:
+        try:
+            dsn = opened.enter_context(community_database())
+        except (StackError, OSError) as error:
+            pytest.skip(f"PGlite is not available here: {error}")
+        conn = opened.enter_context(psycopg.connect(dsn, autocommit=True))
+        conn.execute("SET timezone TO 'UTC'")
+        for migration in sorted(MIGRATIONS.glob("*.sql")):
+            if not migration.name.endswith(".rollback.sql"):
+                conn.execute(migration.read_bytes())
+        assert editions.apply(conn) == "community"
+        yield conn
+
+
 @pytest.fixture(params=["apache", pytest.param("community", marks=pytest.mark.community)])
 def edition(request: pytest.FixtureRequest) -> Iterator[Connection]:
-    """A migrated database of each edition, in autocommit."""
+    """A migrated database of each edition, without a reading, in autocommit."""
     if request.param == "apache":
         with connect(request.getfixturevalue("database_url"), autocommit=True) as conn:
             yield conn
         return
-    try:
-        server = community_database()
-        dsn = server.__enter__()
-    except (StackError, OSError) as error:
-        pytest.skip(f"PGlite is not available here: {error}")
-    try:
-        with psycopg.connect(dsn, autocommit=True) as conn:
-            conn.execute("SET timezone TO 'UTC'")
-            for migration in sorted(MIGRATIONS.glob("*.sql")):
-                if not migration.name.endswith(".rollback.sql"):
-                    conn.execute(migration.read_bytes())
-            assert editions.apply(conn) == "community"
-            yield conn
-    finally:
-        server.__exit__(None, None, None)
+    emptied: Connection = request.getfixturevalue("community")
+    for table in ("reading", "reading_1m", "reading_1h", "rollup_due"):
+        emptied.execute(SQL("TRUNCATE {}").format(Identifier(table)))
+    yield emptied
 
 
 def insert(conn: Connection, samples: Samples) -> None:

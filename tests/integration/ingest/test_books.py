@@ -242,9 +242,9 @@ def test_what_a_killed_broker_had_acknowledged_and_not_saved_is_found_and_told(
         wait_until(lambda: site.stored() >= KNOWN * DEVICES, 20)
     began = datetime.now(UTC)
     send(site, range(KNOWN, KNOWN + 7))
-    ended = datetime.now(UTC)
     broker.kill()
     broker.start()
+    ended = datetime.now(UTC)
     with working(site):
         send(site, range(KNOWN + 7, KNOWN + 10))
         wait_until(lambda: site.stored() >= (KNOWN + 3) * DEVICES, 20)

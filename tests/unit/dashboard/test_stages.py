@@ -88,6 +88,7 @@ def test_a_restart_of_a_stage_is_no_news() -> None:
         (without(Stage.DISPATCHED), stages.NOT_DISPATCHED, None),
         (without(Stage.TICKED), stages.NOT_TICKED, None),
         (with_beats(beat(Stage.TICKED, TIMERS)), stages.NOT_TICKED, None),
+        (replace(WELL, refused_gas_s=75), stages.GAS_REFUSED, ago(75.5)),
     ],
 )  # fmt: skip
 def test_a_stage_that_stands_still_is_said_with_its_time(

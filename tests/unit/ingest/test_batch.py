@@ -144,6 +144,16 @@ def test_a_refused_part_is_quarantined_and_the_rest_is_stored() -> None:
     assert book(batch).stored == 1
 
 
+def test_what_nobody_judges_says_its_gas_and_what_is_stored_does_not() -> None:
+    stranger, known = (
+        telemetry("STRANGER", {"ch4_pct_lel": 71.3}),
+        telemetry("G-1", {"ch4_pct_lel": 71.3, "noise": 5}),
+    )
+
+    assert [reject.gas for reject in build(stranger).rejects] == ["71.3 %LEL"]
+    assert [reject.gas for reject in build(known).rejects] == [""]
+
+
 @pytest.mark.parametrize(
     ("topic", "payload", "reason"),
     [
