@@ -26,6 +26,7 @@ from db import evaluation, permits, returns
 from db.events import append_events
 from db.permits import PermitRow
 from db.pool import Connection
+from db.scopes import refuse_devices_outside
 
 MAKERS = frozenset({Role.ADMIN, Role.DISPATCHER, Role.GAS_ENGINEER, Role.SYSTEM})
 # Devices that an entry of the log names; how many there are it says in any case.
@@ -39,6 +40,7 @@ def add_permit(conn: Connection, caller: Caller, new: NewPermit, now: datetime) 
     covers = [METRICS[name].id for name in sorted(OPENING_METRICS)]
     devices = devices_in(new.place, permits.list_candidates(conn, caller.district, covers))
     ids = [device.id for device in devices]
+    refuse_devices_outside(conn, caller.scope, ids)
     if permits.insert_permit(conn, caller.district, new, ids, caller.name, now) is None:
         raise InvalidInput("code", new.code, "is the number of another permit")
     found = permits.find_permit(conn, caller.district, new.code)
@@ -62,6 +64,8 @@ def end_permit(
     found = permits.find_permit(conn, caller.district, code, lock=True)
     if found is None:
         raise NotFound("permit", code)
+    (ids,) = permits.list_devices_of(conn, [found.id]).values() or ([],)
+    refuse_devices_outside(conn, caller.scope, ids)
     current = {"until_at": found.until_at, "version": found.version, "ended_by": found.ended_by}
     if found.until_at <= now or found.ended_by is not None:
         raise Conflict("the permit is over", current=current)

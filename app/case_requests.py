@@ -17,6 +17,7 @@ from city.requests import ActionRequest
 from db import approvals, deadlines, incidents, users
 from db.events import append_events, list_events
 from db.pool import Connection
+from db.scopes import is_inside
 from dispatch import steps as dispatch_steps
 from dispatch.machine import OF_DUTY_CHIEF
 from people import approvals as steps
@@ -44,7 +45,7 @@ def act(
     if incident is None:
         dispatch_steps.act(conn, caller, incident_id, request, now, sent_at)
         return None
-    _check_chief(conn, caller)
+    _check_chief(conn, caller, incident)
     change = {
         "incident": incident.id,
         "action": request.action.value,
@@ -77,10 +78,11 @@ def lock_requests(conn: Connection) -> None:
     approvals.lock_kind(conn, CASE_STEP)
 
 
-def _check_chief(conn: Connection, caller: Caller) -> None:
-    """Somebody else must be there who could let it happen, and answers for the whole district."""
+def _check_chief(conn: Connection, caller: Caller, incident: Incident) -> None:
+    """Somebody else must be there who could let it happen, and sees the case."""
     for user in users.list_users(conn, caller.district):
-        if user.role in DUTY_CHIEFS and user.name != caller.name and not user.divisions:
+        may = user.role in DUTY_CHIEFS and user.name != caller.name
+        if may and is_inside(conn, users.caller_of(conn, user).scope, incident):
             return
     takes = " or ".join(role.value for role in DUTY_CHIEFS)
     raise Conflict(

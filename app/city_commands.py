@@ -44,7 +44,7 @@ from founding.check import judge_folder
 from founding.city_file import CITY_FILE
 from founding.compare import ADDED, CHANGED, Change, as_json, as_lines, codes
 from founding.export import write_folder
-from founding.parts import City, Fault, Shipped, StageLimit
+from founding.parts import City, Fault, LampAssignment, Shipped, StageLimit
 from lighting import programmes as lamps
 from registers.shipped import shipped_registers
 from wire.model_check import check_text
@@ -269,14 +269,24 @@ def shipped() -> Shipped:
 
 
 def put_programmes(
-    conn: Connection, district: str, actor: str, texts: Sequence[str], now: datetime
+    conn: Connection,
+    district: str,
+    actor: str,
+    texts: Sequence[str],
+    following: Sequence[LampAssignment],
+    now: datetime,
 ) -> Sequence[NewEvent]:
-    """Lighting programmes in force as their next versions; lamps follow from the next step on."""
+    """Lighting programmes in force as their next versions, and who follows which from the next
+    step on; lamps may come later."""
     caller = Caller(actor, Role.ADMIN, district)
     events: list[NewEvent] = []
     for text in texts:
         programme = parse_programme(text)
         events += lamps.save_programme(conn, caller, programme, None, founding.SOURCE, now)[1]
+    for each in following:
+        events += lamps.follow(
+            conn, caller, each.target, each.code, each.programme, founding.SOURCE, now
+        )
     return events
 
 

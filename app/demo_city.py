@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import cities
 from app.city_commands import read_files, shipped
 from app.settings import DEMO_DISTRICT
-from db import districts, registers, seeds, squads
+from db import registers, seeds, squads
 from db.events import append_waiting
 from db.pool import Connection
 from db.users import draw_password
@@ -31,18 +31,17 @@ def read_demo_city() -> City:
 
 
 def found_demo(conn: Connection, now: datetime, today: datetime) -> None:
-    """The district, where there is none yet, then the devices that are missing; what people have
-    changed stays. `now` is when it begins, `today` what time it is. The caller commits."""
-    if districts.find_district(conn, DEMO_DISTRICT) is None:
-        city = read_demo_city()
-        apply_city(
-            conn, city, ACTOR, now, told=TOLD, new_password=draw_password,
-            put_rules=lambda _conn, _actor, _texts, _now: (),  # it has none of its own
-        )  # fmt: skip
-        squads.mark_demo(conn, sorted(city.squads))
-        day = today.astimezone(ZoneInfo(city.district.timezone)).date()
-        for code, part in city.registers.items():
-            days = part.register.every_days
-            registers.mark_demo(conn, DEMO_DISTRICT, code, day, days)
-        append_waiting(conn, now)
+    """The district with its devices, where there is none yet. `now` is when it begins, `today`
+    what time it is. The caller commits."""
+    city = read_demo_city()
+    apply_city(
+        conn, city, ACTOR, now, told=TOLD, new_password=draw_password,
+        put_rules=lambda _conn, _actor, _texts, _now: (),  # it has none of its own
+    )  # fmt: skip
+    squads.mark_demo(conn, sorted(city.squads))
+    day = today.astimezone(ZoneInfo(city.district.timezone)).date()
+    for code, part in city.registers.items():
+        days = part.register.every_days
+        registers.mark_demo(conn, DEMO_DISTRICT, code, day, days)
+    append_waiting(conn, now)
     seeds.seed_demo(conn, now)

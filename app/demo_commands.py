@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from app.commands import installation, transaction
-from app.demo_people import LOGINS_FILE
-from app.demo_plan import forget_past
+from app.demo_plan import LOGINS_FILE, forget_past
 from app.settings import DEMO_DISTRICT, Settings
 from city.errors import Conflict
 from city.event import NewEvent

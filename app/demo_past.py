@@ -15,8 +15,7 @@ from typing import Any
 from alerts import past as alarm_past
 from alerts.known import load_rules
 from alerts.rules import Rule
-from app.demo_people import DEMO_USERS
-from app.demo_plan import SETTING, planned_start
+from app.demo_plan import DEMO_USERS, SETTING, planned_start
 from app.settings import DEMO_DISTRICT
 from city.alarm import Alarm, AlarmChangeKind
 from city.category import Category

@@ -7,7 +7,7 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.demo_plan import planned_start
+from app.demo_plan import DEMO_USERS, LOGINS_FILE, planned_start
 from app.settings import DEMO_DISTRICT
 from city.incident import Role
 from city.person import Caller
@@ -16,18 +16,7 @@ from db import demo, squads, users
 from db.pool import connect
 from people import steps as people
 
-LOGINS_FILE = "demo-logins.json"
 SEED = Caller("seed", Role.ADMIN, DEMO_DISTRICT)
-
-DEMO_USERS: tuple[tuple[str, Role], ...] = (
-    ("admin", Role.ADMIN),
-    ("dispatcher", Role.DISPATCHER),
-    ("squad", Role.SQUAD_LEADER),
-    ("checker", Role.CHECKER),
-    ("engineer", Role.GAS_ENGINEER),
-    ("leader", Role.LEADER),
-    ("viewer", Role.VIEWER),
-)
 
 
 def demo_logins(url: str, data_dir: Path) -> dict[str, str]:

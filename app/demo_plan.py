@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from city.incident import Role
 from db import districts
 from db.events import last_seq
 from db.pool import Connection
+
+# Passwords of its people, in the data folder.
+LOGINS_FILE = "demo-logins.json"
+DEMO_USERS: tuple[tuple[str, Role], ...] = (
+    ("admin", Role.ADMIN),
+    ("dispatcher", Role.DISPATCHER),
+    ("squad", Role.SQUAD_LEADER),
+    ("checker", Role.CHECKER),
+    ("engineer", Role.GAS_ENGINEER),
+    ("leader", Role.LEADER),
+    ("viewer", Role.VIEWER),
+)
 
 # What is planned and, once it is there, what was written of it.
 SETTING = "demo.past"

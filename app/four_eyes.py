@@ -298,12 +298,13 @@ def list_approvals(
     conn: Connection, caller: Caller, *, below: int | None = None, limit: int = 100
 ) -> Sequence[Approval]:
     """Newest first. A dispatcher sees what dispatchers decide, what is asked for cases, and what
-    they asked for themselves."""
+    they asked for themselves; whoever is bounded what lies within."""
     own = [name for name, kind in KINDS.items() if caller.role in kind.roles]
     kinds = [*own, case_requests.CASE_STEP] if caller.role is Role.DISPATCHER else None
     return approvals.list_approvals(
-        conn, caller.district, below=below, limit=limit, kinds=kinds, or_asked_by=caller.name
-    )
+        conn, caller.district, below=below, limit=limit, kinds=kinds, or_asked_by=caller.name,
+        within=caller.scope.codes,
+    )  # fmt: skip
 
 
 def may_approve(approval: Approval, caller: Caller) -> bool:

@@ -35,12 +35,14 @@ from city.requests import (
     ProgrammeRequest,
     ProgrammeRetireRequest,
 )
+from city.scope import Scope
 from city.sun import is_dark
 from db import lamp_commands, users
 from db.events import append_events
 from db.lamp_commands import TargetLamp
 from db.lamp_programmes import ProgrammeRow
 from db.pool import Connection
+from db.scopes import find_device_outside
 from lighting import steps
 from people import approvals
 from people.approvals import ApprovalKind
@@ -66,7 +68,7 @@ def order(
     """Give an order to lamps, or ask for the second person."""
     target = target_of(request.target, request.code, request.lamps)
     steps.check_order(caller, request.level, request.why, request.until, now)
-    lamps = steps.find_lamps(conn, caller.district, target)
+    lamps = steps.find_lamps(conn, caller.scope, target)
     if needs_second(lamps, now):
         return _ask(conn, caller, request, target, lamps, now)
     done, events = steps.order(
@@ -89,9 +91,11 @@ def _ask(
     lamps: Sequence[TargetLamp],
     now: datetime,
 ) -> OrderAnswer:
+    ids = [lamp.id for lamp in lamps]
     others = [
         user.name for user in users.list_users(conn, caller.district)
         if user.role in COMMANDERS and user.name != caller.name
+        and find_device_outside(conn, users.caller_of(conn, user).scope, ids) is None
     ]  # fmt: skip
     if not others:
         takes = " or ".join(role.value for role in COMMANDERS)
@@ -160,8 +164,8 @@ def recompute(
     return steps.recompute(conn, caller, night, request.why, now)
 
 
-def build_picture(conn: Connection, district: str, now: datetime) -> LampPicture:
-    return steps.build_picture(conn, district, now)
+def build_picture(conn: Connection, scope: Scope, now: datetime) -> LampPicture:
+    return steps.build_picture(conn, scope, now)
 
 
 def last_night(conn: Connection, district: str, now: datetime) -> date:

@@ -14,6 +14,7 @@ from city.incident import Role
 from city.lighting import NightOfStreet
 from city.person import Caller
 from city.requests import LampCancelRequest, LampOrderRequest, NightRequest
+from city.scope import Scope
 from db import lamp_commands
 from db.pool import Connection
 
@@ -74,7 +75,9 @@ def list_command(settings: Settings, state: str | None, as_json: bool) -> None:
     """The newest orders with how many lamps stand how."""
     with transaction(settings) as conn:
         district = district_of(conn, settings)
-        rows = lamp_commands.list_orders(conn, district, below=None, limit=LISTED, state=state)
+        rows = lamp_commands.list_orders(
+            conn, Scope(district), below=None, limit=LISTED, state=state
+        )
     if as_json:
         print_json([{name: _plain(value) for name, value in row.items()} for row in rows])
         return

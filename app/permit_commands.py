@@ -20,6 +20,7 @@ from city.errors import InvalidInput
 from city.incident import Role
 from city.permit import NewPermit, read_place
 from city.person import Caller
+from city.scope import Scope
 from db import permits
 from db.permits import PermitRow
 from db.pool import Connection
@@ -66,7 +67,10 @@ def permit_list(settings: Settings, everything: bool, json_: bool) -> None:
     now = datetime.now(UTC)
     with transaction(settings) as conn:
         found = permits.list_permits(
-            conn, district_of(conn, settings), open_at=None if everything else now, limit=1000
+            conn,
+            Scope(district_of(conn, settings)),
+            open_at=None if everything else now,
+            limit=1000,
         )
     if json_:
         print_json([asdict(row) for row in found])

@@ -18,6 +18,7 @@ from city.incident import Role
 from city.person import Caller
 from city.place import LonLat
 from city.requests import DrawRequest
+from city.scope import Scope
 from db.pool import Connection
 from dispatch import steps as dispatch_steps
 from registers import steps as registers
@@ -45,7 +46,7 @@ def list_command(settings: Settings) -> None:
     with transaction(settings) as conn:
         district = district_of(conn, settings)
         for code, register in registers.list_registers(conn, district).items():
-            found = registers.coverage_of(conn, district, register, now)
+            found = registers.coverage_of(conn, Scope(district), register, now)
             counts = f"{found.inspected} of {found.entries} inspected, {found.overdue} overdue"
             click.echo(f"{code:<24}{counts:<40}{register.name_zh} {register.name_en}")
 

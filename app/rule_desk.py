@@ -39,6 +39,7 @@ from db.events import append_events, list_events
 from db.pool import Connection
 from db.rule_history import ListedRule, RuleVersion
 from db.rule_trials import TrialRow
+from db.scopes import refuse_not_whole
 
 EDITORS = frozenset({Role.ADMIN, Role.GAS_ENGINEER})
 LATELY = timedelta(days=30)
@@ -73,7 +74,7 @@ def show_rule(conn: Connection, caller: Caller, code: str, now: datetime) -> Rul
             "at": newest.at, "actor": newest.actor, "why": newest.why or "",
         },
         beside=sorted(beside),
-        may_change=caller.role in EDITORS,
+        may_change=caller.role in EDITORS and caller.within is None,
     )  # fmt: skip
 
 
@@ -209,6 +210,7 @@ def _with_reason(event: NewEvent, why: str) -> NewEvent:
 def _need_editor(caller: Caller) -> None:
     if caller.role not in EDITORS:
         raise Forbidden(f"role {caller.role.value} may not do this")
+    refuse_not_whole(caller.scope, "a rule")
 
 
 def _find(conn: Connection, caller: Caller, trial_id: int) -> TrialRow:

@@ -225,5 +225,6 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("stuck values", 900, alert_steps.look_for_stuck_values),
     ("lamp commands", 1, lighting_steps.tick_commands),
     ("lamp programmes", 5, lighting_steps.tick_programmes),
+    ("new lamps", 60, lighting_steps.tick_new_lamps),
     ("lit rate", 300, lighting_steps.tick_nights),
 )

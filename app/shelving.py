@@ -20,6 +20,7 @@ from city.stale_version import is_stale_version
 from db import alarms, users
 from db.events import append_events, list_events
 from db.pool import Connection
+from db.scopes import is_alarm_inside
 from people import approvals as steps
 from people.approvals import ApprovalKind
 
@@ -51,7 +52,9 @@ def shelve(
     others = [
         user.name
         for user in users.list_users(conn, caller.district)
-        if user.role in DECIDERS and user.name != caller.name
+        if user.role in DECIDERS
+        and user.name != caller.name
+        and is_alarm_inside(conn, users.caller_of(conn, user).scope, alarm.id)
     ]
     if not others:
         takes = " or ".join(role.value for role in DECIDERS)

@@ -12,22 +12,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import stack
-from alerts import steps as alert_steps
-from app import demo_past, first_run
 from app.children import Child, stop_all
-from app.demo_city import found_demo
-from app.demo_people import DEMO_USERS, LOGINS_FILE, demo_logins
-from app.demo_plan import plan_past, was_removed
-from app.settings import ENDPOINTS_FILE, create_secret
+from app.demo_plan import DEMO_USERS, LOGINS_FILE, planned_start, was_removed
+from app.settings import DEMO_DISTRICT, ENDPOINTS_FILE, create_secret
 from city.errors import Unavailable
-from db import feeds, seeds
+from db import districts, rules
 from db.migrate import migrate
 from db.pool import connect
-from wire.feeds import shipped_feeds
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +54,13 @@ def up(
     with ExitStack() as opened:
         endpoints = opened.enter_context(stack.running(data_dir, progress=say))
         say("preparing the database")
-        demo = prepare_database(endpoints.postgres, demo=demo, demo_days=demo_days)
-        logins = demo_logins(endpoints.postgres, data_dir) if demo else {}
-        if demo:
-            demo_past.play_past(endpoints.postgres, datetime.now(UTC), say)
+        url = endpoints.postgres
+        logins: Mapping[str, str] = {}
+        early = is_prepared(url, data_dir, demo=demo)
+        if early:
+            demo = is_demo(url, demo)
+        else:
+            demo, logins = prepare(url, data_dir, demo, demo_days, say)
         listener = opened.enter_context(open_web_port(data_dir, http_port))
         port = listener.getsockname()[1]
         environ = child_environ(endpoints, data_dir, listener)
@@ -72,11 +70,15 @@ def up(
         try:
             for child in children:
                 child.start()
+            if early:
+                # Most of a start is loading libraries: theirs and ours at the same time.
+                _, logins = prepare(url, data_dir, demo, demo_days, say)
             address = f"http://127.0.0.1:{port}"
             wait_until_ready(address, children, stop)
             write_endpoints(data_dir, endpoints, address)
             announce(say, address, endpoints, logins, data_dir)
-            invite(say, address, endpoints.postgres)
+            if text := import_module("app.prepare").invite(url, address):
+                say(text)
             while not stop.wait(WATCH_EVERY_S):
                 for child in children:
                     child.watch()
@@ -98,22 +100,45 @@ def revive(services: stack.Services) -> None:
 
 
 def prepare_database(url: str, *, demo: bool | None, demo_days: int = 0) -> bool:
-    """Schema, reference rows, default rules and, for a demo, the district, which in an empty
-    database is as old as the past that it is to get. Safe to repeat. Answers whether there is a
-    demo; None: unless it was removed."""
-    migrate(url)
-    today = now = datetime.now(UTC)
-    with connect(url, application="gridwarden seed") as conn:
-        demo = not was_removed(conn) if demo is None else demo
-        if demo:
-            now = plan_past(conn, demo_days, now)
-        seeds.seed_reference(conn, now)
-        feeds.seed_feeds(conn, shipped_feeds())
-        if demo:
-            found_demo(conn, now, today)
-        alert_steps.apply_rules(conn, "system", alert_steps.default_rules(), now)
-        conn.commit()
-    return demo
+    """`app.prepare`, whose libraries are loaded when it is wanted."""
+    done: bool = import_module("app.prepare").prepare_database(url, demo=demo, demo_days=demo_days)
+    return done
+
+
+def prepare(
+    url: str, data_dir: Path, demo: bool | None, demo_days: int, say: Say
+) -> tuple[bool, Mapping[str, str]]:
+    """Everything that a start puts into the database, safe to repeat: whether there is a demo, and
+    the passwords of its people."""
+    demo = prepare_database(url, demo=demo, demo_days=demo_days)
+    logins: Mapping[str, str] = {}
+    if demo:
+        logins = import_module("app.prepare").make_demo(url, data_dir, say)
+    return demo, logins
+
+
+def is_demo(url: str, demo: bool | None) -> bool:
+    """Whether there is to be a demonstration; None: unless it was removed."""
+    if demo is not None:
+        return demo
+    with connect(url, application="gridwarden up") as conn:
+        return not was_removed(conn)
+
+
+def is_prepared(url: str, data_dir: Path, *, demo: bool | None) -> bool:
+    """Whether an earlier start has made everything that processes need: they may start while it is
+    looked through once more. The newest schema is there, or this puts it there."""
+    if migrate(url):
+        return False
+    wanted = is_demo(url, demo)
+    with connect(url, application="gridwarden up") as conn:
+        has_demo = districts.find_district(conn, DEMO_DISTRICT) is not None
+        begun = planned_start(conn) is not None
+        return (
+            rules.is_any(conn)
+            and not begun
+            and (not wanted or (has_demo and (data_dir / LOGINS_FILE).exists()))
+        )
 
 
 def open_web_port(data_dir: Path, wanted: int | None) -> socket.socket:
@@ -211,12 +236,3 @@ def announce(
         if name in logins:
             say(f"  {name:<12}{logins[name]:<16}{role.value}")
     say("Ctrl-C stops everything.")
-
-
-def invite(say: Say, address: str, url: str) -> None:
-    """Where nobody can sign in yet: the address that founds the city, with a code for one use."""
-    with connect(url, application="gridwarden up") as conn:
-        text = first_run.invitation(conn, address, "up", datetime.now(UTC), keep_code=False)
-        conn.commit()
-    if text:
-        say(text)

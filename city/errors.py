@@ -26,7 +26,8 @@ class InvalidInput(GridwardenError):
         code: str = "",
         facts: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(f"{field}: {problem} (got {shown(value)})")
+        got = "" if value is None else f" (got {shown(value)})"
+        super().__init__(f"{field}: {problem}{got}")
         self.field = field
         self.value = value
         self.problem = problem

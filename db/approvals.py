@@ -9,7 +9,32 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from city.approval import Approval, ApprovalState, CaseRequest, NewApproval
+from city.lighting import LIGHT
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
+
+# What a request is about lies within: its case, its alarm, or every lamp of its order. Rules and
+# rosters are the district's.
+_LAMP_OF = """
+    SELECT FROM device d
+    WHERE d.kind = %(light)s AND d.district = approval.district AND d.retired_at IS NULL
+      AND d.out_of_service_since IS NULL
+      AND CASE approval.change ->> 'target'
+          WHEN 'street' THEN d.street = approval.change ->> 'code'
+          WHEN 'cabinet' THEN d.attributes ->> 'cabinet' = approval.change ->> 'code'
+          WHEN 'lamp' THEN d.code = approval.change ->> 'code'
+          WHEN 'lamps' THEN approval.change -> 'lamps' ? d.code ELSE false END
+"""
+_INSIDE = f"""
+    (%(within)s::text[] IS NULL
+     OR EXISTS (SELECT FROM incident i
+                WHERE i.id = (approval.change ->> 'incident')::bigint AND {inside("i")})
+     OR EXISTS (SELECT FROM alarm a LEFT JOIN device ON device.id = a.device_id
+                WHERE a.id = (approval.change ->> 'alarm')::bigint
+                  AND {inside("device", cell="coalesce(a.unit_grid, device.unit_grid)")})
+     OR EXISTS ({_LAMP_OF}) AND NOT EXISTS ({_LAMP_OF} AND NOT {inside("d")}))
+"""
 
 
 def insert_approval(
@@ -70,6 +95,15 @@ def lock_approval(conn: Connection, district: str, number: int) -> Approval | No
         ).fetchone()
 
 
+def is_inside(conn: Connection, scope: Scope, number: int) -> bool:
+    """Whether what a request of the district is about lies within."""
+    row = conn.execute(
+        f"SELECT {_INSIDE} FROM approval WHERE id = %(id)s",
+        {"id": number, "within": scope.codes, "light": LIGHT},
+    ).fetchone()
+    return row == (True,)
+
+
 def lock_kind(conn: Connection, kind: str) -> None:
     """Nobody else asks for, or decides, one of this kind until the commit."""
     conn.execute("SELECT pg_advisory_xact_lock(hashtext('approval'), hashtext(%s))", (kind,))
@@ -101,18 +135,19 @@ def list_approvals(
     limit: int,
     kinds: Sequence[str] | None = None,
     or_asked_by: str = "",
+    within: Sequence[str] | None = None,
 ) -> list[Approval]:
     """Requests of a district, newest first, with numbers below `below`; `kinds`: of these alone,
-    and those that `or_asked_by` asked for."""
+    `within`: about what lies in these divisions alone; and those that `or_asked_by` asked for."""
     with conn.cursor(row_factory=class_row(Approval)) as cursor:
         return cursor.execute(
-            """
+            f"""
             SELECT id, district, kind, what, change, before, shown, digest, asked_by, asked_at,
                    why, expires_at, state, decided_by, decided_at, decided_why
             FROM approval
             WHERE district = %(district)s AND (%(below)s::bigint IS NULL OR id < %(below)s)
-              AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s)
-                   OR asked_by = %(asked_by)s)
+              AND (asked_by = %(asked_by)s
+                   OR (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s)) AND {_INSIDE})
             ORDER BY id DESC LIMIT %(limit)s
             """,
             {
@@ -121,6 +156,8 @@ def list_approvals(
                 "limit": limit,
                 "kinds": None if kinds is None else list(kinds),
                 "asked_by": or_asked_by,
+                "within": within,
+                "light": LIGHT,
             },
         ).fetchall()
 

@@ -13,6 +13,7 @@ from city.event import Event, NewEvent
 from city.hash_chain import GENESIS, chain_hash
 from db.event_rows import are_waiting, give_rows, take_rows
 from db.pool import Connection
+from db.scopes import cell_at, inside
 
 # Rows fetched at a time when the whole chain is recomputed.
 VERIFY_PAGE = 1_000
@@ -85,6 +86,27 @@ def _append(conn: Connection, events: Sequence[NewEvent], now: datetime) -> list
     return appended
 
 
+_NUMBER = "substr(subject, strpos(subject, ':') + 1)"
+_ENTRY_INSIDE = f"lies_within({cell_at('e')}, NULL, NULL, %(within)s)"
+_ALARM_INSIDE = inside("device", cell="coalesce(a.unit_grid, device.unit_grid)")
+# The matter of an event that lies in divisions. All else is the district's: rules, people, orders.
+_INSIDE = f"""
+    CASE
+    WHEN subject ~ '^incident:[0-9]{{1,18}}$' THEN EXISTS (
+        SELECT FROM incident i WHERE i.id = {_NUMBER}::bigint AND {inside("i")})
+    WHEN subject ~ '^alarm:[0-9]{{1,18}}$' THEN EXISTS (
+        SELECT FROM alarm a LEFT JOIN device ON device.id = a.device_id
+        WHERE a.id = {_NUMBER}::bigint AND {_ALARM_INSIDE})
+    WHEN subject ~ '^register_entry:[0-9]{{1,18}}$' THEN EXISTS (
+        SELECT FROM register_entry e WHERE e.id = {_NUMBER}::bigint AND {_ENTRY_INSIDE})
+    WHEN subject ~ '^(device|video):' THEN EXISTS (
+        SELECT FROM device d
+        WHERE d.code = split_part({_NUMBER}, '/', 1) AND d.district = event.district
+          AND {inside("d")})
+    ELSE false END
+"""
+
+
 def list_events(
     conn: Connection,
     *,
@@ -95,11 +117,13 @@ def list_events(
     kind: str | None = None,
     since: datetime | None = None,
     with_rows: bool = False,
+    within: Sequence[str] | None = None,
 ) -> list[Event]:
-    """Events with a sequence number above `after`, oldest first; `since`: not before this time."""
+    """Events with a sequence number above `after`, oldest first; `since`: not before this time;
+    `within`: about matters in these divisions alone."""
     with conn.cursor(row_factory=class_row(Event)) as cursor:
         return cursor.execute(
-            """
+            f"""
             SELECT seq, at, district, kind, subject, actor, payload, prev_hash, hash,
                    CASE WHEN %(with_rows)s THEN rows::text END AS rows
             FROM event
@@ -108,12 +132,14 @@ def list_events(
               AND (%(district)s::text IS NULL OR district = %(district)s)
               AND (%(kind)s::text IS NULL OR kind = %(kind)s)
               AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
+              AND (%(within)s::text[] IS NULL OR {_INSIDE})
             ORDER BY seq
             LIMIT %(limit)s
             """,
             {
                 "after": after, "subject": subject, "district": district, "kind": kind,
                 "since": since, "limit": limit, "with_rows": with_rows,
+                "within": None if within is None else list(within),
             },
         ).fetchall()  # fmt: skip
 

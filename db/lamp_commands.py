@@ -21,10 +21,16 @@ from city.lighting import (
 )
 from city.place import LonLat
 from city.reading import METRICS
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
 
 # As they are counted.
 STATES = tuple(state.value for state in CommandState)
+_LAMP_INSIDE = f"""
+    (%(within)s::text[] IS NULL
+     OR EXISTS (SELECT FROM device d WHERE d.id = c.device_id AND {inside("d")}))
+"""
 _LAMP_ON, _DIM = METRICS["lamp_on"].id, METRICS["dim_pct"].id
 
 
@@ -354,7 +360,7 @@ def forget_steps(conn: Connection, before: datetime) -> int:
 
 def list_orders(
     conn: Connection,
-    district: str,
+    scope: Scope,
     *,
     below: int | None,
     limit: int,
@@ -362,36 +368,41 @@ def list_orders(
     order_id: int | None = None,
 ) -> list[dict[str, Any]]:
     """Orders, newest first, with how many of their commands stand how. `state`: only those that
-    have a command in it; `open` and `lost` are several."""
+    have a command in it; `open` and `lost` are several. Within divisions: those with a lamp there,
+    and these lamps alone."""
     states = {"open": ["queued", "sent"], "lost": ["failed", "timed_out"]}.get(
         state or "", [state or ""]
     )
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
-            """
+            f"""
             SELECT o.id, o.target_kind AS target, o.target AS code, v.name AS target_name, o.level,
-                   o.until, o.programme, o.step_at, o.actor, o.why, o.lamps, o.ordered_at,
+                   o.until, o.programme, o.step_at, o.actor, o.why,
+                   CASE WHEN %(within)s::text[] IS NULL THEN o.lamps ELSE n.lamps END AS lamps,
+                   o.ordered_at,
                    n.queued, n.sent, n.acknowledged, n.failed, n.timed_out, n.cancelled
             FROM lamp_order o
             LEFT JOIN division v ON o.target_kind = 'street' AND v.code = o.target
             CROSS JOIN LATERAL (
-                SELECT count(*) FILTER (WHERE state = 'queued') AS queued,
+                SELECT count(*) AS lamps, count(*) FILTER (WHERE state = 'queued') AS queued,
                        count(*) FILTER (WHERE state = 'sent') AS sent,
                        count(*) FILTER (WHERE state = 'acknowledged') AS acknowledged,
                        count(*) FILTER (WHERE state = 'failed') AS failed,
                        count(*) FILTER (WHERE state = 'timed_out') AS timed_out,
                        count(*) FILTER (WHERE state = 'cancelled') AS cancelled
-                FROM lamp_command c WHERE c.order_id = o.id) n
+                FROM lamp_command c WHERE c.order_id = o.id AND {_LAMP_INSIDE}) n
             WHERE o.district = %(district)s
               AND (%(below)s::bigint IS NULL OR o.id < %(below)s)
               AND (%(order)s::bigint IS NULL OR o.id = %(order)s)
+              AND (%(within)s::text[] IS NULL OR n.lamps > 0)
               AND (%(state)s::text IS NULL OR EXISTS (
                   SELECT FROM lamp_command c
-                  WHERE c.order_id = o.id AND c.state = ANY(%(states)s)))
+                  WHERE c.order_id = o.id AND c.state = ANY(%(states)s) AND {_LAMP_INSIDE}))
             ORDER BY o.id DESC LIMIT %(limit)s
             """,
             {
-                "district": district,
+                "district": scope.district,
+                "within": scope.codes,
                 "below": below,
                 "order": order_id,
                 "state": state,
@@ -402,22 +413,25 @@ def list_orders(
 
 
 def list_commands(
-    conn: Connection, district: str, order_id: int, limit: int
+    conn: Connection, scope: Scope, order_id: int, limit: int
 ) -> list[dict[str, Any]]:
     """The commands of an order, those that went wrong first."""
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
-            """
+            f"""
             SELECT c.id, d.code AS device, c.level, c.state, c.attempts, c.queued_at, c.sent_at,
                    c.ended_at, c.due_at, c.code, c.fact, c.detail
             FROM lamp_command c JOIN device d ON d.id = c.device_id
-            WHERE c.order_id = %s AND c.district = %s
+            WHERE c.order_id = %(order)s AND c.district = %(district)s AND {inside("d")}
             ORDER BY array_position(ARRAY['failed', 'timed_out', 'sent', 'queued', 'cancelled',
                                           'acknowledged'], c.state), d.code
-            LIMIT %s
+            LIMIT %(limit)s
             """,
-            (order_id, district, limit),
-        ).fetchall()
+            {
+                "order": order_id, "district": scope.district, "within": scope.codes,
+                "limit": limit,
+            },
+        ).fetchall()  # fmt: skip
 
 
 def middle_of(lamps: Sequence[TargetLamp]) -> LonLat:

@@ -13,6 +13,7 @@ from city.lamp_programme import parse_programme
 from city.lighting import LIGHT, FollowingLamp
 from db import calendars
 from db.pool import Connection
+from db.scopes import inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +121,32 @@ def insert_programme(conn: Connection, district: str, row: ProgrammeRow) -> None
 # Who follows which
 
 
-def list_assignments(conn: Connection, district: str) -> list[AssignmentRow]:
+def list_assignments(
+    conn: Connection, district: str, within: Sequence[str] | None = None
+) -> list[AssignmentRow]:
+    """`within` divisions: those of the whole district, and those that a lamp there has."""
     with conn.cursor(row_factory=class_row(AssignmentRow)) as cursor:
         return cursor.execute(
-            """
+            f"""
             SELECT a.target_kind, a.target, v.name AS target_name, a.programme, a.actor,
                    a.assigned_at, s.step_at
             FROM lamp_assignment a
             LEFT JOIN lamp_step_due s USING (district, target_kind, target)
             LEFT JOIN division v ON a.target_kind = 'street' AND v.code = a.target
-            WHERE a.district = %s
+            WHERE a.district = %(district)s
+              AND (%(within)s::text[] IS NULL OR a.target_kind = 'district' OR EXISTS (
+                  SELECT FROM device d
+                  WHERE d.kind = %(kind)s AND d.district = a.district AND {inside("d")}
+                    AND a.target = CASE a.target_kind WHEN 'street' THEN d.street
+                        WHEN 'lamp' THEN d.code ELSE d.attributes ->> 'cabinet' END))
             ORDER BY array_position(ARRAY['district', 'street', 'cabinet', 'lamp'], a.target_kind),
                      a.target
             """,
-            (district,),
-        ).fetchall()
+            {
+                "district": district, "kind": LIGHT,
+                "within": None if within is None else list(within),
+            },
+        ).fetchall()  # fmt: skip
 
 
 def put_assignment(
@@ -200,6 +212,24 @@ def claim_due_steps(conn: Connection, now: datetime, limit: int) -> list[DueStep
             FOR UPDATE SKIP LOCKED
             """,
             (now, limit),
+        ).fetchall()
+
+
+def list_unscheduled(conn: Connection, now: datetime) -> list[DueStep]:
+    """Assignments without a next step, locked: nobody else has them."""
+    with conn.cursor(row_factory=class_row(DueStep)) as cursor:
+        return cursor.execute(
+            """
+            SELECT a.district, a.target_kind, a.target, %s::timestamptz AS step_at
+            FROM lamp_assignment a
+            WHERE NOT EXISTS (
+                SELECT FROM lamp_step_due s
+                WHERE s.district = a.district AND s.target_kind = a.target_kind
+                  AND s.target = a.target)
+            ORDER BY a.district, a.target_kind, a.target
+            FOR UPDATE SKIP LOCKED
+            """,
+            (now,),
         ).fetchall()
 
 

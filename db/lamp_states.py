@@ -10,7 +10,9 @@ from psycopg.rows import class_row
 
 from city.lighting import LIGHT, NightOfStreet
 from city.reading import METRICS
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
 
 _IDS = {name: METRICS[name].id for name in ("lamp_on", "power_w", "dim_pct")}
 
@@ -47,10 +49,10 @@ class SaidInSlot:
     value: float
 
 
-def list_lamps_now(conn: Connection, district: str) -> list[LampNow]:
+def list_lamps_now(conn: Connection, scope: Scope) -> list[LampNow]:
     with conn.cursor(row_factory=class_row(LampNow)) as cursor:
         return cursor.execute(
-            """
+            f"""
             SELECT d.id, d.code, coalesce(d.attributes ->> 'cabinet', '') AS cabinet,
                    coalesce(d.street, '') AS street, coalesce(v.name, '') AS street_name,
                    d.lon, d.lat, d.report_interval_s,
@@ -68,11 +70,11 @@ def list_lamps_now(conn: Connection, district: str) -> list[LampNow]:
             LEFT JOIN device_latest dim
                    ON dim.device_id = d.id AND dim.metric_id = %(dim_pct)s
             LEFT JOIN lamp_command c ON c.device_id = d.id AND c.state IN ('queued', 'sent')
-            WHERE d.kind = %(kind)s AND d.district = %(district)s
+            WHERE d.kind = %(kind)s AND d.district = %(district)s AND {inside("d")}
               AND d.out_of_service_since IS NULL AND d.retired_at IS NULL
             ORDER BY d.code
             """,
-            {"kind": LIGHT, "district": district, **_IDS},
+            {"kind": LIGHT, "district": scope.district, "within": scope.codes, **_IDS},
         ).fetchall()
 
 
@@ -179,19 +181,23 @@ def save_night(
         )  # fmt: skip
 
 
-def list_nights(conn: Connection, district: str, first: date, last: date) -> list[NightOfStreet]:
-    """The nights of these dates, street by street, newest first."""
+def list_nights(conn: Connection, scope: Scope, first: date, last: date) -> list[NightOfStreet]:
+    """The nights of these dates, street by street, newest first; whoever is bounded to less than
+    a street has none."""
     with conn.cursor(row_factory=class_row(NightOfStreet)) as cursor:
         return cursor.execute(
             """
             SELECT n.night, n.street, coalesce(v.name, '') AS name, n.lamps, n.due, n.lit, n.dark,
                    n.unknown, n.hours_due, n.hours_lost, n.hours_unknown
             FROM lit_night n LEFT JOIN division v ON v.code = n.street
-            WHERE n.district = %s AND n.night BETWEEN %s AND %s
+            WHERE n.district = %(district)s AND n.night BETWEEN %(first)s AND %(last)s
+              AND (%(within)s::text[] IS NULL OR n.street = ANY(%(within)s))
             ORDER BY n.night DESC, n.street
             """,
-            (district, first, last),
-        ).fetchall()
+            {
+                "district": scope.district, "within": scope.codes, "first": first, "last": last,
+            },
+        ).fetchall()  # fmt: skip
 
 
 def list_computed(conn: Connection, district: str, since: date) -> set[date]:

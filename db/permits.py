@@ -12,7 +12,9 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from city.permit import GRACE, Candidate, NewPermit, Noted, Span
+from city.scope import Scope
 from db.pool import Connection
+from db.scopes import inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,13 @@ _COLUMNS = """
                   'first_at', n.first_at, 'last_at', n.last_at) ORDER BY n.first_at)
               FROM work_permit_note n JOIN device d ON d.id = n.device_id
               WHERE n.permit_id = p.id), '[]') AS noted
+"""
+
+
+_INSIDE = f"""
+    (%(within)s::text[] IS NULL
+     OR EXISTS (SELECT FROM work_permit_device w JOIN device d ON d.id = w.device_id
+                WHERE w.permit_id = p.id AND {inside("d")}))
 """
 
 
@@ -125,19 +134,20 @@ def find_permit(
 
 def list_permits(
     conn: Connection,
-    district: str,
+    scope: Scope,
     *,
     open_at: datetime | None = None,
     device: str | None = None,
     below: int | None = None,
     limit: int = 100,
 ) -> list[PermitRow]:
-    """Newest first. `open_at`: those that are not over then; `device`: those about it."""
+    """Newest first. `open_at`: those that are not over then; `device`: those about it; within
+    divisions: those about a device there, whole."""
     with conn.cursor(row_factory=class_row(PermitRow)) as cursor:
         return cursor.execute(
             f"""
             SELECT {_COLUMNS} FROM work_permit p
-            WHERE p.district = %(district)s
+            WHERE p.district = %(district)s AND {_INSIDE}
               AND (%(below)s::bigint IS NULL OR p.id < %(below)s)
               AND (%(open_at)s::timestamptz IS NULL OR p.until_at > %(open_at)s)
               AND (%(device)s::text IS NULL OR EXISTS (
@@ -146,10 +156,19 @@ def list_permits(
             ORDER BY p.id DESC LIMIT %(limit)s
             """,
             {
-                "district": district, "open_at": open_at, "device": device, "below": below,
-                "limit": limit,
+                "district": scope.district, "within": scope.codes, "open_at": open_at,
+                "device": device, "below": below, "limit": limit,
             },
         ).fetchall()  # fmt: skip
+
+
+def is_inside(conn: Connection, scope: Scope, permit_id: int) -> bool:
+    """Whether a permit of the district is about a device within."""
+    row = conn.execute(
+        f"SELECT {_INSIDE} FROM work_permit p WHERE p.id = %(id)s",
+        {"id": permit_id, "within": scope.codes},
+    ).fetchone()
+    return row == (True,)
 
 
 def end_permit(conn: Connection, permit_id: int, by: str, why: str, now: datetime) -> None:

@@ -13,10 +13,17 @@ from psycopg.rows import class_row
 
 from city.errors import NotFound
 from city.register import Coverage, RegisterEntry, StoredEntry
+from city.scope import Scope
 from db.pool import Connection
 from db.row_columns import select_list
+from db.scopes import cell_at
 
 COLUMNS = select_list(StoredEntry, "register_entry")
+# An entry lies where its place is; one without a place is the district's.
+_INSIDE = f"""
+    (%(within)s::text[] IS NULL
+     OR lies_within({cell_at("register_entry")}, NULL, NULL, %(within)s))
+"""
 # Rows of one statement.
 CHUNK = 5_000
 # After every date: entries without one come last.
@@ -67,17 +74,21 @@ def list_entries(conn: Connection, district: str, register: str) -> list[Registe
 
 
 def list_labels(
-    conn: Connection, district: str, register: str, after: str, limit: int
+    conn: Connection, scope: Scope, register: str, after: str, limit: int
 ) -> list[tuple[str, str]]:
     """Code and short code of entries after a code, in the order of their codes."""
     return conn.execute(
-        """
+        f"""
         SELECT code, short FROM register_entry
-        WHERE district = %s AND register = %s AND retired_at IS NULL AND code > %s
-        ORDER BY code LIMIT %s
+        WHERE district = %(district)s AND register = %(register)s AND retired_at IS NULL
+          AND code > %(after)s AND {_INSIDE}
+        ORDER BY code LIMIT %(limit)s
         """,
-        (district, register, after, limit),
-    ).fetchall()
+        {
+            "district": scope.district, "within": scope.codes, "register": register,
+            "after": after, "limit": limit,
+        },
+    ).fetchall()  # fmt: skip
 
 
 def mark_demo(conn: Connection, district: str, register: str, today: date, every_days: int) -> None:
@@ -242,9 +253,24 @@ def find_by_code(conn: Connection, district: str, register: str, code: str) -> S
     return found
 
 
+def is_inside(conn: Connection, scope: Scope, entry_id: int) -> bool:
+    """Whether an entry of the district lies within."""
+    row = conn.execute(
+        f"SELECT {_INSIDE} FROM register_entry WHERE id = %(id)s",
+        {"id": entry_id, "within": scope.codes},
+    ).fetchone()
+    return row == (True,)
+
+
+def refuse_outside(conn: Connection, scope: Scope, entry: StoredEntry) -> None:
+    """Raises `Forbidden` naming the entry, where it lies outside."""
+    if not is_inside(conn, scope, entry.id):
+        raise scope.refusal("entry", entry.code)
+
+
 def page_entries(
     conn: Connection,
-    district: str,
+    scope: Scope,
     register: str,
     *,
     words: Sequence[str] = (),
@@ -261,6 +287,7 @@ def page_entries(
             f"""
             SELECT {COLUMNS} FROM register_entry
             WHERE district = %(district)s AND register = %(register)s AND retired_at IS NULL
+              AND {_INSIDE}
               AND (%(state)s::text IS NULL OR state = %(state)s)
               AND (%(due_until)s::date IS NULL OR due_on <= %(due_until)s)
               AND (%(after_due)s::date IS NULL
@@ -274,8 +301,9 @@ def page_entries(
             LIMIT %(limit)s
             """,
             {
-                "district": district, "register": register, "state": state,
-                "due_until": due_until, "never": NEVER, "words": [w.lower() for w in words],
+                "district": scope.district, "within": scope.codes, "register": register,
+                "state": state, "due_until": due_until, "never": NEVER,
+                "words": [w.lower() for w in words],
                 "with_personal": with_personal, "limit": limit,
                 "after_due": after[0] if after else None, "after_code": after[1] if after else "",
             },
@@ -284,7 +312,7 @@ def page_entries(
 
 def count_coverage(
     conn: Connection,
-    district: str,
+    scope: Scope,
     register: str,
     states: Sequence[str],
     since: date | None,
@@ -293,7 +321,7 @@ def count_coverage(
     """Counts of the entries in these states; inspected `since` a day, or ever."""
     with conn.cursor(row_factory=class_row(Coverage)) as cursor:
         found = cursor.execute(
-            """
+            f"""
             SELECT count(*) AS entries,
                    count(*) FILTER (
                        WHERE inspected_on >= coalesce(%(since)s::date, inspected_on)
@@ -303,11 +331,11 @@ def count_coverage(
                    count(*) FILTER (WHERE due_on < %(today)s) AS overdue
             FROM register_entry
             WHERE district = %(district)s AND register = %(register)s AND retired_at IS NULL
-              AND state = ANY(%(states)s)
+              AND state = ANY(%(states)s) AND {_INSIDE}
             """,
             {
-                "district": district, "register": register, "states": list(states),
-                "since": since, "today": today,
+                "district": scope.district, "within": scope.codes, "register": register,
+                "states": list(states), "since": since, "today": today,
             },
         ).fetchone()  # fmt: skip
     assert found is not None, "an aggregate has one row"

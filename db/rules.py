@@ -35,6 +35,12 @@ def default_texts() -> dict[str, str]:
     return {p.name: p.read_text(encoding="utf-8") for p in sorted(DEFAULTS.glob("*.toml"))}
 
 
+def is_any(conn: Connection) -> bool:
+    """Whether a rule was ever put in force: the last of what a new installation is given."""
+    row = conn.execute("SELECT EXISTS (SELECT FROM rule)").fetchone()
+    return row == (True,)
+
+
 def list_in_force(conn: Connection, now: datetime) -> list[RuleRow]:
     """Rules that judge readings at `now`."""
     with conn.cursor(row_factory=class_row(RuleRow)) as cursor:

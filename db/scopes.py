@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from city.errors import InvalidInput
+from city.errors import Forbidden, InvalidInput
 from city.incident import Incident
 from city.place import LonLat
 from city.scope import Scope, Within
@@ -16,6 +16,18 @@ def inside(row: str, *, cell: str = "") -> str:
     which is `Scope.codes`; `cell` is another expression for the cell it lies in."""
     place = f"{cell or f'{row}.unit_grid'}, {row}.community, {row}.street"
     return f"(%(within)s::text[] IS NULL OR lies_within({place}, %(within)s))"
+
+
+def cell_at(row: str) -> str:
+    """The cell in which a row with `district`, `lon` and `lat` lies, as `inside` takes it."""
+    return f"""(
+        SELECT g.code FROM unit_grid g
+        WHERE g.district = {row}.district
+          AND box(point(g.west, g.south), point(g.east, g.north))
+              @> box(point({row}.lon, {row}.lat), point({row}.lon, {row}.lat))
+          AND g.west <= {row}.lon AND g.east > {row}.lon
+          AND g.south <= {row}.lat AND g.north > {row}.lat
+        LIMIT 1)"""
 
 
 def read_within(conn: Connection, divisions: Sequence[str]) -> Within | None:
@@ -87,6 +99,45 @@ def refuse_place_outside(conn: Connection, scope: Scope, at: LonLat) -> None:
     ).fetchone()
     if not _lies_within(conn, scope, (row[0] if row else None, None, None)):
         raise scope.refusal("place", f"{at.lon:g}, {at.lat:g}")
+
+
+def is_alarm_inside(conn: Connection, scope: Scope, alarm_id: int) -> bool:
+    """Whether an alarm lies within, by its own cell, else by its device."""
+    row = conn.execute(
+        f"""
+        SELECT {inside("device", cell="coalesce(a.unit_grid, device.unit_grid)")}
+        FROM alarm a LEFT JOIN device ON device.id = a.device_id WHERE a.id = %(id)s
+        """,
+        {"id": alarm_id, "within": scope.codes},
+    ).fetchone()
+    return row == (True,)
+
+
+def find_device_outside(conn: Connection, scope: Scope, ids: Sequence[int]) -> str | None:
+    """The code of one of these devices that lies outside, the first; None: all lie within."""
+    if scope.within is None:
+        return None
+    row = conn.execute(
+        f"""
+        SELECT code FROM device d
+        WHERE id = ANY(%(ids)s) AND NOT {inside("d")} ORDER BY code LIMIT 1
+        """,
+        {"ids": list(ids), "within": scope.codes},
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def refuse_devices_outside(conn: Connection, scope: Scope, ids: Sequence[int]) -> None:
+    """Raises `Forbidden` naming the first of these devices that lies outside."""
+    code = find_device_outside(conn, scope, ids)
+    if code is not None:
+        raise scope.refusal("device", code)
+
+
+def refuse_not_whole(scope: Scope, what: str) -> None:
+    """Raises `Forbidden` where somebody is bounded, and this is of the whole district."""
+    if scope.within is not None:
+        raise Forbidden(f"{what} is for people of the whole district, not of {scope.within}")
 
 
 def _lies_within(conn: Connection, scope: Scope, place: tuple[str | None, ...]) -> bool:

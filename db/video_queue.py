@@ -10,9 +10,11 @@ from typing import Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from city.scope import Scope
 from city.video import LookedEvent, Near
 from db.listings import SEEN_UNTIL
 from db.pool import Connection
+from db.scopes import inside
 
 # So many are judged in one transaction.
 LOOKED_MAX = 500
@@ -22,6 +24,10 @@ NEAR_MAX = 50
 RECENT_MAX = 20_000
 OVER = ("closed", "rejected", "cancelled", "merged")
 
+_CAMERA_INSIDE = f"""
+    (%(within)s::text[] IS NULL
+     OR EXISTS (SELECT FROM device d WHERE d.id = v.camera_id AND {inside("d")}))
+"""
 _LOOKED = f"""
     SELECT v.camera_id, d.code AS camera, v.event_id, v.type, v.phase, v.start_at,
            v.end_at, {SEEN_UNTIL} AS seen_until,
@@ -111,7 +117,7 @@ class Claim:
 
 def claim_events(
     conn: Connection,
-    district: str,
+    scope: Scope,
     reviewer: str,
     count: int,
     now: datetime,
@@ -129,10 +135,10 @@ def claim_events(
             WHERE v.district = %s AND c.until < %s AND c.verdict IS NULL
             FOR UPDATE OF c SKIP LOCKED)
         """,
-        (district, now),
+        (scope.district, now),
     )
     rows = conn.execute(
-        """
+        f"""
         WITH skipped AS (
             SELECT d.id AS camera_id, s.event_id
             FROM unnest(%(cameras)s::text[], %(events)s::text[]) AS s (camera, event_id)
@@ -141,6 +147,7 @@ def claim_events(
             SELECT v.camera_id, v.event_id, v.priority, v.start_at
             FROM video_event v
             WHERE v.district = %(district)s AND v.review = 'pending' AND v.standing = 'review'
+              AND {_CAMERA_INSIDE}
               AND NOT EXISTS (
                   SELECT FROM video_claim c
                   WHERE c.camera_id = v.camera_id AND c.event_id = v.event_id
@@ -166,7 +173,8 @@ def claim_events(
                  w.priority DESC, w.start_at
         """,
         {
-            "district": district, "reviewer": reviewer, "count": count, "until": until,
+            "district": scope.district, "within": scope.codes, "reviewer": reviewer,
+            "count": count, "until": until,
             "cameras": [camera for camera, _ in not_these],
             "events": [event for _, event in not_these],
         },
@@ -269,10 +277,10 @@ class Counts:
 
 
 def count_waiting(
-    conn: Connection, district: str, reviewer: str, now: datetime, held_since: datetime
+    conn: Connection, scope: Scope, reviewer: str, now: datetime, held_since: datetime
 ) -> Counts:
     row = conn.execute(
-        """
+        f"""
         SELECT count(*) FILTER (WHERE v.standing = 'review' AND c.verdict IS NULL),
                count(*) FILTER (WHERE v.standing IN ('stay', 'new')),
                count(*) FILTER (WHERE v.standing = 'review' AND c.reviewer <> %(reviewer)s
@@ -280,16 +288,23 @@ def count_waiting(
                min(v.start_at) FILTER (WHERE v.standing = 'review' AND c.verdict IS NULL)
         FROM video_event v LEFT JOIN video_claim c USING (camera_id, event_id)
         WHERE v.district = %(district)s AND v.review = 'pending' AND v.standing <> 'held'
+          AND {_CAMERA_INSIDE}
         """,
-        {"district": district, "reviewer": reviewer, "now": now},
+        {
+            "district": scope.district,
+            "within": scope.codes,
+            "reviewer": reviewer,
+            "now": now,
+        },
     ).fetchone()
     held = conn.execute(
-        """
-        SELECT held_why, count(*) FROM video_event
-        WHERE district = %s AND review = 'pending' AND standing = 'held' AND start_at >= %s
+        f"""
+        SELECT held_why, count(*) FROM video_event v
+        WHERE district = %(district)s AND review = 'pending' AND standing = 'held'
+          AND start_at >= %(since)s AND {_CAMERA_INSIDE}
         GROUP BY held_why
         """,
-        (district, held_since),
+        {"district": scope.district, "within": scope.codes, "since": held_since},
     ).fetchall()
     review, stay, others, oldest = row or (0, 0, 0, None)
     return Counts(review, stay, others, dict(held), oldest)
@@ -297,7 +312,7 @@ def count_waiting(
 
 def list_near(
     conn: Connection,
-    district: str,
+    scope: Scope,
     lon: float,
     lat: float,
     at: datetime,
@@ -313,16 +328,16 @@ def list_near(
     span_lon = span_lat * 2  # up to 60 degrees of latitude
     with conn.cursor(row_factory=class_row(Near)) as cursor:
         return cursor.execute(
-            """
+            f"""
             WITH near AS (
                 SELECT id, code, lon, lat FROM device
-                WHERE district = %(district)s AND kind = 'camera'
+                WHERE district = %(district)s AND kind = 'camera' AND {inside("device")}
                   AND lon BETWEEN %(west)s AND %(east)s AND lat BETWEEN %(south)s AND %(north)s
             )
             (SELECT 'incident:' || i.id AS subject, i.number, coalesce(d.code, '') AS camera,
                     i.opened_at AS start_at, i.lon, i.lat, true AS open
              FROM incident i LEFT JOIN device d ON d.id = i.device_id
-             WHERE i.district = %(district)s AND i.category = %(category)s
+             WHERE i.district = %(district)s AND i.category = %(category)s AND {inside("i")}
                AND i.state <> ALL(%(over)s)
                AND i.lon BETWEEN %(west)s AND %(east)s AND i.lat BETWEEN %(south)s AND %(north)s
                AND i.opened_at BETWEEN %(from)s AND %(to)s
@@ -340,7 +355,8 @@ def list_near(
              ORDER BY v.start_at DESC LIMIT %(limit)s)
             """,
             {
-                "district": district, "types": list(types), "category": category,
+                "district": scope.district, "within": scope.codes, "types": list(types),
+                "category": category,
                 "west": lon - span_lon, "east": lon + span_lon,
                 "south": lat - span_lat, "north": lat + span_lat,
                 "from": at - within, "to": at + within, "over": list(OVER),
@@ -350,12 +366,12 @@ def list_near(
 
 
 def count_verdicts(
-    conn: Connection, district: str, since: datetime, camera_ids: Sequence[int] | None = None
+    conn: Connection, scope: Scope, since: datetime, camera_ids: Sequence[int] | None = None
 ) -> list[tuple[str, str, str, str, str, int]]:
     """People's verdicts by camera, type, verdict and reason. What was merged into another event
     counts as that one does; what the installation filed by itself counts for nothing."""
     return conn.execute(
-        """
+        f"""
         SELECT d.code, d.name, v.type,
                coalesce(CASE WHEN v.review = 'merged' THEN nullif(t.review, 'pending') END,
                         v.review) AS verdict,
@@ -372,12 +388,12 @@ def count_verdicts(
             LIMIT 1
         ) AS t ON true
         WHERE v.district = %(district)s AND v.review <> 'pending' AND v.reviewed_by <> 'system'
-          AND v.reviewed_at >= %(since)s
+          AND v.reviewed_at >= %(since)s AND {inside("d")}
           AND (%(ids)s::int[] IS NULL OR v.camera_id = ANY(%(ids)s))
         GROUP BY 1, 2, 3, 4, 5
         """,
         {
-            "district": district, "since": since,
+            "district": scope.district, "within": scope.codes, "since": since,
             "ids": None if camera_ids is None else list(camera_ids),
         },
     ).fetchall()  # fmt: skip

@@ -36,7 +36,6 @@ from founding.ground import (
     above,
     and_above,
     cells_without_duty_grid,
-    city_above,
     default_duty_grids,
     ground_of,
     judge_duty_grids,
@@ -63,8 +62,10 @@ from founding.parts import (
     Shipped,
     SquadPart,
     StageLimit,
+    city_above,
 )
 from founding.pipes import PIPES
+from founding.programmes import judge_assignments
 from founding.raster import default_raster, make_cells, place_below
 from founding.registers import read_registers
 from founding.rosters import judge_rosters
@@ -143,6 +144,14 @@ def judge_draft(draft: Draft, shipped: Shipped, faults: list[Fault]) -> City | N
         run_cards=_run_cards(draft, [*shipped.categories, *categories], squads, faults),
         registers=registers,
         programmes=draft.programmes,
+        assignments=None
+        if draft.assignments is None
+        else judge_assignments(
+            draft.assignments,
+            draft.programmes,
+            [code for code, d in divisions.items() if d.level == STREET],
+            faults,
+        ),
     )
 
 

@@ -19,8 +19,8 @@ ADDED, CHANGED, RETIRED = "added", "changed", "retired"
 WHATS = (
     "district", "calendar", "division", "division_outline", "duty_grid", "unit_grid", "squad",
     "category", "stage_limit", "person", "roster", "certificate", "run_card", "rule", "feed",
-    "model", "pipe", "area", "video_limit", "lamp_programme", "channel", "escalation", "register",
-    "register_entry",
+    "model", "pipe", "area", "video_limit", "lamp_programme", "lamp_assignment", "channel",
+    "escalation", "register", "register_entry",
 )  # fmt: skip
 # What is not in the folder and stays all the same: people, rules and lighting programmes that were
 # added by others, the rules and limits that come with the product.
@@ -93,6 +93,7 @@ def tables_of(city: City) -> Tables:
             else {"run_card": {c: {"text": text} for c, text in city.run_cards.items()}}
         ),
         "lamp_programme": {c: {"text": text} for c, text in city.programmes.items()},
+        **_if_told("lamp_assignment", city.assignments),
         **_if_told("feed", city.feeds),
         **_if_told("model", city.models),
         **_if_told("pipe", city.pipes),

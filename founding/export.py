@@ -49,7 +49,7 @@ from founding.message_files import (
 from founding.own_models import write_models
 from founding.parts import City, RegisterPart, SquadPart
 from founding.pipes import PIPES, write_pipes
-from founding.programmes import programme_file
+from founding.programmes import ASSIGNED, ASSIGNED_COLUMNS, programme_file
 from founding.registers import data_file, definition_file
 from founding.rosters import entry_name
 from founding.run_cards import CERTIFICATES
@@ -120,6 +120,9 @@ def write_folder(city: City) -> dict[str, bytes]:
         files[f"rules/{code}.toml"] = text
     for code, text in city.programmes.items():
         files[programme_file(code)] = text
+    if city.assignments:
+        rows = ([a.target, a.code, a.programme] for a in city.assignments.values())
+        files[ASSIGNED] = csv_text(ASSIGNED_COLUMNS[0], rows)
     if city.feeds is not None:
         files[FEEDS] = write_feeds(city.feeds)
     files |= write_models(city.models or {})

@@ -34,6 +34,7 @@ from founding.message_files import (
 from founding.own_models import is_model_file, read_models
 from founding.parts import (
     COMMUNITY,
+    DISTRICT,
     OFFICIAL_DIGITS,
     Cell,
     Draft,
@@ -44,10 +45,11 @@ from founding.parts import (
     Person,
     RosterRow,
     SquadPart,
+    city_above,
 )
 from founding.pipes import PIPES, read_pipes
+from founding.programmes import ASSIGNED, ASSIGNED_COLUMNS, read_assignment, read_programmes
 from founding.programmes import FILE as PROGRAMME
-from founding.programmes import read_programmes
 from founding.registers import FILE as REGISTER
 from founding.run_cards import CERTIFICATES, is_card_file, read_cards
 from founding.sheets import Line, read_lines
@@ -61,6 +63,7 @@ RULE = re.compile(r"rules/[^/]+\.toml")
 KNOWN = (
     CITY_FILE, GRID_FILE, BOUNDARY, OUTLINES, DIVISIONS, DUTY_GRIDS, SQUADS, PEOPLE, ROSTER,
     CERTIFICATES, CATEGORIES, LIMITS, FEEDS, PIPES, AREAS, VIDEO, CHANNELS, ESCALATION,
+    ASSIGNED,
 )  # fmt: skip
 NEEDED = (CITY_FILE, BOUNDARY)
 # A file of another name with such an end was meant to be one of ours.
@@ -137,6 +140,9 @@ def read_folder(files: Mapping[str, bytes]) -> tuple[Draft, list[Fault]]:
         years=_years(files, faults),
         rules=_rules(files, faults),
         programmes=read_programmes(files, faults),
+        assignments=_table(files, ASSIGNED, read_assignment, ASSIGNED_COLUMNS, faults)
+        if ASSIGNED in files
+        else None,
         feeds=read_feeds(files[FEEDS], faults) if FEEDS in files else None,
         models=read_models(files, faults),
         pipes=read_pipes(files[PIPES], datums.of(PIPES), faults) if PIPES in files else None,
@@ -195,7 +201,9 @@ def _division(points: dict[str, LonLat], datum: Datum) -> Callable[[Line], Divis
         place = line.place(datum)
         if place is not None:
             points[code] = place
-        parent = line.digits("parent")
+        # The district lies in its city, which its code says.
+        said = level != DISTRICT or line.text("parent") or not code.isdigit()
+        parent = line.digits("parent") if said else city_above(code)
         return Division(code, level, line.text("name", needed=True), parent)
 
     return parse

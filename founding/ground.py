@@ -26,13 +26,6 @@ def and_above(divisions: Divisions, code: str) -> Iterator[str]:
         code = parent
 
 
-def city_above(district: str) -> str:
-    """Code of the city that a district lies in. 东莞, 中山 and 儋州 have no districts: they have
-    the code of their city and lie in the province."""
-    city = f"{district[:4]}00"
-    return city if city != district else f"{district[:2]}0000"
-
-
 def above(divisions: Divisions, code: str, level: str) -> str:
     """The division of a level in which another one lies; empty where there is none."""
     return next((c for c in and_above(divisions, code) if divisions[c].level == level), "")

@@ -228,6 +228,7 @@ class Draft:
     years: Mapping[int, Mapping[date, bool]] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)  # text by file
     programmes: Mapping[str, str] = field(default_factory=dict)  # TOML by code
+    assignments: tuple[Entry[LampAssignment], ...] | None = None
     feeds: tuple[Entry[Feed], ...] | None = None
     models: Mapping[str, ModelPart] | None = None
     pipes: tuple[Entry[PipeSection], ...] | None = None
@@ -247,12 +248,26 @@ class StageLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class LampAssignment:
+    """Lamps that follow a programme: of a street, a cabinet, one, or all of the district."""
+
+    target: str
+    code: str  # '' of the district
+    programme: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.target} {self.code}".strip()
+
+
+@dataclass(frozen=True, slots=True)
 class City:
     """A whole city, everything by its code. Versions of categories are 0: they belong to the
     database alone. `rules` are the texts of its own rules, `programmes` those of its lighting
     programmes, `rosters` the duties of the squads that have a roster, `outlines` geometries of
     divisions. Of rosters, certificates, run cards, feeds, models, pipes, outlines, areas, video
-    limits, channels and escalation None says that they stay as they are."""
+    limits, channels, escalation and `assignments` (which lamps follow what, by their name) None
+    says that they stay as they are."""
 
     district: District
     divisions: Mapping[str, Division]
@@ -277,6 +292,7 @@ class City:
     run_cards: Mapping[str, str] | None = None  # text by code
     registers: Mapping[str, RegisterPart] = field(default_factory=dict)
     programmes: Mapping[str, str] = field(default_factory=dict)
+    assignments: Mapping[str, LampAssignment] | None = None
 
     @property
     def communities(self) -> list[str]:
@@ -314,3 +330,10 @@ class Shipped:
     rule_faults: FindFaults = lambda text, file: ()
     video_types: Sequence[str] = ()
     registers: Mapping[str, Register] = field(default_factory=dict)
+
+
+def city_above(district: str) -> str:
+    """Code of the city that a district lies in. 东莞, 中山 and 儋州 have no districts: they have
+    the code of their city and lie in the province."""
+    city = f"{district[:4]}00"
+    return city if city != district else f"{district[:2]}0000"

@@ -37,6 +37,7 @@ from founding.parts import (
     City,
     District,
     DutyGrid,
+    LampAssignment,
     Person,
     RegisterPart,
     SquadPart,
@@ -216,6 +217,11 @@ def _city(conn: Connection, district: District, *, with_cells: bool = True) -> C
         certificates=certificates.list_by_person(conn, code),
         run_cards=run_cards.list_texts(conn, code),
         programmes={p.code: p.source for p in lamp_programmes.list_programmes(conn, code)},
+        assignments={
+            each.name: each
+            for row in lamp_programmes.list_assignments(conn, code)
+            for each in [LampAssignment(row.target_kind, row.target, row.programme)]
+        },
     )
 
 

@@ -48,7 +48,7 @@ from founding.compare import (
 from founding.field_steps import write_field
 from founding.ground import GridFinder, has_own_duty_grids
 from founding.obstacles import find_obstacles
-from founding.parts import Cell, City, Fault, Person, RegisterPart, SquadPart
+from founding.parts import Cell, City, Fault, LampAssignment, Person, RegisterPart, SquadPart
 from founding.present import (
     CALENDAR_SETTING,
     FOUR_EYES_SETTING,
@@ -64,6 +64,8 @@ __all__ = ["Applied", "Plan", "apply_cities", "apply_city", "plan_city", "read_c
 SOURCE = "city folder"
 TOLD = {"from": SOURCE}
 # What the subject of an event is called where the thing itself is called otherwise.
+# Told by whoever puts them in force.
+ELSEWHERE = frozenset({"rule", "lamp_programme", "lamp_assignment", ENTRY})
 SUBJECTS = {"person": "user", "channel": "message_channel"}
 # What of a person is told as whoever changes people one by one tells it.
 ROLE_FIELDS = frozenset({"role", "squad", "divisions"})
@@ -77,8 +79,11 @@ NewPassword = Callable[[], users.Password]
 PutRules = Callable[[Connection, str, Mapping[str, str], datetime], Sequence[NewEvent]]
 
 
-# The same of lighting programmes: (connection, district, actor, texts, now).
-PutProgrammes = Callable[[Connection, str, str, Sequence[str], datetime], Sequence[NewEvent]]
+# The same of lighting programmes, and of the lamps that follow one, "" for none any more:
+# (connection, district, actor, texts, assignments, now).
+PutProgrammes = Callable[
+    [Connection, str, str, Sequence[str], Sequence[LampAssignment], datetime], Sequence[NewEvent]
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +198,23 @@ def _put_in_force(
             texts[f"rules/{code}.toml"] = city.rules[code]
         events += _events(city, changes, actor, now, told)
         events += _entry_events(conn, city, changes, actor, now, told)
-        if lit := codes(changes, "lamp_programme", ADDED, CHANGED):
+        lit = [city.programmes[code] for code in codes(changes, "lamp_programme", ADDED, CHANGED)]
+        following = _following(city, changes)
+        if lit or following:
             assert put_programmes is not None, "whoever puts programmes in force says how"
-            mine = [city.programmes[code] for code in lit]
-            events += put_programmes(conn, city.district.code, actor, mine, now)
+            events += put_programmes(conn, city.district.code, actor, lit, following, now)
         new = codes(changes, "person", ADDED)
         done.append(Applied(changes, {name: passwords[name].text for name in new}))
     of_rules = put_rules(conn, actor, texts, now)
     append_events(conn, [*events, *of_rules])
     return done
+
+
+def _following(city: City, changes: Sequence[Change]) -> list[LampAssignment]:
+    wanted = city.assignments or {}
+    names = [name.partition(" ") for name in codes(changes, "lamp_assignment", RETIRED)]
+    gone = [LampAssignment(target, code, "") for target, _, code in names]
+    return gone + [wanted[name] for name in codes(changes, "lamp_assignment", ADDED, CHANGED)]
 
 
 def _write(
@@ -442,7 +455,7 @@ def _events(
     for all. Rules and lighting programmes are told by whoever puts them in force."""
     district = city.district.code
     for change in changes:
-        if change.what in TOLD_AT_ONCE or change.what in ("rule", "lamp_programme", ENTRY):
+        if change.what in TOLD_AT_ONCE or change.what in ELSEWHERE:
             continue
         subject = SUBJECTS.get(change.what, change.what)
         payload: dict[str, Any] = dict(told)

@@ -24,10 +24,12 @@ from city.lighting import (
 )
 from city.message import NewMessage
 from city.person import Caller
+from city.scope import Scope
 from db import feeds, lamp_commands, outbox
 from db.events import append_events
 from db.lamp_commands import Ended, NewOrder, TargetLamp
 from db.pool import Connection
+from db.scopes import refuse_devices_outside
 from lighting.address import addressed, bases_of
 from lighting.judge import (
     End,
@@ -60,9 +62,9 @@ class Ordered:
     cancelled: int
 
 
-def find_lamps(conn: Connection, district: str, target: Target) -> list[TargetLamp]:
+def find_lamps(conn: Connection, scope: Scope, target: Target) -> list[TargetLamp]:
     """The lamps that a target means; refuses one that means none, and codes that are no lamps."""
-    found = lamp_commands.list_target(conn, district, target)
+    found = lamp_commands.list_target(conn, scope.district, target)
     if target.kind is TargetKind.LAMPS:
         missing = sorted(set(target.lamps) - {lamp.code for lamp in found})
         if missing:
@@ -70,6 +72,7 @@ def find_lamps(conn: Connection, district: str, target: Target) -> list[TargetLa
             raise InvalidInput("lamps", named, "are no lamps in service here")
     if not found:
         raise NotFound(f"lamp in service in {target.kind.value}", target.code)
+    refuse_devices_outside(conn, scope, [lamp.id for lamp in found])
     return found
 
 
@@ -96,7 +99,7 @@ def order(
 ) -> tuple[Ordered, list[NewEvent]]:
     """Queue a command for every lamp of the target. The events are the caller's to append."""
     why = check_order(caller, level, why, until, now)
-    lamps = find_lamps(conn, caller.district, target)
+    lamps = find_lamps(conn, caller.scope, target)
     new = NewOrder(caller.district, target, level, until, caller.name, why, len(lamps), now)
     found = put_order(conn, new, lamps, now)
     assert found is not None, "only steps of programmes are asked for once"
@@ -155,10 +158,11 @@ def cancel(
     found = lamp_commands.list_open_of_order(conn, caller.district, order_id)
     if not found:
         if not lamp_commands.list_orders(
-            conn, caller.district, below=None, limit=1, order_id=order_id
+            conn, caller.scope, below=None, limit=1, order_id=order_id
         ):
             raise NotFound("lamp order", order_id)
         raise Conflict("nothing of this order is open any more", current={"order": order_id})
+    refuse_devices_outside(conn, caller.scope, [command.device_id for command in found])
     over = [(command, End(CommandState.CANCELLED, why)) for command in found]
     _write(conn, over, now)
     _call_off(conn, found)

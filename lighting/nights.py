@@ -14,11 +14,13 @@ from city.lamp_programme import night_around
 from city.lighting import COMMANDERS, FollowingLamp, NightOfStreet
 from city.person import Caller
 from city.place import LonLat
+from city.scope import Scope
 from db import calendars, lamp_programmes, lamp_states
 from db.events import append_events
 from db.lamp_programmes import load_followed
 from db.lamp_states import LampNow
 from db.pool import Connection
+from db.scopes import refuse_not_whole
 from lighting.lit_rate import (
     CHECK_EVERY,
     Counts,
@@ -53,6 +55,7 @@ def recompute(
     """Compute one night anew from the readings that there are now."""
     if caller.role not in COMMANDERS:
         raise Forbidden(f"{caller.role.value} may not do this")
+    refuse_not_whole(caller.scope, "computing a night")
     if night > last_night(conn, caller.district, now):
         raise InvalidInput("night", night.isoformat(), "is not over yet")
     return compute(conn, caller.district, night, caller.name, why, now)
@@ -83,7 +86,7 @@ def _missing(conn: Connection, district: str, now: datetime) -> list[date]:
 def compute(
     conn: Connection, district: str, night: date, actor: str, why: str, now: datetime
 ) -> list[NightOfStreet]:
-    lamps = lamp_states.list_lamps_now(conn, district)
+    lamps = lamp_states.list_lamps_now(conn, Scope(district))
     found = judge_night(conn, district, night, lamps)
     lamp_states.save_night(conn, district, found, now)
     total = sum((Counts(n.lit, n.dark, n.unknown) for n in found), Counts())

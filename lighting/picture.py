@@ -11,6 +11,7 @@ from city.lamp_due import DueLamps
 from city.lamp_programme import night_around
 from city.lighting import FollowingLamp, LampGroup, LampPicture, TargetKind
 from city.place import LonLat
+from city.scope import Scope
 from city.sun import is_dark
 from db import lamp_states
 from db.lamp_programmes import load_followed
@@ -28,11 +29,11 @@ class _Seen:
     level: int | None
 
 
-def build_picture(conn: Connection, district: str, now: datetime) -> LampPicture:
-    """All lamps in service; those without a street or cabinet stand under an empty code."""
-    lamps = lamp_states.list_lamps_now(conn, district)
-    followed = load_followed(conn, district)
-    off = lamp_states.list_switched_off(conn, district, now - timedelta(days=1), now)
+def build_picture(conn: Connection, scope: Scope, now: datetime) -> LampPicture:
+    """All lamps in service within; those without a street or cabinet stand under an empty code."""
+    lamps = lamp_states.list_lamps_now(conn, scope)
+    followed = load_followed(conn, scope.district)
+    off = lamp_states.list_switched_off(conn, scope.district, now - timedelta(days=1), now)
     due = DueLamps(followed, off)
     seen = [see(lamp, due, now) for lamp in lamps]
     middle = _middle(lamps)

@@ -27,6 +27,7 @@ from db.events import append_events
 from db.lamp_commands import NewOrder, TargetLamp
 from db.lamp_programmes import Assignment, DueStep, ProgrammeRow, load_followed
 from db.pool import Connection
+from db.scopes import refuse_devices_outside, refuse_not_whole
 from lighting.commands import put_order
 
 SYSTEM = "system"
@@ -45,6 +46,7 @@ def save_programme(
     """Put a programme in force as its next version. `version` is the one it is made from, 0 of a
     new one; None: whatever it is."""
     _check(caller)
+    refuse_not_whole(caller.scope, "a programme")
     why = check_why(why)
     lamp_programmes.lock_programmes(conn, caller.district)
     before = lamp_programmes.find_programme(conn, caller.district, programme.code)
@@ -68,6 +70,7 @@ def retire_programme(
 ) -> tuple[ProgrammeRow, list[NewEvent]]:
     """Take a programme that nothing follows out of force."""
     _check(caller)
+    refuse_not_whole(caller.scope, "a programme")
     why = check_why(why)
     lamp_programmes.lock_programmes(conn, caller.district)
     before = _find(conn, caller.district, code)
@@ -110,6 +113,32 @@ def assign(
     if (kind == TargetKind.DISTRICT) == bool(target):
         raise InvalidInput("code", target, "must name the target; the district has no code")
     lamp_programmes.lock_programmes(conn, district)
+    if kind == TargetKind.DISTRICT:
+        refuse_not_whole(caller.scope, "what all lamps follow")
+    lamps = lamp_commands.list_target(conn, district, Target(TargetKind(kind), target))
+    refuse_devices_outside(conn, caller.scope, [lamp.id for lamp in lamps])
+    if not lamps:
+        # No lamp says where it is.
+        refuse_not_whole(caller.scope, f"{kind} {target}")
+    if programme:
+        _find(conn, district, programme)
+        if not lamps:
+            raise NotFound(f"lamp in service in {kind}", target or district)
+    return follow(conn, caller, kind, target, programme, why, now)
+
+
+def follow(
+    conn: Connection,
+    caller: Caller,
+    kind: str,
+    target: str,
+    programme: str,
+    why: str,
+    now: datetime,
+) -> list[NewEvent]:
+    """The same without asking whether there are such lamps yet."""
+    district = caller.district
+    lamp_programmes.lock_programmes(conn, district)
     told = {"target": kind, "code": target, "why": why}
     if not programme:
         left = lamp_programmes.delete_assignment(conn, district, kind, target)
@@ -117,8 +146,6 @@ def assign(
             raise NotFound("assignment", f"{kind} {target}")
         return [_event(caller, "lamp_programme.unassigned", left, now, told)]
     _find(conn, district, programme)
-    if not lamp_commands.list_target(conn, district, Target(TargetKind(kind), target)):
-        raise NotFound(f"lamp in service in {kind}", target or district)
     lamp_programmes.put_assignment(
         conn, district, Assignment(kind, target, programme), caller.name, now
     )
@@ -140,6 +167,18 @@ def tick(conn: Connection, now: datetime) -> int:
                 _schedule(conn, followed, step, now, lamps)
     append_events(conn, events)
     return len(due)
+
+
+def tick_new(conn: Connection, now: datetime) -> int:
+    """Note the next step of what has none yet: its lamps came after it. How many there were."""
+    found = lamp_programmes.list_unscheduled(conn, now)
+    for district in sorted({step.district for step in found}):
+        followed = load_followed(conn, district)
+        lamps = lamp_programmes.list_following_lamps(conn, district)
+        for step in found:
+            if step.district == district:
+                _schedule(conn, followed, step, now, lamps)
+    return len(found)
 
 
 def _follow(

@@ -93,6 +93,7 @@ def approve(
     found = _find(conn, kinds, caller, number)
     kind = kinds[found.kind]
     check_approve(found, kind.roles, caller, digest, now)
+    _refuse_outside(conn, caller, found)
     if kind.before(conn, found.district, found.change, now) != found.before:
         raise _overtaken(found, kind.moved(conn, found))
     done = kind.put(conn, found, caller, now)
@@ -111,6 +112,8 @@ def refuse(
     why = check_why(why)
     found = _find(conn, kinds, caller, number)
     state = refusal_of(found, kinds[found.kind].roles, caller, now)
+    if state is not ApprovalState.WITHDRAWN:
+        _refuse_outside(conn, caller, found)
     approvals.decide(conn, number, state, caller.name, why, now)
     told = {"what": found.what, "why": why, "digest": found.digest, "asked_by": found.asked_by}
     append_events(conn, [_entry(found, f"approval.{state.value}", caller.name, now, told)])
@@ -126,6 +129,12 @@ def _find(conn: Connection, kinds: Kinds, caller: Caller, number: int) -> Approv
     found = approvals.lock_approval(conn, caller.district, number)
     assert found is not None, "requests are never deleted"
     return found
+
+
+def _refuse_outside(conn: Connection, caller: Caller, found: Approval) -> None:
+    """Whoever is bounded decides what lies within alone, by page, API or command."""
+    if not approvals.is_inside(conn, caller.scope, found.id):
+        raise caller.scope.refusal("approval", found.id)
 
 
 def _overtaken(found: Approval, moved: Sequence[Mapping[str, Any]]) -> Conflict:

@@ -83,6 +83,7 @@ def recuse(
     if request.person != caller.name:
         _may_keep(caller)
     entry, why = registers.find_entry(conn, caller.district, short, for_update=True), request.why
+    registers.refuse_outside(conn, caller.scope, entry)
     known = {a.name for a in users.list_accounts(conn, caller.district) if a.disabled_at is None}
     if request.related:
         if request.person not in known:
@@ -113,6 +114,7 @@ def _why(text: str) -> str:
 def _held(conn: Connection, caller: Caller, short: str, version: int) -> StoredEntry:
     """The entry as it was looked at; nobody else changes it until the commit."""
     entry = registers.find_entry(conn, caller.district, short, for_update=True)
+    registers.refuse_outside(conn, caller.scope, entry)
     if entry.retired_at is not None:
         raise Conflict(f"entry {entry.code} is not in its register any more", current={})
     if version != entry.version:
@@ -166,6 +168,8 @@ def _save(
     row = registers.EntryRow(entry, short, party_of(register, entry), due_of(register, entry))
     registers.save_entries(conn, caller.district, register.code, [row], now)
     stored = registers.find_entry(conn, caller.district, short)
+    # Where it lies now: what is put or moved outside is taken back with the transaction.
+    registers.refuse_outside(conn, caller.scope, stored)
     _tell(conn, caller, stored, how, fields, why, now)
     return stored
 

@@ -21,6 +21,7 @@ from city.register import (
     StoredEntry,
 )
 from city.requests import DrawRequest, InspectionRequest, ReportRequest
+from city.scope import Scope
 from db import (
     places,
     register_draws,
@@ -31,6 +32,7 @@ from db import (
 )
 from db.events import append_events, list_newest
 from db.pool import Connection
+from db.scopes import refuse_not_whole
 from registers.draw import ALGORITHM, digest_of, draw, weight_of
 from registers.entries import normal_party, title_of
 from registers.inspection import NOTE_MAX, describe_finding, judge_answers, next_due
@@ -93,13 +95,13 @@ def find_register(conn: Connection, district: str, code: str) -> Register:
     return found
 
 
-def coverage_of(conn: Connection, district: str, register: Register, now: datetime) -> Coverage:
+def coverage_of(conn: Connection, scope: Scope, register: Register, now: datetime) -> Coverage:
     """Of the entries that are inspected at all, how many were within the interval; with no
     interval, how many ever were."""
-    today = today_of(conn, district, now)
+    today = today_of(conn, scope.district, now)
     since = today - timedelta(days=register.every_days) if register.every_days else None
     return registers.count_coverage(
-        conn, district, register.code, register.inspected_states, since, today
+        conn, scope, register.code, register.inspected_states, since, today
     )
 
 
@@ -136,6 +138,7 @@ def inspect(
     if len(request.note) > NOTE_MAX:
         raise InvalidInput("note", len(request.note), f"is longer than {NOTE_MAX} characters")
     entry = registers.find_entry(conn, caller.district, short, for_update=True)
+    registers.refuse_outside(conn, caller.scope, entry)
     if entry.retired_at is not None:
         raise Conflict(f"entry {entry.code} is not in its register any more", current={})
     register = find_register(conn, caller.district, entry.register)
@@ -211,6 +214,7 @@ def make_draw(
     event log, so that whoever knows the seed can draw again."""
     if caller.role not in DRAWERS:
         raise Forbidden(f"a {caller.role.value} may not draw")
+    refuse_not_whole(caller.scope, "a draw")
     if not request.why.strip() or len(request.why) > WHY_MAX:
         raise InvalidInput("why", request.why[:80], f"must have 1 to {WHY_MAX} characters")
     register = find_register(conn, caller.district, code)
@@ -307,6 +311,7 @@ def check_positions(
     found = []
     for name in sorted({p.entry for p in positions}):
         entry = registers.find_by_code(conn, caller.district, code, name)
+        registers.refuse_outside(conn, caller.scope, entry)
         mine = [p for p in positions if p.entry == name]
         for finding in judge_positions(register, entry, mine, zone):
             found.append(_stray(conn, caller, register, entry, finding, now, report))

@@ -37,7 +37,7 @@ from db import alarms, areas, incidents, listings, places, video_queue, video_re
 from db.events import append_events
 from db.listings import ListedVideoEvent
 from db.pool import Connection
-from db.scopes import refuse_outside
+from db.scopes import refuse_devices_outside, refuse_outside
 
 REVIEWERS = frozenset({Role.ADMIN, Role.DISPATCHER, Role.CHECKER, Role.SYSTEM})
 # How long an event stays with whoever looks at it: a telephone call, not a lunch.
@@ -61,25 +61,24 @@ def next_events(
     if not 1 <= count <= CLAIMED_MAX:
         raise InvalidInput("count", count, f"must be from 1 to {CLAIMED_MAX}")
     until = now + LEASE
-    taken = video_queue.claim_events(
-        conn, caller.district, caller.name, count, now, until, not_these
-    )
-    counts = video_queue.count_waiting(conn, caller.district, caller.name, now, now - HELD_SHOWN)
-    return {"items": describe(conn, caller.district, taken), "until": until, "counts": counts}
+    taken = video_queue.claim_events(conn, caller.scope, caller.name, count, now, until, not_these)
+    counts = video_queue.count_waiting(conn, caller.scope, caller.name, now, now - HELD_SHOWN)
+    return {"items": describe(conn, caller.scope, taken), "until": until, "counts": counts}
 
 
 def describe(
-    conn: Connection, district: str, events: Sequence[tuple[int, str]]
+    conn: Connection, scope: Scope, events: Sequence[tuple[int, str]]
 ) -> list[dict[str, Any]]:
     """Events with everything that a verdict needs: place, stay, what may be the same, areas."""
     if not events:
         return []
+    district = scope.district
     zone, known_areas = places.zone_of(conn, district), areas.list_areas(conn, district)
     limits = areas.list_limits(conn, district)
     found = []
     for camera_id, event_id in events:
         named = {"camera_id": camera_id, "event_id": event_id}
-        rows = listings.list_video_events(conn, Scope(district), filters=named, limit=1)
+        rows = listings.list_video_events(conn, scope, filters=named, limit=1)
         if not rows:
             continue
         row = rows[0]
@@ -93,7 +92,7 @@ def describe(
             "severity": known.severity.value if known else None,
             "min_confidence": need.min_confidence if need else None,
             "min_stay_s": round(need.min_stay.total_seconds()) if need else None,
-            "similar": find_similar(conn, row),
+            "similar": find_similar(conn, scope, row),
             "areas": [
                 {"code": a.code, "kind": a.kind.value, "name_zh": a.name_zh,
                  "name_en": a.name_en, "permits": a.permits(known.name if known else row.type),
@@ -104,11 +103,11 @@ def describe(
     return found
 
 
-def find_similar(conn: Connection, row: ListedVideoEvent) -> list[Similar]:
+def find_similar(conn: Connection, scope: Scope, row: ListedVideoEvent) -> list[Similar]:
     """What may be the same thing as this event, the likeliest first."""
     known = find_type(row.type)
     near = video_queue.list_near(
-        conn, row.district, row.lon, row.lat, row.start_at,
+        conn, scope, row.lon, row.lat, row.start_at,
         types=[plain(name) for name in names_for(row.type)],
         category=known.category if known else "", metres=SIMILAR_M, within=SIMILAR_WITHIN,
         not_this=(row.camera_id, row.event_id),
@@ -203,9 +202,9 @@ def leave(conn: Connection, caller: Caller) -> None:
     video_queue.drop_claims_of(conn, caller.district, caller.name)
 
 
-def precision(conn: Connection, district: str, now: datetime) -> list[Precision]:
+def precision(conn: Connection, scope: Scope, now: datetime) -> list[Precision]:
     """Every camera and class with verdicts of the last 90 days."""
-    return measure(video_queue.count_verdicts(conn, district, now - WINDOW))
+    return measure(video_queue.count_verdicts(conn, scope, now - WINDOW))
 
 
 def _check(conn: Connection, caller: Caller, said: Verdict, take_back_s: int) -> None:
@@ -249,6 +248,7 @@ def _lock(conn: Connection, caller: Caller, camera_id: int, event_id: str) -> Re
     event = video_reviews.find_event(conn, camera_id, event_id)
     if event is None or not (caller.role is Role.SYSTEM or caller.district == event.district):
         raise NotFound("video event", event_id)
+    refuse_devices_outside(conn, caller.scope, [camera_id])
     return event
 
 

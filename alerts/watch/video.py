@@ -38,6 +38,7 @@ from alerts.watch.kind import Kind, Look, one_level
 from city.area import Area
 from city.device import WatchedDevice
 from city.event import NewEvent
+from city.scope import Scope
 from city.video import LookedEvent, ReviewedEvent, VideoLimit
 from db import alarms, areas, places, video_queue, video_reviews
 from db.pool import Connection
@@ -258,7 +259,7 @@ def _for_filing(
     if not candidates:
         return {}
     ids = sorted({event.camera_id for event in candidates})
-    counted = video_queue.count_verdicts(conn, look.district, look.now - WINDOW, ids)
+    counted = video_queue.count_verdicts(conn, Scope(look.district), look.now - WINDOW, ids)
     events = {}
     for event in candidates:
         row = video_reviews.find_event(conn, event.camera_id, event.event_id)

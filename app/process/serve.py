@@ -20,7 +20,7 @@ from app import (
     rule_desk,
     shelving,
 )
-from app.demo_people import DEMO_USERS
+from app.demo_plan import DEMO_USERS
 from app.settings import Settings
 from city.errors import Unavailable
 from dashboard.shell import serve

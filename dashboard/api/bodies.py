@@ -26,6 +26,7 @@ LATEST = datetime.max.replace(tzinfo=UTC) - TIME_MARGIN
 VERSION_FIELD = "version"
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_NO_WORD = re.compile(r"Invalid enum value '(?P<value>[^']*)'")
 _NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(?P<name>[^`]*)`")
 
 
@@ -62,7 +63,7 @@ def decode_request(raw: bytes, request: type[T], matched: int | None = None) -> 
     try:
         found = msgspec.json.decode(raw, type=body_of(kind))
     except msgspec.ValidationError as error:
-        raise _as_invalid(error) from error
+        raise _as_invalid(error, body_of(kind)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"not JSON: {error}") from error
     values = {name: _checked(name, getattr(found, name)) for name in found.__struct_fields__}
@@ -122,10 +123,19 @@ def _checked(name: str, value: Any) -> Any:
     return value
 
 
-def _as_invalid(error: msgspec.ValidationError) -> InvalidInput:
+def _as_invalid(error: msgspec.ValidationError, body: type) -> InvalidInput:
     text = str(error)
     path = _PATH.search(text)
     named = _NAMED.match(text)
     parts = [path["path"] if path else "", named["name"] if named else ""]
     field = ".".join(part for part in parts if part) or "body"
+    if (word := _NO_WORD.match(text)) and (words := _words_of(body, field)):
+        return InvalidInput(field, word["value"], f"must be one of {', '.join(words)}")
     return InvalidInput(field, None, _PATH.sub("", text))
+
+
+def _words_of(body: type, field: str) -> list[str]:
+    """What a field of a body may be, where that is one of some words."""
+    kinds = [kind.type for kind in msgspec.inspect.type_info(body).fields if kind.name == field]  # type: ignore[attr-defined]
+    return [str(word.value) for kind in kinds if isinstance(kind, msgspec.inspect.EnumType)
+            for word in kind.cls]  # fmt: skip

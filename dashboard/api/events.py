@@ -22,7 +22,7 @@ from dashboard.shell.fan_out import LEAVE, Audience
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
 from dashboard.shell.streams import event_stream
-from db.events import list_events
+from db.events import last_seq, list_events
 from db.pool import Pool, transaction
 
 PAGE = 500
@@ -42,6 +42,7 @@ class Wanted(TypedDict, total=False):
     kind: str
     since: datetime
     with_rows: bool
+    within: list[str] | None
 
 
 @events.get("/events")
@@ -52,7 +53,7 @@ def get_events() -> Response:
     after = max(after, read_sequence("cursor", args.get("cursor", "0")))
     caller = current_caller()
     district = caller.district
-    wanted: Wanted = {"district": district}
+    wanted: Wanted = {"district": district, "within": caller.scope.codes}
     if "subject" in args:
         wanted["subject"] = args["subject"]
     if "kind" in args:
@@ -120,8 +121,10 @@ def _follow(
         said = time.monotonic()
         yield b"retry: 2000\n\n"
         while not viewer.ended and not viewer.dropped:
-            while rows := _read(pool, after, wanted, caller):
-                after = rows[-1].seq
+            while True:
+                rows, after = _read(pool, after, wanted, caller)
+                if not rows:
+                    break
                 said = time.monotonic()
                 yield b"".join(
                     b"id: %d\ndata: %s\n\n" % (row.seq, msgspec.json.encode(event_json(row)))
@@ -139,11 +142,13 @@ def _follow(
         audience.leave(viewer)
 
 
-def _read(pool: Pool, after: int, wanted: Wanted, caller: Caller) -> list[Event]:
+def _read(pool: Pool, after: int, wanted: Wanted, caller: Caller) -> tuple[list[Event], int]:
+    """The next events, and up to where the log was read: the same is not looked through again."""
     with transaction(pool) as conn:
-        return who_sees_what.events_for(
-            conn, list_events(conn, after=after, limit=PAGE, **wanted), caller
-        )
+        end = last_seq(conn)
+        rows = list_events(conn, after=after, limit=PAGE, **wanted)
+        until = rows[-1].seq if len(rows) == PAGE else max([after, end, *(r.seq for r in rows)])
+        return who_sees_what.events_for(conn, rows, caller), until
 
 
 def read_sequence(name: str, text: str) -> int:

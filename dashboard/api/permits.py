@@ -65,7 +65,7 @@ def list_permits() -> Response:
     key, now = cursor_key(query, int), datetime.now(UTC)
     with transaction(parts().pool) as conn:
         rows = stored.list_permits(
-            conn, current_caller().district,
+            conn, current_caller().scope,
             open_at=now if query.filters.get("state") == "open" else None,
             device=query.filters.get("device"),
             below=key[0] if key else None, limit=query.limit + 1,
@@ -79,11 +79,13 @@ def list_permits() -> Response:
 @permits.get("/permits/<path:code>")
 @requires(*READERS)
 def get_permit(code: str) -> Response:
-    name = check_text("code", code)
+    name, scope = check_text("code", code), current_caller().scope
     with transaction(parts().pool) as conn:
-        row = stored.find_permit(conn, current_caller().district, name)
-    if row is None:
-        raise NotFound("permit", name)
+        row = stored.find_permit(conn, scope.district, name)
+        if row is None:
+            raise NotFound("permit", name)
+        if not stored.is_inside(conn, scope, row.id):
+            raise scope.refusal("permit", name)
     return json_answer(_item(row, datetime.now(UTC)))
 
 

@@ -159,7 +159,7 @@ def leave() -> Response:
 def list_precision() -> Response:
     read_args(())
     with transaction(parts().pool) as conn:
-        found = _steps().precision(conn, current_caller().district, datetime.now(UTC))
+        found = _steps().precision(conn, current_caller().scope, datetime.now(UTC))
     items = [
         PrecisionItem(
             camera=p.camera, camera_name=p.camera_name, type=p.type, right=p.right, wrong=p.wrong,

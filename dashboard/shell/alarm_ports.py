@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from city.alarm import Alarm
 from city.approval import Approval
 from city.person import Caller
+from city.scope import Scope
 from db.pool import Connection
 
 
@@ -91,7 +92,7 @@ class AlarmSteps(Protocol):
     def leave(self, conn: Connection, caller: Caller) -> None: ...
 
     def precision(
-        self, conn: Connection, district: str, now: datetime
+        self, conn: Connection, scope: Scope, now: datetime
     ) -> Sequence[MeasuredPrecision]: ...
 
     def picture_for(

@@ -10,14 +10,20 @@ from city.person import Caller
 from dashboard.shell import ids
 
 OPEN_SCREENS = frozenset(
-    {"console", "alarms", "wall", "squad", "cases", "kpi", "devices", "intake", "tasks", "notify"}
-)
+    {
+        "console", "alarms", "wall", "squad", "cases", "kpi", "devices", "intake", "tasks",
+        "notify", "approvals", "lighting", "permits", "registers", "review", "rules",
+    }
+)  # fmt: skip
 OPEN_ENDPOINTS = frozenset(
     {
         "alarms.acknowledge_alarms", "alarms.change_alarm", "alarms.get_alarm",
         "alarms.get_measures", "alarms.list_alarms", "alarms.shelve_alarm",
+        "approvals.approve", "approvals.get_approval", "approvals.list_approvals",
+        "approvals.refuse",
         "categories.list_categories",
         "devices.get_device", "devices.get_readings", "devices.list_devices",
+        "events.get_events",
         "incidents.act", "incidents.add_evidence", "incidents.get_evidence",
         "incidents.get_incident", "incidents.list_evidence", "incidents.list_incidents",
         "incidents.recommend", "incidents.report_incident",
@@ -25,10 +31,21 @@ OPEN_ENDPOINTS = frozenset(
         "intake.list_around", "intake.list_intake", "intake.list_tasks", "intake.receive",
         "intake.reply",
         "kpi.get_kpi", "kpi.get_trend",
+        "labels.scanned",
+        "lighting.assign", "lighting.cancel_order", "lighting.get_lighting", "lighting.get_order",
+        "lighting.give_order", "lighting.list_lamps", "lighting.list_nights",
+        "lighting.list_orders", "lighting.list_programmes",
         "live.city_map", "live.follow", "live.snapshot",
         "message", "messages.acknowledge", "messages.add_browser", "messages.get_contact",
         "messages.list_channels", "messages.list_deliveries", "messages.remove_browser",
         "messages.send_test", "messages.set_contact",
+        "permits.add", "permits.end", "permits.get_permit", "permits.list_permits",
+        "registers.add_entry", "registers.change_entry", "registers.get_entry",
+        "registers.get_label", "registers.get_register", "registers.inspect",
+        "registers.list_draws", "registers.list_entries", "registers.list_labels",
+        # First offences count wherever in the district they were.
+        "registers.list_offences",
+        "registers.list_registers", "registers.recuse", "registers.retire_entry",
         "registry.list_identities",
         "reports.accept", "reports.get_photo", "reports.list_reports", "reports.reject",
         "reports.spam",
@@ -36,8 +53,11 @@ OPEN_ENDPOINTS = frozenset(
         "lone_work.acknowledge", "lone_work.begin", "lone_work.call", "lone_work.end",
         "lone_work.fine", "lone_work.my_check_in",
         "phone", "phone_tasks",
+        # Rules are the district's: read, and never changed.
+        "rules.form", "rules.list_rules", "rules.show",
         "squads.list_squads",
-        "video.list_video_events", "video.queue", "video.review", "video.snapshot",
+        "video.leave", "video.list_precision", "video.list_video_events", "video.next_events",
+        "video.queue", "video.review", "video.snapshot",
         "video.take_back",
         "second_factor", "sign_out",
     }

@@ -41,7 +41,7 @@ CLOCK_READERS = {
     "app/register_commands.py", "app/reject_commands.py", "app/restart_test.py",
     "app/permit_commands.py", "app/rule_check_commands.py", "app/rule_commands.py",
     "app/rule_trials.py", "app/scheduler.py", "app/trial_starter.py", "app/setup_commands.py",
-    "app/sparkplug_commands.py", "app/up.py",
+    "app/sparkplug_commands.py", "app/prepare.py",
 }  # fmt: skip
 SHELLS = re.compile(r"dashboard/api/|dashboard/screens/\w+/(?:page|load)\.py")
 # Processes are started from here: what the environment says is given on as values.

@@ -35,10 +35,12 @@ LAMPS_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class LightingAnswer:
-    """Lamps now, by street and cabinet, and what the caller may do."""
+    """Lamps now, by street and cabinet, and what the caller may do: switch lamps (`may_command`),
+    and change programmes and what the whole district follows (`may_change`)."""
 
     picture: LampPicture
     may_command: bool
+    may_change: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +150,12 @@ def steps() -> LightingSteps:
 def read_lighting(caller: Caller) -> LightingAnswer:
     def read() -> LampPicture:
         with transaction(parts().pool) as conn:
-            return steps().build_picture(conn, caller.district, datetime.now(UTC))
+            return steps().build_picture(conn, caller.scope, datetime.now(UTC))
 
-    picture = parts().looks.recent(f"lighting {caller.district}", read)
-    return LightingAnswer(picture, caller.role in COMMANDERS)
+    name = ["lighting", caller.district, *(caller.scope.codes or ())]
+    picture = parts().looks.recent(" ".join(name), read)
+    may = caller.role in COMMANDERS
+    return LightingAnswer(picture, may, may and caller.within is None)
 
 
 def list_lamps(caller: Caller, *, cabinet: str | None, street: str | None) -> list[LampItem]:
@@ -159,7 +163,7 @@ def list_lamps(caller: Caller, *, cabinet: str | None, street: str | None) -> li
     if (cabinet is None) == (street is None):
         raise InvalidInput("cabinet", cabinet, "name either a cabinet or a street")
     with transaction(parts().pool) as conn:
-        rows = lamp_states.list_lamps_now(conn, caller.district)
+        rows = lamp_states.list_lamps_now(conn, caller.scope)
     chosen = [
         row for row in rows
         if (row.cabinet == cabinet if cabinet is not None else row.street == street)
@@ -178,9 +182,7 @@ def page_orders(
     caller: Caller, *, state: str | None, below: int | None, limit: int
 ) -> list[LampOrderItem]:
     with transaction(parts().pool) as conn:
-        rows = lamp_commands.list_orders(
-            conn, caller.district, below=below, limit=limit, state=state
-        )
+        rows = lamp_commands.list_orders(conn, caller.scope, below=below, limit=limit, state=state)
     return [LampOrderItem(**row) for row in rows]
 
 
@@ -190,17 +192,17 @@ def find_order(caller: Caller, order_id: int) -> LampOrderDetail:
 
 
 def _order(conn: Connection, caller: Caller, order_id: int) -> LampOrderDetail:
-    rows = lamp_commands.list_orders(conn, caller.district, below=None, limit=1, order_id=order_id)
+    rows = lamp_commands.list_orders(conn, caller.scope, below=None, limit=1, order_id=order_id)
     if not rows:
         raise NotFound("lamp order", order_id)
-    commands = lamp_commands.list_commands(conn, caller.district, order_id, COMMANDS_MAX)
+    commands = lamp_commands.list_commands(conn, caller.scope, order_id, COMMANDS_MAX)
     return LampOrderDetail(LampOrderItem(**rows[0]), [LampCommandItem(**row) for row in commands])
 
 
 def list_programmes(caller: Caller) -> list[ProgrammeItem]:
     with transaction(parts().pool) as conn:
         rows = lamp_programmes.list_programmes(conn, caller.district)
-        assigned = lamp_programmes.list_assignments(conn, caller.district)
+        assigned = lamp_programmes.list_assignments(conn, caller.district, caller.scope.codes)
     by_programme: dict[str, list[AssignedItem]] = {}
     for each in assigned:
         item = AssignedItem(
@@ -227,7 +229,7 @@ def list_nights(caller: Caller, first: date | None, last: date | None) -> list[N
         begin = first or end - timedelta(days=NIGHTS_SHOWN - 1)
         if not 0 <= (end - begin).days < NIGHTS_MAX:
             raise InvalidInput("from", begin.isoformat(), f"must be within {NIGHTS_MAX} nights")
-        return lamp_states.list_nights(conn, caller.district, begin, end)
+        return lamp_states.list_nights(conn, caller.scope, begin, end)
 
 
 # Changes

@@ -22,7 +22,7 @@
     return e;
   };
 
-  const state = { picture: null, may: false, chosen: null, onlyLost: false, opened: new Set(), allCabinets: false };
+  const state = { picture: null, may: false, mayChange: false, chosen: null, onlyLost: false, opened: new Set(), allCabinets: false };
   let soon = 0;
   let detailHost = null; // stays when the rest is drawn anew
 
@@ -57,6 +57,7 @@
     if (!found) return;
     state.picture = found.picture;
     state.may = found.may_command;
+    state.mayChange = found.may_change;
     $('lighting-tools').replaceChildren(...(state.may ? [button(t('command'), () => ask(''), 'primary')] : []));
     $('lighting-now').replaceChildren(...draw(found.picture));
     if (state.chosen) await detail(state.chosen);
@@ -281,13 +282,13 @@
   async function programmes() {
     const found = await get('/programmes', $('lighting-programmes'));
     if (!found) return;
-    const tools = state.may ? [button(t('new_programme'), () => edit(null))] : [];
+    const tools = state.mayChange ? [button(t('new_programme'), () => edit(null))] : [];
     const cards = found.items.map(item => gw.el('article', 'gw-lighting-programme', [gw.el('h4', '', `${gw.pick(item, 'name')} · ${item.code}`), curve(item.steps),
       gw.el('ol', '', item.steps.map(step => gw.el('li', '', `${stepTime(step.at)} → ${step.level ? step.level + ' %' : t('off')}${step.days === 'every' ? '' : ' · ' + t('days.' + step.days)}`))),
       gw.el('p', 'gw-panel-note', t('version', { version: item.version, actor: item.actor, time: when(item.valid_from) })),
       gw.el('ul', '', item.assigned.map(one => gw.el('li', '', [gw.el('span', '', `${one.target === 'district' ? t('district') : t(one.target) + ' ' + (one.name || one.code)}${one.step_at ? ' · ' + t('next_step', { time: when(one.step_at) }) : ''}`),
-        ...(state.may ? [button(t('unassign'), () => assign(null, `${one.target}:${one.code}`))] : [])]))),
-      ...(state.may ? [gw.el('div', 'gw-row-buttons', [button(t('edit'), () => edit(item)), button(t('assign'), () => assign(item.code, '')), ...(item.assigned.length ? [] : [button(t('retire'), () => retire(item))])])] : [])]));
+        ...(state.mayChange || state.may && one.target !== 'district' ? [button(t('unassign'), () => assign(null, `${one.target}:${one.code}`))] : [])]))),
+      ...(state.may ? [gw.el('div', 'gw-row-buttons', [...(state.mayChange ? [button(t('edit'), () => edit(item))] : []), button(t('assign'), () => assign(item.code, '')), ...(state.mayChange && !item.assigned.length ? [button(t('retire'), () => retire(item))] : [])])] : [])]));
     $('lighting-programmes').replaceChildren(panel(t('programmes'), cards.length ? [gw.el('div', 'gw-lighting-programmes', cards)] : [gw.el('p', 'gw-empty', t('no_programmes'))], tools));
   }
   function stepTime(at) {
@@ -346,7 +347,7 @@
     if (code !== null && !found.items.length) { gw.notice(t('no_programmes')); return; }
     const [kind, name] = where.split(/:(.*)/), key = gw.newKey();
     const fields = [...(code === '' ? [{ name: 'programme', label: t('programme'), type: 'select', options: found.items.map(item => [item.code, `${gw.pick(item, 'name')} (${item.code})`]), required: true }] : []),
-      ...(where ? [] : [{ name: 'where', label: t('where'), type: 'select', options: [['district:', t('district')], ...places().slice(1)], required: true }]), { name: 'why', label: t('why'), type: 'long', required: true }];
+      ...(where ? [] : [{ name: 'where', label: t('where'), type: 'select', options: [...(state.mayChange ? [['district:', t('district')]] : []), ...places().slice(1)], required: true }]), { name: 'why', label: t('why'), type: 'long', required: true }];
     gw.dialog({ title: code === null ? t('unassign') : t('assign'), note: t('assign_note'), fields, submit: async values => {
       const [target, of] = where ? [kind, name] : values.where.split(/:(.*)/);
       const answer = await gw.send('POST', API + '/assignments', { target, code: of || '', programme: code === null ? '' : code || values.programme, why: values.why }, key);

@@ -171,7 +171,7 @@ def list_registers(caller: Caller) -> list[RegisterItem]:
         found = [
             RegisterItem(
                 r.code, r.name_zh, r.name_en, r.category, r.every_days,
-                steps.coverage_of(conn, caller.district, r, now),
+                steps.coverage_of(conn, caller.scope, r, now),
             )
             for r in steps.list_registers(conn, caller.district).values()
         ]  # fmt: skip
@@ -182,14 +182,15 @@ def find_register(caller: Caller, code: str) -> RegisterAnswer:
     now = datetime.now(UTC)
     with transaction(parts().pool) as conn:
         register = steps.find_register(conn, caller.district, code)
-        coverage = steps.coverage_of(conn, caller.district, register, now)
+        coverage = steps.coverage_of(conn, caller.scope, register, now)
         names = {
             c.code: (c.name_zh, c.name_en) for c in categories.list_in_force(conn, caller.district)
         }
     zh, en = names.get(register.category, (register.category, register.category))
     return RegisterAnswer(
-        register, coverage, zh, en, caller.role in steps.DRAWERS, caller.role in INSPECTORS,
-        caller.role in KEEPERS,
+        register, coverage, zh, en,
+        caller.role in steps.DRAWERS and caller.within is None,
+        caller.role in INSPECTORS, caller.role in KEEPERS,
     )  # fmt: skip
 
 
@@ -211,7 +212,7 @@ def page_entries(
         today = steps.today_of(conn, caller.district, now)
         until = {DUE: today, OVERDUE: date.fromordinal(today.toordinal() - 1)}
         rows = registers.page_entries(
-            conn, caller.district, code, words=text.split(),
+            conn, caller.scope, code, words=text.split(),
             with_personal=may_see_personal(caller.role), state=state,
             due_until=until[due] if due else None, after=after, limit=limit,
         )  # fmt: skip
@@ -247,6 +248,7 @@ def entry_item(caller: Caller, register: Register, row: StoredEntry) -> EntryIte
 def find_entry(caller: Caller, short: str) -> EntryAnswer:
     with transaction(parts().pool) as conn:
         row = registers.find_entry(conn, caller.district, short)
+        registers.refuse_outside(conn, caller.scope, row)
         register = steps.find_register(conn, caller.district, row.register)
         may_inspect = caller.role in INSPECTORS
         return EntryAnswer(
@@ -272,6 +274,7 @@ def _related(
         RelatedItem(name, other.short, steps.public_title(
             steps.find_register(conn, caller.district, other.register), other))
         for name, other in found.items()
+        if registers.is_inside(conn, caller.scope, other.id)
     ]  # fmt: skip
 
 
@@ -352,7 +355,7 @@ def find_labels(
     """Code and short code of entries in the order of their codes, for a sheet of labels."""
     with transaction(parts().pool) as conn:
         register = steps.find_register(conn, caller.district, code)
-        return register, registers.list_labels(conn, caller.district, code, after, limit)
+        return register, registers.list_labels(conn, caller.scope, code, after, limit)
 
 
 def make_draw(caller: Caller, code: str, request: DrawRequest, once: Once | None) -> StoredAnswer:
@@ -367,6 +370,8 @@ def make_draw(caller: Caller, code: str, request: DrawRequest, once: Once | None
 def list_draws(caller: Caller, code: str) -> Sequence[DrawItem]:
     with transaction(parts().pool) as conn:
         steps.find_register(conn, caller.district, code)
+        if caller.within is not None:  # its result names entries of everywhere
+            return []
         return [draw_item(d) for d in register_draws.list_draws(conn, caller.district, code)]
 
 

@@ -18,7 +18,7 @@ FAULTS = "rules.fault_"
 
 def layout(view: View) -> Component:
     """The list, or one rule with its editor and versions."""
-    may_change = view.caller.role in EDITORS
+    may_change = view.caller.role in EDITORS and view.caller.within is None
     return frame.render_page(
         view,
         "rules",

@@ -24,6 +24,7 @@ from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import Role
 from city.person import Caller
 from city.reading import EventPhase, VideoEvent
+from city.scope import Scope
 from city.video import ReportedEvent, VideoLimit
 from db import areas
 from db.rules import default_texts
@@ -264,7 +265,7 @@ def test_a_rule_files_by_itself_once_people_have_said_often_enough_that_it_may(
     for number in range(25):
         seen(engine, f"old-{number:02d}")
         judge(engine, f"old-{number:02d}")
-    (measured,) = precision(engine.conn, DISTRICT, engine.now)
+    (measured,) = precision(engine.conn, Scope(DISTRICT), engine.now)
     assert (measured.right, measured.wrong, round(measured.lower, 3)) == (25, 0, 0.867)
     tick(engine.conn, engine.later(seconds=1))
     raised = len(engine.alarms())
@@ -279,7 +280,7 @@ def test_a_rule_files_by_itself_once_people_have_said_often_enough_that_it_may(
     assert (alarm.state, alarm.reason["code"]) == (AlarmState.UNACKNOWLEDGED, "filed_by_precision")
     assert alarm.reason["facts"]["judged"] == 25
     # What it filed by itself is no word of a person.
-    (measured,) = precision(engine.conn, DISTRICT, engine.now)
+    (measured,) = precision(engine.conn, Scope(DISTRICT), engine.now)
     assert measured.judged == 25
     # Two thirds wrong of late, and it asks again.
     for number in range(5):

@@ -13,7 +13,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from werkzeug.serving import make_server
 
-from app import first_run
+from app import first_run, up
 from app.process.serve import build_ports
 from city.first_run import FirstRun
 from dashboard.screens.citymap import city_map
@@ -88,6 +88,15 @@ def uploads(files: Files) -> dict[str, tuple[str, bytes]]:
 def found(browser: httpx.Client, key: str, files: Files, **more: str) -> httpx.Response:
     asked = {**ANSWERS, "key": key, "do": "found", "password": PASSWORD, **more}
     return browser.post("/setup", data=asked, files=uploads(files))
+
+
+def test_processes_start_early_where_an_earlier_start_has_made_all_they_need(
+    new_installation: str, bare: Connection, tmp_path: Path
+) -> None:
+    assert up.is_prepared(new_installation, tmp_path, demo=False)
+    assert not up.is_prepared(new_installation, tmp_path, demo=None), "the demonstration is to come"
+    bare.execute("DELETE FROM rule")
+    assert not up.is_prepared(new_installation, tmp_path, demo=False)
 
 
 def test_both_ways_make_the_same_city(

@@ -16,6 +16,7 @@ from db.pool import Connection
 from db.users import draw_password
 from founding import settings
 from founding.settings import Edit
+from lighting import steps
 from tests.integration.app.conftest import Command
 from tests.unit.founding.test_field_files import pipes as pipes_file
 from tests.unit.founding.test_field_files import section
@@ -97,9 +98,56 @@ def test_lighting_programmes_come_with_the_folder_and_are_written_out(
     )
     (row,) = lamp_programmes.list_programmes(bare, DISTRICT)
     assert row.version == 2
+    lamps_of_programmes(gridwarden, folder, bare, tmp_path)
     # As with rules, what is not in the folder stays.
     file.unlink()
+    (folder / "lighting.csv").unlink()
     assert "nothing to do" in gridwarden("city", "apply", str(folder)).output
+
+
+def lamps_of_programmes(
+    gridwarden: Command, folder: Path, bare: Connection, tmp_path: Path
+) -> None:
+    """Which lamps follow which programme, before there are any."""
+    table = folder / "lighting.csv"
+    head = "target,code,programme\n"
+    table.write_text(f"{head}street,99,evening\nlamp,,late\ndistrict,x,evening\nlamp,L,evening\n"
+                     "lamp,L,evening\n")  # fmt: skip
+    refused = gridwarden("city", "check", str(folder)).output
+    for fault in (
+        "row 2, code: is no street of the city",
+        "row 3, code: is missing",
+        "row 4, code: is empty where the whole district is meant",
+        "row 6, code: lamp L is in row 5 already",
+    ):
+        assert fault in refused, refused
+    table.write_text(f"{head}street,991201001,late\n")
+    assert "is no programme of lighting/" in gridwarden("city", "check", str(folder)).output
+    table.write_text(f"{head}district,,evening\nstreet,991201001,evening\ncabinet,K-1,evening\n")
+    applied = gridwarden("city", "apply", str(folder))
+    assert "lamp_assignment cabinet K-1 added" in applied.output, applied.output
+    nothing_to_do(gridwarden, tmp_path / "lamps")
+    followed = lamp_programmes.list_assignments(bare, DISTRICT)
+    assert [(f.target_kind, f.target, f.step_at) for f in followed] == [
+        ("district", "", None), ("street", "991201001", None), ("cabinet", "K-1", None),
+    ]  # fmt: skip
+    bare.execute(
+        """
+        INSERT INTO device (code, district, kind, format, name, lon, lat, attributes, created_at)
+        VALUES ('L-7', %s, 'light', 'native', 'L-7', 112.51, 30.2, '{"cabinet": "K-1"}', now())
+        """,
+        (DISTRICT,),
+    )
+    assert steps.tick_new_lamps(bare, datetime.now(UTC)) == 3
+    dated = {f.target_kind: f.step_at for f in lamp_programmes.list_assignments(bare, DISTRICT)}
+    assert dated["cabinet"] is not None
+    assert dated["district"] is not None
+    assert dated["street"] is None
+    table.write_text(f"{head}cabinet,K-1,evening\n")
+    applied = gridwarden("city", "apply", str(folder))
+    assert "lamp_assignment district retired" in applied.output, applied.output
+    kept = lamp_programmes.list_assignments(bare, DISTRICT)
+    assert [(f.target_kind, f.target) for f in kept] == [("cabinet", "K-1")]
 
 
 def test_people_of_streets_come_with_the_folder(

@@ -14,6 +14,7 @@ from city.lighting import Target, TargetKind
 from city.person import Caller
 from city.place import LonLat
 from city.reading import METRICS
+from city.scope import Scope
 from db import demo, lamp_commands, lamp_programmes
 from db.events import append_events
 from db.pool import Connection, connect
@@ -270,16 +271,16 @@ def test_the_picture_counts_what_lamps_said_last(
         """,
         (METRICS["lamp_on"].id, at, at),
     )
-    picture = steps.build_picture(conn, DISTRICT, at)
+    picture = steps.build_picture(conn, Scope(DISTRICT), at)
     total = picture.total
     assert (picture.sun_up, total.lamps, total.due) == (False, 75, 75)
     assert (total.lit, total.dark, total.unknown, total.burning) == (25, 25, 25, 0)
     assert [c.lit for c in picture.cabinets] == [25, 0, 0]
     assert sum(s.lamps for s in picture.streets) == 75
     noon = sunset + timedelta(hours=19)
-    by_day = steps.build_picture(conn, DISTRICT, noon).total
+    by_day = steps.build_picture(conn, Scope(DISTRICT), noon).total
     assert (by_day.due, by_day.lit, by_day.burning, by_day.silent) == (0, 0, 0, 75)
     save(conn, programme("main"))
     assign(conn, "cabinet", "CAB-002", "main", NOW)
-    groups = steps.build_picture(conn, DISTRICT, at).cabinets
+    groups = steps.build_picture(conn, Scope(DISTRICT), at).cabinets
     assert [(c.programme, c.level) for c in groups] == [("", None), ("main", 100), ("", None)]

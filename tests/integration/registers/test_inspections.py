@@ -11,6 +11,7 @@ from city.errors import Conflict, Forbidden, InvalidInput
 from city.incident import IncidentState, Role, Source
 from city.person import Caller
 from city.requests import InspectionRequest
+from city.scope import Scope
 from db import incidents, registers
 from db.events import list_events, verify_chain
 from db.pool import Connection
@@ -56,13 +57,13 @@ def test_an_inspection_that_fails_becomes_a_case(town: Connection, register: str
 
 def test_one_that_passes_makes_none_and_is_due_later(town: Connection) -> None:
     shops = shipped_registers()["shopfronts"]
-    before = steps.coverage_of(town, DISTRICT, shops, NOW)
+    before = steps.coverage_of(town, Scope(DISTRICT), shops, NOW)
     assert (before.entries, before.inspected, before.due, before.overdue) == (3, 0, 1, 1)
     done = inspect(town, "shopfronts", "S-1", ("parking",))
     assert (done.passed, done.incident_id, done.due_on) == (True, None, date(2026, 12, 31))
-    after = steps.coverage_of(town, DISTRICT, shops, NOW)
+    after = steps.coverage_of(town, Scope(DISTRICT), shops, NOW)
     assert (after.inspected, after.due) == (1, 0)
-    later = steps.coverage_of(town, DISTRICT, shops, NOW + timedelta(days=31))
+    later = steps.coverage_of(town, Scope(DISTRICT), shops, NOW + timedelta(days=31))
     assert (later.inspected, later.overdue) == (0, 1)
 
 
@@ -83,19 +84,19 @@ def test_a_date_that_an_inspection_set_outlives_the_next_apply(
 
 
 def test_what_is_due_longest_comes_first(town: Connection) -> None:
-    page = registers.page_entries(town, DISTRICT, "shopfronts", limit=2)
+    page = registers.page_entries(town, Scope(DISTRICT), "shopfronts", limit=2)
     assert [e.code for e in page] == ["S-1", "S-2"]
     after = (page[-1].due_on or registers.NEVER, page[-1].code)
-    rest = registers.page_entries(town, DISTRICT, "shopfronts", after=after)
+    rest = registers.page_entries(town, Scope(DISTRICT), "shopfronts", after=after)
     assert [e.code for e in rest] == ["S-3"]
-    due = registers.page_entries(town, DISTRICT, "shopfronts", due_until=NOW.date())
+    due = registers.page_entries(town, Scope(DISTRICT), "shopfronts", due_until=NOW.date())
     assert [e.code for e in due] == ["S-1"]
 
 
 def test_personal_fields_are_searched_for_those_only_who_see_them(town: Connection) -> None:
     def found(*words: str, seeing: bool) -> list[str]:
         page = registers.page_entries(
-            town, DISTRICT, "shopfronts", words=words, with_personal=seeing
+            town, Scope(DISTRICT), "shopfronts", words=words, with_personal=seeing
         )
         return [e.code for e in page]
 

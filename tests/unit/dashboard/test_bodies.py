@@ -66,7 +66,7 @@ def test_the_version_comes_with_the_body_or_the_header_and_never_not_at_all() ->
         (ReviewRequest, {"note": ""}, "verdict", "missing required field"),
         (ReviewRequest, {"verdict": 7}, "verdict", "Expected `str`"),
         (ReviewRequest, {"verdict": "a\0b"}, "verdict", "must not contain NUL"),
-        (ActionRequest, {"action": "dance", "version": 1}, "action", "Invalid enum value"),
+        (ActionRequest, {"action": "dance", "version": 1}, "action", "must be one of verify, file"),
         (ActionRequest, {"action": "file", "version": 2**31}, "version", "is too large"),
         (
             ActionRequest,

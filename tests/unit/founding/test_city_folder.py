@@ -94,6 +94,17 @@ def test_every_fault_is_named_at_once(files: Files, judge: Judge) -> None:
     assert said(faults)[-1] == "squad.csv: is no file of a city folder"
 
 
+def test_the_district_needs_no_parent(files: Files, judge: Judge) -> None:
+    before, _ = judge(files)
+    told = files["divisions.csv"].decode()
+    files["divisions.csv"] = told.replace(",district,991200,", ",district,,").encode()
+    assert told.encode() != files["divisions.csv"]
+    after, faults = judge(files)
+    assert said(faults) == []
+    assert before is not None
+    assert after == before
+
+
 @pytest.mark.parametrize("encoding", ["gbk", "gb18030", "utf-8-sig", "utf-16"])
 def test_a_table_may_be_saved_as_offices_save_it(files: Files, judge: Judge, encoding: str) -> None:
     files["divisions.csv"] = files["divisions.csv"].decode().encode(encoding)

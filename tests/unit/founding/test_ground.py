@@ -14,10 +14,9 @@ from founding.export import write_folder
 from founding.ground import (
     GridFinder,
     cells_without_duty_grid,
-    city_above,
     uncovered_communities,
 )
-from founding.parts import City, DutyGrid, Fault
+from founding.parts import City, DutyGrid, Fault, city_above
 from tests.unit.founding.conftest import Files, Judge
 
 BLOCK, OTHER_BLOCK = "99120100100101", "99120100100102"
