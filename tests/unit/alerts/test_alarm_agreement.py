@@ -39,10 +39,20 @@ def shipped(code: str) -> Any:
 
 def device(number: int, kind: str, **attributes: Any) -> WatchedDevice:
     return WatchedDevice(
-        id=number, code=f"D-{number}", district="460107", kind=kind, gas=None,
-        lon=110.4 + number / 1e4, lat=19.8, unit_grid=None, attributes=attributes,
-        report_interval_s=300, demo=False, out_of_service_since=None, return_due_at=None,
-    )  # fmt: skip
+        id=number,
+        code=f"D-{number}",
+        district="460107",
+        kind=kind,
+        gas=None,
+        lon=110.4 + number / 1e4,
+        lat=19.8,
+        unit_grid=None,
+        attributes=attributes,
+        report_interval_s=300,
+        demo=False,
+        out_of_service_since=None,
+        return_due_at=None,
+    )
 
 
 def history(devices: Sequence[WatchedDevice], readings: Sequence[Reading], until: int) -> History:
@@ -115,9 +125,15 @@ def newest(readings: Sequence[Reading], number: int, now: int) -> LampRow:
     on, power = last.get("lamp_on"), last.get("power_w")
     on_at, power_at = (DAWN + r[2] * MINUTE if r else None for r in (on, power))
     return LampRow(
-        number, on[3] if on else None, on_at, on_at,
-        power[3] if power else None, power_at, power_at, None,
-    )  # fmt: skip
+        number,
+        on[3] if on else None,
+        on_at,
+        on_at,
+        power[3] if power else None,
+        power_at,
+        power_at,
+        None,
+    )
 
 
 def look_around(

@@ -174,12 +174,22 @@ def test_a_silence_rule_with_bounds_counts_for_the_devices_that_it_is_about() ->
     behind = [replace(device(kind="gas"), device_id=number) for number in (1, 2)]
     known = {
         n: WatchedDevice(
-            id=n, code=f"G-{n}", district="460107", kind="gas", gas="methane", lon=110.0, lat=20.0,
-            unit_grid=None, attributes={}, report_interval_s=60, demo=False,
-            out_of_service_since=None, return_due_at=None,
+            id=n,
+            code=f"G-{n}",
+            district="460107",
+            kind="gas",
+            gas="methane",
+            lon=110.0,
+            lat=20.0,
+            unit_grid=None,
+            attributes={},
+            report_interval_s=60,
+            demo=False,
+            out_of_service_since=None,
+            return_due_at=None,
         )
         for n in (1, 2)
-    }  # fmt: skip
+    }
     assert (is_bounded(SILENT), is_bounded([hospital])) == (False, True)
     both = worst_of([*SILENT, hospital], behind, known)
     assert both == {1: Severity.YELLOW, 2: Severity.RED}

@@ -265,12 +265,14 @@ def test_a_rule_with_bounds_is_about_the_same_devices_however_they_are_looked_up
             ("gas", "manhole", "light")[number % 3],
             gas="methane" if number % 3 < 2 else None,
             model=f"m-{number % 4}",
-            attributes={"zone": [number] if number % 7 == 0 else number % 5,
-                        "mount": ("well", "wall")[number % 2]},
+            attributes={
+                "zone": [number] if number % 7 == 0 else number % 5,
+                "mount": ("well", "wall")[number % 2],
+            },
             areas={"HZ-1": "hazard"} if number % 6 == 0 else {},
         )
         for number in range(1, 61)
-    ]  # fmt: skip
+    ]
     rule = parse_rule(default_texts()["gas-lel.toml"] + f"\n[scope]\n{bounds}\n")
     found = About(devices).of(rule)
     expected = [one.id for one in devices if applies_to(rule, one)]
