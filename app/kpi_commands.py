@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
 from app.approval_commands import acting_person, as_option
 from app.commands import district_of, installation, print_json, transaction
 from app.settings import Settings
-from db import kpi_publications
+from city.score import parse_formula
+from db import kpi_publications, report_plans, scores, tallies
 from db.kpi_publications import Edition
+from db.report_plans import ReportPlan
 from dispatch import steps
+from notify import reports
 
 
 @click.group("kpi")
@@ -60,6 +65,105 @@ def kpi_list(settings: Settings, as_json: bool) -> None:
         return
     for edition in found:
         click.echo(line(edition))
+
+
+@kpi_group.group("formula")
+def formula_group() -> None:
+    """How one score is made of several rates."""
+
+
+@formula_group.command("list")
+@installation
+def formula_list(settings: Settings) -> None:
+    """Every version that was in force, the oldest first."""
+    with transaction(settings) as conn:
+        found = scores.list_formulas(conn, district_of(conn, settings))
+    for formula in found:
+        since = f"{formula.valid_from:%Y-%m-%d %H:%M}" if formula.valid_from else "always"
+        click.echo(f"{formula.version:<3} since {since}: {formula.name_en} ({formula.source})")
+        for term in formula.terms:
+            what = f"1 - {term.rate}" if term.inverse else term.rate
+            aim = f", all from {term.target:.0%}" if term.target is not None else ""
+            click.echo(f"      {term.points:g} x {what}{aim}")
+
+
+@formula_group.command("apply")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@as_option
+@installation
+def formula_apply(settings: Settings, file: Path, as_: str) -> None:
+    """Put the formula of a TOML file in force; periods that ended before keep theirs."""
+    try:
+        written = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise click.ClickException(f"{file}: {error}") from error
+    with transaction(settings) as conn:
+        district = district_of(conn, settings)
+    caller = acting_person(settings, as_, district)
+    with transaction(settings) as conn:
+        version = steps.apply_formula(conn, caller, parse_formula(written), datetime.now(UTC))
+    click.echo(f"version {version} of the score formula is in force")
+
+
+@kpi_group.group("report")
+def report_group() -> None:
+    """Who is sent the figures of each period that has ended."""
+
+
+@report_group.command("add")
+@click.argument("name")
+@click.option("--every", type=click.Choice(reports.EVERY), required=True)
+@click.option("--by", "grouping", type=click.Choice(tallies.GROUPINGS), default="district")
+@click.option("--to", "recipients", multiple=True, required=True, metavar="NAME")
+@as_option
+@installation
+def report_add(
+    settings: Settings,
+    name: str,
+    every: str,
+    grouping: str,
+    recipients: tuple[str, ...],
+    as_: str,
+) -> None:
+    """Send NAME to these people by mail and to their browsers, from the next period on."""
+    with transaction(settings) as conn:
+        district = district_of(conn, settings)
+    caller = acting_person(settings, as_, district)
+    with transaction(settings) as conn:
+        plan = reports.plan_report(
+            conn, caller, name, every, grouping, recipients, datetime.now(UTC)
+        )
+    click.echo(report_line(plan))
+
+
+@report_group.command("remove")
+@click.argument("name")
+@as_option
+@installation
+def report_remove(settings: Settings, name: str, as_: str) -> None:
+    """Send NAME to nobody any more."""
+    with transaction(settings) as conn:
+        district = district_of(conn, settings)
+    caller = acting_person(settings, as_, district)
+    with transaction(settings) as conn:
+        reports.end_plan(conn, caller, name, datetime.now(UTC))
+    click.echo(f"{name} is sent to nobody any more")
+
+
+@report_group.command("list")
+@installation
+def report_list(settings: Settings) -> None:
+    """Every report with whom it is sent to."""
+    with transaction(settings) as conn:
+        found = report_plans.list_plans(conn, district_of(conn, settings))
+    for plan in found:
+        click.echo(report_line(plan))
+
+
+def report_line(plan: ReportPlan) -> str:
+    sent = f"sent up to {plan.told_until.astimezone():%Y-%m-%d}"
+    who = ", ".join(plan.recipients)
+    return f"{plan.name}: every {plan.every} by {plan.grouping} to {who}, {sent}"
 
 
 def edition_json(edition: Edition) -> dict[str, object]:

@@ -20,6 +20,7 @@ from db import (
     beats,
     broker_counts,
     events,
+    forecasts,
     idempotency,
     lamp_commands,
     leadership,
@@ -32,6 +33,7 @@ from db import (
     rollups,
     rule_trials,
     sequences,
+    tallies,
     users,
 )
 from db.pool import (
@@ -48,6 +50,7 @@ from dispatch import steps as dispatch_steps
 from ingest import peculiar
 from ingest.sequence_steps import follow_numbers
 from lighting import steps as lighting_steps
+from notify import reports
 from replay.read_picture import keep_pictures
 
 log = logging.getLogger(__name__)
@@ -63,6 +66,11 @@ KEEP_SIGN_OUTS = timedelta(days=31)
 KEEP_ANSWERS = timedelta(days=14)
 # Steps of lighting programmes: some commands a day for every lamp of a city.
 KEEP_LAMP_STEPS = timedelta(days=90)
+
+# A roll of due clocks is worked on for so long before its tick says that it is alive.
+DEADLINES_S = 5.0
+# Batches of facts that are counted in one tick.
+TALLIES_AT_ONCE = 5
 
 ROLL_UPS = "roll-ups"
 ROLL_UPS_S = 20
@@ -182,6 +190,22 @@ def _tick_alarms(conn: Connection, now: datetime) -> None:
         conn.commit()
 
 
+def _tick_deadlines(conn: Connection, now: datetime) -> None:
+    """As many as have come, so that thousands at one moment do not wait for as many ticks; in
+    transactions of their own, so that people's actions come in between."""
+    until = time.monotonic() + DEADLINES_S
+    while dispatch_steps.tick_deadlines(conn, now) and time.monotonic() < until:
+        conn.commit()
+
+
+def _tally(conn: Connection, _now: datetime) -> None:
+    """What waits of the key figures, some seconds of it at a time."""
+    for _ in range(TALLIES_AT_ONCE):
+        if not tallies.fold(conn):
+            return
+        conn.commit()
+
+
 def _fold_ledger(conn: Connection, now: datetime) -> None:
     ledger.fold_batches(conn, now - FOLD_AFTER)
 
@@ -210,9 +234,13 @@ JOBS: tuple[tuple[str, float, Job], ...] = (
     ("rows without an event", 2, events.append_waiting),
     ("case texts", 1, dispatch_steps.write_case_texts),
     ("pictures", 60, keep_pictures),
-    (DEADLINES, 1, dispatch_steps.tick_deadlines),
+    (DEADLINES, 1, _tick_deadlines),
     ("check-ins", 0.5, dispatch_steps.tick_check_ins),
+    ("tallies", 10, _tally),
     ("published figures", 300, dispatch_steps.publish_due),
+    ("forecasts", 15, dispatch_steps.keep_forecasts),
+    ("times of handling", 3600, forecasts.refresh),
+    ("reports", 60, reports.send_reports),
     ("retention", 3600, rollups.drop_old),
     ("ledger", 600, _fold_ledger),
     ("quarantine", 300, reject_counts.trim_rejects),

@@ -21,6 +21,7 @@ LONG = (
     "broker_restart",
     "case_search",
     "city_folder",
+    "dispatch",
     "history",
     "ingest_soak",
     "lamps",
@@ -55,8 +56,11 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         help=f"{', '.join(NAMES)}; only by name: {', '.join(LONG)}",
     )
     parser.add_argument(
-        "--seconds", type=int, help="how long broker_restart, ingest and ingest_soak publish"
+        "--seconds",
+        type=int,
+        help="how long broker_restart, dispatch, ingest and ingest_soak go on",
     )
+    parser.add_argument("--cases", type=int, help="incidents that dispatch makes")
     parser.add_argument(
         "--node-red",
         action="store_true",
@@ -73,8 +77,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _options(name: str, asked: argparse.Namespace) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    if asked.seconds and name in ("broker_restart", "ingest", "ingest_soak"):
+    if asked.seconds and name in ("broker_restart", "dispatch", "ingest", "ingest_soak"):
         options["seconds"] = asked.seconds
+    if asked.cases and name == "dispatch":
+        options |= {"cases": asked.cases, "due": min(asked.cases // 10, 10_000)}
     if name == "ingest":
         options["with_node_red"] = asked.node_red
     if name in ("alarms", "ingest", "engine", "picture"):

@@ -66,8 +66,8 @@ class Step(StrEnum):
     RED = "red"
 
 
-# A message that is about no case.
-TEST = "test"
+# Messages that are about no case.
+TEST, REPORT = "test", "report"
 
 SQUAD, RESPONSIBLE = "squad", "responsible"
 ROLE_WORDS = ("dispatcher", "checker", "gas_engineer", "leader", "admin")

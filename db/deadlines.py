@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from psycopg.rows import class_row
@@ -30,8 +31,18 @@ def insert_deadline(conn: Connection, deadline: Deadline) -> None:
 
 def update_deadline(conn: Connection, deadline: Deadline) -> None:
     """Write what may change of a clock; the caller has written, or will write, the event."""
-    conn.execute(
-        """
+    update_deadlines(conn, [deadline])
+
+
+def update_deadlines(conn: Connection, changed: Sequence[Deadline]) -> None:
+    """The same of several clocks, in one turn to the server."""
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            UPDATE, [{**vars(row), "counted": Jsonb(row.counted)} for row in changed]
+        )
+
+
+UPDATE = """
         UPDATE deadline SET
             started_at = %(started_at)s, limit_amount = %(limit_amount)s,
             limit_unit = %(limit_unit)s, calendar = %(calendar)s,
@@ -41,13 +52,16 @@ def update_deadline(conn: Connection, deadline: Deadline) -> None:
             paused_at = %(paused_at)s, met_at = %(met_at)s, stopped_at = %(stopped_at)s,
             escalated = %(escalated)s, escalate_at = %(escalate_at)s
         WHERE id = %(id)s
-        """,
-        {**vars(deadline), "counted": Jsonb(deadline.counted)},
-    )
+        """
 
 
 def list_deadlines(conn: Connection, incident_id: int) -> list[Deadline]:
     """Every attempt of every clock of an incident, in the order they were started."""
+    return list_deadlines_of(conn, [incident_id])
+
+
+def list_deadlines_of(conn: Connection, ids: Sequence[int]) -> list[Deadline]:
+    """The same of several incidents."""
     with conn.cursor(row_factory=class_row(Deadline)) as cursor:
         return cursor.execute(
             """
@@ -55,9 +69,9 @@ def list_deadlines(conn: Connection, incident_id: int) -> list[Deadline]:
                    limit_unit, calendar, calendar_version, due_at, beyond_calendar, counted,
                    warn_at, warned_at, overdue_at, paused_at, met_at, stopped_at, escalated,
                    escalate_at, carried_at
-            FROM deadline WHERE incident_id = %s ORDER BY started_at, id
+            FROM deadline WHERE incident_id = ANY(%s) ORDER BY started_at, id
             """,
-            (incident_id,),
+            (list(ids),),
         ).fetchall()
 
 
@@ -110,6 +124,18 @@ def claim_incidents_to_recount(conn: Connection, now: datetime, limit: int) -> l
         (now, limit),
     )
     return [row[0] for row in rows]
+
+
+def list_pauses_of(conn: Connection, ids: Sequence[int]) -> list[tuple[int, PauseRow]]:
+    """Pauses of several incidents with the incident of each, oldest first."""
+    rows = conn.execute(
+        """
+        SELECT incident_id, id, started_at, ended_at, resume_due_at, reason, approved_by
+        FROM pause WHERE incident_id = ANY(%s) ORDER BY started_at, id
+        """,
+        (list(ids),),
+    ).fetchall()
+    return [(row[0], PauseRow(row[1], row[0], *row[2:])) for row in rows]
 
 
 def list_pauses(conn: Connection, incident_id: int) -> list[PauseRow]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from psycopg.sql import SQL, Identifier
 
 from city.hash_chain import GENESIS
+from db import tallies
 from db.districts import find_settings, save_setting
 from db.editions import edition_of
 from db.pool import Connection
@@ -39,6 +40,7 @@ OF_DEVICE = (
 )  # fmt: skip
 OF_CASE = (
     "evidence", "incident_text", "incident_alarm", "incident_merge", "video_case", "deadline",
+    "breach_forecast",
     "pause", "assignment", "intake", "field_task", "delivery", "checklist_answer",
     "distress_call", "check_in",
 )  # fmt: skip
@@ -58,6 +60,7 @@ OF_DISTRICT = (
     "check_in",
     "incident", "alarm_inhibition", "alarm", "video_event", "device", "device_model",
     "pipe_section", "area", "video_limit", "message_channel", "escalation_step", "delivery", "feed",
+    "score_formula", "report_plan", "handling_time",
     "gateway", "api_token", "app_user", "squad",
     "unit_grid", "duty_grid", "division", "incident_category", "stage_limit",
     "picture_checkpoint", "operator_hour", "setting",
@@ -209,6 +212,7 @@ def remove(
         query = SQL("DELETE FROM {} WHERE district = %s").format(name)
         removed[table] = conn.execute(query, (district,)).rowcount
         conn.execute(SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(name))
+    tallies.forget(conn)
     removed["district"] = conn.execute("DELETE FROM district WHERE code = %s", (district,)).rowcount
     return {table: count for table, count in removed.items() if count > 0}
 

@@ -12,7 +12,9 @@ from city.scope import Scope
 from db.pool import Connection
 from db.scopes import inside
 
-GROUPINGS = ("district", "street", "squad", "category")
+GROUPINGS = ("district", "street", "community", "squad", "category", "source")
+# Clocks whose meeting is counted beside that of handling.
+CLOCKS = ("verify", "file", "dispatch", "acknowledge", "check")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,10 @@ class KpiRow:
     closed          of these, closed; closed_in_time: no handling or checking clock of it ran out
     reworked        attempts that were sent back to do again
     returned        attempts that were given back unfinished; returned_late: after their due time
+    sent            attempts that began, those to do again among them
+    postponed       attempts that were given another limit
+    verify_done     clocks of the center that were met in the period: verify, file, dispatch,
+                    acknowledge, check; verify_in_time: of these by their due time
     """
 
     key: str
@@ -61,25 +67,34 @@ class KpiRow:
     open_to_closed_count: int
     open_to_closed_median_s: float | None
     open_to_closed_p90_s: float | None
+    sent: int = 0
+    postponed: int = 0
+    verify_done: int = 0
+    verify_in_time: int = 0
+    file_done: int = 0
+    file_in_time: int = 0
+    dispatch_done: int = 0
+    dispatch_in_time: int = 0
+    acknowledge_done: int = 0
+    acknowledge_in_time: int = 0
+    check_done: int = 0
+    check_in_time: int = 0
+
+    @property
+    def says_something(self) -> bool:
+        """Whether anything but clocks of the center was counted."""
+        return (
+            self.opened + self.filed + self.due_to_handle + self.due_to_close + self.reworked
+            + self.returned + self.alarm_to_dispatch_count + self.dispatch_to_acknowledge_count
+            + self.acknowledge_to_arrive_count + self.dispatch_to_handled_count
+        ) > 0  # fmt: skip
 
 
-def list_kpi(
-    conn: Connection, scope: Scope, start: datetime, end: datetime, by: str
-) -> list[KpiRow]:
-    """Figures of a scope in [start, end), one row a group by "district", "street", "squad" or
-    "category".
-
-    They are counted from what the log said in the period: what happens later changes none of
-    them, and a clock that is due later is not missed yet. What a case did as a whole counts for
-    the squad that had it last, at the end of the period.
-    """
-    if by not in GROUPINGS:
-        raise InvalidInput("by", by, "must be one of " + ", ".join(GROUPINGS))
-    with conn.cursor(row_factory=class_row(KpiRow)) as cursor:
-        return cursor.execute(
-            f"""
+def _keyed() -> str:
+    """What counts in a period and for which group, one row each: the start of a query."""
+    return f"""
             WITH said AS (
-                SELECT f.*, i.street, i.category FROM case_fact f
+                SELECT f.*, i.street, i.community, i.category, i.source FROM case_fact f
                 JOIN incident i ON i.id = f.incident_id
                 WHERE f.district = %(district)s AND {inside("i")}
                   AND f.at >= %(start)s AND f.at < %(end)s
@@ -120,8 +135,10 @@ def list_kpi(
                 ) AS over ON true
                 WHERE over.kind IS DISTINCT FROM 'closed' AND over.kind IS DISTINCT FROM 'ended'
             ), keyed AS (
-                SELECT c.what, c.late, c.seconds,
+                SELECT c.what, c.late, c.seconds, c.incident_id, c.at,
                        CASE %(by)s WHEN 'street' THEN coalesce(c.street, '')
+                                   WHEN 'community' THEN coalesce(c.community, '')
+                                   WHEN 'source' THEN c.source
                                    WHEN 'category' THEN c.category
                                    WHEN 'district' THEN c.district
                                    ELSE CASE WHEN c.of_case THEN coalesce(holder.squad, '')
@@ -133,7 +150,31 @@ def list_kpi(
                       AND x.kind = 'sent' AND x.at < %(end)s
                     ORDER BY x.seq DESC LIMIT 1
                 ) AS holder ON true
-            ), grouped AS (
+            )"""
+
+
+def list_kpi(
+    conn: Connection, scope: Scope, start: datetime, end: datetime, by: str
+) -> list[KpiRow]:
+    """Figures of a scope in [start, end), one row a group by "district", "street", "squad" or
+    "category".
+
+    They are counted from what the log said in the period: what happens later changes none of
+    them, and a clock that is due later is not missed yet. What a case did as a whole counts for
+    the squad that had it last, at the end of the period.
+    """
+    if by not in GROUPINGS:
+        raise InvalidInput("by", by, "must be one of " + ", ".join(GROUPINGS))
+    met = ", ".join(
+        f"count(*) FILTER (WHERE what = 'met_{clock}') AS {clock}_done,"
+        f" count(*) FILTER (WHERE what = 'met_{clock}' AND NOT late) AS {clock}_in_time"
+        for clock in CLOCKS
+    )
+    met_names = ", ".join(f"{clock}_done, {clock}_in_time" for clock in CLOCKS)
+    with conn.cursor(row_factory=class_row(KpiRow)) as cursor:
+        return cursor.execute(
+            f"""
+            {_keyed()}, grouped AS (
                 SELECT key,
                        count(*) FILTER (WHERE what = 'opened') AS opened,
                        count(*) FILTER (WHERE what = 'filed') AS filed,
@@ -146,6 +187,9 @@ def list_kpi(
                        count(*) FILTER (WHERE what = 'reworked') AS reworked,
                        count(*) FILTER (WHERE what = 'returned') AS returned,
                        count(*) FILTER (WHERE what = 'returned' AND late) AS returned_late,
+                       count(*) FILTER (WHERE what = 'sent') AS sent,
+                       count(*) FILTER (WHERE what = 'postponed') AS postponed,
+                       {met},
                        count(seconds) FILTER (WHERE what = 'sent') AS alarm_to_dispatch_count,
                        count(seconds) FILTER (WHERE what = 'acknowledged')
                            AS dispatch_to_acknowledge_count,
@@ -170,7 +214,8 @@ def list_kpi(
                    coalesce(d.name_zh, street.name, s.name_zh, c.name_zh, g.key) AS name_zh,
                    coalesce(d.name_en, street.name, s.name_en, c.name_en, g.key) AS name_en,
                    opened, filed, due_to_handle, handled, handled_in_time, due_to_close, closed,
-                   closed_in_time, reworked, returned, returned_late,
+                   closed_in_time, reworked, returned, returned_late, sent, postponed,
+                   {met_names},
                    alarm_to_dispatch_count, p1[1] AS alarm_to_dispatch_median_s,
                    p1[2] AS alarm_to_dispatch_p90_s,
                    dispatch_to_acknowledge_count, p2[1] AS dispatch_to_acknowledge_median_s,
@@ -183,7 +228,8 @@ def list_kpi(
                    p5[2] AS open_to_closed_p90_s
             FROM grouped g
             LEFT JOIN district d ON %(by)s = 'district' AND d.code = g.key
-            LEFT JOIN division street ON %(by)s = 'street' AND street.code = g.key
+            LEFT JOIN division street
+                   ON %(by)s IN ('street', 'community') AND street.code = g.key
             LEFT JOIN squad s ON %(by)s = 'squad' AND s.code = g.key
             LEFT JOIN LATERAL (
                 SELECT * FROM incident_category
@@ -204,6 +250,56 @@ def list_kpi(
                 "by": by,
             },
         ).fetchall()
+
+
+# Which rows of `_keyed` a figure counts; None: late or not.
+FIGURES: dict[str, tuple[tuple[str, ...], bool | None]] = {
+    "opened": (("opened",), None),
+    "filed": (("filed",), None),
+    "due_to_handle": (("handled", "missed"), None),
+    "handled": (("handled",), None),
+    "handled_in_time": (("handled",), False),
+    "due_to_close": (("closed", "open_late"), None),
+    "closed": (("closed",), None),
+    "closed_in_time": (("closed",), False),
+    "reworked": (("reworked",), None),
+    "returned": (("returned",), None),
+    "returned_late": (("returned",), True),
+    "sent": (("sent",), None),
+    "postponed": (("postponed",), None),
+}
+
+
+def list_counted(
+    conn: Connection,
+    scope: Scope,
+    start: datetime,
+    end: datetime,
+    by: str,
+    key: str | None,
+    figure: str,
+    limit: int,
+) -> list[tuple[int, datetime]]:
+    """What a figure counts: case and when, newest first, a case as often as it is counted; `key` is
+    the group, None for all of them."""
+    if by not in GROUPINGS:
+        raise InvalidInput("by", by, "must be one of " + ", ".join(GROUPINGS))
+    if figure not in FIGURES:
+        raise InvalidInput("figure", figure, "must be one of " + ", ".join(FIGURES))
+    whats, late = FIGURES[figure]
+    return conn.execute(
+        f"""
+        {_keyed()}
+        SELECT incident_id, at FROM keyed
+        WHERE what = ANY(%(whats)s) AND (%(late)s::boolean IS NULL OR late = %(late)s)
+          AND (%(key)s::text IS NULL OR key = %(key)s)
+        ORDER BY at DESC, incident_id DESC LIMIT %(limit)s
+        """,
+        {
+            "district": scope.district, "within": scope.codes, "start": start, "end": end,
+            "by": by, "key": key, "whats": list(whats), "late": late, "limit": limit,
+        },
+    ).fetchall()  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

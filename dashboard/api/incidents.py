@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
@@ -113,6 +113,14 @@ def answer_step(incident_id: int) -> Response:
     wanted = read_body(ChecklistRequest)
     number = known_id("incident", incident_id)
     return stored_answer(load.answer_step(current_caller(), number, wanted, read_once()))
+
+
+@incidents.get("/incidents/forecasts")
+def list_forecasts() -> Response:
+    """How likely the running attempts are late."""
+    read_args(())
+    found = load.forecasts(current_caller(), datetime.now(UTC))
+    return json_answer({"items": found, "next": None})
 
 
 @incidents.get("/incidents/<int:incident_id>/recommendations")

@@ -37,14 +37,12 @@ from city.requests import (
     PermitRequest,
     ProgrammeRequest,
     ProgrammeRetireRequest,
-    PublishRequest,
     ReasonRequest,
     RecusalRequest,
     RenameRequest,
     ReplaceRequest,
     ReplayRequest,
     ReportRequest,
-    RestateRequest,
     RetireEntryRequest,
     ReviewRequest,
     RoleRequest,
@@ -76,6 +74,7 @@ from dashboard.api.bodies import VERSION_FIELD, body_of
 from dashboard.api.duty_shapes import DeviceHistory, DutyAnswer, RosterAnswer
 from dashboard.api.ingest_operations import INGEST_OPERATIONS
 from dashboard.api.intake_operations import INTAKE_OPERATIONS
+from dashboard.api.kpi_operations import KPI_OPERATIONS
 from dashboard.api.message_operations import MESSAGE_OPERATIONS
 from dashboard.api.operation import (
     CURSOR,
@@ -94,6 +93,7 @@ from dashboard.api.shapes import (
     DeviceAnswer,
     EventItem,
     EvidenceItem,
+    ForecastItem,
     IdentityItem,
     ImportAnswer,
     IncidentAnswer,
@@ -108,12 +108,9 @@ from dashboard.api.shapes import (
 )
 from dashboard.api.squads import SquadItem
 from dashboard.screens.alarms.load import MeasuresAnswer
-from dashboard.screens.kpi.key_figures import EditionItem, KpiAnswer
-from dashboard.screens.kpi.trend import TrendAnswer
 from dashboard.screens.lighting import load as lighting
 from dashboard.screens.registers import load as registers
 from db import discovery, gateways, inhibitions, listings, users
-from db.kpi import GROUPINGS
 from db.readings import HistoryPoint
 from registers.steps import Verified
 
@@ -231,6 +228,8 @@ OPERATIONS = (
     Operation("post", "/incidents/{id}/checklist",
               "What was found at a step of the run card's checklist", IncidentAnswer,
               body=ChecklistRequest),
+    Operation("get", "/incidents/forecasts", "How likely the running attempts are late, by what "
+              "their category, squad and hour took so far", ForecastItem, listed=True),
     Operation("get", "/incidents/{id}/recommendations", "Squads to send, best first",
               RecommendationItem, listed=True),
     Operation("get", "/incidents/{id}/evidence", "Files of an incident", EvidenceItem,
@@ -250,20 +249,7 @@ OPERATIONS = (
     Operation("post", "/roster/changes", "Leave or a swap of duties; a second person agrees",
               WaitingAnswer, body=DutyChangeRequest, status="202"),
     Operation("get", "/categories", "Categories a person may choose", CategoryItem, listed=True),
-    Operation("get", "/kpi/trend", "The last 400 days by week, and when and where cases come up",
-              TrendAnswer),
-    Operation("get", "/kpi", "Key figures with the counts behind every ratio; of a published "
-              "month, quarter or year those that were published", KpiAnswer,
-              query={**PERIOD, "by": as_text("grouping", enum=list(GROUPINGS)),
-                     "edition": {"description": "an earlier edition of a published period",
-                                 "schema": {"type": "integer", "minimum": 1}}}),
-    Operation("get", "/kpi/publications", "Every edition of every published period", EditionItem,
-              listed=True),
-    Operation("post", "/kpi/publications", "Freeze the key figures of a period that is over",
-              EditionItem, body=PublishRequest, status="201"),
-    Operation("post", "/kpi/publications/{period}/restate",
-              "Publish a period anew, with the reason; the earlier edition stays beside it",
-              EditionItem, body=RestateRequest, status="201"),
+    *KPI_OPERATIONS,
     Operation("get", "/events", "The event log from a cursor; as an event stream it follows it",
               EventItem, listed=True,
               query={"after": {"description": "last sequence number already seen",

@@ -232,6 +232,16 @@ class Why(msgspec.Struct, kw_only=True):
     en: str
 
 
+class ForecastItem(msgspec.Struct, kw_only=True):
+    """`probability` (0 to 1) that the squad that has the incident is late, by `count` cases of the
+    same category, squad and hour (`basis` hour), category and squad, or category alone."""
+
+    id: int
+    probability: float
+    count: int
+    basis: str
+
+
 class RecommendationItem(msgspec.Struct, kw_only=True):
     """A squad with its score (0 to 100) and the parts it is made of. `called` is who of it is on
     duty by its roster, `phone` their number or else the squad's; empty for who sends nobody."""

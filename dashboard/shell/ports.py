@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from city.act_time import SaidTime
 from city.approval import Approval
 from city.first_run import FirstRun, Outlook
+from city.forecast import Calibration, Forecast
 from city.lighting import LampPicture, NightOfStreet
 from city.person import Caller
 from city.requests import (
@@ -75,6 +76,12 @@ class IncidentSteps(Protocol):
     ) -> IncidentView: ...
 
     def publish(self, conn: Connection, caller: Caller, name: str, now: datetime) -> Edition: ...
+    def list_forecasts(
+        self, conn: Connection, scope: Scope, now: datetime
+    ) -> Mapping[int, Forecast]: ...
+    def read_calibration(
+        self, conn: Connection, district: str, now: datetime
+    ) -> Sequence[Calibration]: ...
 
     def restate(
         self, conn: Connection, caller: Caller, name: str, why: str, now: datetime

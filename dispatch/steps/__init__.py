@@ -9,6 +9,7 @@ from dispatch.steps.acting import act, act_approved, waits_for_duty_chief
 from dispatch.steps.alarms import take_alarm_change
 from dispatch.steps.checklist import answer_step
 from dispatch.steps.evidence import add_evidence, take_late_picture
+from dispatch.steps.forecasting import keep_forecasts, list_forecasts, read_calibration
 from dispatch.steps.handing_over import add_note, draw_up, give_over, take_over
 from dispatch.steps.intake import call_back, receive, reply
 from dispatch.steps.lone_work import (
@@ -21,7 +22,7 @@ from dispatch.steps.lone_work import (
 )
 from dispatch.steps.looking import find_categories, find_places, list_around
 from dispatch.steps.public_reports import accept_report, reject_report, send_report
-from dispatch.steps.publishing import publish, publish_due, restate
+from dispatch.steps.publishing import apply_formula, publish, publish_due, restate
 from dispatch.steps.reporting import report
 from dispatch.steps.searching import find_cases, write_case_texts
 from dispatch.steps.ticking import tick_deadlines, watch_alarms
@@ -35,6 +36,7 @@ __all__ = [
     "add_evidence",
     "add_note",
     "answer_step",
+    "apply_formula",
     "begin_check_in",
     "call_back",
     "call_for_help",
@@ -45,10 +47,13 @@ __all__ = [
     "find_categories",
     "find_places",
     "give_over",
+    "keep_forecasts",
     "list_around",
+    "list_forecasts",
     "publish",
     "publish_due",
     "rank_squads",
+    "read_calibration",
     "receive",
     "reject_report",
     "reply",

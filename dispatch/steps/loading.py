@@ -117,6 +117,18 @@ def load_terms(
     )
 
 
+def load_ladder(conn: Connection, district: str) -> Terms:
+    """What it takes to say what has become true of running clocks: no limits, of no incident."""
+    return Terms(
+        district=district,
+        incident_id=0,
+        calendar=calendars.calendar_of(conn, district),
+        limits={},
+        pauses=(),
+        ladder=message_settings.find_ladder(conn, district),
+    )
+
+
 def _with_named(
     conn: Connection, incident: Incident, request: ActionRequest, facts: Facts, now: datetime
 ) -> Facts:

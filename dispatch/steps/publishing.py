@@ -11,7 +11,8 @@ from city.incident import Role
 from city.period import Period, last_ended, parse_period
 from city.person import DUTY_CHIEFS, Caller, system_caller
 from city.scope import Scope
-from db import districts, kpi_publications, places
+from city.score import ScoreFormula
+from db import districts, kpi_publications, places, scores
 from db.events import append_events
 from db.kpi import GROUPINGS, list_kpi
 from db.kpi_publications import Edition, figures_json
@@ -50,12 +51,24 @@ def restate(conn: Connection, caller: Caller, name: str, why: str, now: datetime
             f"{name} is not published yet: publish it", current={"refused": "not_published"}
         )
     figures = _figures(conn, caller.district, period)
-    if figures == known[-1].figures:
+    if _says_the_same(known[-1].figures, figures):
         raise Conflict(
             f"the log says of {name} what edition {known[-1].edition} says",
             current={"refused": "nothing_differs", "edition": known[-1].edition},
         )
     return _publish(conn, caller, period, known[-1].edition + 1, why, figures, now)
+
+
+def apply_formula(conn: Connection, caller: Caller, formula: ScoreFormula, now: datetime) -> int:
+    """Put a formula of scores in force from now on; the number of its version."""
+    _check_may(caller)
+    version = scores.insert_formula(conn, caller.district, formula, caller.name, now)
+    told = {"version": version, "name_zh": formula.name_zh, "name_en": formula.name_en}
+    kind = "kpi.formula_applied"
+    append_events(
+        conn, [NewEvent(now, caller.district, kind, f"kpi:formula {version}", caller.name, told)]
+    )
+    return version
 
 
 def publish_due(conn: Connection, now: datetime) -> int:
@@ -108,6 +121,20 @@ def differing(before: Edition, after: Edition) -> dict[str, list[int]]:
         for name in NAMED
         if old.get(name, 0) != new.get(name, 0)
     }
+
+
+def _says_the_same(
+    published: dict[str, list[dict[str, Any]]], counted: dict[str, list[dict[str, Any]]]
+) -> bool:
+    """Whether what was published would be published again; what was not counted then is no
+    difference."""
+    return all(
+        len(rows) == len(counted.get(by, []))
+        and all(
+            row.items() <= now.items() for row, now in zip(rows, counted.get(by, []), strict=True)
+        )
+        for by, rows in published.items()
+    )
 
 
 def _whole(edition: Edition) -> dict[str, Any]:

@@ -280,6 +280,11 @@ test('a measure is over its target or not, and nothing is said of nothing', () =
   assert.deepEqual(['2026-11-21T00:00:00Z', '2026-11-22T02:00:00Z', '2026-11-24T00:00:00Z', null].map(note), [[], ['since 11-22 10:00'], ['never'], ['never']]);
 });
 
+test('what is likely late has a mark of its own', () => {
+  const { gw } = screen('console');
+  assert.deepEqual([0, 0.39, 0.4, 0.69, 0.7, 1].map(gw.riskOf), ['low', 'low', 'some', 'some', 'high', 'high']);
+});
+
 test('one key is one verdict on a video event', () => {
   const { gw } = screen('review');
   const cases = [['y', ['confirmed']], ['Y', ['confirmed']], ['1', ['dismissed', 'nothing_there']], ['6', ['dismissed', 'other']], ['7', null], ['0', null],

@@ -7,7 +7,19 @@
   /* --- grid cells, called by name from the column definitions ---------------------------- */
   const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
   cells.GwSeverity = p => React.createElement('span', { className: 'gw-sev', 'data-severity': p.value, title: gw.word('severity', p.value) }, gw.word('severity_mark', p.value));
-  cells.GwDue = p => React.createElement('span', { className: 'gw-due', 'data-standing': gw.standing(p.data, gw.now()) }, gw.countdownText(p.data, gw.now()));
+  cells.GwDue = p => {
+    const standing = gw.standing(p.data, gw.now()), risk = ['running', 'due_soon'].includes(standing) ? risks.get(Number(p.data.id)) : undefined;
+    const told = risk ? { 'data-risk': gw.riskOf(risk.probability), title: gw.t('console.risk', { share: Math.round(100 * risk.probability), count: risk.count, basis: gw.t('console.basis_' + risk.basis) }) } : {};
+    return React.createElement('span', { className: 'gw-due', 'data-standing': standing, ...told }, gw.countdownText(p.data, gw.now()));
+  };
+
+  /* How likely running attempts are late, by incident; the queue says so before they are. */
+  let risks = new Map();
+  gw.riskOf = probability => (probability >= 0.7 ? 'high' : probability >= 0.4 ? 'some' : 'low');
+  async function readRisks() {
+    const answer = await gw.send('GET', '/api/v1/incidents/forecasts');
+    if (answer.ok) risks = new Map(answer.body.items.map(item => [item.id, item]));
+  }
 
   /* Row ids must be strings; the countdown column sorts by the moment, a paused clock last. */
   const row = i => ({ ...i, id: String(i.id), title: gw.placeName(gw.pick(i, 'title')), place: gw.place(i), stateName: gw.word('state', i.state),
@@ -71,6 +83,8 @@
     api.addEventListener('selectionChanged', () => { const r = api.getSelectedRows()[0]; if (r) select(Number(r.id), 'queue'); });
     api.addEventListener('cellKeyDown', e => { if (e.event.key === 'Enter') e.node.setSelected(true, true); });
     fill();
+    readRisks();
+    gw.every(30_000, readRisks);
     gw.every(1000, () => api.refreshCells({ columns: ['dueSort'], force: true, suppressFlash: true })); // rendered rows only
   }
 

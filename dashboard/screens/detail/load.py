@@ -109,6 +109,21 @@ def search(
         return incidents.list_incidents(conn, caller.scope, ids=ids, limit=limit) if ids else []
 
 
+def forecasts(caller: Caller, now: datetime) -> list[dict[str, Any]]:
+    """How likely the running attempts of what the caller sees are late."""
+    with transaction(parts().pool) as conn:
+        found = parts().ports.incidents.list_forecasts(conn, caller.scope, now)
+    return [
+        {
+            "id": case,
+            "probability": round(expected.probability, 4),
+            "count": expected.count,
+            "basis": expected.basis,
+        }
+        for case, expected in found.items()
+    ]
+
+
 def recommendations(caller: Caller, incident_id: int) -> list[dict[str, Any]]:
     """Ranked squads with the parts of each score."""
     now = datetime.now(UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dashboard.screens.kpi.report import group_name
 from dashboard.shell.components import ratio_text
 from dashboard.shell.i18n import Texts
 from dashboard.shell.i18n.times import duration
@@ -52,7 +53,7 @@ def _ratio_bars(
         "type": "bar",
         "orientation": "h",
         "name": t(f"kpi.{name}"),
-        "y": [t.pick(group, "name") or t("kpi.unnamed") for group in groups],
+        "y": [group_name(t, group) for group in groups],
         "x": [FULL * r["num"] / r["den"] if r["den"] else 0 for r in ratios],
         "text": texts,
         # A bar of nothing has no inside: its dash stands beside it.

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from city.errors import InvalidInput
-from db.kpi import KpiRow
+from city.score import ScoreFormula, Term, band, score, sure_of
+from db.kpi import CLOCKS, KpiRow
 from db.kpi_publications import Edition
 
 
@@ -45,6 +46,39 @@ class Figures(msgspec.Struct, frozen=True):
     handling_in_time: Ratio
     in_time: Ratio
     times: dict[str, Spread]
+    sent: int
+    postponed: int
+    # By name of `city.score.RATES`: what of what.
+    rates: dict[str, Ratio]
+    # By the formula of the answer, null where a rate of it has nothing to count; its letter.
+    score: float | None
+    band: str
+    # What the rate handled in time is at least, as far as so many attempts say: leagues go by it.
+    league: float | None
+    # Attempts due against the mean of the groups; null in the total.
+    load: float | None
+
+
+class FormulaItem(msgspec.Struct, frozen=True):
+    """How scores are made; `version` counts those of a district."""
+
+    version: int
+    name_zh: str
+    name_en: str
+    source: str
+    terms: list[Term]
+
+
+class CountedCase(msgspec.Struct, frozen=True):
+    """A case behind a figure: when it was counted, and how it stands now."""
+
+    id: int
+    number: str
+    at: datetime
+    title_zh: str
+    title_en: str
+    state: str
+    squad: str | None
 
 
 class EditionItem(msgspec.Struct, frozen=True):
@@ -72,6 +106,7 @@ class KpiAnswer(msgspec.Struct, frozen=True):
     # Of a published period: what is shown is this edition of these.
     edition: int | None
     editions: list[EditionItem]
+    formula: FormulaItem | None
 
 
 STEPS = (
@@ -113,21 +148,54 @@ def build_figures(
     by: str,
     shown: Edition | None = None,
     editions: Sequence[Edition] = (),
+    formula: ScoreFormula | None = None,
 ) -> KpiAnswer:
     """The answer of the KPI question; `shown` is the edition that the figures are of."""
+    mean = sum(row.due_to_handle for row in groups) / len(groups) if groups else 0
     return KpiAnswer(
         from_=start,
         to=end,
         by=by,
-        total=figures(total[0]) if total else None,
-        groups=[figures(row) for row in groups],
+        total=figures(total[0], formula) if total else None,
+        groups=[figures(row, formula, mean) for row in groups],
         edition=shown.edition if shown else None,
         editions=[edition_item(edition) for edition in editions],
+        formula=formula_item(formula) if formula else None,
     )
 
 
-def figures(row: KpiRow) -> Figures:
+def formula_item(formula: ScoreFormula) -> FormulaItem:
+    return FormulaItem(
+        formula.version, formula.name_zh, formula.name_en, formula.source, list(formula.terms)
+    )
+
+
+def rates_of(row: KpiRow) -> dict[str, Ratio]:
+    """What a formula may name. The overdue ones ran out in the period and were not finished in
+    it, whoever has them now."""
+    return {
+        "handling": ratio(row.handled, row.due_to_handle),
+        "handling_in_time": ratio(row.handled_in_time, row.due_to_handle),
+        "in_time": ratio(row.closed_in_time, row.due_to_close),
+        "filing": ratio(row.filed, row.opened),
+        "closing": ratio(row.closed, row.due_to_close),
+        "rework": ratio(row.reworked, row.due_to_close),
+        "returning": ratio(row.returned, row.sent),
+        "postponing": ratio(row.postponed, row.due_to_handle),
+        "overdue": ratio(row.due_to_handle - row.handled, row.due_to_handle),
+        **{
+            f"{clock}_in_time": ratio(
+                getattr(row, f"{clock}_in_time"), getattr(row, f"{clock}_done")
+            )
+            for clock in CLOCKS
+        },
+    }
+
+
+def figures(row: KpiRow, formula: ScoreFormula | None = None, mean_due: float = 0) -> Figures:
     """One group."""
+    rates = rates_of(row)
+    value = score(formula, {name: r.ratio for name, r in rates.items()}) if formula else None
     return Figures(
         key=row.key,
         name_zh=row.name_zh,
@@ -150,6 +218,13 @@ def figures(row: KpiRow) -> Figures:
             )
             for step in STEPS
         },
+        sent=row.sent,
+        postponed=row.postponed,
+        rates=rates,
+        score=value,
+        band=band(formula, value) if formula else "",
+        league=sure_of(row.handled_in_time, row.due_to_handle),
+        load=row.due_to_handle / mean_due if mean_due else None,
     )
 
 

@@ -6,19 +6,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from city.errors import InvalidInput
+from city.forecast import Calibration
 from city.person import Caller
 from dashboard.screens.kpi import key_figures
 from dashboard.shell.changes import CREATED, Once, change
 from dashboard.shell.parts import parts
 from dashboard.shell.plain_json import as_plain
-from db import kpi_publications
+from db import kpi_publications, scores
 from db.idempotency import StoredAnswer
-from db.kpi import GROUPINGS, list_kpi
+from db.incidents import list_by_id
+from db.kpi import list_counted
 from db.kpi_publications import Edition
 from db.pool import Connection, transaction
+from db.tallies import GROUPINGS, list_figures
 
 # The key figures look at most this far back in one question.
-KPI_SPAN = timedelta(days=3 * 366)
+KPI_SPAN = timedelta(days=10 * 366)
 
 
 def kpi(
@@ -36,16 +39,44 @@ def kpi(
             [] if bounded else kpi_publications.list_editions_of(conn, caller.district, from_, to)
         )
         shown = _edition(editions, edition)
+        if shown is not None and by not in shown.figures:
+            shown = None  # it was published without this grouping: as the log says it now
         if shown is not None:
             groups, total = shown.rows(by), shown.rows("district")
         else:
-            groups = list_kpi(conn, caller.scope, from_, to, by)
-            total = (
-                groups if by == "district" else list_kpi(conn, caller.scope, from_, to, "district")
-            )
-    found = key_figures.build_figures(groups, total, from_, to, by, shown, editions)
+            groups = list_figures(conn, caller.scope, from_, to, by)
+            total = groups
+            if by != "district":
+                total = list_figures(conn, caller.scope, from_, to, "district")
+        formula = scores.find_formula(conn, caller.district, to)
+    found = key_figures.build_figures(groups, total, from_, to, by, shown, editions, formula)
     body: dict[str, Any] = as_plain(found)
     return body
+
+
+# Rows behind a figure that one answer shows.
+CASES_MAX = 500
+
+
+def counted_cases(
+    caller: Caller, from_: datetime, to: datetime, by: str, key: str | None, figure: str
+) -> list[dict[str, Any]]:
+    """The newest `CASES_MAX` cases that a figure counts, as the log says it now."""
+    key_figures.check_span(from_, to, KPI_SPAN)
+    with transaction(parts().pool) as conn:
+        rows = list_counted(conn, caller.scope, from_, to, by, key, figure, CASES_MAX)
+        known = {i.id: i for i in list_by_id(conn, [row[0] for row in rows], caller.district)}
+    items: list[dict[str, Any]] = as_plain(
+        [
+            key_figures.CountedCase(
+                i.id, i.number, at, i.title_zh, i.title_en, i.state.value, i.squad
+            )
+            for case, at in rows
+            for i in [known.get(case)]
+            if i is not None
+        ]
+    )
+    return items
 
 
 def _edition(editions: list[Edition], wanted: int | None) -> Edition | None:
@@ -55,6 +86,14 @@ def _edition(editions: list[Edition], wanted: int | None) -> Edition | None:
     if not found:
         raise InvalidInput("edition", wanted, "was not published of this period")
     return found[0]
+
+
+def calibration(caller: Caller, now: datetime) -> list[Calibration]:
+    """Of the whole district: a bounded caller has none."""
+    if caller.scope.within is not None:
+        return []
+    with transaction(parts().pool) as conn:
+        return list(parts().ports.incidents.read_calibration(conn, caller.district, now))
 
 
 def publications(caller: Caller) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import dash_mantine_components as dmc  # type: ignore[import-untyped]
@@ -13,7 +14,8 @@ from dash.development.base_component import Component
 
 from city.period import last_ended
 from dashboard.screens.kpi.figures import chart_config, ratio_figure, times_figure
-from dashboard.screens.kpi.load import kpi
+from dashboard.screens.kpi.load import calibration, kpi
+from dashboard.screens.kpi.report import FORMATS, group_name
 from dashboard.screens.kpi.trend import find_trend, hours_figure, streets_figure, trend_figure
 from dashboard.shell import frame, ids
 from dashboard.shell.components import actor_text, extra, ratio_text, render_empty
@@ -23,7 +25,7 @@ from dashboard.shell.i18n.times import TIMEZONE, duration, local
 from dashboard.shell.plain_json import as_plain
 
 PERIODS = ("today", "days7", "days30", "days90", "last_month", "last_quarter", "dates")
-GROUPINGS = ("street", "squad", "category")
+GROUPINGS = ("street", "community", "squad", "person", "category", "source")
 TIME_COLUMNS = (
     "alarm_to_dispatch",
     "dispatch_to_acknowledge",
@@ -133,7 +135,9 @@ def render_figures(t: Texts, figures: Mapping[str, Any], theme: str) -> Componen
                 ],
                 className="gw-kpi-charts",
             ),
-            render_table(t, by_size(groups), total),
+            render_table(t, by_size(groups), total, figures),
+            html.Div(id="gw-kpi-cases", className="gw-chart", hidden=True),
+            render_league(t, figures),
         ]
     )
 
@@ -235,23 +239,34 @@ def render_chart(t: Texts, title: str, figure: dict[str, Any]) -> Component:
 
 
 def render_table(
-    t: Texts, groups: Sequence[Mapping[str, Any]], total: Mapping[str, Any]
+    t: Texts,
+    groups: Sequence[Mapping[str, Any]],
+    total: Mapping[str, Any],
+    asked: Mapping[str, Any],
 ) -> Component:
-    """Every group with every figure; the sum of the district stands last."""
+    """Every group with every figure; the sum of the district stands last. A count opens its cases,
+    but by person, of which the log is asked by nobody."""
     counts = ("opened", "filed", "handled", "closed", "reworked", "returned")
     ratios = ("handling", "handling_in_time", "in_time")
+    opens = asked["by"] != "person"
     head = [
         html.Th(t("kpi.group"), scope="col"),
         *(html.Th(t(f"kpi.{name}"), scope="col") for name in (*counts, *ratios)),
         *(html.Th(t(f"kpi.time_{name}"), scope="col") for name in TIME_COLUMNS),
     ]
-    rows = [render_row(t, group, counts, ratios) for group in groups]
-    rows.append(render_row(t, total, counts, ratios, class_name="total"))
+    rows = [render_row(t, group, counts, ratios, opens=opens) for group in groups]
+    rows.append(render_row(t, total, counts, ratios, class_name="total", opens=opens))
+    period = {f"data-{name}": asked[name] for name in ("from", "to", "by")}
     return html.Section(
         [
             html.H3(t("kpi.table")),
+            html.Div(render_downloads(t, asked), className="gw-kpi-downloads"),
             html.Div(
-                html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)]),
+                html.Table(
+                    [html.Thead(html.Tr(head)), html.Tbody(rows)],
+                    className="gw-kpi-table",
+                    **extra(period),
+                ),
                 className="gw-table-scroll",
                 tabIndex="0",
                 role="region",
@@ -268,8 +283,23 @@ def render_row(
     counts: Sequence[str],
     ratios: Sequence[str],
     class_name: str = "",
+    *,
+    opens: bool = False,
 ) -> Component:
-    cells: list[Component] = [html.Td(str(group[name])) for name in counts]
+    key = {} if class_name else {"data-key": group["key"]}
+    cells: list[Component] = [
+        html.Td(
+            html.Button(
+                str(group[name]),
+                className="gw-kpi-count",
+                type="button",
+                **extra({"data-figure": name, "aria-label": t(f"kpi.{name}"), **key}),
+            )
+            if opens and group[name]
+            else str(group[name])
+        )
+        for name in counts
+    ]
     for name in ratios:
         r = group[name]
         count = html.Small(f"{r['num']}/{r['den']}")
@@ -278,8 +308,102 @@ def render_row(
         spread = group["times"][name]
         p90 = html.Small(f"P90 {duration(t, spread['p90_s'])} · {spread['count']}")
         cells.append(html.Td([html.B(duration(t, spread["median_s"])), p90]))
-    name = t("kpi.all") if class_name else t.pick(group, "name") or t("kpi.unnamed")
+    name = t("kpi.all") if class_name else group_name(t, group)
     return html.Tr([html.Th(name, scope="row"), *cells], className=class_name)
+
+
+def render_downloads(t: Texts, asked: Mapping[str, Any]) -> list[Component]:
+    """The same figures as files."""
+    links: list[Component] = []
+    for kind in FORMATS:
+        query = {name: asked[name] for name in ("from", "to", "by")}
+        query |= {"format": kind, "lang": t.lang}
+        links.append(
+            html.A(
+                t(f"kpi.download_{kind}"),
+                href=f"/api/v1/kpi/report?{urlencode(query)}",
+                className="gw-button",
+            )
+        )
+    return links
+
+
+def render_league(t: Texts, figures: Mapping[str, Any]) -> Component:
+    """Groups by what their rate in time is at least; those with nothing due have no place."""
+    ranked = sorted(
+        (group for group in figures["groups"] if group["league"] is not None),
+        key=lambda group: -group["league"],
+    )
+    formula = figures["formula"]
+    if not ranked or not formula:
+        return html.Div()
+    columns = ("place", "group", "league", "handling_in_time", "load", "score", "band")
+    head = [html.Th(t(f"kpi.{name}"), scope="col") for name in columns]
+    rows = []
+    for place, group in enumerate(ranked, start=1):
+        r = group["handling_in_time"]
+        cells = [
+            html.Td([html.B(f"{group['league']:.1%}")]),
+            html.Td([html.B(ratio_text(r["num"], r["den"])), html.Small(f"{r['num']}/{r['den']}")]),
+            html.Td(f"{group['load']:.2f}" if group["load"] is not None else "—"),
+            html.Td(f"{group['score']:.1f}" if group["score"] is not None else "—"),
+            html.Td(group["band"] or "—"),
+        ]
+        rows.append(
+            html.Tr(
+                [
+                    html.Th(str(place)),
+                    html.Th(group_name(t, group), scope="row", className="name"),
+                    *cells,
+                ]
+            )
+        )
+    note = t("kpi.league_note", formula=t.pick(formula, "name"), version=formula["version"])
+    return html.Section(
+        [
+            html.H3(t("kpi.league_title")),
+            html.Div(
+                html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)]),
+                className="gw-table-scroll",
+            ),
+            html.P(note, className="gw-kpi-published"),
+        ],
+        className="gw-chart",
+    )
+
+
+def render_calibration(t: Texts, bands: Sequence[Mapping[str, Any]]) -> Component:
+    """What was expected to be late against what was; nothing where nothing was expected yet."""
+    if not bands:
+        return html.Div()
+    columns = ("expected_band", "attempts", "expected_late", "were_late")
+    rows = [
+        html.Tr(
+            [
+                html.Th(f"{band['low']:.0%} – {band['high']:.0%}", scope="row"),
+                html.Td(str(band["count"])),
+                html.Td(f"{band['expected']:.1%}"),
+                html.Td(
+                    [
+                        html.B(ratio_text(band["late"], band["count"])),
+                        html.Small(f"{band['late']}/{band['count']}"),
+                    ]
+                ),
+            ]
+        )
+        for band in bands
+    ]
+    head = [html.Th(t(f"kpi.{name}"), scope="col") for name in columns]
+    return html.Section(
+        [
+            html.H3(t("kpi.calibration")),
+            html.Div(
+                html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)]),
+                className="gw-table-scroll",
+            ),
+        ],
+        className="gw-chart",
+    )
 
 
 def render_trend(t: Texts, trend: Mapping[str, Any], theme: str) -> Component:
@@ -325,4 +449,7 @@ def register(app: Dash) -> None:
     def show_trend(_id: str) -> Component:
         view = frame.request_view()
         found = as_plain(find_trend(view.caller, datetime.now(UTC)))
-        return render_trend(view.t, found, view.theme)
+        bands = as_plain(calibration(view.caller, datetime.now(UTC)))
+        return html.Div(
+            [render_trend(view.t, found, view.theme), render_calibration(view.t, bands)]
+        )

@@ -171,7 +171,7 @@
   }
 
   function row(item) {
-    const about = item.incident ? gw.el('a', '', item.title, { href: gw.page.user.role === 'squad_leader' ? '/squad' : '/console#' + item.incident }) : gw.el('span', '', item.title);
+    const about = item.incident ? gw.el('a', '', item.title, { href: gw.page.user.role === 'squad_leader' ? '/squad' : '/console#' + item.incident }) : item.step === 'report' ? gw.el('a', '', item.title, { href: '/kpi' }) : gw.el('span', '', item.title);
     const who = item.person || (item.channel ? gw.t('notify.group') : '–');
     const more = [item.problem ? gw.problemWord(item.problem) : '', item.tries > 1 ? gw.t('notify.tries', { n: item.tries }) : '', item.due_at && item.tries ? gw.t('notify.next', { time: gw.clock(Date.parse(item.due_at)) }) : ''].filter(Boolean);
     return gw.el('tr', '', [

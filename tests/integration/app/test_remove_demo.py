@@ -31,6 +31,8 @@ from tests.conftest import TEMPLATE, drop_database, with_database
 DISTRICT = "460107"
 # What every installation has, and what the log is made of.
 STAY = {
+    "score_formula",
+    "tally_cursor",
     "metric",
     "incident_category",
     "stage_limit",
@@ -115,6 +117,7 @@ def test_it_leaves_nothing_and_the_log_begins_anew(lived: Connection) -> None:
     told = remove_demo(lived, check(lived), now)
     assert filled(lived) <= STAY
     assert lived.execute("SELECT seq FROM delivery_cursor").fetchone() == (0,)
+    assert lived.execute("SELECT seq FROM tally_cursor").fetchone() == (0,)
     assert told["rows"]["device"] == 5_000
     (removed,) = [e for e in list_events(lived) if e.kind == "demo.removed"]
     assert removed.payload["events"] == before

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from openpyxl import load_workbook
 from psycopg.types.json import Jsonb
 
 from city.incident import Role
@@ -215,10 +218,44 @@ def test_key_figures_come_with_their_counts_and_no_ratio_of_nothing(site) -> Non
             "groups": [],
             "edition": None,
             "editions": [],
+            "formula": empty["formula"],
         }
+        assert empty["formula"]["version"] == 1
         assert_problem(client.get("/api/v1/kpi?by=colour"), 422, "by")
         assert_problem(client.get("/api/v1/kpi?from=1970-01-01T00:00:00Z"), 422, "from")
         assert_problem(client.get("/api/v1/kpi?to=1970-01-01T00:00:00Z&from=nope"), 422, "from")
+
+
+def test_a_figure_opens_its_cases_and_goes_along_as_a_file(site) -> None:
+    place = {"category": "04-06", "lon": 110.36, "lat": 20.0, "description": "stall"}
+    with site.client(Role.DISPATCHER) as client:
+        assert client.post("/api/v1/incidents", json=place).status_code == 201
+        for by in ("district", "community", "source", "category"):
+            found = client.get("/api/v1/kpi", params={"by": by}).json()
+            asked = {"by": by, "from": found["from"], "to": found["to"], "figure": "opened"}
+            assert found["total"]["opened"] > 0
+            for group in found["groups"]:
+                cases = client.get("/api/v1/kpi/cases", params={**asked, "key": group["key"]})
+                assert len(cases.json()["items"]) == group["opened"]
+            for kind in ("csv", "xlsx"):
+                file = client.get("/api/v1/kpi/report", params={"by": by, "format": kind})
+                assert file.status_code == 200, file.text
+                rows = table_of(kind, file.content)
+                assert rows[2][:2] == ["分组", "立卷"]
+                assert str(rows[-1][1]) == str(found["total"]["opened"])
+        paper = client.get("/api/v1/kpi/report", params={"by": "source", "format": "pdf"})
+        assert paper.headers["Content-Type"] == "application/pdf"
+        assert paper.content.startswith(b"%PDF-1.4")
+        assert found["total"]["score"] is None, "nothing was due"
+        assert_problem(client.get("/api/v1/kpi/cases?figure=luck"), 422, "figure")
+        assert_problem(client.get("/api/v1/kpi/report?format=doc"), 422, "format")
+
+
+def table_of(kind: str, content: bytes) -> list[list[Any]]:
+    if kind == "csv":
+        return list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    sheet = load_workbook(io.BytesIO(content)).worksheets[0]
+    return [list(row) for row in sheet.iter_rows(values_only=True)]
 
 
 def test_squads_say_whether_they_are_on_duty(site) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from city.event import Event
 from db.events import list_events
-from db.kpi import KpiRow
+from db.kpi import CLOCKS, KpiRow
 from db.pool import Connection
 from tests.integration.dispatch.town import DISTRICT
 
@@ -82,6 +82,9 @@ def figures_of_log(conn: Connection) -> KpiRow | None:
             "reworked",
             "returned",
             "returned_late",
+            "sent",
+            "postponed",
+            *(f"{clock}_{what}" for clock in CLOCKS for what in ("done", "in_time")),
         )
     }
     for step in (
@@ -92,7 +95,8 @@ def figures_of_log(conn: Connection) -> KpiRow | None:
         "open_to_closed",
     ):
         fields |= _spread(step, times[step])
-    return KpiRow(**fields) if any(counts.values()) else None
+    row = KpiRow(**fields)
+    return row if row.says_something else None
 
 
 def _take(
@@ -132,6 +136,7 @@ def _take_squad(
         case "incident.dispatched" | "incident.reworked":
             started = clock_of(event, "started")
             assert started is not None
+            counts["sent"] += 1
             counts["reworked"] += event.kind == "incident.reworked"
             if case.attempts == 0 and case.alarm_at is not None:
                 times["alarm_to_dispatch"].append((at - case.alarm_at).total_seconds())
@@ -150,6 +155,11 @@ def _take_squad(
 
 def _take_clock(case: CaseSoFar, event: Event, counts: dict[str, int]) -> None:
     told = event.payload
+    counts["postponed"] += event.kind == "incident.postponed"
+    for clock in CLOCKS:
+        done = clock_of(event, "met", clock)
+        counts[f"{clock}_done"] += done is not None
+        counts[f"{clock}_in_time"] += done is not None and not done["late"]
     match event.kind:
         case "incident.handled":
             met = clock_of(event, "met")

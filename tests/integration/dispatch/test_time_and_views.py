@@ -94,7 +94,7 @@ def test_two_schedulers_say_a_thing_once(town: City, database_url: str) -> None:
 def test_one_broken_incident_does_not_hold_up_the_clocks_of_the_others(town: City) -> None:
     broken = town.new_filed()
     town.new_filed(condition="gas_leak/b", lat=20.01, device_id=town.gas_device + 1)
-    town.conn.execute("UPDATE incident SET category_version = 99 WHERE id = %s", (broken,))
+    town.conn.execute("UPDATE deadline SET limit_unit = 'moon' WHERE incident_id = %s", (broken,))
     town.later(minutes=20)
     assert tick(town) == ["overdue dispatch"]
 

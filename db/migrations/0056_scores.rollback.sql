@@ -1,0 +1,1 @@
+DROP TABLE score_formula, report_plan, handling_time, breach_forecast;
