@@ -306,13 +306,22 @@ def _settle_end(
     live = book.find(key)
     if _is_present(book, key):
         earlier = [a.cleared_at for a in at.alarms if live and a.id == live.id and a.cleared_at]
-        for rule in at.rules:
-            book.clear(key, max([end, *earlier]), rule.code)
+        left = sorted((_left_at(book.levels(key), found, r.code) or end, r.code) for r in at.rules)
+        for left_at, code in left:
+            book.clear(key, max([left_at, *earlier]), code)
     elif live is not None and live.cleared_at is not None and start <= live.cleared_at != end:
         codes = [rule.code for rule in at.rules]
         levels = book.levels(key).rejoin(found or Levels(), codes, start)
         if levels.present is None:
             book.put_levels(key, levels, cleared_at=end)
+
+
+def _left_at(known: Levels, found: Levels | None, rule_code: str) -> datetime | None:
+    """When a rule left that still stands by what is known; with others it may be long before the
+    condition was gone."""
+    left_at = found.since(rule_code) if found and found.of(rule_code) is None else None
+    since = known.since(rule_code)
+    return left_at if left_at is None or since is None or left_at >= since else None
 
 
 def _tell_rises(book: AlarmBook, key: str, spell: Spell, new: Collection[datetime]) -> None:
@@ -385,7 +394,7 @@ def _ran_then(at: Situation, alarm: Alarm, firsts: Mapping[str, datetime]) -> It
             if step.severity is not None and step.severity > was.severity:
                 continue  # on its way out it came to a milder level
             began = step.at - rule.off_delay
-            if step.severity is None and began < start:
+            if step.severity is None and began <= start:
                 reason = from_json(alarm.reason)
                 yield Timer(rule.code, at.device.id, None, began, began, step.at, reason)
             break

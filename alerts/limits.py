@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 from alerts.rules import Level, Rule
-from alerts.scope import EVERYWHERE
+from alerts.scope import EVERYWHERE, Scope
 from city.device import WatchedDevice
 from city.reading import Metric
 
@@ -122,20 +122,47 @@ def applies_to(rule: LimitRule, device: WatchedDevice) -> bool:
 
 
 class About:
-    """Which of the devices rules are about; rules with the same bounds are asked once."""
+    """Which of the devices rules are about. Rules with the same bounds are asked once, and of one
+    with bounds only the devices that one of its bounds leaves: a city has many rules that are each
+    about few of many devices."""
 
     def __init__(self, devices: Collection[WatchedDevice]) -> None:
         self._devices = devices
         self._known: dict[Any, list[WatchedDevice]] = {}
+        self._by: dict[str, dict[Any, list[WatchedDevice]]] = {}
 
     def of(self, rule: LimitRule) -> list[WatchedDevice]:
         """Those of one rule."""
         if rule.scope is not EVERYWHERE:
-            return [device for device in self._devices if applies_to(rule, device)]
+            return [device for device in self._left_by(rule.scope) if applies_to(rule, device)]
         key = (rule.kinds, rule.gas, rule.levels[0].limit_attribute)
         if key not in self._known:
             self._known[key] = [d for d in self._devices if applies_to(rule, d)]
         return self._known[key]
+
+    def _left_by(self, scope: Scope) -> Collection[WatchedDevice]:
+        if scope.devices:
+            return self._where("code", scope.devices, lambda device: device.code)
+        if scope.attributes:
+            name, allowed = next(iter(scope.attributes.items()))
+            return self._where(f"attribute {name}", allowed, lambda d: d.attributes.get(name))
+        if scope.models:
+            return self._where("model", scope.models, lambda device: device.model)
+        return self._devices
+
+    def _where(
+        self, name: str, allowed: Iterable[Any], value_of: Callable[[WatchedDevice], Any]
+    ) -> Collection[WatchedDevice]:
+        """The devices of which something has one of these values, none of them a list."""
+        if name not in self._by:
+            by: dict[Any, list[WatchedDevice]] = {}
+            for device in self._devices:
+                value = value_of(device)
+                if isinstance(value, Hashable):
+                    by.setdefault(value, []).append(device)
+            self._by[name] = by
+        parts = [self._by[name].get(value, []) for value in dict.fromkeys(allowed)]
+        return parts[0] if len(parts) == 1 else [device for part in parts for device in part]
 
 
 def trips(comparison: Comparison, signal: Any, limit: Any) -> Any:

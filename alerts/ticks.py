@@ -44,9 +44,13 @@ def tick_by_district(conn: Connection, now: datetime) -> Iterator[int]:
     for district, kinds in due_districts(conn, in_force, now).items():
         parts, due = 0, kinds
         while parts < MOST_PARTS and (due or not parts):
+            ahead = {
+                name: KINDS[name].read_district_ahead(conn, in_force.of_kind(name), district, now)
+                for name in due
+            }
             alarms.lock_district(conn, district)
             in_force.refresh(conn, now)
-            look = look_at_district(conn, in_force, district, due, now)
+            look = look_at_district(conn, in_force, district, due, now, ahead)
             yield look.book.changes()
             parts, due = parts + 1, look.more
     for district in alarms.list_districts_without_cause(conn):
@@ -76,11 +80,16 @@ def due_districts(conn: Connection, in_force: InForce, now: datetime) -> dict[st
 
 
 def look_at_district(
-    conn: Connection, in_force: InForce, district: str, kinds: Collection[str], now: datetime
+    conn: Connection,
+    in_force: InForce,
+    district: str,
+    kinds: Collection[str],
+    now: datetime,
+    ahead: Mapping[str, Any],
 ) -> Look:
     """What is due in a district that the caller has locked, of these kinds of rules and beside;
     the look says which of them have more to do."""
-    look = Look(AlarmBook(now), in_force.rules, ListeningSince(now, now), district)
+    look = Look(AlarmBook(now), in_force.rules, ListeningSince(now, now), district, ahead=ahead)
     look.book.permits = permits.list_spans_of_district(conn, district, now - LONGEST_MEMORY, now)
     look.book.permits_at = now
     look_with_kinds(conn, in_force, look, [kind for kind in KINDS.values() if kind.name in kinds])

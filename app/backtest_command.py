@@ -46,7 +46,11 @@ USUAL_SPAN = timedelta(days=1)
 @click.option("--to", "to_text", default=None, help="Up to then; now.")
 @click.option("--readings", type=FILE, help="CSV or CSV.gz: ts,received_at,device,metric,value.")
 @click.option("--devices", type=FILE, help="CSV as `device import` takes it.")
-@click.option("--areas", type=FILE, help="areas.geojson, for rules about devices of areas.")
+@click.option(
+    "--areas",
+    type=FILE,
+    help="areas.geojson, for rules about devices of areas, and permits for streets.",
+)
 @click.option("--permits", type=FILE, help="CSV as `permit import` takes it: no alarm under one.")
 @click.option("--programmes", multiple=True, type=FILE, help="TOML of a lighting programme.")
 @click.option("--against", multiple=True, type=FILE, help="Name alarms gained and lost.")
@@ -83,9 +87,9 @@ def backtest_command(
     if readings is not None and devices is not None:
         if from_text or to_text:
             raise InvalidInput("--from", from_text or to_text, "is for stored readings")
-        history = read_history(readings, devices, areas=areas_of(areas))
-        history = with_programmes(history, programmes)
-        spans = permits_of(permits, history.devices.values())
+        drawn = areas_of(areas)
+        history = with_programmes(read_history(readings, devices, areas=drawn), programmes)
+        spans = permits_of(permits, history.devices.values(), drawn)
         found, other = _on_files(history, spans, named, others, own_data_dir or data_dir)
     elif beside := next(
         (

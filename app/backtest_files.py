@@ -26,6 +26,8 @@ from founding.parts import Fault
 
 # The attribute of a lamp that names its programme, where there are several.
 FOLLOWS = "lamp_programme"
+# Why a permit for a street is refused.
+UNDRAWN = "files of devices do not say in which street these stand: draw it as an area of this code"
 
 
 def areas_of(file: Path | None) -> Sequence[Area]:
@@ -40,22 +42,26 @@ def areas_of(file: Path | None) -> Sequence[Area]:
     return [entry.value for entry in found]
 
 
-def permits_of(file: Path | None, devices: Iterable[WatchedDevice]) -> Mapping[str, Sequence[Span]]:
+def permits_of(
+    file: Path | None, devices: Iterable[WatchedDevice], areas: Iterable[Area] = ()
+) -> Mapping[str, Sequence[Span]]:
     """When permits of a file count, by the code of a device. The file is one of `gridwarden permit
-    import`; permits of the past need their `from`."""
+    import`; permits of the past need their `from`. A street is the area of its code: files of
+    devices do not say in which street these stand."""
     if file is None:
         return {}
     known = [Candidate(d.id, d.code, d.lon, d.lat, None, d.kind == "manhole") for d in devices]
+    drawn = {area.code: area for area in areas}
     spans: dict[str, list[Span]] = {}
     for number, row in read_rows(read_text(file)):
         try:
             place = read_place(row)
-            if place.street:
-                raise InvalidInput("street", place.street, "files of devices have no streets")
+            if place.street and place.street not in drawn:
+                raise InvalidInput("street", place.street, UNDRAWN)
             begin, end = _moment(row["from"], "from"), _moment(row["until"], "until")
             if end <= begin:
                 raise InvalidInput("until", row["until"], f"is not after from, {row['from']}")
-            mine = devices_in(place, known)
+            mine = devices_in(place, _on_street(known, drawn.get(place.street)))
         except InvalidInput as error:
             where = f"{file.name}: row {number}: {error.field}"
             raise InvalidInput(where, error.value, error.problem) from error
@@ -63,6 +69,15 @@ def permits_of(file: Path | None, devices: Iterable[WatchedDevice]) -> Mapping[s
         for device in mine:
             spans.setdefault(device.code, []).append(span)
     return spans
+
+
+def _on_street(known: Sequence[Candidate], street: Area | None) -> Sequence[Candidate]:
+    if street is None:
+        return known
+    return [
+        replace(one, street=street.code if street.covers(one.lon, one.lat) else None)
+        for one in known
+    ]
 
 
 def with_programmes(history: History, files: Sequence[Path]) -> History:

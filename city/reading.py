@@ -94,6 +94,10 @@ class Quality(IntEnum):
     SIMULATED = 4  # the message says that it is a simulation
 
 
+# Values that may end an alarm: whatever delay of it had run out by one of them is over.
+ENDING = (Quality.GOOD, Quality.CLOCK_REPLACED)
+
+
 class TimeSource(StrEnum):
     """Where a reading's time was taken from (`ts_from`)."""
 

@@ -24,6 +24,8 @@ FLEETING = timedelta(seconds=10)
 STALE_AFTER = timedelta(hours=24)
 # Whoever was seen so lately is signed in.
 PRESENT = timedelta(minutes=3)
+# What somebody counts for who was seen once: until the next look at who is there.
+FIRST_SEEN_S = 60
 TOP = 10
 
 # Of an alarm `a` and its device `d`.
@@ -210,16 +212,27 @@ def list_stale(conn: Connection, scope: Scope, to: datetime, limit: int = 50) ->
 
 
 def note_operators(conn: Connection, district: str, names: Collection[str], now: datetime) -> None:
-    """These people have a screen open."""
+    """These people have a screen open: since they were last noted, unless that is long ago."""
     with conn.cursor() as cursor:
         cursor.executemany(
             """
-            INSERT INTO operator_hour (district, name, hour, seen_at)
-            VALUES (%(district)s, %(name)s, date_trunc('hour', %(now)s, 'UTC'), %(now)s)
-            ON CONFLICT (district, hour, name) DO UPDATE SET seen_at = excluded.seen_at
+            INSERT INTO operator_hour AS known (district, name, hour, seen_at, seen_s)
+            VALUES (%(district)s, %(name)s, date_trunc('hour', %(now)s, 'UTC'), %(now)s,
+                    %(first)s)
+            ON CONFLICT (district, hour, name) DO UPDATE SET
+                seen_at = greatest(known.seen_at, excluded.seen_at),
+                seen_s = least(3600, coalesce(known.seen_s, 3600) + CASE
+                    WHEN excluded.seen_at > known.seen_at + %(present)s THEN %(first)s
+                    ELSE greatest(0, extract(epoch FROM excluded.seen_at - known.seen_at)) END)
             """,
-            [{"district": district, "name": name, "now": now} for name in sorted(names)],
-        )
+            [
+                {
+                    "district": district, "name": name, "now": now, "present": PRESENT,
+                    "first": FIRST_SEEN_S,
+                }
+                for name in sorted(names)
+            ],
+        )  # fmt: skip
 
 
 def count_operators(conn: Connection, district: str, now: datetime) -> int:
@@ -236,16 +249,19 @@ def count_operators(conn: Connection, district: str, now: datetime) -> int:
 
 
 def operators_by_hour(
-    conn: Connection, district: str, from_: datetime, to: datetime
-) -> dict[datetime, int]:
-    """How many were signed in, by the beginning of the hour; an hour with nobody is left out."""
+    conn: Connection, district: str, from_: datetime, to: datetime, now: datetime
+) -> dict[datetime, float]:
+    """How many were signed in on average, by the beginning of the hour, of the present one as far
+    as it has gone; an hour with nobody is left out."""
     rows = conn.execute(
         """
-        SELECT hour, count(*) FROM operator_hour
+        SELECT hour, sum(least(1, coalesce(seen_s / greatest(%(first)s, extract(
+                   epoch FROM least(hour + interval '1 hour', %(now)s) - hour)), 1)))::float8
+        FROM operator_hour
         WHERE district = %(district)s AND hour > %(from)s - interval '1 hour' AND hour < %(to)s
         GROUP BY hour
         """,
-        {"district": district, "from": from_, "to": to},
+        {"district": district, "from": from_, "to": to, "now": now, "first": FIRST_SEEN_S},
     ).fetchall()
     return {row[0]: row[1] for row in rows}
 

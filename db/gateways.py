@@ -200,10 +200,16 @@ _IN_SERVICE: LiteralString = """
 
 
 def list_second_intervals(
-    conn: Connection, gateway_ids: Sequence[int], kinds: Sequence[str], now: datetime
+    conn: Connection,
+    gateway_ids: Sequence[int],
+    kinds: Sequence[str],
+    now: datetime,
+    *,
+    device_ids: Sequence[int] | None = None,
 ) -> dict[int, int]:
     """By gateway the second shortest reporting interval, in seconds, of the devices of these kinds
-    that it usually hears: by then two have missed their turn. Without two there is none."""
+    that it usually hears (given ids, of those only): by then two have missed their turn. Without
+    two there is none."""
     rows = conn.execute(
         """
         SELECT behind.gateway_id, (array_agg(d.report_interval_s ORDER BY d.report_interval_s))[2]
@@ -221,6 +227,7 @@ def list_second_intervals(
         ) behind
         JOIN device d ON d.id = behind.device_id
         WHERE d.kind = ANY(%(kinds)s)
+          AND (%(devices)s::int[] IS NULL OR d.id = ANY(%(devices)s))
           AND EXISTS (SELECT FROM device_latest latest WHERE latest.device_id = d.id
                       AND latest.received_at > behind.heard_at - %(usual)s)
           AND """
@@ -232,6 +239,7 @@ def list_second_intervals(
             "server": NETWORK_SERVER,
             "now": now,
             "kinds": list(kinds),
+            "devices": None if device_ids is None else list(device_ids),
         },
     )
     return dict(rows.fetchall())

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Literal
 
+from city.reading import ENDING
 from columns.readings import CLOCKS_AGREE
 from db.pool import Connection
 from db.readings import MOST_AHEAD
@@ -239,7 +240,8 @@ def find_with_more(conn: Connection, spans: Sequence[Span]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """Readings of one metric of a device from `lead` before the last one before `ts`."""
+    """Readings of one metric of a device from `lead` before the last one before `ts` that may end
+    an alarm, a day back at most: a doubtful one leaves open whether a delay has run out."""
 
     device_id: int
     metric_id: int
@@ -275,6 +277,7 @@ def list_around(conn: Connection, wanted: Sequence[Around]) -> Iterator[tuple[in
                   AND reading.ts < wanted.ts + %(ahead)s AND reading.ts >= wanted.ts - %(gap)s
                   AND reading.ts >= %(oldest)s
                   AND least(reading.ts, received_at + %(agree)s) < wanted.ts
+                  AND quality = ANY(%(ending)s)
                 ORDER BY reading.ts DESC
                 LIMIT 1
             ) before
@@ -282,9 +285,9 @@ def list_around(conn: Connection, wanted: Sequence[Around]) -> Iterator[tuple[in
         CROSS JOIN LATERAL (
             SELECT ts, received_at, value, quality FROM reading
             WHERE reading.device_id = wanted.device_id AND reading.metric_id = wanted.metric_id
-              AND reading.ts >= coalesce(previous.ts, wanted.ts) - wanted.lead
+              AND reading.ts >= coalesce(previous.ts, wanted.ts - %(gap)s) - wanted.lead
               AND least(reading.ts, received_at + %(agree)s)
-                  >= coalesce(previous.ts, wanted.ts) - wanted.lead
+                  >= coalesce(previous.ts, wanted.ts - %(gap)s) - wanted.lead
               AND reading.ts >= %(oldest)s
             ORDER BY ts DESC
             LIMIT %(limit)s
@@ -300,6 +303,7 @@ def list_around(conn: Connection, wanted: Sequence[Around]) -> Iterator[tuple[in
             "limit": AROUND_LIMIT,
             "agree": CLOCKS_AGREE,
             "ahead": MOST_AHEAD,
+            "ending": [int(quality) for quality in ENDING],
         },
     )
     for place, *reading in rows:

@@ -54,6 +54,21 @@ def list_due_districts(conn: Connection, rule_codes: Sequence[str], now: datetim
     return [row[0] for row in rows]
 
 
+def list_due_devices(
+    conn: Connection, district: str, rule_codes: Sequence[str], now: datetime
+) -> set[int]:
+    """Of which devices looks are due that `take_due` would take now; nothing is taken or locked."""
+    rows = conn.execute(
+        """
+        SELECT device_id FROM window_look JOIN device ON device.id = device_id
+        WHERE due_at <= %s AND rule_code = ANY(%s) AND district = %s
+        ORDER BY due_at, device_id LIMIT %s
+        """,
+        (now, list(rule_codes), district, AT_ONCE),
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
 def take_due(
     conn: Connection, district: str, rule_codes: Sequence[str], now: datetime
 ) -> list[Look]:

@@ -25,7 +25,7 @@ GROUP_FROM = 2
 # says less than that they are at one place, and that less than that they share a gateway.
 KINDS = {"gateway": 1.5, "cabinet": 1.5, "pipe": 1.5, "place": 1.0, "condition": 0.5}
 
-Operators = Callable[[datetime], int]
+Operators = Callable[[datetime], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,8 @@ def _cause(kind: str, name: str, alarms: Sequence[FloodAlarm]) -> Cause:
 class AlarmLoad:
     """What the alarms of a period were for those who had to look at them.
 
-    `operator_hours` counts every hour with nobody signed in as one of one operator. `windows` are
-    stretches of ten minutes, `full_windows` those with more than ten alarms an operator.
+    `operator_hours` counts an hour in which less than one operator was signed in as one. `windows`
+    are stretches of ten minutes, `full_windows` those with more than ten alarms an operator.
     """
 
     announced: int
@@ -167,12 +167,12 @@ class AlarmLoad:
 
 
 def alarm_load(
-    times: Sequence[datetime], operators: Mapping[datetime, int], from_: datetime, to: datetime
+    times: Sequence[datetime], operators: Mapping[datetime, float], from_: datetime, to: datetime
 ) -> AlarmLoad:
-    """Of [from_, to); `times` are announcements in order, `operators` counts people signed in by
-    the beginning of the hour."""
+    """Of [from_, to); `times` are announcements in order, `operators` the people signed in on
+    average by the beginning of the hour."""
 
-    def people(at: datetime) -> int:
+    def people(at: datetime) -> float:
         hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         return max(1, operators.get(hour, 1))
 

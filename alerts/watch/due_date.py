@@ -57,22 +57,37 @@ class ServiceKind(Kind[ServiceRule, ServiceState]):
         """Any: its past is that of the registry, at hand with readings."""
         return (METRICS["ch4_pct_lel"].id,)
 
+    def read_ahead(
+        self, conn: Connection, rules: Sequence[ServiceRule], now: datetime
+    ) -> dict[tuple[str, int], list[WatchedDevice]]:
+        """The devices whose date has gone by."""
+        today = now.astimezone(WALL_CLOCK).date()
+        past = {
+            (rule.code, rule.version): evaluation.list_past_date(conn, rule.attribute, today)
+            for rule in rules
+        }
+        every = {device_id for ids in past.values() for device_id in ids}
+        devices = {d.id: d for d in evaluation.list_watched_devices(conn, sorted(every))}
+        return {key: [devices[i] for i in ids if i in devices] for key, ids in past.items()}
+
     def load(self, conn: Connection, rules: Sequence[ServiceRule], look: Look) -> ServiceState:
         over, live = {}, {}
         look.book.add(alarms.list_live_alarms(conn, rule_codes=[rule.code for rule in rules]))
-        today = look.now.astimezone(WALL_CLOCK).date()
+        ahead = look.ahead.get(self.name) or self.read_ahead(conn, rules, look.now)
         for rule in rules:
-            ids = evaluation.list_past_date(conn, rule.attribute, today)
-            standing = [
+            if (rule.code, rule.version) not in ahead:  # a newer one waits for the next look
+                continue
+            past = {d.id: d for d in ahead[rule.code, rule.version]}
+            standing = {
                 alarm.device_id
                 for alarm in look.book.live_of(rule.code)
                 if alarm.state in ACTIVE and alarm.device_id is not None
-            ]
-            found = evaluation.list_watched_devices(conn, sorted({*ids, *standing}))
+            }
+            rest = sorted(standing - past.keys())
+            found = [*past.values(), *(evaluation.list_watched_devices(conn, rest) if rest else ())]
             over[rule.code] = [
-                d for d in found
-                if d.id in ids and is_about(rule, d) and d.is_watched(look.now)
-            ]  # fmt: skip
+                d for d in past.values() if is_about(rule, d) and d.is_watched(look.now)
+            ]
             live[rule.code] = [d for d in found if d.id in standing]
             conditions = [condition_of(rule, d.code) for d in over[rule.code]]
             look.book.add(alarms.list_live_alarms(conn, conditions=conditions))
@@ -82,7 +97,7 @@ class ServiceKind(Kind[ServiceRule, ServiceState]):
         self, rules: Sequence[ServiceRule], state: ServiceState, now: datetime
     ) -> Iterator[Finding]:
         for rule in rules:
-            over, live = state.over[rule.code], state.live[rule.code]
+            over, live = state.over.get(rule.code, ()), state.live.get(rule.code, ())
             for device in over:
                 if device not in live and (day := due_day(rule, device)) is not None:
                     yield Finding(judge_date(rule, day), rule, place_of(device, rule))

@@ -12,13 +12,16 @@ from alerts.book import Finding, Place
 from alerts.fields import Fields
 from alerts.judge import Clear, Raise
 from alerts.levels import ACTIVE
+from alerts.limits import is_about
 from alerts.paths import Explained, Paths, Silence, name_of
 from alerts.rules import Rule
+from alerts.scope import EVERYWHERE
 from alerts.watch.kind import Kind, Look, one_level, refuse_areas
 from alerts.watch.silence import SilenceRule
 from city.alarm import Alarm, Reason, Severity
+from city.device import WatchedDevice
 from city.gateway import NETWORK_SERVER, DevicePaths, Gateway
-from db import alarms, gateways
+from db import alarms, evaluation, gateways
 from db.pool import Connection
 
 GATEWAY_SILENT = "gateway_silent"
@@ -47,7 +50,7 @@ class GatewayState:
     known: Sequence[Gateway]
     silent: Mapping[int, Silence]
     explained: Explained
-    worst: Mapping[str, Severity]  # how bad the silence of a kind of device is
+    worst: Mapping[int, Severity]  # how bad the silence of a device is, by its id
     live: Sequence[tuple[GatewayRule, Alarm]]
 
 
@@ -86,13 +89,20 @@ class GatewayKind(Kind[GatewayRule, GatewayState]):
             return None
         look.book.add(alarms.list_live_alarms(conn, rule_codes=[rule.code for rule in rules]))
         live = [(rule, alarm) for rule in rules for alarm in look.book.live_of(rule.code)]
-        known, worst = gateways.list_all(conn), worst_by_kind(look.rules.values())
+        known = gateways.list_all(conn)
+        silences = [rule for rule in look.rules.values() if isinstance(rule, SilenceRule)]
         standing = {alarm.condition for _, alarm in live if alarm.state in ACTIVE}
         suspects = [gateway for gateway in known if is_suspect(gateway, look.now)]
         ids = [gateway.id for gateway in suspects]
-        intervals = gateways.list_second_intervals(conn, ids, sorted(worst), look.now)
+        watched = None  # all of these kinds
+        if is_bounded(silences):
+            watched = sorted(_list_worst(conn, silences, _list_behind(conn, suspects, look.now)))
+        intervals = gateways.list_second_intervals(
+            conn, ids, kinds_of(silences), look.now, device_ids=watched
+        )
         silent = find_silent(rules, suspects, intervals, standing, look.listening.devices, look.now)
-        behind = _list_behind(conn, silent.values(), look.now)
+        behind = _list_behind(conn, [silence.gateway for silence in silent.values()], look.now)
+        worst = _list_worst(conn, silences, behind)
         silent = without_blameless(known, silent, behind)
         explained = Explained(Paths(known, silent), {device.device_id: device for device in behind})
         return GatewayState(known, silent, explained, worst, live)
@@ -165,12 +175,12 @@ def only_servers_fault(silence: Silence, paths: Paths, behind: Iterable[DevicePa
 
 
 def judge_silence_of(
-    silence: Silence, explained: Iterable[DevicePaths], worst: Mapping[str, Severity], now: datetime
+    silence: Silence, explained: Iterable[DevicePaths], worst: Mapping[int, Severity], now: datetime
 ) -> Raise:
     """The gateway's alarm: as bad as the worst of the devices that have no other way. `worst` is
-    how bad the silence of a kind of device is."""
+    how bad the silence of a device is, by its id."""
     devices = list(explained)
-    severities = [worst[device.kind] for device in devices if device.kind in worst]
+    severities = [worst[device.device_id] for device in devices if device.device_id in worst]
     gateway = silence.gateway
     reason = Reason(
         code=_code(silence),
@@ -252,13 +262,34 @@ def without_blameless(
     }
 
 
-def worst_by_kind(rules: Iterable[Rule]) -> dict[str, Severity]:
-    """How bad the silence of each kind of device is. Pure."""
-    worst: dict[str, Severity] = {}
-    for rule in rules:
-        if isinstance(rule, SilenceRule):
-            for kind in rule.kinds or DEVICE_KINDS:
-                worst[kind] = min(rule.worst, worst.get(kind, rule.worst))
+def kinds_of(rules: Iterable[SilenceRule]) -> list[str]:
+    """The kinds of devices whose silence any of these rules is about. Pure."""
+    return sorted({kind for rule in rules for kind in rule.kinds or DEVICE_KINDS})
+
+
+def is_bounded(rules: Iterable[SilenceRule]) -> bool:
+    """Whether one of them is about some devices of its kinds only. Pure."""
+    return any(rule.scope is not EVERYWHERE for rule in rules)
+
+
+def worst_of(
+    rules: Sequence[SilenceRule],
+    behind: Iterable[DevicePaths],
+    devices: Mapping[int, WatchedDevice],
+) -> dict[int, Severity]:
+    """How bad the silence of each device is that one of the rules is about: what it would raise is
+    what its gateway's alarm stands for. `devices` are needed for rules with bounds. Pure."""
+    worst: dict[int, Severity] = {}
+    for device in behind:
+        known = devices.get(device.device_id)
+        mine = [
+            rule.worst
+            for rule in rules
+            if device.kind in (rule.kinds or DEVICE_KINDS)
+            and (rule.scope is EVERYWHERE or (known is not None and is_about(rule, known)))
+        ]
+        if mine:
+            worst[device.device_id] = min(mine)
     return worst
 
 
@@ -289,8 +320,7 @@ def _condition(rule: GatewayRule, gateway: Gateway) -> str:
     return f"{rule.condition}/{name_of(gateway)}"
 
 
-def _list_behind(conn: Connection, silent: Iterable[Silence], now: datetime) -> list[DevicePaths]:
-    ways = [silence.gateway for silence in silent]
+def _list_behind(conn: Connection, ways: Sequence[Gateway], now: datetime) -> list[DevicePaths]:
     if not ways:
         return []
     return gateways.list_paths(
@@ -299,3 +329,13 @@ def _list_behind(conn: Connection, silent: Iterable[Silence], now: datetime) -> 
         gateway_ids=[way.id for way in ways],
         formats=[way.format for way in ways if way.kind == NETWORK_SERVER],
     )
+
+
+def _list_worst(
+    conn: Connection, rules: Sequence[SilenceRule], behind: Sequence[DevicePaths]
+) -> dict[int, Severity]:
+    devices = {}
+    if behind and is_bounded(rules):
+        found = evaluation.list_watched_devices(conn, [path.device_id for path in behind])
+        devices = {device.id: device for device in found}
+    return worst_of(rules, behind, devices)

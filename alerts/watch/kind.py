@@ -69,6 +69,12 @@ class Kind(ABC, Generic[R, S]):
         found in `Look.ahead` by the name of the kind. For city-wide kinds."""
         return None
 
+    def read_district_ahead(
+        self, conn: Connection, rules: Sequence[R], district: str, now: datetime
+    ) -> Any:
+        """The same of one district, for the other kinds."""
+        return None
+
     @abstractmethod
     def load(self, conn: Connection, rules: Sequence[R], look: Look) -> S | None:
         """What the kind judges by; None: it does not judge now. Live alarms go into the book."""

@@ -486,6 +486,8 @@ def _street_of_the_past(rule: LampRule, turns: Sequence[Turn], to: datetime) -> 
                     heappush(due, at)
             elif isinstance(found.outcome, Stop) and device_id is not None:
                 lamps[device_id] = replace(lamps[device_id], dark_since=None)
+            elif isinstance(found.outcome, Clear) and device_id is None:
+                heappush(due, now)  # lamps that its cabinet covered are their own again
         for page in book.pages:
             if page.alarm.state not in (AlarmState.ACKNOWLEDGED, AlarmState.NORMAL):
                 book.act(page.alarm.condition, Input.ACKNOWLEDGE, SYSTEM)

@@ -11,12 +11,23 @@ import numpy as np
 
 from alerts import signals
 from alerts.fields import Fields
-from alerts.history import NOTHING, Floats, History, Ints, Series, as_us, lonlat, merged
+from alerts.history import (
+    NOTHING,
+    Flags,
+    Floats,
+    History,
+    Ints,
+    Series,
+    as_us,
+    lonlat,
+    merged,
+)  # fmt: skip
 from alerts.limits import WindowRule, applies_to
 from alerts.rules import DAY_S
 from alerts.surroundings import devices_near
 from alerts.watch.window import WindowKind, checked, latest_receipt, window_fields
 from city.device import WatchedDevice
+from city.moment import as_microseconds
 from city.place import distance_m
 from db.pool import Connection
 
@@ -30,7 +41,9 @@ METRES_A_DEGREE = 110_500.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeighboursRule(WindowRule):
     """Limits are numbers of devices. A device counts while its value has been `risen` above its
-    own lowest of `baseline` all through the window, and until it falls below `hold_above`."""
+    own lowest of `baseline` all through the window, and until it falls below `hold_above`; out of
+    service it counts for nothing, and an alarm that it helped to begin it neither ends nor renews.
+    """
 
     radius_m: float
     same_pipe: bool
@@ -181,9 +194,23 @@ def _positions(rule: NeighboursRule, history: History) -> tuple[Ints, Floats, Fl
 def _vote(rule: NeighboursRule, device: WatchedDevice, history: History) -> Vote:
     key = ("vote", rule.code, device.id)
     if key not in history.made:
-        history.made[key] = _cast(rule, device, history.of(device.id, rule.metric.id))
+        series = history.of(device.id, rule.metric.id)
+        if (away := _is_away(device, series.ts_us)).any():
+            series = series.keep(~away)
+        history.made[key] = _cast(rule, device, series)
     found: Vote = history.made[key]
     return found
+
+
+def _is_away(device: WatchedDevice, ts_us: Ints) -> Flags:
+    """At which of these moments the device is out of service: test gas and open housings are no
+    readings of the place."""
+    if device.out_of_service_since is None:
+        return np.zeros(len(ts_us), bool)
+    away = ts_us >= as_microseconds(device.out_of_service_since)
+    if device.return_due_at is not None:
+        away &= ts_us < as_microseconds(device.return_due_at)
+    return away
 
 
 def _cast(rule: NeighboursRule, device: WatchedDevice, series: Series) -> Vote:
@@ -211,16 +238,16 @@ def _count(
     the first of them, or some only hold what they began, it is less than the limit and not clear.
     """
     least = rule.levels[0].limit or 0.0
-    votes = {one.code: _vote(rule, one, history) for one in group}
+    votes = {one.code: (one, _vote(rule, one, history)) for one in group}
     now: dict[str, Floats] = {}
     held = np.zeros(len(ts_us))
     first = np.full(len(ts_us), np.inf)
     first_of_all = np.full(len(ts_us), np.inf)
     leads = np.zeros(len(ts_us), bool)
     for code in sorted(votes):
-        vote = votes[code]
+        one, vote = votes[code]
         counting = signals.last_known(vote.ts_us, vote.counts, ts_us, vote.fresh_us)
-        now[code] = np.nan_to_num(counting)
+        now[code] = np.where(_is_away(one, ts_us), 0.0, np.nan_to_num(counting))
         known = signals.last_known(vote.ts_us, vote.still, ts_us, 2**62)
         held += np.nan_to_num(known)
         since = signals.last_known(vote.ts_us, vote.since_us, ts_us, 2**62)

@@ -19,6 +19,7 @@ from alerts.rules import Rule
 from alerts.watch.kind import Kind, Look, one_level
 from city.alarm import Inhibition, Reason
 from city.device import WatchedDevice
+from city.moment import EPOCH
 from db import alarms, evaluation, gateways
 from db.pool import Connection
 
@@ -67,12 +68,31 @@ class SilenceKind(Kind[SilenceRule, SilenceState]):
         intervals = fields.number("intervals", low=1, high=1000)
         return SilenceRule(intervals=intervals, levels=one_level(fields), **common)
 
+    def read_ahead(
+        self, conn: Connection, rules: Sequence[SilenceRule], now: datetime
+    ) -> dict[tuple[str, int], list[int]]:
+        """Devices that have not been heard for long enough, however long we have been listening."""
+        return {
+            (rule.code, rule.version): [
+                device.id
+                for device in evaluation.list_silent_devices(
+                    conn, sorted(rule.kinds), rule.intervals, since=EPOCH, now=now
+                )
+            ]
+            for rule in rules
+        }
+
     def load(
         self, conn: Connection, rules: Sequence[SilenceRule], look: Look
     ) -> SilenceState | None:
         if look.nothing_arrives:
             return None
-        quiet = [_load_quiet(conn, rule, look) for rule in rules]
+        ahead = look.ahead.get(self.name) or self.read_ahead(conn, rules, look.now)
+        quiet = [
+            _load_quiet(conn, rule, ahead[rule.code, rule.version], look)
+            for rule in rules
+            if (rule.code, rule.version) in ahead  # a newer one waits for the next look
+        ]
         return SilenceState([known for known in quiet if known is not None], look.explained)
 
     def judge(
@@ -118,10 +138,13 @@ def inhibit(
     )  # fmt: skip
 
 
-def _load_quiet(conn: Connection, rule: SilenceRule, look: Look) -> Quiet | None:
+def _load_quiet(
+    conn: Connection, rule: SilenceRule, suspects: Sequence[int], look: Look
+) -> Quiet | None:
     found = evaluation.list_silent_devices(
-        conn, sorted(rule.kinds), rule.intervals, since=look.listening.devices, now=look.now
-    )
+        conn, sorted(rule.kinds), rule.intervals,
+        since=look.listening.devices, now=look.now, ids=suspects,
+    )  # fmt: skip
     silent = {device.id: device.last_at for device in found}
     look.book.add(alarms.list_live_alarms(conn, rule_codes=[rule.code]))
     live = [

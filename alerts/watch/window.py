@@ -66,6 +66,17 @@ class WindowState:
     delays: Delays
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Devices that are marked, and all that looks at them take."""
+
+    marked: frozenset[int]
+    devices: Mapping[int, WatchedDevice]
+
+
+NOTHING_AHEAD = Ahead(frozenset(), {})
+
+
 def window_fields(fields: Fields, common: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The fields that all rules of these kinds have, for their constructors."""
     levels = parse_levels(fields)
@@ -132,6 +143,17 @@ class WindowKind(LimitKind[W, WindowState]):
             return []
         found = {*window_looks.list_due_districts(conn, codes, now)}
         return sorted(found.union(due_districts(conn, rules, now)))
+
+    def read_district_ahead(
+        self, conn: Connection, rules: Sequence[W], district: str, now: datetime
+    ) -> Ahead:
+        """The devices that will be looked at with those around them, a moment old. Their readings
+        are read under the lock: these must not be older than the marks that are taken."""
+        codes = [rule.code for rule in rules]
+        marked = window_looks.list_due_devices(conn, district, codes, now)
+        if not marked:
+            return NOTHING_AHEAD
+        return Ahead(frozenset(marked), self._list_devices(conn, rules, marked, district))
 
     def load(self, conn: Connection, rules: Sequence[W], look: Look) -> WindowState | None:
         by_code = {rule.code: rule for rule in rules}
@@ -211,7 +233,10 @@ class WindowKind(LimitKind[W, WindowState]):
         if not since:
             return [], empty
         marked = {device_id for mine in since.values() for device_id in mine}
-        known = self._list_devices(conn, by_code.values(), marked, look.district)
+        ahead: Ahead = look.ahead.get(self.name) or NOTHING_AHEAD
+        known = dict(ahead.devices)
+        if rest := marked - ahead.marked:
+            known.update(self._list_devices(conn, by_code.values(), rest, look.district))
         history = replace(empty, devices=known, pipes=pipes_near(conn, marked, known))
         moments: dict[tuple[int, str], tuple[list[W], datetime]] = {}
         spans: dict[int, dict[int, datetime]] = defaultdict(dict)  # metric, device: from when on
@@ -222,7 +247,7 @@ class WindowKind(LimitKind[W, WindowState]):
                 if device is None or not device.is_watched(look.now):
                     continue
                 near = self.around(rule, [device], history)
-                for one in (device, *near):
+                for one in (device, *(other for other in near if other.is_watched(look.now))):
                     key = (one.id, rule.condition)
                     held, earlier = moments.get(key, ([], at))
                     moments[key] = ([*held, rule] if rule not in held else held, min(at, earlier))

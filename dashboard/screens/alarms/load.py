@@ -67,7 +67,7 @@ def measures(caller: Caller, from_: datetime, to: datetime, now: datetime) -> Me
         raise InvalidInput("from", from_, f"must be within {LONGEST.days} days before `to`")
     with transaction(parts().pool) as conn:
         announced = alarm_measures.list_announced(conn, caller.scope, from_, end)
-        operators = alarm_measures.operators_by_hour(conn, caller.district, from_, end)
+        operators = alarm_measures.operators_by_hour(conn, caller.district, from_, end, now)
         counts = alarm_measures.count_alarms(conn, caller.scope, from_, end)
         top, chattering = alarm_measures.list_bad_actors(conn, caller.scope, from_, end)
         stale = alarm_measures.list_stale(conn, caller.scope, end)

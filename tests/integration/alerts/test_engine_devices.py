@@ -14,6 +14,7 @@ from city.incident import Role
 from city.person import Caller
 from city.reading import METRICS
 from city.requests import OutOfServiceRequest, ReasonRequest
+from db import evaluation
 from db.events import list_events
 from dispatch.steps import take_alarm_change
 from registry.corrections import retire, revive
@@ -208,3 +209,26 @@ def test_an_alarm_that_somebody_saw_ends_for_good_with_its_device(engine: Engine
     tick(engine.conn, engine.later(seconds=6))
     (alarm,) = engine.alarms()
     assert alarm.state == "returned_unacknowledged", "its end has to be seen, too"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """UPDATE device SET attributes = '{"zone": 1}' WHERE code = 'G-1'""",
+        "DELETE FROM device WHERE code = 'G-2'",
+        """INSERT INTO area (district, code, kind, name_zh, name_en, geometry, radius_m)
+           VALUES ('460107', 'HZ-9', 'hazard', '区', 'Area',
+                   '{"type": "Point", "coordinates": [110.35, 20.0]}', 500)""",
+    ],
+)
+def test_devices_are_read_again_only_when_one_of_them_is_another(
+    engine: Engine, change: str
+) -> None:
+    for code in ("G-1", "G-2"):
+        engine.device(code, "gas", at=(110.35, 20.0))
+    before = evaluation.mark_of_devices(engine.conn)
+    assert evaluation.mark_of_devices(engine.conn) == before
+    known = {d.id: d for d in evaluation.list_watched_devices(engine.conn)}
+    engine.conn.execute(change)
+    assert evaluation.mark_of_devices(engine.conn) != before
+    assert {d.id: d for d in evaluation.list_watched_devices(engine.conn)} != known

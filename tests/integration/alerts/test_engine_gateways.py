@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from alerts.steps import apply_rules
 from city.alarm import AlarmState, Severity
 from city.gateway import Heard
 from db import gateways, inhibitions
+from db.rules import default_texts
 from tests.integration.alerts.engine_city import DISTRICT, Engine
 from tests.integration.alerts.ticking import tick
 
@@ -288,6 +290,18 @@ def test_a_worse_device_behind_a_dead_gateway_makes_its_alarm_worse(town: Town) 
     (alarm,) = town.engine.alarms()
     assert (alarm.severity, alarm.reason["facts"]["gas"]) == (Severity.YELLOW, 1)
     assert town.engine.changes() == ["raised", "escalated"]
+
+
+def test_a_silence_rule_with_bounds_counts_for_its_own_devices_only(town: Town) -> None:
+    text = default_texts()["device-silent.toml"].replace('code = "device-silent"', 'code = "named"')
+    text = text.replace('severity = "blue"', 'severity = "red"')
+    named = text.replace("[help]", '[scope]\ndevice = "N-0"\n\n[help]')
+    apply_rules(town.engine.conn, "li", [named], town.engine.now)
+    town.device("X-1", "manhole", "gw-c")
+    town.run(300, "X-1")
+    bad = {condition: severity for condition, (severity, _) in town.live().items()}
+    assert bad["gateway/chirpstack/gw-a"] is Severity.YELLOW
+    assert bad["gateway/chirpstack/gw-b"] is Severity.RED
 
 
 def test_gateways_are_listed_with_their_alarm_and_what_it_explains(town: Town) -> None:

@@ -226,15 +226,21 @@ def test_the_measures_count_what_was_announced(engine: Engine, person: People) -
             "INSERT INTO alarm_change (alarm_id, kind, at) VALUES (%s, %s, %s)",
             (row[0], kind, began + timedelta(seconds=seconds)),
         )
-    alarm_measures.note_operators(engine.conn, DISTRICT, ["li", "wu"], began)
+    hour = began.replace(minute=0, second=0, microsecond=0)
+    for minute in range(60):
+        seen, at = ["li", "wu"] if minute <= 20 else ["li"], hour + timedelta(minutes=minute)
+        for _ in range(2):  # each process notes who has a screen open there
+            alarm_measures.note_operators(engine.conn, DISTRICT, seen, at)
     to = began + timedelta(hours=1)
     told = alarm_measures.list_announced(engine.conn, Scope(DISTRICT), began, to)
     assert len(told) == 5
-    people = alarm_measures.operators_by_hour(engine.conn, DISTRICT, began, to)
-    assert list(people.values()) == [2]
+    people = alarm_measures.operators_by_hour(
+        engine.conn, DISTRICT, began, to, hour + timedelta(hours=2)
+    )
+    assert people == {hour: pytest.approx(1 + 21 / 60)}
     load = alarm_load([at for at, _ in told], people, began, to)
-    hour_of_two = (next(iter(people)) + timedelta(hours=1) - began) / timedelta(hours=1)
-    assert load.operator_hours == pytest.approx(1 + hour_of_two)
+    hour_of_both = (hour + timedelta(hours=1) - began) / timedelta(hours=1)
+    assert load.operator_hours == pytest.approx(1 + 21 / 60 * hour_of_both)
     assert (load.announced, load.worst_10min, load.floods) == (5, 5, 0)
     top, chattering = alarm_measures.list_bad_actors(engine.conn, Scope(DISTRICT), began, to)
     assert [(a.condition, a.announced, a.device) for a in top] == [
@@ -249,5 +255,6 @@ def test_the_measures_count_what_was_announced(engine: Engine, person: People) -
     assert (counts.standing, counts.stale, counts.fleeting, counts.shelved) == (2, 1, 1, 0)
     (old,) = alarm_measures.list_stale(engine.conn, Scope(DISTRICT), to)
     assert (old.condition, old.raised_at) == ("gas/G-1", start)
-    assert alarm_measures.count_operators(engine.conn, DISTRICT, began + timedelta(minutes=2)) == 2
-    assert alarm_measures.count_operators(engine.conn, DISTRICT, began + timedelta(minutes=9)) == 0
+    for minute, present in ((22, 2), (61, 1), (69, 0)):
+        at = hour + timedelta(minutes=minute)
+        assert alarm_measures.count_operators(engine.conn, DISTRICT, at) == present

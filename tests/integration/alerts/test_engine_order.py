@@ -12,20 +12,23 @@ import pytest
 from alerts.evaluate import BATCHES_AT_ONCE
 from alerts.steps import evaluate_waiting
 from city.alarm import AlarmState
-from city.reading import METRICS
+from city.reading import METRICS, Quality
 from tests.integration.alerts.engine_city import Engine
 from tests.integration.alerts.ticking import tick
 
-Row = tuple[str, str, float, Any]  # device, metric, value, when
+Row = tuple[Any, ...]  # device, metric, value, when[, quality]
 
 
 def ingest(engine: Engine, rows: Sequence[Row]) -> None:
     """What an ingest worker commits: the readings and a waiting batch of them."""
     with engine.conn.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO reading (device_id, metric_id, value, ts, received_at)"
-            " VALUES (%s, %s, %s, %s, %s)",
-            [(engine.ids[code], METRICS[m].id, value, ts, ts) for code, m, value, ts in rows],
+            "INSERT INTO reading (device_id, metric_id, value, ts, received_at, quality)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            [
+                (engine.ids[code], METRICS[m].id, value, ts, ts, quality[0] if quality else 0)
+                for code, m, value, ts, *quality in rows
+            ],
         )
     engine.store(rows)
 
@@ -87,6 +90,19 @@ def test_a_late_reading_does_not_raise_again_what_was_cleared_and_acknowledged(
     ingest(engine, [gas(engine, 500, 45)])
     drain(engine)
     assert len(engine.alarms()) == 2
+
+
+def test_a_doubtful_reading_does_not_hide_the_good_one_that_an_alarm_left_by(
+    engine: Engine,
+) -> None:
+    engine.device("G-1", "gas")
+    doubtful = [(*gas(engine, second, 0), int(Quality.SUSPECT)) for second in (10, 310)]
+    ingest(engine, [gas(engine, 1, 25), gas(engine, 5, 0), *doubtful])
+    ingest(engine, [gas(engine, 320, 0)])
+    drain(engine)
+    ingest(engine, [gas(engine, 315, 0)])
+    drain(engine)
+    assert engine.changes() == ["raised", "cleared"]
 
 
 def test_batches_that_wait_are_evaluated_as_one_in_the_order_of_time(engine: Engine) -> None:

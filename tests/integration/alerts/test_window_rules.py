@@ -165,6 +165,21 @@ def test_a_day_as_it_runs_gives_the_alarms_of_its_backtest(
     assert engine.count("window_look") == 0
 
 
+def test_a_detector_out_of_service_is_no_neighbour(engine: Engine) -> None:
+    maker = Maker(1, Conditions(lost=0.0, late=0.0))
+    one = maker.device("G", "gas", 300)
+    for device in (one, maker.device("G", "gas", 300, near=one)):
+        shape = maker.gas(maker.plume(3600, 13, 1500, 7 * 3600))
+        maker.hear(device, {"ch4_pct_lel": shape}, 3)
+    maker.made.readings.sort(key=lambda r: r.received_at)
+    install(engine, maker)
+    engine.conn.execute(
+        "UPDATE device SET out_of_service_since = %s WHERE code = %s", (engine.now, one.code)
+    )
+    play(engine, maker.made.readings, timedelta(minutes=30), random.Random(1))
+    assert "gas-neighbours" not in {a.rule_code for a in engine.alarms()}
+
+
 def test_a_leak_is_told_by_its_rise_before_it_reaches_the_limit(engine: Engine) -> None:
     maker = Maker(3, Conditions(lost=0.0, late=0.0))
     device = maker.device("G", "gas", 300)

@@ -23,7 +23,7 @@ from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from city.alarm import Alarm, AlarmState, Severity
 from city.device import WatchedDevice
-from city.reading import Quality
+from city.reading import ENDING, Quality
 from db.readings_past import MetricReading
 from db.rules import default_texts
 
@@ -67,13 +67,13 @@ class Plant:
             for rule, sample in new:
                 judge_sample(self.book, rule, DEVICE, sample, others(rule, self.rules))
             return
-        since: dict[int, datetime] = {}  # of each metric the last reading before
+        since: dict[int, datetime] = {}  # of each metric the last before that may end an alarm
         for reading in self.stored:
-            if reading.ts < oldest:
+            if reading.ts < oldest and reading.quality in ENDING:
                 known = since.get(reading.metric_id, reading.ts)
                 since[reading.metric_id] = max(known, reading.ts)
         lead = lead_of(self.rules)
-        near = [r for r in self.stored if r.ts >= since.get(r.metric_id, oldest) - lead]
+        near = [r for r in self.stored if r.ts >= since.get(r.metric_id, T0) - lead]
         samples = in_order(self.rules, near, [])
         alarms = [page.alarm for page in self.book.pages]
         past = [a for a in alarms if a.ended_at is None or a.ended_at >= samples[0][1].ts]
@@ -304,6 +304,20 @@ def test_a_metric_that_reaches_further_back_does_not_hide_what_another_rule_hold
     assert plant.delays() == {(None, T0 + timedelta(seconds=404))}
 
 
+def test_a_rule_is_known_to_have_left_when_it_did_and_not_when_the_last_one_did() -> None:
+    detector = HAZARD[1]
+    plant = Plant(HAZARD)
+    signals = [at(2, 1.0, detector), at(3, 0.0, detector), at(413, 0.0, detector)]
+    plant.read([at(1, 25.0), *signals, at(404, 0.0)], [at(4, 0.0)])
+    steps = plant.book.levels(plant.key).steps["gas-lel"]
+    assert [(step.at, step.severity) for step in steps] == [
+        (T0 + timedelta(seconds=1), Severity.ORANGE),
+        (T0 + timedelta(seconds=404), None),
+    ]
+    plant.read([at(411, 0.0), at(412, 0.0)])
+    assert plant.kinds() == ["raised", "cleared"]
+
+
 def levels(plant: Plant) -> dict[str, Severity | None]:
     return {rule.code: plant.book.levels(plant.key).of(rule.code) for rule in plant.rules}
 
@@ -366,6 +380,17 @@ def test_a_reading_followed_before_its_turn_does_not_break_off_what_came_after_i
     for batch in batches:
         plant.evaluate(batch)
     assert plant.delays() == {(None, T0 + timedelta(seconds=411))}
+
+
+def test_a_doubtful_reading_does_not_hide_the_good_one_that_an_alarm_left_by() -> None:
+    """It ends nothing, so that the delay of a good reading long before it still runs."""
+    doubtful = [at(10, 0.0, quality=Quality.SUSPECT), at(310, 0.0, quality=Quality.SUSPECT)]
+    plant = Plant(GAS)
+    plant.read([at(1, 25.0), at(5, 0.0), *doubtful], [at(320, 0.0)], [at(315, 0.0)])
+    assert plant.kinds() == ["raised", "cleared"]
+    plant = Plant(GAS)
+    plant.read([at(1, 25.0), at(5, 0.0), doubtful[1]], [at(400, 15.0)], [at(350, 0.0)])
+    assert plant.kinds() == ["raised", "cleared"]
 
 
 def test_an_alarm_found_to_have_cleared_later_still_stands_by_what_came_before_that() -> None:

@@ -13,13 +13,16 @@ from alerts.reasons import as_json, from_json
 from alerts.rule_files import parse_rule
 from alerts.sentences import sentence
 from alerts.watch.gateway import (
+    is_bounded,
     is_offline,
     judge_gateway,
     judge_silence_of,
     only_servers_fault,
     place_of_gateway,
+    worst_of,
 )
 from city.alarm import Severity
+from city.device import WatchedDevice
 from city.errors import InvalidInput
 from city.gateway import KINDS, DevicePaths, Gateway
 from db.rules import default_texts
@@ -28,7 +31,7 @@ T0 = datetime(2026, 5, 1, 8, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 RULE = parse_rule(default_texts()["gateway-silent.toml"], "gateway-silent")
 SERVER_RULE = parse_rule(default_texts()["server-silent.toml"], "server-silent")
-WORST = {"gas": Severity.YELLOW, "manhole": Severity.BLUE}
+SILENT = [parse_rule(default_texts()[f"{code}.toml"]) for code in ("gas-silent", "device-silent")]
 
 
 def gateway(number: int = 1, heard_at: datetime | None = T0, **other: object) -> Gateway:
@@ -153,12 +156,44 @@ def test_a_way_is_open_since_the_last_of_its_gateways_came_back() -> None:
 
 
 def test_the_alarm_is_as_bad_as_the_worst_device_and_counts_them() -> None:
-    behind = [device(), device(kind="gas"), device(kind="camera")]
-    found = judge_silence_of(silence(gateway()), behind, WORST, T0 + 5 * MINUTE)
+    behind = [
+        replace(device(kind=kind), device_id=number)
+        for number, kind in enumerate(("manhole", "gas", "camera"))
+    ]
+    worst = worst_of(SILENT, behind, {})
+    found = judge_silence_of(silence(gateway()), behind, worst, T0 + 5 * MINUTE)
     assert found.severity is Severity.YELLOW
     assert (found.reason.value, found.reason.since) == (300.0, T0)
     assert (found.reason.facts["devices"], found.reason.facts["gas"]) == (3, 1)
-    assert judge_silence_of(silence(gateway()), [], WORST, T0).severity is Severity.BLUE
+    assert judge_silence_of(silence(gateway()), [], worst, T0).severity is Severity.BLUE
+
+
+def test_a_silence_rule_with_bounds_counts_for_the_devices_that_it_is_about() -> None:
+    text = default_texts()["gas-silent.toml"].replace('severity = "yellow"', 'severity = "red"')
+    hospital = parse_rule(text.replace("[help]", '[scope]\ndevice = "G-2"\n\n[help]'), "by-name")
+    behind = [replace(device(kind="gas"), device_id=number) for number in (1, 2)]
+    known = {
+        n: WatchedDevice(
+            id=n,
+            code=f"G-{n}",
+            district="460107",
+            kind="gas",
+            gas="methane",
+            lon=110.0,
+            lat=20.0,
+            unit_grid=None,
+            attributes={},
+            report_interval_s=60,
+            demo=False,
+            out_of_service_since=None,
+            return_due_at=None,
+        )
+        for n in (1, 2)
+    }
+    assert (is_bounded(SILENT), is_bounded([hospital])) == (False, True)
+    both = worst_of([*SILENT, hospital], behind, known)
+    assert both == {1: Severity.YELLOW, 2: Severity.RED}
+    assert worst_of([hospital], behind, known) == {2: Severity.RED}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +201,7 @@ def test_the_alarm_is_as_bad_as_the_worst_device_and_counts_them() -> None:
     [silence(gateway()), silence(gateway(), by_own_word=True), silence(SERVER)],
 )
 def test_every_reason_is_stored_without_loss_and_reads_as_a_sentence(of: Silence) -> None:
-    reason = judge_silence_of(of, [device(kind="gas")], WORST, T0 + MINUTE).reason
+    reason = judge_silence_of(of, [device(kind="gas")], {}, T0 + MINUTE).reason
     assert from_json(as_json(reason)) == reason
     assert of.gateway.identity in sentence(reason, "zh")
     assert "1 gas" in sentence(reason, "en")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from alerts.judge import Raise, Sample, Standing, Start, judge
-from alerts.limits import ReadingRule, applies_to
+from alerts.limits import About, ReadingRule, applies_to
 from alerts.rule_files import parse_rule
 from alerts.rules import Rule
 from alerts.screen import Columns, Fleet, build_fleet, heed, screen, shown_rows, split
@@ -243,3 +243,38 @@ def trips_alone(
     sample = Sample(NOW - timedelta(seconds=row[4]), NOW, row[2], row[3])
     outcomes = judge(rule, watched.id, watched.attributes, Standing(), sample)
     return any(isinstance(outcome, Raise | Start) for outcome in outcomes)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        'device = ["D-3", "D-9", "D-40"]',
+        'model = ["m-1", "m-2"]',
+        "attributes = { zone = 3 }",
+        'attributes = { zone = [3, 4, true], mount = "well" }',
+        'model = "m-1"\nattributes = { zone = [1, 2] }',
+        'area = "HZ-1"',
+    ],
+)
+def test_a_rule_with_bounds_is_about_the_same_devices_however_they_are_looked_up(
+    bounds: str,
+) -> None:
+    devices = [
+        device(
+            number,
+            ("gas", "manhole", "light")[number % 3],
+            gas="methane" if number % 3 < 2 else None,
+            model=f"m-{number % 4}",
+            attributes={
+                "zone": [number] if number % 7 == 0 else number % 5,
+                "mount": ("well", "wall")[number % 2],
+            },
+            areas={"HZ-1": "hazard"} if number % 6 == 0 else {},
+        )
+        for number in range(1, 61)
+    ]
+    rule = parse_rule(default_texts()["gas-lel.toml"] + f"\n[scope]\n{bounds}\n")
+    found = About(devices).of(rule)
+    expected = [one.id for one in devices if applies_to(rule, one)]
+    assert expected
+    assert sorted(one.id for one in found) == expected

@@ -253,6 +253,34 @@ def test_evidence_names_a_leak_or_the_sewer_and_ethane_settles_it() -> None:
     assert known.weight > breathing.weight
 
 
+def two_risen(**away: Any) -> History:
+    """Two detectors 30 m apart: both rise after two hours, the first falls after six."""
+    pair = [GAS, replace(GAS, id=3, code="G-3", lon=GAS.lon + 0.0003, **away)]
+    rows = [
+        (device.id, "ch4_pct_lel", n * HOUR / 12, 7.0 if 24 <= n < end else 0.0)
+        for device, end in zip(pair, (72, 96), strict=True)
+        for n in range(100)
+    ]
+    return history(pair, rows)
+
+
+def test_a_neighbour_out_of_service_counts_for_nothing() -> None:
+    """Test gas is held to it."""
+    rule = shipped("gas-neighbours")
+    assert [a.members for a in judge_history([rule], two_risen())] == [("G-1", "G-3")]
+    assert judge_history([rule], two_risen(out_of_service_since=T0)) == []
+    back = two_risen(out_of_service_since=T0 + HOUR, return_due_at=T0 + 4 * HOUR)
+    (later,) = judge_history([rule], back)
+    assert later.sensed_at > T0 + 4 * HOUR
+
+
+def test_a_neighbour_taken_out_of_service_ends_no_alarm_that_it_helped_to_begin() -> None:
+    rule = shipped("gas-neighbours")
+    (found,) = judge_history([rule], two_risen(out_of_service_since=T0 + 4 * HOUR))
+    assert found.sensed_at < T0 + 3 * HOUR
+    assert found.cleared_at == T0 + 6 * HOUR + timedelta(minutes=5)
+
+
 LEVELS = st.sampled_from([0.4, 0.4, 0.5, 3.0, 7.0, 9.0, 12.0, 12.0, 14.0, 25.0])
 
 

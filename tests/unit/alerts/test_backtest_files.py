@@ -377,6 +377,22 @@ def test_a_cover_under_a_permit_of_a_file_is_no_alarm_until_a_minute_after_it(
     ):
         permits.write_text(head + wrong)
         assert named in told(tmp_path, "manhole-open", "--permits", str(permits))
+    # A street is drawn as an area: files of devices do not know of streets.
+    permits.write_text(
+        f"who,why,from,until,street\ncrew,cleaning,{clock('08:30')},{clock('11:00')},460107001"
+    )
+    assert "p.csv: row 2: street" in told(tmp_path, "manhole-open", "--permits", str(permits))
+    ring = [[110.25, 19.95], [110.35, 19.95], [110.35, 20.05], [110.25, 20.05], [110.25, 19.95]]
+    named_so = {"code": "460107001", "name_zh": "街道", "name_en": "A street", "kind": "important"}
+    street = {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": named_so,
+    }
+    areas = tmp_path / "areas.geojson"
+    areas.write_text(json.dumps({"type": "FeatureCollection", "features": [street]}))
+    drawn = ("--permits", str(permits), "--areas", str(areas))
+    assert told(tmp_path, "manhole-open", *drawn) == left
 
 
 PROGRAMME = """

@@ -1,0 +1,1 @@
+ALTER TABLE operator_hour DROP COLUMN seen_s;
