@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from alerts import daylight, signals
 from alerts.history import Floats, History, Ints, Series, lonlat
 from alerts.judge import Timer
+from alerts.lamp_wanted import wanted_level
 from alerts.limits import as_number
 from alerts.rules import Rule
-from alerts.watch.schedule import wanted_level
 from city.alarm import Severity
 from city.device import LampRow, WatchedDevice
 from city.moment import as_microseconds
