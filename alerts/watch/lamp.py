@@ -120,9 +120,7 @@ class LampKind(Kind[LampRule, Sequence[Street]]):
         self, rules: Sequence[LampRule], state: Sequence[Street], now: datetime
     ) -> Iterator[Finding]:
         for street in state:
-            findings = list(judge_lamps(street.rule, street.lamps, street.live, now))
-            yield from findings
-            yield from _judge_cabinets(street, findings, now)
+            yield from judge_street(street, now)
 
     def conditions(self, rule: LampRule) -> tuple[str, ...]:
         return (rule.condition, rule.of_cabinets)
@@ -216,6 +214,20 @@ def as_ordered(lamps: Sequence[Seen], orders: LampOrders) -> list[Seen]:
         else seen
         for seen in lamps
     ]
+
+
+def judge_street(street: Street, now: datetime) -> list[Finding]:
+    """What follows for lamps and cabinets. Where the alarm of a cabinet ends, the lamps that it
+    covered are alarms of their own at once: by the next look one may be well and never said. Pure.
+    """
+    rule = street.rule
+    findings = list(judge_lamps(rule, street.lamps, street.live, now))
+    ended = list(_judge_cabinets(street, findings, now))
+    over = {found.condition for found in ended}
+    left = [s for s in street.lamps if s.cabinet and cabinet_condition(rule, s.cabinet) in over]
+    live = {condition: at for condition, at in street.live.items() if condition not in over}
+    again = judge_lamps(rule, left, live, now)
+    return [*findings, *ended, *(f for f in again if isinstance(f.outcome, Raise))]
 
 
 def _judge_cabinets(
@@ -487,7 +499,7 @@ def _street_of_the_past(rule: LampRule, turns: Sequence[Turn], to: datetime) -> 
             elif isinstance(found.outcome, Stop) and device_id is not None:
                 lamps[device_id] = replace(lamps[device_id], dark_since=None)
             elif isinstance(found.outcome, Clear) and device_id is None:
-                heappush(due, now)  # lamps that its cabinet covered are their own again
+                heappush(due, now)  # what the cabinet's alarm kept waiting is looked at again
         for page in book.pages:
             if page.alarm.state not in (AlarmState.ACKNOWLEDGED, AlarmState.NORMAL):
                 book.act(page.alarm.condition, Input.ACKNOWLEDGE, SYSTEM)
@@ -500,6 +512,4 @@ def _look_back(
     standing = [alarm for alarm in book.live_of(rule.code) if alarm.state in ACTIVE]
     live = {alarm.condition: alarm.raised_at for alarm in standing}
     waiting = frozenset(s.device.id for s in lamps if s.dark_since is not None)
-    findings = list(judge_lamps(rule, lamps, live, now))
-    street = Street(rule, lamps, live, waiting)
-    return [*findings, *_judge_cabinets(street, findings, now)]
+    return judge_street(Street(rule, lamps, live, waiting), now)
