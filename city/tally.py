@@ -18,6 +18,8 @@ PLAIN = frozenset(
         "met_verify", "met_file", "met_dispatch", "met_acknowledge", "met_check",
     }
 )  # fmt: skip
+# A clock of the centre that ran out, and that was met.
+MISSED, MET = "missed_", "met_"
 # What the whole case did counts for the squad and the person who had it last.
 OF_CASE = ("opened", "filed", "closed", "open_late")
 # Of the facts of an attempt, those that count for whoever acknowledged it.
@@ -67,6 +69,7 @@ class _Case:
     # What counts now, and may yet be taken back.
     standing: dict[str, list[Entry]] = field(default_factory=dict)
     missed: dict[int | None, list[Entry]] = field(default_factory=dict)
+    unmet: dict[tuple[str, int | None], list[Entry]] = field(default_factory=dict)
     handled: set[int | None] = field(default_factory=set)
     ran_out: list[CaseFact] = field(default_factory=list)
     excused: set[tuple[str, int | None]] = field(default_factory=set)
@@ -97,6 +100,8 @@ def _take(case: _Case, fact: CaseFact) -> None:
             _end(case, fact)
         case kind if kind in PLAIN:
             _plain(case, fact)
+        case kind if kind.startswith(MISSED):
+            _miss(case, fact)
 
 
 def _plain(case: _Case, fact: CaseFact) -> None:
@@ -106,6 +111,9 @@ def _plain(case: _Case, fact: CaseFact) -> None:
     case.told.append(
         Entry(fact.seq, fact.kind, fact.at, fact.at, 1, fact.squad, person, fact.late, fact.seconds)
     )
+    if fact.kind.startswith(MET) and (fact.clock, fact.attempt) in case.unmet:
+        _void(case, case.unmet.pop((fact.clock, fact.attempt)), fact)
+        _tell_late(case, fact)
     if fact.kind == "handled":
         case.handled.add(fact.attempt)
         _void(case, case.missed.pop(fact.attempt, []), fact)
@@ -113,6 +121,14 @@ def _plain(case: _Case, fact: CaseFact) -> None:
         _pass_on(case, fact, fact.squad, "")
     elif fact.kind == "acknowledged":
         _pass_on(case, fact, case.squad, fact.actor)
+
+
+def _miss(case: _Case, fact: CaseFact) -> None:
+    """A clock of the centre ran out: it counts from then on, until it is met, late."""
+    entry = Entry(fact.seq, fact.kind, fact.at, fact.at, 1, fact.squad, "", True, None)
+    case.unmet.setdefault((fact.clock, fact.attempt), []).append(entry)
+    case.told.append(entry)
+    _tell_late(case, fact)
 
 
 def _run_out(case: _Case, fact: CaseFact) -> None:
@@ -139,6 +155,7 @@ def _tell_late(case: _Case, fact: CaseFact) -> None:
     did has it once, however many did."""
     _void(case, case.standing.pop("open_late", []), fact)
     times = [ran.at for ran in case.ran_out if (ran.clock, ran.attempt) not in case.excused]
+    times += [entry.origin for entries in case.unmet.values() for entry in entries]
     if times and not case.over:
         _stand(case, fact, "open_late", max(times))
 

@@ -28,14 +28,15 @@ class KpiRow:
                     not finished by its end; a suspended one runs out for nobody
     handled         of these, finished; handled_in_time: by their due time
     due_to_close    incidents closed in the period and not reopened in it, or open at its end with
-                    a handling or checking clock that ran out in it
+                    a clock that ran out in it: one that nobody was ever sent to counts as well
     closed          of these, closed; closed_in_time: no handling or checking clock of it ran out
     reworked        attempts that were sent back to do again
     returned        attempts that were given back unfinished; returned_late: after their due time
     sent            attempts that began, those to do again among them
     postponed       attempts that were given another limit
-    verify_done     clocks of the center that were met in the period: verify, file, dispatch,
-                    acknowledge, check; verify_in_time: of these by their due time
+    verify_due      clocks of the center (verify, file, dispatch, acknowledge, check) that were met
+                    in the period, or ran out in it and were not met by its end;
+                    verify_in_time: of these met by their due time
     """
 
     key: str
@@ -69,15 +70,15 @@ class KpiRow:
     open_to_closed_p90_s: float | None
     sent: int = 0
     postponed: int = 0
-    verify_done: int = 0
+    verify_due: int = 0
     verify_in_time: int = 0
-    file_done: int = 0
+    file_due: int = 0
     file_in_time: int = 0
-    dispatch_done: int = 0
+    dispatch_due: int = 0
     dispatch_in_time: int = 0
-    acknowledge_done: int = 0
+    acknowledge_due: int = 0
     acknowledge_in_time: int = 0
-    check_done: int = 0
+    check_due: int = 0
     check_in_time: int = 0
 
     @property
@@ -104,10 +105,19 @@ def _keyed() -> str:
                     SELECT FROM case_fact x
                     WHERE x.incident_id = f.incident_id AND x.kind = 'excused'
                       AND x.clock = f.clock AND x.attempt = f.attempt AND x.at < %(end)s)
+            ), unmet AS (
+                SELECT f.* FROM said f
+                WHERE f.kind LIKE 'missed%%' AND NOT EXISTS (
+                    SELECT FROM case_fact x
+                    WHERE x.incident_id = f.incident_id AND x.kind = 'met_' || f.clock
+                      AND x.attempt = f.attempt AND x.at < %(end)s)
             ), counted AS (
                 SELECT f.*, f.kind AS what,
                        f.kind IN ('opened', 'filed') AS of_case
-                FROM said f WHERE f.kind NOT IN ('ran_out', 'closed', 'excused')
+                FROM said f
+                WHERE f.kind NOT IN ('ran_out', 'closed', 'excused') AND f.kind NOT LIKE 'missed%%'
+                UNION ALL
+                SELECT f.*, f.kind, false FROM unmet f
                 UNION ALL
                 SELECT f.*, 'missed', false
                 FROM ran_out f
@@ -125,8 +135,9 @@ def _keyed() -> str:
                       AND x.kind IN ('closed', 'ended', 'reopened'))
                 UNION ALL
                 SELECT late.*, 'open_late', true
-                FROM (SELECT DISTINCT ON (incident_id) * FROM ran_out ORDER BY incident_id, seq)
-                    AS late
+                FROM (SELECT DISTINCT ON (incident_id) *
+                      FROM (TABLE ran_out UNION ALL TABLE unmet) AS any_clock
+                      ORDER BY incident_id, seq, kind) AS late
                 LEFT JOIN LATERAL (
                     SELECT x.kind FROM case_fact x
                     WHERE x.incident_id = late.incident_id AND x.at < %(end)s
@@ -166,11 +177,11 @@ def list_kpi(
     if by not in GROUPINGS:
         raise InvalidInput("by", by, "must be one of " + ", ".join(GROUPINGS))
     met = ", ".join(
-        f"count(*) FILTER (WHERE what = 'met_{clock}') AS {clock}_done,"
+        f"count(*) FILTER (WHERE what IN ('met_{clock}', 'missed_{clock}')) AS {clock}_due,"
         f" count(*) FILTER (WHERE what = 'met_{clock}' AND NOT late) AS {clock}_in_time"
         for clock in CLOCKS
     )
-    met_names = ", ".join(f"{clock}_done, {clock}_in_time" for clock in CLOCKS)
+    met_names = ", ".join(f"{clock}_due, {clock}_in_time" for clock in CLOCKS)
     with conn.cursor(row_factory=class_row(KpiRow)) as cursor:
         return cursor.execute(
             f"""
@@ -267,6 +278,8 @@ FIGURES: dict[str, tuple[tuple[str, ...], bool | None]] = {
     "returned_late": (("returned",), True),
     "sent": (("sent",), None),
     "postponed": (("postponed",), None),
+    **{f"{clock}_due": ((f"met_{clock}", f"missed_{clock}"), None) for clock in CLOCKS},
+    **{f"{clock}_in_time": ((f"met_{clock}",), False) for clock in CLOCKS},
 }
 
 

@@ -30,6 +30,7 @@ COUNTED = (
     "opened", "filed", "missed", "handled", "handled_late", "closed", "closed_late", "open_late",
     "reworked", "returned", "returned_late", "sent", "postponed",
     *(f"met_{clock}{late}" for clock in CLOCKS for late in ("", "_late")),
+    *(f"missed_{clock}" for clock in CLOCKS),
 )  # fmt: skip
 # Which time is measured where.
 TIMED = {
@@ -513,7 +514,7 @@ def _row(
         fields[f"{step}_median_s"] = float(median) if count > 0 else None
         fields[f"{step}_p90_s"] = float(p90) if count > 0 else None
     for clock in CLOCKS:
-        fields[f"{clock}_done"] = n[f"met_{clock}"]
+        fields[f"{clock}_due"] = n[f"met_{clock}"] + n[f"missed_{clock}"]
         fields[f"{clock}_in_time"] = n[f"met_{clock}"] - n[f"met_{clock}_late"]
     return KpiRow(
         key=key, name_zh=name_zh, name_en=name_en, opened=n["opened"], filed=n["filed"],

@@ -151,6 +151,12 @@ def kpi_json(
         "due_soon": head.due_soon,
         "opened_today": head.opened_today,
         "closed_today": head.closed_today,
+        "dispatching": _share(today.dispatch_in_time, today.dispatch_due)
+        if today
+        else _share(0, 0),
+        "acknowledging": _share(today.acknowledge_in_time, today.acknowledge_due)
+        if today
+        else _share(0, 0),
         "handling": _share(today.handled, today.due_to_handle) if today else _share(0, 0),
         "in_time": _share(today.closed_in_time, today.due_to_close) if today else _share(0, 0),
         "devices": {"reporting": counted.reporting, "total": counted.total},

@@ -21,12 +21,25 @@ $$;
 -- Kinds besides those of before:
 --   postponed     the handling clock was given another limit
 --   met_CLOCK     verify, file, dispatch, acknowledge or check was met; late: not by the due time
+--   missed_CLOCK  one of them ran out; from then on it counts, whether or not it is ever met
 CREATE FUNCTION note_case_clocks(e event) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     met jsonb;
+    since timestamptz;
 BEGIN
     IF e.kind = 'incident.postponed' THEN
         PERFORM note_case_fact(e, 'postponed', e.at);
+    END IF;
+    IF e.kind = 'incident.overdue'
+       AND e.payload ->> 'clock' IN ('verify', 'file', 'dispatch', 'acknowledge', 'check') THEN
+        -- Not before anybody could know, as for `ran_out`.
+        SELECT max(at) INTO since FROM case_fact
+        WHERE incident_id = split_part(e.subject, ':', 2)::bigint AND kind = 'reopened';
+        PERFORM note_case_fact(
+            e, 'missed_' || (e.payload ->> 'clock'),
+            greatest((e.payload ->> 'due_at')::timestamptz,
+                     (e.payload ->> 'carried_at')::timestamptz, since),
+            e.payload ->> 'clock', (e.payload ->> 'attempt')::int, true);
     END IF;
     FOR met IN
         SELECT DISTINCT ON (c ->> 'clock') c
@@ -44,7 +57,7 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER case_facts_of_clocks AFTER INSERT ON event FOR EACH ROW
-    WHEN (NEW.subject ~ '^incident:\d+$' AND (NEW.kind = 'incident.postponed'
+    WHEN (NEW.subject ~ '^incident:\d+$' AND (NEW.kind IN ('incident.postponed', 'incident.overdue')
           OR jsonb_typeof(NEW.payload -> 'clocks' -> 'met') = 'array'))
     EXECUTE FUNCTION event_has_case_clocks();
 
@@ -54,7 +67,7 @@ DECLARE
 BEGIN
     FOR told IN
         SELECT * FROM event
-        WHERE subject ~ '^incident:\d+$' AND (kind = 'incident.postponed'
+        WHERE subject ~ '^incident:\d+$' AND (kind IN ('incident.postponed', 'incident.overdue')
               OR jsonb_typeof(payload -> 'clocks' -> 'met') = 'array')
         ORDER BY seq
     LOOP

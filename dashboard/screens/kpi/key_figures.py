@@ -185,7 +185,7 @@ def rates_of(row: KpiRow) -> dict[str, Ratio]:
         "overdue": ratio(row.due_to_handle - row.handled, row.due_to_handle),
         **{
             f"{clock}_in_time": ratio(
-                getattr(row, f"{clock}_in_time"), getattr(row, f"{clock}_done")
+                getattr(row, f"{clock}_in_time"), getattr(row, f"{clock}_due")
             )
             for clock in CLOCKS
         },

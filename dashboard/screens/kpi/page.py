@@ -35,6 +35,8 @@ TIME_COLUMNS = (
 )
 DAYS = {"days7": 7, "days30": 30, "days90": 90}
 ENDED = {"last_month": 0, "last_quarter": 1}  # places in `last_ended`
+# Cases below which a percentage is no figure.
+FEW = 20
 # What a restatement is shown to have changed, of the whole district.
 RESTATED = ("handling", "handling_in_time", "in_time")
 
@@ -205,11 +207,19 @@ def by_size(groups: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def render_headline(t: Texts, total: Mapping[str, Any]) -> list[Component]:
-    """The figures of the whole district."""
+    """The figures of the whole district; what is late and open comes first."""
+    late = total["in_time"]["den"] - total["closed"]
     cards = [
-        render_card(t(f"kpi.{name}"), ratio_text(r["num"], r["den"]), count_text(t, r))
-        for name in ("handling", "handling_in_time", "in_time")
-        for r in [total[name]]
+        render_card(
+            t(f"kpi.{name}"), ratio_text(r["num"], r["den"]), count_text(t, r), **of_few(t, r)
+        )
+        for name, r in (
+            ("dispatching", total["rates"]["dispatch_in_time"]),
+            ("acknowledging", total["rates"]["acknowledge_in_time"]),
+            ("handling", total["handling"]),
+            ("handling_in_time", total["handling_in_time"]),
+            ("in_time", total["in_time"]),
+        )
     ]
     closing = total["times"]["open_to_closed"]
     cards.append(
@@ -220,15 +230,30 @@ def render_headline(t: Texts, total: Mapping[str, Any]) -> list[Component]:
         )
     )
     note = t("kpi.opened_note", closed=total["closed"], reworked=total["reworked"])
-    return [render_card(t("kpi.opened"), str(total["opened"]), note), *cards]
+    return [
+        render_card(t("kpi.open_late"), str(late), t("kpi.open_late_note")),
+        render_card(t("kpi.opened"), str(total["opened"]), note),
+        *cards,
+    ]
 
 
 def count_text(t: Texts, ratio: Mapping[str, Any]) -> str:
-    return t("kpi.ratio_note", num=ratio["num"], den=ratio["den"])
+    said = t("kpi.ratio_note", num=ratio["num"], den=ratio["den"])
+    return f"{said} · {t('kpi.few')}" if is_of_few(ratio) else said
 
 
-def render_card(label: str, value: str, note: str) -> Component:
-    return html.Dl([html.Dt(label), html.Dd(value), html.Dd(note)], className="gw-kpi")
+def is_of_few(ratio: Mapping[str, Any]) -> bool:
+    """Whether a percentage says less than its counts."""
+    return 0 < ratio["den"] < FEW
+
+
+def of_few(t: Texts, ratio: Mapping[str, Any]) -> dict[str, Any]:
+    """Such a percentage is grey, and says why."""
+    return {"className": "gw-few", "title": t("kpi.few")} if is_of_few(ratio) else {}
+
+
+def render_card(label: str, value: str, note: str, **looks: Any) -> Component:
+    return html.Dl([html.Dt(label), html.Dd(value, **looks), html.Dd(note)], className="gw-kpi")
 
 
 def render_chart(t: Texts, title: str, figure: dict[str, Any]) -> Component:
@@ -303,7 +328,7 @@ def render_row(
     for name in ratios:
         r = group[name]
         count = html.Small(f"{r['num']}/{r['den']}")
-        cells.append(html.Td([html.B(ratio_text(r["num"], r["den"])), count]))
+        cells.append(html.Td([html.B(ratio_text(r["num"], r["den"]), **of_few(t, r)), count]))
     for name in TIME_COLUMNS:
         spread = group["times"][name]
         p90 = html.Small(f"P90 {duration(t, spread['p90_s'])} · {spread['count']}")

@@ -73,11 +73,13 @@ def render_side(t: Texts) -> Component:
 
 
 def render_kpis(t: Texts) -> Component:
-    """The four headline figures, each with the counts behind it."""
+    """The headline figures, each with the counts behind it: what is late now comes first."""
     figures = [
+        ("kpi.overdue", ids.KPI_OVERDUE, ids.KPI_OVERDUE_NOTE, ("incidents",)),
         ("kpi.open", ids.KPI_OPEN, ids.KPI_OPEN_NOTE, ("incidents",)),
         ("kpi.devices", ids.KPI_DEVICES, ids.KPI_DEVICES_NOTE, ("readings", "alarms")),
-        ("kpi.handling", ids.KPI_HANDLING, ids.KPI_HANDLING_NOTE, ()),
+        ("kpi.dispatching", ids.KPI_DISPATCHING, ids.KPI_DISPATCHING_NOTE, ()),
+        ("kpi.acknowledging", ids.KPI_ACKNOWLEDGING, ids.KPI_ACKNOWLEDGING_NOTE, ()),
         ("kpi.in_time", ids.KPI_IN_TIME, ids.KPI_IN_TIME_NOTE, ()),
     ]
     return html.Div(

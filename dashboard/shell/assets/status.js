@@ -3,6 +3,7 @@
   'use strict';
   const gw = window.gw;
   const SILENT_MS = 8000; // four words of the server missed
+  const FEW = 20; // cases below which a percentage is no figure
   const SHOWN = 3; // what explains the rest comes first
   const LONG_MS = 20 * 3600 * 1000; // after that a time of day alone misleads
   const $ = id => document.getElementById(id);
@@ -87,15 +88,24 @@
     gw.every(1000, () => { showClock(); showFaults(); tickSince(); });
   };
 
+  /* A ratio of few cases says little: it is grey, and says so. */
+  function showRatio(name, ratio) {
+    const few = ratio.den > 0 && ratio.den < FEW, said = gw.t('kpi.ratio_note', ratio);
+    gw.setProp('kpi-' + name, gw.percent(ratio));
+    gw.setProp('kpi-' + name + '-note', few ? said + ' · ' + gw.t('kpi.few') : said);
+    gw.setProp('kpi-' + name, few ? 'gw-few' : '', 'className');
+  }
+
   gw.showKpi = function () {
     const k = gw.live.kpi;
     if (!k) return;
+    gw.setProp('kpi-overdue', gw.number(k.overdue));
+    gw.setProp('kpi-overdue-note', gw.t('kpi.overdue_note', { due_soon: k.due_soon }));
     gw.setProp('kpi-open', gw.number(k.open));
-    gw.setProp('kpi-open-note', gw.t('kpi.open_note', { overdue: k.overdue, due_soon: k.due_soon, closed: k.closed_today }));
-    gw.setProp('kpi-handling', gw.percent(k.handling));
-    gw.setProp('kpi-handling-note', gw.t('kpi.ratio_note', k.handling));
-    gw.setProp('kpi-in-time', gw.percent(k.in_time));
-    gw.setProp('kpi-in-time-note', gw.t('kpi.ratio_note', k.in_time));
+    gw.setProp('kpi-open-note', gw.t('kpi.open_note', { opened: k.opened_today, closed: k.closed_today }));
+    showRatio('dispatching', k.dispatching);
+    showRatio('acknowledging', k.acknowledging);
+    showRatio('in-time', k.in_time);
     gw.setProp('kpi-devices', gw.number(k.devices.reporting));
     gw.setProp('kpi-devices-note', gw.t('kpi.devices_note', { total: gw.number(k.devices.total), alarms: k.alarms_live, lit: gw.percent(k.lit) }));
   };

@@ -31,6 +31,7 @@ class CaseSoFar:
     closed_late: bool = False
     ran_out: dict[tuple[str, int], datetime] = field(default_factory=dict)
     excused: set[tuple[str, int]] = field(default_factory=set)
+    unmet: set[tuple[str, int]] = field(default_factory=set)
     handled: set[int] = field(default_factory=set)
 
 
@@ -61,7 +62,9 @@ def figures_of_log(conn: Connection) -> KpiRow | None:
             assert case.closed_at is not None
             assert case.opened_at is not None
             times["open_to_closed"].append((case.closed_at - case.opened_at).total_seconds())
-        if case.over == "closed" or (late and case.over == ""):
+        for clock, _ in case.unmet:
+            counts[f"{clock}_due"] += 1
+        if case.over == "closed" or ((late or case.unmet) and case.over == ""):
             counts["due_to_close"] += 1
     names = conn.execute(
         "SELECT name_zh, name_en FROM district WHERE code = %s", (DISTRICT,)
@@ -84,7 +87,7 @@ def figures_of_log(conn: Connection) -> KpiRow | None:
             "returned_late",
             "sent",
             "postponed",
-            *(f"{clock}_{what}" for clock in CLOCKS for what in ("done", "in_time")),
+            *(f"{clock}_{what}" for clock in CLOCKS for what in ("due", "in_time")),
         )
     }
     for step in (
@@ -158,8 +161,12 @@ def _take_clock(case: CaseSoFar, event: Event, counts: dict[str, int]) -> None:
     counts["postponed"] += event.kind == "incident.postponed"
     for clock in CLOCKS:
         done = clock_of(event, "met", clock)
-        counts[f"{clock}_done"] += done is not None
+        counts[f"{clock}_due"] += done is not None
+        if done is not None:
+            case.unmet.discard((clock, done["attempt"]))
         counts[f"{clock}_in_time"] += done is not None and not done["late"]
+    if event.kind == "incident.overdue" and told["clock"] in CLOCKS:
+        case.unmet.add((told["clock"], told["attempt"]))
     match event.kind:
         case "incident.handled":
             met = clock_of(event, "met")
