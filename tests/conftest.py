@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
 import stack as embedded
@@ -21,6 +22,9 @@ from app.up import prepare_database
 from db.pool import Connection, Pool, connect, open_pool
 from stack.browser import chromium_arguments, chromium_environment, provide_chromium
 
+# A busy machine is no fault of an example.
+settings.register_profile("gridwarden", deadline=None)
+settings.load_profile("gridwarden")
 # Begun in the background of a script, we and all that we start would ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

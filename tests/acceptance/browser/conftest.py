@@ -29,7 +29,7 @@ class Person:
     def open(self, path: str) -> None:
         self.page.goto(self.base + path, wait_until="domcontentloaded")
 
-    def until(self, look: Callable[[], Any], timeout_s: float = 10) -> Any:
+    def until(self, look: Callable[[], Any], timeout_s: float = 30) -> Any:
         """Wait without `wait_for_function`: it needs eval, which the page's policy forbids."""
 
         def looked() -> Any:
@@ -38,7 +38,7 @@ class Person:
 
         return wait_for(looked, timeout_s)
 
-    def until_text(self, selector: str, text: str, timeout_s: float = 10) -> None:
+    def until_text(self, selector: str, text: str, timeout_s: float = 30) -> None:
         self.until(
             lambda: text in " ".join(self.page.locator(selector).all_inner_texts()), timeout_s
         )

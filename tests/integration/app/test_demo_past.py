@@ -129,17 +129,25 @@ def test_life_goes_on_where_the_past_ends(past: Connection) -> None:
     now = datetime.now(UTC)
     while steps.tick_deadlines(past, now):
         pass
-    # In the small hours nobody may be under way; somebody is always sent.
+    # At some hours nobody is sent or under way; a case is always open.
     row = past.execute(
         """
-        SELECT id, version, state FROM incident WHERE state IN ('dispatched', 'acknowledged')
+        SELECT id, version, state FROM incident
+        WHERE state IN ('filed', 'dispatched', 'acknowledged', 'handled')
         ORDER BY id LIMIT 1
         """
     ).fetchone()
-    assert row is not None, "somebody is sent or under way"
-    action = Action.ARRIVE if row[2] == "acknowledged" else Action.ACKNOWLEDGE
-    caller = Caller("dispatcher", Role.DISPATCHER, DISTRICT)
-    steps.act(past, caller, row[0], ActionRequest(action, row[1]), now)
+    assert row is not None, "a case is open"
+    squad = past.execute("SELECT min(code) FROM squad WHERE district = %s", (DISTRICT,)).fetchone()
+    assert squad is not None
+    dispatcher = Caller("dispatcher", Role.DISPATCHER, DISTRICT)
+    next_step = {
+        "filed": ActionRequest(Action.DISPATCH, row[1], squad=squad[0], note="go"),
+        "dispatched": ActionRequest(Action.ACKNOWLEDGE, row[1]),
+        "acknowledged": ActionRequest(Action.ARRIVE, row[1]),
+        "handled": ActionRequest(Action.CHECK, row[1]),
+    }
+    steps.act(past, dispatcher, row[0], next_step[row[2]], now)
     report = verify_chain(past)
     assert report.broken_at is None, report.problem
     newest = past.execute("SELECT max(id) FROM deadline").fetchone()
