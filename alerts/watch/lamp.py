@@ -218,16 +218,21 @@ def as_ordered(lamps: Sequence[Seen], orders: LampOrders) -> list[Seen]:
 
 def judge_street(street: Street, now: datetime) -> list[Finding]:
     """What follows for lamps and cabinets. Where the alarm of a cabinet ends, the lamps that it
-    covered are alarms of their own at once: by the next look one may be well and never said. Pure.
-    """
+    covered are judged as their own at once: by the next look they may be otherwise. Pure."""
     rule = street.rule
     findings = list(judge_lamps(rule, street.lamps, street.live, now))
     ended = list(_judge_cabinets(street, findings, now))
     over = {found.condition for found in ended}
-    left = [s for s in street.lamps if s.cabinet and cabinet_condition(rule, s.cabinet) in over]
+    left = [
+        seen
+        for seen in street.lamps
+        if seen.cabinet
+        and cabinet_condition(rule, seen.cabinet) in over
+        and seen.state is not LampState.FINE
+    ]
     live = {condition: at for condition, at in street.live.items() if condition not in over}
     again = judge_lamps(rule, left, live, now)
-    return [*findings, *ended, *(f for f in again if isinstance(f.outcome, Raise))]
+    return [*findings, *ended, *(f for f in again if isinstance(f.outcome, Raise | Stop))]
 
 
 def _judge_cabinets(
@@ -498,8 +503,6 @@ def _street_of_the_past(rule: LampRule, turns: Sequence[Turn], to: datetime) -> 
                     heappush(due, at)
             elif isinstance(found.outcome, Stop) and device_id is not None:
                 lamps[device_id] = replace(lamps[device_id], dark_since=None)
-            elif isinstance(found.outcome, Clear) and device_id is None:
-                heappush(due, now)  # what the cabinet's alarm kept waiting is looked at again
         for page in book.pages:
             if page.alarm.state not in (AlarmState.ACKNOWLEDGED, AlarmState.NORMAL):
                 book.act(page.alarm.condition, Input.ACKNOWLEDGE, SYSTEM)

@@ -164,9 +164,7 @@ LIT, OFF = (1.0, 95.0), (0.0, 0.0)
 SAYS = st.sampled_from([LIT, OFF, OFF, (1.0, 2.0), (0.0, 90.0)])
 
 
-# Always the same examples: of 2,000 random ones two still differ, where a lamp covered by its
-# cabinet's alarm goes off and on again within the minute in which that alarm ends.
-@settings(max_examples=40, derandomize=True)
+@settings(max_examples=40)
 @example(
     {8, 1, 2, 3},
     [(6, 0, LIT), (5, 0, LIT), (1, 5, LIT), (6, 0, OFF), (3, 0, OFF), (1, 0, OFF), (2, 1, OFF)],
