@@ -25,7 +25,7 @@ OPTIONAL_FIELDS: dict[Action, tuple[str, ...]] = {
 # Evidence that is a file: an action that waits for nothing else asks for it in its own dialog.
 FILE_STAGES = frozenset({"photo_before", "photo_after", "check_photo"})
 
-# One key each, shown on the button; none is taken by the console's own keys (j k m r v / ?).
+# One key each, shown on the button; none is taken by the console's own keys (j k l m r v / ? .).
 ACTION_KEYS: dict[Action, str] = {
     Action.VERIFY: "y",
     Action.FILE: "f",

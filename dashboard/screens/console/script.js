@@ -174,7 +174,7 @@
   }
 
   function showKeys() {
-    const rows = [['J / K', 'keys.next'], ['L', 'keys.mark'], ['⇧A / ⇧N / ⇧E', 'keys.together'], ['A–Z', 'keys.actions'], ['1–5', 'keys.squads'], ['/', 'keys.search'], ['V', 'keys.tabs'],
+    const rows = [['J / K', 'keys.next'], ['.', 'keys.mark'], ['⇧A / ⇧N / ⇧E', 'keys.together'], ['A–Z', 'keys.actions'], ['1–5', 'keys.squads'], ['/', 'keys.search'], ['V', 'keys.tabs'],
       ['+ / -', 'keys.confirm'], ['M', 'keys.map'], ['R', 'keys.report'], ['Esc', 'keys.close']];
     gw.dialog({ title: gw.t('keys.title'), fields: [], button: gw.t('close_dialog'), plain: true, submit: async () => '' })
       .querySelector('h2').after(gw.el('dl', 'gw-keys', rows.flatMap(([key, text]) => [gw.el('dt', '', gw.el('kbd', '', key)), gw.el('dd', '', gw.t(text))])));
@@ -183,7 +183,7 @@
   /* --- keys ----------------------------------------------------------------------------- */
   const COMMANDS = { report: () => gw.openIntake(), keys: showKeys };
   const KEYS = {
-    j: e => step(1, e.shiftKey), k: e => step(-1, e.shiftKey), l: () => { if (gw.selected) together.mark(gw.selected); }, Escape: () => together.clear(), '/': () => $('queue-search').focus(), m: () => gw.map.leaflet.getContainer().focus(),
+    j: e => step(1, e.shiftKey), k: e => step(-1, e.shiftKey), '.': () => { if (gw.selected) together.mark(gw.selected); }, Escape: () => together.clear(), '/': () => $('queue-search').focus(), m: () => gw.map.leaflet.getContainer().focus(),
     v: () => tab(document.querySelector('[data-panel=video]').hidden ? 'video' : 'queue'),
   };
   function onKey(e) {

@@ -158,7 +158,7 @@ def test_a_dispatcher_sends_a_squad_by_keys_and_two_presses_are_one_change(
     events = api.get(f"/incidents/{incident['id']}").json()["events"]
     assert [e["kind"] for e in events].count("incident.dispatched") == 1
     # Marked with a key, acknowledged with those that are marked.
-    person.page.keyboard.press("l")
+    person.page.keyboard.press(".")
     person.until_text("#queue-together .gw-together-count", "已勾选 1 件")
     person.page.locator(".ag-row.gw-marked").first.wait_for()
     person.page.keyboard.press("Shift+A")

