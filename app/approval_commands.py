@@ -84,12 +84,17 @@ def approval_approve(settings: Settings, number: int, as_: str, why: str) -> Non
 @installation
 def approval_refuse(settings: Settings, number: int, as_: str, why: str) -> None:
     """Say no, or take back what one has asked for oneself."""
-    with transaction(settings) as conn:
-        district = district_of(conn, settings)
-    caller = acting_person(settings, as_, district)
+    caller = acting_here(settings, as_)
     with transaction(settings) as conn:
         done = four_eyes.refuse(conn, caller, number, why, datetime.now(UTC))
     click.echo(f"{done.state.value}: {done.what} (approval {number}); nothing was changed")
+
+
+def acting_here(settings: Settings, name: str) -> Caller:
+    """`acting_person` in the district of this installation."""
+    with transaction(settings) as conn:
+        district = district_of(conn, settings)
+    return acting_person(settings, name, district)
 
 
 def acting_person(settings: Settings, name: str, district: str) -> Caller:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from app.approval_commands import acting_person, as_option
+from app.approval_commands import acting_here, as_option
 from app.commands import district_of, installation, print_json, transaction
 from app.settings import Settings
 from city.score import parse_formula
@@ -30,9 +30,7 @@ def kpi_group() -> None:
 @installation
 def kpi_publish(settings: Settings, period: str, as_: str) -> None:
     """Freeze the figures of PERIOD (2026-07, 2026-Q3 or 2026), which must be over."""
-    with transaction(settings) as conn:
-        district = district_of(conn, settings)
-    caller = acting_person(settings, as_, district)
+    caller = acting_here(settings, as_)
     with transaction(settings) as conn:
         done = steps.publish(conn, caller, period, datetime.now(UTC))
     click.echo(line(done))
@@ -45,9 +43,7 @@ def kpi_publish(settings: Settings, period: str, as_: str) -> None:
 @installation
 def kpi_restate(settings: Settings, period: str, why: str, as_: str) -> None:
     """Publish PERIOD anew as the log says it now; the earlier edition stays beside it."""
-    with transaction(settings) as conn:
-        district = district_of(conn, settings)
-    caller = acting_person(settings, as_, district)
+    caller = acting_here(settings, as_)
     with transaction(settings) as conn:
         done = steps.restate(conn, caller, period, why, datetime.now(UTC))
     click.echo(line(done))
@@ -97,9 +93,7 @@ def formula_apply(settings: Settings, file: Path, as_: str) -> None:
         written = tomllib.loads(file.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise click.ClickException(f"{file}: {error}") from error
-    with transaction(settings) as conn:
-        district = district_of(conn, settings)
-    caller = acting_person(settings, as_, district)
+    caller = acting_here(settings, as_)
     with transaction(settings) as conn:
         version = steps.apply_formula(conn, caller, parse_formula(written), datetime.now(UTC))
     click.echo(f"version {version} of the score formula is in force")
@@ -126,9 +120,7 @@ def report_add(
     as_: str,
 ) -> None:
     """Send NAME to these people by mail and to their browsers, from the next period on."""
-    with transaction(settings) as conn:
-        district = district_of(conn, settings)
-    caller = acting_person(settings, as_, district)
+    caller = acting_here(settings, as_)
     with transaction(settings) as conn:
         plan = reports.plan_report(
             conn, caller, name, every, grouping, recipients, datetime.now(UTC)
@@ -142,9 +134,7 @@ def report_add(
 @installation
 def report_remove(settings: Settings, name: str, as_: str) -> None:
     """Send NAME to nobody any more."""
-    with transaction(settings) as conn:
-        district = district_of(conn, settings)
-    caller = acting_person(settings, as_, district)
+    caller = acting_here(settings, as_)
     with transaction(settings) as conn:
         reports.end_plan(conn, caller, name, datetime.now(UTC))
     click.echo(f"{name} is sent to nobody any more")
