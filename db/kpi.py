@@ -91,6 +91,54 @@ class KpiRow:
         ) > 0  # fmt: skip
 
 
+# Which rows of `_keyed` a figure counts; None: late or not.
+FIGURES: dict[str, tuple[tuple[str, ...], bool | None]] = {
+    "opened": (("opened",), None),
+    "filed": (("filed",), None),
+    "due_to_handle": (("handled", "missed"), None),
+    "handled": (("handled",), None),
+    "handled_in_time": (("handled",), False),
+    "due_to_close": (("closed", "open_late"), None),
+    "closed": (("closed",), None),
+    "closed_in_time": (("closed",), False),
+    "reworked": (("reworked",), None),
+    "returned": (("returned",), None),
+    "returned_late": (("returned",), True),
+    "sent": (("sent",), None),
+    "postponed": (("postponed",), None),
+    **{f"{clock}_due": ((f"met_{clock}", f"missed_{clock}"), None) for clock in CLOCKS},
+    **{f"{clock}_in_time": ((f"met_{clock}",), False) for clock in CLOCKS},
+}
+# Where the time of a step is measured.
+TIMED = {
+    "sent": "alarm_to_dispatch",
+    "acknowledged": "dispatch_to_acknowledge",
+    "arrived": "acknowledge_to_arrive",
+    "handled": "dispatch_to_handled",
+    "closed": "open_to_closed",
+}
+
+
+def _counts() -> str:
+    """The columns of FIGURES, over the rows of `_keyed`."""
+    columns = []
+    for name, (whats, late) in FIGURES.items():
+        which = "" if late is None else " AND late" if late else " AND NOT late"
+        names = ", ".join(f"'{what}'" for what in whats)
+        columns.append(f"count(*) FILTER (WHERE what IN ({names}){which}) AS {name}")
+    return ", ".join(columns)
+
+
+def _times() -> str:
+    """Count and percentiles of each step; the percentiles as an array named after it."""
+    return ", ".join(
+        f"count(seconds) FILTER (WHERE what = '{what}') AS {step}_count,"
+        " percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds)"
+        f" FILTER (WHERE what = '{what}') AS {step}"
+        for what, step in TIMED.items()
+    )
+
+
 def _keyed() -> str:
     """What counts in a period and for which group, one row each: the start of a query."""
     return f"""
@@ -176,67 +224,20 @@ def list_kpi(
     """
     if by not in GROUPINGS:
         raise InvalidInput("by", by, "must be one of " + ", ".join(GROUPINGS))
-    met = ", ".join(
-        f"count(*) FILTER (WHERE what IN ('met_{clock}', 'missed_{clock}')) AS {clock}_due,"
-        f" count(*) FILTER (WHERE what = 'met_{clock}' AND NOT late) AS {clock}_in_time"
-        for clock in CLOCKS
+    times = ", ".join(
+        f"{step}_count, {step}[1] AS {step}_median_s, {step}[2] AS {step}_p90_s"
+        for step in TIMED.values()
     )
-    met_names = ", ".join(f"{clock}_due, {clock}_in_time" for clock in CLOCKS)
     with conn.cursor(row_factory=class_row(KpiRow)) as cursor:
         return cursor.execute(
             f"""
             {_keyed()}, grouped AS (
-                SELECT key,
-                       count(*) FILTER (WHERE what = 'opened') AS opened,
-                       count(*) FILTER (WHERE what = 'filed') AS filed,
-                       count(*) FILTER (WHERE what IN ('handled', 'missed')) AS due_to_handle,
-                       count(*) FILTER (WHERE what = 'handled') AS handled,
-                       count(*) FILTER (WHERE what = 'handled' AND NOT late) AS handled_in_time,
-                       count(*) FILTER (WHERE what IN ('closed', 'open_late')) AS due_to_close,
-                       count(*) FILTER (WHERE what = 'closed') AS closed,
-                       count(*) FILTER (WHERE what = 'closed' AND NOT late) AS closed_in_time,
-                       count(*) FILTER (WHERE what = 'reworked') AS reworked,
-                       count(*) FILTER (WHERE what = 'returned') AS returned,
-                       count(*) FILTER (WHERE what = 'returned' AND late) AS returned_late,
-                       count(*) FILTER (WHERE what = 'sent') AS sent,
-                       count(*) FILTER (WHERE what = 'postponed') AS postponed,
-                       {met},
-                       count(seconds) FILTER (WHERE what = 'sent') AS alarm_to_dispatch_count,
-                       count(seconds) FILTER (WHERE what = 'acknowledged')
-                           AS dispatch_to_acknowledge_count,
-                       count(seconds) FILTER (WHERE what = 'arrived')
-                           AS acknowledge_to_arrive_count,
-                       count(seconds) FILTER (WHERE what = 'handled')
-                           AS dispatch_to_handled_count,
-                       count(seconds) FILTER (WHERE what = 'closed') AS open_to_closed_count,
-                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds)
-                           FILTER (WHERE what = 'sent') AS p1,
-                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds)
-                           FILTER (WHERE what = 'acknowledged') AS p2,
-                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds)
-                           FILTER (WHERE what = 'arrived') AS p3,
-                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds)
-                           FILTER (WHERE what = 'handled') AS p4,
-                       percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds)
-                           FILTER (WHERE what = 'closed') AS p5
-                FROM keyed GROUP BY key
+                SELECT key, {_counts()}, {_times()} FROM keyed GROUP BY key
             )
             SELECT g.key,
                    coalesce(d.name_zh, street.name, s.name_zh, c.name_zh, g.key) AS name_zh,
                    coalesce(d.name_en, street.name, s.name_en, c.name_en, g.key) AS name_en,
-                   opened, filed, due_to_handle, handled, handled_in_time, due_to_close, closed,
-                   closed_in_time, reworked, returned, returned_late, sent, postponed,
-                   {met_names},
-                   alarm_to_dispatch_count, p1[1] AS alarm_to_dispatch_median_s,
-                   p1[2] AS alarm_to_dispatch_p90_s,
-                   dispatch_to_acknowledge_count, p2[1] AS dispatch_to_acknowledge_median_s,
-                   p2[2] AS dispatch_to_acknowledge_p90_s,
-                   acknowledge_to_arrive_count, p3[1] AS acknowledge_to_arrive_median_s,
-                   p3[2] AS acknowledge_to_arrive_p90_s,
-                   dispatch_to_handled_count, p4[1] AS dispatch_to_handled_median_s,
-                   p4[2] AS dispatch_to_handled_p90_s,
-                   open_to_closed_count, p5[1] AS open_to_closed_median_s,
-                   p5[2] AS open_to_closed_p90_s
+                   {", ".join(FIGURES)}, {times}
             FROM grouped g
             LEFT JOIN district d ON %(by)s = 'district' AND d.code = g.key
             LEFT JOIN division street
@@ -261,26 +262,6 @@ def list_kpi(
                 "by": by,
             },
         ).fetchall()
-
-
-# Which rows of `_keyed` a figure counts; None: late or not.
-FIGURES: dict[str, tuple[tuple[str, ...], bool | None]] = {
-    "opened": (("opened",), None),
-    "filed": (("filed",), None),
-    "due_to_handle": (("handled", "missed"), None),
-    "handled": (("handled",), None),
-    "handled_in_time": (("handled",), False),
-    "due_to_close": (("closed", "open_late"), None),
-    "closed": (("closed",), None),
-    "closed_in_time": (("closed",), False),
-    "reworked": (("reworked",), None),
-    "returned": (("returned",), None),
-    "returned_late": (("returned",), True),
-    "sent": (("sent",), None),
-    "postponed": (("postponed",), None),
-    **{f"{clock}_due": ((f"met_{clock}", f"missed_{clock}"), None) for clock in CLOCKS},
-    **{f"{clock}_in_time": ((f"met_{clock}",), False) for clock in CLOCKS},
-}
 
 
 def list_counted(

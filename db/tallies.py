@@ -22,7 +22,7 @@ from city.errors import InvalidInput
 from city.scope import Scope
 from city.tally import CaseFact, Entry, list_entries
 from db import kpi, places
-from db.kpi import CLOCKS, KpiRow
+from db.kpi import CLOCKS, TIMED, KpiRow
 from db.pool import Connection
 
 GROUPINGS = ("district", "street", "community", "squad", "person", "category", "source")
@@ -32,14 +32,6 @@ COUNTED = (
     *(f"met_{clock}{late}" for clock in CLOCKS for late in ("", "_late")),
     *(f"missed_{clock}" for clock in CLOCKS),
 )  # fmt: skip
-# Which time is measured where.
-TIMED = {
-    "sent": "alarm_to_dispatch",
-    "acknowledged": "dispatch_to_acknowledge",
-    "arrived": "acknowledge_to_arrive",
-    "handled": "dispatch_to_handled",
-    "closed": "open_to_closed",
-}
 # Times are counted in bins, each 3 % longer than the one before: a median or 90th percentile of
 # many is within 1.5 % of the exact one. The last bin begins at 11 years.
 BIN_RATIO, BINS = 1.03, 667
