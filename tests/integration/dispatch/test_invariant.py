@@ -312,7 +312,10 @@ class Cases(RuleBasedStateMachine):
         merged = incidents.find(self.conn, found.id)
         if merged.state is not IncidentState.MERGED:
             return
-        woken = self._own_clocks(incidents.find(self.conn, into.id)).keys() - clocks.keys()
+        after = incidents.find(self.conn, into.id)
+        # A red alarm that comes with the merge wakes a suspended case: its clocks run on, later.
+        resumed = into.state is IncidentState.SUSPENDED is not after.state
+        woken = resumed or self._own_clocks(after).keys() - clocks.keys()
         self.town.later(minutes=minutes)
         self._act(merged, Action.UNMERGE, Role.DISPATCHER)
         back = incidents.find(self.conn, found.id)
